@@ -1,0 +1,130 @@
+"""What the product asks of a device: narrow, blocking, each call with a time-out.
+
+Every driver and every simulator keeps one of these protocols; opening goes through `hardware.catalog`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """Who a device is. `simulated` devices are marked on the screen, in the audit log and on the wire."""
+
+    address: str
+    name: str
+    serial: str = ""
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CameraFrame:
+    """One picture as YUV 4:2:0 planes: `y` (height, width), `u` and `v` (height/2, width/2), all uint8.
+
+    `mono_us` is the monotonic clock (microseconds) when the frame arrived, `packet` the compressed bytes as the
+    camera sent them where the driver keeps them (MJPEG), else None.
+    """
+
+    mono_us: int
+    y: Plane
+    u: Plane
+    v: Plane
+    packet: bytes | None = None
+
+    @property
+    def width(self) -> int:
+        return int(self.y.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.y.shape[0])
+
+
+class Camera(Protocol):
+    """A source of pictures."""
+
+    @property
+    def info(self) -> DeviceInfo: ...
+
+    def read(self, timeout_s: float) -> CameraFrame:
+        """Next frame, at the time it happens. Raises DeviceError (TIMEOUT, LOST, GARBLED, ENDED)."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Link(Protocol):
+    """A byte pipe to a serial device (8N1, no flow control)."""
+
+    @property
+    def address(self) -> str: ...
+
+    def write(self, data: bytes) -> None:
+        """Send all bytes. Raises DeviceError(LOST)."""
+        ...
+
+    def read(self, timeout_s: float) -> bytes:
+        """Whatever has arrived, waiting at most `timeout_s` for the first byte; b"" on time-out. Raises DeviceError(LOST)."""
+        ...
+
+    def flush_input(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class NfcTarget:
+    """One ISO 14443 A chip in the field. `atqa` most significant byte first (an NTAG is 00 44)."""
+
+    uid: bytes
+    atqa: bytes
+    sak: int
+    ats: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class NfcSighting:
+    """A target with what it is: `family` as in hardware.nfc.chips ("NTAG213", "MIFARE Classic 1K", "unknown" ...)."""
+
+    target: NfcTarget
+    family: str
+
+
+class NfcReader(Protocol):
+    """An NFC reader that lists what lies in its field; never writes."""
+
+    @property
+    def info(self) -> DeviceInfo: ...
+
+    @property
+    def firmware(self) -> str: ...
+
+    def poll(self, timeout_s: float) -> list[NfcSighting]:
+        """Up to two targets now in the field, [] when none. Raises DeviceError."""
+        ...
+
+    def command(self, code: int, data: bytes, timeout_s: float) -> bytes:
+        """One command of the reader's chip; the answer's data after its code. Raises DeviceError."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Scanner(Protocol):
+    """A barcode scanner that is read by the product (not a keyboard)."""
+
+    @property
+    def info(self) -> DeviceInfo: ...
+
+    def read(self, timeout_s: float) -> str | None:
+        """One whole code, or None when none came in time. Raises DeviceError."""
+        ...
+
+    def close(self) -> None: ...
