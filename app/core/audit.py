@@ -1,0 +1,160 @@
+"""The audit chain: one gapless, hash-chained list of signed facts per station, which is also the outbox.
+
+Format: canonical JSON (the subset of RFC 8785 without floats: keys sorted, no spaces, UTF-8), SHA-256 over the exact
+bytes, Ed25519 signature beside it. The bytes are kept and never serialised again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+VERSION = 1
+GENESIS = "0" * 64
+"""`prev` of a station's first event."""
+
+
+class EventKind(StrEnum):
+    """The facts a station records. A kind is never renamed; new kinds are added."""
+
+    STATION_STARTED = "station.started"
+    SIGNED_IN = "operator.signed-in"
+    SIGNED_OUT = "operator.signed-out"
+    PARCEL_OPENED = "parcel.opened"
+    PARCEL_COUNTED = "parcel.counted"
+    PARCEL_SEALED = "parcel.sealed"
+    PARCEL_STOPPED = "parcel.stopped"
+    RECORDING_STARTED = "recording.started"
+    RECORDING_CUT = "recording.cut"
+    RECORDING_RESUMED = "recording.resumed"
+    RECORDING_CLOSED = "recording.closed"
+    CARD_KEPT = "card.kept"
+    CARD_REJECTED = "card.rejected"
+    CARD_TO_REVIEW = "card.to-review"
+    CARD_WITHDRAWN = "card.withdrawn"
+    CARD_DECISION_APPLIED = "card.decision-applied"
+    DUPLICATE_REFUSED = "card.duplicate-refused"
+    UNEXPECTED = "session.unexpected"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """When an event happened: wall clock (µs since 1970, shown only), monotonic µs, boot id, offset to the centre (ms)."""
+
+    wall_us: int
+    mono_us: int
+    boot_id: str
+    clock_offset_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SignedEvent:
+    """One link of the chain: the exact bytes, their SHA-256 (hex) and the station's signature."""
+
+    seq: int
+    data: bytes
+    hash: str
+    sig: bytes
+
+
+def canonical(value: Any) -> bytes:
+    """Canonical JSON bytes. Raises ValueError on floats, which have no single spelling."""
+    _refuse_floats(value)
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _refuse_floats(value: Any) -> None:
+    if isinstance(value, float):
+        raise ValueError("an audit event holds no floats")
+    children: Iterable[Any] = ()
+    if isinstance(value, Mapping):
+        children = value.values()
+    elif isinstance(value, (list, tuple)):
+        children = value
+    for child in children:
+        _refuse_floats(child)
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def link(
+    *,
+    event_id: str,
+    station: str,
+    seq: int,
+    prev: str,
+    kind: EventKind,
+    stamp: Stamp,
+    actor: str,
+    body: Mapping[str, Any],
+    sign: Callable[[bytes], bytes],
+) -> SignedEvent:
+    """Make the next event of a station's chain. `sign` is Ed25519 over the canonical bytes."""
+    data = canonical(
+        {
+            "v": VERSION,
+            "id": event_id,
+            "station": station,
+            "seq": seq,
+            "prev": prev,
+            "kind": kind.value,
+            "at_wall": stamp.wall_us,
+            "at_mono": stamp.mono_us,
+            "boot_id": stamp.boot_id,
+            "clock_offset": stamp.clock_offset_ms,
+            "actor": actor,
+            "body": dict(body),
+        }
+    )
+    return SignedEvent(seq, data, digest(data), sign(data))
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFault:
+    """The first thing wrong with a chain: `seq` of the event and a code (gap, prev, hash, signature, station, format)."""
+
+    seq: int
+    code: str
+
+
+def first_fault(
+    events: Iterable[SignedEvent],
+    *,
+    station: str,
+    verify: Callable[[bytes, bytes], bool],
+    prev: str = GENESIS,
+    seq: int = 1,
+) -> ChainFault | None:
+    """Check a run of events that should begin at `seq` after hash `prev`; None when every link holds.
+
+    `verify(sig, data)` tells whether the station's key signed `data`.
+    """
+    for event in events:
+        fault = _fault_of(event, station=station, verify=verify, prev=prev, seq=seq)
+        if fault:
+            return ChainFault(event.seq, fault)
+        prev, seq = event.hash, seq + 1
+    return None
+
+
+def _fault_of(event: SignedEvent, *, station: str, verify: Callable[[bytes, bytes], bool], prev: str, seq: int) -> str:
+    if digest(event.data) != event.hash:
+        return "hash"
+    if not verify(event.sig, event.data):
+        return "signature"
+    try:
+        head = json.loads(event.data)
+        told = (head["seq"], head["station"], head["prev"])
+    except (ValueError, KeyError, TypeError):
+        return "format"
+    if told[0] != seq or event.seq != seq:
+        return "gap"
+    if told[1] != station:
+        return "station"
+    return "" if told[2] == prev else "prev"

@@ -1,0 +1,283 @@
+"""A card and what was read of it. Secrets print as dots and open in two named places only.
+
+What the eye saw is a `FieldReading`: per character the candidates with their probability. What is kept is a `Secret`.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date
+from enum import StrEnum
+from typing import NoReturn
+
+from app.core.products import FieldPattern
+
+DOTS = "••••"
+
+
+class Secret:
+    """A card number, PIN or identity datum. Prints, formats and fails to pickle as dots.
+
+    `reveal` is called in two places: `app.eye.codec` (eye to station) and `app.store.seal` (sealing). A test counts them.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def last4(self) -> str:
+        """The last four characters, the only part that may be stored in clear; "" for texts of fewer than eight."""
+        return self._text[-4:] if len(self._text) >= 8 else ""
+
+    def __len__(self) -> int:
+        return len(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    __hash__ = None  # type: ignore[assignment]  # a hash of a short code can be searched backwards
+
+    def __repr__(self) -> str:
+        return DOTS
+
+    __str__ = __repr__
+
+    def __format__(self, _spec: str) -> str:
+        return DOTS
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret does not travel by pickle")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Candidate:
+    """One glyph a character may be, with its calibrated probability 0..1."""
+
+    glyph: str
+    p: float
+
+    def __repr__(self) -> str:
+        return f"Candidate(•, {self.p:.2f})"
+
+
+@dataclass(frozen=True, slots=True)
+class CharReading:
+    """One character: candidates, best first (at least one). `sure` when the reader would swear to the first."""
+
+    candidates: tuple[Candidate, ...]
+    sure: bool
+
+    @property
+    def best(self) -> Candidate:
+        return self.candidates[0]
+
+
+class FieldState(StrEnum):
+    """How far a field was read."""
+
+    READ = "read"  # every character is sure and the pattern holds
+    DOUBTFUL = "doubtful"  # read but for some characters
+    COVERED = "covered"  # a PIN whose scratch layer is (partly) there
+    UNREADABLE = "unreadable"  # it is there and cannot be read
+    ABSENT = "absent"  # nothing of the kind on the card
+
+
+@dataclass(frozen=True, slots=True)
+class FieldReading:
+    """What was read of one field. `chars` is empty unless READ or DOUBTFUL; `by_hand` when a person typed it."""
+
+    state: FieldState
+    chars: tuple[CharReading, ...] = ()
+    by_hand: bool = False
+
+    @property
+    def doubts(self) -> tuple[int, ...]:
+        """Positions (from 0) of the characters that are not sure."""
+        return tuple(i for i, c in enumerate(self.chars) if not c.sure)
+
+    @property
+    def confidence(self) -> float:
+        """Probability that the whole field is right: the product over its characters; 0 when nothing was read."""
+        result = 1.0 if self.chars else 0.0
+        for char in self.chars:
+            result *= char.best.p
+        return result
+
+    def secret(self) -> Secret:
+        """The best text as a secret (also of a doubtful field)."""
+        return Secret("".join(c.best.glyph for c in self.chars))
+
+    def resolve(self, position: int, glyph: str) -> FieldReading:
+        """The reading after a person decided the character at `position`."""
+        known = {c.glyph: c for c in self.chars[position].candidates}
+        chosen = known.get(glyph, Candidate(glyph, 1.0))
+        char = CharReading((chosen, *(c for g, c in known.items() if g != glyph)), sure=True)
+        chars = (*self.chars[:position], char, *self.chars[position + 1 :])
+        state = FieldState.READ if all(c.sure for c in chars) else FieldState.DOUBTFUL
+        return replace(self, chars=chars, state=state)
+
+
+ABSENT = FieldReading(FieldState.ABSENT)
+UNREADABLE = FieldReading(FieldState.UNREADABLE)
+
+
+def typed(text: str) -> FieldReading:
+    """A field typed by a person: sure, and marked as typed."""
+    chars = tuple(CharReading((Candidate(c, 1.0),), sure=True) for c in text)
+    return FieldReading(FieldState.READ, chars, by_hand=True)
+
+
+def _fillings(reading: FieldReading) -> Iterator[str]:
+    texts = [""]
+    for char in reading.chars:
+        glyphs = [char.best.glyph] if char.sure else [c.glyph for c in char.candidates]
+        texts = [text + g for text in texts for g in glyphs][:4096]
+    yield from texts
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One way to fill a doubtful character: whether any filling of the other doubts satisfies the pattern."""
+
+    candidate: Candidate
+    check_holds: bool
+
+
+def alternatives(reading: FieldReading, position: int, pattern: FieldPattern, most: int = 3) -> tuple[Alternative, ...]:
+    """Up to `most` ways to fill the character at `position`, best first, each held against the check digit."""
+    valid = {text[position] for text in _fillings(reading) if pattern.matches(text)}
+    chosen = reading.chars[position].candidates[:most]
+    return tuple(Alternative(c, c.glyph in valid) for c in chosen)
+
+
+def settle(reading: FieldReading, pattern: FieldPattern) -> FieldReading:
+    """Decide doubtful characters that the check digit leaves one choice for; the reading unchanged otherwise.
+
+    Only a real check digit decides: without one a single surviving candidate would still be a guess.
+    """
+    if reading.state is not FieldState.DOUBTFUL or not pattern.check:
+        return reading
+    survivors = [text for text in _fillings(reading) if pattern.matches(text)]
+    if len(survivors) != 1:
+        return reading
+    for position in reading.doubts:
+        reading = reading.resolve(position, survivors[0][position])
+    return reading
+
+
+class PanelState(StrEnum):
+    """What became of the scratch layer. `NONE`: the card has no such panel."""
+
+    COVERED = "covered"
+    PARTIAL = "partial"
+    OPEN = "open"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Barcode:
+    """A decoded barcode: format named EAN13 UPCA CODE128 QR …; the text as decoded."""
+
+    format: str
+    text: str = field(repr=False)
+
+
+Point = tuple[float, float]
+Quad = tuple[Point, Point, Point, Point]
+"""Four corners in frame pixels, clockwise from the printed top-left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A field's place in the frame: kind "number", "pin", "panel", "barcode", "expiry"; and whether it is settled."""
+
+    kind: str
+    quad: Quad
+    settled: bool
+
+
+class Guidance(StrEnum):
+    """What the clerk should do with the card now; NONE when nothing is in the way."""
+
+    NONE = ""
+    EMPTY = "empty"
+    HOLD_STILL = "hold-still"
+    TOO_FAR = "too-far"
+    CUT_OFF = "cut-off"
+    TWO_CARDS = "two-cards"
+    GLARE = "glare"
+    BLURRED = "blurred"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What the eye sees in one frame: guidance, the card's corners, the zones found so far."""
+
+    frame_us: int
+    guidance: Guidance
+    quad: Quad | None = None
+    zones: tuple[Zone, ...] = ()
+    sharpness: float = 0.0  # 0..1
+    glare: float = 0.0  # 0..1, share of the card that is burnt out
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Crop:
+    """The enlarged picture of one doubtful character: PNG bytes, kept in memory only."""
+
+    field: str
+    position: int
+    png: bytes
+
+    def __repr__(self) -> str:
+        return f"Crop({self.field}, {self.position})"
+
+
+@dataclass(frozen=True, slots=True)
+class CardRead:
+    """All that was read of one card, once per card. `read_id` (UUID) makes a repeated delivery harmless.
+
+    `gtin` is 14 digits and set only when two readings agreed; times are the monotonic clock of the frames.
+    """
+
+    read_id: str
+    first_us: int
+    best_us: int
+    product_id: str | None
+    gtin: str | None
+    barcodes: tuple[Barcode, ...]
+    number: FieldReading
+    pin: FieldReading
+    panel: PanelState
+    expiry: date | None = None
+    face_value_fen: int | None = None
+    quad: Quad | None = None
+    zones: tuple[Zone, ...] = ()
+    crops: tuple[Crop, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """An NFC chip as read (never written) at intake. Hex, upper case; `atqa` most significant byte first."""
+
+    uid: str
+    atqa: str
+    sak: str
+    family: str
+    simulated: bool
+
+
+class CardState(StrEnum):
+    """Where a card stands. Kept here, received by the centre, then the centre's decision; each is a visible state."""
+
+    KEPT = "kept"
+    AT_CENTRE = "at-centre"
+    ACCEPTED = "accepted"
+    REVIEW = "review"
+    REJECTED = "rejected"
