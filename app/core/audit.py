@@ -43,7 +43,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """When an event happened: wall clock (µs since 1970, shown only), monotonic µs, boot id, offset to the centre (ms)."""
+    """When an event happened: wall clock (µs since 1970, only shown), monotonic clock, boot, offset to the centre."""
 
     wall_us: int
     mono_us: int
@@ -117,7 +117,7 @@ def link(
 
 @dataclass(frozen=True, slots=True)
 class ChainFault:
-    """The first thing wrong with a chain: `seq` of the event and a code (gap, prev, hash, signature, station, format)."""
+    """The first thing wrong with a chain: the event's `seq` and a code (gap prev hash signature station format)."""
 
     seq: int
     code: str

@@ -20,7 +20,7 @@ DOTS = "••••"
 class Secret:
     """A card number, PIN or identity datum. Prints, formats and fails to pickle as dots.
 
-    `reveal` is called in two places: `app.eye.codec` (eye to station) and `app.store.seal` (sealing). A test counts them.
+    `reveal` is called in two places only: `app.eye.codec` (eye to station) and `app.store.seal` (sealing).
     """
 
     __slots__ = ("_text",)
