@@ -1,0 +1,141 @@
+"""A parcel, what its sender declared, who works on it, and what is kept of each card of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from app.core.cards import CardState, PanelState, Secret, Tag
+
+
+class Role(StrEnum):
+    """What a person may do."""
+
+    CLERK = "clerk"
+    SUPERVISOR = "supervisor"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A person who signed in. `rehearsal` operators exist in rehearsal folders only."""
+
+    id: str
+    name: str
+    role: Role
+    rehearsal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredItem:
+    """What the sender says is inside: a product and how many of it."""
+
+    product_id: str
+    name_zh: str
+    name_en: str
+    face_value_fen: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedParcel:
+    """A parcel the centre has announced (or, in a rehearsal, the deck)."""
+
+    waybill: str
+    order_no: str
+    declared: int
+    items: tuple[DeclaredItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierParcel:
+    """The waybill was done before: what came of it."""
+
+    waybill: str
+    sealed_wall_us: int
+    accepted: int
+    rejected: int
+    total: int
+
+
+class Reason(StrEnum):
+    """Why a card is not simply taken. Worded in ui.texts."""
+
+    NUMBER_BY_HAND = "number-by-hand"
+    NUMBER_CONFIRMED = "number-confirmed"  # a doubtful character was decided by a person
+    PIN_BY_HAND = "pin-by-hand"
+    PIN_CONFIRMED = "pin-confirmed"
+    PIN_COVERED = "pin-covered"
+    PIN_UNREADABLE = "pin-unreadable"
+    NUMBER_UNREADABLE = "number-unreadable"
+    UNKNOWN_PRODUCT = "unknown-product"
+    OPERATOR_REVIEW = "operator-review"
+    OPERATOR_REJECTED = "operator-rejected"
+    DUPLICATE = "duplicate"
+    CENTRE_ACCEPTED = "centre-accepted"
+    CENTRE_REVIEW = "centre-review"
+    CENTRE_REJECTED = "centre-rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class CardDraft:
+    """A card about to be kept: everything the store needs for card row, sealed secrets and audit event.
+
+    `number` and `pin` are None where they could not be read (the card then goes to review). `t_video_us` is the time
+    in the recording at which the card was read. `verdict` is the station's: KEPT, REVIEW or REJECTED.
+    """
+
+    card_id: str
+    read_id: str
+    parcel_id: str
+    no: int
+    product_id: str | None
+    gtin: str | None
+    number: Secret | None
+    pin: Secret | None
+    panel: PanelState
+    expiry: date | None
+    face_value_fen: int | None
+    recording_id: str
+    t_video_us: int
+    verdict: CardState
+    reasons: tuple[Reason, ...] = ()
+    tag: Tag | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrayCard:
+    """A card of this parcel as the tray, the summary and a resumed session show it. No secrets: last four at most."""
+
+    no: int
+    card_id: str
+    read_id: str
+    product_id: str | None
+    last4: str
+    face_value_fen: int | None
+    state: CardState
+    reasons: tuple[Reason, ...]
+    t_video_us: int
+    tag: Tag | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenParcel:
+    """A parcel in work: found again after a crash with all cards that were kept."""
+
+    parcel_id: str
+    expected: ExpectedParcel
+    recording_id: str
+    operator: Operator
+    cards: tuple[TrayCard, ...] = ()
+    shots: tuple[int, ...] = ()  # evidence shots of the count, time in the recording in µs
+
+
+class WayOut(StrEnum):
+    """What is done when declared and found differ."""
+
+    EQUAL = "equal"
+    SUBMIT_DIFFERENT = "submit-different"
+    LOOK_AGAIN = "look-again"
+    SUPERVISOR = "supervisor"
