@@ -274,10 +274,11 @@ class Tag:
 
 
 class CardState(StrEnum):
-    """Where a card stands. Kept here, received by the centre, then the centre's decision; each is a visible state."""
+    """Where a card stands. Kept here, received by the centre, then the centre's decision; each visible."""
 
     KEPT = "kept"
     AT_CENTRE = "at-centre"
     ACCEPTED = "accepted"
     REVIEW = "review"
     REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"  # taken back by the clerk before sealing; its number may be taken again

@@ -139,3 +139,4 @@ class WayOut(StrEnum):
     SUBMIT_DIFFERENT = "submit-different"
     LOOK_AGAIN = "look-again"
     SUPERVISOR = "supervisor"
+    REJECT_ALL = "reject-all"

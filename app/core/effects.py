@@ -1,0 +1,159 @@
+"""What the station shall do next: imperative, carried out by `station.perform`, answered by events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from app.core.audit import EventKind
+from app.core.cards import CardState, Secret
+from app.core.parcels import CardDraft, OpenParcel, Operator, Reason, WayOut
+
+
+class Sound(StrEnum):
+    """What the clerk hears."""
+
+    TICK = "tick"
+    ACCEPTED = "accepted"
+    ASK = "ask"
+    REVIEW = "review"
+    REJECTED = "rejected"
+    WRONG_CODE = "wrong-code"
+    REC_ON = "rec-on"
+    REC_OFF = "rec-off"
+    REC_CUT = "rec-cut"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPasscode:
+    operator_id: str
+    passcode: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class CheckBadge:
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindParcel:
+    """Look the waybill up; `unannounced`: open it although nobody announced it."""
+
+    waybill: str
+    by_hand: bool = False
+    unannounced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenParcelRecord:
+    """Write the parcel down as in work, before its recording starts."""
+
+    parcel: OpenParcel
+
+
+@dataclass(frozen=True, slots=True)
+class StartRecording:
+    recording_id: str
+    parcel_id: str
+    waybill: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopRecording:
+    recording_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchForCards:
+    """Tell the eye to read cards (or to rest)."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAgain:
+    """Have the eye read the card that lies there once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgeRead:
+    """Tell the eye that this read is settled: kept, or put aside on purpose."""
+
+    read_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveCard:
+    draft: CardDraft
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeCard:
+    """Undo or change a kept card by a compensating event."""
+
+    card_id: str
+    state: CardState
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MarkShot:
+    """Write evidence shot `no` (1, 2) of the count into the recording's chain, now."""
+
+    parcel_id: str
+    no: int
+
+
+@dataclass(frozen=True, slots=True)
+class SealParcel:
+    parcel_id: str
+    way_out: WayOut
+    declared: int
+    found: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFact:
+    """Write a fact of its own into the audit log. `body` holds JSON values without floats or secrets."""
+
+    kind: EventKind
+    body: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UseSpareCamera:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """The operator changed: everything recorded from now on carries this name (None: nobody)."""
+
+    operator: Operator | None
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    sound: Sound
+
+
+Effect = (
+    CheckPasscode
+    | CheckBadge
+    | FindParcel
+    | OpenParcelRecord
+    | StartRecording
+    | StopRecording
+    | WatchForCards
+    | ReadAgain
+    | AcknowledgeRead
+    | SaveCard
+    | ChangeCard
+    | MarkShot
+    | SealParcel
+    | RecordFact
+    | UseSpareCamera
+    | Announce
+    | Play
+)

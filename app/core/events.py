@@ -1,0 +1,288 @@
+"""What happened: everything that can enter `session.step`, in the past tense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.core.cards import CardRead, Secret, Sighting, Tag
+from app.core.parcels import EarlierParcel, ExpectedParcel, OpenParcel, Operator, TrayCard
+
+
+class Key(StrEnum):
+    """The keys that mean something to a session. F1, F8, F11 and Ctrl keys belong to the window."""
+
+    SPACE = "space"
+    ENTER = "enter"
+    ESC = "esc"
+    F2 = "f2"
+    F3 = "f3"
+    F4 = "f4"
+    F5 = "f5"
+    F6 = "f6"
+    F7 = "f7"
+    F9 = "f9"
+    F12 = "f12"
+    LEFT = "left"
+    RIGHT = "right"
+    DIGIT = "digit"
+
+
+class Device(StrEnum):
+    """What a session depends on."""
+
+    CAMERA = "camera"
+    RECORDER = "recorder"
+    EYE = "eye"
+    NFC = "nfc"
+    SCANNER = "scanner"
+    DISK = "disk"
+    STORE = "store"
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed; `now_us` is the monotonic clock."""
+
+    now_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """A key that is not part of a scanner burst; `digit` 1-9 goes with Key.DIGIT."""
+
+    key: Key
+    digit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHeld:
+    """A key was held for the whole hold time (1 s)."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class CodeScanned:
+    """A scanner read a code: a waybill, a badge or a card barcode; content and step decide."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PasscodeEntered:
+    """Number and passcode were typed at sign-in."""
+
+    operator_id: str
+    passcode: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTyped:
+    """A person typed a field by hand: kind "waybill", "number" or "pin"."""
+
+    kind: str
+    text: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Badge or passcode was right."""
+
+    operator: Operator
+
+
+@dataclass(frozen=True, slots=True)
+class SignInRefused:
+    """Badge unknown or passcode wrong."""
+
+    by_badge: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelFound:
+    """The waybill is announced and not done yet; ids for the work on it were made."""
+
+    expected: ExpectedParcel
+    parcel_id: str
+    recording_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelDoneBefore:
+    """The waybill was processed earlier."""
+
+    earlier: EarlierParcel
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelUnknown:
+    """Nobody announced this waybill."""
+
+    waybill: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelRefused:
+    """No parcel can be begun now; `codes` say what is in the way (`readiness.may_begin_parcel`)."""
+
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelResumed:
+    """At start a parcel was found unfinished, with all its kept cards."""
+
+    parcel: OpenParcel
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingBegan:
+    """The first bytes of the recording are on disk. `first_us`: monotonic time of its first frame."""
+
+    recording_id: str
+    first_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingCut:
+    """No new frame has reached the disk for 0.7 s. `saved_wall_us`: when the last one did."""
+
+    code: str
+    saved_wall_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingResumed:
+    """Frames reach the disk again after `gap_us` without."""
+
+    gap_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingClosed:
+    """The recording is closed, hashed and signed."""
+
+    recording_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardSighted:
+    """The eye looked at a frame."""
+
+    sighting: Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class CardLeftTooEarly:
+    """A card was taken away before it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardWasRead:
+    """The eye finished one card. The same `read_id` may arrive again after a restart."""
+
+    read: CardRead
+
+
+@dataclass(frozen=True, slots=True)
+class TagSeen:
+    """The NFC reader saw exactly one chip (None: the field is empty again)."""
+
+    tag: Tag | None
+
+
+@dataclass(frozen=True, slots=True)
+class CardSaved:
+    """The card and its audit event are on disk."""
+
+    card: TrayCard
+
+
+@dataclass(frozen=True, slots=True)
+class CardWasDuplicate:
+    """The number was taken at this station before; nothing was kept a second time."""
+
+    read_id: str
+    last4: str
+    same_parcel: bool
+    wall_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class CardChanged:
+    """A kept card has a new state: a receipt, the centre's decision, a withdrawal."""
+
+    card: TrayCard
+
+
+@dataclass(frozen=True, slots=True)
+class ShotTaken:
+    """An evidence shot of the count stands in the recording's chain."""
+
+    no: int
+    t_video_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class SaveFailed:
+    """The store could not keep what it was given; nothing half-written is left."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelSealed:
+    """The parcel is closed for good and its last event is on disk."""
+
+    parcel_id: str
+    wall_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLost:
+    """A device or program went away."""
+
+    device: Device
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceBack:
+    """It is there again."""
+
+    device: Device
+
+
+Event = (
+    Tick
+    | KeyPressed
+    | KeyHeld
+    | CodeScanned
+    | PasscodeEntered
+    | FieldTyped
+    | SignedIn
+    | SignInRefused
+    | ParcelFound
+    | ParcelDoneBefore
+    | ParcelUnknown
+    | ParcelRefused
+    | ParcelResumed
+    | RecordingBegan
+    | RecordingCut
+    | RecordingResumed
+    | RecordingClosed
+    | CardSighted
+    | CardLeftTooEarly
+    | CardWasRead
+    | TagSeen
+    | CardSaved
+    | CardWasDuplicate
+    | CardChanged
+    | ShotTaken
+    | SaveFailed
+    | ParcelSealed
+    | DeviceLost
+    | DeviceBack
+)

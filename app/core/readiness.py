@@ -1,0 +1,134 @@
+"""What stands around a session: devices, disk, recording, centre; and whether work may go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+LOW_DISK_BYTES = 600 * 1_000_000
+"""Below this no new parcel is begun: about ten minutes at 60 MB a minute."""
+
+
+class Level(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    WARN = "warn"
+    DOWN = "down"
+    BUSY = "busy"
+    NONE = "none"  # not fitted here
+
+
+class RecMode(StrEnum):
+    """What the REC block shows: it follows bytes on disk, not the button."""
+
+    OFF = "off"
+    ON = "on"
+    CUT = "cut"
+    TRAINING = "training"
+
+
+class SyncState(StrEnum):
+    """How the centre is reached."""
+
+    SYNCED = "synced"
+    SENDING = "sending"
+    OFFLINE = "offline"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class RecFacts:
+    """The recording: elapsed time and bytes on disk; `saved_wall_us` when the last bytes reached the disk."""
+
+    mode: RecMode = RecMode.OFF
+    recording_id: str = ""
+    elapsed_us: int = 0
+    bytes_on_disk: int = 0
+    frames: int = 0
+    dropped: int = 0
+    saved_wall_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CameraFacts:
+    """The overhead camera as it is now; `sharpness` and `glare` 0..1 from the eye, None when unknown."""
+
+    level: Level = Level.NONE
+    name: str = ""
+    width: int = 0
+    height: int = 0
+    fps: int = 0
+    code: str = ""
+    simulated: bool = False
+    sharpness: float | None = None
+    glare: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """Any other device: a level, its name and where it is plugged."""
+
+    level: Level = Level.NONE
+    name: str = ""
+    port: str = ""
+    code: str = ""
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFacts:
+    free_bytes: int = 0
+    bytes_per_minute: int = 33_000_000
+
+    @property
+    def minutes_left(self) -> int:
+        return self.free_bytes // max(self.bytes_per_minute, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncFacts:
+    """From receipts only: events still here, the oldest's age, when the next try comes, the clock's distance."""
+
+    state: SyncState = SyncState.SYNCED
+    unsent: int = 0
+    oldest_age_s: int = 0
+    next_try_in_s: int = 0
+    clock_offset_ms: int | None = None
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Everything outside the session that the screen shows. `parcels_today` = (announced, not yet arrived)."""
+
+    station_name: str = ""
+    centre_name: str = ""
+    rehearsal: bool = False
+    autoplay: bool = False
+    rec: RecFacts = RecFacts()
+    camera: CameraFacts = CameraFacts()
+    spare: DeviceFacts = DeviceFacts()
+    scanner: DeviceFacts = DeviceFacts()
+    nfc: DeviceFacts = DeviceFacts()
+    disk: DiskFacts = DiskFacts()
+    sync: SyncFacts = SyncFacts()
+    parcels_today: tuple[int, int] = (0, 0)
+    wall_us: int = 0
+    mono_us: int = 0
+
+    @property
+    def simulated_devices(self) -> tuple[str, ...]:
+        """Names of the devices that are simulated, for the strip."""
+        named = (self.camera, self.spare, self.scanner, self.nfc)
+        return tuple(d.name for d in named if d.simulated and d.level is not Level.NONE)
+
+
+def may_begin_parcel(around: Surroundings) -> tuple[str, ...]:
+    """Codes of what forbids beginning a parcel now; empty when nothing does."""
+    codes = []
+    if around.camera.level is not Level.OK:
+        codes.append("camera.not_ready")
+    if around.disk.free_bytes < LOW_DISK_BYTES:
+        codes.append("disk.low")
+    return tuple(codes)

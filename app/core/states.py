@@ -1,0 +1,232 @@
+"""The states of a session: each holds only what is meaningful in it. `session.step` moves between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from app.core.cards import Alternative, CardRead, CardState, Sighting, Tag
+from app.core.events import Device
+from app.core.parcels import CardDraft, EarlierParcel, ExpectedParcel, OpenParcel, Operator, Reason, TrayCard, WayOut
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One line for the clerk: a code of `ui.texts` and its numbers or words. Stays until the next step."""
+
+    code: str
+    args: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A parcel in work: who works on it, what was declared, the cards kept so far, the chip on the reader.
+
+    `first_us` is the monotonic time of the recording's first frame (0 until the recorder told it); `pending` holds
+    reads that came while an earlier card was still being asked about; `next_tag` the chip that came meanwhile.
+    """
+
+    operator: Operator
+    parcel_id: str
+    recording_id: str
+    expected: ExpectedParcel
+    cards: tuple[TrayCard, ...] = ()
+    shots: tuple[int, ...] = ()
+    first_us: int = 0
+    tag: Tag | None = None
+    next_tag: Tag | None = None
+    pending: tuple[CardRead, ...] = ()
+
+    @property
+    def counted(self) -> tuple[TrayCard, ...]:
+        """The cards that count: all but those taken back."""
+        return tuple(c for c in self.cards if c.state is not CardState.WITHDRAWN)
+
+    @property
+    def found(self) -> int:
+        return len(self.counted)
+
+    @property
+    def next_no(self) -> int:
+        return max((c.no for c in self.counted), default=0) + 1
+
+    @property
+    def difference(self) -> int:
+        """Found minus declared; 0 for a parcel that nobody announced."""
+        return self.found - self.expected.declared if self.expected.declared else 0
+
+    def with_card(self, card: TrayCard) -> Visit:
+        """The visit after `card` was added or changed."""
+        if any(c.card_id == card.card_id for c in self.cards):
+            return replace(self, cards=tuple(card if c.card_id == card.card_id else c for c in self.cards))
+        return replace(self, cards=(*self.cards, card))
+
+    def as_open_parcel(self) -> OpenParcel:
+        return OpenParcel(self.parcel_id, self.expected, self.recording_id, self.operator, self.cards, self.shots)
+
+
+@dataclass(frozen=True, slots=True)
+class LastParcel:
+    """What the waiting screen says of the parcel before."""
+
+    waybill: str
+    wall_us: int
+    cards: tuple[TrayCard, ...]
+
+    def count(self, *states: CardState) -> int:
+        return sum(c.state in states for c in self.cards)
+
+
+class Ask(StrEnum):
+    """What the clerk is asked about a card."""
+
+    CHARACTER = "character"
+    PIN_COVERED = "pin-covered"
+    NUMBER_UNREADABLE = "number-unreadable"
+    PIN_UNREADABLE = "pin-unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question: which field, for a character its position (from 0) and the ways to fill it, best first."""
+
+    ask: Ask
+    field: str
+    position: int = 0
+    options: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOut:
+    """Nobody is at the desk. After three wrong passcodes typing waits until `locked_until_us`; badges still work."""
+
+    wrong: int = 0
+    locked_until_us: int = 0
+    now_us: int = 0
+    refused: bool = False
+    resume: OpenParcel | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Waiting for a waybill. `unannounced` holds a waybill that nobody announced and that Space would open."""
+
+    operator: Operator
+    last: LastParcel | None = None
+    finding: str = ""
+    unannounced: str = ""
+    earlier: EarlierParcel | None = None
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The parcel is taken; `began` once the recording's first bytes are on disk: only then the knife."""
+
+    visit: Visit
+    began: bool = False
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The mat waits for a card. `settled`: the card that still lies there is done with."""
+
+    visit: Visit
+    settled: bool = False
+    sighting: Sighting | None = None
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A card lies under the camera and is being read."""
+
+    visit: Visit
+    sighting: Sighting | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The clerk is asked one thing about the card. `choice`: index of the chosen option, None when none is.
+
+    `reasons` collects what was decided by hand so far.
+    """
+
+    visit: Visit
+    read: CardRead
+    question: Question
+    choice: int | None = None
+    reasons: tuple[Reason, ...] = ()
+    sighting: Sighting | None = None
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejecting:
+    """The reject dialog: reason 1-6, then one second of Space. `read` is None for the whole parcel."""
+
+    visit: Visit
+    back_to: Asking | Counting
+    choice: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """The card is on its way to the disk; nothing is shown as kept before the answer."""
+
+    visit: Visit
+    draft: CardDraft
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Declared against found; when they differ two evidence shots, then a way out."""
+
+    visit: Visit
+    choice: WayOut | None = None
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """The recording closes, then the parcel's last event is written."""
+
+    visit: Visit
+    way_out: WayOut
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Work stops: `device` is away (`code` says how). `ready`: it is back and Space goes on.
+
+    `saved_wall_us`: up to when the recording is on disk. `supervisor`: the gap was too long, a badge is due.
+    """
+
+    device: Device
+    code: str
+    back_to: Opening | Waiting | Reading | Asking | Saving | Counting | Sealing | Rejecting
+    saved_wall_us: int = 0
+    ready: bool = False
+    supervisor: bool = False
+    lost: tuple[Device, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """A bug was met: the recording is closed and sealed, the session waits to be started again."""
+
+    code: str
+    detail: str
+
+
+AtWork = Opening | Waiting | Reading | Asking | Rejecting | Saving | Counting | Sealing
+State = SignedOut | Idle | AtWork | Paused | Faulted
+
+REJECT_REASONS = ("used", "damaged", "altered", "wrong-product", "not-a-card", "sender")
+"""Keys 1-6 of the reject dialog; worded in ui.texts as reject.<key>."""
+
+WAYS_OUT = (WayOut.SUBMIT_DIFFERENT, WayOut.LOOK_AGAIN, WayOut.SUPERVISOR)
+"""Keys 1-3 of the count when declared and found differ."""
+
+SHOTS_NEEDED = 2
