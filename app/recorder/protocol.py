@@ -1,0 +1,140 @@
+"""What the station and the recorder program say to each other: plain frozen data and its JSON form.
+
+Knows nothing of cameras or codecs (the window imports this). Keys travel here only: over the private connection,
+never in arguments, files, logs or `repr`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+CameraWord = Literal["off", "starting", "live", "stalled", "lost", "ended"]
+RecordingWord = Literal["off", "starting", "on", "cut"]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Record into `folder`/`recording_id`. Sent again after a restart it goes on with the same recording.
+
+    `recording_key` (32 bytes) and `signing_key` (Ed25519 seed, 32 bytes; "" records unsigned, with Trouble) in hex.
+    `previous_hash`: `RecordingClosed.head` of the recording before, "" for the first. `meta` goes into the genesis.
+    """
+
+    recording_id: str
+    folder: str
+    camera: str
+    recording_key: str = field(repr=False)
+    signing_key: str = field(repr=False)
+    previous_hash: str
+    rehearsal: bool
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Close the recording; answered by RecordingClosed. The camera stays open."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteEvent:
+    """Put an event (a card, a pause) into the recording's chain. `body` is plain JSON without floats or secrets."""
+
+    event: str
+    body: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCamera:
+    """Open the camera for the preview without recording; "" closes it. Refused while a recording runs on another."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """Close the recording, if any, and end."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraState:
+    """`reason` is a DeviceReason value (or "") when stalled, lost or ended. Sizes in pixels, 0 before any frame."""
+
+    state: CameraWord
+    reason: str
+    address: str
+    fps: float
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingState:
+    """How far the recording is durable; sent after each fragment's fdatasync and at least twice a second.
+
+    "starting": no fragment yet (2 s grace). "cut": nothing became durable for 1.2 s. `dropped` counts frames that came
+    from the camera, or should have, and are not in the recording. Times: `first_pts_us`, `last_pts_us` microseconds
+    since the recording's first frame, `first_mono_us` that frame's monotonic time (mono = first_mono + pts),
+    `last_sync_mono_us` the monotonic time of the last fdatasync. `head` is the chain's newest hash.
+    """
+
+    state: RecordingWord
+    recording_id: str = ""
+    bytes_on_disk: int = 0
+    fragments: int = 0
+    frames: int = 0
+    dropped: int = 0
+    first_pts_us: int = 0
+    last_pts_us: int = 0
+    first_mono_us: int = 0
+    head: str = ""
+    last_sync_mono_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingClosed:
+    """The recording is sealed. `root` Merkle root, `head` the chain's final hash (the next one's `previous_hash`)."""
+
+    recording_id: str
+    root: str
+    head: str
+    frames: int
+    dropped: int
+    duration_us: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something the operator or the station must know. `code` as in ui.texts, `detail` for the support line."""
+
+    code: str
+    detail: str = ""
+
+
+ToRecorder = Start | Stop | NoteEvent | OpenCamera | Quit
+FromRecorder = CameraState | RecordingState | RecordingClosed | Trouble
+
+_KINDS: dict[str, type[ToRecorder | FromRecorder]] = {
+    kind.__name__: kind
+    for kind in (Start, Stop, NoteEvent, OpenCamera, Quit, CameraState, RecordingState, RecordingClosed, Trouble)
+}
+
+
+def to_wire(message: ToRecorder | FromRecorder) -> dict[str, Any]:
+    """The message as a JSON object: its fields and `kind`, the name of its class."""
+    return {"kind": type(message).__name__, **asdict(message)}
+
+
+def from_wire(wire: dict[str, Any]) -> ToRecorder | FromRecorder:
+    """The other way. Raises ValueError for an unknown kind or missing, unknown fields (the two are of one release)."""
+    fields = dict(wire)
+    kind = _KINDS.get(str(fields.pop("kind", "")))
+    if kind is None:
+        raise ValueError("unknown kind of message")
+    try:
+        return kind(**fields)
+    except TypeError as wrong:
+        raise ValueError(f"not a {kind.__name__}") from wrong
