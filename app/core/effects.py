@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from app.core.audit import EventKind
-from app.core.cards import CardState, Secret
+from app.core.cards import CardState
 from app.core.parcels import CardDraft, OpenParcel, Operator, Reason, WayOut
 
 
@@ -28,7 +28,7 @@ class Sound(StrEnum):
 @dataclass(frozen=True, slots=True)
 class CheckPasscode:
     operator_id: str
-    passcode: Secret
+    passcode: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

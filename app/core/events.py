@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from app.core.cards import CardRead, Secret, Sighting, Tag
+from app.core.cards import CardRead, FieldReading, Sighting, Tag
 from app.core.parcels import EarlierParcel, ExpectedParcel, OpenParcel, Operator, TrayCard
 
 
@@ -74,15 +74,22 @@ class PasscodeEntered:
     """Number and passcode were typed at sign-in."""
 
     operator_id: str
-    passcode: Secret
+    passcode: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WaybillTyped:
+    """The waybill was typed by hand."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class FieldTyped:
-    """A person typed a field by hand: kind "waybill", "number" or "pin"."""
+    """A person typed "number" or "pin" by hand; `reading` comes from `cards.typed`."""
 
-    kind: str
-    text: Secret
+    field: str
+    reading: FieldReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +268,7 @@ Event = (
     | KeyHeld
     | CodeScanned
     | PasscodeEntered
+    | WaybillTyped
     | FieldTyped
     | SignedIn
     | SignInRefused

@@ -1,0 +1,112 @@
+"""What a card read leads to: a question about exactly the doubtful character, or a draft to keep."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID, uuid5
+
+from app.core.cards import CardRead, CardState, FieldReading, FieldState, alternatives, settle
+from app.core.parcels import CardDraft, Reason
+from app.core.products import UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern
+from app.core.states import Ask, Question, Visit
+
+_CARD_IDS = UUID("8f2d7a51-0f5c-5a0e-9b1a-6c1f2d3e4a5b")
+"""Name space of card ids: one read gives one card, however often it is delivered."""
+
+
+def pattern_of(read: CardRead, field: str, catalogue: Catalogue) -> FieldPattern | None:
+    """The pattern of "number" or "pin" of this card, generic while the product is unknown; None: no such field."""
+    product = catalogue.by_id(read.product_id)
+    if field == "number":
+        return product.number if product else UNKNOWN_NUMBER
+    return product.pin if product else UNKNOWN_PIN
+
+
+def settled_by_check(read: CardRead, catalogue: Catalogue) -> CardRead:
+    """The read after the check digits decided what they can."""
+    changes: dict[str, FieldReading] = {}
+    for field in ("number", "pin"):
+        pattern = pattern_of(read, field, catalogue)
+        if pattern is not None:
+            changes[field] = settle(field_of(read, field), pattern)
+    return replace(read, **changes)  # type: ignore[arg-type]  # mypy cannot see the two field names
+
+
+def field_of(read: CardRead, field: str) -> FieldReading:
+    return read.number if field == "number" else read.pin
+
+
+def with_field(read: CardRead, field: str, reading: FieldReading) -> CardRead:
+    return replace(read, number=reading) if field == "number" else replace(read, pin=reading)
+
+
+def next_question(read: CardRead, catalogue: Catalogue) -> Question | None:
+    """The one thing to ask now, number before PIN, doubts from left to right; None when nothing is open."""
+    return _number_question(read, catalogue) or _pin_question(read, catalogue)
+
+
+def _number_question(read: CardRead, catalogue: Catalogue) -> Question | None:
+    if read.number.state in (FieldState.UNREADABLE, FieldState.ABSENT):
+        return Question(Ask.NUMBER_UNREADABLE, "number")
+    return _character_question(read, "number", catalogue)
+
+
+def _pin_question(read: CardRead, catalogue: Catalogue) -> Question | None:
+    product = catalogue.by_id(read.product_id)
+    if product is not None and product.pin is None:
+        return None
+    match read.pin.state:
+        case FieldState.COVERED:
+            return Question(Ask.PIN_COVERED, "pin")
+        case FieldState.UNREADABLE:
+            return Question(Ask.PIN_UNREADABLE, "pin")
+        case FieldState.ABSENT:
+            return Question(Ask.PIN_UNREADABLE, "pin") if product else None
+        case _:
+            return _character_question(read, "pin", catalogue)
+
+
+def _character_question(read: CardRead, field: str, catalogue: Catalogue) -> Question | None:
+    reading, pattern = field_of(read, field), pattern_of(read, field, catalogue)
+    if not reading.doubts or pattern is None:
+        return None
+    position = reading.doubts[0]
+    return Question(Ask.CHARACTER, field, position, alternatives(reading, position, pattern))
+
+
+def preselected(question: Question, pattern: FieldPattern | None) -> int | None:
+    """The option shown as chosen: the best that satisfies a real check digit; none where there is no check digit."""
+    if pattern is None or not pattern.check:
+        return None
+    return next((i for i, option in enumerate(question.options) if option.check_holds), None)
+
+
+def draft_of(
+    visit: Visit,
+    read: CardRead,
+    catalogue: Catalogue,
+    verdict: CardState = CardState.KEPT,
+    reasons: tuple[Reason, ...] = (),
+) -> CardDraft:
+    """What is kept of a read. A field that is still doubtful is not kept: a guess never becomes a fact."""
+    product = catalogue.by_id(read.product_id)
+    if product is None and verdict is CardState.KEPT:
+        verdict, reasons = CardState.REVIEW, (*reasons, Reason.UNKNOWN_PRODUCT)
+    return CardDraft(
+        card_id=str(uuid5(_CARD_IDS, read.read_id)),
+        read_id=read.read_id,
+        parcel_id=visit.parcel_id,
+        no=visit.next_no,
+        product_id=read.product_id,
+        gtin=read.gtin,
+        number=read.number.secret() if read.number.state is FieldState.READ else None,
+        pin=read.pin.secret() if read.pin.state is FieldState.READ else None,
+        panel=read.panel,
+        expiry=read.expiry,
+        face_value_fen=read.face_value_fen,
+        recording_id=visit.recording_id,
+        t_video_us=max(0, read.best_us - visit.first_us),
+        verdict=verdict,
+        reasons=reasons,
+        tag=visit.tag,
+    )

@@ -1,0 +1,72 @@
+"""The session machine: `step(state, event, rules)` gives the next state and what to do. Pure; time comes by `Tick`.
+
+    SignedOut → Idle → Opening → Waiting ⇄ Reading ⇄ Asking → Saving → Waiting … → Counting → Sealing → Idle
+    any state at work ⇄ Paused(device, back_to); Asking, Counting ⇄ Rejecting; any → Faulted
+
+A pair that no rule covers leaves the state as it is and is written to the audit log; tests raise on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.core import session_cards as cards
+from app.core import session_count as count
+from app.core import session_desk as desk
+from app.core import session_pause as pause
+from app.core.audit import EventKind
+from app.core.effects import Effect, RecordFact
+from app.core.events import Event
+from app.core.rules import Rules, Step
+from app.core.states import (
+    Asking,
+    Counting,
+    Faulted,
+    Idle,
+    Opening,
+    Paused,
+    Reading,
+    Rejecting,
+    Saving,
+    Sealing,
+    SignedOut,
+    State,
+    Waiting,
+)
+
+_RULES_OF: dict[type[State], Callable[..., Step | None]] = {
+    SignedOut: desk.when_signed_out,
+    Idle: desk.when_idle,
+    Opening: cards.when_opening,
+    Waiting: cards.when_waiting,
+    Reading: cards.when_reading,
+    Asking: cards.when_asking,
+    Saving: cards.when_saving,
+    Rejecting: count.when_rejecting,
+    Counting: count.when_counting,
+    Sealing: count.when_sealing,
+    Paused: pause.when_paused,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a step came to. `expected` is False when no rule covers the pair."""
+
+    state: State
+    effects: tuple[Effect, ...] = ()
+    expected: bool = True
+
+
+def step(state: State, event: Event, rules: Rules) -> Outcome:
+    """The next state and the effects to carry out, in order."""
+    if isinstance(state, Faulted):
+        return Outcome(state)
+    found = _RULES_OF[type(state)](state, event, rules)
+    if found is None:
+        found = pause.interrupt(state, event) or pause.bystander(state, event)
+    if found is not None:
+        return Outcome(*found)
+    names = (("state", type(state).__name__), ("event", type(event).__name__))
+    return Outcome(state, (RecordFact(EventKind.UNEXPECTED, names),), expected=False)

@@ -1,0 +1,269 @@
+"""Rules of the session while cards are read: from the cut tape to the kept card."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.core.asking import (
+    draft_of,
+    field_of,
+    next_question,
+    pattern_of,
+    preselected,
+    settled_by_check,
+    with_field,
+)
+from app.core.cards import CardRead, CardState, Guidance, Sighting, Tag
+from app.core.effects import (
+    AcknowledgeRead,
+    ChangeCard,
+    Effect,
+    Play,
+    ReadAgain,
+    SaveCard,
+    Sound,
+    WatchForCards,
+)
+from app.core.events import (
+    CardLeftTooEarly,
+    CardSaved,
+    CardSighted,
+    CardWasDuplicate,
+    CardWasRead,
+    CodeScanned,
+    Device,
+    Event,
+    FieldTyped,
+    Key,
+    KeyPressed,
+    RecordingBegan,
+    SaveFailed,
+    TagSeen,
+)
+from app.core.parcels import Reason
+from app.core.rules import Rules, Step
+from app.core.session_desk import misfit
+from app.core.states import (
+    Ask,
+    Asking,
+    Counting,
+    Notice,
+    Opening,
+    Paused,
+    Reading,
+    Rejecting,
+    Saving,
+    Visit,
+    Waiting,
+)
+
+_CONFIRMED = {"number": Reason.NUMBER_CONFIRMED, "pin": Reason.PIN_CONFIRMED}
+_BY_HAND = {"number": Reason.NUMBER_BY_HAND, "pin": Reason.PIN_BY_HAND}
+_TO_REVIEW = {
+    Ask.PIN_COVERED: Reason.PIN_COVERED,
+    Ask.PIN_UNREADABLE: Reason.PIN_UNREADABLE,
+    Ask.NUMBER_UNREADABLE: Reason.NUMBER_UNREADABLE,
+    Ask.CHARACTER: Reason.OPERATOR_REVIEW,
+}
+
+
+def when_opening(state: Opening, event: Event, rules: Rules) -> Step | None:
+    match event:
+        case RecordingBegan(_, first_us):
+            visit = replace(state.visit, first_us=first_us)
+            return replace(state, visit=visit, began=True), (Play(Sound.REC_ON), WatchForCards(True))
+        case CardWasRead(read) if state.began:
+            return take(state.visit, read, rules)
+        case CardSighted(sighting) if state.began and shows_card(sighting):
+            return Reading(state.visit, sighting), ()
+        case TagSeen(tag):
+            return replace(state, visit=with_tag(state.visit, tag)), ()
+        case KeyPressed(Key.SPACE) if state.began:
+            return Waiting(state.visit), ()
+        case CodeScanned(text):
+            return replace(state, notice=misfit(text)), (Play(Sound.WRONG_CODE),)
+        case _:
+            return None
+
+
+def when_waiting(state: Waiting, event: Event, rules: Rules) -> Step | None:
+    match event:
+        case CardWasRead(read):
+            return take(state.visit, read, rules)
+        case CardSighted(sighting):
+            return _sighted_while_waiting(state, sighting)
+        case CardLeftTooEarly():
+            return replace(state, notice=Notice("card.left-too-early")), (Play(Sound.ASK),)
+        case TagSeen(tag):
+            return replace(state, visit=with_tag(state.visit, tag)), ()
+        case KeyPressed(Key.SPACE):
+            return Counting(state.visit), ()
+        case KeyPressed(Key.F5):
+            return replace(state, settled=False, notice=None), (ReadAgain(),)
+        case KeyPressed(Key.F2) if state.visit.counted:
+            last = state.visit.counted[-1]
+            return state, (ChangeCard(last.card_id, CardState.WITHDRAWN, ()), ReadAgain())
+        case CodeScanned(text):
+            return replace(state, notice=misfit(text)), (Play(Sound.WRONG_CODE),)
+        case _:
+            return None
+
+
+def _sighted_while_waiting(state: Waiting, sighting: Sighting) -> Step:
+    if not shows_card(sighting):
+        return replace(state, settled=False, sighting=sighting), ()
+    if state.settled:
+        return replace(state, sighting=sighting), ()
+    return Reading(state.visit, sighting), ()
+
+
+def when_reading(state: Reading, event: Event, rules: Rules) -> Step | None:
+    match event:
+        case CardWasRead(read):
+            return take(state.visit, read, rules)
+        case CardSighted(sighting) if shows_card(sighting):
+            return replace(state, sighting=sighting), ()
+        case CardSighted(sighting):
+            return Waiting(state.visit, sighting=sighting), ()
+        case CardLeftTooEarly():
+            return Waiting(state.visit, notice=Notice("card.left-too-early")), (Play(Sound.ASK),)
+        case TagSeen(tag):
+            return replace(state, visit=with_tag(state.visit, tag)), ()
+        case KeyPressed(Key.F5 | Key.F2):
+            return state, (ReadAgain(),)
+        case CodeScanned():
+            return state, (Play(Sound.WRONG_CODE),)
+        case _:
+            return None
+
+
+def when_asking(state: Asking, event: Event, rules: Rules) -> Step | None:
+    match event:
+        case KeyPressed(Key.DIGIT, digit):
+            return _choose(state, digit - 1, rules)
+        case KeyPressed(Key.SPACE):
+            return _answer(state, rules)
+        case KeyPressed(Key.F2 | Key.F5):
+            return _put_aside(state, Reading(state.visit, state.sighting), ReadAgain())
+        case KeyPressed(Key.F7):
+            reasons = (*state.reasons, _TO_REVIEW[state.question.ask])
+            return _save(state.visit, state.read, rules, CardState.REVIEW, reasons)
+        case KeyPressed(Key.F9):
+            return Rejecting(state.visit, state), ()
+        case FieldTyped(field, reading):
+            return _typed(state, FieldTyped(field, reading), rules)
+        case CardWasRead(read):
+            return _queue(state, read)
+        case CardSighted(sighting):
+            return replace(state, sighting=sighting), ()
+        case CardLeftTooEarly():
+            return state, ()
+        case TagSeen(tag):
+            return replace(state, visit=replace(state.visit, next_tag=tag)), ()
+        case CodeScanned(text):
+            return replace(state, notice=misfit(text)), (Play(Sound.WRONG_CODE),)
+        case _:
+            return None
+
+
+def when_saving(state: Saving, event: Event, rules: Rules) -> Step | None:
+    match event:
+        case CardSaved(card):
+            sound = {CardState.REVIEW: Sound.REVIEW, CardState.REJECTED: Sound.REJECTED}.get(card.state, Sound.ACCEPTED)
+            return _saved(state, state.visit.with_card(card), Notice("card.kept"), sound, rules)
+        case CardWasDuplicate(_, last4, same_parcel, _):
+            code = "card.already-here" if same_parcel else "card.taken-before"
+            return _saved(state, state.visit, Notice(code, (("last4", last4),)), Sound.REJECTED, rules)
+        case SaveFailed(code, _):
+            return Paused(Device.STORE, code, state, ready=True), (Play(Sound.REC_CUT),)
+        case CardWasRead(read):
+            return _queue(state, read)
+        case CardSighted() | CardLeftTooEarly() | CodeScanned():
+            return state, ()
+        case TagSeen(tag):
+            return replace(state, visit=replace(state.visit, next_tag=tag)), ()
+        case _:
+            return None
+
+
+def take(visit: Visit, read: CardRead, rules: Rules) -> Step:
+    """A card was read: keep it if nothing is open, else ask. A read that is settled already is only acknowledged."""
+    if any(card.read_id == read.read_id for card in visit.cards):
+        return Waiting(visit, settled=True), (AcknowledgeRead(read.read_id),)
+    return _go_on(visit, settled_by_check(read, rules.catalogue), rules, ())
+
+
+def shows_card(sighting: Sighting) -> bool:
+    return sighting.quad is not None and sighting.guidance is not Guidance.EMPTY
+
+
+def with_tag(visit: Visit, tag: Tag | None) -> Visit:
+    """The visit with the chip that lies on the reader; a chip that was lifted still belongs to the card in hand."""
+    return visit if tag is None else replace(visit, tag=tag)
+
+
+def _go_on(visit: Visit, read: CardRead, rules: Rules, reasons: tuple[Reason, ...]) -> Step:
+    question = next_question(read, rules.catalogue)
+    if question is None:
+        return _save(visit, read, rules, CardState.KEPT, reasons)
+    choice = preselected(question, pattern_of(read, question.field, rules.catalogue))
+    return Asking(visit, read, question, choice, reasons), (Play(Sound.ASK),)
+
+
+def _save(visit: Visit, read: CardRead, rules: Rules, verdict: CardState, reasons: tuple[Reason, ...]) -> Step:
+    draft = draft_of(visit, read, rules.catalogue, verdict, reasons)
+    return Saving(visit, draft), (SaveCard(draft),)
+
+
+def _saved(state: Saving, visit: Visit, notice: Notice, sound: Sound, rules: Rules) -> Step:
+    rest = replace(visit, tag=visit.next_tag, next_tag=None, pending=visit.pending[1:])
+    done: tuple[Effect, ...] = (AcknowledgeRead(state.draft.read_id), Play(sound))
+    if not visit.pending:
+        return Waiting(rest, settled=True, notice=notice), done
+    following, effects = take(rest, visit.pending[0], rules)
+    return following, (*done, *effects)
+
+
+def _queue(state: Asking | Saving, read: CardRead) -> Step:
+    """A further card came before this one is settled: it waits its turn, each read once."""
+    current = state.read.read_id if isinstance(state, Asking) else state.draft.read_id
+    known = {current, *(r.read_id for r in state.visit.pending), *(c.read_id for c in state.visit.cards)}
+    if read.read_id in known:
+        return state, ()
+    return replace(state, visit=replace(state.visit, pending=(*state.visit.pending, read))), ()
+
+
+def _choose(state: Asking, index: int, rules: Rules) -> Step:
+    """Choose an option; one that breaks a real check digit cannot be chosen."""
+    if state.question.ask is not Ask.CHARACTER or not 0 <= index < len(state.question.options):
+        return state, ()
+    pattern = pattern_of(state.read, state.question.field, rules.catalogue)
+    if pattern is not None and pattern.check and not state.question.options[index].check_holds:
+        return replace(state, notice=Notice("option.breaks-check")), (Play(Sound.WRONG_CODE),)
+    return replace(state, choice=index, notice=None), (Play(Sound.TICK),)
+
+
+def _answer(state: Asking, rules: Rules) -> Step:
+    if state.question.ask is Ask.PIN_COVERED:
+        return _put_aside(state, Reading(state.visit, state.sighting), ReadAgain())
+    if state.question.ask is not Ask.CHARACTER or state.choice is None:
+        return replace(state, notice=Notice("choose.first")), (Play(Sound.WRONG_CODE),)
+    field, position = state.question.field, state.question.position
+    glyph = state.question.options[state.choice].candidate.glyph
+    reading = field_of(state.read, field).resolve(position, glyph)
+    read = settled_by_check(with_field(state.read, field, reading), rules.catalogue)
+    reasons = state.reasons if _CONFIRMED[field] in state.reasons else (*state.reasons, _CONFIRMED[field])
+    return _go_on(state.visit, read, rules, reasons)
+
+
+def _put_aside(state: Asking, to: Reading, *effects: Effect) -> Step:
+    return to, (AcknowledgeRead(state.read.read_id), *effects)
+
+
+def _typed(state: Asking, event: FieldTyped, rules: Rules) -> Step:
+    pattern = pattern_of(state.read, event.field, rules.catalogue)
+    text = "".join(char.best.glyph for char in event.reading.chars)
+    if pattern is not None and not pattern.matches(text):
+        return replace(state, notice=Notice(f"{event.field}.does-not-fit")), (Play(Sound.WRONG_CODE),)
+    read = with_field(state.read, event.field, event.reading)
+    return _go_on(state.visit, read, rules, (*state.reasons, _BY_HAND[event.field]))
