@@ -1,0 +1,1 @@
+"""The products a station knows: templates from TOML."""

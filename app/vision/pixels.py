@@ -1,0 +1,64 @@
+"""The kinds of arrays that vision passes around, and the few conversions between them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from app.core.cards import Quad
+from app.core.errors import BadInput
+
+Gray = NDArray[np.uint8]  # (height, width)
+Colour = NDArray[np.uint8]  # (height, width, 3), blue green red
+Floats = NDArray[np.float32]
+Corners = NDArray[np.float32]  # (4, 2) x, y in pixels, clockwise
+
+CARD_W_MM, CARD_H_MM = 85.60, 53.98  # ISO/IEC 7810 ID-1
+RATIO = CARD_W_MM / CARD_H_MM
+
+
+def from_planes(y: Gray, u: Gray, v: Gray) -> Colour:
+    """YUV 4:2:0 planes (height even) to a colour picture of the same size."""
+    stacked = np.concatenate([y.reshape(-1), u.reshape(-1), v.reshape(-1)])
+    return cast(Colour, cv2.cvtColor(stacked.reshape(y.shape[0] * 3 // 2, y.shape[1]), cv2.COLOR_YUV2BGR_I420))
+
+
+def grey(picture: Colour) -> Gray:
+    return cast(Gray, cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))
+
+
+def load_picture(path: Path) -> Colour:
+    """A picture file as colour. Raises BadInput("input.missing" | "input.empty" | "input.not_an_image")."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadInput("input.missing", path.name) from error
+    if not data:
+        raise BadInput("input.empty", path.name)
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise BadInput("input.not_an_image", path.name) from error
+    if picture is None or min(picture.shape[:2]) < 16:
+        raise BadInput("input.not_an_image", path.name)
+    return cast(Colour, picture)
+
+
+def png(picture: Colour | Gray) -> bytes:
+    """PNG bytes of a picture, in memory."""
+    done, data = cv2.imencode(".png", picture)
+    return bytes(data) if done else b""
+
+
+def as_quad(corners: NDArray[Any]) -> Quad:
+    """Corners as plain numbers, a tenth of a pixel."""
+    a, b, c, d = ((round(float(x), 1), round(float(y), 1)) for x, y in corners)
+    return a, b, c, d
+
+
+def as_corners(quad: Quad) -> Corners:
+    return np.array(quad, np.float32)
