@@ -24,6 +24,7 @@ from multiprocessing.connection import Client, Connection, Listener, answer_chal
 from pathlib import Path
 from typing import Any
 
+from app.core.errors import Unavailable
 from app.platform import (
     break_connection,
     connection_address,
@@ -43,13 +44,8 @@ _CLAIM_S = 1.0  # a look at the lock by `find_program` holds it for an instant; 
 _CLOSED = (EOFError, OSError, AuthenticationError)
 
 
-class ProgramError(Exception):
+class ProgramError(Unavailable):
     """A program could not be started or has gone. Codes: program.already_running, program.not_started, program.gone."""
-
-    def __init__(self, code: str, detail: str = "") -> None:
-        super().__init__(f"{code}: {detail}" if detail else code)
-        self.code = code
-        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)
