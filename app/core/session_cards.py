@@ -70,10 +70,11 @@ _TO_REVIEW = {
 def when_opening(state: Opening, event: Event, rules: Rules) -> Step | None:
     match event:
         case RecordingBegan(_, first_us):
-            visit = replace(state.visit, first_us=first_us)
-            return replace(state, visit=visit, began=True), (Play(Sound.REC_ON), WatchForCards(True))
+            return _began(replace(state, visit=replace(state.visit, first_us=first_us), began=True), rules)
         case CardWasRead(read) if state.began:
             return take(state.visit, read, rules)
+        case CardWasRead(read):
+            return _queue(state, read)
         case CardSighted(sighting) if state.began and shows_card(sighting):
             return Reading(state.visit, sighting), ()
         case TagSeen(tag):
@@ -84,6 +85,16 @@ def when_opening(state: Opening, event: Event, rules: Rules) -> Step | None:
             return replace(state, notice=misfit(text)), (Play(Sound.WRONG_CODE),)
         case _:
             return None
+
+
+def _began(state: Opening, rules: Rules) -> Step:
+    """The first bytes are on disk. After a restart, reads that were not settled before it are settled now."""
+    started: tuple[Effect, ...] = (Play(Sound.REC_ON), WatchForCards(True))
+    if not state.visit.pending:
+        return state, started
+    rest = replace(state.visit, pending=state.visit.pending[1:])
+    following, effects = take(rest, state.visit.pending[0], rules)
+    return following, (*started, *effects)
 
 
 def when_waiting(state: Waiting, event: Event, rules: Rules) -> Step | None:
@@ -187,8 +198,11 @@ def when_saving(state: Saving, event: Event, rules: Rules) -> Step | None:
 
 
 def take(visit: Visit, read: CardRead, rules: Rules) -> Step:
-    """A card was read: keep it if nothing is open, else ask. A read that is settled already is only acknowledged."""
-    if any(card.read_id == read.read_id for card in visit.cards):
+    """A card was read: keep it if nothing is open, else ask.
+
+    A read that is settled already, or of a card that was shown before the recording began, is only acknowledged.
+    """
+    if read.best_us < visit.first_us or any(card.read_id == read.read_id for card in visit.cards):
         return Waiting(visit, settled=True), (AcknowledgeRead(read.read_id),)
     return _go_on(visit, settled_by_check(read, rules.catalogue), rules, ())
 
@@ -224,9 +238,15 @@ def _saved(state: Saving, visit: Visit, notice: Notice, sound: Sound, rules: Rul
     return following, (*done, *effects)
 
 
-def _queue(state: Asking | Saving, read: CardRead) -> Step:
+def _queue(state: Opening | Asking | Saving, read: CardRead) -> Step:
     """A further card came before this one is settled: it waits its turn, each read once."""
-    current = state.read.read_id if isinstance(state, Asking) else state.draft.read_id
+    match state:
+        case Asking():
+            current = state.read.read_id
+        case Saving():
+            current = state.draft.read_id
+        case _:
+            current = ""
     known = {current, *(r.read_id for r in state.visit.pending), *(c.read_id for c in state.visit.cards)}
     if read.read_id in known:
         return state, ()

@@ -18,6 +18,7 @@ from app.core.effects import (
     StartRecording,
 )
 from app.core.events import (
+    CardWasRead,
     CodeScanned,
     Event,
     Key,
@@ -70,6 +71,8 @@ def when_signed_out(state: SignedOut, event: Event, rules: Rules) -> Step | None
             return _signed_in(state, operator)
         case ParcelResumed(parcel):
             return replace(state, resume=parcel), ()
+        case CardWasRead(read) if state.resume is not None:
+            return replace(state, reads=(*state.reads, read)), ()
         case KeyPressed():
             return state, ()
         case _:
@@ -87,7 +90,7 @@ def _signed_in(state: SignedOut, operator: Operator) -> Step:
     arrived = (Announce(operator), fact, Play(Sound.TICK))
     if state.resume is None:
         return Idle(operator), arrived
-    visit = resumed(state.resume, operator)
+    visit = replace(resumed(state.resume, operator), pending=state.reads)
     again = StartRecording(visit.recording_id, visit.parcel_id, visit.expected.waybill)
     return Opening(visit), (*arrived, again)
 

@@ -187,9 +187,9 @@ def bystander(state: State, event: Event) -> Step | None:
             return state, ()
         case CardSighted() | CardLeftTooEarly() | TagSeen():
             return state, ()
-        case CardWasRead() if isinstance(state, (SignedOut, Idle, Opening)):
-            # Nothing is being taken in: the eye keeps the read until somebody wants it.
-            return state, ()
+        case CardWasRead(read) if isinstance(state, (SignedOut, Idle)):
+            # No parcel is being filmed: what lay under the camera is nobody's card.
+            return state, (AcknowledgeRead(read.read_id),)
         case RecordingBegan(_, first_us) if not isinstance(state, (SignedOut, Idle)):
             return _rebased(state, first_us), ()
         case _:

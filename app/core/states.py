@@ -98,13 +98,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class SignedOut:
-    """Nobody is at the desk. After three wrong passcodes typing waits until `locked_until_us`; badges still work."""
+    """Nobody is at the desk. After three wrong passcodes typing waits until `locked_until_us`; badges still work.
+
+    `resume`: a parcel that a crash interrupted, `reads`: what the eye had read of it and nobody had settled.
+    """
 
     wrong: int = 0
     locked_until_us: int = 0
     now_us: int = 0
     refused: bool = False
     resume: OpenParcel | None = None
+    reads: tuple[CardRead, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The hallway: one inbox, one thread; calls `core.session.step` and carries out the effects."""

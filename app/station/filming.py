@@ -1,0 +1,176 @@
+"""The station's side of the recorder: what it was told, what it says, what that means to a session."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.core.events import Device, DeviceLost, Event, RecordingBegan, RecordingCut, RecordingResumed
+from app.core.readiness import CameraFacts, Level, RecFacts, RecMode, Surroundings
+from app.programs import Message
+from app.recorder import protocol as told
+from app.station.clock import Clock
+from app.station.link import ProgramLink, ProgramPlan
+
+_log = logging.getLogger(__name__)
+
+Post = Callable[[Event], None]
+Adjust = Callable[[Callable[[Surroundings], Surroundings]], None]
+Closed = Callable[[told.RecordingClosed], None]
+
+_LEVELS = {"live": Level.OK, "starting": Level.BUSY, "off": Level.NONE}
+
+
+@dataclass(slots=True)
+class _Tape:
+    """What the recorder shall be doing."""
+
+    camera: str = ""
+    start: told.Start | None = None
+    stopping: bool = False
+    began: bool = False
+    cut_at_us: int | None = None
+    saved_mono_us: int = 0
+
+
+class Filming:
+    """Drives the recorder program and turns its words into events and facts.
+
+    After a restart of the recorder everything it must know is said again: the camera, the running recording, a stop
+    that it may not have heard.
+    """
+
+    def __init__(self, plan: ProgramPlan, post: Post, adjust: Adjust, on_closed: Closed, clock: Clock) -> None:
+        self._post, self._adjust, self._on_closed, self._clock = post, adjust, on_closed, clock
+        self._tape = _Tape()
+        self._link = ProgramLink(plan, self._say_all_again, self._hear, self._gone)
+
+    def start(self) -> None:
+        self._link.start()
+
+    def stop(self, end_program: bool) -> None:
+        self._link.stop(end_program)
+
+    def open_camera(self, address: str) -> None:
+        """Show this camera from now on, without recording."""
+        self._tape.camera = address
+        self._send(told.OpenCamera(address))
+
+    def begin(self, start: told.Start) -> None:
+        """Record, or go on with a recording that was begun before a restart."""
+        self._tape = _Tape(camera=start.camera, start=start)
+        self._send(start)
+
+    def end(self, reason: str) -> None:
+        """Close the recording; `on_closed` is called when it is sealed."""
+        self._tape.stopping = True
+        self._send(told.Stop(reason))
+
+    def note(self, event: str, body: dict[str, Any]) -> None:
+        """Write an event into the recording's chain."""
+        self._send(told.NoteEvent(event, body))
+
+    @property
+    def recording_id(self) -> str:
+        return self._tape.start.recording_id if self._tape.start else ""
+
+    def _send(self, message: told.ToRecorder) -> None:
+        self._link.send(told.to_wire(message))
+
+    def _say_all_again(self) -> None:
+        if self._tape.start is not None:
+            self._send(self._tape.start)
+            if self._tape.stopping:
+                self._send(told.Stop("sealed"))
+        elif self._tape.camera:
+            self._send(told.OpenCamera(self._tape.camera))
+
+    def _hear(self, message: Message) -> None:
+        match told.from_wire(message):
+            case told.CameraState() as camera:
+                self._camera_is(camera)
+            case told.RecordingState() as state:
+                self._recording_is(state)
+            case told.RecordingClosed() as closed:
+                self._closed(closed)
+            case told.Trouble(code, detail):
+                self._trouble(code, detail)
+
+    def _camera_is(self, camera: told.CameraState) -> None:
+        level = _LEVELS.get(camera.state, Level.DOWN)
+        simulated = camera.address.startswith(("sim:", "file:"))
+        code = f"camera.{camera.reason}" if camera.reason else ""
+
+        def change(around: Surroundings) -> Surroundings:
+            now = CameraFacts(
+                level, "overhead", camera.width, camera.height, round(camera.fps), code, simulated,
+                around.camera.sharpness, around.camera.glare,
+            )  # fmt: skip
+            return replace(around, camera=now)
+
+        self._adjust(change)
+
+    def _recording_is(self, state: told.RecordingState) -> None:
+        if self._tape.start is None or state.recording_id != self._tape.start.recording_id:
+            return
+        if state.last_sync_mono_us:
+            self._tape.saved_mono_us = state.last_sync_mono_us
+        if state.state == "on":
+            self._running(state)
+        elif state.state == "cut":
+            self._cut("camera.lost")
+        self._show(state)
+
+    def _running(self, state: told.RecordingState) -> None:
+        tape = self._tape
+        if not tape.began:
+            tape.began = True
+            self._post(RecordingBegan(state.recording_id, state.first_mono_us))
+        if tape.cut_at_us is not None:
+            gap_us = self._clock.mono_us() - tape.cut_at_us
+            tape.cut_at_us = None
+            self._post(RecordingResumed(gap_us))
+
+    def _cut(self, code: str) -> None:
+        tape = self._tape
+        if not tape.began or tape.stopping or tape.cut_at_us is not None:
+            return
+        tape.cut_at_us = tape.saved_mono_us or self._clock.mono_us()
+        self._post(RecordingCut(code, self._saved_wall_us()))
+
+    def _saved_wall_us(self) -> int:
+        ago_us = self._clock.mono_us() - (self._tape.saved_mono_us or self._clock.mono_us())
+        return self._clock.wall_us() - ago_us
+
+    def _show(self, state: told.RecordingState) -> None:
+        mode = {"on": RecMode.ON, "cut": RecMode.CUT}.get(state.state, RecMode.OFF)
+        facts = RecFacts(
+            mode, state.recording_id, state.last_pts_us - state.first_pts_us, state.bytes_on_disk,
+            state.frames, state.dropped, self._saved_wall_us(),
+        )  # fmt: skip
+        self._adjust(lambda around: replace(around, rec=facts))
+
+    def _closed(self, closed: told.RecordingClosed) -> None:
+        if closed.recording_id == self.recording_id:
+            camera = self._tape.camera
+            self._tape = _Tape(camera=camera)
+        self._adjust(lambda around: replace(around, rec=RecFacts()))
+        self._on_closed(closed)
+
+    def _trouble(self, code: str, detail: str) -> None:
+        _log.error("recorder: %s", code, extra={"detail": detail})
+        if code.endswith("disk_full"):
+            self._post(DeviceLost(Device.DISK, "store.disk_full"))
+        else:
+            self._post(DeviceLost(Device.RECORDER, code))
+
+    def _gone(self, code: str) -> None:
+        _log.error("recorder: %s", code)
+        self._adjust(lambda around: replace(around, rec=replace(around.rec, mode=_mode_when_gone(around.rec.mode))))
+        self._cut("recorder.gone")
+
+
+def _mode_when_gone(mode: RecMode) -> RecMode:
+    return RecMode.CUT if mode is RecMode.ON else mode

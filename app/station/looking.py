@@ -1,0 +1,84 @@
+"""The station's side of the eye: what it shall look at, what it saw, which reads are settled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from app.core.cards import CardRead, Guidance, Sighting
+from app.core.events import CardLeftTooEarly, CardSighted, CardWasRead, Device, DeviceBack, DeviceLost, Event
+from app.core.readiness import Surroundings
+from app.eye import codec
+from app.programs import Message
+from app.station.link import ProgramLink, ProgramPlan
+
+Post = Callable[[Event], None]
+Adjust = Callable[[Callable[[Surroundings], Surroundings]], None]
+
+
+class Looking:
+    """Drives the eye program. A restarted eye is configured again; reads not acknowledged come again by themselves."""
+
+    def __init__(self, plan: ProgramPlan, configure: codec.Configure, frames: Path, post: Post, adjust: Adjust) -> None:
+        self._configure, self._frames = configure, frames
+        self._post, self._adjust = post, adjust
+        self._watching = False
+        self._last_read_id = ""
+        self._link = ProgramLink(plan, self._say_all_again, self._hear, self._gone)
+        self.ready = False
+
+    def start(self) -> None:
+        self._link.start()
+
+    def stop(self, end_program: bool) -> None:
+        self._link.stop(end_program)
+
+    def watch(self, on: bool) -> None:
+        """Read cards from now on, or rest. The eye looks all the time (its boxes guide the clerk)."""
+        if on and not self._watching:
+            self._send(codec.Forget())
+        self._watching = on
+
+    def read_again(self) -> None:
+        self._send(codec.ReadAgain(self._last_read_id))
+
+    def acknowledge(self, read_id: str) -> None:
+        self._send(codec.Ack(read_id))
+
+    def _send(self, message: codec.ToEye) -> None:
+        self._link.send(json.loads(codec.encode(message)))
+
+    def _say_all_again(self) -> None:
+        self._send(self._configure)
+        self._send(codec.Watch(str(self._frames)))
+
+    def _hear(self, message: Message) -> None:
+        match codec.decode(json.dumps(message).encode()):
+            case Sighting() as sighting:
+                self._saw(sighting)
+            case CardRead() as read:
+                self._read(read)
+            case codec.LeftTooEarly():
+                if self._watching:
+                    self._post(CardLeftTooEarly())
+            case codec.EyeReady():
+                self.ready = True
+                self._post(DeviceBack(Device.EYE))
+            case codec.EyeTrouble(code, _):
+                self._post(DeviceLost(Device.EYE, code))
+
+    def _saw(self, sighting: Sighting) -> None:
+        glare = None if sighting.guidance is Guidance.EMPTY else sighting.glare
+        sharpness = None if sighting.guidance is Guidance.EMPTY else sighting.sharpness
+        self._adjust(lambda around: replace(around, camera=replace(around.camera, sharpness=sharpness, glare=glare)))
+        self._post(CardSighted(sighting))
+
+    def _read(self, read: CardRead) -> None:
+        self._last_read_id = read.read_id
+        self._post(CardWasRead(read))
+
+    def _gone(self, code: str) -> None:
+        self.ready = False
+        self._post(DeviceLost(Device.EYE, code))
