@@ -63,6 +63,15 @@ class Filming:
         self._tape = _Tape(camera=start.camera, start=start)
         self._send(start)
 
+    def change_camera(self, address: str) -> None:
+        """Go on with another camera; a running recording goes on with it in the same chain."""
+        if self._tape.start is None:
+            self.open_camera(address)
+            return
+        self._tape.camera = address
+        self._tape.start = replace(self._tape.start, camera=address)
+        self._send(self._tape.start)
+
     def end(self, reason: str) -> None:
         """Close the recording; `on_closed` is called when it is sealed."""
         self._tape.stopping = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -48,14 +47,14 @@ class Looking:
         self._send(codec.Ack(read_id))
 
     def _send(self, message: codec.ToEye) -> None:
-        self._link.send(json.loads(codec.encode(message)))
+        self._link.send(codec.to_wire(message))
 
     def _say_all_again(self) -> None:
         self._send(self._configure)
         self._send(codec.Watch(str(self._frames)))
 
     def _hear(self, message: Message) -> None:
-        match codec.decode(json.dumps(message).encode()):
+        match codec.from_wire(message):
             case Sighting() as sighting:
                 self._saw(sighting)
             case CardRead() as read:

@@ -1,0 +1,143 @@
+"""The rehearsal's autopilot: does what a clerk would do, with what the deck says is true. Any key takes over.
+
+It works through the same events as a person, so it can do nothing that a person could not do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.core.cards import CardRead, FieldReading
+from app.core.events import CodeScanned, Event, Key, KeyPressed
+from app.core.readiness import Surroundings
+from app.core.states import (
+    SHOTS_NEEDED,
+    Ask,
+    Asking,
+    Counting,
+    Idle,
+    Opening,
+    Paused,
+    Rejecting,
+    SignedOut,
+    State,
+    Waiting,
+)
+
+PAUSE_US = 700_000
+"""How long the autopilot leaves a screen before it acts: long enough to be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrueCard:
+    """What the deck says stands on a card (rehearsal cards only: there is no secret in it)."""
+
+    gtin: str
+    number: str
+    pin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What the autopilot needs of a deck."""
+
+    badge: str
+    waybill: str
+    cards: tuple[TrueCard, ...]
+
+
+class Autoplay:
+    """Watches the state and posts the next act once it stood for `PAUSE_US`. `over` once the parcel is sealed."""
+
+    def __init__(self, script: Script, post: Callable[[Event], None], footage_over: Callable[[], bool]) -> None:
+        self._script, self._post, self._footage_over = script, post, footage_over
+        self._state: State | None = None
+        self._since_us = 0
+        self._acted = False
+        self.over = False
+        self.taken_over = False
+
+    def take_over(self) -> None:
+        """A person touched a key: the autopilot lets go for good."""
+        self.taken_over = True
+
+    def show(self, state: State, around: Surroundings) -> None:
+        """Look at the screen; act when it is time."""
+        if _same(self._state, state):
+            self._state = state
+        else:
+            self._state, self._since_us, self._acted = state, around.mono_us, False
+        self.over = self.over or (isinstance(state, Idle) and state.last is not None)
+        if self.taken_over or self._acted or around.mono_us - self._since_us < PAUSE_US:
+            return
+        event = self._next(state)
+        if event is not None:
+            self._acted = True
+            self._post(event)
+
+    def _next(self, state: State) -> Event | None:
+        match state:
+            case SignedOut():
+                return CodeScanned(self._script.badge)
+            case Idle(last=None, finding=""):
+                return CodeScanned(self._script.waybill)
+            case Asking():
+                return self._answer(state)
+            case Waiting(visit) if visit.found >= len(self._script.cards) or self._footage_over():
+                return KeyPressed(Key.SPACE)
+            case Opening(began=True) if self._footage_over():
+                return KeyPressed(Key.SPACE)
+            case Counting():
+                return _count(state)
+            case Rejecting():
+                return KeyPressed(Key.ESC)
+            case Paused(ready=True, supervisor=False):
+                return KeyPressed(Key.SPACE)
+            case _:
+                return None
+
+    def _answer(self, asking: Asking) -> Event:
+        """Choose what really stands on the card if it is offered; else hand the card to review."""
+        truth = self._truth(asking.read)
+        if asking.question.ask is not Ask.CHARACTER or truth is None:
+            return KeyPressed(Key.F7)
+        text = truth.number if asking.question.field == "number" else truth.pin
+        glyphs = [option.candidate.glyph for option in asking.question.options]
+        position = asking.question.position
+        if position >= len(text) or text[position] not in glyphs:
+            return KeyPressed(Key.F7)
+        index = glyphs.index(text[position])
+        return KeyPressed(Key.SPACE) if asking.choice == index else KeyPressed(Key.DIGIT, index + 1)
+
+    def _truth(self, read: CardRead) -> TrueCard | None:
+        fits = [card for card in self._script.cards if _fits(read.number, card.number)]
+        return fits[0] if len(fits) == 1 else None
+
+
+def _same(before: State | None, now: State) -> bool:
+    """The same screen: moves of the card and of devices do not count."""
+    if type(before) is not type(now):
+        return False
+    if isinstance(before, Asking) and isinstance(now, Asking):
+        return before.question == now.question and before.choice == now.choice
+    if isinstance(before, Counting) and isinstance(now, Counting):
+        return before.visit.shots == now.visit.shots and before.choice == now.choice
+    if isinstance(before, Idle) and isinstance(now, Idle):
+        return before.finding == now.finding
+    if isinstance(before, Waiting) and isinstance(now, Waiting):
+        return before.visit.found == now.visit.found
+    if isinstance(before, Paused) and isinstance(now, Paused):
+        return before.ready == now.ready and before.supervisor == now.supervisor
+    return True
+
+
+def _fits(reading: FieldReading, text: str) -> bool:
+    sure = [(i, c.best.glyph) for i, c in enumerate(reading.chars) if c.sure]
+    return len(reading.chars) == len(text) and all(text[i] == glyph for i, glyph in sure)
+
+
+def _count(state: Counting) -> Event:
+    if not state.visit.difference or len(state.visit.shots) < SHOTS_NEEDED or state.choice is not None:
+        return KeyPressed(Key.SPACE)
+    return KeyPressed(Key.DIGIT, 1)

@@ -1,0 +1,288 @@
+"""Carries out effects: hands work to the store's writer, the recorder and the eye, and posts what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+from app.core.audit import EventKind, Stamp
+from app.core.cards import CardState, Secret
+from app.core.effects import (
+    AcknowledgeRead,
+    Announce,
+    ChangeCard,
+    CheckBadge,
+    CheckPasscode,
+    Effect,
+    FindParcel,
+    MarkShot,
+    OpenParcelRecord,
+    Play,
+    ReadAgain,
+    RecordFact,
+    SaveCard,
+    SealParcel,
+    Sound,
+    StartRecording,
+    StopRecording,
+    UseSpareCamera,
+    WatchForCards,
+)
+from app.core.errors import Trouble
+from app.core.events import (
+    CardChanged,
+    CardSaved,
+    CardWasDuplicate,
+    Device,
+    DeviceLost,
+    Event,
+    ParcelDoneBefore,
+    ParcelFound,
+    ParcelRefused,
+    ParcelSealed,
+    ParcelUnknown,
+    RecordingClosed,
+    SaveFailed,
+    ShotTaken,
+    SignedIn,
+    SignInRefused,
+)
+from app.core.parcels import CardDraft, EarlierParcel, ExpectedParcel, Operator
+from app.core.readiness import Surroundings, may_begin_parcel
+from app.recorder import protocol as told
+from app.station.clock import Clock
+from app.station.filming import Filming
+from app.station.looking import Looking
+from app.store.results import AlreadyKept, Duplicate, Kept, Recording
+from app.store.store import Store
+from app.store.writer import StoreWriter
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Cameras:
+    """Which camera films: the overhead one, and the spare that F4 takes ("" where there is none)."""
+
+    overhead: str
+    spare: str = ""
+
+    def swap(self) -> bool:
+        """Take the spare; False when there is none."""
+        if not self.spare:
+            return False
+        self.overhead, self.spare = self.spare, self.overhead
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What the station works with."""
+
+    store: StoreWriter
+    filming: Filming
+    looking: Looking
+    cameras: Cameras
+    recordings: Path
+    clock: Clock
+    rehearsal: bool
+
+
+class Perform:
+    """Call it with an effect, in the station's thread; it never blocks. Answers come by `post` from other threads."""
+
+    def __init__(
+        self,
+        hands: Hands,
+        post: Callable[[Event], None],
+        around: Callable[[], Surroundings],
+        play: Callable[[Sound], None],
+        after_save: Callable[[], None],
+    ) -> None:
+        self._hands, self._post, self._around = hands, post, around
+        self._play, self._after_save = play, after_save
+        self._operator: Operator | None = None
+
+    def __call__(self, effect: Effect) -> None:
+        match effect:
+            case Play(sound):
+                self._play(sound)
+            case Announce(operator):
+                self._operator = operator
+            case CheckPasscode() | CheckBadge():
+                self._check(effect)
+            case FindParcel() | OpenParcelRecord() | SealParcel() | MarkShot():
+                self._parcel(effect)
+            case SaveCard() | ChangeCard():
+                self._card(effect)
+            case StartRecording() | StopRecording() | UseSpareCamera():
+                self._film(effect)
+            case WatchForCards() | ReadAgain() | AcknowledgeRead():
+                self._look(effect)
+            case RecordFact(kind, body):
+                self._fact(kind, dict(body))
+
+    def recording_closed(self, closed: told.RecordingClosed) -> None:
+        """The recorder sealed a recording: write its final hash down, then tell the session."""
+        stamp, actor = self._stamp(), self._actor
+
+        def close(store: Store) -> int:
+            return store.close_recording(closed.recording_id, closed.head, closed.root, closed.frames, stamp, actor)
+
+        self._ask(close, lambda _seq: self._post(RecordingClosed(closed.recording_id)))
+
+    @property
+    def _actor(self) -> str:
+        return self._operator.id if self._operator else ""
+
+    def _stamp(self) -> Stamp:
+        return self._hands.clock.stamp(self._around().sync.clock_offset_ms or 0)
+
+    def _ask(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None:
+        """Have the store do something; trouble becomes SaveFailed, whoever asked."""
+
+        def answered(answer: T | Trouble) -> None:
+            if isinstance(answer, Trouble):
+                _log.error("store: %s", answer.code)
+                self._post(SaveFailed(answer.code, answer.detail))
+            else:
+                done(answer)
+
+        self._hands.store.submit(work, answered)
+
+    def _fact(self, kind: EventKind, body: dict[str, object]) -> None:
+        stamp, actor = self._stamp(), self._actor
+        self._ask(lambda store: store.record(kind, body, stamp, actor), lambda _seq: self._after_save())
+
+    def _check(self, effect: CheckPasscode | CheckBadge) -> None:
+        match effect:
+            case CheckPasscode(operator_id, passcode):
+                self._ask(lambda store: store.sign_in(operator_id, Secret(passcode)), self._signed(by_badge=False))
+            case CheckBadge(code):
+                self._ask(lambda store: store.by_badge(code), self._signed(by_badge=True))
+
+    def _signed(self, by_badge: bool) -> Callable[[Operator | None], None]:
+        return lambda operator: self._post(SignedIn(operator) if operator else SignInRefused(by_badge))
+
+    def _parcel(self, effect: FindParcel | OpenParcelRecord | SealParcel | MarkShot) -> None:
+        stamp, actor = self._stamp(), self._actor
+        match effect:
+            case FindParcel():
+                self._find(effect)
+            case OpenParcelRecord(parcel):
+                self._ask(lambda store: store.open_parcel(parcel, stamp), lambda _seq: self._after_save())
+            case MarkShot(parcel_id, no):
+                self._shot(parcel_id, no)
+            case SealParcel(parcel_id, way_out, _, found):
+
+                def seal(store: Store) -> int:
+                    store.count_parcel(parcel_id, found, stamp, actor)
+                    return store.seal_parcel(parcel_id, way_out, stamp, actor)
+
+                self._ask(seal, lambda _seq: self._sealed(parcel_id, stamp.wall_us))
+
+    def _find(self, wanted: FindParcel) -> None:
+        refused = may_begin_parcel(self._around())
+        if refused:
+            self._post(ParcelRefused(refused))
+            return
+
+        def found(known: ExpectedParcel | EarlierParcel | None) -> None:
+            match known:
+                case EarlierParcel():
+                    self._post(ParcelDoneBefore(known))
+                case None if not wanted.unannounced:
+                    self._post(ParcelUnknown(wanted.waybill))
+                case _:
+                    expected = known or ExpectedParcel(wanted.waybill, "", 0)
+                    self._post(ParcelFound(expected, str(uuid4()), str(uuid4())))
+
+        self._ask(lambda store: store.find_parcel(wanted.waybill), found)
+
+    def _shot(self, parcel_id: str, no: int) -> None:
+        rec = self._around().rec
+        t_video_us = rec.elapsed_us
+        self._hands.filming.note("count.shot", {"no": no, "t_video_us": t_video_us})
+        taken = ShotTaken(no, t_video_us)
+        self._ask(lambda store: store.mark_shot(parcel_id, t_video_us), lambda _none: self._post(taken))
+
+    def _sealed(self, parcel_id: str, wall_us: int) -> None:
+        self._post(ParcelSealed(parcel_id, wall_us))
+        self._after_save()
+
+    def _card(self, effect: SaveCard | ChangeCard) -> None:
+        stamp, actor = self._stamp(), self._actor
+        match effect:
+            case SaveCard(draft):
+                self._save(draft, stamp, actor)
+            case ChangeCard(card_id, CardState.WITHDRAWN, reasons):
+                self._ask(
+                    lambda store: store.withdraw_card(card_id, reasons, stamp, actor),
+                    lambda card: self._post(CardChanged(card)),
+                )
+            case ChangeCard(card_id, state, reasons):
+                self._ask(
+                    lambda store: store.change_card(card_id, state, reasons, stamp, actor),
+                    lambda card: self._post(CardChanged(card)),
+                )
+
+    def _save(self, draft: CardDraft, stamp: Stamp, actor: str) -> None:
+        def saved(answer: Kept | AlreadyKept | Duplicate) -> None:
+            if isinstance(answer, Duplicate):
+                same = answer.parcel_id == draft.parcel_id
+                self._post(CardWasDuplicate(draft.read_id, answer.last4, same, answer.wall_us))
+                return
+            card = answer.card
+            self._hands.filming.note("card.kept", {"card": card.card_id, "no": card.no, "t_video_us": card.t_video_us})
+            self._post(CardSaved(card))
+            self._after_save()
+
+        self._ask(lambda store: store.keep_card(draft, stamp, actor), saved)
+
+    def _film(self, effect: StartRecording | StopRecording | UseSpareCamera) -> None:
+        hands = self._hands
+        match effect:
+            case StartRecording(recording_id, parcel_id, waybill):
+                self._start_recording(recording_id, parcel_id, waybill)
+            case StopRecording():
+                hands.filming.end("sealed")
+            case UseSpareCamera():
+                if hands.cameras.swap():
+                    hands.filming.change_camera(hands.cameras.overhead)
+                else:
+                    self._post(DeviceLost(Device.CAMERA, "camera.no_spare"))
+
+    def _start_recording(self, recording_id: str, parcel_id: str, waybill: str) -> None:
+        stamp, actor = self._stamp(), self._actor
+
+        def prepare(store: Store) -> told.Start:
+            recording = store.new_recording(recording_id, parcel_id, stamp, actor)
+            return self._start_message(recording, store, {"waybill": waybill, "station": store.station})
+
+        self._ask(prepare, self._hands.filming.begin)
+
+    def _start_message(self, recording: Recording, store: Store, meta: dict[str, str]) -> told.Start:
+        return told.Start(
+            recording_id=recording.recording_id,
+            folder=str(self._hands.recordings),
+            camera=self._hands.cameras.overhead,
+            recording_key=recording.key.hex(),
+            signing_key=store.signing_seed.hex(),
+            previous_hash=store.last_recording_hash(),
+            rehearsal=self._hands.rehearsal,
+            meta=dict(meta),
+        )
+
+    def _look(self, effect: WatchForCards | ReadAgain | AcknowledgeRead) -> None:
+        match effect:
+            case WatchForCards(on):
+                self._hands.looking.watch(on)
+            case ReadAgain():
+                self._hands.looking.read_again()
+            case AcknowledgeRead(read_id):
+                self._hands.looking.acknowledge(read_id)

@@ -1,0 +1,114 @@
+"""The station: one inbox, one thread that drains it, THE state. Everything else posts."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from app.core.effects import Effect
+from app.core.events import Event, Tick
+from app.core.readiness import Surroundings
+from app.core.rules import Rules
+from app.core.session import step
+from app.core.states import Faulted, SignedOut, State
+
+Change = Callable[[Surroundings], Surroundings]
+Show = Callable[[State, Surroundings], None]
+
+TICK_S = 0.25
+_log = logging.getLogger(__name__)
+
+
+class Station:
+    """Draws events from the inbox, steps the session, carries out effects, shows the result.
+
+    `post` and `adjust` may be called from any thread; `drain`, `tick` and `run_until` from the owning thread only.
+    `wake` is called (in the poster's thread) when something was put into the inbox, so that a window can drain it.
+    """
+
+    def __init__(self, rules: Rules, mono_us: Callable[[], int], wall_us: Callable[[], int]) -> None:
+        self._rules = rules
+        self._mono_us, self._wall_us = mono_us, wall_us
+        self._inbox: queue.SimpleQueue[Event | Change] = queue.SimpleQueue()
+        self._perform: Callable[[Effect], None] = lambda _effect: None
+        self._shows: list[Show] = []
+        self._wake: Callable[[], None] = lambda: None
+        self.state: State = SignedOut()
+        self.around = Surroundings()
+
+    def join(self, perform: Callable[[Effect], None]) -> None:
+        """Give the station its hands."""
+        self._perform = perform
+
+    def on_show(self, show: Show) -> None:
+        """Call `show(state, surroundings)` in the station's thread after each change."""
+        self._shows.append(show)
+
+    def on_wake(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+
+    def post(self, event: Event) -> None:
+        self._inbox.put(event)
+        self._wake()
+
+    def adjust(self, change: Change) -> None:
+        """Change the surroundings in the station's thread."""
+        self._inbox.put(change)
+        self._wake()
+
+    def tick(self) -> None:
+        """Let time pass; call it every `TICK_S`."""
+        self.post(Tick(self._mono_us()))
+
+    def drain(self) -> bool:
+        """Work through what is in the inbox; True when there was anything."""
+        worked = False
+        while True:
+            try:
+                item = self._inbox.get_nowait()
+            except queue.Empty:
+                break
+            self._take(item)
+            worked = True
+        if worked:
+            self._show()
+        return worked
+
+    def run_until(self, done: Callable[[], bool], timeout_s: float) -> bool:
+        """Without a window: drain and tick until `done()`; False when `timeout_s` passed first."""
+        deadline = time.monotonic() + timeout_s
+        next_tick = time.monotonic()
+        while not done():
+            now = time.monotonic()
+            if now >= deadline:
+                return False
+            if now >= next_tick:
+                self.tick()
+                next_tick = now + TICK_S
+            if not self.drain():
+                time.sleep(0.01)
+        return True
+
+    def fault(self, code: str, detail: str) -> None:
+        """A bug was met: nothing is taken in any more; what is kept stays kept."""
+        self.state = Faulted(code, detail)
+        self._show()
+
+    def _take(self, item: Event | Change) -> None:
+        if callable(item):
+            self.around = item(self.around)
+            return
+        outcome = step(self.state, item, self._rules)
+        if not outcome.expected:
+            _log.info("unexpected %s in %s", type(item).__name__, type(self.state).__name__)
+        self.state = outcome.state
+        for effect in outcome.effects:
+            self._perform(effect)
+
+    def _show(self) -> None:
+        self.around = replace(self.around, wall_us=self._wall_us(), mono_us=self._mono_us())
+        for show in self._shows:
+            show(self.state, self.around)
