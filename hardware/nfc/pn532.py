@@ -70,12 +70,29 @@ class Pn532:
         """Such as "PN532 1.6", "" before `start`."""
         return self._firmware
 
-    def start(self, wake_tries: int = _WAKE_TRIES) -> None:
-        """Wake the board, make sure that it is a PN532, let it look for chips only briefly, switch the field on.
+    def start(self) -> None:
+        """Wake the board and set it up. Raises DeviceError as those two do."""
+        self.wake()
+        self.set_up()
 
-        Raises DeviceError: TIMEOUT when nothing answers, GARBLED when it is another device, LOST.
+    def wake(self, tries: int = _WAKE_TRIES) -> None:
+        """Bring the board to listen. Raises DeviceError: TIMEOUT (nothing answers), GARBLED (nonsense does), LOST."""
+        failure = DeviceError(DeviceReason.TIMEOUT, self._link.address)
+        for _ in range(tries):
+            for form in _SAM_FORMS:
+                try:
+                    self._wake_with(form)
+                except DeviceError as error:
+                    failure = _worth_another_try(error)
+                else:
+                    return
+        raise failure
+
+    def set_up(self) -> None:
+        """Make sure that it is a PN532, let it look for chips only briefly, switch the field on.
+
+        Raises DeviceError: GARBLED when it is another device, LOST, TIMEOUT.
         """
-        self._wake(wake_tries)
         self._firmware = self._read_firmware()
         self.command(RF_CONFIGURATION, _FEW_RETRIES, ANSWER_TIMEOUT_S)
         self.restart_field()
@@ -128,21 +145,10 @@ class Pn532:
         """Give the port back; twice is harmless."""
         self._link.close()
 
-    def _wake(self, tries: int) -> None:
-        failure = DeviceError(DeviceReason.TIMEOUT, self._link.address)
-        for _ in range(tries):
-            for form in _SAM_FORMS:
-                self._exchange.wake(WAKE_UP)
-                self._pause(_WAKE_PAUSE_S)
-                try:
-                    self._exchange.ask(SAM_CONFIGURATION, form, ANSWER_TIMEOUT_S, sends=1)
-                except CancelledError:
-                    raise
-                except DeviceError as error:
-                    failure = _worth_another_try(error)
-                else:
-                    return
-        raise failure
+    def _wake_with(self, sam_form: bytes) -> None:
+        self._exchange.wake(WAKE_UP)
+        self._pause(_WAKE_PAUSE_S)
+        self._exchange.ask(SAM_CONFIGURATION, sam_form, ANSWER_TIMEOUT_S, sends=1)
 
     def _read_firmware(self) -> str:
         answer = self.command(GET_FIRMWARE_VERSION, b"", ANSWER_TIMEOUT_S)
@@ -155,8 +161,6 @@ class Pn532:
         for _ in range(POLL_TRIES):
             try:
                 targets = self._list(_TWO_TARGETS_106A)
-            except CancelledError:
-                raise
             except DeviceError as error:
                 failure = _worth_another_try(error)
             else:
@@ -206,35 +210,32 @@ def open_pn532(port: str, info: DeviceInfo) -> Pn532:
 
 def _start_at_any_speed(link: SerialLink, reader: Pn532) -> None:
     try:
-        reader.start()
-    except CancelledError:
-        raise
+        reader.wake()
     except DeviceError as error:
         failure = _worth_another_try(error)
-    else:
-        return
-    if not any(_bring_back(link, reader, baud) for baud in _OTHER_BAUDS):
-        link.set_baud(DEFAULT_BAUD)
-        raise failure
-    reader.start()
+        if not any(_bring_back(link, reader, baud) for baud in _OTHER_BAUDS):
+            raise failure from None
+        reader.wake()
+    reader.set_up()
 
 
 def _bring_back(link: SerialLink, reader: Pn532, baud: int) -> bool:
-    """Whether a board answered at `baud`; it is at 115200 then."""
+    """Whether a board answered at `baud`; it is at 115200 then. The line is at 115200 again in any case."""
     link.set_baud(baud)
     try:
-        reader.start(wake_tries=1)
+        reader.wake(tries=1)
         reader.return_to_115200()
     except DeviceError as error:
         _worth_another_try(error)
         return False
-    link.set_baud(DEFAULT_BAUD)
+    finally:
+        link.set_baud(DEFAULT_BAUD)
     return True
 
 
 def _worth_another_try(error: DeviceError) -> DeviceError:
-    """The error itself when it may pass; raises it when the port is gone."""
-    if error.reason not in (DeviceReason.TIMEOUT, DeviceReason.GARBLED):
+    """The error itself when it may pass; raises it when the port is gone or the caller wants no more."""
+    if isinstance(error, CancelledError) or error.reason not in (DeviceReason.TIMEOUT, DeviceReason.GARBLED):
         raise error
     return error
 

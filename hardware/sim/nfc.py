@@ -30,7 +30,6 @@ class SimulatedBoard:
         name: str = "sim-nfc",
     ) -> None:
         """Raises DeviceError(MISSING) where there are no pseudo-terminals."""
-        self._slow_bytes_s = faults.slow_bytes_s
         self._field = Field()
         self._board = Board(self._field, faults, clock)
         self._watchers: list[Callable[[], None]] = []
@@ -60,6 +59,10 @@ class SimulatedBoard:
         """Take all chips."""
         self._field.clear()
 
+    def break_down(self, faults: Faults) -> None:
+        """Have these faults, and no others, from the next bytes on."""
+        self._board.break_down(faults)
+
     def watch(self, before_each_command: Callable[[], None]) -> None:
         """Call this in the board's thread whenever bytes arrive, before they are obeyed."""
         self._watchers.append(before_each_command)
@@ -71,12 +74,13 @@ class SimulatedBoard:
             self._send(piece)
 
     def _send(self, data: bytes) -> None:
-        if not self._slow_bytes_s:
+        between_bytes_s = self._board.faults.slow_bytes_s
+        if not between_bytes_s:
             self._port.write(data)
             return
         for byte in data:
             self._port.write(bytes((byte,)))
-            self._port.pause(self._slow_bytes_s)
+            self._port.pause(between_bytes_s)
 
 
 class SimulatedReader:

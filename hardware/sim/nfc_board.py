@@ -53,15 +53,11 @@ class Board:
     def __init__(self, field: Field, faults: Faults, clock: Callable[[], float]) -> None:
         """`clock` in seconds, monotonic: times the wake-up."""
         self._field = field
-        self._faults = faults
-        self._strikes: dict[str, int] = {}
         self._clock = clock
         self._parser = FrameParser()
         self._dice = random.Random(532)
-        self._asleep = faults.needs_wakeup
         self._deaf_until_s = 0.0
-        self._baud = faults.baud
-        self._next_baud = faults.baud
+        self.break_down(faults)
         self._last_answer = b""
         self._listed: list[LyingChip] = []
         self._retries = _FOR_EVER
@@ -69,7 +65,7 @@ class Board:
         self._registers: dict[bytes, int] = {}
         self._commands: dict[int, Callable[[bytes], bytes | None]] = {
             0x00: self._diagnose,
-            0x02: lambda _: bytes((faults.ic, 0x01, 0x06, 0x07)),
+            0x02: lambda _: bytes((self.faults.ic, 0x01, 0x06, 0x07)),
             0x04: lambda _: b"\x00\x01\x00\x00",
             0x06: self._read_registers,
             0x08: self._write_registers,
@@ -86,9 +82,16 @@ class Board:
             0x54: self._select,
         }
 
+    def break_down(self, faults: Faults) -> None:
+        """Have these faults, and no others, from now on."""
+        self.faults = faults
+        self._strikes: dict[str, int] = {}
+        self._asleep = faults.needs_wakeup
+        self._baud = self._next_baud = faults.baud
+
     def take(self, data: bytes, baud: int) -> Iterator[bytes]:
         """What the board sends for bytes that came in at `baud`; at another speed than its own it hears nothing."""
-        if self._faults.silent or baud != self._baud or self._still_asleep():
+        if self.faults.silent or baud != self._baud or self._still_asleep():
             return
         for frame in self._parser.feed(data):
             if frame.kind is FrameKind.NACK:
@@ -105,7 +108,7 @@ class Board:
         return self._clock() < self._deaf_until_s
 
     def _obey(self, code: int, data: bytes) -> Iterator[bytes]:
-        if self._faults.long_sam_only and code == 0x14 and len(data) == 1:
+        if self.faults.long_sam_only and code == 0x14 and len(data) == 1:
             return
         if self._happens("lose_commands"):
             return
@@ -127,12 +130,12 @@ class Board:
 
     def _happens(self, fault: str) -> bool:
         """Whether a counted fault strikes now; counts it down."""
-        left: int = self._strikes.get(fault, getattr(self._faults, fault))
+        left: int = self._strikes.get(fault, getattr(self.faults, fault))
         self._strikes[fault] = max(left - 1, 0)
         return left > 0
 
     def _noise(self) -> bytes:
-        if not self._faults.noise:
+        if not self.faults.noise:
             return b""
         return b"\x00\x00\xff\x13\x37" + self._dice.randbytes(5) + b"\x00\x00\xff"
 
@@ -187,7 +190,7 @@ class Board:
 
     def _look(self, most: int, wanted: bytes) -> list[LyingChip]:
         self._looks += 1
-        if self._faults.miss_every_second and self._looks % 2:
+        if self.faults.miss_every_second and self._looks % 2:
             return []
         for _ in range(1 + self._retries):
             found = [c for c in self._field.request() if not wanted or c.chip.target.uid == wanted][:most]

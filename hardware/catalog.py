@@ -1,0 +1,139 @@
+"""From an address to an open device: the only list of schemes, and the only door to drivers and simulators.
+
+NFC reader   `serial:PORT/pn532` · `sim:nfc` (empty field) · `sim:DECK.toml[?epoch_us=N]` · `none:`
+scanner      `serial:PORT/scanner[?baud=N&prefix=TEXT]` · `sim:scanner[?prefix=TEXT]` · `none:`
+camera       `file:PATH[?…]` · `sim:PATH[?…]` (options: hardware.camera.file, hardware.sim.camera) · `none:`
+
+PORT is a path ("/dev/ttyUSB0", "/dev/serial/by-id/…") or a Windows name ("COM12"). `epoch_us` is the monotonic
+microsecond at which a deck began; without it, it begins when it is opened.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import serial
+from serial.tools import list_ports
+
+from hardware.camera.address import CameraAddress, parse_address
+from hardware.camera.file import FileCamera
+from hardware.errors import DeviceError, DeviceReason
+from hardware.nfc.link import DEFAULT_BAUD
+from hardware.nfc.pn532 import open_pn532
+from hardware.ports import Camera, DeviceInfo, NfcReader, Scanner
+from hardware.scanner.serial import open_serial_scanner
+from hardware.sim.camera import SimCamera
+from hardware.sim.deck import read_chip_visits
+from hardware.sim.nfc import open_simulated_reader
+from hardware.sim.scanner import open_simulated_scanner
+
+_Device = TypeVar("_Device")
+
+_NFC_OPTIONS = frozenset({"epoch_us"})
+_PSEUDO_TERMINALS = "/dev/pts/"
+_SCANNER_OPTIONS = frozenset({"baud", "prefix"})
+
+
+@dataclass(frozen=True, slots=True)
+class SerialPort:
+    """A serial port of this machine. `usb_id` is "VID:PID" in hex and `serial_number` the adapter's, "" when unknown:
+    together they find a device again after the port's name changed."""
+
+    device: str
+    description: str
+    usb_id: str
+    serial_number: str
+
+
+def open_nfc(address: str) -> NfcReader:
+    """The NFC reader at an address, awake. Raises DeviceError."""
+    return _open(address, {"serial": _open_pn532, "sim": _open_simulated_nfc})
+
+
+def open_scanner(address: str) -> Scanner:
+    """The barcode scanner at an address. Raises DeviceError."""
+    return _open(address, {"serial": _open_serial_scanner, "sim": _open_simulated_scanner})
+
+
+def open_camera(address: str) -> Camera:
+    """The camera at an address. Raises DeviceError."""
+    openers: dict[str, Callable[[str], Camera]] = {"file": FileCamera, "sim": SimCamera}
+    return _open(address, openers)
+
+
+def list_serial_ports() -> list[SerialPort]:
+    """The serial ports there are now, by name."""
+    ports = [
+        SerialPort(port.device, port.description or "", _usb_id(port.vid, port.pid), port.serial_number or "")
+        for port in list_ports.comports()
+    ]
+    return sorted(ports, key=lambda port: port.device)
+
+
+def _open(address: str, openers: Mapping[str, Callable[[str], _Device]]) -> _Device:
+    scheme = address.partition(":")[0]
+    if scheme == "none":
+        raise DeviceError(DeviceReason.MISSING, address, "none is set up")
+    if scheme not in openers:
+        known = ", ".join(f"{name}:" for name in (*openers, "none"))
+        raise DeviceError(DeviceReason.MISSING, address, f"unknown scheme; known are {known}")
+    return openers[scheme](address)
+
+
+def _open_pn532(address: str) -> NfcReader:
+    port = _port_in(parse_address(address, frozenset()), "pn532")
+    return open_pn532(port, _serial_info(address, port, "PN532"))
+
+
+def _open_simulated_nfc(address: str) -> NfcReader:
+    parsed = parse_address(address, _NFC_OPTIONS)
+    epoch_us = parsed.number("epoch_us")
+    visits = [] if parsed.path == "nfc" else read_chip_visits(Path(parsed.path), address)
+    return open_simulated_reader(visits, address, None if epoch_us is None else epoch_us / 1e6)
+
+
+def _open_serial_scanner(address: str) -> Scanner:
+    parsed = parse_address(address, _SCANNER_OPTIONS)
+    port = _port_in(parsed, "scanner")
+    baud = parsed.number("baud") or DEFAULT_BAUD
+    if baud not in serial.Serial.BAUDRATES:
+        raise DeviceError(DeviceReason.GARBLED, address, "no such line speed")
+    info = _serial_info(address, port, "Scanner")
+    return open_serial_scanner(port, info, int(baud), parsed.options.get("prefix", ""))
+
+
+def _open_simulated_scanner(address: str) -> Scanner:
+    parsed = parse_address(address, _SCANNER_OPTIONS)
+    if parsed.path != "scanner":
+        raise DeviceError(DeviceReason.MISSING, address, "the simulated scanner is sim:scanner")
+    return open_simulated_scanner(address, parsed.options.get("prefix", ""))
+
+
+def _port_in(address: CameraAddress, kind: str) -> str:
+    """The port in `serial:PORT/kind`. Raises DeviceError(MISSING) when the address names another kind of device."""
+    port, _, named = address.path.rpartition("/")
+    if named != kind or not port:
+        raise DeviceError(DeviceReason.MISSING, address.text, f"the form is serial:PORT/{kind}")
+    return port
+
+
+def _serial_info(address: str, port: str, kind: str) -> DeviceInfo:
+    """Who the device on a port is: name and serial number of its USB adapter where there is one.
+
+    Behind a pseudo-terminal there is a program, so whatever it says it is, it is marked as simulated.
+    """
+    real = os.path.realpath(port)
+    if real.startswith(_PSEUDO_TERMINALS):
+        return DeviceInfo(address, f"{kind} (pseudo-terminal)", simulated=True)
+    found = next((listed for listed in list_serial_ports() if os.path.realpath(listed.device) == real), None)
+    if found is None or not found.usb_id:
+        return DeviceInfo(address, kind)
+    return DeviceInfo(address, f"{kind} ({found.description})", f"{found.usb_id}:{found.serial_number}")
+
+
+def _usb_id(vendor: int | None, product: int | None) -> str:
+    return "" if vendor is None or product is None else f"{vendor:04X}:{product:04X}"

@@ -1,0 +1,1 @@
+"""Barcode scanners that the product reads itself (not as a keyboard)."""
