@@ -1,0 +1,198 @@
+"""What goes to the centre and what comes from it: outbox, receipts, feed, decisions, when to try again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from app.core.audit import EventKind, SignedEvent, Stamp
+from app.core.cards import CardState
+from app.core.errors import EvidenceTrouble
+from app.core.parcels import TrayCard
+from app.keys import Verify, verifier
+from app.store.cards import arrive, decide
+from app.store.ledger import Ledger, head_of
+from app.store.results import QueueFacts, RetryState
+from app.store.tables import card, decision, feed_state, outbox, receipt, retry, sealed
+from app.wire import Decision, FeedPage, Receipt, Signed, open_statement, signed_fields
+
+_DECISIONS = "decisions"
+_VERDICTS = (CardState.ACCEPTED, CardState.REVIEW, CardState.REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a page of the feed changed: the cards, how many items were not for us any more, whether there is more."""
+
+    changed: tuple[TrayCard, ...]
+    ignored: int
+    more: bool = False
+
+
+def outbox_after(connection: Connection, seq: int, limit_events: int, limit_bytes: int) -> list[SignedEvent]:
+    """Events after number `seq`, in order, as many as fit both limits, but at least one."""
+    wanted = select(outbox).where(outbox.c.seq > seq).order_by(outbox.c.seq).limit(limit_events)
+    taken: list[SignedEvent] = []
+    size = 0
+    for row in connection.execute(wanted):
+        size += len(row.data)
+        if taken and size > limit_bytes:
+            break
+        taken.append(SignedEvent(row.seq, row.data, row.hash, row.sig))
+    return taken
+
+
+def blobs_between(connection: Connection, first: int, last: int) -> list[bytes]:
+    """The sealed blobs that events `first` to `last` speak of, as far as they were not shredded."""
+    wanted = select(sealed.c.blob).where(sealed.c.seq.between(first, last)).order_by(sealed.c.seq, sealed.c.field)
+    return list(connection.execute(wanted).scalars())
+
+
+def blobs_named(connection: Connection, refs: Collection[str]) -> list[bytes]:
+    """Sealed blobs by the SHA-256 of each."""
+    return list(connection.execute(select(sealed.c.blob).where(sealed.c.ref.in_(refs))).scalars())
+
+
+def high_received(connection: Connection) -> int:
+    """The highest event number that the centre acknowledged, 0 before any."""
+    return int(connection.execute(_LATEST.with_only_columns(receipt.c.high)).scalar() or 0)
+
+
+_LATEST = select(receipt).order_by(receipt.c.id.desc()).limit(1)
+
+
+def save_receipt(ledger: Ledger, signed: Signed) -> tuple[Receipt, tuple[TrayCard, ...]]:
+    """Keep a receipt and move its cards to AT_CENTRE; gives back those that changed.
+
+    A receipt that tells less than one of the same epoch before changes nothing (answers may overtake each other).
+    Raises EvidenceTrouble: sync.untrusted_answer (signature, station), sync.fork (the centre has another chain).
+    """
+    told = open_statement(Receipt, signed, _server(ledger))
+    if told.station != ledger.identity.station:
+        raise EvidenceTrouble("sync.untrusted_answer", "receipt: of another station")
+
+    def work(connection: Connection) -> tuple[TrayCard, ...]:
+        _same_chain(connection, told)
+        latest = connection.execute(_LATEST).first()
+        if told.high == 0 or (latest and latest.epoch == told.epoch and latest.high >= told.high):
+            return ()
+        row = told.model_dump(include={"epoch", "high", "head_hash", "server_time_ms"})
+        connection.execute(insert(receipt), {**row, "text": signed.text, "sig": signed.sig})
+        return tuple(arrive(connection, told.high))
+
+    return told, ledger.write(work)
+
+
+def _same_chain(connection: Connection, told: Receipt) -> None:
+    if told.high == 0:
+        return
+    ours = connection.execute(select(outbox.c.hash).where(outbox.c.seq == told.high)).scalar()
+    if ours != told.head_hash:
+        raise EvidenceTrouble("sync.fork", f"event {told.high}")
+
+
+def feed_cursor(connection: Connection) -> str:
+    """Where the feed was read up to; "" from the start."""
+    wanted = select(feed_state.c.cursor).where(feed_state.c.stream == _DECISIONS)
+    return connection.execute(wanted).scalar() or ""
+
+
+def forget_cursor(ledger: Ledger) -> None:
+    """Read the feed from its start again; what was applied is not applied twice."""
+    ledger.write(lambda connection: _save_cursor(connection, ""))
+
+
+def _save_cursor(connection: Connection, cursor: str) -> None:
+    row = {"stream": _DECISIONS, "cursor": cursor}
+    connection.execute(insert(feed_state).values(row).on_conflict_do_update(index_elements=["stream"], set_=row))
+
+
+def apply_page(ledger: Ledger, signed: Signed, stamp: Stamp) -> Applied:
+    """Apply a page of the feed and move the cursor, in one transaction.
+
+    Raises EvidenceTrouble("sync.untrusted_answer") when page or item is not signed by the pinned server key; then
+    nothing of the page is applied. A page for another cursor is ignored.
+    """
+    page = open_statement(FeedPage, signed, _server(ledger))
+    if page.station != ledger.identity.station:
+        raise EvidenceTrouble("sync.untrusted_answer", "feed-page: of another station")
+
+    def work(connection: Connection) -> Applied:
+        if page.after != feed_cursor(connection):
+            return Applied((), len(page.items), more=True)
+        done = _apply_all(ledger, connection, page.items, stamp)
+        _save_cursor(connection, page.cursor)
+        return Applied(done.changed, done.ignored, page.more)
+
+    return ledger.write(work)
+
+
+def apply_decisions(ledger: Ledger, items: Sequence[Signed], stamp: Stamp) -> Applied:
+    """Apply decisions, each checked against the pinned server key. Raises as `apply_page`."""
+    return ledger.write(lambda connection: _apply_all(ledger, connection, items, stamp))
+
+
+def _apply_all(ledger: Ledger, connection: Connection, items: Sequence[Signed], stamp: Stamp) -> Applied:
+    verify = _server(ledger)
+    results = [_apply_one(ledger, connection, item, verify, stamp) for item in items]
+    changed = tuple(result for result in results if result)
+    return Applied(changed, len(results) - len(changed))
+
+
+def _apply_one(ledger: Ledger, connection: Connection, item: Signed, verify: Verify, stamp: Stamp) -> TrayCard | None:
+    if signed_fields(item, verify).get("type") != Decision.TYPE:
+        return None  # a kind of item that a later release knows
+    try:
+        told = open_statement(Decision, item, verify)
+    except ValidationError:
+        return None
+    if not _holds(ledger, connection, told, stamp):
+        return None
+    row = {"card_id": told.card_id, "revision": told.revision, "verdict": told.verdict.value}
+    connection.execute(insert(decision), {**row, "text": item.text, "sig": item.sig})
+    body = {"card": told.card_id, "verdict": told.verdict.value, "revision": told.revision}
+    body["decision"] = hashlib.sha256(item.text.encode()).hexdigest()
+    ledger.append(connection, EventKind.CARD_DECISION_APPLIED, body, stamp, "centre")
+    return decide(connection, told.card_id, told.verdict, told.revision)
+
+
+def _holds(ledger: Ledger, connection: Connection, told: Decision, stamp: Stamp) -> bool:
+    """Whether a decision speaks of this station's card as it is now, is newer than the last one and not expired."""
+    identity = ledger.identity
+    if (told.tenant, told.station) != (identity.centre.tenant, identity.station) or told.verdict not in _VERDICTS:
+        return False
+    row = connection.execute(select(card).where(card.c.id == told.card_id)).first()
+    if row is None or row.withdrawn or row.event_hash != told.event_hash:
+        return False
+    now_ms = stamp.wall_us // 1000 + stamp.clock_offset_ms
+    return told.revision > row.revision and told.expires_ms > now_ms
+
+
+def queue_facts(connection: Connection) -> QueueFacts:
+    """How far the outbox is, and the cards by state."""
+    head, received = head_of(connection)[0], high_received(connection)
+    oldest = connection.execute(select(outbox.c.at_wall_us).where(outbox.c.seq == received + 1)).scalar()
+    states = select(card.c.state, func.count()).where(card.c.withdrawn.is_(False)).group_by(card.c.state)
+    cards = {CardState(state): number for state, number in connection.execute(states)}
+    return QueueFacts(head, received, head - received, oldest, cards)
+
+
+def retry_state(connection: Connection, lane: str) -> RetryState:
+    row = connection.execute(select(retry).where(retry.c.lane == lane)).first()
+    return RetryState(row.next_try_ms, row.failures) if row else RetryState()
+
+
+def save_retry(ledger: Ledger, lane: str, state: RetryState) -> None:
+    """Remember when to try again, so that a crash does not shorten the wait."""
+    row = {"lane": lane, "next_try_ms": state.next_try_ms, "failures": state.failures}
+    statement = insert(retry).values(row).on_conflict_do_update(index_elements=["lane"], set_=row)
+    ledger.write(lambda connection: connection.execute(statement))
+
+
+def _server(ledger: Ledger) -> Verify:
+    return verifier(bytes.fromhex(ledger.identity.centre.server_key))

@@ -1,0 +1,141 @@
+"""One transaction, one signed event: the ground on which cards, parcels and recordings write.
+
+Whoever changes something appends the fact in the same transaction, so there is no change without its event.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from app.core.audit import GENESIS, EventKind, SignedEvent, Stamp, link
+from app.core.errors import StorageTrouble
+from app.keys import Signer
+from app.store.db import transaction
+from app.store.reserve import Reserve
+from app.store.seal import IndexCost, VaultKey
+from app.store.tables import meta, outbox
+from app.wire import Centre
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Identity:
+    """Who this station is, read once from the database. Holds keys, so it does not print."""
+
+    station: str
+    rehearsal: bool
+    centre: Centre
+    signer: Signer
+    signing_seed: bytes
+    index_key: bytes
+    index_cost: IndexCost
+    vault: VaultKey
+
+    @property
+    def tenant_salt(self) -> bytes:
+        return bytes.fromhex(self.centre.salt)
+
+
+class Ledger:
+    """The database with the station's identity. Every write goes through `write`."""
+
+    def __init__(self, engine: Engine, identity: Identity, reserve: Reserve) -> None:
+        self.engine = engine
+        self.identity = identity
+        self.reserve = reserve
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Do `work` in one transaction. On a full disk the reserve is given back and the work done once more.
+
+        Raises StorageTrouble("store.disk_full") when that does not help; then nothing of it was written.
+        """
+        try:
+            with transaction(self.engine) as connection:
+                return work(connection)
+        except StorageTrouble as trouble:
+            if trouble.code != "store.disk_full" or not self.reserve.spend():
+                raise
+        with transaction(self.engine) as connection:
+            return work(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction for reading: one consistent picture."""
+        with transaction(self.engine) as connection:
+            yield connection
+
+    def append(
+        self, connection: Connection, kind: EventKind, body: Mapping[str, Any], stamp: Stamp, actor: str
+    ) -> SignedEvent:
+        """Add the next event of the chain, inside the caller's transaction. Rehearsal events say so."""
+        seq, prev = head_of(connection)
+        event_id = uuid7(stamp.wall_us)
+        if self.identity.rehearsal:
+            body = {**body, "rehearsal": True}
+        event = link(
+            event_id=event_id,
+            station=self.identity.station,
+            seq=seq + 1,
+            prev=prev,
+            kind=kind,
+            stamp=stamp,
+            actor=actor,
+            body=body,
+            sign=self.identity.signer.sign,
+        )
+        fields = {"seq": event.seq, "data": event.data, "hash": event.hash, "sig": event.sig, "prev": prev}
+        row = {**fields, "id": event_id, "kind": kind.value, "at_wall_us": stamp.wall_us}
+        connection.execute(insert(outbox), row)
+        return event
+
+
+_HEAD = select(outbox.c.seq, outbox.c.hash).order_by(outbox.c.seq.desc()).limit(1)
+
+
+def head_of(connection: Connection) -> tuple[int, str]:
+    """Number and hash of the chain's last event; (0, GENESIS) before the first."""
+    row = connection.execute(_HEAD).first()
+    return (row.seq, row.hash) if row else (0, GENESIS)
+
+
+def read_identity(connection: Connection) -> Identity:
+    """The station's identity. Raises StorageTrouble("store.damaged") when its row is not there."""
+    row = connection.execute(select(meta)).first()
+    if row is None:
+        raise StorageTrouble("store.damaged", "meta")
+    centre = Centre.model_validate_json(row.centre)
+    stated = centre.vault_certificate()
+    return Identity(
+        station=row.station,
+        rehearsal=row.rehearsal,
+        centre=centre,
+        signer=Signer(row.signing_seed),
+        signing_seed=row.signing_seed,
+        index_key=row.index_key,
+        index_cost=IndexCost(row.index_memory_kib, row.index_passes),
+        vault=VaultKey(stated.key_id, bytes.fromhex(stated.public_key)),
+    )
+
+
+def uuid7(wall_us: int) -> str:
+    """A UUID of version 7 (RFC 9562): milliseconds of the wall clock, then random bits."""
+    random = int.from_bytes(os.urandom(10))
+    value = ((wall_us // 1000) & (1 << 48) - 1) << 80 | random
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    digits = f"{value:032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def remove_parts(database: Path) -> None:
+    """Take away a database that was never finished, with its log files."""
+    for suffix in ("", "-wal", "-shm"):
+        database.with_name(database.name + suffix).unlink(missing_ok=True)

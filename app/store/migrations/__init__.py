@@ -1,0 +1,1 @@
+"""The one line of revisions of the station database, and how Alembic runs them."""

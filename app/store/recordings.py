@@ -1,0 +1,63 @@
+"""Recordings: their keys, and the chain from each one's final hash to the next."""
+
+from __future__ import annotations
+
+import os
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from app.core.audit import EventKind, Stamp
+from app.store.ledger import Ledger
+from app.store.results import Recording
+from app.store.tables import recording
+
+
+def begin(ledger: Ledger, recording_id: str, parcel_id: str, stamp: Stamp, actor: str) -> Recording:
+    """Make a recording with a fresh key and record its start; the same recording again gives what is there."""
+
+    def work(connection: Connection) -> Recording:
+        known = find(connection, recording_id)
+        if known:
+            return known
+        body = {"recording": recording_id, "parcel": parcel_id, "previous": last_hash(connection)}
+        ledger.append(connection, EventKind.RECORDING_STARTED, body, stamp, actor)
+        made = Recording(recording_id, parcel_id, "recording", "", os.urandom(32))
+        row = {"id": recording_id, "parcel_id": parcel_id, "key": made.key, "state": made.state, "final_hash": ""}
+        connection.execute(insert(recording), row)
+        return made
+
+    return ledger.write(work)
+
+
+def find(connection: Connection, recording_id: str) -> Recording | None:
+    row = connection.execute(select(recording).where(recording.c.id == recording_id)).first()
+    return Recording(row.id, row.parcel_id, row.state, row.final_hash, row.key) if row else None
+
+
+def unclosed(connection: Connection) -> tuple[Recording, ...]:
+    """Recordings that were begun and not closed: to be recovered after a crash."""
+    rows = connection.execute(select(recording).where(recording.c.state == "recording"))
+    return tuple(Recording(row.id, row.parcel_id, row.state, row.final_hash, row.key) for row in rows)
+
+
+def last_hash(connection: Connection) -> str:
+    """The final hash of the recording that was closed last; "" before any."""
+    closed = select(recording.c.final_hash).where(recording.c.state == "recorded")
+    return connection.execute(closed.order_by(recording.c.closed_seq.desc()).limit(1)).scalar() or ""
+
+
+def close(ledger: Ledger, recording_id: str, final_hash: str, root: str, frames: int, stamp: Stamp, actor: str) -> int:
+    """Record that a recording is closed and hashed; the number of the event. A second close changes nothing."""
+
+    def work(connection: Connection) -> int:
+        row = connection.execute(select(recording).where(recording.c.id == recording_id)).one()
+        if row.state == "recorded":
+            return int(row.closed_seq)
+        body = {"recording": recording_id, "final_hash": final_hash, "root": root, "frames": frames}
+        event = ledger.append(connection, EventKind.RECORDING_CLOSED, body, stamp, actor)
+        values = {"state": "recorded", "final_hash": final_hash, "closed_seq": event.seq}
+        connection.execute(update(recording).where(recording.c.id == recording_id).values(**values))
+        return event.seq
+
+    return ledger.write(work)

@@ -1,0 +1,97 @@
+"""Closes secrets: HPKE to the vault key, the keyed slow hash for duplicates, passcodes.
+
+One of the two places that may open a `Secret`. What leaves here can be read by the vault only, or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import Type, hash_secret_raw
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+from app.core.audit import canonical
+from app.core.cards import Secret
+
+SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+"""RFC 9180: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305."""
+
+MAGIC = b"CIS1"
+_PAD_TO = 128  # bytes; without it the blob would tell the length of a PIN
+
+
+@dataclass(frozen=True, slots=True)
+class IndexCost:
+    """What one try at a number costs: Argon2id memory (KiB) and passes. Fixed for a station's life."""
+
+    memory_kib: int = 19456
+    passes: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class VaultKey:
+    """The key that secrets are sealed to: its name and its X25519 public half (32 bytes)."""
+
+    key_id: str
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SealedField:
+    """A sealed secret. `ref` is the SHA-256 (hex) of `blob`."""
+
+    field: str
+    key_id: str
+    ref: str
+    blob: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a sealed secret is bound to; it opens under no other."""
+
+    tenant: str
+    station: str
+    card_id: str
+    field: str
+
+
+def info_of(context: Context, key_id: str) -> bytes:
+    """The HPKE `info`: canonical JSON of [v, tenant, station, card, field, key id]."""
+    return canonical([1, context.tenant, context.station, context.card_id, context.field, key_id])
+
+
+def seal(secret: Secret, key: VaultKey, context: Context) -> SealedField:
+    """Seal a secret. Blob: "CIS1", key id (8 bytes), HPKE ciphertext of the text padded as in ISO/IEC 7816-4."""
+    text = secret.reveal().encode()
+    padded = text + b"\x80" + bytes(-(len(text) + 1) % _PAD_TO)
+    public = X25519PublicKey.from_public_bytes(key.public_key)
+    closed = SUITE.encrypt(padded, public, info=info_of(context, key.key_id))
+    blob = MAGIC + bytes.fromhex(key.key_id) + closed
+    return SealedField(context.field, key.key_id, hashlib.sha256(blob).hexdigest(), blob)
+
+
+def index_of(number: Secret, index_key: bytes, tenant_salt: bytes, cost: IndexCost) -> bytes:
+    """The duplicate index of a card number: HMAC-SHA-256(station key, Argon2id(number, tenant salt)), 32 bytes."""
+    slow = hash_secret_raw(
+        number.reveal().encode(), tenant_salt, cost.passes, cost.memory_kib, parallelism=1, hash_len=32, type=Type.ID
+    )
+    return hmac.digest(index_key, slow, "sha256")
+
+
+def passcode_verifier(passcode: Secret) -> str:
+    """What is stored of a passcode (argon2id, encoded)."""
+    return PasswordHasher().hash(passcode.reveal())
+
+
+def passcode_fits(verifier: str, passcode: Secret) -> bool:
+    """Whether the passcode is the one behind the verifier; takes as long when it is not."""
+    try:
+        return PasswordHasher().verify(verifier, passcode.reveal())
+    except (VerificationError, InvalidHashError):
+        return False

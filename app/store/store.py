@@ -1,0 +1,350 @@
+"""The station's store: everything the station asks its database for. Synchronous; used by one thread (`writer`).
+
+Where a call changes something, the fact is in the outbox by the same transaction when it returns.
+Every call may raise StorageTrouble (store.disk_full, store.damaged, store.locked, store.io); then nothing was written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, insert
+
+from app.core.audit import EventKind, SignedEvent, Stamp
+from app.core.cards import CardState, Secret
+from app.core.errors import BadInput, StorageTrouble
+from app.core.parcels import (
+    CardDraft,
+    EarlierParcel,
+    ExpectedParcel,
+    OpenParcel,
+    Operator,
+    Reason,
+    Role,
+    TrayCard,
+    WayOut,
+)
+from app.keys import new_seed
+from app.platform import sync_folder
+from app.store import cards, exchange, parcels, people, recordings
+from app.store.db import open_database, transaction, translated
+from app.store.export import export_chain
+from app.store.keyfile import key_path, make_key, read_key
+from app.store.ledger import Ledger, read_identity, remove_parts
+from app.store.migrate import upgrade
+from app.store.reserve import RESERVE_BYTES, Reserve
+from app.store.results import AlreadyKept, Duplicate, Kept, QueueFacts, Recording, RetryState, Room, Totals
+from app.store.seal import IndexCost
+from app.store.tables import meta
+from app.wire import Centre, Receipt, Signed, introduce
+
+REHEARSAL_PASSPHRASE = "rehearsal"
+"""Published: a rehearsal folder keeps nothing that is worth a secret, and is marked so for ever."""
+
+_LANE = "centre"
+
+
+class Store:
+    """One station database. Made by `create` or `open`."""
+
+    def __init__(self, engine: Engine, ledger: Ledger) -> None:
+        self._engine = engine
+        self._ledger = ledger
+        self._closed = False
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        passphrase: str,
+        *,
+        station_id: str,
+        centre: Centre,
+        rehearsal: bool,
+        index_cost: IndexCost = IndexCost(),  # noqa: B008  frozen
+        reserve_bytes: int = RESERVE_BYTES,
+    ) -> Store:
+        """Make the database file `path` for a new station, with fresh keys, its key file and its reserve beside it.
+
+        Raises BadInput: store.exists; store.rehearsal_passphrase (the published passphrase goes with rehearsal, and
+        only with it). EvidenceTrouble("sync.untrusted_answer"): the vault key is not signed by the tenant root.
+        """
+        if path.exists() or (key_path(path).exists() and not _unfinished(path).exists()):
+            raise BadInput("store.exists", path.name)
+        if rehearsal != (passphrase == REHEARSAL_PASSPHRASE):
+            raise BadInput("store.rehearsal_passphrase")
+        centre.vault_certificate()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        row = {"id": 1, "station": station_id, "rehearsal": rehearsal, "centre": centre.model_dump_json()}
+        row |= {"signing_seed": new_seed(), "index_key": os.urandom(32)}
+        row |= {"index_memory_kib": index_cost.memory_kib, "index_passes": index_cost.passes}
+        _make(path, passphrase, row)
+        return cls.open(path, passphrase, reserve_bytes=reserve_bytes)
+
+    @classmethod
+    def open(cls, path: Path, passphrase: str, *, reserve_bytes: int = RESERVE_BYTES) -> Store:
+        """Open an existing database; an older one is copied, upgraded and checked first.
+
+        Raises StorageTrouble: store.missing (there is nothing), store.missing_over_enrolled_folder (a key file but no
+        database: never made anew), store.key_missing, store.wrong_key, store.damaged, store.newer_database.
+        """
+        if not path.exists():
+            enrolled = key_path(path).exists() and not _unfinished(path).exists()
+            raise StorageTrouble("store.missing_over_enrolled_folder" if enrolled else "store.missing", path.name)
+        engine = open_database(path, read_key(path, passphrase), must_exist=True)
+        try:
+            upgrade(engine, path)
+            with transaction(engine) as connection:
+                identity = read_identity(connection)
+        except BaseException:
+            engine.dispose()
+            raise
+        reserve = Reserve(path.with_suffix(".reserve"), reserve_bytes)
+        reserve.fill()
+        return cls(engine, Ledger(engine, identity, reserve))
+
+    def close(self) -> None:
+        """Bring the write-ahead log into the file and close it. A closed store stays closed."""
+        if self._closed:
+            return
+        self._closed = True
+        with translated():
+            raw = self._engine.raw_connection()
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            raw.close()
+        self._engine.dispose()
+
+    @property
+    def station(self) -> str:
+        return self._ledger.identity.station
+
+    @property
+    def rehearsal(self) -> bool:
+        return self._ledger.identity.rehearsal
+
+    @property
+    def centre(self) -> Centre:
+        """What is pinned of the centre."""
+        return self._ledger.identity.centre
+
+    @property
+    def public_key(self) -> bytes:
+        """The station's Ed25519 public key, 32 bytes."""
+        return self._ledger.identity.signer.public_key
+
+    @property
+    def signing_seed(self) -> bytes:
+        """The station's Ed25519 seed, for the recorder's journal. Goes over the private connection only."""
+        return self._ledger.identity.signing_seed
+
+    def introduction(self) -> Signed:
+        """What a rehearsal station registers with."""
+        return introduce(self.station, self._ledger.identity.signer)
+
+    def room(self) -> Room:
+        """Space left; a spent reserve is made whole again when the disk allows it."""
+        self._ledger.reserve.fill()
+        return self._ledger.reserve.room()
+
+    # Parcels
+
+    def announce_parcels(self, expected: Iterable[ExpectedParcel]) -> None:
+        """Learn of parcels to come; a waybill told again replaces what was known."""
+        parcels.announce(self._ledger, tuple(expected))
+
+    def find_parcel(self, waybill: str) -> ExpectedParcel | EarlierParcel | None:
+        """What is known of a waybill: done before, announced, or nothing."""
+        with self._ledger.reading() as connection:
+            return parcels.find(connection, waybill)
+
+    def open_parcel(self, parcel: OpenParcel, stamp: Stamp) -> int:
+        """Write a parcel down as in work (its cards are ignored); the event's number. Again: changes nothing."""
+        return parcels.open_one(self._ledger, parcel, stamp)
+
+    def unfinished_parcel(self) -> OpenParcel | None:
+        """The parcel that was neither sealed nor stopped, with its cards in order: where to go on after a crash."""
+        with self._ledger.reading() as connection:
+            return parcels.unfinished(connection, self.rehearsal)
+
+    def mark_shot(self, parcel_id: str, t_video_us: int) -> None:
+        """Note an evidence shot of the count. Raises BadInput("store.parcel_not_open")."""
+        parcels.mark_shot(self._ledger, parcel_id, t_video_us)
+
+    def count_parcel(self, parcel_id: str, found: int, stamp: Stamp, actor: str) -> int:
+        """Record the clerk's count; the event's number. Raises BadInput("store.parcel_not_open")."""
+        return parcels.count(self._ledger, parcel_id, found, stamp, actor)
+
+    def seal_parcel(self, parcel_id: str, way_out: WayOut, stamp: Stamp, actor: str, *, approved_by: str = "") -> int:
+        """Seal a parcel with the store's own totals; the event's number. Raises BadInput("store.parcel_not_open")."""
+        return parcels.close(self._ledger, parcel_id, way_out, stamp, actor, approved_by)
+
+    def stop_parcel(self, parcel_id: str, reason: str, stamp: Stamp, actor: str) -> int:
+        """Give a parcel up; its cards stay. Raises BadInput("store.parcel_not_open")."""
+        return parcels.stop(self._ledger, parcel_id, reason, stamp, actor)
+
+    def totals(self, parcel_id: str) -> Totals:
+        """The store's own count of a parcel."""
+        with self._ledger.reading() as connection:
+            return parcels.totals(connection, parcel_id)
+
+    # Cards
+
+    def keep_card(self, draft: CardDraft, stamp: Stamp, actor: str) -> Kept | AlreadyKept | Duplicate:
+        """Keep a card: row, sealed number and PIN, event `card.kept`, in one transaction.
+
+        The same `read_id` again is harmless; a number that another card holds is refused (unless the verdict is
+        REJECTED: then it is only written down).
+        """
+        return cards.keep(self._ledger, draft, stamp, actor)
+
+    def change_card(
+        self, card_id: str, state: CardState, reasons: Sequence[Reason], stamp: Stamp, actor: str
+    ) -> TrayCard:
+        """Send a kept card to REVIEW or reject it, by a compensating event. Raises BadInput("store.unknown_card")."""
+        return cards.change(self._ledger, card_id, state, reasons, stamp, actor)
+
+    def withdraw_card(self, card_id: str, reasons: Sequence[Reason], stamp: Stamp, actor: str) -> TrayCard:
+        """Take a card out of the tray again; its number may be read anew. Raises BadInput("store.unknown_card")."""
+        return cards.withdraw(self._ledger, card_id, reasons, stamp, actor)
+
+    def tray(self, parcel_id: str) -> tuple[TrayCard, ...]:
+        """The cards of a parcel in order."""
+        with self._ledger.reading() as connection:
+            return cards.tray_of(connection, parcel_id)
+
+    # Facts and people
+
+    def record(self, kind: EventKind, body: Mapping[str, Any], stamp: Stamp, actor: str) -> int:
+        """Add a fact of its own to the chain; its number. `body`: JSON values without floats or secrets."""
+        return self._ledger.write(lambda connection: self._ledger.append(connection, kind, body, stamp, actor).seq)
+
+    def add_operator(self, operator_id: str, name: str, role: Role, badge: str, passcode: Secret) -> None:
+        """Add or replace a user; `badge` "" for none."""
+        people.add(self._ledger, operator_id, name, role, badge, passcode)
+
+    def sign_in(self, operator_id: str, passcode: Secret) -> Operator | None:
+        """The user, when number and passcode belong together. Takes about 50 ms either way."""
+        with self._ledger.reading() as connection:
+            return people.sign_in(self._ledger, connection, operator_id, passcode)
+
+    def by_badge(self, code: str) -> Operator | None:
+        """The user of a badge."""
+        with self._ledger.reading() as connection:
+            return people.by_badge(self._ledger, connection, code)
+
+    # Recordings
+
+    def new_recording(self, recording_id: str, parcel_id: str, stamp: Stamp, actor: str) -> Recording:
+        """Make a recording with a fresh key and record its start. Again: gives what is there."""
+        return recordings.begin(self._ledger, recording_id, parcel_id, stamp, actor)
+
+    def find_recording(self, recording_id: str) -> Recording | None:
+        with self._ledger.reading() as connection:
+            return recordings.find(connection, recording_id)
+
+    def unclosed_recordings(self) -> tuple[Recording, ...]:
+        """Recordings that were begun and not closed: to be recovered."""
+        with self._ledger.reading() as connection:
+            return recordings.unclosed(connection)
+
+    def last_recording_hash(self) -> str:
+        """The final hash of the recording closed last; "" before any. The next one's genesis names it."""
+        with self._ledger.reading() as connection:
+            return recordings.last_hash(connection)
+
+    def close_recording(
+        self, recording_id: str, final_hash: str, root: str, frames: int, stamp: Stamp, actor: str
+    ) -> int:
+        """Record that a recording is closed; the event's number. Again: changes nothing."""
+        return recordings.close(self._ledger, recording_id, final_hash, root, frames, stamp, actor)
+
+    # The centre
+
+    def outbox_after(self, seq: int, limit_events: int = 500, limit_bytes: int = 1 << 20) -> list[SignedEvent]:
+        """Events after number `seq`, as many as fit both limits, but at least one."""
+        with self._ledger.reading() as connection:
+            return exchange.outbox_after(connection, seq, limit_events, limit_bytes)
+
+    def blobs_between(self, first: int, last: int) -> list[bytes]:
+        """The sealed blobs that events `first` to `last` speak of."""
+        with self._ledger.reading() as connection:
+            return exchange.blobs_between(connection, first, last)
+
+    def blobs_named(self, refs: Collection[str]) -> list[bytes]:
+        """Sealed blobs by the SHA-256 of each."""
+        with self._ledger.reading() as connection:
+            return exchange.blobs_named(connection, refs)
+
+    def high_received(self) -> int:
+        """The highest event number that the centre acknowledged."""
+        with self._ledger.reading() as connection:
+            return exchange.high_received(connection)
+
+    def save_receipt(self, signed: Signed) -> tuple[Receipt, tuple[TrayCard, ...]]:
+        """Keep a receipt; gives it back with the cards that are now AT_CENTRE. Raises EvidenceTrouble."""
+        return exchange.save_receipt(self._ledger, signed)
+
+    def feed_cursor(self) -> str:
+        """Where the feed was read up to; "" from the start."""
+        with self._ledger.reading() as connection:
+            return exchange.feed_cursor(connection)
+
+    def forget_cursor(self) -> None:
+        """Read the feed from its start again."""
+        exchange.forget_cursor(self._ledger)
+
+    def apply_page(self, signed: Signed, stamp: Stamp) -> exchange.Applied:
+        """Apply a page of the feed and move the cursor. Raises EvidenceTrouble when anything in it is not signed."""
+        return exchange.apply_page(self._ledger, signed, stamp)
+
+    def apply_decisions(self, items: Sequence[Signed], stamp: Stamp) -> exchange.Applied:
+        """Apply decisions, each checked against the pinned server key. Raises EvidenceTrouble, then applies none."""
+        return exchange.apply_decisions(self._ledger, items, stamp)
+
+    def queue(self) -> QueueFacts:
+        """How far the outbox is, and the cards by state."""
+        with self._ledger.reading() as connection:
+            return exchange.queue_facts(connection)
+
+    def retry_state(self) -> RetryState:
+        """When to try the centre again."""
+        with self._ledger.reading() as connection:
+            return exchange.retry_state(connection, _LANE)
+
+    def save_retry(self, state: RetryState) -> None:
+        """Remember when to try again, so that a crash does not shorten the wait."""
+        exchange.save_retry(self._ledger, _LANE, state)
+
+    def export_chain(self, path: Path) -> int:
+        """Write the whole chain with its receipts as JSON lines; the number of events. Raises OSError."""
+        with self._ledger.reading() as connection:
+            return export_chain(connection, self._ledger.identity, path)
+
+
+def _make(path: Path, passphrase: str, row: Mapping[str, Any]) -> None:
+    """Build the database under another name and let it appear complete, after its key."""
+    partial = _unfinished(path)
+    remove_parts(partial)
+    key = make_key(partial, passphrase, published=passphrase == REHEARSAL_PASSPHRASE)
+    engine = open_database(partial, key)
+    try:
+        upgrade(engine, partial)
+        with transaction(engine) as connection:
+            connection.execute(insert(meta), dict(row))
+        with translated():
+            raw = engine.raw_connection()
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            raw.close()
+    finally:
+        engine.dispose()
+    key_path(partial).replace(key_path(path))
+    partial.replace(path)
+    sync_folder(path.parent)
+
+
+def _unfinished(path: Path) -> Path:
+    """The name of a database that is being made; while it is there, nothing was enrolled yet."""
+    return path.with_name(f"new-{path.name}")

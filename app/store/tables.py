@@ -1,0 +1,156 @@
+"""The station's tables. Facts are only added: triggers (migrations/versions/0002) refuse to change or delete them."""
+
+from __future__ import annotations
+
+from sqlalchemy import BLOB, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("id", Integer, primary_key=True),  # always 1
+    Column("station", Text, nullable=False),
+    Column("rehearsal", Boolean, nullable=False),
+    Column("centre", Text, nullable=False),  # wire.Centre as JSON, pinned
+    Column("signing_seed", BLOB, nullable=False),
+    Column("index_key", BLOB, nullable=False),  # K_station of the duplicate index
+    Column("index_memory_kib", Integer, nullable=False),
+    Column("index_passes", Integer, nullable=False),
+)
+
+operator = Table(
+    "operator",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("badge_index", BLOB, unique=True),
+    Column("verifier", Text, nullable=False),  # argon2id, encoded
+)
+
+expected_parcel = Table(
+    "expected_parcel",
+    metadata,
+    Column("waybill", Text, primary_key=True),
+    Column("order_no", Text, nullable=False),
+    Column("declared", Integer, nullable=False),
+    Column("items", Text, nullable=False),  # JSON
+)
+
+parcel = Table(
+    "parcel",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("waybill", Text, nullable=False, index=True),
+    Column("expected", Text, nullable=False),  # JSON, as it was announced when the parcel was opened
+    Column("recording_id", Text, nullable=False),
+    Column("operator_id", Text, nullable=False),
+    Column("operator_name", Text, nullable=False),
+    Column("operator_role", Text, nullable=False),
+    Column("opened_seq", Integer, nullable=False),
+    Column("state", Text, nullable=False, index=True),  # open, sealed, stopped
+    Column("shots", Text, nullable=False),  # JSON: times in the recording, µs
+    Column("way_out", Text),
+    Column("closed_wall_us", Integer),
+)
+
+card = Table(
+    "card",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("read_id", Text, nullable=False, unique=True),
+    Column("parcel_id", Text, ForeignKey("parcel.id"), nullable=False, index=True),
+    Column("no", Integer, nullable=False),
+    Column("product_id", Text),
+    Column("gtin", Text),
+    Column("last4", Text, nullable=False),
+    Column("dedupe", BLOB),  # keyed slow hash of the number; None when it could not be read
+    Column("claims", Boolean, nullable=False),  # holds its number against later cards
+    Column("panel", Text, nullable=False),
+    Column("expiry", Text),
+    Column("face_value_fen", Integer),
+    Column("recording_id", Text, nullable=False),
+    Column("t_video_us", Integer, nullable=False),
+    Column("tag", Text),  # JSON
+    Column("kept_seq", Integer, ForeignKey("outbox.seq"), nullable=False, index=True),
+    Column("kept_wall_us", Integer, nullable=False),
+    Column("state", Text, nullable=False, index=True),
+    Column("reasons", Text, nullable=False),  # JSON
+    Column("event_hash", Text, nullable=False),  # of the station's latest event on this card
+    Column("revision", Integer, nullable=False),  # of the centre's latest decision, 0 before any
+    Column("withdrawn", Boolean, nullable=False),
+)
+Index("card_number_once", card.c.dedupe, unique=True, sqlite_where=card.c.claims)
+
+sealed = Table(
+    "sealed",
+    metadata,
+    Column("ref", Text, primary_key=True),  # SHA-256 of the blob
+    Column("seq", Integer, ForeignKey("outbox.seq"), nullable=False, index=True),
+    Column("card_id", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("blob", BLOB, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("at_wall_us", Integer, nullable=False),
+    Column("data", BLOB, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("sig", BLOB, nullable=False),
+    Column("prev", Text, nullable=False),
+)
+
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("epoch", Text, nullable=False),
+    Column("high", Integer, nullable=False),
+    Column("head_hash", Text, nullable=False),
+    Column("server_time_ms", Integer, nullable=False),
+    Column("text", Text, nullable=False),  # exactly as it was signed
+    Column("sig", BLOB, nullable=False),
+)
+
+decision = Table(
+    "decision",
+    metadata,
+    Column("card_id", Text, ForeignKey("card.id"), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("verdict", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("sig", BLOB, nullable=False),
+)
+
+feed_state = Table(
+    "feed_state",
+    metadata,
+    Column("stream", Text, primary_key=True),
+    Column("cursor", Text, nullable=False),
+)
+
+retry = Table(
+    "retry",
+    metadata,
+    Column("lane", Text, primary_key=True),
+    Column("next_try_ms", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+)
+
+recording = Table(
+    "recording",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("parcel_id", Text, nullable=False),
+    Column("key", BLOB, nullable=False),
+    Column("state", Text, nullable=False),  # recording, recorded
+    Column("final_hash", Text, nullable=False),
+    Column("closed_seq", Integer),
+)

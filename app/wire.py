@@ -1,0 +1,218 @@
+"""What travels between a station and the centre. Shared by `app.sync` and `app.server`.
+
+Whatever is signed travels as the exact text that was signed (`Signed`), so that neither side ever serialises again to
+check a signature, and a newer side may add fields. `type` inside the text keeps one kind from passing for another.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import Base64Bytes, BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from app.core.audit import SignedEvent, canonical
+from app.core.cards import CardState
+from app.core.errors import EvidenceTrouble
+from app.keys import Signer, Verify, key_id, verifier
+
+MOST_EVENTS = 500
+MOST_BYTES = 1 << 20
+"""The centre's limits for the events of one batch: their number and the sum of their bytes."""
+
+DIGEST_HEADER = "Content-Digest"
+
+Hex64 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+
+class WireModel(BaseModel):
+    """Frozen; unknown fields are ignored, so that an older reader understands a newer writer."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Statement(WireModel):
+    """Something one side states and signs. Subclasses name their `TYPE`."""
+
+    TYPE: ClassVar[str]
+
+
+class Signed(WireModel):
+    """The exact text (canonical JSON) of a statement and the Ed25519 signature over its UTF-8 bytes."""
+
+    text: str
+    sig: Base64Bytes
+
+
+S = TypeVar("S", bound=Statement)
+
+
+def sign_statement(statement: Statement, sign: Callable[[bytes], bytes]) -> Signed:
+    """Write a statement as canonical text with its type, and sign that."""
+    data = canonical({**statement.model_dump(mode="json"), "type": statement.TYPE})
+    return Signed(text=data.decode(), sig=base64.b64encode(sign(data)))
+
+
+def signed_fields(signed: Signed, verify: Verify) -> dict[str, Any]:
+    """The fields of a statement of any type, when its signature holds. Raises EvidenceTrouble as below."""
+    if not verify(signed.sig, signed.text.encode()):
+        raise EvidenceTrouble("sync.untrusted_answer", "signature")
+    try:
+        fields = json.loads(signed.text)
+    except ValueError as wrong:
+        raise EvidenceTrouble("sync.untrusted_answer", "format") from wrong
+    if not isinstance(fields, dict):
+        raise EvidenceTrouble("sync.untrusted_answer", "format")
+    return fields
+
+
+def open_statement(kind: type[S], signed: Signed, verify: Verify) -> S:
+    """Check the signature, then the type, then read it. Raises EvidenceTrouble("sync.untrusted_answer")."""
+    fields = signed_fields(signed, verify)
+    if fields.get("type") != kind.TYPE:
+        raise EvidenceTrouble("sync.untrusted_answer", f"{kind.TYPE}: type")
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as wrong:
+        raise EvidenceTrouble("sync.untrusted_answer", f"{kind.TYPE}: format") from wrong
+
+
+class VaultCertificate(Statement):
+    """The tenant root states which key secrets are sealed to. `public_key`: X25519, 32 bytes in hex."""
+
+    TYPE = "vault-key"
+    tenant: Name
+    key_id: Name
+    public_key: Hex64
+
+
+class Centre(WireModel):
+    """What a station has to know of its centre, all of it public: handed over once and pinned from then on."""
+
+    tenant: Name
+    salt: Hex64  # of the tenant-wide slow hash of card numbers
+    root_key: Hex64  # Ed25519, offline; signs vault keys
+    server_key: Hex64  # Ed25519; signs receipts, feed pages, decisions
+    vault: Signed  # VaultCertificate
+
+    def vault_certificate(self) -> VaultCertificate:
+        """The vault key, when the tenant root signed it. Raises EvidenceTrouble("sync.untrusted_answer")."""
+        stated = open_statement(VaultCertificate, self.vault, verifier(bytes.fromhex(self.root_key)))
+        if stated.tenant != self.tenant or key_id(bytes.fromhex(stated.public_key)) != stated.key_id:
+            raise EvidenceTrouble("sync.untrusted_answer", "vault-key: of somebody else")
+        return stated
+
+
+class Introduction(Statement):
+    """A rehearsal station names its public key; signed by that key, so that nobody registers another's."""
+
+    TYPE = "introduction"
+    station: Name
+    public_key: Hex64
+    rehearsal: Literal[True]
+
+
+def introduce(station: str, signer: Signer) -> Signed:
+    """The introduction of a rehearsal station, signed by itself."""
+    stated = Introduction(station=station, public_key=signer.public_key.hex(), rehearsal=True)
+    return sign_statement(stated, signer.sign)
+
+
+class WireEvent(WireModel):
+    """One event of the chain: the exact bytes, their SHA-256 and the station's signature."""
+
+    seq: int
+    data: Base64Bytes
+    hash: Hex64
+    sig: Base64Bytes
+
+    @classmethod
+    def of(cls, event: SignedEvent) -> WireEvent:
+        data, sig = base64.b64encode(event.data), base64.b64encode(event.sig)
+        return cls(seq=event.seq, data=data, hash=event.hash, sig=sig)
+
+    def signed_event(self) -> SignedEvent:
+        return SignedEvent(self.seq, self.data, self.hash, self.sig)
+
+
+class EventBatch(WireModel):
+    """Events in the order of their numbers, and the sealed blobs that they speak of (or that were missed)."""
+
+    station: Name
+    events: tuple[WireEvent, ...]
+    blobs: tuple[Base64Bytes, ...] = ()
+
+
+Result = Literal["applied", "duplicate", "quarantined", "refused", "gap", "fork"]
+
+
+class EventResult(WireModel):
+    """What became of one event. After `refused`, `gap` or `fork` no later event of the batch was looked at.
+
+    quarantined(code): stored, not acted on. refused(code): hash or signature wrong, not stored. gap: `expect` is the
+    number the centre waits for. fork: another event with this number or past is there; a person has to look.
+    """
+
+    seq: int
+    result: Result
+    code: str = ""
+    expect: int = 0
+
+
+class Receipt(Statement):
+    """The centre has a station's events up to `high`, whose hash is `head_hash` ("" and 0: none yet).
+
+    `root`: RFC 6962 tree hash over the centre's log of `log_size` entries. `epoch` changes when the centre's database
+    was put back to an earlier state.
+    """
+
+    TYPE = "receipt"
+    station: Name
+    high: int
+    head_hash: str
+    log_size: int
+    root: Hex64
+    server_time_ms: int
+    epoch: Name
+
+
+class BatchAnswer(WireModel):
+    """A result per event, a receipt, and the SHA-256 of sealed blobs that the centre still misses."""
+
+    results: tuple[EventResult, ...]
+    receipt: Signed
+    missing_blobs: tuple[Hex64, ...] = ()
+
+
+class Decision(Statement):
+    """What the centre decided of a card. Holds for exactly the event that it names, and until `expires_ms`."""
+
+    TYPE = "card.decided"
+    tenant: Name
+    station: Name
+    card_id: Name
+    event_hash: Hex64
+    verdict: CardState
+    revision: int
+    expires_ms: int
+
+
+class FeedPage(Statement):
+    """What is new for a station after a cursor (`after`, "" from the start); `cursor` is opaque."""
+
+    TYPE = "feed-page"
+    station: Name
+    after: str
+    cursor: str
+    items: tuple[Signed, ...]
+    more: bool
+    server_time_ms: int
+
+
+def content_digest(body: bytes) -> str:
+    """The value of the Content-Digest header of a body (RFC 9530)."""
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
