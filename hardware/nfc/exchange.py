@@ -20,8 +20,10 @@ NACKS = 2
 # The manual says 15 ms; behind USB adapters (16 ms latency timer, busy bus) it takes up to ten times as long.
 ACK_TIMEOUT_S = 0.3
 _SLICE_S = 0.05
+# How long the line has to be quiet before the next question, where an answer nobody waits for may be on its way.
 _QUIET_S = 0.05
-_LONGEST_SETTLING_S = 0.5
+_QUIET_AFTER_RESEND_S = ACK_TIMEOUT_S + 0.1  # the ACK came late, so the resent question's answer will, too
+_LONGEST_SETTLING_S = 1.0
 
 
 class CancelledError(DeviceError):
@@ -40,7 +42,7 @@ class Exchange:
         self._parser = FrameParser()
         self._waiting: deque[Frame] = deque()
         self._cancelled = threading.Event()
-        self._unsettled = False  # whether an answer nobody waits for may still be on its way
+        self._settle_for_s = 0.0
         self._heard = 0
 
     def ask(self, code: int, data: bytes, timeout_s: float, sends: int = SENDS) -> bytes:
@@ -58,7 +60,6 @@ class Exchange:
     def wake(self, preamble: bytes) -> None:
         """Send bytes that ask for nothing. Raises DeviceError(LOST)."""
         self._link.write(preamble)
-        self._unsettled = True
 
     def acknowledge(self) -> None:
         """Send an ACK to the chip: ends a running command, confirms a change of speed. Raises DeviceError(LOST)."""
@@ -69,8 +70,7 @@ class Exchange:
         self._cancelled.set()
 
     def _start_clean(self) -> None:
-        if self._unsettled:
-            self._settle()
+        self._settle()
         self._link.flush_input()
         self._parser.clear()
         self._waiting.clear()
@@ -79,19 +79,19 @@ class Exchange:
     def _settle(self) -> None:
         """Let late answers run out, so that none of them passes for the answer to the next question."""
         until_s = self._clock() + _LONGEST_SETTLING_S
-        while self._link.read(_QUIET_S) and self._clock() < until_s:
+        while self._settle_for_s and self._link.read(self._settle_for_s) and self._clock() < until_s:
             pass
-        self._unsettled = False
+        self._settle_for_s = 0.0
 
     def _send_until_heard(self, question: bytes, code: int, sends: int) -> Frame:
         """The first frame that belongs to the question: its ACK or, where that was lost, the answer itself."""
         for attempt in range(sends):
-            self._unsettled = self._unsettled or attempt > 0
+            self._settle_for_s = _QUIET_AFTER_RESEND_S if attempt else 0.0
             self._link.write(question)
             frame = self._next(code, self._clock() + ACK_TIMEOUT_S)
             if frame is not None:
                 return frame
-        self._unsettled = True
+        self._expect_strays()
         if self._heard:
             raise self._error(DeviceReason.GARBLED, "what answers is not a PN532")
         raise self._error(DeviceReason.TIMEOUT, "no acknowledgement")
@@ -115,11 +115,14 @@ class Exchange:
             self._call_off()
             raise self._error(DeviceReason.GARBLED, "answers arrive damaged")
         self._link.write(NACK)
-        self._unsettled = True
+        self._expect_strays()
 
     def _call_off(self) -> None:
         self.acknowledge()
-        self._unsettled = True
+        self._expect_strays()
+
+    def _expect_strays(self) -> None:
+        self._settle_for_s = max(self._settle_for_s, _QUIET_S)
 
     def _next(self, code: int, until_s: float) -> Frame | None:
         """The next frame that matters to a question with `code`, or None when none came in time."""
