@@ -1,4 +1,4 @@
-"""What the eye and the station say to each other, as UTF-8 JSON of plain dataclasses.
+"""What the eye and the station say to each other, as JSON objects of plain dataclasses.
 
 One object a message: `{"kind": class name, "body": {...}}`. Candidate glyphs travel in clear, by design: this is one of
 the two places that handle secrets (the other seals them); nothing here is ever logged or written.
@@ -8,7 +8,6 @@ Neither vision nor cv2 is imported, so the station may import this module.
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
@@ -17,7 +16,6 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from app.core.cards import CardRead, Sighting
-from app.core.errors import BadInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +88,17 @@ Message = ToEye | FromEye
 _KINDS: Mapping[str, type] = {kind.__name__: kind for kind in get_args(Message)}
 
 
-def encode(message: Message) -> bytes:
-    """A message as UTF-8 JSON."""
-    return json.dumps({"kind": type(message).__name__, "body": _plain(message)}, ensure_ascii=False).encode()
+def to_wire(message: Message) -> dict[str, Any]:
+    """A message as a JSON object: its kind and its body."""
+    return {"kind": type(message).__name__, "body": _plain(message)}
 
 
-def decode(data: bytes) -> Message:
-    """The message back. Raises BadInput("eye.garbled") without a word of the content."""
+def from_wire(wire: Mapping[str, Any]) -> Message:
+    """The message back. Raises ValueError, without a word of the content, for what no release of ours sends."""
     try:
-        parcel = json.loads(data)
-        kind = _KINDS[parcel["kind"]]
-        message: Message = _typed(kind, parcel["body"])
+        message: Message = _typed(_KINDS[wire["kind"]], wire["body"])
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise BadInput("eye.garbled", f"{len(data)} bytes") from None
+        raise ValueError("not a message of the eye") from None
     return message
 
 

@@ -41,7 +41,7 @@ class Found(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """`corners` (4, 2) in frame pixels, clockwise, first side a long one; `support` 0..1 how well the edges are seen."""
+    """`corners` (4, 2) in frame pixels, clockwise, first side long; `support` 0..1.3: how well the edges are seen."""
 
     found: Found
     corners: Corners | None = None
@@ -129,15 +129,23 @@ def _masks(lab: Gray, gradient: Floats) -> Iterator[Gray]:
         edges = (gradient > np.percentile(gradient, percentile)).astype(np.uint8) * 255
         yield cast(Gray, cv2.morphologyEx(edges, cv2.MORPH_CLOSE, kernel))
     for channel in cv2.split(lab):
-        level, mask = cv2.threshold(cv2.GaussianBlur(channel, (5, 5), 0), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-        yield cast(Gray, mask)
-        yield cast(Gray, 255 - mask)
+        _, otsu = cv2.threshold(cv2.GaussianBlur(channel, (5, 5), 0), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+        mask = otsu.astype(np.uint8)
+        yield mask
+        yield 255 - mask
 
 
 def _difference_to_mat(lab: Gray) -> Floats:
     """Distance of each pixel to the nearest of three colours that fill the border of the picture."""
     smooth = cv2.GaussianBlur(lab, (0, 0), 2.0).astype(np.float32)
-    ring = np.concatenate([smooth[:8].reshape(-1, 3), smooth[-8:].reshape(-1, 3), smooth[:, :8].reshape(-1, 3), smooth[:, -8:].reshape(-1, 3)])
+    ring = np.concatenate(
+        [
+            smooth[:8].reshape(-1, 3),
+            smooth[-8:].reshape(-1, 3),
+            smooth[:, :8].reshape(-1, 3),
+            smooth[:, -8:].reshape(-1, 3),
+        ]
+    )
     cv2.setRNGSeed(1)
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 0.5)
     start = np.zeros((0, 1), np.int32)
@@ -163,7 +171,7 @@ def _quads_of_mask(mask: Gray) -> Iterator[Corners]:
         size = cv2.contourArea(hull)
         if not _LEAST_AREA * whole < size < _MOST_AREA * whole:
             continue
-        rectangle = cv2.boxPoints(cv2.minAreaRect(hull))
+        rectangle = cv2.boxPoints(cv2.minAreaRect(hull)).astype(np.float32)
         if size > 0.8 * area(rectangle):
             yield rectangle
         polygon = cv2.approxPolyDP(hull, 0.04 * cv2.arcLength(hull, True), True)
@@ -242,9 +250,15 @@ def arrange(corners: NDArray[Any]) -> Corners | None:
     if cv2.contourArea(ordered, oriented=True) < 0:
         ordered = ordered[::-1]
     sides = np.linalg.norm(np.roll(ordered, -1, 0) - ordered, axis=1)
-    if sides.min() < 8 or not 1.25 < (long := max(sides[0] + sides[2], sides[1] + sides[3])) / (sides.sum() - long) < 2.0:
+    if (
+        sides.min() < 8
+        or not 1.25 < (long := max(sides[0] + sides[2], sides[1] + sides[3])) / (sides.sum() - long) < 2.0
+    ):
         return None
-    if max(sides[0], sides[2]) / min(sides[0], sides[2]) > 1.4 or max(sides[1], sides[3]) / min(sides[1], sides[3]) > 1.4:
+    if (
+        max(sides[0], sides[2]) / min(sides[0], sides[2]) > 1.4
+        or max(sides[1], sides[3]) / min(sides[1], sides[3]) > 1.4
+    ):
         return None
     if sides[0] + sides[2] < sides[1] + sides[3]:
         ordered = np.roll(ordered, -1, 0)
@@ -275,7 +289,7 @@ def _scored(quads: Iterator[Corners], lab: Gray) -> Iterator[_Proposal]:
 
 
 def _grown(best: _Proposal, lab: Gray) -> _Proposal:
-    """The proposal with one side moved to where the proportions are right, if that is seen better (magnetic stripes)."""
+    """The proposal with one side moved to where the proportions are right, if that fits better (magnetic stripes)."""
     smooth = cv2.GaussianBlur(lab, (0, 0), 1.0).astype(np.float32)
     choices = [best]
     c = best.corners
@@ -293,13 +307,13 @@ def _grown(best: _Proposal, lab: Gray) -> _Proposal:
 
 
 def _support(corners: Corners, smooth: Floats) -> float:
-    """How much of the outline lies on steps of one direction, 0..1.3; proportion and size of the rectangle count too."""
+    """How much of the outline lies on steps of one direction, 0..1.3; proportion and size count too."""
     height, width = smooth.shape[:2]
     shares = [_side_support(smooth, a, b) for a, b in zip(corners, np.roll(corners, -1, 0), strict=True)]
     sides = np.linalg.norm(np.roll(corners, -1, 0) - corners, axis=1)
     ratio = float((sides[0] + sides[2]) / (sides[1] + sides[3]))
     size = min(1.0, area(corners) / (height * width) / 0.25)
-    return 0.6 * float(np.mean(shares)) + 0.4 * min(shares) - 1.0 * abs(ratio / RATIO - 1) + 0.3 * size
+    return float(0.6 * np.mean(shares) + 0.4 * min(shares) - 1.0 * abs(ratio / RATIO - 1) + 0.3 * size)
 
 
 def _side_support(smooth: Floats, start: Corners, end: Corners) -> float:

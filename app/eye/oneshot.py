@@ -1,0 +1,101 @@
+"""`cardintake read FILE…`: picture files in, one JSON object a line out."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TextIO
+
+from app.core.cards import FieldReading, FieldState, PanelState
+from app.core.errors import BadInput, Trouble
+from app.core.products import Catalogue
+from app.vision.barcode import distinct, gtin, read_zbar, read_zxing
+from app.vision.conclude import Conclusion, conclude
+from app.vision.locate import Found, locate
+from app.vision.look import Looker
+from app.vision.pixels import Colour, as_quad, grey, load_picture
+from app.vision.recognise import Recogniser
+from app.vision.textlines import LineFinder
+
+
+def make_looker(catalogue: Catalogue, threads: int = 1) -> Looker:
+    """The reader with warm models. Raises BadInput("reading.model_missing")."""
+    recogniser = Recogniser(threads=threads)
+    recogniser.warm_up()
+    finder = LineFinder(threads=threads)
+    finder.warm_up()
+    return Looker(catalogue, finder, recogniser)
+
+
+def read_file(path: Path, looker: Looker, catalogue: Catalogue) -> dict[str, Any]:
+    """One picture as the answer of `cardintake read --json`. Raises BadInput for what is no picture."""
+    start = time.perf_counter()
+    answer = read_picture(load_picture(path), looker, catalogue)
+    return {"file": path.name, **answer, "ms": round((time.perf_counter() - start) * 1000, 1)}
+
+
+def read_picture(picture: Colour, looker: Looker, catalogue: Catalogue) -> dict[str, Any]:
+    """What one picture shows, as plain data in the shape of `cardintake read --json` (without file and ms)."""
+    located = locate(picture)
+    if located.corners is None or located.found is Found.TOO_FAR:
+        return _codes_only(picture)
+    return as_answer(conclude([looker.look(picture, located)], catalogue))
+
+
+def as_answer(found: Conclusion) -> dict[str, Any]:
+    """A conclusion as plain data. Unsure or covered fields are null."""
+    return {
+        "barcodes": [{"format": b.format, "text": b.text} for b in found.barcodes],
+        "gtin": found.gtin,
+        "number": _clear(found.number),
+        "pin": _clear(found.pin),
+        "pin_state": str(found.panel),
+        "expiry": found.expiry.isoformat() if found.expiry else None,
+        "face_value": found.face_value_yuan,
+        "quad": [list(point) for point in as_quad(found.corners)],
+        "confidence": {"number": round(found.number.confidence, 3), "pin": round(found.pin.confidence, 3)},
+    }
+
+
+def _clear(reading: FieldReading) -> str | None:
+    """The text of a sure field: the answer that was asked for on the command line, printed and not kept."""
+    return "".join(c.best.glyph for c in reading.chars) if reading.state is FieldState.READ else None
+
+
+def _codes_only(picture: Colour) -> dict[str, Any]:
+    """No card to be seen (a photograph of a symbol): barcodes alone."""
+    shade = grey(picture)
+    hits = (*read_zxing(shade, "raw"), *read_zbar(shade, "raw"))
+    return {
+        "barcodes": [{"format": b.format, "text": b.text} for b in distinct(hits)],
+        "gtin": gtin(hits),
+        "number": None,
+        "pin": None,
+        "pin_state": str(PanelState.NONE),
+        "expiry": None,
+        "face_value": None,
+        "quad": None,
+        "confidence": {"number": 0.0, "pin": 0.0},
+    }
+
+
+def run_read(paths: Iterable[Path], catalogue: Catalogue, out: TextIO, err: TextIO, threads: int = 1) -> int:
+    """Read each file, one JSON line each; a file that is no picture gets an error object. Exit status: 0, or 2."""
+    try:
+        looker = make_looker(catalogue, threads)
+    except Trouble as trouble:
+        err.write(f"{trouble}\n")
+        return trouble.exit_code
+    status = 0
+    for path in paths:
+        try:
+            answer = read_file(Path(path), looker, catalogue)
+        except BadInput as trouble:
+            answer = {"file": Path(path).name, "error": {"code": trouble.code, "detail": trouble.detail}}
+            err.write(f"{trouble}\n")
+            status = trouble.exit_code
+        out.write(json.dumps(answer, ensure_ascii=False) + "\n")
+        out.flush()
+    return status

@@ -1,0 +1,129 @@
+"""Barcodes: zxing-cpp reads, zbar reads a second time; a GTIN counts only when two readings agree.
+
+Four kinds of symbol are switched on (EAN/UPC, Code 128, QR): all kinds together are five times slower and invent codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import zxingcpp
+from pyzbar import pyzbar
+
+from app.core.cards import Barcode
+from app.core.products import normalise_gtin
+from app.vision.pixels import Corners, Gray
+
+_FORMATS = (
+    zxingcpp.BarcodeFormat.EAN13
+    | zxingcpp.BarcodeFormat.EAN8
+    | zxingcpp.BarcodeFormat.UPCA
+    | zxingcpp.BarcodeFormat.UPCE
+    | zxingcpp.BarcodeFormat.Code128
+    | zxingcpp.BarcodeFormat.QRCode
+)
+_ZXING_NAMES = {"EAN13": "EAN13", "EAN8": "EAN8", "UPCA": "UPCA", "UPCE": "UPCE", "Code128": "CODE128", "QRCode": "QR"}
+_ZBAR_NAMES = {"EAN13": "EAN13", "EAN8": "EAN8", "UPCA": "UPCA", "UPCE": "UPCE", "CODE128": "CODE128", "QRCODE": "QR"}
+_ZBAR_KINDS = [pyzbar.ZBarSymbol[name] for name in ("EAN13", "EAN8", "UPCA", "UPCE", "CODE128", "QRCODE")]
+_RETAIL = {"EAN13", "EAN8", "UPCA", "UPCE"}
+ZBAR_MAX_W = 1280
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Hit:
+    """One decoded symbol: `source` names the reader and the picture it read, `corners` (4, 2) its place in it."""
+
+    format: str
+    text: str
+    source: str
+    corners: Corners
+
+    @property
+    def upside_down(self) -> bool:
+        """Whether its reading direction runs to the left."""
+        return bool(self.corners[1, 0] < self.corners[0, 0])
+
+
+def read_zxing(picture: Gray, view: str) -> list[Hit]:
+    """Symbols zxing-cpp finds in a grey picture."""
+    found = zxingcpp.read_barcodes(np.ascontiguousarray(picture), formats=_FORMATS)
+    return [_zxing_hit(code, view) for code in found if code.valid and code.text]
+
+
+def read_zbar(picture: Gray, view: str) -> list[Hit]:
+    """Symbols zbar finds in a grey picture. It is slow on large ones: they are made smaller."""
+    scale = min(1.0, ZBAR_MAX_W / picture.shape[1])
+    small = picture if scale == 1.0 else cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    hits = []
+    for code in pyzbar.decode(small, symbols=_ZBAR_KINDS):
+        x, y, w, h = (v / scale for v in code.rect)
+        corners = np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], np.float32)
+        hits.append(_hit(_ZBAR_NAMES[code.type], code.data.decode("utf-8", "replace"), f"zbar {view}", corners))
+    return hits
+
+
+def blur_along(picture: Gray, rows: int = 9) -> Gray:
+    """The picture averaged along upright bars, which takes the noise and leaves the bars."""
+    return np.asarray(cv2.blur(picture, (1, rows)), np.uint8)
+
+
+def gtin(hits: Iterable[Hit], confirmed: frozenset[str] = frozenset()) -> str | None:
+    """The GTIN as 14 digits, when two readings of different sources agree on it; None when none or several do.
+
+    `confirmed` are GTINs that another kind of reading (the printed digits) gave.
+    """
+    sources: dict[str, set[str]] = {}
+    for hit in hits:
+        digits = as_gtin(hit)
+        if digits is not None:
+            sources.setdefault(digits, set()).add(hit.source)
+    agreed = [g for g, seen in sources.items() if len(seen) + (g in confirmed) >= 2]
+    return agreed[0] if len(agreed) == 1 else None
+
+
+def as_gtin(hit: Hit) -> str | None:
+    """The GTIN a retail symbol carries; None for other symbols."""
+    if hit.format not in _RETAIL:
+        return None
+    return normalise_gtin(expand_upce(hit.text) if hit.format == "UPCE" else hit.text)
+
+
+def expand_upce(text: str) -> str:
+    """The UPC-A digits of an eight-digit UPC-E (GS1 General Specifications 5.2.2.4.2); other texts unchanged."""
+    if len(text) != 8 or not text.isdigit():
+        return text
+    system, d, check = text[0], text[1:7], text[7]
+    last = d[5]
+    if last in "012":
+        body = d[:2] + last + "0000" + d[2:5]
+    elif last == "3":
+        body = d[:3] + "00000" + d[3:5]
+    elif last == "4":
+        body = d[:4] + "00000" + d[4]
+    else:
+        body = d[:5] + "0000" + last
+    return system + body + check
+
+
+def distinct(hits: Iterable[Hit]) -> tuple[Barcode, ...]:
+    """Every symbol once, in the order first seen."""
+    return tuple(Barcode(format, text) for format, text in dict.fromkeys((h.format, h.text) for h in hits))
+
+
+def _zxing_hit(code: zxingcpp.Barcode, view: str) -> Hit:
+    p = code.position
+    corners = np.array([[c.x, c.y] for c in (p.top_left, p.top_right, p.bottom_right, p.bottom_left)], np.float32)
+    name = _ZXING_NAMES.get(code.format.name, code.format.name.upper())
+    return _hit(name, code.text, f"zxing {view}", corners)
+
+
+def _hit(name: str, text: str, source: str, corners: Corners) -> Hit:
+    """An EAN-13 that begins with a zero is the same symbol as a UPC-A: it is given the shorter name."""
+    if name == "EAN13" and len(text) == 13 and text[0] == "0":
+        return Hit("UPCA", text[1:], source, corners)
+    if name == "UPCA" and len(text) == 13:
+        return Hit("UPCA", text[1:], source, corners)
+    return Hit(name, text, source, corners)

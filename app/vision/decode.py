@@ -1,0 +1,195 @@
+"""Pattern-constrained decoding: the texts a CTC lattice can mean under a field's alphabet, lengths and check digit.
+
+Prefix beam search (Hannun et al. 2014) over the recogniser's own probabilities. Separators and signs that no field has
+count as blank. A glyph outside the alphabet lends its probability to the glyph of the alphabet that it looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from app.core.products import CheckDigit, FieldPattern
+from app.vision.pixels import Floats
+from app.vision.recognise import BLANK, GLYPHS, OTHER, SEPARATOR
+
+BEAM = 24
+_LEAST_P = 2e-4  # a glyph below this does not open a branch
+_FLOOR = 1e-8
+
+LOOK_ALIKES: Mapping[str, str] = {
+    "O": "0QD",
+    "0": "OQD",
+    "Q": "O0",
+    "D": "0O",
+    "I": "1L",
+    "1": "I7L",
+    "L": "1I",
+    "Z": "2",
+    "2": "Z",
+    "S": "5",
+    "5": "S",
+    "B": "8",
+    "8": "B",
+    "G": "6",
+    "6": "G",
+    "U": "V",
+    "V": "U",
+    "7": "1T",
+    "T": "7",
+    "A": "4",
+    "4": "A",
+}
+"""Glyphs that print alike, likeliest first."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Decoded:
+    """One reading of a field by one lattice.
+
+    `chars`: per character glyph -> probability, adding to 1. `p`: share of the best text among all texts allowed.
+    `spans`: the steps (first, last + 1) of each character. `strange` 0..1: how far signs stood there that no field has.
+    """
+
+    text: str
+    chars: tuple[Mapping[str, float], ...]
+    p: float
+    spans: tuple[tuple[int, int], ...]
+    strange: float
+
+
+def decode(lattice: Floats, pattern: FieldPattern) -> Decoded | None:
+    """The likeliest text that fits the pattern, None when none does. `lattice` (steps, 39) as `LineText.lattice`."""
+    if not len(lattice):
+        return None
+    columns = [GLYPHS.index(g) for g in pattern.alphabet]
+    narrow = _narrow(lattice, pattern.alphabet, columns)
+    texts = [(t, p) for t, p in _beam(narrow, max(pattern.lengths)) if len(t) in pattern.lengths]
+    if not texts:
+        return None
+    best = _with_check(texts, pattern)
+    total = sum(p for _, p in texts)
+    share = sum(p for t, p in texts if t == best) / total if total > 0 else 0.0
+    spans = _align(narrow, best)
+    chars = tuple(_chances(narrow, span, pattern.alphabet) for span in spans)
+    text = "".join(pattern.alphabet[i] for i in best)
+    return Decoded(text, chars, share, spans, _strangeness(lattice, spans))
+
+
+def _narrow(lattice: Floats, alphabet: str, columns: list[int]) -> Floats:
+    """The lattice over the alphabet and blank (last column), look-alikes folded in; rows add to 1."""
+    out = np.zeros((len(lattice), len(alphabet) + 1), np.float32)
+    out[:, :-1] = lattice[:, columns]
+    for glyph in set(GLYPHS) - set(alphabet):
+        twin = next((g for g in LOOK_ALIKES.get(glyph, "") if g in alphabet), None)
+        if twin is not None:
+            out[:, alphabet.index(twin)] += 0.8 * lattice[:, GLYPHS.index(glyph)]
+    out[:, -1] = lattice[:, BLANK] + lattice[:, SEPARATOR] + 0.5 * lattice[:, OTHER]
+    out = np.maximum(out, _FLOOR)
+    return cast(Floats, out / out.sum(axis=1, keepdims=True))
+
+
+_Prefix = tuple[int, ...]
+
+
+def _beam(narrow: Floats, longest: int) -> list[tuple[_Prefix, float]]:
+    """Prefixes with their probability, best first."""
+    blank = narrow.shape[1] - 1
+    beams: dict[_Prefix, tuple[float, float]] = {(): (1.0, 0.0)}  # ends in blank, ends in its last glyph
+    for row in narrow:
+        likely = [int(c) for c in np.flatnonzero(row[:-1] > _LEAST_P)]
+        grown: dict[_Prefix, tuple[float, float]] = {}
+        for prefix, (ends_blank, ends_glyph) in beams.items():
+            _grow(grown, prefix, (ends_blank + ends_glyph) * float(row[blank]), 0.0)
+            for glyph in likely:
+                p = float(row[glyph])
+                if prefix and prefix[-1] == glyph:
+                    _grow(grown, prefix, 0.0, ends_glyph * p)
+                    start = ends_blank * p
+                else:
+                    start = (ends_blank + ends_glyph) * p
+                if len(prefix) < longest:
+                    _grow(grown, (*prefix, glyph), 0.0, start)
+        beams = _best(grown)
+    return sorted(((t, a + b) for t, (a, b) in beams.items()), key=lambda item: -item[1])
+
+
+def _grow(grown: dict[_Prefix, tuple[float, float]], prefix: _Prefix, in_blank: float, in_glyph: float) -> None:
+    old_blank, old_glyph = grown.get(prefix, (0.0, 0.0))
+    grown[prefix] = (old_blank + in_blank, old_glyph + in_glyph)
+
+
+def _best(grown: dict[_Prefix, tuple[float, float]]) -> dict[_Prefix, tuple[float, float]]:
+    kept = sorted(grown.items(), key=lambda item: -sum(item[1]))[:BEAM]
+    scale = sum(kept[0][1]) or 1.0
+    return {prefix: (a / scale, b / scale) for prefix, (a, b) in kept}
+
+
+def _with_check(texts: list[tuple[_Prefix, float]], pattern: FieldPattern) -> _Prefix:
+    """The likeliest text whose check digit holds, if it is not far behind; else the likeliest of all.
+
+    One branch in ten fits a check digit by chance: a text that the lattice hardly supports is not preferred.
+    """
+    if pattern.check is CheckDigit.NONE:
+        return texts[0][0]
+    for text, p in texts:
+        if p > 0.02 * texts[0][1] and pattern.check_holds("".join(pattern.alphabet[i] for i in text)):
+            return text
+    return texts[0][0]
+
+
+def _align(narrow: Floats, text: _Prefix) -> tuple[tuple[int, int], ...]:
+    """The steps each glyph of the text takes on the likeliest path (Viterbi over glyphs with blanks between)."""
+    blank = narrow.shape[1] - 1
+    states = [blank]
+    for glyph in text:
+        states += [glyph, blank]
+    logs = np.log(narrow[:, states]).astype(np.float64)
+    skips = np.array([i > 2 and i % 2 == 1 and states[i] != states[i - 2] for i in range(len(states))])
+    steps, count = logs.shape
+    score = np.full(count, -np.inf)
+    score[: min(2, count)] = logs[0, : min(2, count)]
+    back = np.zeros((steps, count), np.int8)
+    for step in range(1, steps):
+        one = np.concatenate(([-np.inf], score[:-1]))
+        two = np.where(skips, np.concatenate(([-np.inf, -np.inf], score[:-2]))[:count], -np.inf)
+        options = np.stack([score, one, two])
+        back[step] = options.argmax(axis=0)
+        score = options.max(axis=0) + logs[step]
+    return _walk_back(back, score, len(text))
+
+
+def _walk_back(
+    back: np.ndarray[tuple[int, int], np.dtype[np.int8]], score: Floats, length: int
+) -> tuple[tuple[int, int], ...]:
+    state = len(score) - 1 if length == 0 or score[-1] >= score[-2] else len(score) - 2
+    first = [0] * length
+    last = [0] * length
+    for step in range(len(back) - 1, -1, -1):
+        if state % 2 == 1:
+            glyph = state // 2
+            first[glyph] = step
+            last[glyph] = max(last[glyph], step + 1)
+        state -= int(back[step, state])
+    return tuple(zip(first, last, strict=True))
+
+
+def _chances(narrow: Floats, span: tuple[int, int], alphabet: str) -> dict[str, float]:
+    """Glyph -> probability over a character's steps, each step weighing by how much of it is not blank."""
+    rows = narrow[span[0] : max(span[1], span[0] + 1)]
+    weights = (1 - rows[:, -1]) + 1e-4
+    mix = (rows[:, :-1] / rows[:, :-1].sum(axis=1, keepdims=True) * weights[:, None]).sum(axis=0) / weights.sum()
+    present = float(weights.max())  # a step that is mostly blank is weak ground for any glyph
+    mix = mix * present + (1 - present) / len(alphabet)
+    order = np.argsort(-mix)[:6]
+    return {alphabet[i]: float(mix[i]) for i in order if mix[i] > 1e-4}
+
+
+def _strangeness(lattice: Floats, spans: Iterable[tuple[int, int]]) -> float:
+    """The strongest foreign sign between the first and the last character, 0..1."""
+    edges = [edge for span in spans for edge in span]
+    inside = lattice[min(edges) : max(edges), OTHER] if edges else lattice[:0, OTHER]
+    return float(inside.max()) if len(inside) else 0.0

@@ -1,0 +1,206 @@
+"""Which line of text is which field: labels first, then shape, then place. Knows Chinese and English cards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from app.core.products import Box
+from app.vision.panel import Area
+from app.vision.recognise import GLYPHS, LineText
+from app.vision.rectify import PX_PER_MM
+from app.vision.textlines import LineBox
+
+_NUMBER_LABEL = re.compile(
+    r"^\W*(?:(?:礼品|购物|充值|预付|会员)?卡\s*号|[账帐]\s*号|序\s*列\s*号|编\s*号"
+    r"|(?:gift\s*)?card\s*(?:no|num(?:ber)?|#)\b|(?:serial\s*)?(?:no|number)\b|s/n\b)\W*",
+    re.IGNORECASE,
+)
+_PIN_LABEL = re.compile(
+    r"^\W*(?:(?:充值|卡片?|兑换|激活|消费|礼品卡?|刮刮|支付|初始)?\s*(?:密\s*码|卡\s*密|兑\s*换\s*码|充\s*值\s*[码卡号]|激\s*活\s*码|刮\s*刮\s*码|密)"
+    r"|pin(?:\s*(?:code|no))?\b|pass\s*(?:word|code)\b|(?:redeem|redemption|claim|access|security|gift|voucher)\s*code\b|code\b)\W*",
+    re.IGNORECASE,
+)
+_DATE = re.compile(r"(20\d\d)\s?[-–./年]\s?(\d{1,2})\s?[-–./月]\s?(\d{1,2})(?!\d)")
+_FACE = re.compile(
+    r"(?:[¥￥]|rmb|cny|面\s*[值额]|value|金\s*额)\W*(?:[¥￥]|rmb|cny)?\W{0,2}(\d{1,5})(?![\d-])", re.IGNORECASE
+)
+_YUAN = re.compile(r"(?<![\d-])(\d{1,5})\s*元")
+_COVER = re.compile(r"s[co]?r?atch|刮开|涂层|刮涂", re.IGNORECASE)
+_SURE_SIGN = 0.8
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Line:
+    """A line where it stands and what it says."""
+
+    box: LineBox
+    read: LineText
+
+    @property
+    def area(self) -> Area:
+        return Area(self.box.x, self.box.y, self.box.w, self.box.h)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Value:
+    """The part of a line that may be a field's value: shares 0..1 of its width, its signs without label."""
+
+    line: Line
+    start: float
+    end: float
+    glyphs: str
+    foreign: int  # signs in it that no field has
+    label: str  # "number", "pin" or ""
+
+    @property
+    def area(self) -> Area:
+        whole = self.line.area
+        return Area(whole.x + self.start * whole.w, whole.y, (self.end - self.start) * whole.w, whole.h)
+
+    @property
+    def digits(self) -> float:
+        """Share of digits, 0..1."""
+        return sum(g.isdigit() for g in self.glyphs) / max(1, len(self.glyphs))
+
+    @property
+    def pitch(self) -> float:
+        """Pixels a printed character takes."""
+        count = sum(1 for s in self.line.read.signs if s.start >= self.start - 1e-6)
+        return self.area.w / max(1, count)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Sorted:
+    """The lines of a card sorted by what they can be."""
+
+    values: tuple[Value, ...]
+    labels: tuple[tuple[str, Area], ...]  # lines that are a label only: "number" or "pin", and where
+    printed: frozenset[str]  # digits printed below bars
+    covers: tuple[Area, ...]  # words of an untouched scratch layer
+
+
+def sort_lines(lines: Sequence[Line], bars: Sequence[Area], codes: frozenset[str]) -> Sorted:
+    """Sort lines. `bars`: where symbols of bars stand on the card; `codes`: texts that barcodes gave."""
+    values: list[Value] = []
+    labels: list[tuple[str, Area]] = []
+    printed: set[str] = set()
+    covers: list[Area] = []
+    for line in lines:
+        value, kind = split(line)
+        if _COVER.search(line.read.text):
+            covers.append(line.area)
+        elif below_bars(line.area, bars) or (value.glyphs in codes and not kind):
+            printed.add(value.glyphs)
+        elif kind and len(value.glyphs) < 4:
+            labels.append((kind, line.area))
+        elif _may_be_value(line, value):
+            values.append(value)
+    return Sorted(tuple(values), tuple(labels), frozenset(printed), tuple(covers))
+
+
+def split(line: Line) -> tuple[Value, str]:
+    """A line as label and value."""
+    text, signs = line.read.text, line.read.signs
+    kind, cut_at = "", 0
+    for name, pattern in (("number", _NUMBER_LABEL), ("pin", _PIN_LABEL)):
+        found = pattern.match(text)
+        if found is not None and found.end() > cut_at:
+            kind, cut_at = name, found.end()
+    if cut_at and cut_at == len(text):
+        return Value(line, 1.0, 1.0, "", 0, kind), kind
+    rest = signs[cut_at:]
+    start = 0.0 if not cut_at else (signs[cut_at - 1].end + rest[0].start) / 2
+    glyphs = "".join(s.text.upper() for s in rest if s.text.upper() in GLYPHS)
+    foreign = sum(1 for s in rest if s.text.upper() not in GLYPHS and not re.match(r"[\s\-–—.·:：_,']", s.text))
+    return Value(line, start, 1.0, glyphs, foreign, kind), kind
+
+
+def below_bars(area: Area, bars: Sequence[Area]) -> bool:
+    """Whether a line stands in or right below a symbol of bars: its printed digits."""
+    for bar in bars:
+        sideways = min(area.right, bar.right) - max(area.x, bar.x)
+        gap = area.y - bar.bottom
+        if sideways > 0.6 * area.w and -bar.h < gap < 0.6 * area.h + 0.5 * PX_PER_MM:
+            return True
+    return False
+
+
+def _may_be_value(line: Line, value: Value) -> bool:
+    text = line.read.text
+    if len(value.glyphs) < 4 or len(value.glyphs) > 30 or line.read.score < 0.35:
+        return False
+    if _DATE.search(text) or _FACE.search(text) or _YUAN.search(text):
+        return False
+    if re.search(r"\d{3,4}-\d{3,4}-\d{4}$", text) and len(value.glyphs) in (10, 11):
+        return False  # a hotline
+    # English sentences have small letters; fields are printed in capitals and digits.
+    small = sum(c.islower() for c in text[-len(value.glyphs) :])
+    words = len(re.findall(r"[a-zA-Z]{3,}", text))
+    return value.foreign <= 0.25 * len(value.glyphs) and small <= 0.3 * len(value.glyphs) and words < 4
+
+
+def row_label(value: Value, labels: Sequence[tuple[str, Area]]) -> str:
+    """The kind of label that stands left of a value in its row, "" for none."""
+    best, best_gap = "", 14 * PX_PER_MM
+    area = value.area
+    for kind, label in labels:
+        gap = area.x - label.right
+        level = abs(label.mid_y - area.mid_y) < 0.6 * max(area.h, label.h)
+        if level and -0.5 * area.h < gap < best_gap:
+            best, best_gap = kind, gap
+    return best
+
+
+def find_expiry(lines: Sequence[Line]) -> tuple[date | None, Line | None]:
+    """The date on the card and, when it is not sure, the line it stands in."""
+    for line in lines:
+        found = _DATE.search(line.read.text)
+        if found is None:
+            continue
+        try:
+            day = date(int(found[1]), int(found[2]), int(found[3]))
+        except ValueError:
+            return None, line
+        sure = _least_p(line, found.start(), found.end()) >= _SURE_SIGN and 2015 <= day.year <= 2060
+        return (day, None) if sure else (day, line)
+    return None, None
+
+
+def find_face_value(lines: Sequence[Line], card_w: int) -> int | None:
+    """The face value in yuan; None when none is sure. A line that runs to the card's edge may be cut off: not sure."""
+    found: set[int] = set()
+    for line in lines:
+        text = line.read.text
+        match = _FACE.search(text) or _YUAN.search(text)
+        if match is None or len(text) > 20:
+            continue
+        yuan = int(match[1])
+        whole = line.box.right < card_w - 0.6 * PX_PER_MM
+        if (
+            whole
+            and yuan > 0
+            and not match[1].startswith("0")
+            and _least_p(line, match.start(1), match.end(1)) >= _SURE_SIGN
+        ):
+            found.add(yuan)
+        else:
+            return None
+    return found.pop() if len(found) == 1 else None
+
+
+def _least_p(line: Line, start: int, end: int) -> float:
+    """The least probability of the signs of a stretch of the text; signs of more than one letter count by length."""
+    at, least = 0, 1.0
+    for sign in line.read.signs:
+        if at < end and at + len(sign.text) > start and sign.text.strip():
+            least = min(least, sign.p)
+        at += len(sign.text)
+    return least
+
+
+def to_area(box: Box) -> Area:
+    """A layout's box in millimetres as pixels of the rectified card."""
+    return Area(box.x * PX_PER_MM, box.y * PX_PER_MM, box.w * PX_PER_MM, box.h * PX_PER_MM)

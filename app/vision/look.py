@@ -1,0 +1,282 @@
+"""One look at one frame: card, barcodes, lines, the places of the fields and what the recogniser says there.
+
+A look holds lattices, not strings: what they mean is decided over all looks of a card, once its product is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import cv2
+import numpy as np
+
+from app.core.cards import PanelState
+from app.core.products import Catalogue, Product, normalise_gtin
+from app.vision.barcode import Hit, blur_along, gtin, read_zbar, read_zxing
+from app.vision.fields import Line, Sorted, Value, find_expiry, find_face_value, row_label, sort_lines, to_area
+from app.vision.focus import glare, sharpness
+from app.vision.locate import Located
+from app.vision.panel import Area, Panel, find_panel, judge, prepare
+from app.vision.pixels import Colour, Corners, Floats, Gray, grey
+from app.vision.recognise import Recogniser
+from app.vision.rectify import CARD_H, CARD_W, PX_PER_MM, rectify, turn, turn_corners
+from app.vision.textlines import LineBox, LineFinder, cut
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Spot:
+    """A field's place on the upright card and the lattices read there (several views of the same ink)."""
+
+    area: Area
+    lattices: tuple[Floats, ...]
+    picture: Colour
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Look:
+    """What one frame shows. `corners` in frame pixels, the first at the printed top left."""
+
+    corners: Corners
+    sharpness: float
+    glare: float
+    hits: tuple[Hit, ...]
+    printed: frozenset[str] = frozenset()
+    number: Spot | None = None
+    pin: Spot | None = None
+    panel: PanelState = PanelState.NONE
+    panel_area: Area | None = None
+    bars: tuple[Area, ...] = ()
+    expiry: date | None = None
+    expiry_doubt: Colour | None = None
+    face_value_yuan: int | None = None
+
+
+class Looker:
+    """Looks at frames. Holds the two text models; one instance a process, one thread at a time."""
+
+    def __init__(self, catalogue: Catalogue, finder: LineFinder, recogniser: Recogniser) -> None:
+        self._catalogue = catalogue
+        self._finder = finder
+        self._recogniser = recogniser
+
+    def look(self, picture: Colour, located: Located) -> Look:
+        """Everything on the card that `located` points at (it has corners)."""
+        assert located.corners is not None
+        card = rectify(picture, located.corners)
+        boxes = self._finder.find(card)
+        upside_down = self._is_upside_down(card, boxes)
+        corners = turn_corners(located.corners) if upside_down else located.corners
+        if upside_down:
+            card, boxes = turn(card), tuple(_turned(b) for b in boxes)
+        shade = grey(card)
+        hits = read_card_codes(grey(picture), shade)
+        lines = self._lines(card, boxes)
+        bars = _bars(hits, shade)
+        look = Look(corners, sharpness(shade), glare(card), hits, bars=bars)
+        return self._with_fields(look, card, lines)
+
+    def look_again(self, picture: Colour, located: Located, first: Look) -> Look:
+        """The same card in a later frame: only its fields and barcodes are read, where the first look found them."""
+        assert located.corners is not None
+        corners = _same_way_up(located.corners, first.corners)
+        card = rectify(picture, corners)
+        shade = grey(card)
+        return replace(
+            first,
+            corners=corners,
+            sharpness=sharpness(shade),
+            glare=glare(card),
+            hits=read_card_codes(grey(picture), shade),
+            number=None if first.number is None else self._spot(card, first.number.area),
+            pin=None if first.pin is None else self._spot(card, first.pin.area),
+        )
+
+    def _lines(self, card: Colour, boxes: Sequence[LineBox]) -> list[Line]:
+        read = self._recogniser.read([cut(card, box) for box in boxes])
+        return [Line(box, text) for box, text in zip(boxes, read, strict=True)]
+
+    def _is_upside_down(self, card: Colour, boxes: Sequence[LineBox]) -> bool:
+        """Which way up the text reads better, judged by a few long lines."""
+        longest = sorted(boxes, key=lambda b: -min(b.w, 12 * b.h) * b.score)[:3]
+        pictures = [cut(card, box) for box in longest]
+        upright = sum(read.score * min(4, len(read.signs)) for read in self._recogniser.read(pictures))
+        if upright > 0.97 * 4 * len(longest):
+            return False
+        turned = self._recogniser.read([np.ascontiguousarray(p[::-1, ::-1]) for p in pictures])
+        return sum(read.score * min(4, len(read.signs)) for read in turned) > upright
+
+    def _with_fields(self, look: Look, card: Colour, lines: list[Line]) -> Look:
+        codes = frozenset(h.text for h in look.hits)
+        sorted_lines = sort_lines(lines, look.bars, codes)
+        confirmed = frozenset(g for p in sorted_lines.printed if (g := normalise_gtin(p)) is not None)
+        product = self._catalogue.by_gtin(gtin(look.hits, confirmed))
+        lab = prepare(card)
+        places = choose(sorted_lines, lab, product)
+        expiry, doubt = find_expiry(lines)
+        return replace(
+            look,
+            printed=confirmed,
+            number=None if places.number is None else self._spot(card, places.number),
+            pin=None if places.pin is None else self._spot(card, places.pin),
+            panel=places.panel,
+            panel_area=places.panel_area,
+            expiry=expiry if doubt is None else None,
+            expiry_doubt=None if doubt is None else cut(card, doubt.box),
+            face_value_yuan=find_face_value(lines, CARD_W),
+        )
+
+    def _spot(self, card: Colour, area: Area) -> Spot:
+        """Several views of one field: as it is, with more margin, smoothed (dot matrix), stretched in contrast."""
+        box = LineBox(area.x, area.y, area.w, area.h, 0.0, 1.0)
+        plain, wide = cut(card, box, 0.05), cut(card, box, 0.18)
+        soft = cv2.GaussianBlur(wide, (0, 0), max(1.0, 0.035 * area.h))
+        views = [plain, wide, np.asarray(soft, np.uint8), stretch(plain)]
+        lattices = tuple(read.lattice for read in self._recogniser.read(views))
+        return Spot(area, lattices, plain)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the fields stand on the upright card."""
+
+    number: Area | None
+    pin: Area | None
+    panel: PanelState
+    panel_area: Area | None
+
+
+def choose(found: Sorted, lab: Floats, product: Product | None) -> Places:
+    """Which values are the number and the PIN, and the state of the panel."""
+    kinds = {id(v): v.label or row_label(v, found.labels) for v in found.values}
+    panels = {id(v): find_panel(lab, v.area) for v in found.values}
+    pin = _pick_pin(found.values, kinds, panels, product)
+    number = _pick_number([v for v in found.values if v is not pin], kinds, product)
+    panel = panels[id(pin)] if pin is not None else _panel_without_text(found, lab, product)
+    if pin is not None and panel is not None:
+        state = judge(lab, panel, ink(pin), pin.pitch)
+    elif pin is not None:
+        state = PanelState.OPEN
+    elif panel is not None:
+        state = judge(lab, panel, None, 0.0)
+    else:
+        state = (
+            PanelState.COVERED if any(kind == "pin" for kind, _ in found.labels) or found.covers else PanelState.NONE
+        )
+    return Places(
+        None if number is None else number.area,
+        None if pin is None else pin.area,
+        state,
+        None if panel is None else panel.area,
+    )
+
+
+def ink(value: Value) -> Area:
+    """The area of the characters themselves: boxes of the finder are larger than the ink by half a character."""
+    signs = [s for s in value.line.read.signs if s.start >= value.start - 1e-6 and s.text.strip()]
+    whole = value.line.area
+    if not signs:
+        return value.area
+    left, right = signs[0].start * whole.w, signs[-1].end * whole.w
+    return Area(whole.x + left, whole.y + 0.2 * whole.h, right - left, 0.6 * whole.h)
+
+
+def _pick_pin(
+    values: Sequence[Value], kinds: dict[int, str], panels: dict[int, Panel | None], product: Product | None
+) -> Value | None:
+    if product is not None and product.pin is None:
+        return None
+
+    def score(value: Value) -> float:
+        points = {"pin": 3.0, "number": -4.0, "": 0.0}[kinds[id(value)]]
+        points += 2.5 * panel.support if (panel := panels[id(value)]) is not None else 0.0
+        if product is not None and product.layout is not None and product.layout.panel is not None:
+            points += 4.0 * to_area(product.layout.panel).share_of(value.area)
+        return points
+
+    best = max(values, key=score, default=None)
+    return best if best is not None and score(best) >= 1.8 else None
+
+
+def _pick_number(values: Sequence[Value], kinds: dict[int, str], product: Product | None) -> Value | None:
+    def score(value: Value) -> float:
+        points = {"number": 3.0, "pin": -3.0, "": 0.0}[kinds[id(value)]]
+        points += 2.0 if 13 <= len(value.glyphs) <= 20 and value.digits > 0.7 else -1.0
+        if product is not None and product.layout is not None and product.layout.number is not None:
+            points += 4.0 * to_area(product.layout.number).share_of(value.area)
+        return points + 0.5 * value.line.read.score
+
+    best = max(values, key=score, default=None)
+    return best if best is not None and score(best) >= 2.0 else None
+
+
+def _panel_without_text(found: Sorted, lab: Floats, product: Product | None) -> Panel | None:
+    """A panel in which no PIN was read: at its place in the layout, right of its label, or around its cover words."""
+    if product is not None and product.layout is not None and product.layout.panel is not None:
+        return Panel(to_area(product.layout.panel), 1.0)
+    for kind, label in found.labels:
+        if kind == "pin":
+            beside = Area(label.right + 3 * PX_PER_MM, label.y, 12 * PX_PER_MM, label.h)
+            panel = find_panel(lab, beside)
+            if panel is not None:
+                return panel
+    for cover in found.covers:
+        panel = find_panel(lab, cover)
+        if panel is not None:
+            return panel
+    return None
+
+
+def read_card_codes(raw: Gray, card: Gray) -> tuple[Hit, ...]:
+    """Symbols on the frame and on the rectified card; zbar is asked when zxing's readings do not suffice."""
+    hits = read_zxing(card, "card") + read_zxing(raw, "raw")
+    if gtin(hits) is None:
+        hits += read_zxing(blur_along(card), "card-soft")
+    if gtin(hits) is None:
+        hits += read_zbar(card, "card")
+    return tuple(hits)
+
+
+def _bars(hits: Sequence[Hit], card: Gray) -> tuple[Area, ...]:
+    """Where linear symbols stand on the card: as decoded, and as stripes that look like bars."""
+    areas = [_bounds(h.corners) for h in hits if h.source.split()[1].startswith("card") and h.format != "QR"]
+    return (*areas, *bar_regions(card))
+
+
+def _bounds(corners: Corners) -> Area:
+    x, y = corners.min(axis=0)
+    right, bottom = corners.max(axis=0)
+    return Area(float(x), float(y), float(right - x), float(bottom - y))
+
+
+def bar_regions(card: Gray) -> tuple[Area, ...]:
+    """Stretches of upright bars: strong steps sideways, hardly any up or down, at least 12 mm wide and 4 mm high."""
+    small = cv2.resize(card, (CARD_W // 4, CARD_H // 4), interpolation=cv2.INTER_AREA)
+    smooth = cv2.blur(small, (1, 7))
+    dx = cv2.convertScaleAbs(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3))
+    dy = cv2.convertScaleAbs(cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3))
+    busy = cv2.blur(cv2.subtract(dx, cv2.convertScaleAbs(dy, alpha=1.5)), (9, 5))
+    mask = cv2.morphologyEx((busy > 45).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 11), np.uint8))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((9, 21), np.uint8))
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    boxes = [Area(*(4.0 * v for v in cv2.boundingRect(c))) for c in contours]
+    return tuple(b for b in boxes if b.w > 12 * PX_PER_MM and b.h > 4 * PX_PER_MM)
+
+
+def stretch(picture: Colour) -> Colour:
+    """The picture as grey with its lightness spread over the whole range, in three equal channels."""
+    shade = grey(picture).astype(np.float32)
+    low, high = np.percentile(shade, (2, 98))
+    even = np.clip((shade - low) * (255 / max(12.0, high - low)), 0, 255).astype(np.uint8)
+    return np.repeat(even[:, :, None], 3, axis=2)
+
+
+def _turned(box: LineBox) -> LineBox:
+    return LineBox(CARD_W - box.right, CARD_H - box.y - box.h, box.w, box.h, box.tilt, box.score)
+
+
+def _same_way_up(corners: Corners, like: Corners) -> Corners:
+    """The corners numbered as in an earlier look at the same card."""
+    turned = turn_corners(corners)
+    return turned if float(np.abs(turned - like).sum()) < float(np.abs(corners - like).sum()) else corners
