@@ -8,6 +8,12 @@ from pathlib import Path
 
 from app.platform import runtime_dir
 
+RESOURCES = Path(__file__).resolve().parent.parent / "resources"
+"""What the product brings along: templates, decks, fonts, icons, models."""
+
+TEMPLATES = RESOURCES / "templates"
+"""The product files of the catalogue."""
+
 
 @dataclass(frozen=True, slots=True)
 class StationFolder:
