@@ -142,13 +142,17 @@ def start_program(argv: list[str], lock_path: Path, timeout_s: float, log_path: 
     Raises ProgramError("program.not_started") with its exit status, or on time-out (it is then killed).
     """
     private_folder(lock_path.parent)
+    began_ns = time.monotonic_ns()
     child = _spawn(argv, log_path)
     threading.Thread(target=child.wait, name=f"reap-{child.pid}", daemon=True).start()
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        if (note := find_program(lock_path)) is not None:
+        stepped_back = child.returncode is not None
+        note = find_program(lock_path)
+        # An older one counts only when ours gave way to it: it may be one that is just dying.
+        if note is not None and (stepped_back or note.started_mono_ns >= began_ns):
             return note.pid
-        if child.returncode is not None:
+        if stepped_back:
             raise ProgramError("program.not_started", f"ended with status {child.returncode}")
         time.sleep(0.02)
     kill_process(child.pid)

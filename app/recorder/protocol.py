@@ -15,7 +15,9 @@ RecordingWord = Literal["off", "starting", "on", "cut"]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Record into `folder`/`recording_id`. Sent again after a restart it goes on with the same recording.
+    """Record into `folder`/`recording_id`. Sent again after a restart it goes on with the same recording; sent while
+    that runs it does nothing, except with another camera: then the recording goes on with that one. For a recording
+    that is closed already the answer is its RecordingClosed.
 
     `recording_key` (32 bytes) and `signing_key` (Ed25519 seed, 32 bytes; "" records unsigned, with Trouble) in hex.
     `previous_hash`: `RecordingClosed.head` of the recording before, "" for the first. `meta` goes into the genesis.
@@ -95,7 +97,11 @@ class RecordingState:
 
 @dataclass(frozen=True, slots=True)
 class RecordingClosed:
-    """The recording is sealed. `root` Merkle root, `head` the chain's final hash (the next one's `previous_hash`)."""
+    """The recording is sealed. `root` Merkle root, `head` the chain's final hash (the next one's `previous_hash`).
+
+    `root` is "" when the disk had no room even for the close record. `reason`: that of Stop, or disk_full,
+    disk_failed, station_gone, quit, the name of a signal.
+    """
 
     recording_id: str
     root: str

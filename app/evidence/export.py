@@ -1,0 +1,93 @@
+"""Makes an ordinary MP4 of a recording: decrypts, copies the pictures as they are, keeps the times of capture.
+
+Only rehearsals leave this way. Real footage is exported masked, as a dossier with its proof.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+
+from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
+from app.evidence.ledger import Part, load
+from app.evidence.reader import DecryptedRecording
+
+_TIME_BASE = Fraction(1, 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written. A recording whose picture size changed on the way becomes one file a size."""
+
+    paths: tuple[Path, ...]
+    frames: int
+    duration_us: int
+
+
+def export_mp4(folder: Path, recording_key: bytes, out: Path) -> Exported:
+    """Write the recording in `folder` to `out`; times in the file are microseconds since the first frame.
+
+    Raises EvidenceTrouble (evidence.no_recording, evidence.not_rehearsal, evidence.not_decryptable,
+    evidence.content_differs), BadInput("evidence.no_pictures"), StorageTrouble("evidence.cannot_write").
+    """
+    ledger = load(folder)
+    if ledger.genesis["rehearsal"] is not True:
+        raise EvidenceTrouble("evidence.not_rehearsal", folder.name)
+    groups = _same_size([part for part in ledger.parts if len(part.pieces) > 1])
+    if not groups:
+        raise BadInput("evidence.no_pictures", folder.name)
+    names = [out if n == 1 else out.with_name(f"{out.stem}-{n}{out.suffix}") for n in range(1, len(groups) + 1)]
+    done = [_write(folder, recording_key, parts, name) for parts, name in zip(groups, names, strict=True)]
+    return Exported(tuple(names), sum(frames for frames, _ in done), max(end for _, end in done))
+
+
+def _same_size(parts: list[Part]) -> list[list[Part]]:
+    groups: list[list[Part]] = []
+    for part in parts:
+        if groups and (groups[-1][0].width, groups[-1][0].height) == (part.width, part.height):
+            groups[-1].append(part)
+        else:
+            groups.append([part])
+    return groups
+
+
+def _write(folder: Path, recording_key: bytes, parts: list[Part], out: Path) -> tuple[int, int]:
+    partial = out.with_name(out.name + ".part")
+    try:
+        with av.open(str(partial), "w", format="mp4", options={"movflags": "faststart"}) as container:
+            done = _copy(folder, recording_key, parts, container)
+        os.replace(partial, out)
+    except EvidenceTrouble:
+        partial.unlink(missing_ok=True)
+        raise
+    except OSError as trouble:
+        partial.unlink(missing_ok=True)
+        raise StorageTrouble("evidence.cannot_write", str(trouble)) from trouble
+    return done
+
+
+def _copy(folder: Path, key: bytes, parts: list[Part], out: av.container.OutputContainer) -> tuple[int, int]:
+    """Gives (frames, end in microseconds)."""
+    target: av.VideoStream | None = None
+    frames = end_us = 0
+    for part in parts:
+        with DecryptedRecording(folder, key, part) as film, av.open(film, "r", format="mp4") as source:
+            stream = source.streams.video[0]
+            scale = (stream.time_base or _TIME_BASE) / _TIME_BASE
+            if target is None:
+                target = out.add_stream_from_template(stream)
+                target.time_base = _TIME_BASE
+            for packet in source.demux(stream):
+                if packet.pts is None or packet.dts is None:
+                    continue  # the demuxer's closing word
+                packet.pts = packet.dts = part.first_pts + int(packet.pts * scale)
+                packet.duration = int((packet.duration or 0) * scale)
+                packet.time_base, packet.stream = _TIME_BASE, target
+                frames, end_us = frames + 1, packet.pts + packet.duration
+                out.mux(packet)
+    return frames, end_us

@@ -1,0 +1,215 @@
+"""What a journal says, understood: parts, fragments, gaps, whether it is closed. Each record must fit those before.
+
+Used by all who read a recording: recovery, verification, playback, export.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.core.errors import EvidenceTrouble
+from app.evidence import journal
+from app.evidence.crypt import PART_ID_BYTES
+from app.evidence.journal import NO_HASH, Record, parse_record
+from app.evidence.merkle import MerkleTree
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One encrypted piece of a part: the MP4 header (`index` 0, no frames) or a fragment. `record`: its record's n."""
+
+    record: int
+    part: int
+    index: int
+    leaf: int
+    offset: int
+    size: int
+    h: str
+    c: str
+    first_pts: int = 0
+    last_pts: int = 0
+    frames: int = 0
+
+
+@dataclass(slots=True)
+class Part:
+    """One part file. `first_pts`: where its own times, which begin at 0, lie in the recording (microseconds)."""
+
+    number: int
+    id: bytes
+    file: str
+    width: int
+    height: int
+    first_pts: int
+    base_mono_us: int
+    boot_id: str
+    pieces: list[Piece] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file that the journal vouches for."""
+        return self.pieces[-1].offset + self.pieces[-1].size if self.pieces else 0
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The state of a recording after the records so far. `size` counts the journal's bytes they take."""
+
+    head: str = NO_HASH
+    records: int = 0
+    size: int = 0
+    genesis: Mapping[str, Any] = field(default_factory=dict)
+    parts: list[Part] = field(default_factory=list)
+    tree: MerkleTree = field(default_factory=MerkleTree)
+    torn: dict[str, tuple[int, str]] = field(default_factory=dict)  # name -> bytes, SHA-256
+    gaps: int = 0
+    frames: int = 0
+    dropped: int = 0
+    last_pts: int = -1
+    last_wall_us: int = 0
+    close: Mapping[str, Any] | None = None
+
+    def read(self, line: bytes) -> Record:
+        """Take the next line in. Raises EvidenceTrouble and is then unchanged; see `parse_record` and below:
+        evidence.out_of_place (a record that cannot come here), evidence.root_differs."""
+        record = parse_record(line, self.records, self.head)
+        self._check_place(record.kind)
+        self._take(record.n, record.kind, record.fields)
+        self.head, self.records, self.size = record.chain, record.n + 1, self.size + record.size
+        self.last_wall_us = record.fields["wall_us"]
+        return record
+
+    @property
+    def fragments(self) -> int:
+        """Fragments with pictures, over all parts."""
+        return sum(len(part.pieces) - 1 for part in self.parts if part.pieces)
+
+    @property
+    def base_mono_us(self) -> int:
+        """The monotonic time of the first frame, in the terms of the newest part's boot; 0 before any."""
+        return self.parts[-1].base_mono_us if self.parts else 0
+
+    def _check_place(self, kind: str) -> None:
+        if self.close is not None or (kind == "genesis") != (self.records == 0):
+            raise EvidenceTrouble("evidence.out_of_place", f"record {self.records}, {kind}")
+
+    def _take(self, n: int, kind: str, fields: Mapping[str, Any]) -> None:
+        match kind:
+            case "genesis":
+                self._take_genesis(n, fields)
+            case "part":
+                self._take_part(n, fields)
+            case "init":
+                self._take_piece(n, fields, (0, 0, 0))
+            case "fragment":
+                self._take_fragment(n, fields)
+            case "gap":
+                _require(fields["from_pts"] <= fields["to_pts"], n)
+                self.gaps += 1
+            case "mask":
+                self._check_mask(n, fields)
+            case "recovered":
+                self._take_recovered(n, fields)
+            case "close":
+                self._take_close(n, fields)
+
+    def _take_genesis(self, n: int, fields: Mapping[str, Any]) -> None:
+        _require(fields["v"] == journal.VERSION, n)
+        self.genesis = fields
+
+    def _take_part(self, n: int, fields: Mapping[str, Any]) -> None:
+        name, number = fields["file"], fields["part"]
+        _require(_is_hex(fields["id"], PART_ID_BYTES), n)
+        _require(number == len(self.parts) + 1 and name == part_name(number, fields["id"]), n)
+        _require(fields["first_pts"] > self.last_pts, n)
+        self.parts.append(
+            Part(
+                number,
+                bytes.fromhex(fields["id"]),
+                name,
+                fields["width"],
+                fields["height"],
+                fields["first_pts"],
+                fields["base_mono_us"],
+                fields["boot_id"],
+            )
+        )
+
+    def _take_fragment(self, n: int, fields: Mapping[str, Any]) -> None:
+        first, last, frames = fields["first_pts"], fields["last_pts"], fields["frames"]
+        _require(self.last_pts < first <= last and frames > 0 and fields["dropped"] >= self.dropped, n)
+        self._take_piece(n, fields, (first, last, frames))
+        self.last_pts, self.dropped, self.frames = last, fields["dropped"], self.frames + frames
+
+    def _take_piece(self, n: int, fields: Mapping[str, Any], times: tuple[int, int, int]) -> None:
+        _require(bool(self.parts), n)
+        part = self.parts[-1]
+        is_init = fields["kind"] == "init"
+        _require(fields["part"] == part.number and fields["index"] == len(part.pieces), n)
+        _require(is_init == (not part.pieces) and fields["off"] == part.size and fields["len"] > 0, n)
+        _require(fields["leaf"] == self.tree.size and _is_hex(fields["h"], 32) and _is_hex(fields["c"], 32), n)
+        place = (fields["part"], fields["index"], fields["leaf"], fields["off"], fields["len"])
+        part.pieces.append(Piece(n, *place, fields["h"], fields["c"], *times))
+        self.tree.add(bytes.fromhex(fields["h"]))
+
+    def _check_mask(self, n: int, fields: Mapping[str, Any]) -> None:
+        _require(fields["from_pts"] <= fields["to_pts"], n)
+        for zone in fields["zones"]:
+            quad = zone.get("quad") if isinstance(zone, dict) else None
+            _require(isinstance(quad, list) and len(quad) == 8 and all(type(x) is int for x in quad), n)
+
+    def _take_recovered(self, n: int, fields: Mapping[str, Any]) -> None:
+        for torn in fields["torn"]:
+            whole = isinstance(torn, dict) and torn.keys() == {"name", "bytes", "sha256"}
+            _require(whole and type(torn["bytes"]) is int and _is_hex(torn["sha256"], 32), n)
+            _require(isinstance(torn["name"], str) and torn["name"] == Path(torn["name"]).name, n)
+        self.torn.update({torn["name"]: (torn["bytes"], torn["sha256"]) for torn in fields["torn"]})
+
+    def _take_close(self, n: int, fields: Mapping[str, Any]) -> None:
+        _require(fields["leaves"] == self.tree.size and fields["frames"] == self.frames, n)
+        if fields["root"] != self.tree.root().hex():
+            raise EvidenceTrouble("evidence.root_differs", f"record {n}")
+        self.close = fields
+
+
+def part_name(number: int, part_id: str) -> str:
+    """The file name of a part; `part_id` in hex."""
+    return f"part-{number:04d}-{part_id[:8]}.bin"
+
+
+def longest_run(data: bytes) -> Ledger:
+    """The longest run of whole records at the beginning of a journal's bytes."""
+    ledger = Ledger()
+    try:
+        for line in data.split(b"\n")[:-1]:
+            ledger.read(line)
+    except EvidenceTrouble:
+        pass  # up to here it is good; `verify` is who names what is wrong behind
+    return ledger
+
+
+def load(folder: Path) -> Ledger:
+    """A recording's longest run of whole records; what follows it (a torn line, damage) is left out.
+
+    Raises EvidenceTrouble("evidence.no_recording") when there is no journal or its first record cannot be read.
+    """
+    try:
+        ledger = longest_run((folder / journal.NAME).read_bytes())
+    except (FileNotFoundError, NotADirectoryError) as trouble:
+        raise EvidenceTrouble("evidence.no_recording", folder.name) from trouble
+    if ledger.records == 0:
+        raise EvidenceTrouble("evidence.no_recording", folder.name)
+    return ledger
+
+
+def _is_hex(text: Any, size: int) -> bool:
+    return isinstance(text, str) and re.fullmatch(f"[0-9a-f]{{{2 * size}}}", text) is not None
+
+
+def _require(fits: bool, n: int) -> None:
+    if not fits:
+        raise EvidenceTrouble("evidence.out_of_place", f"record {n}")

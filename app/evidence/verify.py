@@ -1,0 +1,210 @@
+"""Checks a recording: every hash, signature and byte; names the first thing wrong and the range that holds before it.
+
+What it cannot know without a witness it says in `notes`: whoever holds the station's key can re-sign everything, and
+the tail of a recording that was never closed can be cut off.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from app.core.errors import EvidenceTrouble
+from app.evidence import journal
+from app.evidence.crypt import PartOpener
+from app.evidence.journal import Record
+from app.evidence.ledger import Ledger, Part, Piece
+from app.evidence.merkle import leaf_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The first thing wrong. `record` its number; `part`, `fragment` when it is about footage (fragment 0 = header).
+
+    Codes: those of `journal.parse_record` and `Ledger.read`, and evidence.signature_wrong, evidence.unsigned,
+    evidence.bytes_missing, evidence.bytes_changed, evidence.extra_bytes, evidence.not_decryptable,
+    evidence.content_differs, evidence.torn_changed, evidence.other_key, evidence.torn_line, evidence.no_recording.
+    """
+
+    code: str
+    record: int
+    part: int | None = None
+    fragment: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What holds: `records` and `fragments` from the start, pictures up to `valid_to_pts_us` (-1: none).
+
+    `notes`: no_witness, not_closed, key_not_pinned, content_not_checked (no recording key), unfinished_tail,
+    file_unknown.
+    """
+
+    recording: str
+    fault: Fault | None
+    records: int
+    fragments: int
+    frames: int
+    dropped: int
+    gaps: int
+    valid_to_pts_us: int
+    closed: bool
+    rehearsal: bool
+    simulated: bool
+    previous: str
+    head: str
+    root: str
+    notes: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return self.fault is None
+
+
+class _Found(Exception):
+    """Carries the first fault out of the walk."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+
+
+def verify_recording(folder: Path, public_key: str | None = None, recording_key: bytes | None = None) -> Verdict:
+    """Check the recording in `folder`. `public_key` (hex): the station key one trusts; None takes the recording's
+    own word for it. `recording_key`: also decrypt and compare with the Merkle leaves. Never raises for bad content.
+    """
+    walk = _Walk(folder, public_key, recording_key)
+    fault = None
+    try:
+        walk.run()
+    except _Found as found:
+        fault = found.fault
+    return walk.verdict(fault)
+
+
+class _Walk:
+    def __init__(self, folder: Path, public_key: str | None, recording_key: bytes | None) -> None:
+        self._folder, self._pinned, self._key = folder, public_key, recording_key
+        self._ledger = Ledger()
+        self._notes = ["no_witness"]
+        self._held = 0, 0, 0, -1  # records, fragments, frames, last pts that were checked with their bytes
+
+    def run(self) -> None:
+        try:
+            lines = (self._folder / journal.NAME).read_bytes().split(b"\n")
+        except OSError as trouble:
+            raise _Found(Fault("evidence.no_recording", 0)) from trouble
+        for line in lines[:-1]:
+            self._read(line)
+        if self._ledger.records == 0:
+            raise _Found(Fault("evidence.no_recording", 0))
+        self._check_end(torn_line=bool(lines[-1]))
+
+    def verdict(self, fault: Fault | None) -> Verdict:
+        ledger, genesis = self._ledger, self._ledger.genesis
+        records, fragments, frames, last_pts = self._held
+        notes = (
+            self._notes + ([] if self._pinned else ["key_not_pinned"]) + ([] if self._key else ["content_not_checked"])
+        )
+        return Verdict(
+            recording=str(genesis.get("recording", "")),
+            fault=fault,
+            records=records,
+            fragments=fragments,
+            frames=frames,
+            dropped=ledger.dropped,
+            gaps=ledger.gaps,
+            valid_to_pts_us=last_pts,
+            closed=ledger.close is not None and fault is None,
+            rehearsal=bool(genesis.get("rehearsal", False)),
+            simulated=bool(genesis.get("simulated", False)),
+            previous=str(genesis.get("previous", "")),
+            head=ledger.head,
+            root=str(ledger.close["root"]) if ledger.close else "",
+            notes=tuple(notes if ledger.close else [*notes, "not_closed"]),
+        )
+
+    def _read(self, line: bytes) -> None:
+        ledger = self._ledger
+        try:
+            record = ledger.read(line)
+        except EvidenceTrouble as trouble:
+            raise _Found(Fault(trouble.code, ledger.records, detail=trouble.detail)) from trouble
+        self._check_signature(record)
+        if record.kind in ("init", "fragment"):
+            part = ledger.parts[-1]
+            self._check_piece(part, part.pieces[-1])
+        self._held = ledger.records, ledger.fragments, ledger.frames, ledger.last_pts
+
+    def _check_signature(self, record: Record) -> None:
+        own = str(self._ledger.genesis["station_key"])
+        if self._pinned is not None and own != self._pinned:
+            raise _Found(Fault("evidence.unsigned" if not own else "evidence.other_key", record.n))
+        if not own:
+            raise _Found(Fault("evidence.unsigned", record.n))
+        if not record.signed_by(own):
+            raise _Found(Fault("evidence.signature_wrong", record.n))
+
+    def _check_piece(self, part: Part, piece: Piece) -> None:
+        def found(code: str) -> _Found:
+            return _Found(Fault(code, piece.record, part.number, piece.index))
+
+        try:
+            with (self._folder / part.file).open("rb") as file:
+                file.seek(piece.offset)
+                sealed = file.read(piece.size)
+        except OSError as trouble:
+            raise found("evidence.bytes_missing") from trouble
+        if len(sealed) < piece.size:
+            raise found("evidence.bytes_missing")
+        if hashlib.sha256(sealed).hexdigest() != piece.c:
+            raise found("evidence.bytes_changed")
+        if self._key is None:
+            return
+        try:
+            content = PartOpener(self._key, part.id).open(piece.index, sealed)
+        except EvidenceTrouble as trouble:
+            raise found(trouble.code) from trouble
+        if leaf_hash(piece.leaf, content).hex() != piece.h:
+            raise found("evidence.content_differs")
+
+    def _check_end(self, torn_line: bool) -> None:
+        """A recording still being written may end in bytes that no record names yet; a closed one may not."""
+        ledger = self._ledger
+        for part in ledger.parts:
+            path = self._folder / part.file
+            if path.exists() and path.stat().st_size > part.size:
+                last = part is ledger.parts[-1] and ledger.close is None
+                self._tail(last, Fault("evidence.extra_bytes", ledger.records - 1, part.number, len(part.pieces)))
+        if torn_line:
+            self._tail(ledger.close is None, Fault("evidence.torn_line", ledger.records))
+        for name, (size, sha256) in ledger.torn.items():
+            path = self._folder / name
+            data = path.read_bytes() if path.is_file() else b""
+            if len(data) != size or hashlib.sha256(data).hexdigest() != sha256:
+                raise _Found(Fault("evidence.torn_changed", ledger.records - 1, detail=name))
+        known = {journal.NAME, "reserve", *ledger.torn, *(part.file for part in ledger.parts)}
+        if any(path.name not in known for path in self._folder.iterdir()):
+            self._notes.append("file_unknown")
+
+    def _tail(self, may_be: bool, fault: Fault) -> None:
+        if not may_be:
+            raise _Found(fault)
+        if "unfinished_tail" not in self._notes:
+            self._notes.append("unfinished_tail")
+
+
+def verify_sequence(folders: list[Path], public_key: str | None = None) -> list[Verdict]:
+    """Check recordings in the order they were made; one whose `previous` is not the head before it gets the fault
+    evidence.recording_missing (one was taken away, put in between or changed places).
+    """
+    verdicts: list[Verdict] = []
+    previous: str | None = None
+    for folder in folders:
+        verdict = verify_recording(folder, public_key)
+        if verdict.ok and previous is not None and verdict.previous != previous:
+            verdict = replace(verdict, fault=Fault("evidence.recording_missing", 0))
+        verdicts.append(verdict)
+        previous = verdict.head
+    return verdicts

@@ -1,0 +1,234 @@
+"""Writes one recording: encrypted fragments and their journal, in the order that survives a power cut.
+
+A fragment: write, fdatasync, journal line, fdatasync. What the journal names is therefore on the disk; what a crash
+leaves behind it is a torn tail that `recover` sets aside. After any failed write the part is over: its next index
+must never meet other bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.evidence.crypt import PartSealer, new_part_id
+from app.evidence.journal import NO_HASH, VERSION, Journal, Signer, Write
+from app.evidence.ledger import Ledger, part_name
+from app.evidence.merkle import MerkleTree, leaf_hash
+from app.evidence.recover import recover
+from app.platform import boot_id, fdatasync, private_folder, reserve_bytes, sync_folder, write_all
+
+RESERVE = "reserve"
+_RESERVE_BYTES = 256 * 1024
+_CLOCK_STEP_US = 100_000  # NTP slews at most 0.5 ms a second; more between two fragments is a step
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingKeys:
+    """`content` 32 bytes for the footage; `signing` the Ed25519 seed of the station, None records unsigned."""
+
+    content: bytes = field(repr=False)
+    signing: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the first record says of a recording. `previous`: final hash of the one before, NO_HASH for the first."""
+
+    recording: str
+    camera: str
+    simulated: bool
+    rehearsal: bool
+    app_version: str
+    previous: str = NO_HASH
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+class RecordingWriter:
+    """One recording being written, by one thread. Every method raises OSError when the disk does; see `disk_failed`."""
+
+    def __init__(self, folder: Path, keys: RecordingKeys, ledger: Ledger, write: Write) -> None:
+        """For `create_recording` and `resume_recording`."""
+        self._folder = folder
+        self._keys = keys
+        self._write = write
+        self._part: _PartFile | None = None
+        self._parts, self.fragments = len(ledger.parts), ledger.fragments
+        self._tree: MerkleTree = ledger.tree
+        self.frames, self.dropped, self.last_pts = ledger.frames, ledger.dropped, ledger.last_pts
+        self._base_mono_us = _base_for_this_boot(ledger)
+        self._bytes = sum(part.size for part in ledger.parts)
+        self._clock_offset_us: int | None = None
+        self._journal = Journal(folder, Signer(keys.signing), ledger.records, ledger.head, write)
+        _reserve(folder)
+
+    @property
+    def head(self) -> str:
+        """The chain's newest hash."""
+        return self._journal.head
+
+    @property
+    def bytes_on_disk(self) -> int:
+        return self._bytes + self._journal.size
+
+    @property
+    def first_mono_us(self) -> int:
+        """The monotonic time of PTS 0; 0 before the first part."""
+        return self._base_mono_us or 0
+
+    def note(self, kind: str, **body: Any) -> None:
+        """Append a record of any kind that has no bytes (event, camera, gap, mask); see app.evidence.journal."""
+        self._journal.append(kind, **body)
+
+    def pts(self, mono_us: int) -> int:
+        """A frame's place in the recording; the first one ever asked for becomes 0."""
+        if self._base_mono_us is None:
+            self._base_mono_us = mono_us
+        return mono_us - self._base_mono_us
+
+    def begin_part(self, width: int, height: int, first_pts: int) -> None:
+        """Begin a new part file, whose own times start with 0 at `first_pts`."""
+        self.end_part()
+        self._parts += 1
+        part_id = new_part_id()
+        name = part_name(self._parts, part_id.hex())
+        place = {"part": self._parts, "id": part_id.hex(), "file": name, "codec": "h264"}
+        times = {"first_pts": first_pts, "base_mono_us": self.first_mono_us, "boot_id": boot_id()}
+        self._journal.append("part", **place, width=width, height=height, **times)
+        self._part = _PartFile(self._folder / name, self._parts, PartSealer(self._keys.content, part_id), self._write)
+
+    def add_init(self, data: bytes) -> None:
+        """Keep the part's MP4 header."""
+        self._add("init", data, {})
+
+    def add_fragment(self, data: bytes, first_pts: int, last_pts: int, frames: int, dropped: int) -> None:
+        """Keep one fragment (moof + mdat) with `frames` frames; `dropped` counts over the whole recording."""
+        self._watch_clock()
+        times = {"first_pts": first_pts, "last_pts": last_pts, "frames": frames, "dropped": dropped}
+        self._add("fragment", data, times)
+        self.last_pts, self.dropped = last_pts, dropped
+        self.frames, self.fragments = self.frames + frames, self.fragments + 1
+
+    def end_part(self) -> None:
+        """No more bytes for this part."""
+        part, self._part = self._part, None
+        if part is not None:
+            part.close()
+
+    def disk_failed(self) -> None:
+        """After an OSError: give up the part (its last fragment is dropped whole) and free the reserve."""
+        self.end_part()
+        (self._folder / RESERVE).unlink(missing_ok=True)
+
+    def close(self, reason: str) -> str:
+        """Seal the recording; gives the Merkle root in hex. Nothing may follow."""
+        self.end_part()
+        (self._folder / RESERVE).unlink(missing_ok=True)
+        root = self._tree.root().hex()
+        counts = {"leaves": self._tree.size, "frames": self.frames, "dropped": self.dropped}
+        self._journal.append("close", reason=reason, root=root, **counts, duration_us=max(0, self.last_pts))
+        self._journal.close()
+        return root
+
+    def abandon(self) -> None:
+        """Let the files go without a close record; `resume_recording` can go on."""
+        self.end_part()
+        self._journal.close()
+
+    def _add(self, kind: str, data: bytes, times: Mapping[str, int]) -> None:
+        if self._part is None:
+            raise ValueError("no part has begun")
+        leaf = leaf_hash(self._tree.size, data)
+        part, self._part = self._part, None  # stays so if the disk fails: this part takes no more
+        try:
+            place = part.append(data)
+            self._journal.append(kind, **place, leaf=self._tree.size, h=leaf.hex(), **times)
+        except OSError:
+            part.drop()
+            raise
+        part.keep(place["len"])
+        self._part = part
+        self._tree.add(leaf)
+        self._bytes += place["len"]
+
+    def _watch_clock(self) -> None:
+        offset_us = time.time_ns() // 1000 - time.monotonic_ns() // 1000
+        old, self._clock_offset_us = self._clock_offset_us, offset_us
+        if old is not None and abs(offset_us - old) > _CLOCK_STEP_US:
+            self._journal.append("clock", old_offset_us=old, new_offset_us=offset_us)
+
+
+class _PartFile:
+    """A part file while it is written; made new, never opened again."""
+
+    def __init__(self, path: Path, number: int, sealer: PartSealer, write: Write) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        self._fd = os.open(path, flags, 0o600)
+        sync_folder(path.parent)
+        self._number, self._sealer, self._write = number, sealer, write
+        self._size = self._index = 0
+
+    def append(self, data: bytes) -> dict[str, Any]:
+        """Encrypt, write and sync one piece; says where it lies. Then either `keep` it or `drop` it."""
+        sealed = self._sealer.seal(data)
+        self._write(self._fd, sealed)
+        fdatasync(self._fd)
+        place = {"part": self._number, "index": self._index, "off": self._size, "len": len(sealed)}
+        return {**place, "c": hashlib.sha256(sealed).hexdigest()}
+
+    def keep(self, size: int) -> None:
+        """The journal names the piece now."""
+        self._size, self._index = self._size + size, self._index + 1
+
+    def drop(self) -> None:
+        """Cut off what the journal does not name, and close: this part takes no more."""
+        os.ftruncate(self._fd, self._size)
+        self.close()
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def create_recording(folder: Path, keys: RecordingKeys, origin: Origin, write: Write = write_all) -> RecordingWriter:
+    """Begin a recording in a new folder. Raises FileExistsError if one is there, OSError when the disk does."""
+    private_folder(folder)
+    writer = RecordingWriter(folder, keys, Ledger(), write)
+    place = {"recording": origin.recording, "camera": origin.camera, "boot_id": boot_id()}
+    marks = {"simulated": origin.simulated, "rehearsal": origin.rehearsal}
+    rest = {"app_version": origin.app_version, "previous": origin.previous, "meta": dict(origin.meta)}
+    writer.note("genesis", v=VERSION, station_key=Signer(keys.signing).public_key, **place, **marks, **rest)
+    return writer
+
+
+def resume_recording(folder: Path, keys: RecordingKeys, write: Write = write_all) -> RecordingWriter:
+    """Go on with a recording after a crash, in a new part; a signed record tells what was set aside.
+
+    Raises EvidenceTrouble: evidence.no_recording, evidence.closed, evidence.other_key (another station's); OSError.
+    """
+    ledger, torn = recover(folder, Signer(keys.signing).public_key)
+    writer = RecordingWriter(folder, keys, ledger, write)
+    writer.note("recovered", torn=torn, boot_id=boot_id())
+    return writer
+
+
+def _base_for_this_boot(ledger: Ledger) -> int | None:
+    """PTS 0 in today's monotonic time. After a reboot only the wall clock knows how long the gap was."""
+    if not ledger.parts:
+        return None
+    if ledger.parts[-1].boot_id == boot_id():
+        return ledger.base_mono_us
+    away_us = max(1_000_000, time.time_ns() // 1000 - ledger.last_wall_us)
+    return time.monotonic_ns() // 1000 - max(0, ledger.last_pts) - away_us
+
+
+def _reserve(folder: Path) -> None:
+    """Room for the last records. On a disk that is full already there is none to reserve; writing will say so."""
+    fd = os.open(folder / RESERVE, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        reserve_bytes(fd, _RESERVE_BYTES)
+    finally:
+        os.close(fd)

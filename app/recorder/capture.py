@@ -1,0 +1,213 @@
+"""The capture thread: reads the camera, shares its newest frame, hands frames on; never waits for anybody but it.
+
+A camera that fails is opened again with growing pauses, by the same address only. States: starting (2 s grace),
+live, stalled (no frame for 0.5 s), lost, ended (a film's end).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from app.frames import FrameWriter, Plane, join_planes
+from app.recorder.protocol import CameraState, CameraWord
+from hardware.errors import DeviceError, DeviceReason
+from hardware.ports import Camera, CameraFrame
+
+_READ_S = 0.1
+_STALLED_S = 0.5
+_GRACE_S = 2.0
+_PAUSES_S = (0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
+_FPS_OVER = 30  # frames
+
+log = logging.getLogger("cardintake.recorder")
+
+OpenCamera = Callable[[str], Camera]
+
+
+class FrameTaker(Protocol):
+    """Who gets what the camera gives. Both calls come from the capture thread and must return at once."""
+
+    def take_frame(self, planes: Plane, mono_us: int, width: int, height: int) -> None: ...
+
+    def missed_frames(self, count: int) -> None:
+        """The camera had frames that we were too late for."""
+        ...
+
+    def camera_changed(self, state: CameraState) -> None: ...
+
+
+@runtime_checkable
+class CountsSkipped(Protocol):
+    """A camera that knows how many frames it had to drop because nobody read them in time."""
+
+    @property
+    def skipped(self) -> int: ...
+
+
+@dataclass(slots=True)
+class _Rate:
+    """Frames a second over the newest `_FPS_OVER` frames."""
+
+    first_us: int = 0
+    count: int = 0
+    fps: float = 0.0
+
+    def tick(self, mono_us: int) -> None:
+        if self.count == 0:
+            self.first_us = mono_us
+        self.count += 1
+        if self.count > _FPS_OVER and mono_us > self.first_us:
+            self.fps = round((self.count - 1) * 1e6 / (mono_us - self.first_us), 2)
+            self.first_us, self.count = mono_us, 1
+
+
+class Capture:
+    """Owns the camera and the shared frames. `open_camera` makes a camera of an address."""
+
+    def __init__(self, frames_path: Path, taker: FrameTaker, open_camera: OpenCamera) -> None:
+        self._frames_path = frames_path
+        self._taker = taker
+        self._open_camera = open_camera
+        self._wanted = ""
+        self._changed = threading.Event()  # another address is wanted, or the end
+        self._stopping = False
+        self._state = CameraState("off", "", "", 0.0, 0, 0)
+        self._shared: FrameWriter | None = None
+        self._rate = _Rate()
+        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+
+    @property
+    def state(self) -> CameraState:
+        return self._state
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def use(self, address: str) -> None:
+        """Film with this camera from now on; "" with none. One that is open under this address stays open."""
+        if address != self._wanted or self._state.state == "ended":
+            self._wanted = address
+            self._changed.set()
+
+    def stop(self) -> None:
+        """Close the camera, wipe the shared frames."""
+        self._stopping = True
+        self._changed.set()
+        self._thread.join(timeout=2.0)
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._changed.clear()
+                if self._wanted:
+                    self._film(self._wanted)
+                else:
+                    self._become("off")
+                self._changed.wait()
+        except Exception:
+            log.exception("capture ended by a bug")
+            self._become("lost", "bug")
+        finally:
+            if self._shared is not None:
+                self._shared.close()
+
+    def _film(self, address: str) -> None:
+        """Until another camera is wanted or the film has ended; reopens as often as need be."""
+        failed = 0
+        self._become("starting", address=address)
+        while not self._changed.is_set():
+            try:
+                camera = self._open_camera(address)
+            except DeviceError as error:
+                self._fail(error)
+            else:
+                failed = 0 if self._read_until_it_fails(camera) else failed
+            if self._state.state == "ended":
+                return
+            self._changed.wait(_PAUSES_S[min(failed, len(_PAUSES_S) - 1)])
+            failed += 1
+
+    def _read_until_it_fails(self, camera: Camera) -> bool:
+        """Whether any frame came."""
+        watch = _Watch(time.monotonic())
+        try:
+            while not self._changed.is_set():
+                try:
+                    frame = camera.read(_READ_S)
+                except DeviceError as error:
+                    if error.reason is not DeviceReason.TIMEOUT:
+                        raise
+                    if watch.is_overdue(time.monotonic()) and self._state.state != "stalled":
+                        self._become("stalled", error.reason.value)
+                    continue
+                watch.saw_frame(time.monotonic())
+                self._give(frame)
+                watch.skipped = self._count_skipped(camera, watch.skipped)
+        except DeviceError as error:
+            self._fail(error)
+        finally:
+            camera.close()
+        return watch.frames > 0
+
+    def _give(self, frame: CameraFrame) -> None:
+        self._rate.tick(frame.mono_us)
+        same_size = (self._state.width, self._state.height) == (frame.width, frame.height)
+        if self._state.state != "live" or not same_size:
+            self._become("live", size=(frame.width, frame.height))
+        planes = join_planes(frame.y, frame.u, frame.v)
+        self._share(planes, frame)
+        self._taker.take_frame(planes, frame.mono_us, frame.width, frame.height)
+
+    def _share(self, planes: Plane, frame: CameraFrame) -> None:
+        if self._shared is None or self._shared.size != (frame.width, frame.height):
+            if self._shared is not None:
+                self._shared.close()
+            self._shared = FrameWriter(self._frames_path, frame.width, frame.height)
+        self._shared.put(frame.mono_us, planes)
+
+    def _count_skipped(self, camera: Camera, before: int) -> int:
+        now = camera.skipped if isinstance(camera, CountsSkipped) else 0
+        if now > before:
+            self._taker.missed_frames(now - before)
+        return now
+
+    def _fail(self, error: DeviceError) -> None:
+        log.warning("camera: %s", error.reason.value)
+        ended = error.reason is DeviceReason.ENDED
+        self._become("ended" if ended else "lost", error.reason.value)
+
+    def _become(self, word: CameraWord, reason: str = "", address: str = "", size: tuple[int, int] = (0, 0)) -> None:
+        old = self._state
+        width, height = size if size != (0, 0) else (old.width, old.height)
+        address = address or (old.address if word != "off" else "")
+        fps = self._rate.fps if word == "live" else 0.0
+        self._state = CameraState(word, reason, address, fps, width, height)
+        if (old.state, old.reason, old.address, old.width) != (word, reason, address, width):
+            self._taker.camera_changed(self._state)
+
+    def refreshed_state(self) -> CameraState:
+        """The state with the present frame rate."""
+        state = self._state
+        fps = self._rate.fps if state.state == "live" else 0.0
+        return CameraState(state.state, state.reason, state.address, fps, state.width, state.height)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Since when no frame has come."""
+
+    since_s: float
+    frames: int = 0
+    skipped: int = 0
+
+    def saw_frame(self, now_s: float) -> None:
+        self.since_s, self.frames = now_s, self.frames + 1
+
+    def is_overdue(self, now_s: float) -> bool:
+        return now_s - self.since_s > (_STALLED_S if self.frames else _GRACE_S)

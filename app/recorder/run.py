@@ -1,0 +1,156 @@
+"""The recorder program: joins door, capture and encoding; goes on alone for a while when the station vanishes.
+
+    python -m app recorder --folder DIR [--orphan-s 60]
+
+Threads: main (commands, state twice a second), capture, encode, and the door's. Keys come by the connection and live
+in memory only. Until footage can be masked it opens only `sim:` and `file:` cameras and records rehearsals only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from app.paths import StationFolder
+from app.platform import keep_memory_private
+from app.programs import ProgramDoor, ProgramError
+from app.recorder import protocol as told
+from app.recorder.capture import Capture, OpenCamera
+from app.recorder.line import Line
+from hardware.catalog import open_camera
+
+EXIT_OK = 0
+EXIT_ALREADY_RUNNING = 3
+
+_TELL_EVERY_S = 0.4
+_FILMS = ("sim:", "file:")
+
+log = logging.getLogger("cardintake.recorder")
+
+
+class Recorder:
+    """The program without its process: `run` serves the station until Quit, a signal, or too long alone."""
+
+    def __init__(self, folder: StationFolder, orphan_s: float, open_device: OpenCamera = open_camera) -> None:
+        self._door = ProgramDoor(folder.recorder_lock, "recorder")
+        self._line = Line(self._tell, self._tell)
+        self._capture = Capture(folder.frames, self._line, open_device)
+        self._orphan_s = orphan_s
+        self._ending = ""
+
+    def run(self) -> None:
+        """Raises ProgramError("program.already_running") or OSError before anything has begun."""
+        self._door.open()
+        self._capture.start()
+        self._line.start()
+        log.info("recorder is ready")
+        try:
+            self._serve()
+        finally:
+            self._close()
+        log.info("recorder ends: %s", self._ending)
+
+    def end(self, reason: str) -> None:
+        """Ask `run` to close the recording and return; may be called from a signal."""
+        self._ending = self._ending or reason
+
+    def _serve(self) -> None:
+        tell_at_s = 0.0
+        while not self._ending:
+            message = self._door.receive(0.1)
+            if message is not None:
+                self._hear(message)
+            now_s = time.monotonic()
+            if now_s >= tell_at_s:
+                tell_at_s = now_s + _TELL_EVERY_S
+                self._tell(self._capture.refreshed_state())
+                self._tell(self._line.state())
+            if self._door.alone_for_s() > self._orphan_s:
+                self.end("station_gone")
+            if not self._line.alive:
+                self.end("bug")
+
+    def _close(self) -> None:
+        if self._line.recording_id:
+            self._line.end(self._ending)
+        self._capture.stop()
+        self._line.stop()
+        self._door.close()
+
+    def _tell(self, message: told.FromRecorder) -> None:
+        self._door.send(told.to_wire(message))
+
+    def _hear(self, wire: dict[str, object]) -> None:
+        try:
+            message = told.from_wire(wire)
+        except ValueError as wrong:
+            self._tell(told.Trouble("recorder.refused", str(wrong)))
+            return
+        match message:
+            case told.Start():
+                self._begin(message)
+            case told.Stop(reason):
+                self._line.end(reason)
+            case told.NoteEvent(event, body):
+                self._line.note(event, body)
+            case told.OpenCamera(address):
+                self._use(address)
+            case told.Quit():
+                self.end("quit")
+            case _:
+                self._tell(told.Trouble("recorder.refused", "not for the recorder"))
+
+    def _begin(self, start: told.Start) -> None:
+        """Begin, or go on with the same recording; the same one with another camera changes the camera."""
+        running = self._line.recording_id
+        if not start.rehearsal:
+            self._tell(told.Trouble("recorder.real_camera_not_yet", "only rehearsals are recorded yet"))
+        elif running not in ("", start.recording_id):
+            self._tell(told.Trouble("recorder.refused", f"{running} is being recorded"))
+        elif self._use(start.camera) and not running:
+            self._line.begin(start)
+
+    def _use(self, address: str) -> bool:
+        if address and not address.startswith(_FILMS):
+            self._tell(told.Trouble("recorder.real_camera_not_yet", address.partition(":")[0]))
+            return False
+        self._capture.use(address)
+        return True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The program's options."""
+    parser.add_argument("--folder", type=Path, required=True, help="the station folder")
+    parser.add_argument("--orphan-s", type=float, default=60.0, help="seconds to go on without a station")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the program with these arguments; see `run`."""
+    parser = argparse.ArgumentParser(prog="cardintake recorder")
+    add_arguments(parser)
+    return run(parser.parse_args(argv))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the program. 0: ended as asked; 3: one is already running for this folder."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    keep_memory_private()
+    recorder = Recorder(StationFolder(args.folder), args.orphan_s)
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        recorder.end(signal.Signals(number).name)
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    try:
+        recorder.run()
+    except ProgramError as trouble:
+        log.info("%s", trouble)
+        return EXIT_ALREADY_RUNNING
+    return EXIT_OK

@@ -1,0 +1,162 @@
+"""The encode thread's work: frames and events in their order become fragments and records of one recording.
+
+A part ends when the camera fails, changes or gives another size, and after 10 minutes; a gap in the pictures is a
+record. Whatever the disk refuses ends the recording: its last fragment is dropped whole and the close record takes
+the reserve.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from app.core.errors import EvidenceTrouble
+from app.evidence.writer import RecordingWriter
+from app.frames import Plane
+from app.recorder.encoder import Fragment, Header, PartEncoder
+from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, RecordingState, Trouble
+
+_PART_US = 600_000_000
+
+log = logging.getLogger("cardintake.recorder")
+
+Tell = Callable[[FromRecorder], None]
+
+
+class Take:
+    """One recording from Start to Stop, whether begun anew or after a crash. One thread; never raises OSError."""
+
+    def __init__(self, recording_id: str, writer: RecordingWriter, tell: Tell, gap: str = "") -> None:
+        """`gap`: why the pictures begin late ("" when they begin the recording)."""
+        self._id = recording_id
+        self._writer = writer
+        self._tell = tell
+        self._encoder: PartEncoder | None = None
+        self._part_began_us = 0
+        self._gap = gap
+        self._last_pts = writer.last_pts
+        self._dropped = writer.dropped
+        self._last_sync_us = 0
+        self.ended = False
+        self.progress = self._look()
+
+    def frame(self, planes: Plane, mono_us: int, width: int, height: int) -> None:
+        """Encode a frame; what becomes whole by it goes to the disk."""
+        pts = self._writer.pts(mono_us)
+        if self.ended or pts <= self._last_pts:
+            self.missed(0 if self.ended else 1)
+            return
+        self._guarded(lambda: self._frame(planes, pts, width, height))
+
+    def missed(self, count: int) -> None:
+        """Frames that are not in the recording, because we were too slow."""
+        self._dropped += count
+        self.progress = replace(self.progress, dropped=self._dropped)
+
+    def camera(self, state: CameraState) -> None:
+        """Record what became of the camera; when it fails, the pictures so far become durable at once."""
+        self._guarded(lambda: self._camera(state))
+
+    def event(self, kind: str, body: dict[str, Any]) -> None:
+        """Put an event into the chain; one that cannot be a record (floats) is refused, the recording goes on."""
+        try:
+            self._guarded(lambda: self._writer.note("event", event=kind, body=body))
+        except (ValueError, EvidenceTrouble) as trouble:
+            self._tell(Trouble("recorder.event_refused", str(trouble)))
+
+    def close(self, reason: str) -> None:
+        """Finish, seal, and tell. Nothing happens if the disk has ended it already."""
+        self._guarded(lambda: self._close(reason))
+
+    def _frame(self, planes: Plane, pts: int, width: int, height: int) -> None:
+        full = self._encoder is not None and pts - self._part_began_us >= _PART_US
+        if self._encoder is None or full or self._encoder.size != (width, height):
+            self._end_part()
+            self._begin_part(pts, width, height)
+        assert self._encoder is not None
+        self._keep(self._encoder.encode(planes, pts))
+        self._last_pts = pts
+
+    def _begin_part(self, pts: int, width: int, height: int) -> None:
+        if self._gap and self._last_pts >= 0:
+            self._writer.note("gap", reason=self._gap, from_pts=self._last_pts, to_pts=pts)
+        self._gap = ""
+        self._writer.begin_part(width, height, pts)
+        self._encoder, self._part_began_us = PartEncoder(width, height), pts
+
+    def _end_part(self) -> None:
+        encoder, self._encoder = self._encoder, None
+        if encoder is not None:
+            self._keep(encoder.finish())
+        self._writer.end_part()
+
+    def _keep(self, pieces: list[Header | Fragment]) -> None:
+        for piece in pieces:
+            if isinstance(piece, Header):
+                self._writer.add_init(piece.data)
+                continue
+            self._writer.add_fragment(piece.data, piece.first_pts, piece.last_pts, piece.frames, self._dropped)
+            self._last_sync_us = time.monotonic_ns() // 1000
+            self.progress = self._look()
+            self._tell(self.progress)
+
+    def _camera(self, state: CameraState) -> None:
+        if state.state != "live":
+            self._end_part()
+            word = "changed" if state.state == "starting" else state.state
+            self._gap = self._gap or f"camera_{word}"  # the first cause; what follows it comes of it
+        size = {"width": state.width, "height": state.height}
+        self._writer.note("camera", state=state.state, reason=state.reason, address=state.address, **size)
+
+    def _close(self, reason: str) -> None:
+        self._end_part()
+        root = self._writer.close(reason)
+        self._is_closed(root, reason)
+
+    def _is_closed(self, root: str, reason: str) -> None:
+        self.ended = True
+        self.progress = RecordingState("off")
+        counts = self._writer.frames, self._dropped, max(0, self._last_pts)
+        self._tell(RecordingClosed(self._id, root, self._writer.head, *counts, reason))
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        if self.ended:
+            return
+        try:
+            work()
+        except OSError as trouble:
+            self._disk_failed(trouble)
+
+    def _disk_failed(self, trouble: OSError) -> None:
+        log.error("recording cannot go on: %s", trouble.strerror)
+        self._encoder = None  # its muxer is never asked again
+        self._writer.disk_failed()
+        full = trouble.errno == errno.ENOSPC
+        self._tell(Trouble("recorder.disk_full" if full else "recorder.disk_failed", trouble.strerror or ""))
+        reason = "disk_full" if full else "disk_failed"
+        try:
+            root = self._writer.close(reason)
+        except OSError:
+            root = ""
+            self._writer.abandon()
+        self._is_closed(root, reason)
+
+    def _look(self) -> RecordingState:
+        writer = self._writer
+        return RecordingState(
+            "on" if self._last_sync_us else "starting",
+            self._id,
+            writer.bytes_on_disk,
+            writer.fragments,
+            writer.frames,
+            self._dropped,
+            0,
+            max(0, writer.last_pts),
+            writer.first_mono_us,
+            writer.head,
+            self._last_sync_us,
+        )
