@@ -49,6 +49,12 @@ class Conclusion:
     best: int  # which look was the sharpest
 
     @property
+    def blank(self) -> bool:
+        """Whether nothing of a card's back was seen: no symbol, no number, no PIN, no panel."""
+        fields = self.number.chars or self.pin.chars or self.barcodes
+        return not fields and self.panel is PanelState.NONE
+
+    @property
     def sure(self) -> bool:
         """Whether another frame could add nothing: every field there is is read."""
         done = (FieldState.READ, FieldState.ABSENT, FieldState.COVERED)

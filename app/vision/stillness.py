@@ -10,7 +10,7 @@ import numpy as np
 from app.vision.pixels import Corners, Gray
 
 SMALL_W, SMALL_H = 320, 180
-STILL = 2.2
+STILL = 3.2
 """Mean change (levels of 255) below which a picture counts as still; camera noise is about 0.5 after shrinking."""
 
 

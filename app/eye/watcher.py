@@ -1,0 +1,217 @@
+"""The eye's work on one frame after another: tracker and vision joined. Knows neither camera nor connection.
+
+The live program and the replay of recordings both drive this; only where frames come from differs.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.core.cards import CardRead, Guidance, PanelState, Sighting
+from app.core.products import Catalogue
+from app.eye.codec import LeftTooEarly
+from app.eye.tracker import Empty, News, Presence, Step, Tracker, Wish
+from app.vision.conclude import Conclusion, conclude, zones
+from app.vision.guide import guidance
+from app.vision.locate import Found, Located, locate
+from app.vision.look import Look, Looker
+from app.vision.pixels import Colour, Gray, as_quad
+from app.vision.stillness import STILL, motion, shrink
+
+SIGHTING_APART_US = 66_000
+"""At most fifteen sightings a second."""
+
+Told = Sighting | CardRead | LeftTooEarly
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """A frame as the watcher takes it: its time, its lightness plane, and how to get its colours if they are wanted."""
+
+    at_us: int
+    y: Gray
+    colour: Callable[[], Colour]
+
+
+class Watcher:
+    """Sees frames in order and tells sightings, card reads and cards that left too early."""
+
+    def __init__(self, looker: Looker, catalogue: Catalogue) -> None:
+        self._looker = looker
+        self._catalogue = catalogue
+        self._tracker = Tracker()
+        self._before: Gray | None = None
+        self._located = Located(Found.NONE)
+        self._looks: list[Look] = []
+        self._look_times: list[int] = []
+        self._done: Conclusion | None = None
+        self._told_us = -SIGHTING_APART_US
+        self._moving = False
+
+    def see(self, glimpse: Glimpse) -> list[Told]:
+        """All there is to tell after this frame. Takes 1 ms, or up to a second when the card is read."""
+        small = shrink(glimpse.y)
+        self._moving = self._before is None or motion(small, self._before) > STILL
+        self._before = small
+        told: list[Told] = []
+        step = self._tracker.glanced(glimpse.at_us, self._moving)
+        while True:
+            self._tracker = step.tracker
+            told += self._news(step.news)
+            if step.wish is Wish.NOTHING:
+                break
+            step = self._grant(step, glimpse)
+        return told + self._sighting(glimpse)
+
+    def read_again(self, at_us: int) -> None:
+        """Read the card that lies there once more."""
+        self._apply(self._tracker.read_again(at_us))
+
+    def forget(self) -> None:
+        """Whatever lies there now counts as new."""
+        self._apply(self._tracker.forgotten())
+
+    @property
+    def present(self) -> bool:
+        """Whether a card is in view."""
+        return not isinstance(self._tracker.phase, Empty)
+
+    @property
+    def first_us(self) -> int:
+        """When the present card came into view."""
+        return self._tracker.first_us
+
+    @property
+    def last_us(self) -> int:
+        """When the present card was last seen."""
+        return self._tracker.last_us
+
+    def _apply(self, step: Step) -> None:
+        self._tracker = step.tracker
+        if step.news is News.NEW_CARD:
+            self._forget_looks()
+
+    def _grant(self, step: Step, glimpse: Glimpse) -> Step:
+        match step.wish:
+            case Wish.LOCATE:
+                self._located = locate(glimpse.colour())
+                return self._tracker.located(glimpse.at_us, presence(self._located))
+            case Wish.LOOK:
+                return self._tracker.looked(glimpse.at_us, self._look(glimpse))
+            case Wish.COMPARE:
+                return self._tracker.compared(glimpse.at_us, self._is_same(glimpse))
+            case Wish.NOTHING:
+                return Step(step.tracker)
+
+    def _look(self, glimpse: Glimpse) -> bool:
+        """Take one look; True when all looks together leave nothing open."""
+        picture = glimpse.colour()
+        self._located = locate(picture)
+        if self._located.corners is None or self._located.found is Found.TOO_FAR:
+            return False
+        if self._looks and not self._is_whole(self._looks[0]):
+            self._looks.clear()  # the first look missed something: look at everything again
+            self._look_times.clear()
+        first = self._looks[0] if self._looks else None
+        look = (
+            self._looker.look_again(picture, self._located, first)
+            if first
+            else self._looker.look(picture, self._located)
+        )
+        self._looks.append(look)
+        self._look_times.append(glimpse.at_us)
+        return conclude(self._looks, self._catalogue).sure
+
+    def _is_whole(self, look: Look) -> bool:
+        return look.number is not None and (look.pin is not None or look.panel is not PanelState.OPEN)
+
+    def _is_same(self, glimpse: Glimpse) -> bool:
+        """Whether the card in view is the one read last: the same digits in the same places."""
+        if self._done is None or not self._looks or self._located.corners is None:
+            return True
+        look = self._looker.look_again(glimpse.colour(), self._located, self._looks[0])
+        now = conclude([look], self._catalogue)
+        return same_card(self._done, now)
+
+    def _news(self, news: News) -> list[Told]:
+        match news:
+            case News.READ:
+                return self._card_read()
+            case News.LEFT_TOO_EARLY:
+                told = LeftTooEarly(self._tracker.first_us, self._tracker.last_us)
+                self._forget_looks()
+                return [told]
+            case News.NEW_CARD | News.LEFT:
+                self._forget_looks()
+        return []
+
+    def _card_read(self) -> list[Told]:
+        if not self._looks:
+            return [LeftTooEarly(self._tracker.first_us, self._tracker.last_us)]
+        found = conclude(self._looks, self._catalogue)
+        self._done = found
+        if found.blank:
+            return []  # a card's front, or no card at all: nothing to report
+        return [as_card_read(found, self._tracker.first_us, self._look_times[found.best])]
+
+    def _forget_looks(self) -> None:
+        self._looks.clear()
+        self._look_times.clear()
+        self._done = None
+
+    def _sighting(self, glimpse: Glimpse) -> list[Told]:
+        if glimpse.at_us - self._told_us < SIGHTING_APART_US:
+            return []
+        self._told_us = glimpse.at_us
+        look = self._looks[-1] if self._looks else None
+        quad = None if self._located.corners is None else as_quad(self._located.corners)
+        marks = () if look is None or self._done is None else zones(look, self._done.number, self._done.pin)
+        hint = guidance(self._located, self._moving, look)
+        if hint is Guidance.EMPTY:
+            quad, marks = None, ()
+        sharp, burnt = (look.sharpness, look.glare) if look is not None else (0.0, 0.0)
+        return [Sighting(glimpse.at_us, hint, quad, marks, round(sharp, 3), round(burnt, 4))]
+
+
+def presence(located: Located) -> Presence:
+    """What the tracker needs to know of a search."""
+    if located.found is Found.NONE:
+        return Presence.NONE
+    # A card a little over the edge of the picture is still worth reading; guidance says so meanwhile.
+    return Presence.FIT if located.found in (Found.ONE, Found.CUT_OFF) else Presence.UNFIT
+
+
+def same_card(before: Conclusion, now: Conclusion) -> bool:
+    """Whether two conclusions can be of one card: neither number nor GTIN clearly differs."""
+    if before.gtin is not None and now.gtin is not None and before.gtin != now.gtin:
+        return False
+    for old, new in ((before.number, now.number), (before.pin, now.pin)):
+        if not old.chars or not new.chars or new.confidence < 0.2:
+            continue
+        if len(old.chars) != len(new.chars):
+            return False
+        if sum(a.best.glyph != b.best.glyph for a, b in zip(old.chars, new.chars, strict=True)) > 2:
+            return False
+    return True
+
+
+def as_card_read(found: Conclusion, first_us: int, best_us: int) -> CardRead:
+    """A conclusion as what the station gets, under a fresh id."""
+    return CardRead(
+        read_id=str(uuid.uuid4()),
+        first_us=first_us,
+        best_us=best_us,
+        product_id=None if found.product is None else found.product.id,
+        gtin=found.gtin,
+        barcodes=found.barcodes,
+        number=found.number,
+        pin=found.pin,
+        panel=found.panel,
+        expiry=found.expiry,
+        face_value_fen=None if found.face_value_yuan is None else found.face_value_yuan * 100,
+        quad=as_quad(found.corners),
+        zones=found.zones,
+        crops=found.crops,
+    )
