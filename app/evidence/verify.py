@@ -13,7 +13,7 @@ from pathlib import Path
 from app.core.errors import EvidenceTrouble
 from app.evidence import journal
 from app.evidence.crypt import PartOpener
-from app.evidence.journal import Record
+from app.evidence.journal import Record, parse_record
 from app.evidence.ledger import Ledger, Part, Piece
 from app.evidence.merkle import leaf_hash
 
@@ -99,7 +99,8 @@ class _Walk:
             self._read(line)
         if self._ledger.records == 0:
             raise _Found(Fault("evidence.no_recording", 0))
-        self._check_end(torn_line=bool(lines[-1]))
+        self._check_last_line(lines[-1])
+        self._check_end()
 
     def verdict(self, fault: Fault | None) -> Verdict:
         ledger, genesis = self._ledger, self._ledger.genesis
@@ -169,7 +170,19 @@ class _Walk:
         if leaf_hash(piece.leaf, content).hex() != piece.h:
             raise found("evidence.content_differs")
 
-    def _check_end(self, torn_line: bool) -> None:
+    def _check_last_line(self, line: bytes) -> None:
+        """What follows the last newline: nothing, or what a crash left of a record."""
+        ledger = self._ledger
+        if not line:
+            return
+        try:
+            parse_record(line[:-1], ledger.records, ledger.head)
+        except EvidenceTrouble:
+            self._tail(ledger.close is None, Fault("evidence.torn_line", ledger.records))
+        else:  # no crash does this: the newline was changed, to make a closed recording look cut
+            raise _Found(Fault("evidence.record_malformed", ledger.records))
+
+    def _check_end(self) -> None:
         """A recording still being written may end in bytes that no record names yet; a closed one may not."""
         ledger = self._ledger
         for part in ledger.parts:
@@ -177,8 +190,6 @@ class _Walk:
             if path.exists() and path.stat().st_size > part.size:
                 last = part is ledger.parts[-1] and ledger.close is None
                 self._tail(last, Fault("evidence.extra_bytes", ledger.records - 1, part.number, len(part.pieces)))
-        if torn_line:
-            self._tail(ledger.close is None, Fault("evidence.torn_line", ledger.records))
         for name, (size, sha256) in ledger.torn.items():
             path = self._folder / name
             data = path.read_bytes() if path.is_file() else b""

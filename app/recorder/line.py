@@ -21,7 +21,7 @@ from app.evidence.journal import NO_HASH
 from app.evidence.ledger import Ledger, load
 from app.evidence.writer import Origin, RecordingKeys, RecordingWriter, create_recording, resume_recording
 from app.frames import Plane
-from app.recorder.protocol import CameraState, RecordingClosed, RecordingState, Start, Trouble
+from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, RecordingState, Start, Trouble
 from app.recorder.sink import Take, Tell
 
 _BUDGET_BYTES = 64 * 1024 * 1024
@@ -34,10 +34,7 @@ Work = Callable[[], None]
 
 
 class Line:
-    """Takes frames from the capture thread (it is a `capture.FrameTaker`) and commands from the main thread.
-
-    `open_take` makes or resumes a recording; see `open_take` below.
-    """
+    """Takes frames from the capture thread (it is a `capture.FrameTaker`) and commands from the main thread."""
 
     def __init__(self, tell: Tell, tell_camera: Callable[[CameraState], None]) -> None:
         """`tell` sends a message to the station and never blocks; `tell_camera` likewise, for a camera's new state."""
@@ -104,19 +101,24 @@ class Line:
         self._queue.put(lambda: self._see_camera(state))
 
     def state(self) -> RecordingState:
-        """How far the recording is durable now; "cut" when nothing has become so for too long."""
+        """How far the recording is durable now; "cut" when nothing has become so for too long, or nothing will."""
         wanted, take = self._wanted, self._take
         if wanted is None:
             return RecordingState("off")
-        now_us = time.monotonic_ns() // 1000
         if take is None or take.progress.recording_id != wanted.recording_id:
-            progress = RecordingState("starting", wanted.recording_id)
-        else:
-            progress = take.progress
+            return self._judged(RecordingState("starting", wanted.recording_id))
+        return self._judged(take.progress)
+
+    def _judged(self, progress: RecordingState) -> RecordingState:
         synced_us, patience_us = progress.last_sync_mono_us, _CUT_US
         if progress.state == "starting":
             synced_us, patience_us = self._began_us, _GRACE_US
-        return replace(progress, state="cut") if now_us - synced_us > patience_us else progress
+        late = time.monotonic_ns() // 1000 - synced_us > patience_us
+        blind = progress.state == "on" and self._camera.state in ("stalled", "lost", "ended")
+        return replace(progress, state="cut") if progress.state != "off" and (late or blind) else progress
+
+    def _report(self, message: FromRecorder) -> None:
+        self._tell(self._judged(message) if isinstance(message, RecordingState) else message)
 
     def _run(self) -> None:
         try:
@@ -143,7 +145,7 @@ class Line:
 
     def _begin(self, start: Start) -> None:
         try:
-            self._take = open_take(start, self._tell)
+            self._take = open_take(start, self._report)
         except (EvidenceTrouble, OSError) as trouble:
             code = trouble.code if isinstance(trouble, EvidenceTrouble) else "recorder.disk_failed"
             self._tell(Trouble(code, str(trouble)))

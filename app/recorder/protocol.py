@@ -76,10 +76,12 @@ class CameraState:
 class RecordingState:
     """How far the recording is durable; sent after each fragment's fdatasync and at least twice a second.
 
-    "starting": no fragment yet (2 s grace). "cut": nothing became durable for 1.2 s. `dropped` counts frames that came
-    from the camera, or should have, and are not in the recording. Times: `first_pts_us`, `last_pts_us` microseconds
-    since the recording's first frame, `first_mono_us` that frame's monotonic time (mono = first_mono + pts),
-    `last_sync_mono_us` the monotonic time of the last fdatasync. `head` is the chain's newest hash.
+    "starting": no fragment yet (2 s grace). "cut": nothing became durable for 1.2 s, or the camera is stalled, lost or
+    ended. `dropped` counts frames that came from the camera, or should have, and are not in the recording.
+
+    `first_pts_us`, `last_pts_us`: microseconds since the recording's first frame; `first_mono_us`: that frame's
+    monotonic time (mono = first_mono + pts); `last_sync_mono_us`: when the last fdatasync returned. `head`: the
+    chain's newest hash.
     """
 
     state: RecordingWord

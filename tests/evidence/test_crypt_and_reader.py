@@ -1,0 +1,122 @@
+"""Encryption opens only what was sealed, where it was sealed; reading is as if nothing were encrypted."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.core.errors import EvidenceTrouble
+from app.evidence.crypt import TAG_BYTES, PartOpener, PartSealer, new_part_id
+from app.evidence.export import export_mp4
+from app.evidence.journal import Signer, parse_record, seal_record
+from app.evidence.merkle import MerkleTree, leaf_hash, merkle_root
+from app.evidence.reader import DecryptedRecording, recording_parts
+from app.evidence.writer import RecordingKeys
+
+KEY = bytes(range(32))
+
+
+@given(fragments=st.lists(st.binary(max_size=300), min_size=1, max_size=6))
+def test_sealed_opens_at_its_place_only(fragments: list[bytes]) -> None:
+    part = new_part_id()
+    sealer, opener, other = PartSealer(KEY, part), PartOpener(KEY, part), PartOpener(KEY, new_part_id())
+    sealed = [sealer.seal(fragment) for fragment in fragments]
+    for n, one in enumerate(sealed):
+        assert opener.open(n, one) == fragments[n]
+        assert len(one) == len(fragments[n]) + TAG_BYTES
+        for wrong, index in ((opener, n + 1), (other, n)):
+            with pytest.raises(EvidenceTrouble, match=r"evidence\.not_decryptable"):
+                wrong.open(index, one)
+    assert len({PartSealer(KEY, new_part_id()).seal(b"same") for _ in range(4)}) == 4
+
+
+@given(data=st.binary(min_size=1, max_size=100), at=st.integers(0, 10_000), bit=st.integers(0, 7))
+def test_flipped_bit_does_not_decrypt(data: bytes, at: int, bit: int) -> None:
+    part = new_part_id()
+    sealed = bytearray(PartSealer(KEY, part).seal(data))
+    sealed[at % len(sealed)] ^= 1 << bit
+    with pytest.raises(EvidenceTrouble):
+        PartOpener(KEY, part).open(0, bytes(sealed))
+
+
+def rfc6962(leaves: list[bytes]) -> bytes:
+    """The definition, word by word."""
+    if len(leaves) < 2:
+        return leaves[0] if leaves else hashlib.sha256(b"").digest()
+    k = 1 << (len(leaves) - 1).bit_length() - 1
+    return hashlib.sha256(b"\x01" + rfc6962(leaves[:k]) + rfc6962(leaves[k:])).digest()
+
+
+@given(count=st.integers(0, 70))
+def test_merkle_root_is_that_of_the_definition(count: int) -> None:
+    leaves = [leaf_hash(n, b"%d" % n) for n in range(count)]
+    tree = MerkleTree()
+    for leaf in leaves:
+        tree.add(leaf)
+    assert tree.root() == merkle_root(leaves) == rfc6962(leaves)
+
+
+@given(
+    body=st.dictionaries(
+        st.text(max_size=8), st.none() | st.booleans() | st.integers() | st.text(max_size=20), max_size=4
+    )
+)
+def test_records_read_back_and_have_one_spelling(body: dict) -> None:
+    signer = Signer(bytes(32))
+    fields = {"n": 3, "kind": "event", "prev": "ab", "mono_us": 1, "wall_us": 2, "event": "x", "body": body}
+    line = seal_record(fields, signer)
+    record = parse_record(line[:-1], 3, "ab")
+    assert dict(record.fields) == fields
+    assert record.signed_by(signer.public_key)
+    assert not record.signed_by(Signer(bytes(31) + b"\x01").public_key)
+    with pytest.raises(EvidenceTrouble, match=r"evidence\.record_malformed"):
+        parse_record(line[:-1].replace(b'{"body"', b'{ "body"'), 3, "ab")
+
+
+@given(line=st.binary(max_size=80))
+def test_no_bytes_upset_the_record_reader(line: bytes) -> None:
+    with pytest.raises(EvidenceTrouble):
+        parse_record(line, 0, "")
+
+
+@settings(max_examples=60, deadline=None)
+@given(moves=st.lists(st.tuples(st.sampled_from(["seek", "end", "read"]), st.integers(0, 700)), max_size=20))
+def test_reads_and_seeks_like_a_plain_file(closed: Path, keys: RecordingKeys, moves: list[tuple[str, int]]) -> None:
+    part = recording_parts(closed)[1]
+    with DecryptedRecording(closed, keys.content, part) as film:
+        plain = io.BytesIO(film.read())
+        assert film.size == len(plain.getvalue()) > 300
+        assert plain.getvalue().startswith(b"header")
+        film.seek(0)
+        for move, amount in moves:
+            if move == "read":
+                assert film.read(amount) == plain.read(amount)
+            elif move == "seek":
+                assert film.seek(amount) == plain.seek(amount)
+            else:
+                assert film.seek(-min(amount, film.size), io.SEEK_END) == plain.seek(
+                    -min(amount, film.size), io.SEEK_END
+                )
+            assert film.tell() == plain.tell()
+
+
+def test_wrong_key_reads_nothing_and_real_footage_is_not_exported(
+    closed: Path, tmp_path: Path, record, keys: RecordingKeys
+) -> None:
+    part = recording_parts(closed)[0]
+    with DecryptedRecording(closed, bytes(32), part) as film, pytest.raises(EvidenceTrouble):
+        film.read(10)
+    with pytest.raises(EvidenceTrouble, match=r"evidence\.not_decryptable"):
+        export_mp4(closed, bytes(32), tmp_path / "out.mp4")
+    record(tmp_path / "real", rehearsal=False).close("sealed")
+    with pytest.raises(EvidenceTrouble, match=r"evidence\.not_rehearsal"):
+        export_mp4(tmp_path / "real", keys.content, tmp_path / "out.mp4")
+    with pytest.raises(EvidenceTrouble, match=r"evidence\.no_recording"):
+        export_mp4(tmp_path / "none", keys.content, tmp_path / "out.mp4")
+    assert list(tmp_path.glob("out*")) == []
+    assert repr(keys).count("00") == 0
