@@ -37,7 +37,7 @@ def gloss_map(rng: np.random.Generator, size: tuple[int, int], peak: float, at: 
     long, short = between(rng, 0.10, 0.2), between(rng, 0.025, 0.06)
     spot = np.exp(-((u / long) ** 2) - (v / short) ** 2)
     halo = np.exp(-((u / long / 2.4) ** 2) - (v / short / 3.2) ** 2)
-    return np.clip(peak * (0.72 * spot + 0.28 * halo), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(peak * (0.72 * spot + 0.28 * halo), 0, 255), np.uint8)
 
 
 @dataclass(frozen=True, eq=False)

@@ -107,7 +107,7 @@ def _film(rng: np.random.Generator, shape: tuple[int, int], ppm: float) -> Pixel
     blots = np.clip(cloud(rng, shape, ppm * 0.55) - between(rng, 0.75, 1.15), 0, 1) * 0.75
     streaks = cv2.GaussianBlur(rng.random(shape).astype(np.float32), (0, 0), sigmaX=ppm * 0.9, sigmaY=ppm * 0.05)
     lines = np.clip((streaks - streaks.mean()) / (streaks.std() + 1e-6) - 1.5, 0, 1) * 0.4
-    return np.clip(blots + lines, 0, 0.55).astype(np.float32)
+    return np.asarray(np.clip(blots + lines, 0, 0.55), np.float32)
 
 
 def _crumbs(rng: np.random.Generator, shape: tuple[int, int], ppm: float) -> Pixels:

@@ -56,6 +56,7 @@ def make_parcel(seed: int, waybill: str, order_number: str, fronts: list[Pixels]
     floor = _cardboard(seed, "floor", (BOX_W_MM, BOX_D_MM), ppm) * 0.62
     filled = floor.copy()
     _stack(filled, fronts, ppm, seed)
+    _lay_paper(stream(seed, "paper"), filled, ppm)
     cut = np.zeros((round(1.6 * ppm), round(BOX_W_MM * ppm), 3), np.float32) + 22
     return Parcel(
         shadow=_box_shadow(ppm),
@@ -137,6 +138,21 @@ def _stack(floor: Pixels, fronts: list[Pixels], ppm: float, seed: int) -> None:
         floor *= 1 - dark * 0.4
         card = cv2.warpAffine(front, matrix, size).astype(np.float32) * 0.8
         floor += (card - floor) * cover
+
+
+def _lay_paper(rng: np.random.Generator, floor: Pixels, ppm: float) -> None:
+    """Crumpled packing paper over the right third of the stack, so that no card in the box is seen whole."""
+    height, width = floor.shape[:2]
+    ys = np.linspace(-0.1, 1.1, 9) * height
+    xs = width * 0.66 + rng.normal(0, ppm * 2.2, 9)
+    outline = np.vstack([np.column_stack([xs, ys]), [[width * 1.1, height * 1.1], [width * 1.1, -height * 0.1]]])
+    mask = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(mask, [np.round(outline).astype(np.int32)], 255, cv2.LINE_AA)
+    cover = mask.astype(np.float32)[..., None] / 255
+    floor *= 1 - cv2.GaussianBlur(cover, (0, 0), ppm * 1.2)[..., None] * 0.45
+    ridges = np.abs(cloud(rng, (height, width), ppm * 7)) + 0.5 * np.abs(cloud(rng, (height, width), ppm * 3))
+    paper = np.array((150, 178, 196), np.float32) * (1.02 - 0.10 * ridges)[..., None]
+    floor += (paper - floor) * cover
 
 
 def _box_shadow(ppm: float) -> Sprite:

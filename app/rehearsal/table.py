@@ -51,7 +51,9 @@ def _grain(rng: np.random.Generator, shape: tuple[int, int], px_per_mm: float) -
     bands = cv2.resize(rows, (width, height), interpolation=cv2.INTER_CUBIC)
     wave = cloud(rng, shape, px_per_mm * 30) * px_per_mm * 1.2
     columns, lines = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return cv2.remap(bands, columns, lines + wave, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT) * 11
+    # Both maps must be float32: OpenCV 5.0 does not check them and never returns from a float64 one.
+    lines = np.asarray(lines + wave, np.float32)
+    return cv2.remap(bands, columns, lines, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT) * 11
 
 
 def _grid(base: Pixels, px_per_mm: float) -> None:
