@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -59,6 +60,8 @@ FIELDS: Mapping[str, Mapping[str, type]] = {
     "close": {"reason": str, "root": str, "leaves": int, "frames": int, "dropped": int, "duration_us": int},
 }
 """A mask's zones are objects {"kind": what is covered, "quad": eight integers, x and y from the top left clockwise}."""
+
+_SIGNATURE = re.compile(r"([0-9a-f]{128})?")  # hex has two spellings; one of them is none of ours
 
 Write = Callable[[int, bytes], None]
 
@@ -126,7 +129,8 @@ def _fields(line: bytes) -> dict[str, Any]:
         kind = fields["kind"]
         wanted = {**_COMMON, **FIELDS[kind], "chain": str, "sig": str}
         whole = fields.keys() == wanted.keys() and canonical(fields) == line  # one spelling only: nothing can hide
-        if whole and all(type(fields[name]) is wanted[name] for name in wanted):
+        typed = all(type(fields[name]) is wanted[name] for name in wanted)
+        if whole and typed and _SIGNATURE.fullmatch(fields["sig"]):
             return dict(fields)
     except (ValueError, TypeError, KeyError, RecursionError):
         pass  # said below
