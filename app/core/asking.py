@@ -46,7 +46,7 @@ def next_question(read: CardRead, catalogue: Catalogue) -> Question | None:
 
 
 def _number_question(read: CardRead, catalogue: Catalogue) -> Question | None:
-    if read.number.state in (FieldState.UNREADABLE, FieldState.ABSENT):
+    if not _is_fact(read, "number", catalogue) and not read.number.doubts:
         return Question(Ask.NUMBER_UNREADABLE, "number")
     return _character_question(read, "number", catalogue)
 
@@ -58,12 +58,19 @@ def _pin_question(read: CardRead, catalogue: Catalogue) -> Question | None:
     match read.pin.state:
         case FieldState.COVERED:
             return Question(Ask.PIN_COVERED, "pin")
-        case FieldState.UNREADABLE:
+        case FieldState.ABSENT if product is None:
+            return None
+        case _ if not _is_fact(read, "pin", catalogue) and not read.pin.doubts:
             return Question(Ask.PIN_UNREADABLE, "pin")
-        case FieldState.ABSENT:
-            return Question(Ask.PIN_UNREADABLE, "pin") if product else None
         case _:
             return _character_question(read, "pin", catalogue)
+
+
+def _is_fact(read: CardRead, field: str, catalogue: Catalogue) -> bool:
+    """Read without doubt; of a known product also as the product has it, whatever the reader or a person says."""
+    reading, pattern = field_of(read, field), pattern_of(read, field, catalogue)
+    fits = catalogue.by_id(read.product_id) is None or (pattern is not None and reading.fits(pattern))
+    return reading.state is FieldState.READ and fits
 
 
 def _character_question(read: CardRead, field: str, catalogue: Catalogue) -> Question | None:
@@ -88,7 +95,7 @@ def draft_of(
     verdict: CardState = CardState.KEPT,
     reasons: tuple[Reason, ...] = (),
 ) -> CardDraft:
-    """What is kept of a read. A field that is still doubtful is not kept: a guess never becomes a fact."""
+    """What is kept of a read. A field that is still doubtful, or does not fit, is not kept: a guess is no fact."""
     product = catalogue.by_id(read.product_id)
     if product is None and verdict is CardState.KEPT:
         verdict, reasons = CardState.REVIEW, (*reasons, Reason.UNKNOWN_PRODUCT)
@@ -99,8 +106,8 @@ def draft_of(
         no=visit.next_no,
         product_id=read.product_id,
         gtin=read.gtin,
-        number=read.number.secret() if read.number.state is FieldState.READ else None,
-        pin=read.pin.secret() if read.pin.state is FieldState.READ else None,
+        number=read.number.secret() if _is_fact(read, "number", catalogue) else None,
+        pin=read.pin.secret() if _is_fact(read, "pin", catalogue) else None,
         panel=read.panel,
         expiry=read.expiry,
         face_value_fen=read.face_value_fen,

@@ -62,21 +62,23 @@ class SignedEvent:
 
 
 def canonical(value: Any) -> bytes:
-    """Canonical JSON bytes. Raises ValueError on floats, which have no single spelling."""
-    _refuse_floats(value)
+    """Canonical JSON bytes. Raises ValueError on floats and on keys that are no text: they have no single spelling."""
+    _refuse_ambiguous(value)
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _refuse_floats(value: Any) -> None:
+def _refuse_ambiguous(value: Any) -> None:
     if isinstance(value, float):
         raise ValueError("an audit event holds no floats")
     children: Iterable[Any] = ()
     if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            raise ValueError("the keys of an audit event are texts")
         children = value.values()
     elif isinstance(value, (list, tuple)):
         children = value
     for child in children:
-        _refuse_floats(child)
+        _refuse_ambiguous(child)
 
 
 def digest(data: bytes) -> str:

@@ -6,7 +6,6 @@ What the eye saw is a `FieldReading`: per character the candidates with their pr
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -113,6 +112,10 @@ class FieldReading:
         """The best text as a secret (also of a doubtful field)."""
         return Secret("".join(c.best.glyph for c in self.chars))
 
+    def fits(self, pattern: FieldPattern) -> bool:
+        """True when the best text obeys the pattern."""
+        return pattern.matches("".join(c.best.glyph for c in self.chars))
+
     def resolve(self, position: int, glyph: str) -> FieldReading:
         """The reading after a person decided the character at `position`."""
         known = {c.glyph: c for c in self.chars[position].candidates}
@@ -133,12 +136,19 @@ def typed(text: str) -> FieldReading:
     return FieldReading(FieldState.READ, chars, by_hand=True)
 
 
-def _fillings(reading: FieldReading) -> Iterator[str]:
+_MOST_FILLINGS = 4096
+
+
+def _fillings(reading: FieldReading, pattern: FieldPattern) -> list[str] | None:
+    """All texts that the pattern allows; None when there are too many to look at all of them."""
     texts = [""]
     for char in reading.chars:
-        glyphs = [char.best.glyph] if char.sure else [c.glyph for c in char.candidates]
-        texts = [text + g for text in texts for g in glyphs][:4096]
-    yield from texts
+        possible = char.candidates[:1] if char.sure else char.candidates
+        glyphs = [c.glyph for c in possible if pattern.allows_glyph(c.glyph)]
+        texts = [text + g for text in texts for g in glyphs]
+        if len(texts) > _MOST_FILLINGS:
+            return None
+    return [text for text in texts if pattern.matches(text)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,23 +161,28 @@ class Alternative:
 
 def alternatives(reading: FieldReading, position: int, pattern: FieldPattern, most: int = 3) -> tuple[Alternative, ...]:
     """Up to `most` ways to fill the character at `position`, best first, each held against the check digit."""
-    valid = {text[position] for text in _fillings(reading) if pattern.matches(text)}
+    fillings = _fillings(reading, pattern)
     chosen = reading.chars[position].candidates[:most]
+    if fillings is None:
+        return tuple(Alternative(c, pattern.allows_glyph(c.glyph)) for c in chosen)
+    valid = {text[position] for text in fillings}
     return tuple(Alternative(c, c.glyph in valid) for c in chosen)
 
 
 def settle(reading: FieldReading, pattern: FieldPattern) -> FieldReading:
-    """Decide doubtful characters that the check digit leaves one choice for; the reading unchanged otherwise.
+    """Decide the doubtful characters that the check digit leaves one choice for; the others stay doubtful.
 
     Only a real check digit decides: without one a single surviving candidate would still be a guess.
     """
     if reading.state is not FieldState.DOUBTFUL or not pattern.check:
         return reading
-    survivors = [text for text in _fillings(reading) if pattern.matches(text)]
-    if len(survivors) != 1:
+    survivors = _fillings(reading, pattern)
+    if not survivors:
         return reading
     for position in reading.doubts:
-        reading = reading.resolve(position, survivors[0][position])
+        left = {text[position] for text in survivors}
+        if len(left) == 1:
+            reading = reading.resolve(position, left.pop())
     return reading
 
 

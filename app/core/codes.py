@@ -18,7 +18,7 @@ class CodeKind(StrEnum):
 
 
 _BADGE = re.compile(r"CIB-[0-9A-Z]{4,20}")
-_WAYBILL = re.compile(r"[A-Z]{2,4}\d{9,15}|\d{15}")
+_WAYBILL = re.compile(r"[A-Z]{2,4}[0-9]{9,15}|[0-9]{15}")
 """Carriers' letters (SF, JD, YT, ZTO …) and 9-15 digits, or 15 bare digits: longer than any GTIN."""
 
 

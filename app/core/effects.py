@@ -33,7 +33,7 @@ class CheckPasscode:
 
 @dataclass(frozen=True, slots=True)
 class CheckBadge:
-    code: str
+    code: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,9 +64,12 @@ class KeyHeld:
 
 @dataclass(frozen=True, slots=True)
 class CodeScanned:
-    """A scanner read a code: a waybill, a badge or a card barcode; content and step decide."""
+    """A scanner read a code: a waybill, a badge or a card barcode; content and step decide.
 
-    text: str
+    Left out of `repr`: a badge opens the desk, and some cards carry their number as a barcode.
+    """
+
+    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,12 @@ class CheckDigit(StrEnum):
 
 
 def _gs1_valid(text: str) -> bool:
-    return text.isdigit() and len(text) > 1 and str(ean.calc_check_digit(text[:-1].zfill(13))) == text[-1]
+    return (
+        text.isascii()
+        and text.isdigit()
+        and len(text) > 1
+        and str(ean.calc_check_digit(text[:-1].zfill(13))) == text[-1]
+    )
 
 
 _VALID: Mapping[CheckDigit, Callable[[str], bool]] = {
@@ -132,7 +137,7 @@ class Catalogue:
 
 def normalise_gtin(digits: str) -> str | None:
     """GTIN-8/12/13/14 as 14 digits with leading zeros; None when length or GS1 check digit is wrong."""
-    if not digits.isdigit() or len(digits) not in (8, 12, 13, 14):
+    if not (digits.isascii() and digits.isdigit()) or len(digits) not in (8, 12, 13, 14):
         return None
     try:
         ean.validate(digits)

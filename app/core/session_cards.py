@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 from app.core.asking import (
     draft_of,
@@ -31,13 +32,11 @@ from app.core.events import (
     CardWasDuplicate,
     CardWasRead,
     CodeScanned,
-    Device,
     Event,
     FieldTyped,
     Key,
     KeyPressed,
     RecordingBegan,
-    SaveFailed,
     TagSeen,
 )
 from app.core.parcels import Reason
@@ -49,13 +48,16 @@ from app.core.states import (
     Counting,
     Notice,
     Opening,
-    Paused,
     Reading,
     Rejecting,
     Saving,
+    State,
     Visit,
     Waiting,
+    with_visit,
 )
+
+Q = TypeVar("Q", Opening, Asking, Rejecting, Saving)
 
 _CONFIRMED = {"number": Reason.NUMBER_CONFIRMED, "pin": Reason.PIN_CONFIRMED}
 _BY_HAND = {"number": Reason.NUMBER_BY_HAND, "pin": Reason.PIN_BY_HAND}
@@ -74,11 +76,11 @@ def when_opening(state: Opening, event: Event, rules: Rules) -> Step | None:
         case CardWasRead(read) if state.began:
             return take(state.visit, read, rules)
         case CardWasRead(read):
-            return _queue(state, read)
+            return queue(state, read)
         case CardSighted(sighting) if state.began and shows_card(sighting):
             return Reading(state.visit, sighting), ()
         case TagSeen(tag):
-            return replace(state, visit=with_tag(state.visit, tag)), ()
+            return with_visit(state, with_tag(state.visit, tag)), ()
         case KeyPressed(Key.SPACE) if state.began:
             return Waiting(state.visit), ()
         case CodeScanned(text):
@@ -90,10 +92,7 @@ def when_opening(state: Opening, event: Event, rules: Rules) -> Step | None:
 def _began(state: Opening, rules: Rules) -> Step:
     """The first bytes are on disk. After a restart, reads that were not settled before it are settled now."""
     started: tuple[Effect, ...] = (Play(Sound.REC_ON), WatchForCards(True))
-    if not state.visit.pending:
-        return state, started
-    rest = replace(state.visit, pending=state.visit.pending[1:])
-    following, effects = take(rest, state.visit.pending[0], rules)
+    following, effects = next_in_line(state.visit, state, rules)
     return following, (*started, *effects)
 
 
@@ -113,7 +112,9 @@ def when_waiting(state: Waiting, event: Event, rules: Rules) -> Step | None:
             return replace(state, settled=False, notice=None), (ReadAgain(),)
         case KeyPressed(Key.F2) if state.visit.counted:
             last = state.visit.counted[-1]
-            return state, (ChangeCard(last.card_id, CardState.WITHDRAWN, ()), ReadAgain())
+            # The chip still lies there and will not be told of again: it belongs to the card that is read anew.
+            again = with_visit(state, replace(state.visit, tag=last.tag))
+            return again, (ChangeCard(last.card_id, CardState.WITHDRAWN, ()), ReadAgain())
         case CodeScanned(text):
             return replace(state, notice=misfit(text)), (Play(Sound.WRONG_CODE),)
         case _:
@@ -155,7 +156,7 @@ def when_asking(state: Asking, event: Event, rules: Rules) -> Step | None:
         case KeyPressed(Key.SPACE):
             return _answer(state, rules)
         case KeyPressed(Key.F2 | Key.F5):
-            return _put_aside(state, Reading(state.visit, state.sighting), ReadAgain())
+            return _put_aside(state, rules)
         case KeyPressed(Key.F7):
             reasons = (*state.reasons, _TO_REVIEW[state.question.ask])
             return _save(state.visit, state.read, rules, CardState.REVIEW, reasons)
@@ -164,7 +165,7 @@ def when_asking(state: Asking, event: Event, rules: Rules) -> Step | None:
         case FieldTyped(field, reading):
             return _typed(state, FieldTyped(field, reading), rules)
         case CardWasRead(read):
-            return _queue(state, read)
+            return queue(state, read)
         case CardSighted(sighting):
             return replace(state, sighting=sighting), ()
         case CardLeftTooEarly():
@@ -179,16 +180,14 @@ def when_asking(state: Asking, event: Event, rules: Rules) -> Step | None:
 
 def when_saving(state: Saving, event: Event, rules: Rules) -> Step | None:
     match event:
-        case CardSaved(card):
+        case CardSaved(card) if card.card_id == state.draft.card_id:
             sound = {CardState.REVIEW: Sound.REVIEW, CardState.REJECTED: Sound.REJECTED}.get(card.state, Sound.ACCEPTED)
             return _saved(state, state.visit.with_card(card), Notice("card.kept"), sound, rules)
-        case CardWasDuplicate(_, last4, same_parcel, _):
+        case CardWasDuplicate(read_id, last4, same_parcel, _) if read_id == state.draft.read_id:
             code = "card.already-here" if same_parcel else "card.taken-before"
             return _saved(state, state.visit, Notice(code, (("last4", last4),)), Sound.REJECTED, rules)
-        case SaveFailed(code, _):
-            return Paused(Device.STORE, code, state, ready=True), (Play(Sound.REC_CUT),)
         case CardWasRead(read):
-            return _queue(state, read)
+            return queue(state, read)
         case CardSighted() | CardLeftTooEarly() | CodeScanned():
             return state, ()
         case TagSeen(tag):
@@ -202,9 +201,22 @@ def take(visit: Visit, read: CardRead, rules: Rules) -> Step:
 
     A read that is settled already, or of a card that was shown before the recording began, is only acknowledged.
     """
-    if read.best_us < visit.first_us or any(card.read_id == read.read_id for card in visit.cards):
-        return Waiting(visit, settled=True), (AcknowledgeRead(read.read_id),)
+    if is_settled(visit, read):
+        following, effects = next_in_line(visit, Waiting(visit, settled=True), rules)
+        return following, (AcknowledgeRead(read.read_id), *effects)
     return _go_on(visit, settled_by_check(read, rules.catalogue), rules, ())
+
+
+def is_settled(visit: Visit, read: CardRead) -> bool:
+    """Kept already, or shown before the recording began."""
+    return read.best_us < visit.first_us or any(card.read_id == read.read_id for card in visit.cards)
+
+
+def next_in_line(visit: Visit, otherwise: State, rules: Rules) -> Step:
+    """Take the read that waited longest; `otherwise` when none waits."""
+    if not visit.pending:
+        return otherwise, ()
+    return take(replace(visit, pending=visit.pending[1:]), visit.pending[0], rules)
 
 
 def shows_card(sighting: Sighting) -> bool:
@@ -212,8 +224,17 @@ def shows_card(sighting: Sighting) -> bool:
 
 
 def with_tag(visit: Visit, tag: Tag | None) -> Visit:
-    """The visit with the chip that lies on the reader; a chip that was lifted still belongs to the card in hand."""
-    return visit if tag is None else replace(visit, tag=tag)
+    """The visit with the chip that lies on the reader; a chip that was lifted still belongs to the card in hand.
+
+    A chip that came with an earlier card of the parcel is that card's, still lying there.
+    """
+    known = tag is None or any(card.tag is not None and card.tag.uid == tag.uid for card in visit.counted)
+    return visit if known else replace(visit, tag=tag)
+
+
+def after_card(visit: Visit) -> Visit:
+    """The visit once a card is settled: the chip that came meanwhile is the next card's."""
+    return replace(visit, tag=visit.next_tag, next_tag=None)
 
 
 def _go_on(visit: Visit, read: CardRead, rules: Rules, reasons: tuple[Reason, ...]) -> Step:
@@ -230,27 +251,30 @@ def _save(visit: Visit, read: CardRead, rules: Rules, verdict: CardState, reason
 
 
 def _saved(state: Saving, visit: Visit, notice: Notice, sound: Sound, rules: Rules) -> Step:
-    rest = replace(visit, tag=visit.next_tag, next_tag=None, pending=visit.pending[1:])
-    done: tuple[Effect, ...] = (AcknowledgeRead(state.draft.read_id), Play(sound))
-    if not visit.pending:
-        return Waiting(rest, settled=True, notice=notice), done
-    following, effects = take(rest, visit.pending[0], rules)
-    return following, (*done, *effects)
+    rest = after_card(visit)
+    following, effects = next_in_line(rest, Waiting(rest, settled=True, notice=notice), rules)
+    return following, (AcknowledgeRead(state.draft.read_id), Play(sound), *effects)
 
 
-def _queue(state: Opening | Asking | Saving, read: CardRead) -> Step:
+def queue(state: Q, read: CardRead) -> Step:
     """A further card came before this one is settled: it waits its turn, each read once."""
-    match state:
-        case Asking():
-            current = state.read.read_id
-        case Saving():
-            current = state.draft.read_id
-        case _:
-            current = ""
-    known = {current, *(r.read_id for r in state.visit.pending), *(c.read_id for c in state.visit.cards)}
-    if read.read_id in known:
+    visit: Visit = state.visit
+    if is_settled(visit, read):
+        return state, (AcknowledgeRead(read.read_id),)
+    if read.read_id in (_in_hand(state), *(r.read_id for r in visit.pending)):
         return state, ()
-    return replace(state, visit=replace(state.visit, pending=(*state.visit.pending, read))), ()
+    return with_visit(state, replace(visit, pending=(*visit.pending, read))), ()
+
+
+def _in_hand(state: Opening | Asking | Rejecting | Saving) -> str:
+    """The id of the read that the state is about; "" when it is about none."""
+    match state:
+        case Asking(read=read) | Rejecting(back_to=Asking(read=read)):
+            return read.read_id
+        case Saving(draft=draft):
+            return draft.read_id
+        case _:
+            return ""
 
 
 def _choose(state: Asking, index: int, rules: Rules) -> Step:
@@ -265,7 +289,7 @@ def _choose(state: Asking, index: int, rules: Rules) -> Step:
 
 def _answer(state: Asking, rules: Rules) -> Step:
     if state.question.ask is Ask.PIN_COVERED:
-        return _put_aside(state, Reading(state.visit, state.sighting), ReadAgain())
+        return _put_aside(state, rules)
     if state.question.ask is not Ask.CHARACTER or state.choice is None:
         return replace(state, notice=Notice("choose.first")), (Play(Sound.WRONG_CODE),)
     field, position = state.question.field, state.question.position
@@ -276,14 +300,19 @@ def _answer(state: Asking, rules: Rules) -> Step:
     return _go_on(state.visit, read, rules, reasons)
 
 
-def _put_aside(state: Asking, to: Reading, *effects: Effect) -> Step:
-    return to, (AcknowledgeRead(state.read.read_id), *effects)
+def _put_aside(state: Asking, rules: Rules) -> Step:
+    """Read the card in question again. If another was shown meanwhile, that one comes first: it lies there now."""
+    visit = state.visit
+    if visit.pending:
+        following, effects = next_in_line(after_card(visit), Waiting(visit), rules)
+    else:
+        following, effects = Reading(visit, state.sighting), (ReadAgain(),)
+    return following, (AcknowledgeRead(state.read.read_id), *effects)
 
 
 def _typed(state: Asking, event: FieldTyped, rules: Rules) -> Step:
     pattern = pattern_of(state.read, event.field, rules.catalogue)
-    text = "".join(char.best.glyph for char in event.reading.chars)
-    if pattern is not None and not pattern.matches(text):
+    if pattern is None or not event.reading.fits(pattern):
         return replace(state, notice=Notice(f"{event.field}.does-not-fit")), (Play(Sound.WRONG_CODE),)
     read = with_field(state.read, event.field, event.reading)
     return _go_on(state.visit, read, rules, (*state.reasons, _BY_HAND[event.field]))

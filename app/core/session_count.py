@@ -29,13 +29,11 @@ from app.core.events import (
     KeyPressed,
     ParcelSealed,
     RecordingClosed,
-    SaveFailed,
-    ShotTaken,
     TagSeen,
 )
 from app.core.parcels import Reason, WayOut
 from app.core.rules import Rules, Step
-from app.core.session_cards import take, with_tag
+from app.core.session_cards import is_settled, next_in_line, queue, take, with_tag
 from app.core.states import (
     REJECT_REASONS,
     SHOTS_NEEDED,
@@ -50,7 +48,11 @@ from app.core.states import (
     Saving,
     Sealing,
     Waiting,
+    with_visit,
 )
+
+WANTED = "supervisor.wanted"
+"""Why work stands still when the clerk has asked for a supervisor."""
 
 
 def when_counting(state: Counting, event: Event, rules: Rules) -> Step | None:
@@ -63,8 +65,8 @@ def when_counting(state: Counting, event: Event, rules: Rules) -> Step | None:
             return Waiting(state.visit), ()
         case KeyPressed(Key.F9) if state.visit.found:
             return Rejecting(state.visit, state), ()
-        case ShotTaken(_, t_video_us):
-            return replace(state, visit=replace(state.visit, shots=(*state.visit.shots, t_video_us))), ()
+        case CardWasRead(read) if is_settled(state.visit, read):
+            return state, (AcknowledgeRead(read.read_id),)
         case CardWasRead(read):
             return take(state.visit, read, rules)
         case CardSighted():
@@ -89,13 +91,14 @@ def _go_on(state: Counting) -> Step:
         case WayOut.LOOK_AGAIN:
             return Waiting(visit), ()
         case WayOut.SUPERVISOR:
-            return Paused(Device.STORE, "supervisor.wanted", state, supervisor=True), (Play(Sound.ASK),)
+            return Paused(Device.STORE, WANTED, state, supervisor=True), (Play(Sound.ASK),)
         case _:
             return replace(state, notice=Notice("choose.first")), (Play(Sound.WRONG_CODE),)
 
 
 def _seal(state: Counting, way_out: WayOut) -> Step:
-    return Sealing(state.visit, way_out), (WatchForCards(False), StopRecording(state.visit.recording_id))
+    sealing = Sealing(state.visit, way_out)
+    return sealing, (WatchForCards(False), *what_is_left(sealing))
 
 
 def when_rejecting(state: Rejecting, event: Event, rules: Rules) -> Step | None:
@@ -106,13 +109,20 @@ def when_rejecting(state: Rejecting, event: Event, rules: Rules) -> Step | None:
             return (
                 _reject_card(state, state.back_to, rules) if isinstance(state.back_to, Asking) else _reject_all(state)
             )
+        case KeyPressed(Key.ESC) if isinstance(state.back_to, Counting):
+            return next_in_line(state.visit, state.back_to, rules)
         case KeyPressed(Key.ESC):
             return state.back_to, ()
-        case KeyPressed():
+        case CardWasRead(read):
+            return queue(state, read)
+        case KeyPressed() | CardSighted():
             return state, ()
-        case CardWasRead() | CardSighted() | TagSeen() | CodeScanned():
-            # The card in hand comes first; a read that is not acknowledged is sent again when the eye is asked.
-            return state, ()
+        case TagSeen(tag) if isinstance(state.back_to, Asking):
+            return with_visit(state, replace(state.visit, next_tag=tag)), ()
+        case TagSeen(tag):
+            return with_visit(state, with_tag(state.visit, tag)), ()
+        case CodeScanned():
+            return state, (Play(Sound.WRONG_CODE),)
         case _:
             return None
 
@@ -124,29 +134,37 @@ def _reject_card(state: Rejecting, asked: Asking, rules: Rules) -> Step:
 
 
 def _reject_all(state: Rejecting) -> Step:
-    reason = (Reason.OPERATOR_REJECTED,)
-    changes: tuple[Effect, ...] = tuple(
-        ChangeCard(card.card_id, CardState.REJECTED, reason) for card in state.visit.counted
+    """Reject all cards of the parcel, those too that were shown while the dialog stood there."""
+    sealing = Sealing(replace(state.visit, pending=()), WayOut.REJECT_ALL)
+    shown = (AcknowledgeRead(read.read_id) for read in state.visit.pending)
+    return sealing, (*shown, WatchForCards(False), *what_is_left(sealing))
+
+
+def what_is_left(state: Sealing) -> tuple[Effect, ...]:
+    """What has to be written before a parcel is sealed: its rejections, the recording's end, its last event."""
+    visit, reason = state.visit, (Reason.OPERATOR_REJECTED,)
+    wrong = [card for card in visit.counted if card.state is not CardState.REJECTED]
+    rejections = wrong if state.way_out is WayOut.REJECT_ALL else []
+    last = (
+        SealParcel(visit.parcel_id, state.way_out, visit.expected.declared, visit.found)
+        if state.closed
+        else StopRecording(visit.recording_id)
     )
-    stop = (WatchForCards(False), StopRecording(state.visit.recording_id))
-    return Sealing(state.visit, WayOut.REJECT_ALL), (*changes, *stop)
+    return (*(ChangeCard(card.card_id, CardState.REJECTED, reason) for card in rejections), last)
 
 
-def seal_of(state: Sealing) -> SealParcel:
-    """The effect that writes the parcel's last event."""
-    visit = state.visit
-    return SealParcel(visit.parcel_id, state.way_out, visit.expected.declared, visit.found)
+def _closed(state: Sealing) -> Step:
+    closed = replace(state, closed=True)
+    return closed, (what_is_left(closed)[-1], Play(Sound.REC_OFF))
 
 
 def when_sealing(state: Sealing, event: Event, _rules: Rules) -> Step | None:
     visit = state.visit
     match event:
         case RecordingClosed():
-            return state, (seal_of(state), Play(Sound.REC_OFF))
+            return (state, ()) if state.closed else _closed(state)
         case ParcelSealed(_, wall_us):
             return Idle(visit.operator, LastParcel(visit.expected.waybill, wall_us, visit.counted)), ()
-        case SaveFailed(code, _):
-            return Paused(Device.STORE, code, state, ready=True), (Play(Sound.REC_CUT),)
         case CardWasRead(read):
             return state, (AcknowledgeRead(read.read_id),)
         case CardSighted() | TagSeen() | CodeScanned() | KeyPressed():

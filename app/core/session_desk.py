@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.core.audit import EventKind
+from app.core.cards import CardRead
 from app.core.codes import CodeKind, kind_of, tidy
 from app.core.effects import (
     Announce,
@@ -29,6 +30,7 @@ from app.core.events import (
     ParcelResumed,
     ParcelUnknown,
     PasscodeEntered,
+    SaveFailed,
     SignedIn,
     SignInRefused,
     Tick,
@@ -72,9 +74,12 @@ def when_signed_out(state: SignedOut, event: Event, rules: Rules) -> Step | None
         case ParcelResumed(parcel):
             return replace(state, resume=parcel), ()
         case CardWasRead(read) if state.resume is not None:
-            return replace(state, reads=(*state.reads, read)), ()
+            known = any(read.read_id == earlier.read_id for earlier in state.reads)
+            return (state if known else replace(state, reads=(*state.reads, read))), ()
         case KeyPressed():
             return state, ()
+        case SaveFailed():
+            return state, (Play(Sound.WRONG_CODE),)
         case _:
             return None
 
@@ -90,9 +95,14 @@ def _signed_in(state: SignedOut, operator: Operator) -> Step:
     arrived = (Announce(operator), fact, Play(Sound.TICK))
     if state.resume is None:
         return Idle(operator), arrived
-    visit = replace(resumed(state.resume, operator), pending=state.reads)
-    again = StartRecording(visit.recording_id, visit.parcel_id, visit.expected.waybill)
-    return Opening(visit), (*arrived, again)
+    opening, effects = _go_on_with(state.resume, operator, state.reads)
+    return opening, (*arrived, *effects)
+
+
+def _go_on_with(parcel: OpenParcel, operator: Operator, reads: tuple[CardRead, ...] = ()) -> Step:
+    """Take up a parcel that was found unfinished: its cards are in the tray, its recording goes on."""
+    visit = replace(resumed(parcel, operator), pending=reads)
+    return Opening(visit), (StartRecording(visit.recording_id, visit.parcel_id, visit.expected.waybill),)
 
 
 def resumed(parcel: OpenParcel, operator: Operator) -> Visit:
@@ -106,20 +116,25 @@ def when_idle(state: Idle, event: Event, _rules: Rules) -> Step | None:
             return _asked_for(state, text)
         case WaybillTyped(text):
             return _asked_for(state, text, by_hand=True)
-        case ParcelFound(expected, parcel_id, recording_id):
+        case ParcelFound(expected, parcel_id, recording_id) if tidy(expected.waybill) == state.finding:
             visit = Visit(state.operator, parcel_id, recording_id, expected)
             start = StartRecording(recording_id, parcel_id, expected.waybill)
             return Opening(visit), (OpenParcelRecord(visit.as_open_parcel()), start, Play(Sound.TICK))
-        case ParcelDoneBefore(earlier):
+        case ParcelDoneBefore(earlier) if tidy(earlier.waybill) == state.finding:
             return replace(state, finding="", earlier=earlier, notice=Notice("parcel.done-before")), (Play(Sound.ASK),)
-        case ParcelUnknown(waybill):
+        case ParcelUnknown(waybill) if tidy(waybill) == state.finding:
             return replace(state, finding="", unannounced=waybill, notice=Notice("parcel.unknown")), (Play(Sound.ASK),)
-        case ParcelRefused(codes):
+        case ParcelRefused(codes) if state.finding:
             return replace(state, finding="", notice=Notice(codes[0])), (Play(Sound.ASK),)
         case KeyPressed(Key.SPACE) if state.unannounced:
-            return replace(state, unannounced="", notice=None), (FindParcel(state.unannounced, unannounced=True),)
+            wanted = replace(state, finding=state.unannounced, unannounced="", notice=None)
+            return wanted, (FindParcel(state.unannounced, unannounced=True),)
         case KeyPressed(Key.ESC):
-            return replace(state, unannounced="", earlier=None, notice=None), ()
+            return replace(state, finding="", unannounced="", earlier=None, notice=None), ()
+        case ParcelResumed(parcel):
+            return _go_on_with(parcel, state.operator)
+        case SaveFailed(code, _):
+            return replace(state, finding="", notice=Notice(code)), (Play(Sound.ASK),)
         case KeyPressed(Key.F12):
             return SignedOut(), (RecordFact(EventKind.SIGNED_OUT, (("operator", state.operator.id),)), Announce(None))
         case _:

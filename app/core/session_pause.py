@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
 
 from app.core.audit import EventKind
 from app.core.codes import CodeKind, kind_of, tidy
@@ -11,11 +11,13 @@ from app.core.effects import (
     AcknowledgeRead,
     CheckBadge,
     Effect,
+    OpenParcelRecord,
     Play,
     ReadAgain,
     RecordFact,
     SaveCard,
     Sound,
+    StartRecording,
     UseSpareCamera,
     WatchForCards,
 )
@@ -31,9 +33,16 @@ from app.core.events import (
     DeviceBack,
     DeviceLost,
     Event,
+    FieldTyped,
     Key,
     KeyHeld,
     KeyPressed,
+    ParcelDoneBefore,
+    ParcelFound,
+    ParcelRefused,
+    ParcelSealed,
+    ParcelUnknown,
+    PasscodeEntered,
     RecordingBegan,
     RecordingClosed,
     RecordingCut,
@@ -44,10 +53,12 @@ from app.core.events import (
     SignInRefused,
     TagSeen,
     Tick,
+    WaybillTyped,
 )
 from app.core.parcels import Role, TrayCard
 from app.core.rules import Rules, Step
-from app.core.session_count import seal_of
+from app.core.session_cards import after_card, next_in_line
+from app.core.session_count import WANTED, what_is_left, when_sealing
 from app.core.states import (
     Asking,
     AtWork,
@@ -63,48 +74,112 @@ from app.core.states import (
     Sealing,
     SignedOut,
     State,
+    Visit,
     Waiting,
+    with_visit,
 )
-
-W = TypeVar("W", Opening, Waiting, Reading, Asking, Rejecting, Saving, Counting, Sealing, Asking | Counting, AtWork)
 
 _AT_WORK = (Opening, Waiting, Reading, Asking, Rejecting, Saving, Counting, Sealing)
 _STOPS_WORK = (Device.CAMERA, Device.RECORDER, Device.DISK)
 
 
 def interrupt(state: State, event: Event) -> Step | None:
-    """Losing picture, recorder or disk stops the hands in every state of a parcel in work but the last."""
-    if (
-        not isinstance(state, _AT_WORK)
-        or isinstance(state, Sealing)
-        or (isinstance(state, Opening) and not state.began)
-    ):
+    """Losing picture, recorder or disk stops the hands while a parcel is filmed; a failed write at any time."""
+    if not isinstance(state, _AT_WORK):
         return None
     match event:
-        case RecordingCut(code, saved_wall_us):
+        case SaveFailed(code, _):
+            failed = ((Device.STORE, code),)
+            return Paused(Device.STORE, code, state, ready=True, lost=failed), (Play(Sound.REC_CUT),)
+        case RecordingCut(code, saved_wall_us) if _is_filmed(state):
             return _paused(state, Device.CAMERA, code, saved_wall_us)
-        case DeviceLost(device, code) if device in _STOPS_WORK:
+        case DeviceLost(device, code) if device in _STOPS_WORK and _is_filmed(state):
             return _paused(state, device, code, 0)
+        case RecordingClosed(recording_id) if recording_id == state.visit.recording_id and _is_filmed(state):
+            # Nobody asked for it: no further card without video.
+            paused, effects = _paused(state, Device.RECORDER, "recorder.lost", 0)
+            return paused, (*effects, _start(state.visit))
         case _:
             return None
 
 
+def _is_filmed(state: AtWork) -> bool:
+    return state.began if isinstance(state, Opening) else not isinstance(state, Sealing)
+
+
 def _paused(state: AtWork, device: Device, code: str, saved_wall_us: int) -> Step:
     fact = RecordFact(EventKind.RECORDING_CUT, (("device", device.value), ("code", code)))
-    return Paused(device, code, state, saved_wall_us), (fact, Play(Sound.REC_CUT))
+    paused = Paused(device, code, state, saved_wall_us, lost=((device, code),))
+    return paused, (fact, Play(Sound.REC_CUT))
 
 
 def when_paused(state: Paused, event: Event, rules: Rules) -> Step | None:
     match event:
-        case RecordingResumed(gap_us):
-            return _video_is_back(state, gap_us, rules)
         case RecordingCut(code, saved_wall_us):
             saved = state.saved_wall_us or saved_wall_us
-            return replace(state, code=code, saved_wall_us=saved, ready=False), ()
-        case DeviceBack(device) if device is state.device and device is not Device.CAMERA:
-            return replace(state, ready=True), ()
+            return replace(_without(state, Device.CAMERA, code), saved_wall_us=saved), ()
+        case DeviceLost(device, code) if device in _STOPS_WORK:
+            return _without(state, device, code), ()
+        case SaveFailed(code, _):
+            return _without(state, Device.STORE, code), ()
+        case RecordingResumed(gap_us):
+            return _video_is_back(state, gap_us, rules)
+        case RecordingBegan(_, first_us):
+            return _began_anew(state, first_us)
+        case DeviceBack(device) if device is not Device.CAMERA:
+            # A camera counts as back when its pictures reach the disk.
+            return _with(state, device), ()
+        case KeyPressed() | CodeScanned() | SignedIn() | SignInRefused():
+            return _at_the_desk(state, event, rules)
+        case CardWasRead(read):
+            # Without video no card is accepted; the card is read again from the start afterwards.
+            return replace(state, missed=True), (AcknowledgeRead(read.read_id),)
+        case CardSaved() | CardWasDuplicate() | RecordingClosed() | ParcelSealed():
+            return _meanwhile(state, event, rules)
+        case _:
+            return None
+
+
+def _without(state: Paused, device: Device, code: str) -> Paused:
+    """The pause after something more went away. The first cause stays in front; of one device the newest code."""
+    if device is not Device.STORE and not _is_filmed(state.back_to):
+        return state
+    lost = dict(state.lost) | {device: code}
+    return _fronted(replace(state, lost=tuple(lost.items())))
+
+
+def _with(state: Paused, *devices: Device) -> Paused:
+    """The pause after devices came back."""
+    return _fronted(replace(state, lost=tuple(item for item in state.lost if item[0] not in devices)))
+
+
+def _fronted(state: Paused) -> Paused:
+    """The pause with its first cause shown; ready once nothing is away. What is over is shown until work goes on."""
+    first = next(iter((*state.away, *state.lost)), (state.device, state.code))
+    return replace(state, device=first[0], code=first[1], ready=not state.away)
+
+
+def _video_is_back(state: Paused, gap_us: int, rules: Rules) -> Step:
+    too_long = gap_us >= rules.gap_needs_supervisor_us
+    fact = RecordFact(EventKind.RECORDING_RESUMED, (("gap_us", gap_us), ("supervisor", too_long)))
+    back = _with(state, *_STOPS_WORK)
+    return replace(back, supervisor=state.supervisor or too_long), (fact,)
+
+
+def _began_anew(state: Paused, first_us: int) -> Step:
+    """The recording began, or a recorder that came back tells again when it had begun: its pictures reach the disk."""
+    back = with_visit(state.back_to, replace(state.back_to.visit, first_us=first_us))
+    if isinstance(back, Opening):
+        back = replace(back, began=True)
+    return replace(_with(state, *_STOPS_WORK), back_to=back), ()
+
+
+def _at_the_desk(state: Paused, event: Event, rules: Rules) -> Step:
+    match event:
         case KeyPressed(Key.SPACE) if state.ready and not state.supervisor:
-            return _resume(state)
+            return _resume(state, rules)
+        case KeyPressed(Key.ESC) if state.code == WANTED and state.supervisor:
+            return state.back_to, ()
         case KeyPressed(Key.F4) if state.device is Device.CAMERA:
             return state, (UseSpareCamera(),)
         case KeyPressed(Key.F7):
@@ -113,65 +188,86 @@ def when_paused(state: Paused, event: Event, rules: Rules) -> Step | None:
             return state, (CheckBadge(tidy(text)),)
         case SignedIn(operator) if state.supervisor and operator.role is not Role.CLERK:
             return _released(state, operator.id)
-        case SignedIn() | SignInRefused():
-            return state, (Play(Sound.WRONG_CODE),)
-        case CardWasRead(read):
-            # Without video no card is accepted; the card is read again from the start afterwards.
-            return state, (AcknowledgeRead(read.read_id),)
-        case CardSaved() | CardWasDuplicate() | RecordingClosed() | ShotTaken() | SaveFailed():
-            return _meanwhile(state, event)
+        case KeyPressed():
+            return state, ()
         case _:
-            return None
-
-
-def _video_is_back(state: Paused, gap_us: int, rules: Rules) -> Step:
-    too_long = gap_us >= rules.gap_needs_supervisor_us
-    fact = RecordFact(EventKind.RECORDING_RESUMED, (("gap_us", gap_us), ("supervisor", too_long)))
-    return replace(state, ready=True, supervisor=state.supervisor or too_long), (fact,)
+            return state, (Play(Sound.WRONG_CODE),)
 
 
 def _released(state: Paused, supervisor: str) -> Step:
     fact = RecordFact(EventKind.RECORDING_RESUMED, (("released_by", supervisor),))
-    state = replace(state, supervisor=False, ready=state.ready or state.code == "supervisor.wanted")
-    return state, (fact, Play(Sound.TICK))
+    return _fronted(replace(state, supervisor=False)), (fact, Play(Sound.TICK))
 
 
-def _resume(state: Paused) -> Step:
-    """Go on where the work stopped; a card that was not finished is read again from the start."""
-    back = state.back_to
+def _resume(state: Paused, rules: Rules) -> Step:
+    """Go on where the work stopped; a card that was not finished, or came meanwhile, is read from the start."""
+    back, again = _taken_up(state, rules)
+    missed = (ReadAgain(),) if state.missed and ReadAgain() not in again else ()
+    return back, (*again, *missed)
+
+
+def _taken_up(state: Paused, rules: Rules) -> Step:
+    back, watch = state.back_to, WatchForCards(True)
     match back:
         case Reading(visit) | Asking(visit):
             aside: tuple[Effect, ...] = (AcknowledgeRead(back.read.read_id),) if isinstance(back, Asking) else ()
-            again = (*aside, WatchForCards(True), ReadAgain())
-            return Waiting(visit, notice=Notice("card.read-again")), again
-        case Saving(_, draft) if state.device is Device.STORE:
-            return back, (SaveCard(draft),)
-        case Sealing() if state.device is Device.STORE:
-            return back, (seal_of(back),)
+            following, effects = _read_afresh(visit, rules)
+            return following, (*aside, watch, *effects)
+        case Waiting(visit):
+            notice = Notice("card.read-again") if state.missed else back.notice
+            following, effects = next_in_line(visit, replace(back, notice=notice), rules)
+            return following, (watch, *effects)
+        case Saving(_, draft):
+            return back, ((SaveCard(draft),) if state.owes_write else (watch,))
+        case Sealing():
+            return back, (what_is_left(back) if state.owes_write else ())
+        case Opening():
+            return back, (*_opened_again(back, state.owes_write), *((watch,) if back.began else ()))
         case Counting(visit):
             return Counting(visit), ()
-        case _:
-            return back, (WatchForCards(True),)
+        case Rejecting():
+            return back, (watch,)
 
 
-def _meanwhile(state: Paused, event: Event) -> Step:
-    """Answers of the store that were under way when the work stopped are not lost."""
+def _read_afresh(visit: Visit, rules: Rules) -> Step:
+    if visit.pending:
+        return next_in_line(after_card(visit), Waiting(visit), rules)
+    return Waiting(visit, notice=Notice("card.read-again")), (ReadAgain(),)
+
+
+def _opened_again(state: Opening, owed: bool) -> tuple[Effect, ...]:
+    """What opening a parcel wrote, once more; what is there already is left as it is."""
+    if not owed:
+        return ()
+    visit = state.visit
+    opened = OpenParcelRecord(visit.as_open_parcel())
+    return (opened,) if state.began else (opened, _start(visit))
+
+
+def _start(visit: Visit) -> StartRecording:
+    return StartRecording(visit.recording_id, visit.parcel_id, visit.expected.waybill)
+
+
+def _meanwhile(state: Paused, event: Event, rules: Rules) -> Step | None:
+    """Answers that were under way when the work stopped are not lost."""
     back = state.back_to
-    match event:
-        case CardSaved(card) if isinstance(back, Saving):
-            waiting = Waiting(back.visit.with_card(card), settled=True)
-            return replace(state, back_to=waiting), (AcknowledgeRead(card.read_id),)
-        case CardWasDuplicate(read_id) if isinstance(back, Saving):
-            return replace(state, back_to=Waiting(back.visit, settled=True)), (AcknowledgeRead(read_id),)
-        case ShotTaken(_, t_video_us):
-            shots = (*back.visit.shots, t_video_us)
-            return replace(state, back_to=replace(back, visit=replace(back.visit, shots=shots))), ()
-        case RecordingClosed() if isinstance(back, Sealing):
-            return back, (seal_of(back),)
-        case SaveFailed(code):
-            return replace(state, device=Device.STORE, code=code, ready=True), ()
+    match event, back:
+        case CardSaved(card), Saving(visit, draft) if card.card_id == draft.card_id:
+            return _kept_meanwhile(state, visit.with_card(card), card.read_id)
+        case CardWasDuplicate(read_id), Saving(visit, draft) if read_id == draft.read_id:
+            return _kept_meanwhile(state, visit, read_id)
+        case RecordingClosed(), Sealing():
+            return replace(state, back_to=replace(back, closed=True)), ()
+        case ParcelSealed(), Sealing():
+            return when_sealing(back, event, rules)
+        case RecordingClosed(recording_id), _ if recording_id == back.visit.recording_id and _is_filmed(back):
+            return _without(state, Device.RECORDER, "recorder.lost"), (_start(back.visit),)
         case _:
-            return state, ()
+            return None
+
+
+def _kept_meanwhile(state: Paused, visit: Visit, read_id: str) -> Step:
+    return replace(state, back_to=Waiting(after_card(visit), settled=True)), (AcknowledgeRead(read_id),)
 
 
 def bystander(state: State, event: Event) -> Step | None:
@@ -179,21 +275,52 @@ def bystander(state: State, event: Event) -> Step | None:
     match event:
         case CardChanged(card):
             return _card_changed(state, card), ()
-        case Tick() | KeyPressed() | KeyHeld() | RecordingResumed() | DeviceBack():
-            return state, ()
-        case DeviceLost():
-            return state, ()
-        case RecordingCut() | RecordingClosed() if isinstance(state, (SignedOut, Idle, Opening, Sealing)):
-            return state, ()
-        case CardSighted() | CardLeftTooEarly() | TagSeen():
-            return state, ()
+        case CardSaved(card) if isinstance(state, (*_AT_WORK, Paused)):
+            return _with_work(state, lambda visit: visit.with_card(card)), ()
+        case ShotTaken(no, t_video_us) if isinstance(state, (*_AT_WORK, Paused)):
+            return _with_work(state, lambda visit: visit.with_shot(no, t_video_us)), ()
+        case RecordingBegan(_, first_us) if isinstance(state, _AT_WORK):
+            return with_visit(state, replace(state.visit, first_us=first_us)), ()
         case CardWasRead(read) if isinstance(state, (SignedOut, Idle)):
             # No parcel is being filmed: what lay under the camera is nobody's card.
             return state, (AcknowledgeRead(read.read_id),)
-        case RecordingBegan(_, first_us) if not isinstance(state, (SignedOut, Idle)):
-            return _rebased(state, first_us), ()
+        case RecordingCut() | RecordingClosed() if isinstance(state, (SignedOut, Idle, Opening, Sealing)):
+            return state, ()
         case _:
-            return None
+            return (state, ()) if isinstance(event, (*_PASSING, *_TOO_LATE)) else None
+
+
+_PASSING = (
+    Tick,
+    KeyPressed,
+    KeyHeld,
+    RecordingResumed,
+    DeviceLost,
+    DeviceBack,
+    CardSighted,
+    CardLeftTooEarly,
+    TagSeen,
+)
+"""Go on all the time and matter in few states only."""
+
+_TOO_LATE = (
+    ParcelFound,
+    ParcelDoneBefore,
+    ParcelUnknown,
+    ParcelRefused,
+    SignedIn,
+    SignInRefused,
+    PasscodeEntered,
+    WaybillTyped,
+    FieldTyped,
+)
+"""Answers to a question that was withdrawn, and what was typed while the state went on."""
+
+
+def _with_work(state: Paused | AtWork, change: Callable[[Visit], Visit]) -> State:
+    if isinstance(state, Paused):
+        return replace(state, back_to=with_visit(state.back_to, change(state.back_to.visit)))
+    return with_visit(state, change(state.visit))
 
 
 def _card_changed(state: State, card: TrayCard) -> State:
@@ -201,29 +328,14 @@ def _card_changed(state: State, card: TrayCard) -> State:
         case Idle(last=last) if last is not None:
             cards = tuple(card if c.card_id == card.card_id else c for c in last.cards)
             return replace(state, last=replace(last, cards=cards))
-        case Paused(back_to=back):
-            return replace(state, back_to=_changed_at_work(back, card))
+        case SignedOut(resume=parcel) if parcel is not None:
+            cards = tuple(card if c.card_id == card.card_id else c for c in parcel.cards)
+            return replace(state, resume=replace(parcel, cards=cards))
         case SignedOut() | Idle() | Faulted():
             return state
         case _:
-            return _changed_at_work(state, card)
+            return _with_work(state, lambda visit: _with_changed(visit, card))
 
 
-def _changed_at_work(state: W, card: TrayCard) -> W:
-    if not any(c.card_id == card.card_id for c in state.visit.cards):
-        return state
-    changed = replace(state, visit=state.visit.with_card(card))
-    if isinstance(changed, Rejecting):
-        return replace(changed, back_to=_changed_at_work(changed.back_to, card))
-    return changed
-
-
-def _rebased(state: State, first_us: int) -> State:
-    """A recorder that came back tells again when the recording began."""
-    match state:
-        case Paused(back_to=back):
-            return replace(state, back_to=replace(back, visit=replace(back.visit, first_us=first_us)))
-        case SignedOut() | Idle() | Faulted():
-            return state
-        case _:
-            return replace(state, visit=replace(state.visit, first_us=first_us))
+def _with_changed(visit: Visit, card: TrayCard) -> Visit:
+    return visit.with_card(card) if any(c.card_id == card.card_id for c in visit.cards) else visit

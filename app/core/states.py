@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypeVar
 
 from app.core.cards import Alternative, CardRead, CardState, Sighting, Tag
 from app.core.events import Device
@@ -60,6 +61,10 @@ class Visit:
         if any(c.card_id == card.card_id for c in self.cards):
             return replace(self, cards=tuple(card if c.card_id == card.card_id else c for c in self.cards))
         return replace(self, cards=(*self.cards, card))
+
+    def with_shot(self, no: int, t_video_us: int) -> Visit:
+        """The visit after evidence shot `no`; one that is there already counts once."""
+        return replace(self, shots=(*self.shots, t_video_us)) if no == len(self.shots) + 1 else self
 
     def as_open_parcel(self) -> OpenParcel:
         return OpenParcel(self.parcel_id, self.expected, self.recording_id, self.operator, self.cards, self.shots)
@@ -194,10 +199,11 @@ class Counting:
 
 @dataclass(frozen=True, slots=True)
 class Sealing:
-    """The recording closes, then the parcel's last event is written."""
+    """The recording closes, then (`closed`) the parcel's last event is written."""
 
     visit: Visit
     way_out: WayOut
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +211,8 @@ class Paused:
     """Work stops: `device` is away (`code` says how). `ready`: it is back and Space goes on.
 
     `saved_wall_us`: up to when the recording is on disk. `supervisor`: the gap was too long, a badge is due.
+    `lost`: all that is away or failed, first cause first, each with its code; the store in it means that a write has
+    to be tried again. `missed`: a card was read meanwhile and not taken; it is read again afterwards.
     """
 
     device: Device
@@ -213,7 +221,18 @@ class Paused:
     saved_wall_us: int = 0
     ready: bool = False
     supervisor: bool = False
-    lost: tuple[Device, ...] = ()
+    lost: tuple[tuple[Device, str], ...] = ()
+    missed: bool = False
+
+    @property
+    def away(self) -> tuple[tuple[Device, str], ...]:
+        """What has to come back before work can go on."""
+        return tuple((device, code) for device, code in self.lost if device is not Device.STORE)
+
+    @property
+    def owes_write(self) -> bool:
+        """Whether the store could not keep something."""
+        return any(device is Device.STORE for device, _ in self.lost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +245,16 @@ class Faulted:
 
 AtWork = Opening | Waiting | Reading | Asking | Rejecting | Saving | Counting | Sealing
 State = SignedOut | Idle | AtWork | Paused | Faulted
+
+W = TypeVar("W", Opening, Waiting, Reading, Asking, Rejecting, Saving, Counting, Sealing, Asking | Counting, AtWork)
+
+
+def with_visit(state: W, visit: Visit) -> W:
+    """The same state of work with another visit; a dialog's background too."""
+    if isinstance(state, Rejecting):
+        return replace(state, visit=visit, back_to=replace(state.back_to, visit=visit))
+    return replace(state, visit=visit)
+
 
 REJECT_REASONS = ("used", "damaged", "altered", "wrong-product", "not-a-card", "sender")
 """Keys 1-6 of the reject dialog; worded in ui.texts as reject.<key>."""
