@@ -1,0 +1,95 @@
+"""Sign-in: what the station finds of itself, the badge first, number and passcode for those without."""
+
+from __future__ import annotations
+
+from app.core.readiness import Level
+from app.core.states import SignedOut
+from ui.present_wait import camera_words, device_words, disk_row
+from ui.scene import Scene, level_chip
+from ui.views import Banner, CheckRow, Chip, GoKey, GoState, Line, SignInView, Tone
+
+_FAR_MS = 5_000
+"""Distance to the centre's clock from which the clock counts as not set."""
+
+
+def sign_in(scene: Scene, state: SignedOut, banner: Banner | None) -> SignInView:
+    """The sign-in screen. After three wrong passcodes typing waits; a badge still works."""
+    desk = scene.desk
+    foot = [scene.say("signin.version", version=desk.version)] if desk.version else []
+    if desk.certificate_until:
+        foot.append(scene.say("signin.certificate", date=desk.certificate_until))
+    demo = bool(desk.demo_badge)
+    return SignInView(
+        product=scene.say("product"),
+        product_sub=scene.say("product.sub"),
+        station_label=scene.say("signin.station"),
+        station=scene.around.station_name,
+        place=" · ".join(p for p in (scene.around.centre_name, scene.say("title.mail-in")) if p),
+        checks=_checks(scene),
+        foot=tuple(foot),
+        languages=(("zh", "中文"), ("en", "English")),
+        title=scene.say("signin.title"),
+        sub=scene.say("signin.sub"),
+        badge_title=scene.say("signin.badge"),
+        badge_sub=scene.say("signin.badge.sub"),
+        divider=scene.say("signin.divider"),
+        number_label=scene.say("signin.number"),
+        passcode_label=scene.say("signin.passcode"),
+        show_label=scene.say("key.show"),
+        go=_go(scene, state),
+        notice=_notice(scene, state),
+        demo=f"{scene.say('signin.demo')} {desk.demo_badge}" if demo else "",
+        demo_key="F2" if demo else "",
+        banner=banner,
+    )
+
+
+def _seconds_left(state: SignedOut) -> int:
+    return max(0, -(-(state.locked_until_us - state.now_us) // 1_000_000)) if state.locked_until_us else 0
+
+
+def _go(scene: Scene, state: SignedOut) -> GoKey:
+    if seconds := _seconds_left(state):
+        return GoKey(GoState.BLOCKED, scene.say("cap.enter"), scene.say("go.locked", seconds=seconds), "lock")
+    return GoKey(GoState.READY, scene.say("cap.enter"), scene.say("go.sign-in"), "log-in", enter=True)
+
+
+def _notice(scene: Scene, state: SignedOut) -> Line | None:
+    if seconds := _seconds_left(state):
+        return Line(Tone.WARN, scene.say("signin.locked", seconds=seconds))
+    if state.refused:
+        return Line(Tone.WARN, scene.say("signin.refused"))
+    return Line(Tone.INFO, scene.say("signin.resume")) if state.resume is not None else None
+
+
+def _checks(scene: Scene) -> tuple[CheckRow, ...]:
+    around = scene.around
+    camera = camera_words(scene, around.camera)
+    nfc = device_words(scene, around.nfc)
+    return (
+        CheckRow("camera", scene.say("device.camera"), camera, level_chip(scene, around.camera.level)),
+        CheckRow("nfc", scene.say("device.nfc"), nfc, level_chip(scene, around.nfc.level)),
+        disk_row(scene),
+        _upload(scene),
+        _clock(scene),
+    )
+
+
+def _upload(scene: Scene) -> CheckRow:
+    unsent = scene.around.sync.unsent
+    name = scene.say("device.upload")
+    if not unsent:
+        return CheckRow("cloud-upload", name, scene.say("value.upload.none"), level_chip(scene, Level.OK))
+    chip = Chip(Tone.INFO, scene.say("level.upload", n=unsent))
+    return CheckRow("cloud-upload", name, scene.say("value.upload", n=unsent), chip)
+
+
+def _clock(scene: Scene) -> CheckRow:
+    offset = scene.around.sync.clock_offset_ms
+    name = scene.say("device.clock")
+    if offset is None:
+        chip = Chip(Tone.IDLE, scene.say("level.waiting"))
+        return CheckRow("clock", name, scene.say("value.clock.unknown"), chip)
+    far = abs(offset) >= _FAR_MS
+    chip = Chip(Tone.WARN if far else Tone.OK, scene.say("level.clock.off" if far else "level.clock"))
+    return CheckRow("clock", name, scene.say("value.clock", s=f"{abs(offset) / 1000:.1f}"), chip)

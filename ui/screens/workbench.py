@@ -1,0 +1,229 @@
+"""The mail-in workbench: one frame, and in it the four bodies (waiting, cards, count, hands stop)."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+
+from ui.theme import Look
+from ui.views import CardBody, CountBody, LostBody, WaitBody, WorkView
+from ui.widgets.checks import CheckList
+from ui.widgets.count import DecisionPanel, FiguresPanel
+from ui.widgets.frame import BannerStrip, KeyStrip, ParcelStrip, Rail, TopStrip
+from ui.widgets.lastparcel import LastParcelPanel
+from ui.widgets.lost import LostTimePanel, TakeOverPanel
+from ui.widgets.overlays import Fitted, KeysOverlay, RejectDialog, TypeDialog
+from ui.widgets.prompt import PromptPanel
+from ui.widgets.stage import FrameSource, Stage
+from ui.widgets.table import CardTable
+from ui.widgets.tray import Tray
+
+
+def _column(*widgets: tuple[QWidget, int], spacing: int) -> QVBoxLayout:
+    layout = QVBoxLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(spacing)
+    for widget, stretch in widgets:
+        layout.addWidget(widget, stretch)
+    return layout
+
+
+class Pane(QWidget):
+    """Picture left, hands right: the two columns that all bodies share."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self.look = look
+
+    def set_columns(self, left: QVBoxLayout, right: QVBoxLayout) -> None:
+        column = QWidget()
+        column.setFixedWidth(self.look.px(self.look.density.right))
+        column.setLayout(right)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(self.look.px(self.look.density.gap))
+        layout.addLayout(left, 1)
+        layout.addWidget(column)
+
+
+class WaitPane(Pane):
+    """Waiting for a parcel."""
+
+    def __init__(self, look: Look, stage: Stage) -> None:
+        super().__init__(look)
+        self.stage = stage
+        self.prompt, self.checks, self.last = PromptPanel(look), CheckList(look, 112), LastParcelPanel(look)
+        gap = look.px(12)
+        self.left = _column((stage, 1), spacing=gap)
+        rows = [(self.prompt, 1), (self.checks, 0)]
+        right = _column(*((w, s) for w, s in rows), spacing=gap)
+        if look.density.shows_last:
+            right.addWidget(self.last)
+        self.last.setVisible(False)
+        self.set_columns(self.left, right)
+
+    def show_view(self, body: WaitBody) -> None:
+        self.prompt.show_view(body.prompt)
+        self.checks.show_view(body.checks, body.checks_title, body.checks_note)
+        self.last.show_view(body.last)
+        self.last.setVisible(body.last is not None and self.look.density.shows_last)
+
+
+class CardPane(Pane):
+    """Cards under the camera."""
+
+    def __init__(self, look: Look, stage: Stage) -> None:
+        super().__init__(look)
+        self.prompt, self.checks, self.tray = PromptPanel(look), CheckList(look), Tray(look)
+        gap = look.px(12)
+        self.left = _column((stage, 1), (self.tray, 0), spacing=gap)
+        self.set_columns(self.left, _column((self.prompt, 1), (self.checks, 0), spacing=gap))
+
+    def show_view(self, body: CardBody) -> None:
+        self.prompt.show_view(body.now)
+        self.checks.show_view(body.checks)
+        self.tray.show_view(body.slots)
+
+
+class CountPane(Pane):
+    """Declared against found."""
+
+    def __init__(self, look: Look, stage: Stage) -> None:
+        super().__init__(look)
+        self.figures, self.table, self.decision = FiguresPanel(look), CardTable(look), DecisionPanel(look)
+        gap = look.px(12)
+        left = _column((self.figures, 0), (self.table, 1), spacing=gap)
+        stage.setFixedHeight(look.px(look.density.small_stage))
+        self.set_columns(left, _column((stage, 0), (self.decision, 1), spacing=gap))
+
+    def show_view(self, body: CountBody) -> None:
+        self.figures.show_view(body)
+        self.table.show_view(body)
+        self.decision.show_view(body)
+
+
+class LostPane(Pane):
+    """Hands stop."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__(look)
+        self.take_over, self.tray = TakeOverPanel(look), Tray(look)
+        self.time, self.checks = LostTimePanel(look), CheckList(look, 112)
+        gap = look.px(12)
+        left = _column((self.take_over, 1), (self.tray, 0), spacing=gap)
+        self.set_columns(left, _column((self.time, 1), (self.checks, 0), spacing=gap))
+
+    def show_view(self, body: LostBody) -> None:
+        self.take_over.show_view(body.take_over)
+        self.tray.show_view(body.slots)
+        self.time.show_view(body.panel)
+        self.checks.show_view(body.checks, body.checks_title)
+
+
+class Workbench(QWidget):
+    """The whole screen. `pressed` is the name on a key or "go"; `digit` a clicked option; `held` the full hold."""
+
+    pressed = Signal(str)
+    digit = Signal(int)
+    held = Signal()
+
+    def __init__(self, look: Look, source: FrameSource | None) -> None:
+        super().__init__()
+        self.look = look
+        self.rail, self.top, self.banner = Rail(look), TopStrip(look), BannerStrip(look)
+        self.parcel, self.keys = ParcelStrip(look), KeyStrip(look)
+        self.stages = {kind: Stage(look, source) for kind in (WaitBody, CardBody, CountBody)}
+        self.wait = WaitPane(look, self.stages[WaitBody])
+        self.cards = CardPane(look, self.stages[CardBody])
+        self.count = CountPane(look, self.stages[CountBody])
+        self.lost = LostPane(look)
+        self.view: WorkView | None = None
+        self._lay_out()
+        self.reject = RejectDialog(look, self.below)
+        self.help = KeysOverlay(look, self.below)
+        self.typing = TypeDialog(look, self.below)
+        Fitted(self.below, (self.reject, self.help, self.typing))
+        self._join()
+
+    def _lay_out(self) -> None:
+        self.main = QWidget()
+        self.panes = QStackedLayout(self.main)
+        self.panes.setContentsMargins(0, 0, 0, 0)
+        for pane in (self.wait, self.cards, self.count, self.lost):
+            self.panes.addWidget(pane)
+        self.below = QWidget()
+        under = QVBoxLayout(self.below)
+        under.setContentsMargins(0, 0, 0, 0)
+        under.setSpacing(0)
+        self.margins = QVBoxLayout()
+        self.margins.addWidget(self.main)
+        under.addWidget(self.parcel)
+        under.addLayout(self.margins, 1)
+        under.addWidget(self.keys)
+        body = QVBoxLayout()
+        body.setContentsMargins(0, 0, 0, 0)
+        body.setSpacing(0)
+        for widget, stretch in ((self.top, 0), (self.banner, 0), (self.below, 1)):
+            body.addWidget(widget, stretch)
+        whole = QHBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(self.rail)
+        whole.addLayout(body, 1)
+
+    def _join(self) -> None:
+        self.keys.pressed.connect(self.pressed)
+        self.keys.go.fired.connect(lambda: self.pressed.emit("go"))
+        self.reject.go.held.connect(self.held)
+        self.keys.go.held.connect(self.held)
+        self.reject.back.connect(lambda: self.pressed.emit("Esc"))
+        self.help.closed.connect(self.help.hide)
+        self.typing.go.fired.connect(lambda: self.pressed.emit("Enter"))
+        for panel in (self.wait.prompt, self.cards.prompt, self.count.decision, self.reject):
+            panel.chosen.connect(self.digit)
+
+    def show_view(self, view: WorkView) -> None:
+        """Show `view`; only what changed is painted again."""
+        if view == self.view:
+            return
+        self.view = view
+        self.rail.show_view(view.nav, view.train)
+        self.top.show_view(view.top)
+        self.banner.show_view(view.banner)
+        self.parcel.show_view(view.parcel)
+        self.keys.show_view(view.keys, view.go)
+        self._margins(bool(view.banner))
+        self._body(view)
+        self.reject.show_view(view.dialog)
+
+    def _margins(self, banner: bool) -> None:
+        side, top = self.look.density.margin
+        # With a banner the work gives up half of its margins, so that the panels keep their size as far as possible.
+        vertical = top // 2 if banner else top
+        self.margins.setContentsMargins(*(self.look.px(v) for v in (side, vertical, side, vertical)))
+
+    def _body(self, view: WorkView) -> None:
+        match view.body:
+            case WaitBody() as wait:
+                self._stage(WaitBody).show_view(wait.stage)
+                self.wait.show_view(wait)
+                self.panes.setCurrentWidget(self.wait)
+            case CardBody() as cards:
+                self._stage(CardBody).show_view(cards.stage)
+                self.cards.show_view(cards)
+                self.panes.setCurrentWidget(self.cards)
+            case CountBody() as count:
+                self._stage(CountBody).show_view(count.stage)
+                self.count.show_view(count)
+                self.panes.setCurrentWidget(self.count)
+            case LostBody() as lost:
+                self.lost.show_view(lost)
+                self.panes.setCurrentWidget(self.lost)
+
+    def _stage(self, kind: type[WaitBody] | type[CardBody] | type[CountBody]) -> Stage:
+        return self.stages[kind]
+
+    @property
+    def stage(self) -> Stage | None:
+        """The camera stage that is shown now, if one is."""
+        return self.stages.get(type(self.view.body)) if self.view else None  # type: ignore[call-overload]

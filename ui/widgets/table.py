@@ -1,0 +1,223 @@
+"""The cards of a parcel as a table: one delegate paints the rows, chips included; no widget per cell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QPainter, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QHeaderView,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QVBoxLayout,
+)
+
+from ui.theme import Look
+from ui.views import CountBody, TableRow
+from ui.widgets.checks import panel_head
+from ui.widgets.ink import LEFT, RIGHT, Ink, Painted
+
+_SHARES = (40, 161, 131, 86, 129, 181, 86)
+"""Widths of the columns at 814 pixels, as the design draws them; wider tables give the rest to product and reason."""
+_RIGHT = (3, 6)
+_Index = QModelIndex | QPersistentModelIndex
+
+
+class _Rows(QAbstractTableModel):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: tuple[TableRow, ...] = ()
+        self.columns: tuple[str, ...] = ("",) * len(_SHARES)
+
+    def take(self, columns: tuple[str, ...], rows: tuple[TableRow, ...]) -> None:
+        self.beginResetModel()
+        self.columns, self.rows = columns, rows
+        self.endResetModel()
+
+    def rowCount(self, _parent: _Index | None = None) -> int:
+        return len(self.rows)
+
+    def columnCount(self, _parent: _Index | None = None) -> int:
+        return len(_SHARES)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
+        if orientation is not Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self.columns[section]
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return int(RIGHT if section in _RIGHT else LEFT)
+        return None
+
+    def data(self, index: _Index, role: int = 0) -> Any:
+        """The words of a cell, for screen readers; the delegate paints from the row itself."""
+        if role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
+            return None
+        row = self.rows[index.row()]
+        return (row.no, row.product, row.card, row.value, row.chip.text, row.why, row.video)[index.column()]
+
+
+class _Painter(QStyledItemDelegate):
+    def __init__(self, look: Look, view: QTableView, model: _Rows) -> None:
+        super().__init__(view)
+        self._look, self._view, self._model = look, view, model
+
+    def sizeHint(self, _option: QStyleOptionViewItem, _index: _Index) -> QSize:
+        return QSize(10, self._look.px(self._look.density.row))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+        row = self._model.rows[index.row()]
+        painter.save()
+        painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
+        ink = Ink(self._view, self._look, painter)
+        rect = QRectF(option.rect)
+        if row.missing:
+            ink.fill(rect, "warnTint")
+        if index.row() < len(self._model.rows) - 1:
+            ink.hline(rect.x(), rect.bottom() - 1, rect.width())
+        pad = self._look.px(12)
+        self._cell(ink, rect.adjusted(pad, 0, -pad, -1), row, index.column())
+        painter.restore()
+
+    def _cell(self, ink: Ink, room: QRectF, row: TableRow, column: int) -> None:
+        quiet = "text2" if row.missing else "text"
+        match column:
+            case 0:
+                ink.text(room, row.no, 16, colour="text2")
+            case 1:
+                ink.text(room, row.product, 16, colour="warn" if row.missing else "text", weight=700)
+            case 2:
+                ink.text(room, row.card, 16, colour=quiet, mono=True)
+            case 3:
+                ink.text(room, row.value, 16, colour=quiet, align=RIGHT)
+            case 4:
+                ink.chip(QPointF(room.x(), room.center().y()), row.chip)
+            case 5:
+                ink.text(room, row.why, 16, colour="text2")
+            case _:
+                ink.text(room, row.video, 16, colour="text2", mono=True, align=RIGHT)
+
+
+class _Head(Painted):
+    """Title, and what came of how many cards."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__(look)
+        self.view: CountBody | None = None
+        self.fix(height=look.density.head)
+
+    def draw(self, ink: Ink) -> None:
+        if self.view is None:
+            return
+        rect = QRectF(self.rect())
+        panel_head(ink, rect, self.view.table_title)
+        x = rect.right() - ink.px(16)
+        for chip in reversed(self.view.table_chips):
+            x = ink.chip(QPointF(x, rect.center().y()), chip, from_right=True).x() - ink.px(10)
+
+
+class _Foot(Painted):
+    """Sums by where the cards stand; what was declared in all."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__(look)
+        self.view: CountBody | None = None
+        self.fix(height=look.density.footer)
+
+    def draw(self, ink: Ink) -> None:
+        if self.view is None:
+            return
+        rect, px = QRectF(self.rect()), ink.px
+        path_bottom = rect.adjusted(0, -px(12), 0, 0)
+        ink.p.setClipRect(rect)
+        ink.box(path_bottom, fill="sunken", radius=9)
+        ink.hline(0, 0, rect.width())
+        label, value = self.view.total
+        width = self.look.width(label, 16) + px(8) + self.look.width(value, 16, mono=True)
+        right = rect.right() - px(16)
+        self._pair(ink, QRectF(right - width, 0, width + 2, rect.height()), label, value, 16, 400)
+        x: float = px(16)
+        for i, (word, amount) in enumerate(self.view.sums):
+            size = 20 if i == 0 else 16
+            room = QRectF(x, 0, max(0.0, right - width - x - px(8)), rect.height())
+            x += self._pair(ink, room, word, amount, size, 700) + px(28)
+
+    def _pair(self, ink: Ink, room: QRectF, word: str, amount: str, size: int, weight: int) -> float:
+        used = ink.text(room, word, 16, colour="text2") + ink.px(6)
+        rest = room.adjusted(used, 0, 0, 0)
+        colour = "text" if weight == 700 else "text2"
+        return used + ink.text(rest, amount, size, colour=colour, weight=weight, mono=True)
+
+
+class CardTable(QFrame):
+    """The panel with head, table and foot."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self._look = look
+        self.head, self.foot, self._model = _Head(look), _Foot(look), _Rows()
+        self.table = QTableView()
+        self._set_up_table()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(1, 1, 1, 1)
+        layout.setSpacing(0)
+        layout.addWidget(self.head)
+        layout.addWidget(self.table, 1)
+        layout.addWidget(self.foot)
+        self.setObjectName("cardTable")
+        panel, line = look.tokens["panel"], look.tokens["line"]
+        self.setStyleSheet(
+            f"#cardTable {{ background: {panel}; border: 1px solid {line}; border-radius: {look.px(10)}px; }}"
+        )
+
+    def _set_up_table(self) -> None:
+        table, look = self.table, self._look
+        table.setModel(self._model)
+        table.setItemDelegate(_Painter(look, table, self._model))
+        table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        table.setShowGrid(False)
+        table.setFrameShape(QFrame.Shape.NoFrame)
+        table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        table.verticalHeader().hide()
+        rows = table.verticalHeader()
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        rows.setMinimumSectionSize(1)
+        rows.setDefaultSectionSize(look.px(look.density.row))
+        header = table.horizontalHeader()
+        header.setFixedHeight(look.px(look.density.table_head))
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header.setMinimumSectionSize(1)
+        header.setHighlightSections(False)
+
+    def show_view(self, view: CountBody) -> None:
+        if view == self.head.view:
+            return
+        self.head.view = self.foot.view = view
+        self._model.take(view.columns, view.rows)
+        self._spread()
+        if view.rows:
+            self.table.scrollToBottom()
+        self.head.update()
+        self.foot.update()
+
+    def resizeEvent(self, _event: QResizeEvent) -> None:
+        self._spread()
+
+    def _spread(self) -> None:
+        width = self.table.viewport().width()
+        widths = [self._look.px(share) for share in _SHARES]
+        spare = width - sum(widths)
+        if spare > 0:
+            widths[1] += spare // 2
+            widths[5] += spare - spare // 2
+        else:
+            factor = width / sum(widths)
+            widths = [int(w * factor) for w in widths]
+        for column, share in enumerate(widths):
+            self.table.setColumnWidth(column, share)

@@ -1,0 +1,87 @@
+"""The card tray: one slot per card; what does not fit moves aside so that the card in hand is always seen."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF
+
+from ui.theme import Look
+from ui.views import Slot, SlotState
+from ui.widgets.ink import CENTRE, RIGHT, Ink, Painted
+
+_MIN_SLOT = 84
+
+_STYLE: dict[SlotState, tuple[str, str, float, bool, str]] = {
+    # fill, border, width, dashed, word
+    SlotState.OK: ("panel", "line", 1, False, "ok"),
+    SlotState.INFO: ("panel", "line", 1, False, "info"),
+    SlotState.WARN: ("warnTint", "warnLine", 1, False, "warn"),
+    SlotState.STOP: ("panel", "stop", 2, False, "stop"),
+    SlotState.CURRENT: ("primaryTint", "primary", 2, False, "text"),
+    SlotState.TODO: ("", "lineStrong", 1, True, "text3"),
+    SlotState.MISSING: ("warnTint", "warnLine", 2, True, "warn"),
+}
+
+
+class Tray(Painted):
+    """Slots in a row; small marks at the ends tell how many more there are."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__(look)
+        self.slots: tuple[Slot, ...] = ()
+        self.fix(height=look.density.tray)
+
+    def show_view(self, slots: tuple[Slot, ...]) -> None:
+        if slots != self.slots:
+            self.slots = slots
+            self.setAccessibleName(", ".join(f"{s.no} {s.word}" for s in slots))
+            self.update()
+
+    def draw(self, ink: Ink) -> None:
+        rect, px = QRectF(self.rect()), ink.px
+        ink.box(rect, fill="panel", line="line", radius=10)
+        pad = px(self.look.density.tray_pad) + 1
+        room = rect.adjusted(pad, pad, -pad, -pad)
+        gap = px(8 if self.look.density.tray_pad > 6 else 6)
+        shown, first = self._visible(room.width(), gap)
+        if not shown:
+            return
+        width = (room.width() - gap * (len(shown) - 1)) / len(shown)
+        for i, slot in enumerate(shown):
+            self._slot(ink, QRectF(room.x() + i * (width + gap), room.y(), width, room.height()), slot)
+        self._ends(ink, room, first, len(self.slots) - first - len(shown))
+
+    def _visible(self, width: float, gap: int) -> tuple[tuple[Slot, ...], int]:
+        fits = max(1, int((width + gap) // (self.look.px(_MIN_SLOT) + gap)))
+        if len(self.slots) <= fits:
+            return self.slots, 0
+        at = next((i for i, s in enumerate(self.slots) if s.state is SlotState.CURRENT), None)
+        if at is None:
+            at = max((i for i, s in enumerate(self.slots) if s.state is not SlotState.TODO), default=0)
+        first = max(0, min(at - fits + 2, len(self.slots) - fits))
+        return self.slots[first : first + fits], first
+
+    def _slot(self, ink: Ink, rect: QRectF, slot: Slot) -> None:
+        px = ink.px
+        fill, line, width, dashed, colour = _STYLE[slot.state]
+        ink.box(rect, fill=fill, line=line, width=width, radius=8, dashed=dashed)
+        self.marks[f"slot{slot.no}"] = rect
+        side, top = px(10), px(self.look.density.slot_pad) + 1
+        row = QRectF(rect.x() + side, rect.y() + top, rect.width() - 2 * side, px(20))
+        x = row.x()
+        if slot.icon:
+            ink.icon(x, row.center().y() - px(9), slot.icon, 18, colour, 2.4)
+            x += px(18 + 5)
+        x += ink.text(QRectF(x, row.y(), px(30), row.height()), str(slot.no), 14, weight=700)
+        if slot.last4:
+            room = QRectF(x, row.y(), row.right() - x + 1, row.height())
+            ink.text(room, slot.last4, 14, colour="text2", mono=True, align=RIGHT)
+        word = QRectF(row.x(), rect.bottom() - top - px(23), row.width() + px(4), px(23))
+        weight = 400 if slot.state is SlotState.TODO else 700
+        ink.text(word, slot.word, 16, colour=colour, weight=weight)
+
+    def _ends(self, ink: Ink, room: QRectF, before: int, after: int) -> None:
+        for count, x, mark in ((before, room.x(), "‹ {}"), (after, room.right() - ink.px(34), "{} ›")):
+            if count:
+                tag = QRectF(x, room.center().y() - ink.px(11), ink.px(34), ink.px(22))
+                ink.box(tag, fill="text", radius=4)
+                ink.text(tag, mark.format(count), 14, colour="panel", weight=700, align=CENTRE)
