@@ -108,7 +108,7 @@ class Stage:
         """The layers at second `now`, back to front."""
         layers: list[Layer] = []
         p = self.timeline.parcel
-        if now < p.gone_s or now >= p.back_s:
+        if p.in_s <= now < p.gone_s or now >= p.back_s:
             layers += self._parcel(now)
         for card in self.cards:
             if card.times.move_in_s <= now < card.times.out_end_s:

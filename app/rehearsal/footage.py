@@ -36,7 +36,7 @@ from app.rehearsal.timeline import FPS, Timeline, make_timeline
 Pixels = npt.NDArray[Any]
 Progress = Callable[[int, int], None]
 
-STUDIO_VERSION = 2
+STUDIO_VERSION = 3
 """Part of the cache key: raise it when the same deck would give other pixels."""
 
 SIZES: dict[str, tuple[int, int]] = {"1080p": (1920, 1080), "720p": (1280, 720), "360p": (640, 360)}
@@ -139,7 +139,7 @@ def build_scene(deck: Deck, products: Mapping[str, StudioProduct], size: tuple[i
         for plan, card in zip(plans, deck.cards, strict=True)
     )
     stage = _stage(deck, camera, make_timeline(deck), plans, prints)
-    table = table_top(stream(deck.seed, "table"), size, px_per_mm, "mat")
+    table = table_top(stream(deck.seed, "table"), size, px_per_mm, "desk")
     return Scene(deck, stage, table, plans, prints)
 
 
@@ -148,7 +148,9 @@ def _stage(
 ) -> Stage:
     size, ppm = (camera.width, camera.height), camera.px_per_mm * 1.2
     fronts = [print_front(plan, ppm).image for plan in plans[:6]]
-    right = hand(stream(deck.seed, "hand"), ppm)
+    # Skin has no fine print: hands are drawn coarser, which saves seconds.
+    hand_ppm = min(ppm, 6.0)
+    right = hand(stream(deck.seed, "hand"), hand_ppm)
     actors = []
     for index, (card, printed) in enumerate(zip(deck.cards, prints, strict=True)):
         rng = stream(deck.seed, "gloss", index)
@@ -162,7 +164,7 @@ def _stage(
         cards=tuple(actors),
         right_hand=right,
         left_hand=right.flipped(),
-        knife_hand=hand(stream(deck.seed, "hand"), ppm, knife=True),
+        knife_hand=hand(stream(deck.seed, "hand"), hand_ppm, knife=True),
     )
 
 

@@ -183,7 +183,7 @@ def _code_boxes(first: Box | None, content: CardContent, right: bool) -> tuple[B
         side = 12.5
         x, y = (82.4 - side, first.y + first.h + 1) if right else (82.4 - side, first.y - side - 1)
         return first, Box(x, min(max(y, 17.0), 52.4 - side), side, side)
-    width = min(31.0 if right else 36.0, 78 - first.w)
+    width = min(27.5 if right else 36.0, 78 - first.w)
     if right:
         return first, Box(83.4 - width, first.y + first.h + 1.0, width, 9.0)
     return first, Box(82.4 - width if first.x < 20 else 3.5, first.y, width, first.h)

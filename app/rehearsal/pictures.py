@@ -158,7 +158,7 @@ def _scene(
 
 def _hand_at_edge(rng: np.random.Generator, camera: Camera, pose: Pose) -> Layer:
     """Fingertips that touch the card's lower or right edge by a few millimetres."""
-    sprite = hand(rng, camera.px_per_mm * 0.8)
+    sprite = hand(rng, min(camera.px_per_mm * 0.8, 6.0))
     if chance(rng, 0.5):
         at = Pose(
             pose.x + between(rng, -6, 24), pose.y + between(rng, 34, 38), np.pi / 2 + between(rng, -0.4, 0.4), 6.0

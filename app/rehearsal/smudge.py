@@ -13,7 +13,7 @@ from app.rehearsal.dice import stream
 
 
 def smudge_digit(card: PrintedCard, plan: CardPlan) -> PrintedCard:
-    """The card with one digit of its number (a 3, 6, 8 or 9 if there is one) half worn away."""
+    """The card with one digit of its number (a 3, 6, 8 or 9 if there is one) run and pale."""
     if card.number is None:
         return card
     text = grouped(plan.content.number, plan.content.number_groups)
@@ -25,9 +25,11 @@ def smudge_digit(card: PrintedCard, plan: CardPlan) -> PrintedCard:
     x1 = (box.x + box.w * (index + 1) / len(text)) * card.ppm
     y0, y1 = box.y * card.ppm, (box.y + box.h) * card.ppm
     zone = np.zeros(image.shape[:2], np.float32)
-    # The left half of the digit: with it go the strokes that tell 8 from 3, 6 from 5, 9 from 7.
-    cv2.rectangle(zone, (round(x0 - 2), round(y0 - 2)), (round(x0 + (x1 - x0) * 0.42), round(y1 + 2)), 1.0, -1)
-    zone = cv2.GaussianBlur(zone, (0, 0), card.ppm * 0.12)[..., None] * 0.93
+    cv2.rectangle(zone, (round(x0 - 1), round(y0 - 2)), (round(x1 + 1), round(y1 + 2)), 1.0, -1)
+    zone = cv2.GaussianBlur(zone, (0, 0), card.ppm * 0.1)[..., None]
     ground = np.median(image[round(y0) : round(y1), round(box.x * card.ppm) : round(x1)].reshape(-1, 3), axis=0)
-    worn = image + (ground.astype(np.float32) - image) * zone
+    # Wetted ink: the strokes run into each other and pale, so that 3, 6, 8 and 9 look alike; none is invented.
+    run = cv2.GaussianBlur(image, (0, 0), sigmaX=card.ppm * 0.34, sigmaY=card.ppm * 0.42).astype(np.float32)
+    run += (ground.astype(np.float32) - run) * 0.3
+    worn = image + (run - image) * zone
     return replace(card, image=np.clip(worn, 0, 255).astype(np.uint8))
