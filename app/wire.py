@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict, StringConstraints, ValidationError
@@ -54,7 +54,7 @@ S = TypeVar("S", bound=Statement)
 def sign_statement(statement: Statement, sign: Callable[[bytes], bytes]) -> Signed:
     """Write a statement as canonical text with its type, and sign that."""
     data = canonical({**statement.model_dump(mode="json"), "type": statement.TYPE})
-    return Signed(text=data.decode(), sig=base64.b64encode(sign(data)))
+    return Signed.model_construct(text=data.decode(), sig=sign(data))
 
 
 def signed_fields(signed: Signed, verify: Verify) -> dict[str, Any]:
@@ -130,11 +130,6 @@ class WireEvent(WireModel):
     hash: Hex64
     sig: Base64Bytes
 
-    @classmethod
-    def of(cls, event: SignedEvent) -> WireEvent:
-        data, sig = base64.b64encode(event.data), base64.b64encode(event.sig)
-        return cls(seq=event.seq, data=data, hash=event.hash, sig=sig)
-
     def signed_event(self) -> SignedEvent:
         return SignedEvent(self.seq, self.data, self.hash, self.sig)
 
@@ -145,6 +140,12 @@ class EventBatch(WireModel):
     station: Name
     events: tuple[WireEvent, ...]
     blobs: tuple[Base64Bytes, ...] = ()
+
+    @classmethod
+    def of(cls, station: str, events: Iterable[SignedEvent], blobs: Iterable[bytes] = ()) -> EventBatch:
+        """The batch of what the store holds; it is ours and needs no validation."""
+        wire = tuple(WireEvent.model_construct(seq=e.seq, data=e.data, hash=e.hash, sig=e.sig) for e in events)
+        return cls.model_construct(station=station, events=wire, blobs=tuple(blobs))
 
 
 Result = Literal["applied", "duplicate", "quarantined", "refused", "gap", "fork"]

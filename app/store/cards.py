@@ -95,7 +95,7 @@ def _compensate(
 def decide(connection: Connection, card_id: str, verdict: CardState, revision: int) -> TrayCard:
     """Write the centre's decision onto a card: its state, and the centre's reason after the station's own."""
     found = connection.execute(select(card.c.reasons).where(card.c.id == card_id)).scalar_one()
-    own = [reason for reason in json.loads(found) if Reason(reason) not in _CENTRE_REASON.values()]
+    own = [reason for reason in map(Reason, json.loads(found)) if reason not in _CENTRE_REASON.values()]
     values = {"state": verdict.value, "reasons": _reasons_text([*own, _CENTRE_REASON[verdict]]), "revision": revision}
     connection.execute(update(card).where(card.c.id == card_id).values(**values))
     return tray_card(connection, card_id)

@@ -41,13 +41,14 @@ def open_database(path: Path, key: bytes | None = None, connections: int = 1, mu
     if dbapi2.sqlite_version_info < OLDEST_SQLITE:
         raise StorageTrouble("store.sqlite_too_old", dbapi2.sqlite_version)
     single = connections == 1
-    pool: dict[str, Any] = {"poolclass": StaticPool} if single else {"poolclass": QueuePool, "pool_size": connections}
+    several: dict[str, Any] = {"poolclass": QueuePool, "pool_size": connections, "max_overflow": 40}
+    pool: dict[str, Any] = {"poolclass": StaticPool} if single else several
     engine = create_engine(
         "sqlite://", creator=_creator(path, key, must_exist), module=dbapi2, hide_parameters=True, **pool
     )
-    event.listen(engine, "begin", _begin_immediate)
+    event.listen(engine, "begin", _begin)
     try:
-        with translated(), engine.connect() as connection:
+        with reading(engine) as connection:
             connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
     except StorageTrouble:
         engine.dispose()
@@ -75,14 +76,22 @@ def _creator(path: Path, key: bytes | None, must_exist: bool) -> Callable[[], An
     return connect
 
 
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin(connection: Connection) -> None:
+    only_reads = connection.get_execution_options().get("only_reads", False)
+    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
 
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """Everything inside happens, or nothing. Raises StorageTrouble for trouble with disk or file."""
     with translated(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One consistent picture for reading; waits for no writer. Raises StorageTrouble as `transaction`."""
+    with translated(), engine.connect().execution_options(only_reads=True) as connection, connection.begin():
         yield connection
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, insert, select
 from app.core.audit import GENESIS, EventKind, SignedEvent, Stamp, link
 from app.core.errors import StorageTrouble
 from app.keys import Signer
-from app.store.db import transaction
+from app.store.db import reading, transaction
 from app.store.reserve import Reserve
 from app.store.seal import IndexCost, VaultKey
 from app.store.tables import meta, outbox
@@ -69,7 +69,7 @@ class Ledger:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction for reading: one consistent picture."""
-        with transaction(self.engine) as connection:
+        with reading(self.engine) as connection:
             yield connection
 
     def append(

@@ -1,0 +1,1 @@
+"""The one line of revisions of the centre database, and how Alembic runs them."""

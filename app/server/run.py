@@ -1,0 +1,80 @@
+"""The centre as a process: one socket, one announcement, a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.core.errors import BadInput, Unavailable
+from app.server.routes import make_app
+from app.server.setup import open_centre, ready_line
+
+DEFAULT_PORT = 8765
+
+
+def serve(
+    data_dir: Path,
+    port: int = DEFAULT_PORT,
+    host: str = "127.0.0.1",
+    *,
+    until_stdin_closes: bool = False,
+    announce: Callable[[str], None] = lambda line: print(line, flush=True),
+) -> None:
+    """Serve until SIGINT or SIGTERM (or, if asked, until stdin ends: then it cannot outlive who started it).
+
+    Port 0 takes any free one. When it can be reached, `announce` gets one JSON line {"url", "pid"}.
+    Raises BadInput: serve.not_initialised, serve.damaged, serve.off_loopback (until stations can be enrolled).
+    Unavailable("serve.port_in_use"). StorageTrouble.
+    """
+    _refuse_off_loopback(host)
+    centre = open_centre(data_dir)
+    try:
+        with _listen(host, port) as listener:
+            line = ready_line(f"http://{host}:{listener.getsockname()[1]}")
+            _run(make_app(centre, on_ready=lambda: announce(line)), listener, until_stdin_closes)
+    finally:
+        centre.engine.dispose()
+
+
+def _refuse_off_loopback(host: str) -> None:
+    try:
+        if ipaddress.ip_address(host).is_loopback:
+            return
+    except ValueError:
+        pass
+    raise BadInput("serve.off_loopback", host)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OverflowError as wrong:
+        raise BadInput("serve.port", str(port)) from wrong
+    except OSError as taken:
+        if taken.errno == errno.EADDRINUSE:
+            raise Unavailable("serve.port_in_use", f"{host}:{port}") from taken
+        raise Unavailable("serve.port", f"{host}:{port} {taken.strerror}") from taken
+
+
+def _run(app: FastAPI, listener: socket.socket, until_stdin_closes: bool) -> None:
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2, lifespan="on")
+    server = uvicorn.Server(config)
+    if until_stdin_closes:
+        threading.Thread(target=_end_with_stdin, args=(server,), name="stdin-watch", daemon=True).start()
+    asyncio.run(server.serve(sockets=[listener]))
+
+
+def _end_with_stdin(server: uvicorn.Server) -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    server.should_exit = True

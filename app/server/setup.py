@@ -1,0 +1,146 @@
+"""A centre's folder: made once by `init`, opened by every server process.
+
+    centre.json   what stations pin: tenant, salt, public keys, vault certificate (all public)
+    centre.db     events, receipts' ground, decisions, feed
+    server.key    signs receipts, feed and decisions (0600)
+    vault/        private halves of the vault key and the tenant root (0600)
+
+In a rehearsal `vault/` lies beside the rest. For real cards it belongs on another machine: who holds it opens every
+number and PIN, and the server never needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from pydantic import ValidationError
+from sqlalchemy import Engine, insert, select
+
+from app.core.errors import BadInput, StorageTrouble
+from app.keys import Signer, key_id, new_seed
+from app.platform import durable_write, private_folder
+from app.server.tables import meta
+from app.store.db import open_database, reading, transaction
+from app.store.migrate import upgrade
+from app.wire import Centre, VaultCertificate, sign_statement
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class CentreFolder:
+    """Where a centre's files lie."""
+
+    root: Path
+
+    @property
+    def centre(self) -> Path:
+        return self.root / "centre.json"
+
+    @property
+    def database(self) -> Path:
+        return self.root / "centre.db"
+
+    @property
+    def server_key(self) -> Path:
+        return self.root / "server.key"
+
+    @property
+    def vault(self) -> Path:
+        return self.root / "vault"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCentre:
+    """What a server process works with. It holds no state of its own beyond this."""
+
+    engine: Engine
+    signer: Signer
+    centre: Centre
+    epoch: str
+
+
+def init(data_dir: Path) -> CentreFolder:
+    """Make a centre: keys, certificate, database. Raises BadInput("serve.already_initialised"), StorageTrouble."""
+    folder = CentreFolder(data_dir)
+    if folder.centre.exists():
+        raise BadInput("serve.already_initialised", data_dir.name)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        private_folder(folder.vault)
+        centre = _make_keys(folder)
+        folder.database.unlink(missing_ok=True)  # of an `init` that was cut off; nothing can have joined it
+        _make_database(folder.database)
+        # Last: its presence says that everything else is there.
+        durable_write(folder.centre, centre.model_dump_json(indent=1).encode(), mode=0o644)
+    except OSError as trouble:
+        raise StorageTrouble("store.io", type(trouble).__name__) from trouble
+    return folder
+
+
+def read_centre(data_dir: Path) -> Centre:
+    """The public side of a centre. Raises BadInput: serve.not_initialised, serve.damaged."""
+    try:
+        return Centre.model_validate_json(CentreFolder(data_dir).centre.read_bytes())
+    except FileNotFoundError as missing:
+        raise BadInput("serve.not_initialised", data_dir.name) from missing
+    except ValidationError as broken:
+        raise BadInput("serve.damaged", "centre.json") from broken
+
+
+def open_centre(data_dir: Path, connections: int = 8) -> OpenCentre:
+    """Open a centre for serving; an older database is copied and upgraded.
+
+    Raises BadInput: serve.not_initialised, serve.damaged (a key is missing or broken). StorageTrouble: the database.
+    """
+    folder, centre = CentreFolder(data_dir), read_centre(data_dir)
+    try:
+        signer = Signer(bytes.fromhex(folder.server_key.read_text(encoding="ascii")))
+    except (OSError, ValueError) as broken:
+        raise BadInput("serve.damaged", "server.key") from broken
+    if signer.public_key.hex() != centre.server_key:
+        raise BadInput("serve.damaged", "server.key")
+    if not folder.database.exists():
+        raise StorageTrouble("store.missing_over_enrolled_folder", folder.database.name)
+    engine = open_database(folder.database, connections=connections, must_exist=True)
+    upgrade(engine, folder.database, MIGRATIONS)
+    with reading(engine) as connection:
+        epoch = connection.execute(select(meta.c.epoch)).scalar_one()
+    return OpenCentre(engine, signer, centre, epoch)
+
+
+def _make_keys(folder: CentreFolder) -> Centre:
+    root_seed, server_seed, vault = new_seed(), new_seed(), X25519PrivateKey.generate()
+    root, public = Signer(root_seed), vault.public_key().public_bytes_raw()
+    durable_write(folder.server_key, server_seed.hex().encode())
+    durable_write(folder.vault / "root.key", root_seed.hex().encode())
+    durable_write(folder.vault / f"{key_id(public)}.key", vault.private_bytes_raw().hex().encode())
+    tenant = f"tenant-{uuid.uuid4().hex[:12]}"
+    certificate = VaultCertificate(tenant=tenant, key_id=key_id(public), public_key=public.hex())
+    return Centre(
+        tenant=tenant,
+        salt=os.urandom(32).hex(),
+        root_key=root.public_key.hex(),
+        server_key=Signer(server_seed).public_key.hex(),
+        vault=sign_statement(certificate, root.sign),
+    )
+
+
+def _make_database(path: Path) -> None:
+    engine = open_database(path)
+    try:
+        upgrade(engine, path, MIGRATIONS)
+        with transaction(engine) as connection:
+            connection.execute(insert(meta), {"id": 1, "epoch": uuid.uuid4().hex, "log_size": 0, "log_peaks": b""})
+    finally:
+        engine.dispose()
+
+
+def ready_line(url: str) -> str:
+    """What a server process says on stdout when it can be reached: {"url", "pid"}."""
+    return json.dumps({"url": url, "pid": os.getpid()})

@@ -1,0 +1,239 @@
+"""Checks an audit chain from outside: a station's folder, an export, or a centre's folder.
+
+    {"ok", "what": "station|export|centre", "chains": [{"station", "key", "count", "head",
+     "fault": {"seq", "code"} | null, "anchored": seq, …}]}
+
+Fault codes: gap prev hash signature station format (`core.audit`); receipt (a receipt by another key, or of another
+history), log (the centre's tree does not hold its events), truncated (a receipt tells of more than there is), card (a
+card without its event, or the other way round).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.core.audit import GENESIS, ChainFault, SignedEvent, first_fault
+from app.core.errors import BadInput, EvidenceTrouble
+from app.keys import Signer, key_id, verifier
+from app.store.db import open_database, reading
+from app.store.keyfile import read_key
+from app.store.merkle import CompactTree, leaf_hash
+from app.wire import Centre, Receipt, Signed, open_statement
+
+STATION_DATABASE = "station.db"
+CENTRE_DATABASE = "centre.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What is checked of one station: its events in order, its key, the receipts it got and who signed them."""
+
+    station: str
+    public_key: bytes
+    events: Sequence[SignedEvent]
+    server_key: bytes | None = None
+    receipts: Sequence[Signed] = ()
+
+
+@dataclass(slots=True)
+class _Finding:
+    fault: ChainFault | None = None
+    anchored: int = 0
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def verify_audit(path: Path, passphrase: str = "") -> dict[str, Any]:
+    """Check what lies at `path`; a report as in the module's head. Nothing is changed there.
+
+    `passphrase` opens a station's database. Raises BadInput("audit.not_found") when it is none of the three;
+    StorageTrouble as `Store.open` when the database cannot be opened.
+    """
+    if path.is_dir() and (path / STATION_DATABASE).exists():
+        return _report("station", _verify_station(path / STATION_DATABASE, passphrase))
+    if path.is_dir() and (path / CENTRE_DATABASE).exists():
+        return _report("centre", _verify_centre(path))
+    if path.is_file():
+        return _report("export", [_described(chain, _check(chain)) for chain in _read_export(path)])
+    raise BadInput("audit.not_found", path.name)
+
+
+def _report(what: str, chains: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    listed = list(chains)
+    return {"ok": all(chain["fault"] is None for chain in listed), "what": what, "chains": listed}
+
+
+def _described(chain: Chain, found: _Finding) -> dict[str, Any]:
+    fault = {"seq": found.fault.seq, "code": found.fault.code} if found.fault else None
+    count = len(chain.events)
+    head = chain.events[-1].hash if chain.events else GENESIS
+    described = {"station": chain.station, "key": key_id(chain.public_key), "count": count, "head": head}
+    return {**described, "fault": fault, "anchored": found.anchored, **found.more}
+
+
+def _check(chain: Chain) -> _Finding:
+    """The chain's own links, then every receipt against it. `anchored`: how far receipts vouch for it."""
+    fault = first_fault(chain.events, station=chain.station, verify=verifier(chain.public_key))
+    finding = _Finding(fault, more={"receipts": len(chain.receipts)})
+    if chain.server_key is None or fault is not None:
+        return finding
+    for signed in chain.receipts:
+        high, code = _receipt_fault(chain, signed, chain.server_key)
+        if code:
+            finding.fault = ChainFault(high, code)
+            return finding
+        finding.anchored = max(finding.anchored, high)
+    return finding
+
+
+def _receipt_fault(chain: Chain, signed: Signed, server_key: bytes) -> tuple[int, str]:
+    try:
+        told = open_statement(Receipt, signed, verifier(server_key))
+    except EvidenceTrouble:
+        return 0, "receipt"
+    if told.high > len(chain.events):
+        return told.high, "truncated"
+    fits = told.station == chain.station and (told.high == 0 or chain.events[told.high - 1].hash == told.head_hash)
+    return told.high, "" if fits else "receipt"
+
+
+def _verify_station(database: Path, passphrase: str) -> Iterator[dict[str, Any]]:
+    engine = open_database(database, read_key(database, passphrase), must_exist=True)
+    try:
+        with reading(engine) as connection:
+            chain = _station_chain(connection)
+            finding = _check(chain)
+            finding.fault = finding.fault or _cards_fault(connection)
+    finally:
+        engine.dispose()
+    yield _described(chain, finding)
+
+
+def _station_chain(connection: Connection) -> Chain:
+    row = connection.exec_driver_sql("SELECT station, signing_seed, centre FROM meta").one()
+    centre = Centre.model_validate_json(row.centre)
+    receipts = connection.exec_driver_sql("SELECT text, sig FROM receipt ORDER BY id")
+    return Chain(
+        row.station,
+        Signer(row.signing_seed).public_key,
+        _events(connection, "SELECT seq, data, hash, sig FROM outbox ORDER BY seq"),
+        bytes.fromhex(centre.server_key),
+        [Signed.model_construct(text=receipt.text, sig=receipt.sig) for receipt in receipts],
+    )
+
+
+def _events(connection: Connection, query: str, *parameters: Any) -> list[SignedEvent]:
+    rows = connection.exec_driver_sql(query, parameters)
+    return [SignedEvent(row.seq, _raw(row.data), str(row.hash), _raw(row.sig)) for row in rows]
+
+
+def _raw(value: Any) -> bytes:
+    """A column as bytes: who meddles with the file may also have changed its type."""
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def _cards_fault(connection: Connection) -> ChainFault | None:
+    """Every `card.kept` has its card and every card its `card.kept`."""
+    lonely = connection.exec_driver_sql(
+        "SELECT o.seq FROM outbox o LEFT JOIN card c ON c.kept_seq = o.seq "
+        "WHERE (o.kind = 'card.kept') <> (c.id IS NOT NULL) ORDER BY o.seq LIMIT 1"
+    ).scalar()
+    return None if lonely is None else ChainFault(int(lonely), "card")
+
+
+def _verify_centre(folder: Path) -> Iterator[dict[str, Any]]:
+    engine = open_database(folder / CENTRE_DATABASE, must_exist=True)
+    try:
+        with reading(engine) as connection:
+            log_fault = _log_fault(connection)
+            stations = connection.exec_driver_sql("SELECT id, public_key, high, head_hash FROM station ORDER BY id")
+            for row in stations.all():
+                yield _centre_chain(connection, row, log_fault)
+    finally:
+        engine.dispose()
+
+
+def _centre_chain(connection: Connection, row: Any, log_fault: ChainFault | None) -> dict[str, Any]:
+    query = "SELECT seq, data, hash, sig FROM event WHERE station = ? ORDER BY seq"
+    chain = Chain(row.id, row.public_key, _events(connection, query, row.id))
+    finding = _check(chain)
+    head = chain.events[-1].hash if chain.events else GENESIS
+    if finding.fault is None and (len(chain.events), head) != (row.high, row.head_hash):
+        finding.fault = ChainFault(row.high, "truncated")
+    finding.fault = finding.fault or log_fault
+    quarantined = "SELECT count(*) FROM event WHERE station = ? AND quarantine <> ''"
+    finding.more = {"quarantined": connection.exec_driver_sql(quarantined, (row.id,)).scalar_one()}
+    alarms = "SELECT count(*) FROM alarm WHERE station = ?"
+    finding.more["alarms"] = connection.exec_driver_sql(alarms, (row.id,)).scalar_one()
+    return _described(chain, finding)
+
+
+def _log_fault(connection: Connection) -> ChainFault | None:
+    """The tree grown again from the events must be the one that receipts were signed over."""
+    told = connection.exec_driver_sql("SELECT log_size, log_peaks FROM meta").one()
+    rows = connection.exec_driver_sql(
+        "SELECT e.data FROM log_leaf l JOIN event e ON e.station = l.station AND e.seq = l.seq ORDER BY l.n"
+    )
+    grown = CompactTree().grown(leaf_hash(_raw(row.data)) for row in rows)
+    events = connection.exec_driver_sql("SELECT count(*) FROM event").scalar_one()
+    if (grown.size, grown.to_bytes()) == (told.log_size, told.log_peaks) and events == grown.size:
+        return None
+    return ChainFault(grown.size, "log")
+
+
+def _read_export(path: Path) -> Iterator[Chain]:
+    """One chain. A line that is no JSON, or has not what it should, becomes an event that cannot verify."""
+    head: dict[str, Any] = {}
+    events: list[SignedEvent] = []
+    receipts: list[Signed] = []
+    with path.open("rb") as lines:
+        for line in lines:
+            fields = _fields(line)
+            if not head:
+                head = _export_head(fields, path)
+            elif "text" in fields and "sig" in fields:
+                receipts.append(Signed.model_construct(text=str(fields["text"]), sig=_bytes(fields["sig"])))
+            else:
+                events.append(_event(fields, len(events) + 1))
+    if not head:
+        raise BadInput("audit.not_found", path.name)
+    public, server = bytes.fromhex(head["public_key"]), bytes.fromhex(head["server_key"])
+    yield Chain(str(head["station"]), public, events, server, receipts)
+
+
+def _export_head(fields: dict[str, Any], path: Path) -> dict[str, Any]:
+    try:
+        keys = [bytes.fromhex(fields[name]) for name in ("public_key", "server_key")]
+        good = fields["type"] == "chain" and all(len(key) == 32 for key in keys)
+    except (KeyError, TypeError, ValueError):
+        good = False
+    if not good or "station" not in fields:
+        raise BadInput("audit.not_found", path.name)
+    return fields
+
+
+def _fields(line: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(line)
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _event(fields: dict[str, Any], place: int) -> SignedEvent:
+    seq = fields.get("seq")
+    data, sig = _bytes(fields.get("data")), _bytes(fields.get("sig"))
+    return SignedEvent(seq if isinstance(seq, int) else place, data, str(fields.get("hash", "")), sig)
+
+
+def _bytes(text: Any) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (TypeError, ValueError):
+        return b""

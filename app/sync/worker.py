@@ -1,0 +1,225 @@
+"""The thread that keeps station and centre in step: sends when something waits, asks when nothing does.
+
+Inside runs an event loop, so that stopping cuts a request short at once. When to try again lives in the database: a
+station that crashes does not come back sooner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TypeVar
+
+import httpx
+
+from app.core.audit import Stamp
+from app.core.errors import EvidenceTrouble, StorageTrouble, Trouble, Unavailable
+from app.core.parcels import TrayCard
+from app.store.results import QueueFacts, RetryState
+from app.store.store import Store
+from app.store.writer import StoreWriter
+from app.sync.client import CentreClient, CentreRefused, require_loopback
+from app.sync.exchange import Exchange
+from app.sync.pace import after_failure
+
+T = TypeVar("T")
+
+_FOR_A_PERSON = ("sync.fork", "sync.event_refused")
+_LONGEST_WAIT_MS = 2 * 3_600_000
+"""Twice what a centre can ask for."""
+
+
+class SyncState(StrEnum):
+    """How station and centre stand. STOPPED needs a person; the others mend themselves."""
+
+    SENDING = "sending"
+    SYNCED = "synced"
+    OFFLINE = "offline"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class SyncFacts:
+    """What the screen shows of it. `code` says why it is OFFLINE or STOPPED; `next_try_ms` wall clock, 0 for none."""
+
+    state: SyncState
+    queue: QueueFacts
+    code: str = ""
+    next_try_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPlan:
+    """Where to and how often: `poll_s` between two looks at the feed while nothing waits."""
+
+    url: str
+    poll_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncListeners:
+    """Told on the worker's thread: every change of the facts, and cards whose state changed.
+
+    `on_crash` is told of a bug, after which the worker has ended.
+    """
+
+    on_change: Callable[[SyncFacts], None]
+    on_cards: Callable[[tuple[TrayCard, ...]], None]
+    on_crash: Callable[[Exception], None]
+
+
+class SyncWorker:
+    """One thread named `sync`. `clock` stamps what is applied and gives the wall clock for the next try."""
+
+    def __init__(
+        self,
+        plan: SyncPlan,
+        writer: StoreWriter,
+        clock: Callable[[], Stamp],
+        listeners: SyncListeners,
+        *,
+        chance: Callable[[], float] = random.random,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._plan = plan
+        self._writer = writer
+        self._clock = clock
+        self._listeners = listeners
+        self._chance = chance
+        self._transport = transport
+        self._thread = threading.Thread(target=self._run, name="sync", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._told: SyncFacts | None = None
+        self._queue = QueueFacts(0, 0, 0, None, {})
+
+    def start(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 3.0) -> bool:
+        """End, cutting short a request that is under way; True when the thread ended in time."""
+        self._from_outside(self._cancel)
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def nudge(self) -> None:
+        """Something new waits: look at once, unless a failure asks for patience. From any thread."""
+        self._from_outside(self._wake.set)
+
+    def _from_outside(self, action: Callable[[], None]) -> None:
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed already
+                self._loop.call_soon_threadsafe(action)
+
+    def _cancel(self) -> None:
+        if self._task:
+            self._task.cancel()
+
+    def _run(self) -> None:
+        with closing(self._loop or asyncio.new_event_loop()) as loop:
+            self._task = loop.create_task(self._live())
+            try:
+                loop.run_until_complete(self._task)
+            except asyncio.CancelledError:
+                pass
+            except Exception as bug:  # noqa: BLE001  the top of this thread
+                self._listeners.on_crash(bug)
+            loop.run_until_complete(loop.shutdown_asyncgens())
+
+    async def _live(self) -> None:
+        try:
+            if await self._ask(lambda store: store.rehearsal):
+                require_loopback(self._plan.url)
+        except Trouble as trouble:
+            self._tell(SyncFacts(SyncState.STOPPED, self._queue, trouble.code))
+            return
+        async with CentreClient(self._plan.url, self._transport) as client:
+            exchange = Exchange(client, self._writer, self._clock, self._listeners.on_cards, self._queue_changed)
+            while await self._go_on(exchange):
+                pass
+
+    async def _go_on(self, exchange: Exchange) -> bool:
+        """One turn; False when the store is closed or a person has to look."""
+        try:
+            return await self._turn(exchange)
+        except StorageTrouble as trouble:
+            if trouble.code == "store.stopped":
+                return False
+            self._tell(SyncFacts(SyncState.OFFLINE, self._queue, trouble.code))
+            await self._pause(self._plan.poll_s)
+            return True
+
+    async def _turn(self, exchange: Exchange) -> bool:
+        """Wait until it is time, do one round, note how it went; False when a person has to look."""
+        await self._wait_for_retry()
+        self._wake.clear()
+        try:
+            more = await exchange.round()
+        except (Unavailable, EvidenceTrouble) as trouble:
+            if trouble.code in _FOR_A_PERSON:
+                await self._settle(SyncState.STOPPED, trouble.code)
+                return False
+            await self._failed(trouble)
+            return True
+        await self._succeeded()
+        if not more:
+            await self._pause(self._plan.poll_s)
+        return True
+
+    async def _wait_for_retry(self) -> None:
+        """Until next_try. A nudge does not shorten it: the centre needs the pause more than we need the answer."""
+        while True:
+            state: RetryState = await self._ask(lambda store: store.retry_state())
+            wait_ms = state.next_try_ms - self._now_ms()
+            if wait_ms <= 0 or wait_ms > _LONGEST_WAIT_MS:  # or the wall clock was put back
+                return
+            await asyncio.sleep(min(wait_ms / 1000, 1.0))
+
+    async def _failed(self, trouble: Trouble) -> None:
+        asked_ms = trouble.wait_ms if isinstance(trouble, CentreRefused) else 0
+        before: RetryState = await self._ask(lambda store: store.retry_state())
+        after = after_failure(before, self._now_ms(), self._chance, asked_ms)
+        await self._ask(lambda store: store.save_retry(after))
+        await self._settle(SyncState.OFFLINE, trouble.code, after.next_try_ms)
+
+    async def _succeeded(self) -> None:
+        if (await self._ask(lambda store: store.retry_state())).failures:
+            await self._ask(lambda store: store.save_retry(RetryState()))
+        await self._settle(SyncState.SYNCED, "")
+
+    async def _settle(self, state: SyncState, code: str, next_try_ms: int = 0) -> None:
+        facts = await self._ask(lambda store: store.queue())
+        if state is SyncState.SYNCED and facts.unsent:
+            state = SyncState.SENDING
+        self._tell(SyncFacts(state, facts, code, next_try_ms))
+
+    def _queue_changed(self, facts: QueueFacts) -> None:
+        """In the middle of a round: SYNCED is said at its end only."""
+        if facts.unsent or self._told is None:
+            self._tell(SyncFacts(SyncState.SENDING, facts))
+        else:
+            self._tell(replace(self._told, queue=facts))
+
+    def _tell(self, facts: SyncFacts) -> None:
+        self._queue = facts.queue
+        if facts != self._told:
+            self._told = facts
+            self._listeners.on_change(facts)
+
+    async def _pause(self, wait_s: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), wait_s)
+
+    def _now_ms(self) -> int:
+        return self._clock().wall_us // 1000
+
+    async def _ask(self, work: Callable[[Store], T]) -> T:
+        return await asyncio.wrap_future(self._writer.ask(work))
