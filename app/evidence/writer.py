@@ -7,14 +7,17 @@ must never meet other bytes.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.evidence import journal
 from app.evidence.crypt import PartSealer, new_part_id
 from app.evidence.journal import NO_HASH, VERSION, Journal, Signer, Write
 from app.evidence.ledger import Ledger, part_name
@@ -63,8 +66,8 @@ class RecordingWriter:
         self._base_mono_us = _base_for_this_boot(ledger)
         self._bytes = sum(part.size for part in ledger.parts)
         self._clock_offset_us: int | None = None
-        self._journal = Journal(folder, Signer(keys.signing), ledger.records, ledger.head, write)
         _reserve(folder)
+        self._journal = Journal(folder, Signer(keys.signing), ledger.records, ledger.head, write)
 
     @property
     def head(self) -> str:
@@ -194,13 +197,31 @@ class _PartFile:
 
 
 def create_recording(folder: Path, keys: RecordingKeys, origin: Origin, write: Write = write_all) -> RecordingWriter:
-    """Begin a recording in a new folder. Raises FileExistsError if one is there, OSError when the disk does."""
+    """Begin a recording in a new folder. Raises FileExistsError if one is there; OSError when the disk does, and then
+    nothing of it remains.
+    """
     private_folder(folder)
-    writer = RecordingWriter(folder, keys, Ledger(), write)
+    if (folder / journal.NAME).exists():
+        raise FileExistsError(errno.EEXIST, "a recording is there", folder.name)
+    try:
+        return _begin(RecordingWriter(folder, keys, Ledger(), write), keys, origin)
+    except OSError:
+        (folder / journal.NAME).unlink(missing_ok=True)
+        (folder / RESERVE).unlink(missing_ok=True)
+        with suppress(OSError):  # what else lies in it is not ours to remove
+            folder.rmdir()
+        raise
+
+
+def _begin(writer: RecordingWriter, keys: RecordingKeys, origin: Origin) -> RecordingWriter:
     place = {"recording": origin.recording, "camera": origin.camera, "boot_id": boot_id()}
     marks = {"simulated": origin.simulated, "rehearsal": origin.rehearsal}
     rest = {"app_version": origin.app_version, "previous": origin.previous, "meta": dict(origin.meta)}
-    writer.note("genesis", v=VERSION, station_key=Signer(keys.signing).public_key, **place, **marks, **rest)
+    try:
+        writer.note("genesis", v=VERSION, station_key=Signer(keys.signing).public_key, **place, **marks, **rest)
+    except OSError:
+        writer.abandon()
+        raise
     return writer
 
 

@@ -79,12 +79,17 @@ class Capture:
         self._stopping = False
         self._state = CameraState("off", "", "", 0.0, 0, 0)
         self._shared: FrameWriter | None = None
+        self._cannot_share = (0, 0)
         self._rate = _Rate()
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
 
     @property
     def state(self) -> CameraState:
         return self._state
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
 
     def start(self) -> None:
         self._thread.start()
@@ -166,10 +171,22 @@ class Capture:
 
     def _share(self, planes: Plane, frame: CameraFrame) -> None:
         if self._shared is None or self._shared.size != (frame.width, frame.height):
-            if self._shared is not None:
-                self._shared.close()
-            self._shared = FrameWriter(self._frames_path, frame.width, frame.height)
-        self._shared.put(frame.mono_us, planes)
+            self._share_anew(frame.width, frame.height)
+        if self._shared is not None:
+            self._shared.put(frame.mono_us, planes)
+
+    def _share_anew(self, width: int, height: int) -> None:
+        """Without memory for it there is no preview, but a recording."""
+        if self._shared is not None:
+            self._shared.close()
+            self._shared = None
+        if self._cannot_share == (width, height):
+            return
+        try:
+            self._shared = FrameWriter(self._frames_path, width, height)
+        except OSError as trouble:
+            log.error("no memory to share frames: %s", trouble.strerror)
+            self._cannot_share = width, height
 
     def _count_skipped(self, camera: Camera, before: int) -> int:
         now = camera.skipped if isinstance(camera, CountsSkipped) else 0

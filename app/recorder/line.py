@@ -22,7 +22,7 @@ from app.evidence.ledger import Ledger, load
 from app.evidence.writer import Origin, RecordingKeys, RecordingWriter, create_recording, resume_recording
 from app.frames import Plane
 from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, RecordingState, Start, Trouble
-from app.recorder.sink import Take, Tell
+from app.recorder.sink import Take, Tell, disk_word
 
 _BUDGET_BYTES = 64 * 1024 * 1024
 _GRACE_US = 2_000_000
@@ -147,7 +147,7 @@ class Line:
         try:
             self._take = open_take(start, self._report)
         except (EvidenceTrouble, OSError) as trouble:
-            code = trouble.code if isinstance(trouble, EvidenceTrouble) else "recorder.disk_failed"
+            code = trouble.code if isinstance(trouble, EvidenceTrouble) else f"recorder.{disk_word(trouble)}"
             self._tell(Trouble(code, str(trouble)))
             self._take = None
         if self._take is None:

@@ -26,9 +26,11 @@ from app.recorder.line import Line
 from hardware.catalog import open_camera
 
 EXIT_OK = 0
+EXIT_BUG = 1
 EXIT_ALREADY_RUNNING = 3
 
 _TELL_EVERY_S = 0.4
+_BUG = "bug"
 _FILMS = ("sim:", "file:")
 
 log = logging.getLogger("cardintake.recorder")
@@ -56,6 +58,11 @@ class Recorder:
             self._close()
         log.info("recorder ends: %s", self._ending)
 
+    @property
+    def failed(self) -> bool:
+        """Whether a thread of it ended by a bug."""
+        return self._ending == _BUG
+
     def end(self, reason: str) -> None:
         """Ask `run` to close the recording and return; may be called from a signal."""
         self._ending = self._ending or reason
@@ -73,11 +80,11 @@ class Recorder:
                 self._tell(self._line.state())
             if self._door.alone_for_s() > self._orphan_s:
                 self.end("station_gone")
-            if not self._line.alive:
-                self.end("bug")
+            if not (self._line.alive and self._capture.alive):
+                self.end(_BUG)
 
     def _close(self) -> None:
-        if self._line.recording_id:
+        if self._line.recording_id and self._ending != _BUG:  # after a bug the next recorder goes on with it
             self._line.end(self._ending)
         self._capture.stop()
         self._line.stop()
@@ -100,7 +107,7 @@ class Recorder:
             case told.NoteEvent(event, body):
                 self._line.note(event, body)
             case told.OpenCamera(address):
-                self._use(address)
+                self._preview(address)
             case told.Quit():
                 self.end("quit")
             case _:
@@ -115,6 +122,13 @@ class Recorder:
             self._tell(told.Trouble("recorder.refused", f"{running} is being recorded"))
         elif self._use(start.camera) and not running:
             self._line.begin(start)
+
+    def _preview(self, address: str) -> None:
+        running = self._line.recording_id
+        if running and address != self._capture.state.address:
+            self._tell(told.Trouble("recorder.refused", f"{running} is being recorded"))
+        else:
+            self._use(address)
 
     def _use(self, address: str) -> bool:
         if address and not address.startswith(_FILMS):
@@ -138,7 +152,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the program. 0: ended as asked; 3: one is already running for this folder."""
+    """Run the program. 0: ended as asked; 1: by a bug; 3: one is already running for this folder."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     keep_memory_private()
     recorder = Recorder(StationFolder(args.folder), args.orphan_s)
@@ -153,4 +167,4 @@ def run(args: argparse.Namespace) -> int:
     except ProgramError as trouble:
         log.info("%s", trouble)
         return EXIT_ALREADY_RUNNING
-    return EXIT_OK
+    return EXIT_BUG if recorder.failed else EXIT_OK

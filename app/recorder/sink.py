@@ -135,9 +135,8 @@ class Take:
         log.error("recording cannot go on: %s", trouble.strerror)
         self._encoder = None  # its muxer is never asked again
         self._writer.disk_failed()
-        full = trouble.errno == errno.ENOSPC
-        self._tell(Trouble("recorder.disk_full" if full else "recorder.disk_failed", trouble.strerror or ""))
-        reason = "disk_full" if full else "disk_failed"
+        reason = disk_word(trouble)
+        self._tell(Trouble(f"recorder.{reason}", trouble.strerror or ""))
         try:
             root = self._writer.close(reason)
         except OSError:
@@ -160,3 +159,8 @@ class Take:
             writer.head,
             self._last_sync_us,
         )
+
+
+def disk_word(trouble: OSError) -> str:
+    """disk_full or disk_failed."""
+    return "disk_full" if trouble.errno == errno.ENOSPC else "disk_failed"

@@ -110,6 +110,12 @@ def test_full_disk_closes_from_the_reserve(tmp_path: Path, record, keys: Recordi
     assert (verdict.closed, verdict.fragments) == (True, 6)
 
 
+def test_disk_without_room_for_the_first_record(tmp_path: Path, record) -> None:
+    with pytest.raises(OSError):
+        record(tmp_path / "r1", write=Disk(100, OSError(errno.ENOSPC, "No space left on device")).write)
+    assert not (tmp_path / "r1").exists()
+
+
 def test_crash_during_recovery_finds_everything_again(
     tmp_path: Path, record, keys: RecordingKeys, public_key: str
 ) -> None:

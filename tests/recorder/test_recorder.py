@@ -14,6 +14,7 @@ import pytest
 
 from app.evidence.export import export_mp4
 from app.evidence.journal import Signer
+from app.evidence.reader import DecryptedRecording, recording_parts
 from app.evidence.verify import Verdict, verify_recording
 from app.frames import FrameReader
 from app.platform import process_alive
@@ -46,6 +47,17 @@ def kinds(folder: Path) -> list[str]:
     return [record["kind"] for record in records(folder)]
 
 
+def plays_encrypted(folder: Path) -> None:
+    """Straight from the encrypted part: all pictures, and those from one second on after a jump."""
+    (part,) = recording_parts(folder)
+    with DecryptedRecording(folder, KEY, part) as data, av.open(data) as film:
+        stream = film.streams.video[0]
+        assert sum(1 for _ in film.decode(stream)) == sum(piece.frames for piece in part.pieces)
+        film.seek(1_000_000, stream=stream)
+        frame = next(frame for frame in film.decode(stream) if frame.pts >= 1_000_000 - 2)
+        assert frame.pts == pytest.approx(1_000_000, abs=2)
+
+
 def test_records_verifies_and_exports_with_the_times_of_capture(station, film: Path, tmp_path: Path) -> None:
     station.up()
     station.begin(f"file:{film}?epoch_us={now_us()}", meta={"parcel": "SF1"})
@@ -63,6 +75,7 @@ def test_records_verifies_and_exports_with_the_times_of_capture(station, film: P
     assert (verdict.head, verdict.root, verdict.frames) == (closed.head, closed.root, closed.frames)
     assert closed.dropped == 0
     assert "event" in kinds(station.recording)
+    plays_encrypted(station.recording)
     exported = export_mp4(station.recording, KEY, tmp_path / "out.mp4")
     times = times_in(tmp_path / "out.mp4")
     assert exported.frames == closed.frames == len(times)
@@ -251,6 +264,8 @@ def test_what_is_refused(station, film: Path) -> None:
     station.until_fragments(1)
     station.begin(f"file:{film}", "r2")
     assert station.until_kind(told.Trouble).code == "recorder.refused"
+    station.send(told.OpenCamera(f"file:{film}?loop=1"))
+    assert station.until_kind(told.Trouble).code == "recorder.refused"
     station.send(told.NoteEvent("card.kept", {"weight": 1.5}))
     assert station.until_kind(told.Trouble).code == "recorder.event_refused"
     station.send(told.Stop("sealed"))
@@ -308,3 +323,13 @@ def test_full_disk_drops_the_last_fragment_whole_and_seals(station, film: Path, 
         station.line.close()
         stop_program(station.folder.recorder_lock)
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_disk_that_is_full_from_the_start_leaves_nothing_half_begun(station, film: Path, tmp_path: Path) -> None:
+    station.up()
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file where the folder should be")
+    station.begin(f"file:{film}", folder=str(blocked))
+    assert station.until_kind(told.Trouble).code == "recorder.disk_failed"
+    station.begin(f"file:{film}")  # elsewhere it works
+    station.until_fragments(1)
