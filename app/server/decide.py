@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
 from app.core.cards import CardState
-from app.core.errors import BadInput
 from app.keys import Signer
+from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import card, feed, sealed
 from app.wire import Decision, FeedPage, Signed, sign_statement
@@ -86,7 +86,7 @@ def _decision(deciding: Deciding, station_id: str, row: Any) -> Signed:
 
 
 def feed_page(connection: Connection, centre: OpenCentre, station_id: str, after: str, now_ms: int) -> Signed:
-    """A signed page of what is new for a station. Raises BadInput("feed.cursor") for a cursor of another epoch."""
+    """A signed page of what is new for a station. Raises Refusal("feed.cursor") for a cursor of another epoch."""
     wanted = and_(feed.c.station == station_id, feed.c.id > _position(after, centre.epoch))
     rows = connection.execute(select(feed).where(wanted).order_by(feed.c.id).limit(_PAGE + 1)).all()
     shown = rows[:_PAGE]
@@ -106,5 +106,5 @@ def _position(cursor: str, epoch: str) -> int:
         return 0
     of_epoch, _, number = cursor.rpartition(".")
     if of_epoch != epoch or not number.isdigit():
-        raise BadInput("feed.cursor", cursor[:80])
+        raise Refusal("feed.cursor", 410)
     return int(number)

@@ -17,9 +17,10 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from app.core.audit import GENESIS, EventKind, SignedEvent, digest
 from app.core.cards import CardState
-from app.core.errors import BadInput, EvidenceTrouble
+from app.core.errors import EvidenceTrouble
 from app.keys import Verify, verifier
 from app.server.decide import Deciding, decide, waiting_for
+from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import alarm, card, event, log_leaf, meta, sealed, station
 from app.store.db import reading, transaction
@@ -48,7 +49,7 @@ class Checked:
 def register(centre: OpenCentre, signed: Signed, now_ms: int) -> None:
     """Let a rehearsal station join: it names its key and signs with it. Joining again changes nothing.
 
-    Raises BadInput: station.introduction (not what it should be), station.taken (the name belongs to another key).
+    Raises Refusal: station.introduction (not what it should be), station.taken (the name belongs to another key).
     """
     stated = _introduction(signed)
     key = bytes.fromhex(stated.public_key)
@@ -59,7 +60,7 @@ def register(centre: OpenCentre, signed: Signed, now_ms: int) -> None:
         if known is None:
             connection.execute(insert(station), row)
         elif known != key:
-            raise BadInput("station.taken", stated.station)
+            raise Refusal("station.taken", 409)
 
 
 def _introduction(signed: Signed) -> Introduction:
@@ -67,15 +68,15 @@ def _introduction(signed: Signed) -> Introduction:
         claimed = Introduction.model_validate(json.loads(signed.text))
         return open_statement(Introduction, signed, verifier(bytes.fromhex(claimed.public_key)))
     except (ValueError, EvidenceTrouble) as wrong:
-        raise BadInput("station.introduction") from wrong
+        raise Refusal("station.introduction") from wrong
 
 
 def take(centre: OpenCentre, batch: EventBatch, now_ms: int) -> BatchAnswer:
-    """Take a batch; the answer's receipt is signed after the commit. Raises BadInput("station.unknown")."""
+    """Take a batch; the answer's receipt is signed after the commit. Raises Refusal("station.unknown")."""
     with reading(centre.engine) as connection:
         known = connection.execute(select(station).where(station.c.id == batch.station)).first()
     if known is None:
-        raise BadInput("station.unknown", batch.station)
+        raise Refusal("station.unknown", 404)
     verify = verifier(known.public_key)
     checked = [check(sent.signed_event(), batch.station, verify) for sent in batch.events]
     deciding = Deciding(centre.centre.tenant, centre.signer, now_ms)

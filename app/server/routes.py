@@ -22,26 +22,16 @@ from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from app import __version__
-from app.core.errors import BadInput, StorageTrouble
+from app.core.errors import StorageTrouble
 from app.server.decide import feed_page
 from app.server.intake import register, take
+from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.store.db import reading
 from app.wire import DIGEST_HEADER, MOST_BYTES, MOST_EVENTS, EventBatch, Signed, content_digest
 
 MOST_BODY = 4 << 20
 """Bytes of a request: the events in base64, their signatures and the sealed blobs."""
-
-_STATUS = {
-    "digest": 400,
-    "format": 400,
-    "station.introduction": 400,
-    "station.loopback_only": 403,
-    "station.unknown": 404,
-    "station.taken": 409,
-    "feed.cursor": 410,
-    "too_large": 413,
-}
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +54,7 @@ def make_app(
         yield
 
     app = FastAPI(title="Card Intake centre", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_exception_handler(BadInput, _refuse)
+    app.add_exception_handler(Refusal, _refuse)
     app.add_exception_handler(StorageTrouble, _storage)
 
     @app.post("/v1/stations")
@@ -103,26 +93,26 @@ def _json(model: BaseModel) -> Response:
 
 
 async def _read(request: Request, kind: type[M]) -> M:
-    """The body, its digest checked before a byte of it is parsed. Raises BadInput: too_large, digest, format."""
+    """The body, its digest checked before a byte of it is parsed. Raises Refusal: too_large, digest, format."""
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
         if size > MOST_BODY:
-            raise BadInput("too_large")
+            raise Refusal("too_large", 413)
         parts.append(part)
     body = b"".join(parts)
     if request.headers.get(DIGEST_HEADER) != content_digest(body):
-        raise BadInput("digest")
+        raise Refusal("digest")
     try:
         return kind.model_validate_json(body)
     except ValidationError as wrong:
-        raise BadInput("format", f"{wrong.error_count()} errors") from wrong
+        raise Refusal("format", detail=f"{wrong.error_count()} errors") from wrong
 
 
 def _within_limits(batch: EventBatch) -> None:
     events = batch.events
     if len(events) > MOST_EVENTS or (len(events) > 1 and sum(len(event.data) for event in events) > MOST_BYTES):
-        raise BadInput("too_large")
+        raise Refusal("too_large", 413)
 
 
 def _from_loopback(request: Request) -> None:
@@ -133,16 +123,18 @@ def _from_loopback(request: Request) -> None:
             return
     except ValueError:
         pass
-    raise BadInput("station.loopback_only")
+    raise Refusal("station.loopback_only", 403)
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:
-    code = getattr(error, "code", "format")
-    return JSONResponse({"code": code, "detail": getattr(error, "detail", "")}, _STATUS.get(code, 400))
+    if not isinstance(error, Refusal):
+        raise error
+    return JSONResponse({"code": error.code, "detail": error.detail}, error.status)
 
 
 async def _storage(_request: Request, error: Exception) -> Response:
     """Disk or database: the station keeps what it has and comes again."""
-    code = getattr(error, "code", "store.io")
-    _log.error("%s", code)
-    return JSONResponse({"code": code, "detail": ""}, 503, {"Retry-After": "5"})
+    if not isinstance(error, StorageTrouble):
+        raise error
+    _log.error("%s", error.code)
+    return JSONResponse({"code": error.code, "detail": ""}, 503, {"Retry-After": "5"})

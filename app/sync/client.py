@@ -19,14 +19,14 @@ _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
 
 class CentreRefused(Unavailable):
-    """The centre answered, but not as wished. `status` is HTTP's, `wait_ms` what Retry-After asked for, 0 if nothing.
+    """The centre answered, but not as wished: code sync.refused.
 
-    Codes: sync.refused, or the centre's own for what the station must act upon (station.unknown, feed.cursor,
-    too_large).
+    `reason` is the centre's own code, `status` HTTP's, `wait_ms` what Retry-After asked for (0: nothing).
     """
 
-    def __init__(self, code: str, status: int, wait_ms: int, detail: str) -> None:
-        super().__init__(code, detail)
+    def __init__(self, reason: str, status: int, wait_ms: int = 0) -> None:
+        super().__init__("sync.refused", f"{status} {reason}".strip())
+        self.reason = reason
         self.status = status
         self.wait_ms = wait_ms
 
@@ -100,19 +100,15 @@ class CentreClient:
         try:
             return kind.model_validate_json(answer.content)
         except ValidationError as wrong:
-            raise CentreRefused("sync.refused", answer.status_code, 0, "answer not understood") from wrong
-
-
-_ACTED_UPON = ("station.unknown", "feed.cursor", "too_large")
+            raise CentreRefused("answer not understood", answer.status_code) from wrong
 
 
 def _refusal(answer: httpx.Response) -> CentreRefused:
     try:
-        code = str(answer.json()["code"])[:80]
+        reason = str(answer.json()["code"])[:80]
     except (ValueError, KeyError, TypeError):
-        code = ""
-    told = code if code in _ACTED_UPON else "sync.refused"
-    return CentreRefused(told, answer.status_code, _wait_ms(answer), f"{answer.status_code} {code}")
+        reason = ""
+    return CentreRefused(reason, answer.status_code, _wait_ms(answer))
 
 
 def _wait_ms(answer: httpx.Response) -> int:

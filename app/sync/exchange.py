@@ -57,7 +57,7 @@ class Exchange:
         try:
             await self._push()
         except CentreRefused as refused:
-            if refused.code != "station.unknown" or not await self._ask(lambda store: store.rehearsal):
+            if refused.reason != "station.unknown" or not await self._ask(lambda store: store.rehearsal):
                 raise
             await self.client.register(await self._ask(lambda store: store.introduction()))
             await self._push()
@@ -83,7 +83,7 @@ class Exchange:
         try:
             answer = await self.client.send(batch)
         except Unavailable as trouble:
-            if not isinstance(trouble, CentreRefused) or trouble.status >= 500 or trouble.code == "too_large":
+            if not isinstance(trouble, CentreRefused) or trouble.status >= 500 or trouble.reason == "too_large":
                 self.size = self.size.halved()
             raise
         return await self._take(answer)
@@ -110,7 +110,7 @@ class Exchange:
             try:
                 page = await self.client.feed(station, cursor)
             except CentreRefused as refused:
-                if refused.code != "feed.cursor" or not cursor:
+                if refused.reason != "feed.cursor" or not cursor:
                     raise
                 await self._ask(lambda store: store.forget_cursor())
                 continue
