@@ -36,14 +36,14 @@ from app.rehearsal.timeline import FPS, Timeline, make_timeline
 Pixels = npt.NDArray[Any]
 Progress = Callable[[int, int], None]
 
-STUDIO_VERSION = 3
+STUDIO_VERSION = 5
 """Part of the cache key: raise it when the same deck would give other pixels."""
 
 SIZES: dict[str, tuple[int, int]] = {"1080p": (1920, 1080), "720p": (1280, 720), "360p": (640, 360)}
 
-_DEFOCUS_PX = {"easy": 0.45, "typical": 0.75, "hard": 1.15}
-_GLOSS = {"easy": 26.0, "typical": 70.0, "hard": 150.0}
-_NOISE = 2.4
+_DEFOCUS_PX = {"easy": 0.45, "typical": 0.62, "hard": 1.1}
+_GLOSS = {"easy": 26.0, "typical": 60.0, "hard": 150.0}
+_NOISE = 2.0
 _VIEW_MM = 158.0
 """Width of the table that the camera sees."""
 

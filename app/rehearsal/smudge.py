@@ -29,7 +29,7 @@ def smudge_digit(card: PrintedCard, plan: CardPlan) -> PrintedCard:
     zone = cv2.GaussianBlur(zone, (0, 0), card.ppm * 0.1)[..., None]
     ground = np.median(image[round(y0) : round(y1), round(box.x * card.ppm) : round(x1)].reshape(-1, 3), axis=0)
     # Wetted ink: the strokes run into each other and pale, so that 3, 6, 8 and 9 look alike; none is invented.
-    run = cv2.GaussianBlur(image, (0, 0), sigmaX=card.ppm * 0.34, sigmaY=card.ppm * 0.42).astype(np.float32)
-    run += (ground.astype(np.float32) - run) * 0.3
+    blurred = cv2.GaussianBlur(image, (0, 0), sigmaX=card.ppm * 0.24, sigmaY=card.ppm * 0.3)
+    run = blurred * np.float32(0.8) + ground.astype(np.float32) * np.float32(0.2)
     worn = image + (run - image) * zone
     return replace(card, image=np.clip(worn, 0, 255).astype(np.uint8))
