@@ -6,6 +6,7 @@ from dataclasses import replace
 from uuid import UUID, uuid5
 
 from app.core.cards import CardRead, CardState, FieldReading, FieldState, alternatives, settle
+from app.core.codes import tidy
 from app.core.parcels import CardDraft, Reason
 from app.core.products import UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern
 from app.core.states import Ask, Question, Visit
@@ -88,6 +89,12 @@ def preselected(question: Question, pattern: FieldPattern | None) -> int | None:
     return next((i for i, option in enumerate(question.options) if option.check_holds), None)
 
 
+def shows_no_card(read: CardRead, waybill: str) -> bool:
+    """True when nothing of a card was read: the parcel itself, a hand, a sheet of paper, a card lying face up."""
+    codes = [code for code in read.barcodes if tidy(code.text) != waybill]
+    return not (codes or read.gtin or read.number.chars or read.pin.chars)
+
+
 def draft_of(
     visit: Visit,
     read: CardRead,
@@ -115,5 +122,5 @@ def draft_of(
         t_video_us=max(0, read.best_us - visit.first_us),
         verdict=verdict,
         reasons=reasons,
-        tag=visit.tag,
+        tag=visit.tag_during(read.first_us, read.best_us),
     )

@@ -288,6 +288,18 @@ class Tag:
     simulated: bool
 
 
+@dataclass(frozen=True, slots=True)
+class TagStay:
+    """A chip alone in the reader's field from `from_us` to `until_us` (None: still there), monotonic µs."""
+
+    tag: Tag
+    from_us: int
+    until_us: int | None = None
+
+    def overlaps(self, first_us: int, last_us: int) -> bool:
+        return self.from_us <= last_us and (self.until_us is None or self.until_us >= first_us)
+
+
 class CardState(StrEnum):
     """Where a card stands. Kept here, received by the centre, then the centre's decision; each visible."""
 

@@ -197,9 +197,10 @@ class CardWasRead:
 
 @dataclass(frozen=True, slots=True)
 class TagSeen:
-    """The NFC reader saw exactly one chip (None: the field is empty again)."""
+    """At `at_us` (monotonic) the NFC reader's field changed to exactly one chip, or (None) to none or several."""
 
     tag: Tag | None
+    at_us: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from app.core.asking import (
     pattern_of,
     preselected,
     settled_by_check,
+    shows_no_card,
     with_field,
 )
-from app.core.cards import CardRead, CardState, Guidance, Sighting, Tag
+from app.core.cards import CardRead, CardState, Guidance, Sighting
 from app.core.effects import (
     AcknowledgeRead,
     ChangeCard,
@@ -79,8 +80,8 @@ def when_opening(state: Opening, event: Event, rules: Rules) -> Step | None:
             return queue(state, read)
         case CardSighted(sighting) if state.began and shows_card(sighting):
             return Reading(state.visit, sighting), ()
-        case TagSeen(tag):
-            return with_visit(state, with_tag(state.visit, tag)), ()
+        case TagSeen(tag, at_us):
+            return with_visit(state, state.visit.with_tag(tag, at_us)), ()
         case KeyPressed(Key.SPACE) if state.began:
             return Waiting(state.visit), ()
         case CodeScanned(text):
@@ -104,17 +105,15 @@ def when_waiting(state: Waiting, event: Event, rules: Rules) -> Step | None:
             return _sighted_while_waiting(state, sighting)
         case CardLeftTooEarly():
             return replace(state, notice=Notice("card.left-too-early")), (Play(Sound.ASK),)
-        case TagSeen(tag):
-            return replace(state, visit=with_tag(state.visit, tag)), ()
+        case TagSeen(tag, at_us):
+            return with_visit(state, state.visit.with_tag(tag, at_us)), ()
         case KeyPressed(Key.SPACE):
             return Counting(state.visit), ()
         case KeyPressed(Key.F5):
             return replace(state, settled=False, notice=None), (ReadAgain(),)
         case KeyPressed(Key.F2) if state.visit.counted:
             last = state.visit.counted[-1]
-            # The chip still lies there and will not be told of again: it belongs to the card that is read anew.
-            again = with_visit(state, replace(state.visit, tag=last.tag))
-            return again, (ChangeCard(last.card_id, CardState.WITHDRAWN, ()), ReadAgain())
+            return state, (ChangeCard(last.card_id, CardState.WITHDRAWN, ()), ReadAgain())
         case CodeScanned(text):
             return replace(state, notice=misfit(text)), (Play(Sound.WRONG_CODE),)
         case _:
@@ -139,8 +138,8 @@ def when_reading(state: Reading, event: Event, rules: Rules) -> Step | None:
             return Waiting(state.visit, sighting=sighting), ()
         case CardLeftTooEarly():
             return Waiting(state.visit, notice=Notice("card.left-too-early")), (Play(Sound.ASK),)
-        case TagSeen(tag):
-            return replace(state, visit=with_tag(state.visit, tag)), ()
+        case TagSeen(tag, at_us):
+            return with_visit(state, state.visit.with_tag(tag, at_us)), ()
         case KeyPressed(Key.F5 | Key.F2):
             return state, (ReadAgain(),)
         case CodeScanned():
@@ -170,8 +169,8 @@ def when_asking(state: Asking, event: Event, rules: Rules) -> Step | None:
             return replace(state, sighting=sighting), ()
         case CardLeftTooEarly():
             return state, ()
-        case TagSeen(tag):
-            return replace(state, visit=replace(state.visit, next_tag=tag)), ()
+        case TagSeen(tag, at_us):
+            return with_visit(state, state.visit.with_tag(tag, at_us)), ()
         case CodeScanned(text):
             return replace(state, notice=misfit(text)), (Play(Sound.WRONG_CODE),)
         case _:
@@ -190,8 +189,8 @@ def when_saving(state: Saving, event: Event, rules: Rules) -> Step | None:
             return queue(state, read)
         case CardSighted() | CardLeftTooEarly() | CodeScanned():
             return state, ()
-        case TagSeen(tag):
-            return replace(state, visit=replace(state.visit, next_tag=tag)), ()
+        case TagSeen(tag, at_us):
+            return with_visit(state, state.visit.with_tag(tag, at_us)), ()
         case _:
             return None
 
@@ -199,10 +198,13 @@ def when_saving(state: Saving, event: Event, rules: Rules) -> Step | None:
 def take(visit: Visit, read: CardRead, rules: Rules) -> Step:
     """A card was read: keep it if nothing is open, else ask.
 
-    A read that is settled already, or of a card that was shown before the recording began, is only acknowledged.
+    A read that is settled already, or of a card that was shown before the recording began, is only acknowledged; so is
+    one in which nothing of a card was found, which the clerk is told.
     """
-    if is_settled(visit, read):
-        following, effects = next_in_line(visit, Waiting(visit, settled=True), rules)
+    nothing = shows_no_card(read, visit.expected.waybill)
+    if nothing or is_settled(visit, read):
+        notice = Notice("card.nothing-read") if nothing else None
+        following, effects = next_in_line(visit, Waiting(visit, settled=True, notice=notice), rules)
         return following, (AcknowledgeRead(read.read_id), *effects)
     return _go_on(visit, settled_by_check(read, rules.catalogue), rules, ())
 
@@ -223,20 +225,6 @@ def shows_card(sighting: Sighting) -> bool:
     return sighting.quad is not None and sighting.guidance is not Guidance.EMPTY
 
 
-def with_tag(visit: Visit, tag: Tag | None) -> Visit:
-    """The visit with the chip that lies on the reader; a chip that was lifted still belongs to the card in hand.
-
-    A chip that came with an earlier card of the parcel is that card's, still lying there.
-    """
-    known = tag is None or any(card.tag is not None and card.tag.uid == tag.uid for card in visit.counted)
-    return visit if known else replace(visit, tag=tag)
-
-
-def after_card(visit: Visit) -> Visit:
-    """The visit once a card is settled: the chip that came meanwhile is the next card's."""
-    return replace(visit, tag=visit.next_tag, next_tag=None)
-
-
 def _go_on(visit: Visit, read: CardRead, rules: Rules, reasons: tuple[Reason, ...]) -> Step:
     question = next_question(read, rules.catalogue)
     if question is None:
@@ -251,8 +239,7 @@ def _save(visit: Visit, read: CardRead, rules: Rules, verdict: CardState, reason
 
 
 def _saved(state: Saving, visit: Visit, notice: Notice, sound: Sound, rules: Rules) -> Step:
-    rest = after_card(visit)
-    following, effects = next_in_line(rest, Waiting(rest, settled=True, notice=notice), rules)
+    following, effects = next_in_line(visit, Waiting(visit, settled=True, notice=notice), rules)
     return following, (AcknowledgeRead(state.draft.read_id), Play(sound), *effects)
 
 
@@ -304,7 +291,7 @@ def _put_aside(state: Asking, rules: Rules) -> Step:
     """Read the card in question again. If another was shown meanwhile, that one comes first: it lies there now."""
     visit = state.visit
     if visit.pending:
-        following, effects = next_in_line(after_card(visit), Waiting(visit), rules)
+        following, effects = next_in_line(visit, Waiting(visit), rules)
     else:
         following, effects = Reading(visit, state.sighting), (ReadAgain(),)
     return following, (AcknowledgeRead(state.read.read_id), *effects)

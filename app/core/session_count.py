@@ -33,7 +33,7 @@ from app.core.events import (
 )
 from app.core.parcels import Reason, WayOut
 from app.core.rules import Rules, Step
-from app.core.session_cards import is_settled, next_in_line, queue, take, with_tag
+from app.core.session_cards import is_settled, next_in_line, queue, take
 from app.core.states import (
     REJECT_REASONS,
     SHOTS_NEEDED,
@@ -71,8 +71,8 @@ def when_counting(state: Counting, event: Event, rules: Rules) -> Step | None:
             return take(state.visit, read, rules)
         case CardSighted():
             return state, ()
-        case TagSeen(tag):
-            return replace(state, visit=with_tag(state.visit, tag)), ()
+        case TagSeen(tag, at_us):
+            return with_visit(state, state.visit.with_tag(tag, at_us)), ()
         case CodeScanned():
             return state, (Play(Sound.WRONG_CODE),)
         case _:
@@ -117,10 +117,8 @@ def when_rejecting(state: Rejecting, event: Event, rules: Rules) -> Step | None:
             return queue(state, read)
         case KeyPressed() | CardSighted():
             return state, ()
-        case TagSeen(tag) if isinstance(state.back_to, Asking):
-            return with_visit(state, replace(state.visit, next_tag=tag)), ()
-        case TagSeen(tag):
-            return with_visit(state, with_tag(state.visit, tag)), ()
+        case TagSeen(tag, at_us):
+            return with_visit(state, state.visit.with_tag(tag, at_us)), ()
         case CodeScanned():
             return state, (Play(Sound.WRONG_CODE),)
         case _:

@@ -57,7 +57,7 @@ from app.core.events import (
 )
 from app.core.parcels import Role, TrayCard
 from app.core.rules import Rules, Step
-from app.core.session_cards import after_card, next_in_line
+from app.core.session_cards import next_in_line
 from app.core.session_count import WANTED, what_is_left, when_sealing
 from app.core.states import (
     Asking,
@@ -231,7 +231,7 @@ def _taken_up(state: Paused, rules: Rules) -> Step:
 
 def _read_afresh(visit: Visit, rules: Rules) -> Step:
     if visit.pending:
-        return next_in_line(after_card(visit), Waiting(visit), rules)
+        return next_in_line(visit, Waiting(visit), rules)
     return Waiting(visit, notice=Notice("card.read-again")), (ReadAgain(),)
 
 
@@ -267,7 +267,7 @@ def _meanwhile(state: Paused, event: Event, rules: Rules) -> Step | None:
 
 
 def _kept_meanwhile(state: Paused, visit: Visit, read_id: str) -> Step:
-    return replace(state, back_to=Waiting(after_card(visit), settled=True)), (AcknowledgeRead(read_id),)
+    return replace(state, back_to=Waiting(visit, settled=True)), (AcknowledgeRead(read_id),)
 
 
 def bystander(state: State, event: Event) -> Step | None:

@@ -6,9 +6,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
-from app.core.cards import Alternative, CardRead, CardState, Sighting, Tag
+from app.core.cards import Alternative, CardRead, CardState, Sighting, Tag, TagStay
 from app.core.events import Device
 from app.core.parcels import CardDraft, EarlierParcel, ExpectedParcel, OpenParcel, Operator, Reason, TrayCard, WayOut
+
+_STAYS_KEPT = 16
+"""Chips of the last cards: a card that is asked about may be several behind the one on the reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Visit:
     """A parcel in work: who works on it, what was declared, the cards kept so far, the chip on the reader.
 
     `first_us` is the monotonic time of the recording's first frame (0 until the recorder told it); `pending` holds
-    reads that came while an earlier card was still being asked about; `next_tag` the chip that came meanwhile.
+    reads that came while an earlier card was still being asked about; `stays` the last chips that lay on the reader.
     """
 
     operator: Operator
@@ -34,8 +37,7 @@ class Visit:
     cards: tuple[TrayCard, ...] = ()
     shots: tuple[int, ...] = ()
     first_us: int = 0
-    tag: Tag | None = None
-    next_tag: Tag | None = None
+    stays: tuple[TagStay, ...] = ()
     pending: tuple[CardRead, ...] = ()
 
     @property
@@ -55,6 +57,28 @@ class Visit:
     def difference(self) -> int:
         """Found minus declared; 0 for a parcel that nobody announced."""
         return self.found - self.expected.declared if self.expected.declared else 0
+
+    @property
+    def tag(self) -> Tag | None:
+        """The chip that lies on the reader now."""
+        return self.stays[-1].tag if self.stays and self.stays[-1].until_us is None else None
+
+    def tag_during(self, first_us: int, last_us: int) -> Tag | None:
+        """The chip that lay on the reader while a card was read; None when there was none, or more than one.
+
+        A chip that came with an earlier card of the parcel is that card's, still lying there.
+        """
+        taken = {card.tag.uid for card in self.counted if card.tag is not None}
+        stays = [stay for stay in self.stays if stay.tag.uid not in taken and stay.overlaps(first_us, last_us)]
+        seen = {stay.tag.uid: stay.tag for stay in stays}
+        return next(iter(seen.values())) if len(seen) == 1 else None
+
+    def with_tag(self, tag: Tag | None, at_us: int) -> Visit:
+        """The visit after the reader's field changed."""
+        stays = tuple(replace(s, until_us=at_us) if s.until_us is None else s for s in self.stays)
+        if tag is not None:
+            stays = (*stays, TagStay(tag, at_us))
+        return replace(self, stays=stays[-_STAYS_KEPT:])
 
     def with_card(self, card: TrayCard) -> Visit:
         """The visit after `card` was added or changed."""

@@ -28,6 +28,9 @@ from app.core.states import (
 PAUSE_US = 700_000
 """How long the autopilot leaves a screen before it acts: long enough to be seen."""
 
+STUCK_US = 3_000_000
+"""An act that changed nothing for so long is not tried again; a card that is stuck goes to review."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrueCard:
@@ -69,11 +72,12 @@ class Autoplay:
         else:
             self._state, self._since_us, self._acted = state, around.mono_us, False
         self.over = self.over or (isinstance(state, Idle) and state.last is not None)
-        if self.taken_over or self._acted or around.mono_us - self._since_us < PAUSE_US:
+        stood_us = around.mono_us - self._since_us
+        if self.taken_over or stood_us < (STUCK_US if self._acted else PAUSE_US):
             return
-        event = self._next(state)
+        event = KeyPressed(Key.F7) if self._acted and isinstance(state, Asking) else self._next(state)
         if event is not None:
-            self._acted = True
+            self._acted, self._since_us = True, around.mono_us
             self._post(event)
 
     def _next(self, state: State) -> Event | None:

@@ -42,10 +42,15 @@ class Filming:
     that it may not have heard.
     """
 
-    def __init__(self, plan: ProgramPlan, post: Post, adjust: Adjust, on_closed: Closed, clock: Clock) -> None:
-        self._post, self._adjust, self._on_closed, self._clock = post, adjust, on_closed, clock
+    def __init__(self, plan: ProgramPlan, post: Post, adjust: Adjust, clock: Clock) -> None:
+        self._post, self._adjust, self._clock = post, adjust, clock
+        self._on_closed: Closed = lambda _closed: None
         self._tape = _Tape()
         self._link = ProgramLink(plan, self._say_all_again, self._hear, self._gone)
+
+    def on_closed(self, tell: Closed) -> None:
+        """Call `tell` (in the link's thread) when a recording is sealed. Set it before `start`."""
+        self._on_closed = tell
 
     def start(self) -> None:
         self._link.start()
@@ -73,7 +78,7 @@ class Filming:
         self._send(self._tape.start)
 
     def end(self, reason: str) -> None:
-        """Close the recording; `on_closed` is called when it is sealed."""
+        """Close the recording; who set `on_closed` is told when it is sealed."""
         self._tape.stopping = True
         self._send(told.Stop(reason))
 

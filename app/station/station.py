@@ -32,7 +32,7 @@ class Station:
     def __init__(self, rules: Rules, mono_us: Callable[[], int], wall_us: Callable[[], int]) -> None:
         self._rules = rules
         self._mono_us, self._wall_us = mono_us, wall_us
-        self._inbox: queue.SimpleQueue[Event | Change] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Event | Change | Faulted] = queue.SimpleQueue()
         self._perform: Callable[[Effect], None] = lambda _effect: None
         self._shows: list[Show] = []
         self._wake: Callable[[], None] = lambda: None
@@ -92,12 +92,15 @@ class Station:
                 time.sleep(0.01)
         return True
 
-    def fault(self, code: str, detail: str) -> None:
-        """A bug was met: nothing is taken in any more; what is kept stays kept."""
-        self.state = Faulted(code, detail)
-        self._show()
+    def fail(self, code: str, detail: str) -> None:
+        """A bug was met (any thread may say so): nothing is taken in any more; what is kept stays kept."""
+        self._inbox.put(Faulted(code, detail))
+        self._wake()
 
-    def _take(self, item: Event | Change) -> None:
+    def _take(self, item: Event | Change | Faulted) -> None:
+        if isinstance(item, Faulted):
+            self.state = item
+            return
         if callable(item):
             self.around = item(self.around)
             return

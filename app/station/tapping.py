@@ -23,8 +23,8 @@ _PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 class Tapping:
     """Polls the reader; only ever lists chips, never writes. Reopens a lost reader with growing pauses."""
 
-    def __init__(self, open_reader: Open, post: Post, adjust: Adjust) -> None:
-        self._open, self._post, self._adjust = open_reader, post, adjust
+    def __init__(self, open_reader: Open, post: Post, adjust: Adjust, mono_us: Callable[[], int]) -> None:
+        self._open, self._post, self._adjust, self._mono_us = open_reader, post, adjust, mono_us
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nfc", daemon=True)
 
@@ -58,7 +58,8 @@ class Tapping:
             uids = tuple(sorted(s.target.uid.hex() for s in seen))
             if uids != last:
                 last = uids
-                self._post(TagSeen(_tag(seen[0], reader.info.simulated) if len(seen) == 1 else None))
+                tag = _tag(seen[0], reader.info.simulated) if len(seen) == 1 else None
+                self._post(TagSeen(tag, self._mono_us()))
 
     def _tell_ready(self, reader: NfcReader, was_lost: bool) -> None:
         info = reader.info

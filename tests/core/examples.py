@@ -150,7 +150,7 @@ _EVENTS: Mapping[type, Sequence[Event]] = {
     CardSighted: (CardSighted(SEEN), CardSighted(EMPTY)),
     CardLeftTooEarly: (CardLeftTooEarly(),),
     CardWasRead: (CardWasRead(card_read("read-0")), CardWasRead(card_read("read-1")), CardWasRead(card_read("read-2"))),
-    TagSeen: (TagSeen(TAG), TagSeen(None)),
+    TagSeen: (TagSeen(TAG, 1_000_000), TagSeen(None, 2_000_000)),
     CardSaved: (CardSaved(kept(DRAFT)),),
     CardWasDuplicate: (CardWasDuplicate("read-1", "0042", True, 1),),
     CardChanged: (CardChanged(replace(FIRST, state=CardState.AT_CENTRE)),),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.core.cards import UNREADABLE, CardState, FieldReading, FieldState, typed
+from app.core.cards import UNREADABLE, Barcode, CardState, FieldReading, FieldState, typed
 from app.core.effects import (
     AcknowledgeRead,
     Announce,
@@ -483,7 +483,7 @@ def test_esc_leaves_the_reject_dialog_without_harm() -> None:
 
 def test_f2_takes_the_last_card_back_and_reads_it_anew() -> None:
     walk = at_work()
-    walk.on(TagSeen(TAG), CardWasRead(card_read("a")))
+    walk.on(TagSeen(TAG, 900_000), CardWasRead(card_read("a")))
     card = walk.saved()
     walk.key(Key.F2)
     assert walk.effects == (ChangeCard(card.card_id, CardState.WITHDRAWN, ()), ReadAgain())
@@ -496,14 +496,36 @@ def test_f2_takes_the_last_card_back_and_reads_it_anew() -> None:
 
 def test_a_chip_belongs_to_the_card_it_came_with() -> None:
     walk = at_work(replace(EXPECTED, declared=3))
-    walk.on(TagSeen(TAG), TagSeen(None), CardWasRead(card_read("a", pin=COVERED)))
+    walk.on(TagSeen(TAG, 900_000), TagSeen(None, 2_500_000), CardWasRead(card_read("a", pin=COVERED)))
     second = replace(TAG, uid="04FFFFFFFFFFFF")
-    walk.on(TagSeen(second), KeyPressed(Key.F7))
+    walk.on(TagSeen(second, 3_000_000), KeyPressed(Key.F7))
     assert walk.saved().tag == TAG
-    walk.on(TagSeen(TAG), CardWasRead(card_read("b")))
+    walk.on(CardWasRead(card_read("b", first_us=3_100_000, best_us=3_900_000)))
     assert walk.saved().tag == second
-    walk.on(CardWasRead(card_read("c")))
+    walk.on(CardWasRead(card_read("c", first_us=5_000_000, best_us=6_000_000)))
     assert walk.saved().tag is None
+
+
+def test_a_late_answer_of_the_eye_gets_no_foreign_chip() -> None:
+    """The eye answered when the next card lay on the reader already: its chip is not this card's."""
+    walk = at_work(replace(EXPECTED, declared=3))
+    walk.on(TagSeen(TAG, 4_000_000), CardWasRead(card_read("a", first_us=1_000_000, best_us=2_000_000)))
+    assert walk.saved().tag is None
+
+
+def test_two_chips_during_one_card_are_no_answer() -> None:
+    walk = at_work(replace(EXPECTED, declared=3))
+    walk.on(TagSeen(TAG, 900_000), TagSeen(replace(TAG, uid="04FFFFFFFFFFFF"), 1_500_000), CardWasRead(card_read("a")))
+    assert walk.saved().tag is None
+
+
+def test_the_parcel_itself_is_no_card() -> None:
+    walk = at_work()
+    label = (Barcode("CODE128", EXPECTED.waybill),)
+    read = card_read("a", number=UNREADABLE, pin=UNREADABLE, gtin=None, product_id=None, barcodes=label)
+    walk.on(CardWasRead(read))
+    assert walk.effects == (AcknowledgeRead("a"),)
+    assert tray(walk) == ()
 
 
 def test_receipts_change_the_card_under_the_hands() -> None:

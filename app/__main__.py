@@ -1,0 +1,70 @@
+"""The command line: `cardintake COMMAND …` (= `python -m app`). Results as JSON on stdout, all else on stderr.
+
+Each command is a module of `app.commands`; only the one that is called is imported, because a window and OpenCV must
+not meet in one process. Exit codes: 0 ok, 2 bad usage or unreadable input, 3 something needed is away, 4 storage,
+5 evidence does not verify, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from app import __version__
+from app.core.errors import Trouble
+from ui.texts import trouble
+
+COMMANDS = {
+    "demo": "播放一次完整演练：开箱、读卡、录像、入库、上报 / one whole rehearsal from parcel to centre",
+    "read": "读取卡片图片 / read pictures of cards",
+    "replay": "用录像跑整条相机流程 / run the camera pipeline on a video",
+    "serve": "运行中心服务器 / run the central server",
+    "export": "把录像解密成可播放的 MP4 / decrypt a recording into a playable MP4",
+    "audit": "核对审计链 / verify an audit chain",
+    "doctor": "检查本机设备与环境 / examine this machine",
+    "shots": "渲染全部界面图片 / render pictures of every screen",
+    "render": "生成演练用的开箱录像 / render rehearsal footage",
+    "recorder": "（内部）录像程序 / (internal) the recorder program",
+    "eye": "（内部）读卡程序 / (internal) the eye program",
+}
+
+
+def language() -> str:
+    """The operator's language for messages: "zh" unless the system says otherwise."""
+    said = os.environ.get("CARDINTAKE_LANG") or os.environ.get("LC_ALL") or os.environ.get("LANG") or "zh"
+    return "en" if said.lower().startswith("en") or said.startswith("C") else "zh"
+
+
+def complain(problem: Trouble) -> None:
+    """Say on stderr what happened, what to do and what was kept."""
+    text = trouble(problem.code, language())
+    lines = [text.title, f"  → {text.do}", f"  ✓ {text.kept}", f"  [{problem.code}] {problem.detail}".rstrip()]
+    print("\n".join(line for line in lines if line.strip("→✓ ")), file=sys.stderr)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; gives its exit code."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    outer = argparse.ArgumentParser(prog="cardintake", description="验卡台 Card Intake", allow_abbrev=False)
+    outer.add_argument("--version", action="version", version=__version__)
+    names = outer.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        names.add_parser(name, help=text, add_help=False)
+    chosen = outer.parse_args(given[:1]).command
+    command = importlib.import_module(f"app.commands.{chosen}")
+    inner = argparse.ArgumentParser(prog=f"cardintake {chosen}", description=COMMANDS[chosen], allow_abbrev=False)
+    command.add_arguments(inner)
+    try:
+        return int(command.run(inner.parse_args(given[1:])))
+    except Trouble as problem:
+        complain(problem)
+        return problem.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""Joins a station: store, recorder, eye, reader, sync and session, each started once and stopped in reverse order."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from app.core.effects import Sound
+from app.core.events import CardChanged, ParcelResumed
+from app.core.parcels import TrayCard
+from app.core.products import Catalogue
+from app.core.readiness import DeviceFacts, DiskFacts, Level, Surroundings, SyncFacts, SyncState
+from app.core.rules import Rules
+from app.eye import codec
+from app.paths import TEMPLATES, StationFolder
+from app.platform import free_bytes
+from app.station.clock import Clock, system_clock
+from app.station.filming import Filming
+from app.station.link import ProgramPlan
+from app.station.looking import Looking
+from app.station.perform import Cameras, Hands, Perform
+from app.station.station import Station
+from app.station.tapping import Tapping
+from app.store.store import Store
+from app.store.writer import StoreWriter
+from app.sync import worker as sync
+from hardware.catalog import open_nfc
+
+_log = logging.getLogger(__name__)
+_DISK_EVERY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class StationPlan:
+    """What a station is made of. Addresses as `hardware.catalog` reads them; `nfc` and `spare` may be "none:"."""
+
+    folder: StationFolder
+    station_name: str
+    centre_name: str
+    camera: str
+    spare: str
+    nfc: str
+    url: str
+    catalogue: Catalogue
+    rehearsal: bool
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A joined station's parts, for its window and its tests."""
+
+    station: Station
+    store: StoreWriter
+    filming: Filming
+    looking: Looking
+    sync: sync.SyncWorker
+    cameras: Cameras
+    clock: Clock
+
+
+@contextmanager
+def joined_station(plan: StationPlan, store: Store, play: Callable[[Sound], None]) -> Iterator[Parts]:
+    """A running station over an open store. On leaving everything is stopped, programs too, and the store closed."""
+    clock = system_clock()
+    station = Station(Rules(plan.catalogue), clock.mono_us, clock.wall_us)
+    resume = store.unfinished_parcel()
+    with ExitStack() as stack:
+        writer = StoreWriter(store, _crashed(station))
+        writer.start()
+        stack.callback(writer.stop)
+        parts = _make(plan, station, writer, clock, play)
+        station.adjust(lambda around: _first_facts(plan, around))
+        if resume is not None:
+            station.post(ParcelResumed(resume))
+        _start(plan, parts, stack)
+        yield parts
+
+
+def program_plan(name: str, folder: StationFolder) -> ProgramPlan:
+    """How the recorder or the eye of this folder is started."""
+    lock = folder.recorder_lock if name == "recorder" else folder.eye_lock
+    argv = (sys.executable, "-m", "app", name, "--folder", str(folder.root))
+    return ProgramPlan(name, argv, lock, folder.logs / f"{name}.log")
+
+
+def _make(
+    plan: StationPlan, station: Station, writer: StoreWriter, clock: Clock, play: Callable[[Sound], None]
+) -> Parts:
+    folder = plan.folder
+    filming = Filming(program_plan("recorder", folder), station.post, station.adjust, clock)
+    configure = codec.Configure((str(TEMPLATES),), plan.threads, plan.rehearsal)
+    looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust)
+    listeners = sync.SyncListeners(_sync_shown(station, clock), _cards_changed(station), _crashed(station))
+    worker = sync.SyncWorker(sync.SyncPlan(plan.url), writer, clock.stamp, listeners)
+    cameras = Cameras(plan.camera, plan.spare if plan.spare != "none:" else "")
+    hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal)
+    perform = Perform(hands, station.post, lambda: station.around, play, worker.nudge)
+    station.join(perform)
+    filming.on_closed(perform.recording_closed)
+    return Parts(station, writer, filming, looking, worker, cameras, clock)
+
+
+def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
+    """Start what has a thread or a process; stopped in reverse order, the programs with their links."""
+    parts.filming.start()
+    stack.callback(parts.filming.stop, end_program=True)
+    parts.looking.start()
+    stack.callback(parts.looking.stop, end_program=True)
+    parts.sync.start()
+    stack.callback(parts.sync.stop)
+    if plan.nfc != "none:":
+        stack.callback(start_tapping(parts, plan.nfc).stop)
+    disk = DiskWatch(plan.folder, parts.station.adjust)
+    disk.start()
+    stack.callback(disk.stop)
+
+
+def start_tapping(parts: Parts, address: str) -> Tapping:
+    """Begin to poll the NFC reader at an address."""
+    tapping = Tapping(lambda: open_nfc(address), parts.station.post, parts.station.adjust, parts.clock.mono_us)
+    tapping.start()
+    return tapping
+
+
+def _first_facts(plan: StationPlan, around: Surroundings) -> Surroundings:
+    scanner = DeviceFacts(Level.OK, "keyboard", "wedge:")
+    disk = DiskFacts(free_bytes(plan.folder.root))
+    return replace(
+        around, station_name=plan.station_name, centre_name=plan.centre_name, rehearsal=plan.rehearsal,
+        scanner=scanner, disk=disk,
+    )  # fmt: skip
+
+
+def _crashed(station: Station) -> Callable[[Exception], None]:
+    """What a worker's bug leads to: the session stops taking in; what is kept stays kept."""
+
+    def crashed(bug: Exception) -> None:
+        _log.error("bug in a worker thread", exc_info=bug)
+        station.fail("bug", type(bug).__name__)
+
+    return crashed
+
+
+def _sync_shown(station: Station, clock: Clock) -> Callable[[sync.SyncFacts], None]:
+    def show(facts: sync.SyncFacts) -> None:
+        now_us = clock.wall_us()
+        oldest_s = (now_us - facts.queue.oldest_wall_us) // 1_000_000 if facts.queue.oldest_wall_us else 0
+        next_s = max(0, facts.next_try_ms // 1000 - now_us // 1_000_000) if facts.next_try_ms else 0
+        state = SyncState(facts.state.value)
+        shown = SyncFacts(state, facts.queue.unsent, max(0, oldest_s), next_s, None, facts.code)
+        station.adjust(lambda around: replace(around, sync=shown))
+
+    return show
+
+
+def _cards_changed(station: Station) -> Callable[[tuple[TrayCard, ...]], None]:
+    def changed(cards: tuple[TrayCard, ...]) -> None:
+        for card in cards:
+            station.post(CardChanged(card))
+
+    return changed
+
+
+class DiskWatch:
+    """A thread that keeps the free space of the folder's disk in the surroundings."""
+
+    def __init__(self, folder: StationFolder, adjust: Callable[[Callable[[Surroundings], Surroundings]], None]) -> None:
+        self._folder, self._adjust = folder, adjust
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="disk-watch", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(timeout=1.0)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(_DISK_EVERY_S):
+            self._adjust(_with_free(free_bytes(self._folder.root)))
+
+
+def _with_free(free: int) -> Callable[[Surroundings], Surroundings]:
+    return lambda around: replace(around, disk=replace(around.disk, free_bytes=free))

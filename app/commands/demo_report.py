@@ -1,0 +1,126 @@
+"""What a headless rehearsal says while it runs, and its report when it is over."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TextIO
+
+from app.core.cards import CardState
+from app.core.errors import EvidenceTrouble
+from app.core.money import yuan_text
+from app.core.parcels import TrayCard
+from app.core.products import Catalogue
+from app.core.readiness import Surroundings
+from app.core.states import Idle, SignedOut, State
+from app.evidence.verify import verify_recording
+from app.paths import StationFolder
+from app.platform import durable_write
+from app.store.store import REHEARSAL_PASSPHRASE, Store
+from app.store.verify import verify_audit
+from app.store.writer import StoreWriter
+
+_WORDS = {
+    CardState.KEPT: "已存本机 kept",
+    CardState.AT_CENTRE: "已到中心 at the centre",
+    CardState.ACCEPTED: "通过 accepted",
+    CardState.REVIEW: "复核 review",
+    CardState.REJECTED: "拒收 rejected",
+    CardState.WITHDRAWN: "已撤回 withdrawn",
+}
+
+
+class Progress:
+    """Prints each change once: states of the session, and each card from kept to accepted."""
+
+    def __init__(self, catalogue: Catalogue, out: TextIO) -> None:
+        self._catalogue, self._out = catalogue, out
+        self._state = ""
+        self._cards: dict[str, CardState] = {}
+        self.dropped = 0
+
+    def say(self, line: str) -> None:
+        print(line, file=self._out, flush=True)
+
+    def show(self, state: State, around: Surroundings) -> None:
+        self.dropped = max(self.dropped, around.rec.dropped)
+        name = type(state).__name__
+        if name != self._state:
+            self._state = name
+            self.say(f"[{around.rec.elapsed_us / 1e6:6.1f} s] {name}")
+        for card in _cards_of(state):
+            if self._cards.get(card.card_id) is not card.state:
+                self._cards[card.card_id] = card.state
+                self.say(f"[{around.rec.elapsed_us / 1e6:6.1f} s]   {self._line(card)}")
+
+    def _line(self, card: TrayCard) -> str:
+        product = self._catalogue.by_id(card.product_id)
+        name = product.name_zh if product else "未知商品 unknown product"
+        value = yuan_text(card.face_value_fen) if card.face_value_fen is not None else ""
+        return f"{card.no:2d}  {name} {value}  •••• {card.last4}  {_WORDS[card.state]}"
+
+
+def _cards_of(state: State) -> tuple[TrayCard, ...]:
+    match state:
+        case SignedOut():
+            return ()
+        case Idle(last=last):
+            return last.cards if last else ()
+        case _:
+            back = getattr(state, "back_to", state)
+            return back.visit.cards if hasattr(back, "visit") else ()
+
+
+def write_report(folder: StationFolder, writer: StoreWriter, out: Path, progress: Progress) -> int:
+    """Write OUT/report.json and print it; 0, or 5 when audit chain or recording do not verify."""
+    report = writer.call(_facts)
+    recording = folder.recordings / report["recording"]
+    video = verify_recording(recording, writer.call(lambda store: store.public_key.hex()))
+    audit = verify_audit(folder.root, REHEARSAL_PASSPHRASE)
+    report |= {
+        "dropped_frames": progress.dropped,
+        "audit": "ok" if audit["ok"] else audit,
+        "video": "ok" if video.ok else str(video.fault),
+        "recording": str(recording),
+    }
+    text = json.dumps(report, ensure_ascii=False, indent=1)
+    durable_write(out / "report.json", text.encode(), mode=0o644)
+    print(text)
+    if not (audit["ok"] and video.ok):
+        raise EvidenceTrouble("audit.broken" if not audit["ok"] else "recording.broken", str(recording))
+    return 0
+
+
+def _facts(store: Store) -> dict[str, Any]:
+    """Cards, events and receipts as the station's own chain tells them."""
+    high = store.high_received()
+    events = [json.loads(event.data) for event in _all_events(store)]
+    kept = {e["body"]["card"]: e for e in events if e["kind"] == "card.kept"}
+    sealed = [e for e in events if e["kind"] == "parcel.sealed"]
+    tray = store.tray(sealed[-1]["body"]["parcel"]) if sealed else ()
+    recording = next((e["body"]["recording"] for e in reversed(events) if e["kind"] == "recording.closed"), "")
+    return {
+        "cards": [_card(card, kept[card.card_id], high) for card in tray],
+        "events": len(events),
+        "receipts": sum(e["seq"] <= high for e in events),
+        "recording": recording,
+    }
+
+
+def _all_events(store: Store) -> list[Any]:
+    events: list[Any] = []
+    while batch := store.outbox_after(events[-1].seq if events else 0):
+        events += batch
+    return events
+
+
+def _card(card: TrayCard, event: dict[str, Any], high: int) -> dict[str, Any]:
+    return {
+        "id": card.card_id,
+        "t_video_s": round(card.t_video_us / 1e6, 3),
+        "gtin": event["body"]["gtin"],
+        "last4": card.last4,
+        "verdict": card.state.value,
+        "receipt": {"seq": event["seq"], "high": high} if event["seq"] <= high else None,
+        "chip": card.tag.family if card.tag else None,
+    }

@@ -1,0 +1,128 @@
+"""A rehearsal's folder: the station, its embedded centre, the deck's footage; found again after a crash."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from app.core.errors import BadInput, Trouble
+from app.core.parcels import DeclaredItem, ExpectedParcel
+from app.core.products import Catalogue, normalise_gtin
+from app.paths import StationFolder
+from app.platform import durable_write
+from app.station.autoplay import Script, TrueCard
+
+DEMO_BADGE = "CIB-DEMO7001"
+SUPERVISOR_BADGE = "CIB-DEMO9001"
+RESERVE_BYTES = 4_000_000
+"""A rehearsal reserves little: its disk holds nothing that must not be lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the REHEARSAL file says: which footage is the camera, and when it began (monotonic µs of that boot)."""
+
+    footage: str
+    boot: str
+    epoch_us: int = 0
+
+
+def write_mark(folder: StationFolder, mark: Mark) -> None:
+    """Mark the folder as a rehearsal, for ever."""
+    folder.root.mkdir(parents=True, exist_ok=True)
+    durable_write(folder.rehearsal_mark, json.dumps(asdict(mark), indent=1).encode())
+
+
+def read_mark(folder: StationFolder) -> Mark | None:
+    """The mark of a rehearsal folder; None where there is none. Raises BadInput("rehearsal.damaged_mark")."""
+    if not folder.rehearsal_mark.exists():
+        return None
+    try:
+        return Mark(**json.loads(folder.rehearsal_mark.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as wrong:
+        raise BadInput("rehearsal.damaged_mark", folder.rehearsal_mark.name) from wrong
+
+
+def render_footage(deck: Path, cache: Path, size: str) -> tuple[Path, Path]:
+    """Footage and labels of a deck, from the cache or rendered by a child process that shows its progress.
+
+    A child, because drawing needs OpenCV, which must not live in the window's process. Raises BadInput, Trouble.
+    """
+    argv = [sys.executable, "-m", "app", "render", "--deck", str(deck), "--cache", str(cache), "--size", size]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode == BadInput.exit_code:
+        raise SystemExit(BadInput.exit_code)  # the child has said on stderr what is wrong with the deck
+    if done.returncode != 0:
+        raise Trouble("rehearsal.render_failed", f"exit {done.returncode}")
+    told = json.loads(done.stdout)
+    return Path(told["footage"]), Path(told["labels"])
+
+
+def read_labels(path: Path) -> dict[str, Any]:
+    """What is true in the footage. Raises BadInput("rehearsal.damaged_labels")."""
+    try:
+        labels = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(labels, dict):
+            raise ValueError("not an object")
+    except (OSError, ValueError) as wrong:
+        raise BadInput("rehearsal.damaged_labels", path.name) from wrong
+    return labels
+
+
+def put_away(path: Path, keep: int) -> None:
+    """Move a finished rehearsal aside as `NAME-1` (older ones move on); beyond `keep` the oldest is removed."""
+    oldest = path.with_name(f"{path.name}-{keep}")
+    if oldest.exists() and (oldest / "REHEARSAL").exists():
+        shutil.rmtree(oldest)
+    for number in range(keep - 1, 0, -1):
+        older = path.with_name(f"{path.name}-{number}")
+        if older.exists():
+            older.rename(path.with_name(f"{path.name}-{number + 1}"))
+    path.rename(path.with_name(f"{path.name}-1"))
+
+
+def script_of(labels: dict[str, Any]) -> Script:
+    """What the autopilot knows."""
+    cards = tuple(
+        TrueCard(normalise_gtin(card["gtin"] or "") or "", card["number"] or "", card["pin"] or "")
+        for card in labels["cards"]
+    )
+    return Script(DEMO_BADGE, labels["waybill"], cards)
+
+
+def expected_of(labels: dict[str, Any], catalogue: Catalogue) -> ExpectedParcel:
+    """The parcel as its sender declared it: the deck's products, face values and count."""
+    items: dict[str, DeclaredItem] = {}
+    for card in labels["cards"]:
+        product = catalogue.by_id(card["product"])
+        if product is None:
+            continue
+        count = items[product.id].count + 1 if product.id in items else 1
+        face_fen = (card["face_value"] or 0) * 100
+        items[product.id] = DeclaredItem(product.id, product.name_zh, product.name_en, face_fen, count)
+    return ExpectedParcel(labels["waybill"], labels["order_number"], labels["declared_count"], tuple(items.values()))
+
+
+def write_chips(labels: dict[str, Any], path: Path) -> None:
+    """The deck's chips for the simulated reader: each lies in its field while its card lies still."""
+    lines: list[str] = []
+    for card in labels["cards"]:
+        if card["chip_uid"]:
+            lines += _chip_entry(card)
+    durable_write(path, ("\n".join(lines) + "\n").encode())
+
+
+def _chip_entry(card: dict[str, Any]) -> Iterable[str]:
+    return (
+        "[[chip]]",
+        f"at_s = {card['still_start_s']:.3f}",
+        f"until_s = {card['still_end_s']:.3f}",
+        f'uid = "{card["chip_uid"]}"',
+        f'family = "{card["chip_family"]}"',
+    )
