@@ -26,10 +26,10 @@ def smudge_digit(card: PrintedCard, plan: CardPlan) -> PrintedCard:
     y0, y1 = box.y * card.ppm, (box.y + box.h) * card.ppm
     zone = np.zeros(image.shape[:2], np.float32)
     cv2.rectangle(zone, (round(x0 - 1), round(y0 - 2)), (round(x1 + 1), round(y1 + 2)), 1.0, -1)
-    zone = cv2.GaussianBlur(zone, (0, 0), card.ppm * 0.1)[..., None]
+    soft = np.asarray(cv2.GaussianBlur(zone, (0, 0), card.ppm * 0.1))[..., None]
     ground = np.median(image[round(y0) : round(y1), round(box.x * card.ppm) : round(x1)].reshape(-1, 3), axis=0)
     # Wetted ink: the strokes run into each other and pale, so that 3, 6, 8 and 9 look alike; none is invented.
     blurred = cv2.GaussianBlur(image, (0, 0), sigmaX=card.ppm * 0.24, sigmaY=card.ppm * 0.3)
     run = blurred * np.float32(0.8) + ground.astype(np.float32) * np.float32(0.2)
-    worn = image + (run - image) * zone
+    worn = image + (run - image) * soft
     return replace(card, image=np.clip(worn, 0, 255).astype(np.uint8))
