@@ -97,6 +97,17 @@ def test_whatever_the_line_does_each_event_arrives_once(
     assert verify_audit(folder, "rehearsal")["ok"]
 
 
+def test_no_secret_lies_in_any_file_of_station_or_centre(party: Any, tmp_path: Path) -> None:
+    party.keep()
+    rounds_until_calm(party)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    sent = b"".join(request.content for request in party.line.requests)
+    assert len(files) > 6
+    for content in (sent, *(path.read_bytes() for path in files)):
+        assert b"6222020012340001" not in content
+        assert b"83749261" not in content
+
+
 def test_a_long_queue_goes_in_growing_batches(party: Any, centre: OpenCentre) -> None:
     for _ in range(180):
         party.keep()
