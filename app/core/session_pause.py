@@ -277,6 +277,8 @@ def bystander(state: State, event: Event) -> Step | None:
             return _card_changed(state, card), ()
         case CardSaved(card) if isinstance(state, (*_AT_WORK, Paused)):
             return _with_work(state, lambda visit: visit.with_card(card)), ()
+        case TagSeen(tag, at_us) if isinstance(state, (*_AT_WORK, Paused)):
+            return _with_work(state, lambda visit: visit.with_tag(tag, at_us)), ()
         case ShotTaken(no, t_video_us) if isinstance(state, (*_AT_WORK, Paused)):
             return _with_work(state, lambda visit: visit.with_shot(no, t_video_us)), ()
         case RecordingBegan(_, first_us) if isinstance(state, _AT_WORK):

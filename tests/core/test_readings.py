@@ -1,0 +1,95 @@
+"""What was read of a field: doubts, alternatives, and what a check digit may decide."""
+
+from __future__ import annotations
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from app.core.cards import ABSENT, FieldReading, FieldState, alternatives, settle, typed
+from app.core.products import DIGITS, CheckDigit, FieldPattern
+from tests.core.making import PRODUCT, number, read_field
+
+LUHN = PRODUCT.number
+
+
+@st.composite
+def doubtful_numbers(draw: st.DrawFn) -> tuple[str, FieldReading]:
+    """A true number and a reading of it whose doubts all hold the truth."""
+    true = number(draw(st.integers(0, 10**12)))
+    doubts = {}
+    for position in draw(st.sets(st.integers(0, 15), min_size=1, max_size=4)):
+        others = draw(st.text(DIGITS + "OIB", min_size=1, max_size=3))
+        doubts[position] = "".join(dict.fromkeys(draw(st.permutations(true[position] + others))))
+    assume(any(len(glyphs) > 1 for glyphs in doubts.values()))
+    return true, read_field(true, doubts)
+
+
+def _text(reading: FieldReading) -> str:
+    return reading.secret().reveal()
+
+
+@given(doubtful_numbers())
+def test_a_check_digit_never_decides_against_the_truth(case: tuple[str, FieldReading]) -> None:
+    true, reading = case
+    settled = settle(reading, LUHN)
+    for position, char in enumerate(settled.chars):
+        if char.sure:
+            assert char.best.glyph == true[position]
+        else:
+            assert true[position] in [c.glyph for c in char.candidates]
+    assert (settled.state is FieldState.READ) == (not settled.doubts)
+
+
+@given(doubtful_numbers())
+def test_whoever_answers_with_the_truth_is_never_refused(case: tuple[str, FieldReading]) -> None:
+    true, reading = case
+    reading = settle(reading, LUHN)
+    while reading.doubts:
+        position = reading.doubts[0]
+        offered = alternatives(reading, position, LUHN, most=9)
+        assert any(a.check_holds for a in offered if a.candidate.glyph == true[position])
+        reading = settle(reading.resolve(position, true[position]), LUHN)
+    assert _text(reading) == true
+    assert reading.fits(LUHN)
+
+
+def test_without_a_check_digit_nothing_is_decided() -> None:
+    pattern = FieldPattern("23456789", (4,))
+    reading = read_field("2345", {0: "2O"})
+    assert settle(reading, pattern) is reading
+    assert [a.check_holds for a in alternatives(reading, 0, pattern)] == [True, False]
+
+
+def test_where_too_much_is_open_nothing_is_decided() -> None:
+    doubts = dict.fromkeys(range(2, 14), "0OIB1")
+    pattern = FieldPattern(DIGITS, (16,), check=CheckDigit.LUHN)
+    few = read_field("7" * 16, dict.fromkeys(range(14), "7O"))
+    assert settle(few, pattern).state in (FieldState.READ, FieldState.DOUBTFUL)
+    many = read_field("7" * 16, dict.fromkeys(range(12), "7123"))
+    assert settle(many, pattern) is many
+    assert all(a.check_holds for a in alternatives(many, 0, pattern))
+    assert settle(read_field("7" * 16, doubts), pattern).state is FieldState.DOUBTFUL
+
+
+def test_glyphs_outside_the_alphabet_hide_no_filling() -> None:
+    """Thirteen places with a wrong letter each, two with a second digit: both true fillings count, none is chosen."""
+    true = number(3)
+    doubts = {i: "O" + true[i] for i in range(13)}
+    doubts[13] = true[13] + str((int(true[13]) + 1) % 10)
+    doubts[15] = true[15] + str((int(true[15]) - 2) % 10)
+    settled = settle(read_field(true, doubts), LUHN)
+    assert all(settled.chars[i].best.glyph == true[i] for i in range(13))
+
+
+def test_confidence_is_that_of_the_whole_field() -> None:
+    assert ABSENT.confidence == 0.0
+    assert abs(read_field("12", p=0.9).confidence - 0.81) < 1e-9
+    assert typed("1234").confidence == 1.0
+    assert typed("1234").by_hand
+
+
+def test_resolving_keeps_the_other_candidates() -> None:
+    reading = read_field("1234", {1: "28", 3: "47"}).resolve(1, "8")
+    assert [c.glyph for c in reading.chars[1].candidates] == ["8", "2"]
+    assert (reading.state, reading.doubts) == (FieldState.DOUBTFUL, (3,))
+    assert reading.resolve(3, "9").state is FieldState.READ
