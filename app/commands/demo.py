@@ -34,7 +34,9 @@ from app.store.store import REHEARSAL_PASSPHRASE, Store
 _TEN_CARDS = RESOURCES / "decks" / "ten_cards.toml"
 _EYE_READY_S = 60.0
 _SETTLED_S = 60.0
-_AFTER_FOOTAGE_US = 3_000_000
+_ROUNDS = 2
+"""The footage begins again at its end; a card missed in the first round is met in the second, then it is counted."""
+
 _KEPT_REHEARSALS = 3
 _DECIDED = (CardState.ACCEPTED, CardState.REVIEW, CardState.REJECTED, CardState.WITHDRAWN)
 
@@ -126,8 +128,7 @@ def start_footage(rehearsal: Rehearsal, parts: Parts, stack: ExitStack) -> int:
     if not epoch_us:
         epoch_us = parts.clock.mono_us() + 500_000
         folders.write_mark(folder, folders.Mark(str(rehearsal.footage), boot_id(), epoch_us))
-    loop = "" if rehearsal.headless else "&loop=1"
-    parts.cameras.overhead = f"file:{rehearsal.footage}?epoch_us={epoch_us}{loop}"
+    parts.cameras.overhead = f"file:{rehearsal.footage}?epoch_us={epoch_us}&loop=1"
     parts.filming.open_camera(parts.cameras.overhead)
     chips = folder.root / "chips.toml"
     folders.write_chips(rehearsal.labels, chips)
@@ -137,9 +138,9 @@ def start_footage(rehearsal: Rehearsal, parts: Parts, stack: ExitStack) -> int:
 
 def start_autoplay(rehearsal: Rehearsal, parts: Parts, epoch_us: int) -> Autoplay:
     """The autopilot, watching the screen from now on."""
-    end_us = epoch_us + round(rehearsal.seconds * 1e6) + _AFTER_FOOTAGE_US
+    end_us = epoch_us + round(_ROUNDS * rehearsal.seconds * 1e6)
     script = folders.script_of(rehearsal.labels)
-    autoplay = Autoplay(script, parts.station.post, lambda: rehearsal.headless and parts.clock.mono_us() > end_us)
+    autoplay = Autoplay(script, parts.station.post, lambda: parts.clock.mono_us() > end_us)
     parts.station.on_show(autoplay.show)
     parts.station.adjust(lambda around: replace(around, autoplay=not autoplay.taken_over))
     return autoplay
@@ -154,7 +155,7 @@ def _play_headless(rehearsal: Rehearsal, parts: Parts, stack: ExitStack) -> int:
         raise Unavailable("eye.not_ready")
     epoch_us = start_footage(rehearsal, parts, stack)
     autoplay = start_autoplay(rehearsal, parts, epoch_us)
-    whole_s = rehearsal.seconds + _SETTLED_S
+    whole_s = _ROUNDS * rehearsal.seconds + _SETTLED_S
     if not station.run_until(lambda: autoplay.over, whole_s):
         raise Unavailable("demo.not_finished", type(station.state).__name__)
     station.run_until(lambda: _settled(parts), _SETTLED_S)

@@ -1,0 +1,32 @@
+"""`cardintake serve`: the central server; prints one JSON line {"url", "pid"} when it serves."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from app.core.errors import Trouble
+from app.server.run import DEFAULT_PORT, serve
+from app.server.setup import init
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--init", action="store_true", help="make keys and database of a new centre, then end")
+    parser.add_argument("--data", type=Path, default=Path("centre"), help="the centre's folder")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0: any free one")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="end with whoever started it")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until stopped. What goes wrong is told on stdout too ({"code", "detail"}), for a starter that reads it."""
+    try:
+        if args.init:
+            folder = init(args.data)
+            print(json.dumps({"initialised": str(args.data), "vault": str(folder.vault)}))
+        else:
+            serve(args.data, args.port, until_stdin_closes=args.until_stdin_closes)
+    except Trouble as trouble:
+        print(json.dumps({"code": trouble.code, "detail": trouble.detail}), flush=True)
+        raise
+    return 0
