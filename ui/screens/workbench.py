@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from ui.theme import Look
@@ -14,7 +15,7 @@ from ui.widgets.lastparcel import LastParcelPanel
 from ui.widgets.lost import LostTimePanel, TakeOverPanel
 from ui.widgets.overlays import Fitted, KeysOverlay, RejectDialog, TypeDialog
 from ui.widgets.prompt import PromptPanel
-from ui.widgets.stage import FrameSource, Stage
+from ui.widgets.stage import Stage
 from ui.widgets.table import CardTable
 from ui.widgets.tray import Tray
 
@@ -127,12 +128,12 @@ class Workbench(QWidget):
     digit = Signal(int)
     held = Signal()
 
-    def __init__(self, look: Look, source: FrameSource | None) -> None:
+    def __init__(self, look: Look) -> None:
         super().__init__()
         self.look = look
         self.rail, self.top, self.banner = Rail(look), TopStrip(look), BannerStrip(look)
         self.parcel, self.keys = ParcelStrip(look), KeyStrip(look)
-        self.stages = {kind: Stage(look, source) for kind in (WaitBody, CardBody, CountBody)}
+        self.stages = {kind: Stage(look) for kind in (WaitBody, CardBody, CountBody)}
         self.wait = WaitPane(look, self.stages[WaitBody])
         self.cards = CardPane(look, self.stages[CardBody])
         self.count = CountPane(look, self.stages[CountBody])
@@ -205,25 +206,22 @@ class Workbench(QWidget):
     def _body(self, view: WorkView) -> None:
         match view.body:
             case WaitBody() as wait:
-                self._stage(WaitBody).show_view(wait.stage)
+                self.stages[WaitBody].show_view(wait.stage)
                 self.wait.show_view(wait)
                 self.panes.setCurrentWidget(self.wait)
             case CardBody() as cards:
-                self._stage(CardBody).show_view(cards.stage)
+                self.stages[CardBody].show_view(cards.stage)
                 self.cards.show_view(cards)
                 self.panes.setCurrentWidget(self.cards)
             case CountBody() as count:
-                self._stage(CountBody).show_view(count.stage)
+                self.stages[CountBody].show_view(count.stage)
                 self.count.show_view(count)
                 self.panes.setCurrentWidget(self.count)
             case LostBody() as lost:
                 self.lost.show_view(lost)
                 self.panes.setCurrentWidget(self.lost)
 
-    def _stage(self, kind: type[WaitBody] | type[CardBody] | type[CountBody]) -> Stage:
-        return self.stages[kind]
-
-    @property
-    def stage(self) -> Stage | None:
-        """The camera stage that is shown now, if one is."""
-        return self.stages.get(type(self.view.body)) if self.view else None  # type: ignore[call-overload]
+    def show_image(self, image: QImage) -> None:
+        """The newest picture for all stages: a screen that comes up next shows it at once."""
+        for stage in self.stages.values():
+            stage.show_image(image)

@@ -255,6 +255,13 @@ class TypeDialog(Overlay):
         self.marks["esc"] = QRectF(card.x() + px(28), card.bottom() - px(63), esc.width(), esc.height())
 
 
+def latin_only(field: QLineEdit) -> None:
+    """No input method, no suggestions, no learning: codes and secrets are typed here."""
+    hints = Qt.InputMethodHint.ImhLatinOnly | Qt.InputMethodHint.ImhNoPredictiveText
+    field.setInputMethodHints(hints | Qt.InputMethodHint.ImhSensitiveData)
+    field.setAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled, False)
+
+
 class Fitted(QObject):
     """Keeps overlays as large as the room they cover."""
 

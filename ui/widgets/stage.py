@@ -1,27 +1,19 @@
-"""The camera stage: the newest frame at 15 a second at most, letter-boxed, with boxes drawn on top.
+"""The camera stage: the newest frame, letter-boxed, with boxes drawn on top.
 
 Nothing here is burned into the recording. A place where a PIN may stand is covered solid before anything is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QImage, QPainterPath, QPen, QPolygonF
 
 from app.core.cards import Quad
 from app.core.readiness import RecMode
-from app.frames import HalfFrame
-from ui.picture import Colours
 from ui.theme import Look
 from ui.views import Box, StageView, Tone
 from ui.widgets.ink import CENTRE, CHIP_ICON, LEFT, RIGHT, Ink, Painted
 
-FrameSource = Callable[[], HalfFrame | None]
-"""Gives a newer half-size frame than the last one it gave, or None."""
-
-_FRAME_MS = 66
 _OVERLAY = {Tone.OK: "overlayOk", Tone.WARN: "overlayWarn", Tone.STOP: "overlayStop", Tone.INFO: "onStage2"}
 _SURROUND = {RecMode.OFF: "stage", RecMode.ON: "rec", RecMode.CUT: "cut", RecMode.TRAINING: "train"}
 _PLACE = QRectF(250 / 1280, 110 / 720, 780 / 1280, 500 / 720)
@@ -31,17 +23,11 @@ _PLACE = QRectF(250 / 1280, 110 / 720, 780 / 1280, 500 / 720)
 class Stage(Painted):
     """`look.density` decides the height of its header; its own size is up to the layout."""
 
-    def __init__(self, look: Look, source: FrameSource | None = None) -> None:
+    def __init__(self, look: Look) -> None:
         super().__init__(look)
         self.view = StageView(RecMode.OFF, "", "", "")
-        self._source = source
-        self._colours = Colours()
         self._image: QImage | None = None
         self._full = (1280, 720)
-        self._timer = QTimer(self, interval=_FRAME_MS)
-        self._timer.timeout.connect(self._look_for_frame)
-        if source is not None:
-            self._timer.start()
 
     def show_view(self, view: StageView) -> None:
         if view != self.view:
@@ -49,18 +35,11 @@ class Stage(Painted):
             self.setAccessibleName(f"{view.name} {view.mode} {view.no_picture}")
             self.update()
 
-    def show_frame(self, frame: HalfFrame) -> None:
-        """Paint this frame from now on."""
-        self._image = self._colours.image(frame)
-        self._full = (self._image.width() * 2, self._image.height() * 2)
+    def show_image(self, image: QImage) -> None:
+        """Paint this half-size picture from now on."""
+        self._image = image
+        self._full = (image.width() * 2, image.height() * 2)
         self.update()
-
-    def _look_for_frame(self) -> None:
-        if self._source is None or not self.isVisible():
-            return
-        frame = self._source()
-        if frame is not None:
-            self.show_frame(frame)
 
     def draw(self, ink: Ink) -> None:
         rect = QRectF(self.rect())

@@ -1,0 +1,112 @@
+"""Pictures of the screens without a screen: every sample in both themes, both languages and two sizes.
+
+Call from the main thread. Runs on the offscreen platform; a QApplication is made when there is none.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtGui import QImage
+
+from app.core.products import Catalogue
+from app.core.readiness import Surroundings
+from app.core.states import State
+from app.frames import HalfFrame
+from app.paths import RESOURCES
+from ui import samples
+from ui.bridge import Bridge
+from ui.run import application
+from ui.sample_pictures import crop, picture
+from ui.scene import Desk
+from ui.theme import density_for
+from ui.window import Window, WindowSettings
+
+SIZES = ((1440, 900), (1366, 768))
+LARGE = (1920, 1080)
+THEMES = ("light", "dark")
+LANGUAGES = ("zh", "en")
+_LARGE_TOO = ("workbench-2-reading",)
+_DESK = Desk(version="0.1.0", certificate_until="", demo_badge="")
+
+
+def quiet_window(
+    catalogue: Catalogue,
+    size: tuple[int, int],
+    *,
+    theme: str = "light",
+    language: str = "zh",
+    desk: Desk = _DESK,
+) -> Window:
+    """A window of exactly this size that sends its events nowhere."""
+    settings = WindowSettings(language=language, theme=theme, volume=0.0, desk=desk)
+    window = Window(Bridge(lambda _event: None), catalogue, RESOURCES, settings)
+    window.setMinimumSize(1, 1)
+    window.density = density_for(*size)
+    window.resize(*size)
+    window.show()
+    QCoreApplication.processEvents()
+    return window
+
+
+def shoot(window: Window, state: State, around: Surroundings, image: QImage | None = None) -> QImage:
+    """What the window shows in this state."""
+    window.show_state(state, around)
+    if image is not None:
+        window.work.show_image(image)
+    QCoreApplication.processEvents()
+    return window.grab().toImage()
+
+
+def grab_state(
+    state: State,
+    around: Surroundings,
+    catalogue: Catalogue,
+    path: Path,
+    *,
+    size: tuple[int, int] = (1440, 900),
+    frame: HalfFrame | None = None,
+    theme: str = "light",
+    language: str = "zh",
+) -> Path:
+    """Save a picture of one state as PNG, with `frame` as the camera's newest frame; gives the path."""
+    application(headless=True)
+    window = quiet_window(catalogue, size, theme=theme, language=language)
+    if frame is not None:
+        window.show_frame(frame)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shoot(window, state, around).save(str(path))
+    window.close()
+    window.deleteLater()
+    return path
+
+
+def render_shots(out: Path) -> list[Path]:
+    """Every sample × theme × language × size as PNG; gives the paths."""
+    application(headless=True)
+    out.mkdir(parents=True, exist_ok=True)
+    made = samples.samples(crop())
+    paths = []
+    for size in (*SIZES, LARGE):
+        for theme in THEMES:
+            for language in LANGUAGES:
+                chosen = [s for s in made if size != LARGE or s.name in _LARGE_TOO]
+                paths += _series(out, tuple(chosen), size, theme, language)
+    return paths
+
+
+def _series(
+    out: Path, chosen: tuple[samples.Sample, ...], size: tuple[int, int], theme: str, language: str
+) -> list[Path]:
+    """One window, all samples: it is also a test that nothing of one state stays behind in the next."""
+    window = quiet_window(samples.catalogue(), size, theme=theme, language=language)
+    paths = []
+    for sample in chosen:
+        image = picture(sample.picture) or picture("mat")
+        path = out / f"{sample.name}-{language}-{theme}-{size[0]}x{size[1]}.png"
+        shoot(window, sample.state, sample.around, image).save(str(path))
+        paths.append(path)
+    window.close()
+    window.deleteLater()
+    return paths

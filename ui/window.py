@@ -1,0 +1,385 @@
+"""The window: shows the state it is given and turns keys into events. It holds no state of the session itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget
+
+from app.core.cards import typed
+from app.core.effects import Sound
+from app.core.events import (
+    CodeScanned,
+    Event,
+    FieldTyped,
+    Key,
+    KeyHeld,
+    KeyPressed,
+    PasscodeEntered,
+    WaybillTyped,
+)
+from app.core.products import Catalogue
+from app.core.readiness import RecMode, Surroundings
+from app.core.states import Counting, Paused, SignedOut, State
+from app.frames import HalfFrame
+from ui.bridge import Bridge
+from ui.keys import KeyFilter
+from ui.picture import Colours
+from ui.player import OpenRecording, Player
+from ui.present import present
+from ui.scene import Desk
+from ui.screens.signin import SignIn
+from ui.screens.workbench import Workbench
+from ui.sound import Sounds
+from ui.texts import language_of, say
+from ui.theme import Density, Look, Themes, density_for, palette, style_sheet
+from ui.views import GoState, SignInView, WorkView
+
+FrameSource = Callable[[], HalfFrame | None]
+"""Gives a frame newer than the last one it gave, or None."""
+
+MINIMUM = (1280, 680)
+_FRAME_MS = 66
+_SHOW_SECRET_MS = 10_000
+
+_EVENT_KEYS = {
+    "Space": Key.SPACE,
+    "Enter": Key.ENTER,
+    "Esc": Key.ESC,
+    "F2": Key.F2,
+    "F4": Key.F4,
+    "F5": Key.F5,
+    "F7": Key.F7,
+    "F9": Key.F9,
+    "F12": Key.F12,
+    "←": Key.LEFT,
+    "→": Key.RIGHT,
+}
+
+
+_PLAIN_DESK = Desk()
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSettings:
+    """How a window looks and sounds: language "zh"/"en", theme "light"/"dark", volume 0..1."""
+
+    language: str = "zh"
+    theme: str = "light"
+    volume: float = 0.6
+    full_screen: bool = False
+    scanner_prefix: str = ""
+    desk: Desk = _PLAIN_DESK
+
+
+def no_frame() -> HalfFrame | None:
+    """No camera."""
+    return None
+
+
+def no_recording(_recording_id: str) -> BinaryIO | None:
+    """Nothing to play."""
+    return None
+
+
+class Window(QMainWindow):
+    """One station's window. `resources` holds icons, fonts, sounds and tokens."""
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        catalogue: Catalogue,
+        resources: Path,
+        settings: WindowSettings,
+        frame_source: FrameSource = no_frame,
+        open_recording: OpenRecording = no_recording,
+    ) -> None:
+        super().__init__()
+        self._bridge, self._catalogue, self._settings = bridge, catalogue, settings
+        self._frame_source, self._open_recording = frame_source, open_recording
+        self.language, self.theme = language_of(settings.language), settings.theme
+        self._themes = Themes(resources)
+        self._colours = Colours()
+        self._sounds = Sounds(resources / "sounds", settings.volume, self)
+        self._state: State | None = None
+        self._around = Surroundings()
+        self._player: Player | None = None
+        self.keys = KeyFilter(self, prefix=settings.scanner_prefix)
+        self._hide_secret = QTimer(self, singleShot=True, interval=_SHOW_SECRET_MS)
+        self._hide_secret.timeout.connect(lambda: self._reveal(False))
+        self.setMinimumSize(*MINIMUM)
+        self.density = density_for(self.width(), self.height())
+        self._build()
+        self._join()
+
+    # --- building -------------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        """Make all widgets for the present theme and density; about a tenth of a second."""
+        self.look: Look = self._themes.look(self.theme, self.density)
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        application.setPalette(palette(self.look))
+        application.setStyleSheet(style_sheet(self.look))
+        self.sign_in, self.work = SignIn(self.look, self.language), Workbench(self.look)
+        self.pages = QStackedWidget()
+        self.pages.setObjectName("window")
+        self.pages.addWidget(self.sign_in)
+        self.pages.addWidget(self.work)
+        self.setCentralWidget(self.pages)
+        self.setWindowTitle(say("product", self.language))
+        self.sign_in.submitted.connect(self._submit_passcode)
+        self.sign_in.language.connect(self.set_language)
+        self.sign_in.demo.connect(self._use_demo_badge)
+        self.work.pressed.connect(self._clicked)
+        self.work.digit.connect(lambda n: self._post(KeyPressed(Key.DIGIT, n)))
+        self.work.held.connect(lambda: self._post(KeyHeld(Key.SPACE)))
+
+    def _join(self) -> None:
+        self._bridge.connect_window(self._take, self._play, self._close)
+        self.keys.scanned.connect(self._scanned)
+        self.keys.pressed.connect(self._pressed)
+        self.keys.released.connect(self._released)
+        self._frames = QTimer(self, interval=_FRAME_MS)
+        self._frames.timeout.connect(self._next_frame)
+        self._frames.start()
+
+    def _rebuild(self, density: Density) -> None:
+        typed_text = self.sign_in.typed()
+        focus = self.sign_in.passcode.hasFocus()
+        self.density = density
+        self._build()
+        self.sign_in.put(*typed_text)
+        (self.sign_in.passcode if focus else self.sign_in.number).setFocus()
+        self._refresh()
+
+    # --- showing --------------------------------------------------------------------------------------------------
+
+    def _take(self) -> None:
+        newest = self._bridge.take()
+        if newest is not None:
+            self.show_state(*newest)
+
+    def show_state(self, state: State, around: Surroundings) -> None:
+        """Show this state from now on."""
+        if type(state) is not type(self._state):
+            self._left_state(state)
+        self._state, self._around = state, around
+        self._sounds.alarm(isinstance(state, Paused) and around.rec.mode is RecMode.CUT)
+        self._refresh()
+
+    def _left_state(self, state: State) -> None:
+        """Another screen: secrets are covered, what was being typed for the old one is dropped."""
+        self._reveal(False)
+        if self.work.typing.isVisible():
+            self.work.typing.close_and_forget()
+        if isinstance(state, SignedOut):
+            self.sign_in.clear()
+            self.sign_in.number.setFocus()
+        else:
+            self.setFocus()
+
+    def _refresh(self) -> None:
+        if self._state is None:
+            return
+        compact = self.density.name == "compact"
+        view = present(
+            self._state, self._around, self._catalogue, self.language, compact=compact, desk=self._settings.desk
+        )
+        if isinstance(view, SignInView):
+            self.sign_in.show_view(view, self.language)
+            self.pages.setCurrentWidget(self.sign_in)
+        else:
+            self.work.show_view(view)
+            self.pages.setCurrentWidget(self.work)
+
+    @property
+    def view(self) -> WorkView | None:
+        """The workbench view that is shown, None at sign-in."""
+        return self.work.view if self.pages.currentWidget() is self.work else None
+
+    def set_language(self, language: str) -> None:
+        """Switch the language of everything on the screen, at once."""
+        self.language = language_of(language)
+        self.setWindowTitle(say("product", self.language))
+        self._refresh()
+
+    def set_theme(self, theme: str) -> None:
+        """ "light" or "dark", at once; typed text stays."""
+        self.theme = theme
+        self._rebuild(self.density)
+
+    def show_frame(self, frame: HalfFrame) -> None:
+        """Show a camera frame now."""
+        self.work.show_image(self._colours.image(frame))
+
+    def _next_frame(self) -> None:
+        if self.pages.currentWidget() is self.work and self.isVisible() and not self.isMinimized():
+            frame = self._frame_source()
+            if frame is not None:
+                self.show_frame(frame)
+
+    def _play(self, sound: Sound) -> None:
+        self._sounds.play(sound)
+
+    # --- keys -----------------------------------------------------------------------------------------------------
+
+    def _post(self, event: Event) -> None:
+        self._bridge.post(event)
+
+    def _taken_over(self) -> bool:
+        """While the rehearsal plays by itself any key hands the desk to the person, and does nothing else."""
+        if not self._around.autoplay:
+            return False
+        self._bridge.take_over()
+        return True
+
+    def _scanned(self, code: str) -> None:
+        if not self._taken_over():
+            self._post(CodeScanned(code))
+
+    def _clicked(self, name: str) -> None:
+        if name == "go":
+            name = "Space"
+        self._pressed(name)
+
+    def _pressed(self, name: str) -> None:
+        if name == "Ctrl L":
+            self.set_language("en" if self.language == "zh" else "zh")
+        elif name == "Ctrl D":
+            self.set_theme("dark" if self.theme == "light" else "light")
+        elif name == "F11":
+            self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+        elif self._player is not None:
+            self._player.key(name)
+        elif self.work.help.isVisible():
+            self.work.help.hide()
+        elif not self._taken_over():
+            self._act(name)
+
+    def _act(self, name: str) -> None:
+        view = self.view
+        if view is None:
+            self._sign_in_key(name)
+        elif self.work.typing.isVisible():
+            self._typing_key(name)
+        elif name == "F1":
+            self._open_help(view)
+        elif name == "F3" and any(k.key == "F3" for k in view.keys):
+            self._open_player()
+        elif name == "F6" and view.typing and view.dialog is None:
+            self._open_typing(view.typing)
+        elif name == "F8":
+            self._reveal(True)
+        elif name == "Space" and view.dialog is not None:
+            self.work.reject.go.begin_hold()
+        elif name in "123456789":
+            self._post(KeyPressed(Key.DIGIT, int(name)))
+        elif name in _EVENT_KEYS and not (name == "Space" and view.go.state is GoState.BUSY):
+            self._post(KeyPressed(_EVENT_KEYS[name]))
+
+    def _released(self, name: str) -> None:
+        if name == "F8":
+            self._reveal(False)
+        elif name == "Space":
+            self.work.reject.go.end_hold()
+
+    def _sign_in_key(self, name: str) -> None:
+        match name:
+            case "Enter":
+                self.sign_in.submit()
+            case "F8":
+                self.sign_in.reveal(True)
+            case "F2":
+                self._use_demo_badge()
+            case _:
+                pass
+
+    def _typing_key(self, name: str) -> None:
+        if name == "Enter":
+            kind = self.work.typing.kind
+            text = self.work.typing.close_and_forget()
+            self.setFocus()
+            if text:
+                self._post(WaybillTyped(text) if kind == "waybill" else FieldTyped(kind, typed(_tidy(text))))
+        elif name == "Esc":
+            self.work.typing.close_and_forget()
+            self.setFocus()
+
+    def _submit_passcode(self, number: str, passcode: str) -> None:
+        if not self._taken_over():
+            self._post(PasscodeEntered(number, passcode))
+
+    def _use_demo_badge(self) -> None:
+        badge = self._settings.desk.demo_badge
+        if badge:
+            self._post(CodeScanned(badge))
+
+    def _reveal(self, on: bool) -> None:
+        """Uncover the secret while F8 is down, 10 s at most; uncovering is told to the station."""
+        self.sign_in.reveal(False)
+        prompt = self.work.cards.prompt
+        if on and prompt.has_secret:
+            self._bridge.secret_shown("pin")
+            self._hide_secret.start()
+        prompt.reveal(on and prompt.has_secret)
+
+    # --- what opens over the screen -------------------------------------------------------------------------------
+
+    def _open_help(self, view: WorkView) -> None:
+        language = self.language
+        words = {k.key: k.label for k in view.keys}
+        words |= {"F8": say("key.show", language)} if self.work.cards.prompt.has_secret else {}
+        words |= {"F11": say("key.fullscreen", language), "Space": view.go.label, "Esc": say("key.back", language)}
+        words |= {"Ctrl L": say("key.language", language), "Ctrl D": say("key.theme", language)}
+        for option in getattr(view.body, "options", ()) or getattr(getattr(view.body, "now", None), "alternatives", ()):
+            words[option.key] = getattr(option, "title", "") or getattr(option, "glyph", "")
+        self.work.help.open(say("keys.title", language), say("keys.close", language), words)
+
+    def _open_typing(self, kind: str) -> None:
+        language = self.language
+        words = (f"type.{kind}", "type.note", "type.go", "cap.enter")
+        texts = tuple(say(word, language) for word in words)
+        self.work.typing.open(kind, (texts[0], texts[1], texts[2], texts[3]))
+
+    def _open_player(self) -> None:
+        recording = self._state.visit.recording_id if isinstance(self._state, Counting) else ""
+        self._player = Player(self.look, self.language, self._open_recording(recording), self)
+        self._player.finished.connect(self._player_closed)
+        self._player.show()
+        self.keys.watch(self._player)
+
+    def _player_closed(self) -> None:
+        if self._player is not None:
+            self._player.deleteLater()
+            self._player = None
+
+    # --- the window itself ----------------------------------------------------------------------------------------
+
+    def _close(self) -> None:
+        self.close()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.keys.watch(self)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        density = density_for(self.width(), self.height())
+        if density is not self.density:
+            self._rebuild(density)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self._frames.stop()
+        self._sounds.alarm(False)
+        super().closeEvent(event)
+
+
+def _tidy(text: str) -> str:
+    """Typed card text as it is stored: no spaces, capitals."""
+    return "".join(text.split()).upper()
