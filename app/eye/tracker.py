@@ -22,6 +22,8 @@ MOST_LOOKS, LEAST_LOOKS, MOST_US = 6, 2, 2_500_000
 LOOK_APART_US = 60_000
 """Looks closer together than this see the same noise and the same motion blur."""
 
+_LEAST_STAY_US = 300_000  # in view for less than this, a card was only waved past
+_WAY_OUT_US = 1_000_000  # seen again within this time of leaving, it is the same card on its way out
 _LOCATE_MOVING_US = 130_000
 _LOCATE_QUIET_US = 1_000_000
 
@@ -55,7 +57,9 @@ class News(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Empty:
-    """No card in view."""
+    """No card in view. `left_us`: when the last one was gone; its way out is no arrival."""
+
+    left_us: int = -10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Arriving:
     still: int = 0
     fit: bool = True
     missed: int = 0
+    after_us: int = -10_000_000  # when the card before it was gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class Done:
     """The card was read and still lies there; `disturbed` when something moved since it was last compared."""
 
     disturbed: bool = False
+    missed: int = 0
 
 
 Phase = Empty | Arriving | Reading | Done
@@ -117,12 +123,12 @@ class Tracker:
             case Done() as phase:
                 return self._watch(phase, at_us, moving)
 
-    def located(self, at_us: int, presence: Presence) -> Step:
+    def located(self, at_us: int, presence: Presence, moving: bool) -> Step:
         """The card was searched for in the frame just shown."""
         tracker = replace(self, located_us=at_us)
         if presence is not Presence.NONE:
-            return tracker._seen(at_us, presence)
-        return tracker._missed()
+            return tracker._seen(at_us, presence, moving)
+        return tracker._missed(at_us)
 
     def looked(self, at_us: int, sure: bool) -> Step:
         """A look was taken; `sure`: all looks together leave nothing open."""
@@ -173,16 +179,17 @@ class Tracker:
     def _watch(self, phase: Done, at_us: int, moving: bool) -> Step:
         if moving:
             due = at_us - self.located_us >= _LOCATE_MOVING_US
-            return Step(replace(self, phase=Done(disturbed=True)), Wish.LOCATE if due else Wish.NOTHING)
+            return Step(replace(self, phase=replace(phase, disturbed=True)), Wish.LOCATE if due else Wish.NOTHING)
         if phase.disturbed:
             return Step(self, Wish.LOCATE)
         return Step(replace(self, last_us=at_us))  # nothing moved, so it still lies there
 
-    def _seen(self, at_us: int, presence: Presence) -> Step:
+    def _seen(self, at_us: int, presence: Presence, moving: bool) -> Step:
+        at_rest = not moving
         fit = presence is Presence.FIT
         match self.phase:
-            case Empty():
-                return Step(Tracker(Arriving(fit=fit), at_us, at_us, at_us))
+            case Empty(left_us=left_us):
+                return Step(Tracker(Arriving(fit=fit, after_us=left_us), at_us, at_us, at_us))
             case Arriving(still=still) if fit and still >= STILL_GLANCES:
                 return Step(replace(self, phase=Reading(at_us), last_us=at_us), Wish.LOOK)
             case Arriving() as phase:
@@ -190,22 +197,25 @@ class Tracker:
                 return Step(replace(self, phase=replace(phase, fit=fit, missed=0), last_us=at_us))
             case Reading() as phase:
                 return Step(replace(self, phase=replace(phase, missed=0), last_us=at_us))
-            case Done(disturbed=True) if fit:
+            case Done(disturbed=True) if fit and at_rest:
                 return Step(replace(self, last_us=at_us), Wish.COMPARE)
-            case Done():
-                return Step(replace(self, last_us=at_us))
+            case Done() as phase:
+                return Step(replace(self, phase=replace(phase, missed=0), last_us=at_us))
 
-    def _missed(self) -> Step:
+    def _missed(self, at_us: int) -> Step:
         match self.phase:
             case Arriving(missed=0) as phase:
                 return Step(replace(self, phase=replace(phase, missed=1)))
-            case Arriving():
-                return Step(replace(self, phase=Empty()), news=News.LEFT_TOO_EARLY)
+            case Arriving(after_us=after_us):
+                stayed = self.last_us - self.first_us >= _LEAST_STAY_US and self.first_us - after_us >= _WAY_OUT_US
+                return Step(replace(self, phase=Empty(after_us)), news=News.LEFT_TOO_EARLY if stayed else News.NONE)
             case Reading(missed=0) as phase:
                 return Step(replace(self, phase=replace(phase, missed=1)))
             case Reading(looks=looks):
-                return Step(replace(self, phase=Empty()), news=News.READ if looks else News.LEFT_TOO_EARLY)
+                return Step(replace(self, phase=Empty(at_us)), news=News.READ if looks else News.LEFT_TOO_EARLY)
+            case Done(missed=0) as phase:
+                return Step(replace(self, phase=replace(phase, missed=1)))
             case Done():
-                return Step(replace(self, phase=Empty()), news=News.LEFT)
+                return Step(replace(self, phase=Empty(at_us)), news=News.LEFT)
             case Empty():
                 return Step(self)

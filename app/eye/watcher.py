@@ -97,7 +97,7 @@ class Watcher:
         match step.wish:
             case Wish.LOCATE:
                 self._located = locate(glimpse.colour())
-                return self._tracker.located(glimpse.at_us, presence(self._located))
+                return self._tracker.located(glimpse.at_us, presence(self._located), self._moving)
             case Wish.LOOK:
                 return self._tracker.looked(glimpse.at_us, self._look(glimpse))
             case Wish.COMPARE:

@@ -30,6 +30,7 @@ _ZBAR_NAMES = {"EAN13": "EAN13", "EAN8": "EAN8", "UPCA": "UPCA", "UPCE": "UPCE",
 _ZBAR_KINDS = [pyzbar.ZBarSymbol[name] for name in ("EAN13", "EAN8", "UPCA", "UPCE", "CODE128", "QRCODE")]
 _RETAIL = {"EAN13", "EAN8", "UPCA", "UPCE"}
 ZBAR_MAX_W = 1280
+_LEAD = 3  # times as many readings as any other GTIN on the card (a misread repeats over frames)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -80,8 +81,11 @@ def gtin(hits: Iterable[Hit], confirmed: frozenset[str] = frozenset()) -> str | 
         digits = as_gtin(hit)
         if digits is not None:
             sources.setdefault(digits, set()).add(hit.source)
-    agreed = [g for g, seen in sources.items() if len(seen) + (g in confirmed) >= 2]
-    return agreed[0] if len(agreed) == 1 else None
+    counts = {g: len(seen) + 2 * (g in confirmed) for g, seen in sources.items()}
+    agreed = sorted((n for n in counts.values()), reverse=True)
+    if not agreed or agreed[0] < 2 or (len(agreed) > 1 and agreed[0] < _LEAD * agreed[1]):
+        return None
+    return max(counts, key=lambda g: counts[g])
 
 
 def as_gtin(hit: Hit) -> str | None:

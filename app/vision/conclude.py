@@ -21,7 +21,7 @@ from app.core.cards import (
 from app.core.products import DIGITS, LATIN, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product
 from app.vision.barcode import Hit, distinct, gtin
 from app.vision.decode import Decoded, decode
-from app.vision.fuse import Fused, confirm, fuse
+from app.vision.fuse import Fused, confirm, doubt_all, fuse
 from app.vision.look import Look, Spot
 from app.vision.panel import Area
 from app.vision.pixels import Colour, Corners, as_quad, png
@@ -108,6 +108,8 @@ def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit])
         return Fused(ABSENT if product is None else UNREADABLE, None)
     pattern = product.number if product is not None else UNKNOWN_NUMBER
     fused = fuse(_decoded(spots, pattern), pattern)
+    if not any(look.number_proved for look in looks):
+        fused = doubt_all(fused)
     for text in {h.text for h in hits if h.format == "CODE128" and pattern.matches(h.text)}:
         confirmed = confirm(fused.reading, text)
         if confirmed is not None:
@@ -123,8 +125,12 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
     spots = [look.pin for look in looks if look.pin is not None]
     if not spots:
         return Fused(ABSENT if panel is PanelState.NONE else UNREADABLE, None)
-    pattern = product.pin if product is not None and product.pin is not None else _guess_pattern(spots)
-    return fuse(_decoded(spots, pattern), pattern)
+    if product is not None and product.pin is not None:
+        return fuse(_decoded(spots, product.pin), product.pin)
+    pattern = _guess_pattern(spots)
+    fused = fuse(_decoded(spots, pattern), pattern)
+    # Of an unknown product nobody knows how long the PIN is: without the panel's edges some of it may be covered.
+    return fused if all(look.panel_area is not None for look in looks) else doubt_all(fused)
 
 
 def _decoded(spots: Sequence[Spot], pattern: FieldPattern) -> list[Decoded]:

@@ -82,17 +82,17 @@ class Sorted:
     covers: tuple[Area, ...]  # words of an untouched scratch layer
 
 
-def sort_lines(lines: Sequence[Line], bars: Sequence[Area], codes: frozenset[str]) -> Sorted:
-    """Sort lines. `bars`: where symbols of bars stand on the card; `codes`: texts that barcodes gave."""
+def sort_lines(lines: Sequence[Line], bars: Sequence[Area]) -> Sorted:
+    """Sort lines. `bars`: where symbols of bars stand on the card."""
     values: list[Value] = []
     labels: list[tuple[str, Area]] = []
     printed: set[str] = set()
     covers: list[Area] = []
     for line in lines:
         value, kind = split(line)
-        if _COVER.search(line.read.text):
+        if _COVER.search(line.read.text) and not _is_sentence(line.read.text):
             covers.append(line.area)
-        elif below_bars(line.area, bars) or (value.glyphs in codes and not kind):
+        elif below_bars(line.area, bars):
             printed.add(value.glyphs)
         elif kind and len(value.glyphs) < 4:
             labels.append((kind, line.area))
@@ -126,6 +126,11 @@ def below_bars(area: Area, bars: Sequence[Area]) -> bool:
         if sideways > 0.6 * area.w and -bar.h < gap < 0.6 * area.h + 0.5 * PX_PER_MM:
             return True
     return False
+
+
+def _is_sentence(text: str) -> bool:
+    """Terms of use speak of the layer too; the words on the layer itself are repeated and nothing else."""
+    return bool(re.match(r"\W*\d\W", text)) or bool(re.search(r"[获取登录官网使用请]", text))
 
 
 def _may_be_value(line: Line, value: Value) -> bool:

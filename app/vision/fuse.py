@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from app.core.cards import UNREADABLE, Candidate, CharReading, FieldReading, FieldState, settle
 from app.core.products import DIGITS, FieldPattern
-from app.vision.decode import LOOK_ALIKES, Decoded
+from app.vision.decode import Decoded
 
 SURE_DIGIT = 0.97
 SURE_MIXED = 0.985
@@ -23,7 +23,10 @@ LEAST_AGREEMENT = 0.8
 _FLOOR = 1e-4
 _UNREADABLE = 0.45
 _MOST_CANDIDATES = 4
-_TWINS = set("0O1I")
+_NEVER = 1.1
+_TWINS = (("0OQ", _NEVER), ("1I", SURE_TWIN))
+"""Glyphs that many fonts print alike, and what one needs while its twin is in the alphabet too: a zero and an O cannot
+be told apart by sight, so without the product's alphabet a person decides."""
 _STRANGE = 0.6
 
 
@@ -86,8 +89,9 @@ def combine(views: Sequence[Mapping[str, float]]) -> dict[str, float]:
 def _needed(glyph: str, pattern: FieldPattern) -> float:
     if set(pattern.alphabet) <= set(DIGITS):
         return SURE_DIGIT
-    if glyph in _TWINS and any(t in pattern.alphabet for t in LOOK_ALIKES.get(glyph, "") if t in _TWINS):
-        return SURE_TWIN
+    for twins, needed in _TWINS:
+        if glyph in twins and sum(t in pattern.alphabet for t in twins) > 1:
+            return needed
     return SURE_MIXED
 
 
@@ -99,6 +103,14 @@ def _doubt_weakest(chars: Sequence[CharReading]) -> tuple[CharReading, ...]:
     """A text that breaks its check digit has an error somewhere: the weakest characters are doubtful after all."""
     weakest = sorted(range(len(chars)), key=lambda i: chars[i].best.p)[:3]
     return tuple(CharReading(c.candidates, sure=False) if i in weakest else c for i, c in enumerate(chars))
+
+
+def doubt_all(fused: Fused) -> Fused:
+    """The same reading with no character sure."""
+    if fused.reading.state is not FieldState.READ:
+        return fused
+    chars = tuple(CharReading(c.candidates, sure=False) for c in fused.reading.chars)
+    return Fused(FieldReading(FieldState.DOUBTFUL, chars), fused.lead)
 
 
 def confirm(reading: FieldReading, text: str) -> FieldReading | None:

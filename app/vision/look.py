@@ -20,7 +20,7 @@ from app.vision.focus import glare, sharpness
 from app.vision.locate import Located
 from app.vision.panel import Area, Panel, find_panel, judge, prepare
 from app.vision.pixels import Colour, Corners, Floats, Gray, grey
-from app.vision.recognise import Recogniser
+from app.vision.recognise import GLYPHS, Recogniser
 from app.vision.rectify import CARD_H, CARD_W, PX_PER_MM, rectify, turn, turn_corners
 from app.vision.textlines import LineBox, LineFinder, cut
 
@@ -30,6 +30,7 @@ class Spot:
     """A field's place on the upright card and the lattices read there (several views of the same ink)."""
 
     area: Area
+    limits: tuple[float, float]  # how far to the left and right its characters may reach
     lattices: tuple[Floats, ...]
     picture: Colour
 
@@ -47,6 +48,7 @@ class Look:
     pin: Spot | None = None
     panel: PanelState = PanelState.NONE
     panel_area: Area | None = None
+    number_proved: bool = False
     bars: tuple[Area, ...] = ()
     expiry: date | None = None
     expiry_doubt: Colour | None = None
@@ -89,8 +91,8 @@ class Looker:
             sharpness=sharpness(shade),
             glare=glare(card),
             hits=read_card_codes(grey(picture), shade),
-            number=None if first.number is None else self._spot(card, first.number.area),
-            pin=None if first.pin is None else self._spot(card, first.pin.area),
+            number=None if first.number is None else self._spot(card, first.number.area, first.number.limits),
+            pin=None if first.pin is None else self._spot(card, first.pin.area, first.pin.limits),
         )
 
     def _lines(self, card: Colour, boxes: Sequence[LineBox]) -> list[Line]:
@@ -108,8 +110,7 @@ class Looker:
         return sum(read.score * min(4, len(read.signs)) for read in turned) > upright
 
     def _with_fields(self, look: Look, card: Colour, lines: list[Line]) -> Look:
-        codes = frozenset(h.text for h in look.hits)
-        sorted_lines = sort_lines(lines, look.bars, codes)
+        sorted_lines = sort_lines(lines, look.bars)
         confirmed = frozenset(g for p in sorted_lines.printed if (g := normalise_gtin(p)) is not None)
         product = self._catalogue.by_gtin(gtin(look.hits, confirmed))
         lab = prepare(card)
@@ -118,23 +119,51 @@ class Looker:
         return replace(
             look,
             printed=confirmed,
-            number=None if places.number is None else self._spot(card, places.number),
-            pin=None if places.pin is None else self._spot(card, places.pin),
+            number=None
+            if places.number is None
+            else self._spot(card, places.number, self._limits(places.number, look, lines)),
+            pin=None if places.pin is None else self._spot(card, places.pin, _within(places.pin, places.panel_area)),
             panel=places.panel,
             panel_area=places.panel_area,
+            number_proved=places.number_proved,
             expiry=expiry if doubt is None else None,
             expiry_doubt=None if doubt is None else cut(card, doubt.box),
             face_value_yuan=find_face_value(lines, CARD_W),
         )
 
-    def _spot(self, card: Colour, area: Area) -> Spot:
+    def _limits(self, area: Area, look: Look, lines: Sequence[Line]) -> tuple[float, float]:
+        """How far to the left and right a number may reach beyond the box the finder gave: to what stands next."""
+        left, right = area.x, CARD_W - 0.5 * PX_PER_MM
+        obstacles = [*look.bars, *(line.area for line in lines if line.area.x > area.right - 0.5 * area.h)]
+        for other in obstacles:
+            if other.y < area.bottom and other.bottom > area.y and other.right > area.right:
+                right = min(right, other.x - 0.4 * PX_PER_MM)
+        return left, right
+
+    def _reach(self, card: Colour, area: Area, limits: tuple[float, float]) -> Area:
+        """The area grown to characters that the finder's box cut off (a last group of one digit, say)."""
+        low, high = min(area.x, limits[0]), max(area.right, limits[1])
+        grown = Area(max(low, area.x - 1.5 * area.h), area.y, 0.0, area.h)
+        grown = replace(grown, w=min(high, area.right + 2.2 * area.h) - grown.x)
+        if grown.w < area.w + 0.25 * area.h:
+            return area
+        read = self._recogniser.read([cut(card, LineBox(grown.x, grown.y, grown.w, grown.h, 0.0, 1.0))])[0]
+        seen = [s for s in read.signs if s.text.upper() in GLYPHS and s.p > 0.4]
+        if not seen:
+            return area
+        left = min(area.x, grown.x + seen[0].start * grown.w - 0.25 * area.h)
+        right = max(area.right, grown.x + seen[-1].end * grown.w + 0.25 * area.h)
+        return Area(max(left, low), area.y, min(right, high) - max(left, low), area.h)
+
+    def _spot(self, card: Colour, area: Area, limits: tuple[float, float]) -> Spot:
         """Several views of one field: as it is, with more margin, smoothed (dot matrix), stretched in contrast."""
+        area = self._reach(card, area, limits)
         box = LineBox(area.x, area.y, area.w, area.h, 0.0, 1.0)
         plain, wide = cut(card, box, 0.05), cut(card, box, 0.18)
         soft = cv2.GaussianBlur(wide, (0, 0), max(1.0, 0.035 * area.h))
         views = [plain, wide, np.asarray(soft, np.uint8), stretch(plain)]
         lattices = tuple(read.lattice for read in self._recogniser.read(views))
-        return Spot(area, lattices, plain)
+        return Spot(area, limits, lattices, plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +174,7 @@ class Places:
     pin: Area | None
     panel: PanelState
     panel_area: Area | None
+    number_proved: bool  # it has a label, stands where the product has it, or the PIN is known to be elsewhere
 
 
 def choose(found: Sorted, lab: Floats, product: Product | None) -> Places:
@@ -164,12 +194,13 @@ def choose(found: Sorted, lab: Floats, product: Product | None) -> Places:
         state = (
             PanelState.COVERED if any(kind == "pin" for kind, _ in found.labels) or found.covers else PanelState.NONE
         )
-    return Places(
-        None if number is None else number.area,
-        None if pin is None else pin.area,
-        state,
-        None if panel is None else panel.area,
-    )
+    elsewhere = panel is not None or any(kind == "pin" for kind, _ in found.labels)
+    proved = number is not None and (kinds[id(number)] == "number" or elsewhere or product is not None)
+    return Places(_area(number), _area(pin), state, None if panel is None else panel.area, proved)
+
+
+def _area(value: Value | None) -> Area | None:
+    return None if value is None else value.area
 
 
 def ink(value: Value) -> Area:
@@ -226,6 +257,13 @@ def _panel_without_text(found: Sorted, lab: Floats, product: Product | None) -> 
         if panel is not None:
             return panel
     return None
+
+
+def _within(area: Area, panel: Area | None) -> tuple[float, float]:
+    """A PIN may reach as far as its panel."""
+    if panel is None:
+        return area.x, area.right
+    return panel.x + 0.4 * PX_PER_MM, panel.right - 0.4 * PX_PER_MM
 
 
 def read_card_codes(raw: Gray, card: Gray) -> tuple[Hit, ...]:

@@ -64,6 +64,7 @@ class _Edge:
     at: float
     support: float
     step: Floats  # mean Lab difference, outside to inside or top to bottom as searched
+    at_rims: bool  # seen at both ends of the band too: scratching hardly reaches a panel's corners
 
 
 def prepare(card: Colour) -> Floats:
@@ -79,14 +80,23 @@ def find_panel(lab: Floats, inside: Area) -> Panel | None:
     """
     x0, x1 = inside.x * _SCALE, inside.right * _SCALE
     mid, half = inside.mid_y * _SCALE, max(1.0 * _MM, inside.h * _SCALE * 0.36)
-    rows = _across(lab, x0, x1, upright=False)
-    pair = _pair(_edges(rows, mid - 9 * _MM, mid - half), _edges(rows, mid + half, mid + 9 * _MM), mid)
-    if pair is None:
-        return None
+    found: list[Panel] = []
+    # Above and below the text itself, and to both sides of it: scratching may have reached the edge in one of them.
+    for low, high in ((x0, x1), (x1, x1 + 7 * _MM), (x0 - 5 * _MM, x0), (x0 - 2 * _MM, x1 + 4 * _MM)):
+        rows = _across(lab, low, high, upright=False)
+        pair = _pair(_edges(rows, mid - 9 * _MM, mid - half), _edges(rows, mid + half, mid + 9 * _MM), mid)
+        panel = None if pair is None else _between(lab, pair, x0, x1)
+        if panel is not None:
+            found.append(panel)
+    return max(found, key=lambda p: p.support, default=None)
+
+
+def _between(lab: Floats, pair: tuple[_Edge, _Edge], x0: float, x1: float) -> Panel | None:
+    """The panel whose top and bottom are known: its nearest straight side edges beyond the text."""
     top, bottom = pair
     columns = _across(lab, top.at + 2, bottom.at - 2, upright=True)
-    left = _side(_edges(columns, x0 - 16 * _MM, x0 + 0.5 * _MM), top.step)
-    right = _side(_edges(columns, x1 - 0.5 * _MM, x1 + 55 * _MM), -top.step)
+    left = _side(_edges(columns, x0 - 30 * _MM, x0 + 0.5 * _MM), top.step, last=True)
+    right = _side(_edges(columns, x1 - 0.5 * _MM, x1 + 55 * _MM), -top.step, last=False)
     if left is None or right is None or not 12 * _MM < right.at - left.at < 80 * _MM:
         return None
     support = (top.support + bottom.support + left.support + right.support) / 4
@@ -114,11 +124,14 @@ def _edges(steps: Floats, first: float, last: float) -> list[_Edge]:
     mean = np.median(window, axis=1)
     size = np.linalg.norm(mean, axis=1)
     along = np.einsum("pbc,pc->pb", window, mean / np.maximum(size, 1e-3)[:, None])
-    support = (along > np.maximum(_STEP / 2, size[:, None] * 0.35)).mean(axis=1)
+    seen = along > np.maximum(_STEP / 2, size[:, None] * 0.35)
+    support = seen.mean(axis=1)
+    rim = max(2, seen.shape[1] // 6)
+    rims = np.minimum(seen[:, :rim].mean(axis=1), seen[:, -rim:].mean(axis=1))
     good = (support > _EDGE) & (size > _STEP)
     strength = np.where(good, support * np.minimum(size, 40), 0)
     peaks = [i for i in np.flatnonzero(good) if strength[i] == strength[max(0, i - 4) : i + 5].max()]
-    return [_Edge(low + float(i), float(support[i]), mean[i]) for i in peaks]
+    return [_Edge(low + float(i), float(support[i]), mean[i], bool(rims[i] > 0.4)) for i in peaks]
 
 
 def _pair(tops: list[_Edge], bottoms: list[_Edge], mid: float) -> tuple[_Edge, _Edge] | None:
@@ -137,10 +150,15 @@ def _pair(tops: list[_Edge], bottoms: list[_Edge], mid: float) -> tuple[_Edge, _
     return best
 
 
-def _side(edges: list[_Edge], step: Floats) -> _Edge | None:
-    """The clearest side edge whose colours change the same way as at the top."""
-    fitting = [e for e in edges if _alike(e.step, step) > 0.3]
-    return max(fitting, key=lambda e: e.support * min(float(np.linalg.norm(e.step)), 40.0), default=None)
+def _side(edges: list[_Edge], step: Floats, last: bool) -> _Edge | None:
+    """The edge nearest to the text that changes colours as the top does, about as strongly, from rim to rim."""
+    size = float(np.linalg.norm(step))
+    fitting = [
+        e for e in edges if _alike(e.step, step) > 0.5 and float(np.linalg.norm(e.step)) > 0.4 * size and e.at_rims
+    ]
+    if not fitting:
+        return None
+    return max(fitting, key=lambda e: e.at) if last else min(fitting, key=lambda e: e.at)
 
 
 def _alike(one: Floats, other: Floats) -> float:
