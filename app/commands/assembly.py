@@ -13,7 +13,7 @@ from app.core.effects import Sound
 from app.core.events import CardChanged, ParcelResumed
 from app.core.parcels import TrayCard
 from app.core.products import Catalogue
-from app.core.readiness import DeviceFacts, DiskFacts, Level, Surroundings, SyncFacts, SyncState
+from app.core.readiness import DeviceFacts, DiskFacts, Level, Surroundings, SyncFacts
 from app.core.rules import Rules
 from app.eye import codec
 from app.paths import TEMPLATES, StationFolder
@@ -146,13 +146,12 @@ def _crashed(station: Station) -> Callable[[Exception], None]:
     return crashed
 
 
-def _sync_shown(station: Station, clock: Clock) -> Callable[[sync.SyncFacts], None]:
-    def show(facts: sync.SyncFacts) -> None:
+def _sync_shown(station: Station, clock: Clock) -> Callable[[sync.SyncReport], None]:
+    def show(facts: sync.SyncReport) -> None:
         now_us = clock.wall_us()
         oldest_s = (now_us - facts.queue.oldest_wall_us) // 1_000_000 if facts.queue.oldest_wall_us else 0
         next_s = max(0, facts.next_try_ms // 1000 - now_us // 1_000_000) if facts.next_try_ms else 0
-        state = SyncState(facts.state.value)
-        shown = SyncFacts(state, facts.queue.unsent, max(0, oldest_s), next_s, None, facts.code)
+        shown = SyncFacts(facts.state, facts.queue.unsent, max(0, oldest_s), next_s, None, facts.code)
         station.adjust(lambda around: replace(around, sync=shown))
 
     return show

@@ -6,13 +6,17 @@ import argparse
 import sys
 from pathlib import Path
 
+from app.catalog.templates import load_products
+from app.core.products import Catalogue
 from app.eye.replay import run_replay
+from app.paths import TEMPLATES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("video", type=Path, metavar="VIDEO")
+    parser.add_argument("--threads", type=int, default=2, help="for text recognition")
     parser.add_argument("--json", action="store_true", help="the only form; may be left out")
 
 
 def run(args: argparse.Namespace) -> int:
-    return run_replay(args.video, sys.stdout, sys.stderr)
+    return run_replay(args.video, sys.stdout, sys.stderr, Catalogue(load_products(TEMPLATES)), args.threads)

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TypeVar
 
 import httpx
@@ -20,6 +19,7 @@ import httpx
 from app.core.audit import Stamp
 from app.core.errors import EvidenceTrouble, StorageTrouble, Trouble, Unavailable
 from app.core.parcels import TrayCard
+from app.core.readiness import SyncState
 from app.store.results import QueueFacts, RetryState
 from app.store.store import Store
 from app.store.writer import StoreWriter
@@ -34,18 +34,9 @@ _LONGEST_WAIT_MS = 2 * 3_600_000
 """Twice what a centre can ask for."""
 
 
-class SyncState(StrEnum):
-    """How station and centre stand. STOPPED needs a person; the others mend themselves."""
-
-    SENDING = "sending"
-    SYNCED = "synced"
-    OFFLINE = "offline"
-    STOPPED = "stopped"
-
-
 @dataclass(frozen=True, slots=True)
-class SyncFacts:
-    """What the screen shows of it. `code` says why it is OFFLINE or STOPPED; `next_try_ms` wall clock, 0 for none."""
+class SyncReport:
+    """How station and centre stand. `code` says why it is OFFLINE or STOPPED; `next_try_ms` wall clock, 0 for none."""
 
     state: SyncState
     queue: QueueFacts
@@ -68,7 +59,7 @@ class SyncListeners:
     `on_crash` is told of a bug, after which the worker has ended.
     """
 
-    on_change: Callable[[SyncFacts], None]
+    on_change: Callable[[SyncReport], None]
     on_cards: Callable[[tuple[TrayCard, ...]], None]
     on_crash: Callable[[Exception], None]
 
@@ -96,7 +87,7 @@ class SyncWorker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._told: SyncFacts | None = None
+        self._told: SyncReport | None = None
         self._queue = QueueFacts(0, 0, 0, None, {})
 
     def start(self) -> None:
@@ -139,7 +130,7 @@ class SyncWorker:
             if await self._ask(lambda store: store.rehearsal):
                 require_loopback(self._plan.url)
         except Trouble as trouble:
-            self._tell(SyncFacts(SyncState.STOPPED, self._queue, trouble.code))
+            self._tell(SyncReport(SyncState.STOPPED, self._queue, trouble.code))
             return
         async with CentreClient(self._plan.url, self._transport) as client:
             exchange = Exchange(client, self._writer, self._clock, self._listeners.on_cards, self._queue_changed)
@@ -153,7 +144,7 @@ class SyncWorker:
         except StorageTrouble as trouble:
             if trouble.code == "store.stopped":
                 return False
-            self._tell(SyncFacts(SyncState.OFFLINE, self._queue, trouble.code))
+            self._tell(SyncReport(SyncState.OFFLINE, self._queue, trouble.code))
             await self._pause(self._plan.poll_s)
             return True
 
@@ -199,16 +190,16 @@ class SyncWorker:
         facts = await self._ask(lambda store: store.queue())
         if state is SyncState.SYNCED and facts.unsent:
             state = SyncState.SENDING
-        self._tell(SyncFacts(state, facts, code, next_try_ms))
+        self._tell(SyncReport(state, facts, code, next_try_ms))
 
     def _queue_changed(self, facts: QueueFacts) -> None:
         """In the middle of a round: SYNCED is said at its end only."""
         if facts.unsent or self._told is None:
-            self._tell(SyncFacts(SyncState.SENDING, facts))
+            self._tell(SyncReport(SyncState.SENDING, facts))
         else:
             self._tell(replace(self._told, queue=facts))
 
-    def _tell(self, facts: SyncFacts) -> None:
+    def _tell(self, facts: SyncReport) -> None:
         self._queue = facts.queue
         if facts != self._told:
             self._told = facts

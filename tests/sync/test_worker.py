@@ -14,11 +14,12 @@ import pytest
 from app.core.audit import Stamp
 from app.core.cards import CardState
 from app.core.parcels import TrayCard
+from app.core.readiness import SyncState
 from app.server.embedded import start_server_process, stop_server_process
 from app.server.setup import OpenCentre, init, open_centre
 from app.store.results import RetryState
 from app.sync.client import fetch_centre
-from app.sync.worker import SyncFacts, SyncListeners, SyncPlan, SyncState, SyncWorker
+from app.sync.worker import SyncListeners, SyncPlan, SyncReport, SyncWorker
 
 NOW_US = 1_790_000_000_000_000
 
@@ -37,7 +38,7 @@ class Clock:
 class Ears:
     """What the worker said."""
 
-    facts: queue.Queue[SyncFacts] = field(default_factory=queue.Queue)
+    facts: queue.Queue[SyncReport] = field(default_factory=queue.Queue)
     cards: queue.Queue[TrayCard] = field(default_factory=queue.Queue)
     crashes: list[Exception] = field(default_factory=list)
 
@@ -48,7 +49,7 @@ class Ears:
         for card in cards:
             self.cards.put(card)
 
-    def wait_for(self, wanted: Callable[[SyncFacts], bool]) -> SyncFacts:
+    def wait_for(self, wanted: Callable[[SyncReport], bool]) -> SyncReport:
         while True:
             facts = self.facts.get(timeout=10)
             if wanted(facts):
