@@ -430,6 +430,8 @@ def test_a_read_that_arrives_twice_is_kept_once() -> None:
     walk.on(event)
     first = walk.effects
     assert walk.on(event) == ()
+    assert isinstance(walk.state, Saving)
+    assert walk.state.visit.pending == ()
     walk.on(CardSaved(kept(next(e.draft for e in first if isinstance(e, SaveCard)))))
     assert walk.on(event) == (AcknowledgeRead("read-1"),)
     assert len(tray(walk)) == 1

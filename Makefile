@@ -1,0 +1,40 @@
+# Card Intake: `make run` plays the demo, `make test` proves the house. Both make themselves ready first.
+SHELL := /usr/bin/env bash
+PYTHON := .venv/bin/python
+ARGS ?=
+
+.PHONY: help run test lint bench shots ready ready-test clean
+
+help:
+	@echo 'make run    the demo: in a window where there is a screen, else headless into out/demo/ (ARGS="--headless")'
+	@echo 'make test   lint, types, import contracts, then all tests (ARGS="-k name")'
+	@echo 'make lint   ruff, mypy --strict, import contracts'
+	@echo 'make bench  measurements into out/bench/'
+	@echo 'make shots  every screen in both themes and languages into out/shots/'
+
+run: ready
+	$(PYTHON) -m app demo $(ARGS)
+
+test: ready-test lint
+	$(PYTHON) -m pytest $(ARGS)
+
+lint: ready-test
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports --no-logo --cache-dir .make/imports
+
+bench: ready-test
+	$(PYTHON) -m tests.bench $(ARGS)
+
+shots: ready
+	QT_QPA_PLATFORM=$${QT_QPA_PLATFORM:-offscreen} $(PYTHON) -m app shots $(ARGS)
+
+ready:
+	@installer/setup.sh run
+
+ready-test:
+	@installer/setup.sh test
+
+clean:
+	rm -rf out .make .pytest_cache .mypy_cache .ruff_cache .hypothesis
