@@ -207,14 +207,15 @@ def _alternative(scene: Scene, index: int, option: Filling, picked: bool, checke
 
 
 def cells(scene: Scene, reading: FieldReading, *, hidden: bool, at: int = -1) -> tuple[Cell, ...]:
-    """The strip of a field; `hidden` shows dots (a PIN), `at` is the character in question."""
+    """The strip of a field; `hidden` shows dots (a PIN), `at` the one in question (marked if there are several)."""
     made = []
+    several = len(reading.doubts) > 1
     for i, char in enumerate(reading.chars):
         percent = round(char.best.p * 100)
         if not char.sure:
             options = ordinal_list(tuple(c.glyph for c in char.candidates[:3]), scene.language)
             spoken = scene.say("card.spoken.doubt", no=i + 1, glyphs=options)
-            made.append(Cell(CellKind.DOUBT, percent, "?", spoken, current=i == at))
+            made.append(Cell(CellKind.DOUBT, percent, "?", spoken, current=several and i == at))
         elif hidden:
             made.append(Cell(CellKind.DOT, percent, "", scene.say("card.spoken.sure", no=i + 1)))
         else:

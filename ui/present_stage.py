@@ -15,8 +15,8 @@ _COVERED = ("pin", "panel")
 """Zones that are hatched as soon as they are located, before anything is read there."""
 
 
-def stage(scene: Scene, boxes: tuple[Box, ...] = (), *, hint: bool = False, shots: str = "") -> StageView:
-    """The stage; `hint` draws the place for a parcel, `shots` replaces the notes at the right."""
+def stage(scene: Scene, boxes: tuple[Box, ...] = (), *, hint: bool = False, shots: str | None = None) -> StageView:
+    """The stage; `hint` draws the place for a parcel, `shots` (if only "") replaces the notes of the small stage."""
     camera = scene.around.camera
     live = camera.level in (Level.OK, Level.WARN)
     mode = scene.say("stage.mode", lines=camera.height, fps=camera.fps) if live and camera.height else ""
@@ -26,7 +26,7 @@ def stage(scene: Scene, boxes: tuple[Box, ...] = (), *, hint: bool = False, shot
         tag=_tag(scene),
         name=scene.say("stage.camera"),
         mode=mode,
-        notes=(StageNote("", shots),) if shots else _notes(scene),
+        notes=_notes(scene) if shots is None else (StageNote("", shots),) if shots else (),
         boxes=boxes,
         frame_hint=(scene.say("stage.parcel"), scene.say("stage.parcel.sub")) if hint else None,
         no_picture="" if live else scene.say(word),

@@ -20,7 +20,6 @@ from ui.bridge import Bridge
 from ui.run import application
 from ui.sample_pictures import crop, picture
 from ui.scene import Desk
-from ui.theme import density_for
 from ui.window import Window, WindowSettings
 
 SIZES = ((1440, 900), (1366, 768))
@@ -43,7 +42,6 @@ def quiet_window(
     settings = WindowSettings(language=language, theme=theme, volume=0.0, desk=desk)
     window = Window(Bridge(lambda _event: None), catalogue, RESOURCES, settings)
     window.setMinimumSize(1, 1)
-    window.density = density_for(*size)
     window.resize(*size)
     window.show()
     QCoreApplication.processEvents()

@@ -104,7 +104,8 @@ class RecBlock(Painted):
 
     def _content(self, ink: Ink, rect: QRectF, edge: int, colour: str, icon: str) -> None:
         px = ink.px
-        x: float = px(14) + edge
+        pad = px(14 if edge < 3 or self.look.density.rec[0] > 240 else 10)
+        x: float = pad + edge
         middle = rect.center().y()
         if icon:
             size = 22 if icon == "triangle-alert" else 20
@@ -116,7 +117,7 @@ class RecBlock(Painted):
                 ink.p.setBrush(self.look.colour(colour))
             ink.p.drawEllipse(QRectF(x + 0.5, middle - px(7) + 0.5, px(14) - 1, px(14) - 1))
             x += px(14 + 10)
-        right = rect.right() - px(14) - edge
+        right = rect.right() - pad - edge
         clock = self.look.width(self.view.clock, 20, 700, mono=True) if self.view.clock else 0
         ink.text(QRectF(x, 0, right - clock - x, rect.height()), self.view.word, 18, colour=colour, weight=700)
         room = QRectF(right - clock - 2, 0, clock + 2, rect.height())
@@ -345,9 +346,9 @@ class KeyStrip(Painted):
         hint = self.go.sizeHint()
         left = self.width() - margin - hint.width()
         self.go.setGeometry(left, round(middle - hint.height() / 2), hint.width(), hint.height())
-        if self.buttons and x > left and self.look.on_cut is not None:
-            self.look.on_cut(self.buttons[-1].label.label, self)
 
     def draw(self, ink: Ink) -> None:
+        if self.buttons and self.buttons[-1].geometry().right() >= self.go.x() and self.look.on_cut is not None:
+            self.look.on_cut(self.buttons[-1].label.label, self)
         ink.fill(QRectF(self.rect()), "panel")
         ink.hline(0, 0, self.width())

@@ -148,29 +148,28 @@ class LostTimePanel(Painted):
         ink.box(rect, fill="panel", line="line", radius=10)
         side, top = (px(v) + 1 for v in self.look.density.panel_pad)
         room = rect.adjusted(side, top, -side, -top)
+        tight = room.height() < px(300)
         chip = ink.chip(QPointF(room.x(), room.y() + px(15)), view.chip, 30)
         since = QRectF(chip.right() + px(10), room.y(), room.right() - chip.right() - px(10), px(30))
         ink.text(since, view.since, 16, colour="text2")
         y = room.y() + px(30)
         if view.timer:
-            y = self._clock(ink, room, y, view)
-        bottom = self._support(ink, room, view)
+            y = self._clock(ink, room, y, view, 44 if tight else 72)
+        bottom = self._support(ink, room, view, px(40 if tight else 56))
+        gap = px(2 if tight else 12)
         for text, colour in (*((line, "text") for line in view.lines), (view.quiet, "text2")):
             if text:
-                y += ink.wrapped(
-                    QRectF(room.x(), y + px(12), room.width(), bottom - y - px(12)),
-                    text,
-                    16 if self.look.density.name == "compact" else 18,
-                    colour=colour,
-                    leading=1.5,
-                )
+                size = 16 if self.look.density.name == "compact" else 18
+                line = QRectF(room.x(), y + gap, room.width(), bottom - y - gap)
+                y += ink.wrapped(line, text, size, colour=colour, leading=1.4 if tight else 1.5)
+                gap = 0
 
-    def _clock(self, ink: Ink, room: QRectF, y: float, view: LostPanel) -> float:
+    def _clock(self, ink: Ink, room: QRectF, y: float, view: LostPanel, size: int) -> float:
         px = ink.px
         compact = self.look.density.name == "compact"
         y += px(4 if compact else 10)
-        timer = QRectF(room.x(), y, room.width(), px(72) * 1.15)
-        ink.text(timer, view.timer, 72, weight=700, mono=True)
+        timer = QRectF(room.x(), y, room.width(), px(size) * 1.15)
+        ink.text(timer, view.timer, size, weight=700, mono=True)
         self.marks["timer"] = timer
         y = timer.bottom()
         ink.text(QRectF(room.x(), y, room.width(), px(25)), view.label, 18, colour="text2")
@@ -188,11 +187,11 @@ class LostTimePanel(Painted):
         ink.text(scale, view.scale[1], 16, colour="text2", align=RIGHT)
         return y + px(22)
 
-    def _support(self, ink: Ink, room: QRectF, view: LostPanel) -> float:
+    def _support(self, ink: Ink, room: QRectF, view: LostPanel, height: int) -> float:
         """The quiet line for support at the foot; gives where the room above it ends."""
         px = ink.px
         lead = self.look.width(view.support, 16)
-        box = QRectF(room.x(), room.bottom() - px(56), room.width(), px(56))
+        box = QRectF(room.x(), room.bottom() - height, room.width(), height)
         ink.box(box, fill="sunken", line="line", radius=8)
         x, middle = box.x() + px(15), box.center().y()
         ink.icon(x, middle - px(11), "info", 22, "text2")

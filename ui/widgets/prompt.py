@@ -111,7 +111,8 @@ class PromptPanel(Painted):
         free = QRectF(room.x(), y + px(6), room.width(), bottom - y - px(8))
         if view.notice:
             draw_notice(ink, free, view.notice)
-        elif view.help:
+        elif view.help and (not view.alternatives or free.height() >= px(24)):
+            # Beside alternatives the chips say the same: in the smallest window the line may go.
             ink.wrapped(free, view.help, 16 if view.cells else 18, colour="text2", leading=1.5)
 
     def _headline(self, ink: Ink, room: QRectF, text: str) -> float:
@@ -150,9 +151,12 @@ class PromptPanel(Painted):
             return
         ink.p.save()
         ink.clip_round(rect, 6)
-        scaled = image.scaled(
-            rect.size().toSize(), Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-        )
+        # A slightly wider crop loses a little of the neighbours at its sides; a very different one keeps its shape.
+        wider = (image.width() / image.height()) / (rect.width() / rect.height())
+        mode = Qt.AspectRatioMode.KeepAspectRatio
+        if 1.0 <= wider < 1.6:
+            mode = Qt.AspectRatioMode.KeepAspectRatioByExpanding
+        scaled = image.scaled(rect.size().toSize(), mode, Qt.TransformationMode.SmoothTransformation)
         ink.p.drawImage(
             QPointF(rect.center().x() - scaled.width() / 2, rect.center().y() - scaled.height() / 2), scaled
         )

@@ -65,7 +65,8 @@ class Stage(Painted):
         x += ink.text(QRectF(x, bar.y(), right - x, bar.height()), view.name, 15, colour="onStage", weight=700)
         x += px(14)
         mode = view.no_picture or view.mode
-        ink.text(QRectF(x, bar.y(), max(0.0, right - x), bar.height()), mode, 15, colour="onStage2")
+        if self.look.width(mode, 15) <= right - x:  # in a narrow stage the notes matter more than the mode
+            ink.text(QRectF(x, bar.y(), right - x, bar.height()), mode, 15, colour="onStage2")
 
     def _tag(self, ink: Ink, bar: QRectF, x: float) -> float:
         px, view = ink.px, self.view

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from ui.theme import Look
 from ui.views import CountBody, TableRow
 from ui.widgets.checks import panel_head
-from ui.widgets.ink import LEFT, RIGHT, Ink, Painted
+from ui.widgets.ink import LEFT, RIGHT, Ink, Painted, chip_size
 
 _SHARES = (40, 161, 131, 86, 129, 181, 86)
 """Widths of the columns at 814 pixels, as the design draws them; wider tables give the rest to product and reason."""
@@ -153,6 +153,16 @@ class _Foot(Painted):
         return used + ink.text(rest, amount, size, colour=colour, weight=weight, mono=True)
 
 
+class _Grid(QTableView):
+    """Tells when its viewport has got its size: only then the columns can be spread."""
+
+    resized = Signal()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.resized.emit()
+
+
 class CardTable(QFrame):
     """The panel with head, table and foot."""
 
@@ -160,10 +170,11 @@ class CardTable(QFrame):
         super().__init__()
         self._look = look
         self.head, self.foot, self._model = _Head(look), _Foot(look), _Rows()
-        self.table = QTableView()
+        self.table = _Grid()
         self._set_up_table()
+        self.table.resized.connect(self._spread)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(1, 1, 1, 1)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.head)
         layout.addWidget(self.table, 1)
@@ -206,18 +217,36 @@ class CardTable(QFrame):
         self.head.update()
         self.foot.update()
 
-    def resizeEvent(self, _event: QResizeEvent) -> None:
-        self._spread()
-
     def _spread(self) -> None:
-        width = self.table.viewport().width()
-        widths = [self._look.px(share) for share in _SHARES]
-        spare = width - sum(widths)
-        if spare > 0:
-            widths[1] += spare // 2
-            widths[5] += spare - spare // 2
-        else:
-            factor = width / sum(widths)
-            widths = [int(w * factor) for w in widths]
-        for column, share in enumerate(widths):
-            self.table.setColumnWidth(column, share)
+        """The design's shares; a column whose words need more takes it from those with room to spare."""
+        shares = [float(self._look.px(share)) for share in _SHARES]
+        spare = self.table.viewport().width() - sum(shares)
+        shares[1] += spare / 2
+        shares[5] += spare / 2
+        needs = self._needs()
+        wanted = sum(max(0.0, need - share) for need, share in zip(needs, shares, strict=True))
+        slack = sum(max(0.0, share - need) for need, share in zip(needs, shares, strict=True))
+        give = min(1.0, wanted / slack) if slack else 0.0
+        left = self.table.viewport().width()
+        for column, (need, share) in enumerate(zip(needs, shares, strict=True)):
+            width = share - (share - need) * give if share > need else need if wanted <= slack else share
+            last = column == len(shares) - 1
+            self.table.setColumnWidth(column, left if last else int(width))
+            left -= int(width)
+
+    def _needs(self) -> list[float]:
+        """What each column's words need, in real pixels."""
+        look, pad = self._look, 2 * self._look.px(12) + 2
+        needs = [look.width(word, 14) + pad for word in self._model.columns]
+        for row in self._model.rows:
+            widths = (
+                look.width(row.no, 16),
+                look.width(row.product, 16, 700),
+                look.width(row.card, 16, mono=True),
+                look.width(row.value, 16),
+                chip_size(look, row.chip).width(),
+                look.width(row.why, 16),
+                look.width(row.video, 16, mono=True),
+            )
+            needs = [max(need, width + pad) for need, width in zip(needs, widths, strict=True)]
+        return needs
