@@ -10,51 +10,29 @@ import argparse
 import os
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from app.catalog.templates import load_products
 from app.commands import rehearsal_folder as folders
-from app.commands.assembly import Parts, StationPlan, joined_station, start_tapping
-from app.commands.demo_report import Progress, write_report
-from app.core.cards import CardState, Secret
+from app.commands.assembly import Parts, StationPlan, joined_station
+from app.commands.demo_report import Pictures, Progress, write_report
+from app.commands.demo_window import play_in_window
+from app.commands.rehearsal_play import ROUNDS, Rehearsal, settled, start_autoplay, start_footage
+from app.core.cards import Secret
 from app.core.errors import Unavailable
 from app.core.parcels import Role
 from app.core.products import Catalogue
-from app.core.readiness import SyncState
-from app.core.states import Idle
+from app.frames import FrameReader
 from app.paths import RESOURCES, TEMPLATES, StationFolder
 from app.platform import boot_id
 from app.server.embedded import start_server_process, stop_server_process
 from app.server.setup import init, read_centre
-from app.station.autoplay import Autoplay
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 
 _TEN_CARDS = RESOURCES / "decks" / "ten_cards.toml"
 _EYE_READY_S = 60.0
 _SETTLED_S = 60.0
-_ROUNDS = 2
-"""The footage begins again at its end; a card missed in the first round is met in the second, then it is counted."""
-
 _KEPT_REHEARSALS = 3
-_DECIDED = (CardState.ACCEPTED, CardState.REVIEW, CardState.REJECTED, CardState.WITHDRAWN)
-
-
-@dataclass(frozen=True, slots=True)
-class Rehearsal:
-    """One rehearsal: its folder, its footage with labels, the products it is played with."""
-
-    folder: StationFolder
-    footage: Path
-    labels: dict[str, Any]
-    catalogue: Catalogue
-    out: Path
-    headless: bool
-
-    @property
-    def seconds(self) -> float:
-        return float(self.labels["seconds"])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,8 +59,10 @@ def run(args: argparse.Namespace) -> int:
             folder, "工位 03", "华东验卡中心", camera="", spare="none:", nfc="none:", url=url,
             catalogue=catalogue, rehearsal=True,
         )  # fmt: skip
-        parts = stack.enter_context(joined_station(plan, store, lambda _sound: None))
-        return _play_headless(rehearsal, parts, stack)
+        if headless:
+            parts = stack.enter_context(joined_station(plan, store, lambda _sound: None))
+            return _play_headless(rehearsal, parts, stack)
+        return play_in_window(rehearsal, plan, store, stack)
 
 
 def _centre(folder: StationFolder) -> Path:
@@ -120,50 +100,20 @@ def _opened_store(rehearsal: Rehearsal) -> Store:
     return store
 
 
-def start_footage(rehearsal: Rehearsal, parts: Parts, stack: ExitStack) -> int:
-    """Let the footage begin (or join it where it now is, after a crash); gives its epoch, monotonic µs."""
-    folder = rehearsal.folder
-    mark = folders.read_mark(folder)
-    epoch_us = mark.epoch_us if mark and mark.boot == boot_id() else 0
-    if not epoch_us:
-        epoch_us = parts.clock.mono_us() + 500_000
-        folders.write_mark(folder, folders.Mark(str(rehearsal.footage), boot_id(), epoch_us))
-    parts.cameras.overhead = f"file:{rehearsal.footage}?epoch_us={epoch_us}&loop=1"
-    parts.filming.open_camera(parts.cameras.overhead)
-    chips = folder.root / "chips.toml"
-    folders.write_chips(rehearsal.labels, chips)
-    stack.callback(start_tapping(parts, f"sim:{chips}?epoch_us={epoch_us}").stop)
-    return epoch_us
-
-
-def start_autoplay(rehearsal: Rehearsal, parts: Parts, epoch_us: int) -> Autoplay:
-    """The autopilot, watching the screen from now on."""
-    end_us = epoch_us + round(_ROUNDS * rehearsal.seconds * 1e6)
-    script = folders.script_of(rehearsal.labels)
-    autoplay = Autoplay(script, parts.station.post, lambda: parts.clock.mono_us() > end_us)
-    parts.station.on_show(autoplay.show)
-    parts.station.adjust(lambda around: replace(around, autoplay=not autoplay.taken_over))
-    return autoplay
-
-
 def _play_headless(rehearsal: Rehearsal, parts: Parts, stack: ExitStack) -> int:
     station = parts.station
     progress = Progress(rehearsal.catalogue, sys.stderr)
     station.on_show(progress.show)
+    frames = FrameReader(rehearsal.folder.frames)
+    stack.callback(frames.close)
+    station.on_show(Pictures(rehearsal.out, rehearsal.catalogue, frames).show)
     progress.say("演练：读卡程序热身 · rehearsal: warming up the reader")
     if not station.run_until(lambda: parts.looking.ready, _EYE_READY_S):
         raise Unavailable("eye.not_ready")
     epoch_us = start_footage(rehearsal, parts, stack)
     autoplay = start_autoplay(rehearsal, parts, epoch_us)
-    whole_s = _ROUNDS * rehearsal.seconds + _SETTLED_S
+    whole_s = ROUNDS * rehearsal.seconds + _SETTLED_S
     if not station.run_until(lambda: autoplay.over, whole_s):
         raise Unavailable("demo.not_finished", type(station.state).__name__)
-    station.run_until(lambda: _settled(parts), _SETTLED_S)
+    station.run_until(lambda: settled(parts), _SETTLED_S)
     return write_report(rehearsal.folder, parts.store, rehearsal.out, progress)
-
-
-def _settled(parts: Parts) -> bool:
-    """Every event has its receipt and every card its decision."""
-    state, around = parts.station.state, parts.station.around
-    decided = isinstance(state, Idle) and state.last and all(card.state in _DECIDED for card in state.last.cards)
-    return bool(decided) and around.sync.state is SyncState.SYNCED and around.sync.unsent == 0

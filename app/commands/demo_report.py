@@ -12,13 +12,15 @@ from app.core.money import yuan_text
 from app.core.parcels import TrayCard
 from app.core.products import Catalogue
 from app.core.readiness import Surroundings
-from app.core.states import Idle, SignedOut, State
+from app.core.states import Idle, SignedOut, State, Waiting
 from app.evidence.verify import verify_recording
+from app.frames import FrameReader
 from app.paths import StationFolder
 from app.platform import durable_write
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.store.verify import verify_audit
 from app.store.writer import StoreWriter
+from ui.shots import grab_state
 
 _WORDS = {
     CardState.KEPT: "已存本机 kept",
@@ -69,6 +71,22 @@ def _cards_of(state: State) -> tuple[TrayCard, ...]:
         case _:
             back = getattr(state, "back_to", state)
             return back.visit.cards if hasattr(back, "visit") else ()
+
+
+class Pictures:
+    """Saves a picture of the window for each kind of state, as a clerk would have seen it."""
+
+    def __init__(self, out: Path, catalogue: Catalogue, frames: FrameReader) -> None:
+        self._out, self._catalogue, self._frames = out, catalogue, frames
+        self._taken: set[str] = set()
+
+    def show(self, state: State, around: Surroundings) -> None:
+        name = type(state).__name__.lower()
+        if name in self._taken or (isinstance(state, Waiting) and not state.visit.found):
+            return
+        self._taken.add(name)
+        path = self._out / f"{len(self._taken):02d}-{name}.png"
+        grab_state(state, around, self._catalogue, path, frame=self._frames.newest_half())
 
 
 def write_report(folder: StationFolder, writer: StoreWriter, out: Path, progress: Progress) -> int:
