@@ -68,6 +68,8 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
     code = gtin(hits, printed)
     product = catalogue.by_gtin(code)
     panel = _panel(looks)
+    if panel is PanelState.PARTIAL and _is_complete(looks, product):
+        panel = PanelState.OPEN
     number = _number(looks, product, hits)
     pin = _pin(looks, product, panel)
     best = int(np.argmax([look.sharpness - look.glare for look in looks]))
@@ -100,6 +102,16 @@ def _panel(looks: Sequence[Look]) -> PanelState:
         if states.count(state) * 2 >= len(states) or (state is PanelState.PARTIAL and state in states):
             return state
     return max(set(states), key=states.count)
+
+
+def _is_complete(looks: Sequence[Look], product: Product | None) -> bool:
+    """Whether a seemingly partly covered PIN is all there: it has the product's one length, freely read too."""
+    if product is None or product.pin is None or len(product.pin.lengths) != 1:
+        return False
+    free = FieldPattern(product.pin.alphabet, UNKNOWN_PIN.lengths)
+    found = _decoded([look.pin for look in looks if look.pin is not None], free)
+    whole = [d for d in found if len(d.text) == product.pin.lengths[0] and d.p > 0.9]
+    return bool(found) and len(whole) >= 0.75 * len(found)
 
 
 def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit]) -> Fused:

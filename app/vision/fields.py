@@ -123,7 +123,7 @@ def below_bars(area: Area, bars: Sequence[Area]) -> bool:
     for bar in bars:
         sideways = min(area.right, bar.right) - max(area.x, bar.x)
         gap = area.y - bar.bottom
-        if sideways > 0.6 * area.w and -bar.h < gap < 0.6 * area.h + 0.5 * PX_PER_MM:
+        if sideways > 0.6 * area.w and -0.4 * bar.h < gap < 0.6 * area.h + 0.5 * PX_PER_MM:
             return True
     return False
 

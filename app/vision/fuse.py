@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from app.core.cards import UNREADABLE, Candidate, CharReading, FieldReading, FieldState, settle
 from app.core.products import DIGITS, FieldPattern
 from app.vision.decode import Decoded
 
 SURE_DIGIT = 0.97
-SURE_MIXED = 0.985
-SURE_TWIN = 0.995
+SURE_MIXED = 0.999
+SURE_TWIN = 0.9995
 """What a character needs to be sure: among digits; among letters and digits; where a twin glyph is in the alphabet."""
 
 LEAST_AGREEMENT = 0.8
@@ -24,7 +25,7 @@ _FLOOR = 1e-4
 _UNREADABLE = 0.45
 _MOST_CANDIDATES = 4
 _NEVER = 1.1
-_TWINS = (("0OQ", _NEVER), ("1I", SURE_TWIN))
+_TWINS = (("0O", _NEVER), ("1I", SURE_TWIN), ("OQ", SURE_TWIN))
 """Glyphs that many fonts print alike, and what one needs while its twin is in the alphabet too: a zero and an O cannot
 be told apart by sight, so without the product's alphabet a person decides."""
 _STRANGE = 0.6
@@ -50,8 +51,17 @@ def fuse(readings: Sequence[Decoded], pattern: FieldPattern) -> Fused:
         return Fused(UNREADABLE, lead)
     if _all_sure(chars) and not (pattern.matches("".join(c.best.glyph for c in chars))):
         chars = _doubt_weakest(chars)
+    if sum(_has_hole(r) for r in same) * 2 > len(same):
+        chars = tuple(CharReading(c.candidates, sure=False) for c in chars)
     state = FieldState.READ if _all_sure(chars) else FieldState.DOUBTFUL
     return Fused(settle(FieldReading(state, chars), pattern), lead)
+
+
+def _has_hole(reading: Decoded) -> bool:
+    """Whether between two characters there is room for two more: something in between was not read."""
+    middles = [(first + last) / 2 for first, last in reading.spans]
+    steps = sorted(b - a for a, b in pairwise(middles))
+    return len(steps) >= 3 and steps[-1] > 3.4 * max(1.0, steps[len(steps) // 3])
 
 
 def _length(readings: Sequence[Decoded]) -> tuple[int, float]:

@@ -140,11 +140,11 @@ class Looker:
                 right = min(right, other.x - 0.4 * PX_PER_MM)
         return left, right
 
-    def _reach(self, card: Colour, area: Area, limits: tuple[float, float]) -> Area:
+    def _reach(self, card: Colour, area: Area, limits: tuple[float, float], reach: float) -> Area:
         """The area grown to characters that the finder's box cut off (a last group of one digit, say)."""
         low, high = min(area.x, limits[0]), max(area.right, limits[1])
         grown = Area(max(low, area.x - 1.5 * area.h), area.y, 0.0, area.h)
-        grown = replace(grown, w=min(high, area.right + 2.2 * area.h) - grown.x)
+        grown = replace(grown, w=min(high, area.right + reach * area.h) - grown.x)
         if grown.w < area.w + 0.25 * area.h:
             return area
         read = self._recogniser.read([cut(card, LineBox(grown.x, grown.y, grown.w, grown.h, 0.0, 1.0))])[0]
@@ -157,7 +157,7 @@ class Looker:
 
     def _spot(self, card: Colour, area: Area, limits: tuple[float, float]) -> Spot:
         """Several views of one field: as it is, with more margin, smoothed (dot matrix), stretched in contrast."""
-        area = self._reach(card, area, limits)
+        area = self._reach(card, area, limits, 2.2)
         box = LineBox(area.x, area.y, area.w, area.h, 0.0, 1.0)
         plain, wide = cut(card, box, 0.05), cut(card, box, 0.18)
         soft = cv2.GaussianBlur(wide, (0, 0), max(1.0, 0.035 * area.h))
@@ -196,7 +196,20 @@ def choose(found: Sorted, lab: Floats, product: Product | None) -> Places:
         )
     elsewhere = panel is not None or any(kind == "pin" for kind, _ in found.labels)
     proved = number is not None and (kinds[id(number)] == "number" or elsewhere or product is not None)
-    return Places(_area(number), _area(pin), state, None if panel is None else panel.area, proved)
+    pin_area = _area(pin) if pin is None or panel is None else _joined(pin, found.values, panel)
+    return Places(_area(number), pin_area, state, None if panel is None else panel.area, proved)
+
+
+def _joined(pin: Value, values: Sequence[Value], panel: Panel) -> Area:
+    """The PIN with its other pieces in the same panel: glare or a wide gap may have split the line."""
+    pieces = [
+        v.area
+        for v in values
+        if panel.area.share_of(v.area) > 0.6 and abs(v.area.mid_y - pin.area.mid_y) < pin.area.h / 2
+    ]
+    left = min((p.x for p in pieces), default=pin.area.x)
+    right = max((p.right for p in pieces), default=pin.area.right)
+    return Area(min(left, pin.area.x), pin.area.y, max(right, pin.area.right) - min(left, pin.area.x), pin.area.h)
 
 
 def _area(value: Value | None) -> Area | None:
@@ -279,7 +292,8 @@ def read_card_codes(raw: Gray, card: Gray) -> tuple[Hit, ...]:
 def _bars(hits: Sequence[Hit], card: Gray) -> tuple[Area, ...]:
     """Where linear symbols stand on the card: as decoded, and as stripes that look like bars."""
     areas = [_bounds(h.corners) for h in hits if h.source.split()[1].startswith("card") and h.format != "QR"]
-    return (*areas, *bar_regions(card))
+    regions = [r for r in bar_regions(card) if not any(r.share_of(a) > 0.7 for a in areas)]
+    return (*areas, *regions)
 
 
 def _bounds(corners: Corners) -> Area:
