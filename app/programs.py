@@ -17,6 +17,7 @@ import secrets
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from multiprocessing import AuthenticationError
@@ -135,18 +136,25 @@ def _call_off(watchdog: threading.Timer) -> None:
     watchdog.join()
 
 
-def start_program(argv: list[str], lock_path: Path, timeout_s: float, log_path: Path | None = None) -> int:
+def start_program(
+    argv: list[str],
+    lock_path: Path,
+    timeout_s: float,
+    log_path: Path | None = None,
+    give_up: Callable[[], bool] = lambda: False,
+) -> int:
     """Start a program detached and wait until it (or a twin that was faster) can be joined; gives its pid.
 
     Its output goes to the end of `log_path`. A thread reaps it, so it never stays as a zombie of ours.
-    Raises ProgramError("program.not_started") with its exit status, or on time-out (it is then killed).
+    Raises ProgramError("program.not_started") with its exit status, or on time-out or when `give_up()` says so (it is
+    then killed).
     """
     private_folder(lock_path.parent)
     began_ns = time.monotonic_ns()
     child = _spawn(argv, log_path)
     threading.Thread(target=child.wait, name=f"reap-{child.pid}", daemon=True).start()
     deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not give_up():
         stepped_back = child.returncode is not None
         note = find_program(lock_path)
         # An older one counts only when ours gave way to it: it may be one that is just dying.

@@ -294,6 +294,14 @@ PROGRAMS: dict[str, Pair] = {
             _VIDEO_EN,
         ),
     ),
+    "recorder.not_closed": (
+        _t("录像还没有封好", "手停一下，按**空格**再封一次|还不行就重新启动验卡台", "录像在磁盘上；存好的卡都在。"),
+        _t(
+            "The video is not sealed yet",
+            "Press **Space** to seal it again|Else start Card Intake again",
+            "The video is on the disk; saved cards are safe.",
+        ),
+    ),
     "recorder.stalled": (
         _t("录像没有写进磁盘", "手停一下，等它恢复|红色「录像中」回来后按**空格**", _VIDEO_ZH),
         _t(

@@ -32,6 +32,8 @@ from hardware.catalog import open_nfc
 
 _log = logging.getLogger(__name__)
 _DISK_EVERY_S = 5.0
+_RECORDER_QUIET_S = 5.0
+"""The recorder tells its state twice a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ def program_plan(name: str, folder: StationFolder) -> ProgramPlan:
     """How the recorder or the eye of this folder is started."""
     lock = folder.recorder_lock if name == "recorder" else folder.eye_lock
     argv = (sys.executable, "-m", "app", name, "--folder", str(folder.root))
-    return ProgramPlan(name, argv, lock, folder.logs / f"{name}.log")
+    quiet_s = _RECORDER_QUIET_S if name == "recorder" else 0.0  # the eye has nothing to say without a picture
+    return ProgramPlan(name, argv, lock, folder.logs / f"{name}.log", quiet_s)
 
 
 def _make(

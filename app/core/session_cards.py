@@ -24,6 +24,7 @@ from app.core.effects import (
     ReadAgain,
     SaveCard,
     Sound,
+    StartRecording,
     WatchForCards,
 )
 from app.core.events import (
@@ -38,6 +39,7 @@ from app.core.events import (
     Key,
     KeyPressed,
     RecordingBegan,
+    RecordingClosed,
     TagSeen,
 )
 from app.core.parcels import Reason
@@ -72,8 +74,11 @@ _TO_REVIEW = {
 
 def when_opening(state: Opening, event: Event, rules: Rules) -> Step | None:
     match event:
-        case RecordingBegan(_, first_us):
-            return _began(replace(state, visit=replace(state.visit, first_us=first_us), began=True), rules)
+        case RecordingBegan(recording_id, first_us):
+            return _began(replace(state, visit=state.visit.filmed(recording_id, first_us), began=True), rules)
+        case RecordingClosed(recording_id) if not state.began and recording_id == state.visit.recording_id:
+            # It was closed while nobody was at the desk: the parcel goes on in a new one.
+            return state, (StartRecording(recording_id, state.visit.parcel_id, state.visit.expected.waybill),)
         case CardWasRead(read) if state.began:
             return take(state.visit, read, rules)
         case CardWasRead(read):

@@ -124,8 +124,8 @@ def when_paused(state: Paused, event: Event, rules: Rules) -> Step | None:
             return _without(state, Device.STORE, code), ()
         case RecordingResumed(gap_us):
             return _video_is_back(state, gap_us, rules)
-        case RecordingBegan(_, first_us):
-            return _began_anew(state, first_us)
+        case RecordingBegan(recording_id, first_us):
+            return _began_anew(state, recording_id, first_us)
         case DeviceBack(device) if device is not Device.CAMERA:
             # A camera counts as back when its pictures reach the disk.
             return _with(state, device), ()
@@ -166,9 +166,9 @@ def _video_is_back(state: Paused, gap_us: int, rules: Rules) -> Step:
     return replace(back, supervisor=state.supervisor or too_long), (fact,)
 
 
-def _began_anew(state: Paused, first_us: int) -> Step:
+def _began_anew(state: Paused, recording_id: str, first_us: int) -> Step:
     """The recording began, or a recorder that came back tells again when it had begun: its pictures reach the disk."""
-    back = with_visit(state.back_to, replace(state.back_to.visit, first_us=first_us))
+    back = with_visit(state.back_to, state.back_to.visit.filmed(recording_id, first_us))
     if isinstance(back, Opening):
         back = replace(back, began=True)
     return replace(_with(state, *_STOPS_WORK), back_to=back), ()
@@ -262,6 +262,8 @@ def _meanwhile(state: Paused, event: Event, rules: Rules) -> Step | None:
             return when_sealing(back, event, rules)
         case RecordingClosed(recording_id), _ if recording_id == back.visit.recording_id and _is_filmed(back):
             return _without(state, Device.RECORDER, "recorder.lost"), (_start(back.visit),)
+        case RecordingClosed(recording_id), Opening(visit) if recording_id == visit.recording_id:
+            return state, (_start(visit),)
         case _:
             return None
 
@@ -281,8 +283,8 @@ def bystander(state: State, event: Event) -> Step | None:
             return _with_work(state, lambda visit: visit.with_tag(tag, at_us)), ()
         case ShotTaken(no, t_video_us) if isinstance(state, (*_AT_WORK, Paused)):
             return _with_work(state, lambda visit: visit.with_shot(no, t_video_us)), ()
-        case RecordingBegan(_, first_us) if isinstance(state, _AT_WORK):
-            return with_visit(state, replace(state.visit, first_us=first_us)), ()
+        case RecordingBegan(recording_id, first_us) if isinstance(state, _AT_WORK):
+            return with_visit(state, state.visit.filmed(recording_id, first_us)), ()
         case CardWasRead(read) if isinstance(state, (SignedOut, Idle)):
             # No parcel is being filmed: what lay under the camera is nobody's card.
             return state, (AcknowledgeRead(read.read_id),)

@@ -80,6 +80,10 @@ class Visit:
             stays = (*stays, TagStay(tag, at_us))
         return replace(self, stays=stays[-_STAYS_KEPT:])
 
+    def filmed(self, recording_id: str, first_us: int) -> Visit:
+        """The visit filmed by this recording, which need not be the one that was asked for: a closed one has a next."""
+        return replace(self, recording_id=recording_id, first_us=first_us)
+
     def with_card(self, card: TrayCard) -> Visit:
         """The visit after `card` was added or changed."""
         if any(c.card_id == card.card_id for c in self.cards):

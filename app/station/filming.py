@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.core.events import Device, DeviceLost, Event, RecordingBegan, RecordingCut, RecordingResumed
+from app.core.events import Device, DeviceLost, Event, RecordingBegan, RecordingCut, RecordingResumed, SaveFailed
 from app.core.readiness import CameraFacts, Level, RecFacts, RecMode, Surroundings
 from app.programs import Message
 from app.recorder import protocol as told
@@ -20,6 +20,12 @@ Post = Callable[[Event], None]
 Adjust = Callable[[Callable[[Surroundings], Surroundings]], None]
 Closed = Callable[[told.RecordingClosed], None]
 
+_START_AGAIN_US = 2_000_000
+"""A recording that could not begin (a full disk) is tried again this often."""
+
+_CLOSE_US = 10_000_000
+"""A recording that is not closed so long after it was asked for: the clerk is told, and may ask again."""
+
 _LEVELS = {"live": Level.OK, "starting": Level.BUSY, "off": Level.NONE}
 
 
@@ -29,7 +35,8 @@ class _Tape:
 
     camera: str = ""
     start: told.Start | None = None
-    stopping: bool = False
+    said_at_us: int = 0  # when `start` was sent last
+    stop_at_us: int | None = None  # when its end was asked for
     began: bool = False
     cut_at_us: int | None = None
     saved_mono_us: int = 0
@@ -45,6 +52,7 @@ class Filming:
     def __init__(self, plan: ProgramPlan, post: Post, adjust: Adjust, clock: Clock) -> None:
         self._post, self._adjust, self._clock = post, adjust, clock
         self._on_closed: Closed = lambda _closed: None
+        self._last_closed: told.RecordingClosed | None = None
         self._tape = _Tape()
         self._link = ProgramLink(plan, self._say_all_again, self._hear, self._gone)
 
@@ -66,7 +74,7 @@ class Filming:
     def begin(self, start: told.Start) -> None:
         """Record, or go on with a recording that was begun before a restart."""
         self._tape = _Tape(camera=start.camera, start=start)
-        self._send(start)
+        self._say_start(start)
 
     def change_camera(self, address: str) -> None:
         """Go on with another camera; a running recording goes on with it in the same chain."""
@@ -75,11 +83,18 @@ class Filming:
             return
         self._tape.camera = address
         self._tape.start = replace(self._tape.start, camera=address)
-        self._send(self._tape.start)
+        self._say_start(self._tape.start)
 
-    def end(self, reason: str) -> None:
-        """Close the recording; who set `on_closed` is told when it is sealed."""
-        self._tape.stopping = True
+    def end(self, recording_id: str, reason: str) -> None:
+        """Close the recording; who set `on_closed` is told when it is sealed, of one that is sealed already at once.
+
+        SaveFailed("recorder.not_closed") is posted when that takes too long; then ask again.
+        """
+        last = self._last_closed
+        if last is not None and last.recording_id == recording_id != self.recording_id:
+            self._on_closed(last)
+            return
+        self._tape.stop_at_us = self._clock.mono_us()
         self._send(told.Stop(reason))
 
     def note(self, event: str, body: dict[str, Any]) -> None:
@@ -93,15 +108,20 @@ class Filming:
     def _send(self, message: told.ToRecorder) -> None:
         self._link.send(told.to_wire(message))
 
+    def _say_start(self, start: told.Start) -> None:
+        self._tape.said_at_us = self._clock.mono_us()
+        self._send(start)
+
     def _say_all_again(self) -> None:
         if self._tape.start is not None:
-            self._send(self._tape.start)
-            if self._tape.stopping:
+            self._say_start(self._tape.start)
+            if self._tape.stop_at_us is not None:
                 self._send(told.Stop("sealed"))
         elif self._tape.camera:
             self._send(told.OpenCamera(self._tape.camera))
 
     def _hear(self, message: Message) -> None:
+        self._look_at_the_clock()
         match told.from_wire(message):
             case told.CameraState() as camera:
                 self._camera_is(camera)
@@ -127,7 +147,10 @@ class Filming:
         self._adjust(change)
 
     def _recording_is(self, state: told.RecordingState) -> None:
-        if self._tape.start is None or state.recording_id != self._tape.start.recording_id:
+        if self._tape.start is None:
+            return
+        if state.recording_id != self._tape.start.recording_id:
+            self._start_again(self._tape.start)
             return
         if state.last_sync_mono_us:
             self._tape.saved_mono_us = state.last_sync_mono_us
@@ -136,6 +159,18 @@ class Filming:
         elif state.state == "cut":
             self._cut("camera.lost")
         self._show(state)
+
+    def _start_again(self, start: told.Start) -> None:
+        """The recorder does not record what it was told to: it could not begin. What stopped it may be over by now."""
+        waited_us = self._clock.mono_us() - self._tape.said_at_us
+        if self._tape.stop_at_us is None and waited_us >= _START_AGAIN_US:
+            self._say_start(start)
+
+    def _look_at_the_clock(self) -> None:
+        asked_us = self._tape.stop_at_us
+        if asked_us is not None and self._clock.mono_us() - asked_us >= _CLOSE_US:
+            self._tape.stop_at_us = None
+            self._post(SaveFailed("recorder.not_closed", self.recording_id))
 
     def _running(self, state: told.RecordingState) -> None:
         tape = self._tape
@@ -149,7 +184,7 @@ class Filming:
 
     def _cut(self, code: str) -> None:
         tape = self._tape
-        if not tape.began or tape.stopping or tape.cut_at_us is not None:
+        if not tape.began or tape.stop_at_us is not None or tape.cut_at_us is not None:
             return
         tape.cut_at_us = tape.saved_mono_us or self._clock.mono_us()
         self._post(RecordingCut(code, self._saved_wall_us()))
@@ -167,6 +202,7 @@ class Filming:
         self._adjust(lambda around: replace(around, rec=facts))
 
     def _closed(self, closed: told.RecordingClosed) -> None:
+        self._last_closed = closed
         if closed.recording_id == self.recording_id:
             camera = self._tape.camera
             self._tape = _Tape(camera=camera)
@@ -182,9 +218,13 @@ class Filming:
 
     def _gone(self, code: str) -> None:
         _log.error("recorder: %s", code)
-        self._adjust(lambda around: replace(around, rec=replace(around.rec, mode=_mode_when_gone(around.rec.mode))))
+        self._adjust(_without_recorder)
         self._cut("recorder.gone")
+        self._look_at_the_clock()
 
 
-def _mode_when_gone(mode: RecMode) -> RecMode:
-    return RecMode.CUT if mode is RecMode.ON else mode
+def _without_recorder(around: Surroundings) -> Surroundings:
+    """No recorder, no picture: a running recording is cut, and no parcel can be begun."""
+    mode = RecMode.CUT if around.rec.mode is RecMode.ON else around.rec.mode
+    camera = replace(around.camera, level=Level.DOWN, code="recorder.gone")
+    return replace(around, rec=replace(around.rec, mode=mode), camera=camera)

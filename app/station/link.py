@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.platform import kill_process
 from app.programs import Message, ProgramConnection, ProgramError, connect, start_program, stop_program
 
 _POLL_S = 0.1
@@ -17,19 +19,24 @@ _PAUSES_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 @dataclass(frozen=True, slots=True)
 class ProgramPlan:
-    """How to start a program: its name, command, lock file and log file."""
+    """How to start a program: its name, command, lock file and log file.
+
+    `quiet_s`: a living program says something at least this often, else it hangs and is replaced; 0: it may be silent.
+    """
 
     name: str
     argv: tuple[str, ...]
     lock: Path
     log: Path
+    quiet_s: float = 0.0
 
 
 class ProgramLink:
     """Keeps one program alive and talks to it; a thread of its own, `start()` and `stop()`.
 
     `on_up(send)` is called in the link's thread after each (re)connection, before any message is delivered;
-    `on_message` for each message; `on_down(code)` when the program went away or could not be started.
+    `on_message` for each message (ValueError: it is none of that program's); `on_down(code)` when the program went away
+    or could not be started.
     """
 
     def __init__(
@@ -85,7 +92,8 @@ class ProgramLink:
         """The living program, or a new one. Raises ProgramError."""
         line = connect(self._plan.lock, _CONNECT_S)
         if line is None:
-            start_program(list(self._plan.argv), self._plan.lock, _START_S, self._plan.log)
+            argv = list(self._plan.argv)
+            start_program(argv, self._plan.lock, _START_S, self._plan.log, give_up=self._stopping.is_set)
             line = connect(self._plan.lock, _CONNECT_S)
         if line is None:
             raise ProgramError("program.gone", self._plan.name)
@@ -97,12 +105,16 @@ class ProgramLink:
             self._line = line
         self._on_up()
         heard = False
+        heard_s = time.monotonic()
         try:
             while not self._stopping.is_set():
                 message = line.receive(_POLL_S)
                 if message is not None:
-                    heard = True
-                    self._on_message(message)
+                    self._deliver(message, line.pid)
+                    heard, heard_s = True, time.monotonic()
+                elif 0 < self._plan.quiet_s < time.monotonic() - heard_s:
+                    kill_process(line.pid)
+                    raise ProgramError("program.silent", self._plan.name)
         except ProgramError as trouble:
             self._on_down(trouble.code)
         finally:
@@ -110,3 +122,11 @@ class ProgramLink:
                 self._line = None
             line.close()
         return heard
+
+    def _deliver(self, message: Message, pid: int) -> None:
+        """A program that talks nonsense is of another release, or ill: it is replaced."""
+        try:
+            self._on_message(message)
+        except ValueError as nonsense:
+            kill_process(pid)
+            raise ProgramError("program.garbled", self._plan.name) from nonsense

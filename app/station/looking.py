@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,8 @@ from app.core.readiness import Surroundings
 from app.eye import codec
 from app.programs import Message
 from app.station.link import ProgramLink, ProgramPlan
+
+_log = logging.getLogger(__name__)
 
 Post = Callable[[Event], None]
 Adjust = Callable[[Callable[[Surroundings], Surroundings]], None]
@@ -25,6 +28,7 @@ class Looking:
         self._post, self._adjust = post, adjust
         self._watching = False
         self._last_read_id = ""
+        self._again = False  # the eye was away when it should have read once more
         self._link = ProgramLink(plan, self._say_all_again, self._hear, self._gone)
         self.ready = False
 
@@ -41,17 +45,20 @@ class Looking:
         self._watching = on
 
     def read_again(self) -> None:
-        self._send(codec.ReadAgain(self._last_read_id))
+        """Have the card that lies there read once more; an eye that is away is told when it is back."""
+        self._again = not self._send(codec.ReadAgain(self._last_read_id))
 
     def acknowledge(self, read_id: str) -> None:
         self._send(codec.Ack(read_id))
 
-    def _send(self, message: codec.ToEye) -> None:
-        self._link.send(codec.to_wire(message))
+    def _send(self, message: codec.ToEye) -> bool:
+        return self._link.send(codec.to_wire(message))
 
     def _say_all_again(self) -> None:
         self._send(self._configure)
         self._send(codec.Watch(str(self._frames)))
+        if self._again:
+            self.read_again()
 
     def _hear(self, message: Message) -> None:
         match codec.from_wire(message):
@@ -79,5 +86,6 @@ class Looking:
         self._post(CardWasRead(read))
 
     def _gone(self, code: str) -> None:
+        _log.error("eye: %s", code)
         self.ready = False
-        self._post(DeviceLost(Device.EYE, code))
+        self._post(DeviceLost(Device.EYE, "eye.garbled" if code == "program.garbled" else "eye.gone"))

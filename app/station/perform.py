@@ -37,8 +37,6 @@ from app.core.events import (
     CardChanged,
     CardSaved,
     CardWasDuplicate,
-    Device,
-    DeviceLost,
     Event,
     ParcelDoneBefore,
     ParcelFound,
@@ -249,22 +247,30 @@ class Perform:
         match effect:
             case StartRecording(recording_id, parcel_id, waybill):
                 self._start_recording(recording_id, parcel_id, waybill)
-            case StopRecording():
-                hands.filming.end("sealed")
+            case StopRecording(recording_id):
+                hands.filming.end(recording_id, "sealed")
             case UseSpareCamera():
                 if hands.cameras.swap():
                     hands.filming.change_camera(hands.cameras.overhead)
                 else:
-                    self._post(DeviceLost(Device.CAMERA, "camera.no_spare"))
+                    self._play(Sound.WRONG_CODE)
 
     def _start_recording(self, recording_id: str, parcel_id: str, waybill: str) -> None:
         stamp, actor = self._stamp(), self._actor
 
         def prepare(store: Store) -> told.Start:
             recording = store.new_recording(recording_id, parcel_id, stamp, actor)
+            if recording.state == "recorded":
+                recording = self._next_recording(store, parcel_id, stamp, actor)
             return self._start_message(recording, store, {"waybill": waybill, "station": store.station})
 
         self._ask(prepare, self._hands.filming.begin)
+
+    @staticmethod
+    def _next_recording(store: Store, parcel_id: str, stamp: Stamp, actor: str) -> Recording:
+        """A closed recording is never opened again: the parcel goes on in its newest open one, or a new one."""
+        still_open = [known for known in store.unclosed_recordings() if known.parcel_id == parcel_id]
+        return still_open[-1] if still_open else store.new_recording(str(uuid4()), parcel_id, stamp, actor)
 
     def _start_message(self, recording: Recording, store: Store, meta: dict[str, str]) -> told.Start:
         return told.Start(

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from app.core.effects import Effect
+from app.core.effects import Effect, StopRecording
 from app.core.events import Event, Tick
 from app.core.readiness import Surroundings
 from app.core.rules import Rules
 from app.core.session import step
-from app.core.states import Faulted, SignedOut, State
+from app.core.states import Faulted, Idle, Paused, SignedOut, State
 
 Change = Callable[[Surroundings], Surroundings]
 Show = Callable[[State, Surroundings], None]
@@ -78,12 +78,12 @@ class Station:
         return worked
 
     def run_until(self, done: Callable[[], bool], timeout_s: float) -> bool:
-        """Without a window: drain and tick until `done()`; False when `timeout_s` passed first."""
+        """Without a window: drain and tick until `done()`; False when `timeout_s` passed first, or a bug was met."""
         deadline = time.monotonic() + timeout_s
         next_tick = time.monotonic()
         while not done():
             now = time.monotonic()
-            if now >= deadline:
+            if now >= deadline or isinstance(self.state, Faulted):
                 return False
             if now >= next_tick:
                 self.tick()
@@ -99,7 +99,7 @@ class Station:
 
     def _take(self, item: Event | Change | Faulted) -> None:
         if isinstance(item, Faulted):
-            self.state = item
+            self._fall(item)
             return
         if callable(item):
             self.around = item(self.around)
@@ -110,6 +110,14 @@ class Station:
         self.state = outcome.state
         for effect in outcome.effects:
             self._perform(effect)
+
+    def _fall(self, faulted: Faulted) -> None:
+        """Nothing is taken in any more; the recording is closed, so that what was filmed is sealed."""
+        state, self.state = self.state, faulted
+        if isinstance(state, (SignedOut, Idle, Faulted)):
+            return
+        visit = state.back_to.visit if isinstance(state, Paused) else state.visit
+        self._perform(StopRecording(visit.recording_id))
 
     def _show(self) -> None:
         self.around = replace(self.around, wall_us=self._wall_us(), mono_us=self._mono_us())
