@@ -100,7 +100,8 @@ def reading(scene: Scene, state: Reading) -> Part:
     """A card is being read; what is in the way comes as the prompt."""
     visit, sighting = state.visit, state.sighting
     guidance = sighting.guidance if sighting else Guidance.NONE
-    prompt = CardPrompt(_chip(scene, visit), "", scene.say(_GUIDANCE.get(guidance, "prompt.reading")))
+    title = scene.say(_GUIDANCE.get(guidance, "prompt.reading"))
+    prompt = BigPrompt("scan-barcode", title, (_chip(scene, visit).text,))
     current = Slot(visit.next_no, SlotState.CURRENT, scene.say("slot.reading"), "····", "scan-barcode")
     body = CardBody(
         stage(scene, boxes(scene, sighting)),
@@ -257,7 +258,7 @@ def saving(scene: Scene, state: Saving) -> Part:
     """Nothing is shown as kept before the disk has it."""
     visit, draft = state.visit, state.draft
     product = scene.priced_name(draft.product_id, draft.face_value_fen)
-    prompt = CardPrompt(_chip(scene, visit), product, scene.say("prompt.saving", no=draft.no))
+    prompt = BigPrompt("hard-drive", scene.say("prompt.saving", no=draft.no), (product,))
     current = Slot(draft.no, SlotState.CURRENT, scene.say("slot.saving"), "····", "hard-drive")
     body = CardBody(stage(scene), slots(scene, visit, current), prompt, present_checks.of_draft(scene, draft))
     go = GoKey(GoState.BUSY, scene.say("cap.disk"), scene.say("go.saving"), "loader-circle")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.core.cards import CardRead, CardState, FieldReading, FieldState, PanelState, Sighting, Tag
-from app.core.parcels import CardDraft, TrayCard
+from app.core.parcels import CardDraft, Reason, TrayCard
 from ui.scene import Scene, card_chip
 from ui.views import CheckRow, Chip, Tone
 
@@ -131,6 +131,16 @@ def of_draft(scene: Scene, draft: CardDraft) -> tuple[CheckRow, ...]:
     )
 
 
+def _kept_pin(scene: Scene, card: TrayCard) -> CheckRow:
+    product = scene.catalogue.by_id(card.product_id)
+    if product is not None and product.pin is None:
+        return _no_pin(scene)
+    for reason in (Reason.PIN_COVERED, Reason.PIN_UNREADABLE):
+        if reason in card.reasons:
+            return _row(scene, "pin", scene.say(f"reason.{reason.value}"), Chip(Tone.WARN, scene.say("chip.none")))
+    return _row(scene, "pin", "", Chip(Tone.OK, scene.say("chip.saved")))
+
+
 _ISSUER = {
     CardState.KEPT: "row.issuer.kept",
     CardState.AT_CENTRE: "row.issuer.at-centre",
@@ -149,7 +159,7 @@ def of_card(scene: Scene, card: TrayCard) -> tuple[CheckRow, ...]:
         rows.append(_row(scene, "number", f"•••• {card.last4}", done, mono=True))
     else:
         rows.append(_row(scene, "number", scene.say("row.unreadable"), Chip(Tone.WARN, scene.say("chip.unclear"))))
-    rows.append(_row(scene, "pin", "", done))
+    rows.append(_kept_pin(scene, card))
     rows.append(_row(scene, "panel", "", done))
     rows.append(_row(scene, "issuer", scene.say(_ISSUER[card.state]), card_chip(scene, card.state)))
     return (*rows, _wait(scene, "risk", "row.risk.wait"), nfc_row(scene, card.tag))

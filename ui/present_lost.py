@@ -92,6 +92,8 @@ def _take_over(scene: Scene, state: Paused, told: TroubleText, cut: bool) -> Tak
     sub = scene.say("lost.hands" if cut else "lost.calm")
     if cut and state.ready:
         title, sub = scene.say("lost.back"), scene.say("lost.back.sub")
+    if state.supervisor:
+        sub = scene.say("lost.supervisor")
     saved = clock(state.saved_wall_us) if state.saved_wall_us else ""
     tip = Tip("", scene.say("lost.spare"), "F4", scene.say("key.spare")) if state.device is Device.CAMERA else None
     live = scene.around.camera.level is Level.OK

@@ -18,7 +18,7 @@ def sign_in(scene: Scene, state: SignedOut, banner: Banner | None) -> SignInView
     foot = [scene.say("signin.version", version=desk.version)] if desk.version else []
     if desk.certificate_until:
         foot.append(scene.say("signin.certificate", date=desk.certificate_until))
-    demo = bool(desk.demo_badge)
+    demo = bool(desk.demo_badge) and scene.around.rehearsal
     return SignInView(
         product=scene.say("product"),
         product_sub=scene.say("product.sub"),

@@ -27,7 +27,7 @@ LARGE = (1920, 1080)
 THEMES = ("light", "dark")
 LANGUAGES = ("zh", "en")
 _LARGE_TOO = ("workbench-2-reading",)
-_DESK = Desk(version="0.1.0", certificate_until="", demo_badge="")
+_DESK = Desk(version="0.1.0", demo_badge="CIB-DEMO01")
 
 
 def quiet_window(

@@ -102,7 +102,8 @@ class SignIn(Painted):
         left = self._left
         extra = px(22 + 30)  # the line under the card keeps its place whether it is there or not
         middle = left + (self.width() - left) / 2
-        top = max(px(70) if self.height() < px(800) else px(40), (self.height() - height - extra) / 2)
+        strip = self.banner.height() if self.view and self.view.banner else 0
+        top = max(px(70) + strip, (self.height() - height - extra) / 2)
         return QRectF(round(middle - width / 2), round(top), width, height)
 
     def _inputs(self) -> tuple[QRectF, QRectF]:

@@ -117,6 +117,7 @@ class LostPane(Pane):
     def show_view(self, body: LostBody) -> None:
         self.take_over.show_view(body.take_over)
         self.tray.show_view(body.slots)
+        self.tray.setVisible(bool(body.slots))
         self.time.show_view(body.panel)
         self.checks.show_view(body.checks, body.checks_title)
 

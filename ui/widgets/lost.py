@@ -160,7 +160,8 @@ class LostTimePanel(Painted):
         for text, colour in (*((line, "text") for line in view.lines), (view.quiet, "text2")):
             if text:
                 size = 16 if self.look.density.name == "compact" else 18
-                line = QRectF(room.x(), y + gap, room.width(), bottom - y - gap)
+                y += gap
+                line = QRectF(room.x(), y, room.width(), bottom - y)
                 y += ink.wrapped(line, text, size, colour=colour, leading=1.4 if tight else 1.5)
                 gap = 0
 

@@ -1,0 +1,22 @@
+"""Windows without a screen: the platform is chosen before Qt is imported."""
+
+import os
+
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+os.environ.setdefault("QT_LOGGING_RULES", "qt.multimedia.*=false")
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from ui.run import application
+
+
+@pytest.fixture(scope="session")
+def qapp() -> QApplication:
+    """The application of all tests here, styled as the product's."""
+    return application(headless=True)
+
+
+@pytest.fixture(autouse=True)
+def _application(qapp: QApplication) -> None:
+    """Fonts and widgets need it everywhere."""

@@ -1,0 +1,187 @@
+"""Each screen beside its mock-up at 1440x900: every panel within 8 pixels of where the design draws it."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QPoint, QRectF
+from PySide6.QtWidgets import QWidget
+
+from ui import samples
+from ui.sample_pictures import crop
+from ui.shots import quiet_window, shoot
+from ui.widgets.ink import Painted
+from ui.window import Window
+
+TOLERANCE = 8
+Rect = tuple[float, float, float, float]
+
+FRAME: dict[str, Rect] = {
+    "rail": (0, 0, 76, 900),
+    "rail:package-open": (5.5, 126, 64, 62),
+    "rail:graduation-cap": (5.5, 830, 64, 62),
+    "top": (76, 0, 1364, 56),
+    "rec": (88, 7.5, 246, 40),
+    "top:title": (350, 0, 72, 55),
+    "top:clock": (1337.6, 0, 86, 55),
+    "parcel": (76, 56, 1364, 56),
+    "parcel:step1": (901.9, 70.5, 98, 26),
+    "parcel:step3": (1114, 70.5, 114, 26),
+    "parcel:step5": (1342, 70.5, 82, 26),
+    "keys": (76, 816, 1364, 84),
+    "keys.go": (1044, 826.5, 380, 64),
+}
+"""Measured in the mock-ups (x, y, width, height): the frame that all workbench screens share."""
+
+WAITING: dict[str, Rect] = {
+    **FRAME,
+    "key:F1": (92, 830.5, 133, 56),
+    "stage": (92, 128, 816, 672),
+    "wait.prompt": (924, 128, 500, 298),
+    "wait.prompt:tip": (943, 353, 462, 56),
+    "wait.checks": (924, 438, 500, 246),
+    "wait.last": (924, 696, 500, 104),
+}
+READING: dict[str, Rect] = {
+    **FRAME,
+    "key:F2": (233, 830.5, 101, 56),
+    "key:F5": (342.1, 830.5, 101, 56),
+    "key:F6": (451.1, 830.5, 117, 56),
+    "key:F7": (576.1, 830.5, 117, 56),
+    "key:F9": (701.2, 830.5, 117, 56),
+    "stage": (92, 128, 816, 568),
+    "stage:picture": (96, 204.8, 808, 454.5),
+    "cards.tray": (92, 708, 816, 92),
+    "cards.tray:slot1": (103, 719, 92.3, 70),
+    "cards.tray:slot5": (504, 719, 92.3, 70),
+    "cards.tray:slot8": (804.8, 719, 92.3, 70),
+    "cards.prompt": (924, 128, 500, 378),
+    "cards.prompt:chip": (943, 145, 156.9, 30),
+    "cards.prompt:prompt": (943, 189, 462, 35),
+    "cards.prompt:strip": (943, 236, 462, 48),
+    "cards.prompt:crop": (943, 298, 150, 112),
+    "cards.prompt:alternative1": (1105, 298, 300, 52),
+    "cards.prompt:alternative2": (1105, 358, 300, 52),
+    "cards.prompt:secret": (943, 437, 462, 52),
+    "cards.checks": (924, 518, 500, 282),
+}
+SUMMARY: dict[str, Rect] = {
+    **FRAME,
+    "key:F2": (233, 830.5, 133, 56),
+    "key:F3": (374.1, 830.5, 117, 56),
+    "key:F9": (499.1, 830.5, 149, 56),
+    "count.figures": (92, 128, 816, 107.6),
+    "count.table": (92, 247.6, 816, 552.4),
+    "count.table.head": (93, 248.6, 814, 44),
+    "count.table.table": (93, 292.6, 814, 451),
+    "count.table.foot": (93, 743, 814, 56),
+    "stage": (924, 128, 500, 300),
+    "count.decision": (924, 440, 500, 360),
+    "count.decision:question": (943, 455, 462, 32.5),
+    "count.decision:option1": (943, 573.5, 462, 63.6),
+    "count.decision:option2": (943, 645.1, 462, 61.6),
+    "count.decision:option3": (943, 714.7, 462, 61.6),
+}
+LOST: dict[str, Rect] = {
+    **FRAME,
+    "key:F4": (233, 830.5, 149, 56),
+    "key:F7": (390.1, 830.5, 165, 56),
+    "lost.take_over": (92, 128, 816, 568),
+    "lost.take_over:title": (206, 198, 664, 45.6),
+    "lost.take_over:do": (130, 322, 363.8, 344),
+    "lost.take_over:kept": (566.8, 322, 303.2, 344),
+    "lost.tray": (92, 708, 816, 92),
+    "lost.time": (924, 128, 500, 454),
+    "lost.time:timer": (943, 185, 462, 82.8),
+    "lost.time:bar": (943, 309, 462, 12),
+    "lost.checks": (924, 594, 500, 206),
+}
+REJECT: dict[str, Rect] = {
+    "banner": (76, 56, 1364, 36),
+    "parcel": (76, 92, 1364, 56),
+    "stage": (92, 156, 816, 548),
+    "cards.tray": (92, 716, 816, 92),
+    "reject:card": (398, 258.8, 720, 474.4),
+    "reject:option1": (425, 358, 329, 50),
+    "reject:option4": (762, 416, 329, 50),
+    "reject:option5": (425, 474, 329, 50),
+    "reject.go": (731, 656.2, 360, 60),
+}
+SIGN_IN: dict[str, Rect] = {
+    "sign_in:card": (760, 133, 520, 582),
+    "sign_in:badge": (801, 263, 438, 91),
+    "sign_in:languages": (1270.6, 22, 145.4, 40),
+    "sign_in:number": (801, 447, 438, 48),
+    "sign_in:passcode": (801, 544, 438, 48),
+    "sign_in:checks": (56, 430, 487, 220),
+    "sign_in.go": (801, 614, 438, 64),
+}
+
+
+def _in_window(window: Window, widget: QWidget, rect: QRectF) -> Rect:
+    origin = widget.mapTo(window, QPoint(0, 0))
+    return (origin.x() + rect.x(), origin.y() + rect.y(), rect.width(), rect.height())
+
+
+def _widget(window: Window, path: str) -> QWidget:
+    work = window.work
+    if path == "stage":
+        return next(s for s in work.stages.values() if s.isVisible())
+    found: QWidget = window if path.startswith("sign_in") else work
+    for name in path.split("."):
+        found = work.top.rec if name == "rec" else getattr(found, name)
+    return found
+
+
+def _measure(window: Window, name: str) -> Rect:
+    path, _, mark = name.partition(":")
+    if path == "key":
+        button = next(b for b in window.work.keys.buttons if b.label.key == mark)
+        return _in_window(window, button, QRectF(button.rect()))
+    widget = _widget(window, path)
+    if not mark:
+        return _in_window(window, widget, QRectF(widget.rect()))
+    if mark == "card":
+        return _in_window(window, widget, widget.card)
+    if path == "sign_in" and mark in ("number", "passcode"):
+        return _in_window(window, widget, window.sign_in._inputs()[mark == "passcode"])
+    assert isinstance(widget, Painted)
+    return _in_window(window, widget, widget.marks[mark])
+
+
+SCREENS = {
+    "workbench-1-waiting": WAITING,
+    "workbench-2-reading": READING,
+    "workbench-3-summary": SUMMARY,
+    "error-camera-lost": LOST,
+    "reject-dialog": REJECT,
+    "sign-in": SIGN_IN,
+}
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_screen_stands_where_the_mock_up_has_it(screen: str) -> None:
+    sample = next(s for s in samples.samples(crop()) if s.name == screen)
+    window = quiet_window(samples.catalogue(), (1440, 900))
+    shoot(window, sample.state, sample.around)
+    off = {}
+    for name, expected in SCREENS[screen].items():
+        found = _measure(window, name)
+        if any(abs(a - b) > TOLERANCE for a, b in zip(found, expected, strict=True)):
+            off[name] = (tuple(round(v, 1) for v in found), expected)
+    window.close()
+    assert not off
+
+
+def test_layout_does_not_jump_with_language_or_theme() -> None:
+    window = quiet_window(samples.catalogue(), (1440, 900))
+    sample = next(s for s in samples.samples() if s.name == "workbench-2-reading")
+    shoot(window, sample.state, sample.around)
+    names = [n for n in READING if not n.startswith(("key:", "parcel:", "top:", "cards.prompt:chip"))]
+    before = {n: _measure(window, n) for n in names}
+    window.set_language("en")
+    window.set_theme("dark")
+    shoot(window, sample.state, sample.around)
+    assert {n: _measure(window, n) for n in names} == before
+    assert window.view is not None
+    assert window.view.go.label == "It is 8, go on"
+    window.close()
