@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="pictures, report and the rehearsal folder")
     parser.add_argument("--data", type=Path, help="the rehearsal's station folder (default: OUT/station)")
     parser.add_argument("--cache", type=Path, default=Path("out/cache"), help="rendered footage, kept for next time")
-    parser.add_argument("--size", choices=("720p", "1080p"), default="1080p", help="of the footage")
+    parser.add_argument("--size", choices=("360p", "720p", "1080p"), default="720p", help="of the footage")
 
 
 def run(args: argparse.Namespace) -> int:
