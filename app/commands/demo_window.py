@@ -40,7 +40,7 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
     settings = WindowSettings(desk=Desk(version=__version__, demo_badge=folders.DEMO_BADGE))
     return run_window(
         bridge, plan.catalogue, settings=settings, frame_source=NewestFrame(frames),
-        open_recording=player.open_recording, on_crash=lambda _bug: player.parts.filming.end("crash"),
+        open_recording=player.open_recording, on_crash=lambda _bug: player.parts.filming.end(player.parts.filming.recording_id, "crash"),
     )  # fmt: skip
 
 

@@ -69,4 +69,6 @@ def settled(parts: Parts) -> bool:
     """Every event has its receipt and every card its decision."""
     state, around = parts.station.state, parts.station.around
     decided = isinstance(state, Idle) and state.last and all(card.state in _DECIDED for card in state.last.cards)
-    return bool(decided) and around.sync.state is SyncState.SYNCED and around.sync.unsent == 0
+    if not decided or around.sync.state is not SyncState.SYNCED:
+        return False
+    return parts.store.call(lambda store: store.queue().unsent) == 0  # decisions that were applied are events too
