@@ -37,11 +37,22 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
     player.start()
     frames = FrameReader(rehearsal.folder.frames)
     stack.callback(frames.close)
-    settings = WindowSettings(desk=Desk(version=__version__, demo_badge=folders.DEMO_BADGE))
+    looks = plan.settings.ui
+    settings = WindowSettings(
+        language=looks.language,
+        theme=looks.theme,
+        volume=looks.volume,
+        scanner_prefix=plan.settings.scanner.prefix,
+        desk=Desk(version=__version__, demo_badge=folders.DEMO_BADGE),
+    )
     return run_window(
-        bridge, plan.catalogue, settings=settings, frame_source=NewestFrame(frames),
-        open_recording=player.open_recording, on_crash=lambda _bug: player.parts.filming.end(player.parts.filming.recording_id, "crash"),
-    )  # fmt: skip
+        bridge,
+        plan.catalogue,
+        settings=settings,
+        frame_source=NewestFrame(frames),
+        open_recording=player.open_recording,
+        on_crash=player.seal_after_crash,
+    )
 
 
 class NewestFrame:
@@ -81,6 +92,11 @@ class Player:
         if self._autoplay is not None:
             self._autoplay.take_over()
         self.parts.station.adjust(lambda around: replace(around, autoplay=False))
+
+    def seal_after_crash(self, _bug: BaseException) -> None:
+        """The window met a bug: the recording is closed before anything is said."""
+        filming = self.parts.filming
+        filming.end(filming.recording_id, "crash")
 
     def open_recording(self, recording_id: str) -> BinaryIO | None:
         """The recording as a decrypting file, its last part; None while there is nothing to play."""
