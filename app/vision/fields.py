@@ -92,7 +92,7 @@ def sort_lines(lines: Sequence[Line], bars: Sequence[Area]) -> Sorted:
         value, kind = split(line)
         if _COVER.search(line.read.text) and not _is_sentence(line.read.text):
             covers.append(line.area)
-        elif below_bars(line.area, bars):
+        elif below_bars(line.area, bars) or (not kind and _is_retail_code(value.glyphs)):
             printed.add(value.glyphs)
         elif kind and len(value.glyphs) < 4:
             labels.append((kind, line.area))
@@ -126,6 +126,11 @@ def below_bars(area: Area, bars: Sequence[Area]) -> bool:
         if sideways > 0.6 * area.w and -0.4 * bar.h < gap < 0.6 * area.h + 0.5 * PX_PER_MM:
             return True
     return False
+
+
+def _is_retail_code(glyphs: str) -> bool:
+    """Twelve or thirteen digits without a label are what stands below a retail symbol, not a card number."""
+    return len(glyphs) in (12, 13) and glyphs.isdigit()
 
 
 def _is_sentence(text: str) -> bool:

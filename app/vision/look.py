@@ -49,6 +49,7 @@ class Look:
     panel: PanelState = PanelState.NONE
     panel_area: Area | None = None
     number_proved: bool = False
+    pin_proved: bool = False
     bars: tuple[Area, ...] = ()
     expiry: date | None = None
     expiry_doubt: Colour | None = None
@@ -126,6 +127,7 @@ class Looker:
             panel=places.panel,
             panel_area=places.panel_area,
             number_proved=places.number_proved,
+            pin_proved=places.pin_proved,
             expiry=expiry if doubt is None else None,
             expiry_doubt=None if doubt is None else cut(card, doubt.box),
             face_value_yuan=find_face_value(lines, CARD_W),
@@ -175,6 +177,7 @@ class Places:
     panel: PanelState
     panel_area: Area | None
     number_proved: bool  # it has a label, stands where the product has it, or the PIN is known to be elsewhere
+    pin_proved: bool  # likewise, the other way round
 
 
 def choose(found: Sorted, lab: Floats, product: Product | None) -> Places:
@@ -195,9 +198,10 @@ def choose(found: Sorted, lab: Floats, product: Product | None) -> Places:
             PanelState.COVERED if any(kind == "pin" for kind, _ in found.labels) or found.covers else PanelState.NONE
         )
     elsewhere = panel is not None or any(kind == "pin" for kind, _ in found.labels)
+    pin_proved = pin is not None and (kinds[id(pin)] == "pin" or product is not None or number is not None)
     proved = number is not None and (kinds[id(number)] == "number" or elsewhere or product is not None)
     pin_area = _area(pin) if pin is None or panel is None else _joined(pin, found.values, panel)
-    return Places(_area(number), pin_area, state, None if panel is None else panel.area, proved)
+    return Places(_area(number), pin_area, state, None if panel is None else panel.area, proved, pin_proved)
 
 
 def _joined(pin: Value, values: Sequence[Value], panel: Panel) -> Area:
