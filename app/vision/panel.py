@@ -222,7 +222,7 @@ def _open_share(lab: Floats, panel: Area) -> float:
     width = 0.92 * panel.w / pieces
     starts = [panel.x + 0.04 * panel.w + i * width for i in range(pieces)]
     middles = [_pixels(lab, Area(x, panel.y + 0.32 * panel.h, width, 0.36 * panel.h)) for x in starts]
-    return float(np.mean([float(np.linalg.norm(m.mean(axis=0) - layer)) > limit for m in middles]))
+    return float(np.mean([(np.linalg.norm(m - layer, axis=1) > limit).mean() > 0.5 for m in middles]))
 
 
 def _rims(panel: Area) -> tuple[Area, Area]:
