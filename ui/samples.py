@@ -265,12 +265,13 @@ def idle() -> Idle:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One screenshot: its name, what is shown, and which picture the camera gives ("" none, "parcel", "card")."""
+    """One screenshot: its name, what is shown, which picture the camera gives, and a key pressed on it ("F1")."""
 
     name: str
     state: State
     around: Surroundings
     picture: str = ""
+    key: str = ""
 
 
 def samples(crop: bytes = b"") -> tuple[Sample, ...]:
@@ -327,6 +328,8 @@ def _further(on: Surroundings, late: Surroundings, crop: bytes) -> tuple[Sample,
         Sample("error-store", replace(paused(Device.STORE, "store.io"), ready=True), on),
         Sample("supervisor-wanted", Paused(Device.STORE, "supervisor.wanted", counting(), supervisor=True), late),
         Sample("fault", Faulted("program.fault", "session.step"), around()),
+        Sample("keys-of-the-screen", asking(crop), on, "card", "F1"),
+        Sample("type-number", _ask(Ask.NUMBER_UNREADABLE, "number", _unreadable()), on, "card", "F6"),
         Sample("reject-parcel", Rejecting(visit(7), counting(), None), late, "parcel"),
     )
 
