@@ -14,6 +14,7 @@ import numpy as np
 
 from app.core.cards import PanelState
 from app.core.products import Catalogue, Product, normalise_gtin
+from app.vision import third_opinion
 from app.vision.barcode import Hit, blur_along, gtin, read_zbar, read_zxing
 from app.vision.fields import Line, Sorted, Value, find_expiry, find_face_value, row_label, sort_lines, to_area
 from app.vision.focus import glare, sharpness
@@ -52,7 +53,6 @@ class Look:
     pin_proved: bool = False
     bars: tuple[Area, ...] = ()
     expiry: date | None = None
-    expiry_doubt: Colour | None = None
     face_value_yuan: int | None = None
 
 
@@ -128,8 +128,7 @@ class Looker:
             panel_area=places.panel_area,
             number_proved=places.number_proved,
             pin_proved=places.pin_proved,
-            expiry=expiry if doubt is None else None,
-            expiry_doubt=None if doubt is None else cut(card, doubt.box),
+            expiry=expiry if doubt is None else _confirmed_date(card, expiry, doubt),
             face_value_yuan=find_face_value(lines, CARD_W),
         )
 
@@ -274,6 +273,13 @@ def _panel_without_text(found: Sorted, lab: Floats, product: Product | None) -> 
         if panel is not None:
             return panel
     return None
+
+
+def _confirmed_date(card: Colour, day: date | None, line: Line) -> date | None:
+    """A doubtful date, if Tesseract reads the same one."""
+    if day is None or not third_opinion.agrees_on_date(cut(card, line.box, 0.1), day):
+        return None
+    return day
 
 
 def _within(area: Area, panel: Area | None) -> tuple[float, float]:
