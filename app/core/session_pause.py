@@ -262,7 +262,7 @@ def _meanwhile(state: Paused, event: Event, rules: Rules) -> Step | None:
             return when_sealing(back, event, rules)
         case RecordingClosed(recording_id), _ if recording_id == back.visit.recording_id and _is_filmed(back):
             return _without(state, Device.RECORDER, "recorder.lost"), (_start(back.visit),)
-        case RecordingClosed(recording_id), Opening(visit) if recording_id == visit.recording_id:
+        case RecordingClosed(), Opening(visit, began=False):
             return state, (_start(visit),)
         case _:
             return None
