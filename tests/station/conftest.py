@@ -75,8 +75,11 @@ door.close()
 
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_film(tmp_path_factory.mktemp("film") / "film.mp4")
+
+
+def make_film(path: Path) -> Path:
     """Thirty seconds of moving noise at 320x240, 30 fps."""
-    path = tmp_path_factory.mktemp("film") / "film.mp4"
     noise = np.random.default_rng(7).integers(16, 235, (24, 640), np.uint8).repeat(10, axis=0)
     grey = np.full((120, 320), 128, np.uint8)
     with av.open(str(path), "w") as out:
