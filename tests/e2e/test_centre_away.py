@@ -97,7 +97,7 @@ def test_cards_are_kept_while_the_centre_is_away_and_all_arrive_when_it_is_back(
     stack.callback(stop_server_process, again)
     until(parts, lambda: all(card.state is CardState.ACCEPTED for card in tray(parts)))
     until(parts, lambda: parts.station.around.sync.unsent == 0)
-    assert parts.station.around.sync.state is SyncState.SYNCED
+    until(parts, lambda: parts.station.around.sync.state is SyncState.SYNCED)
     here = parts.store.call(lambda store: (store.high_received(), len(store.outbox_after(0))))
     assert here[0] == here[1]
     report = verify_audit(centre)
