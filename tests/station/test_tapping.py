@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -73,7 +74,7 @@ def tap(table: Table) -> Iterator[Callable[[Callable[[], NfcReader]], Tapping]]:
     yield begin
     for tapping in begun:
         tapping.stop()
-        assert not tapping._thread.is_alive()
+        assert all(thread.name != "nfc" for thread in threading.enumerate())
 
 
 def test_chips_come_and_go_and_two_at_once_are_none(table: Table, tap, tmp_path: Path) -> None:
