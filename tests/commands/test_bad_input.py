@@ -80,22 +80,18 @@ def test_video_that_is_missing_empty_or_none(say: Say, language: str, tmp_path: 
 
 
 def test_video_that_breaks_on_the_way_tells_what_came_before(say: Say, language: str, tmp_path: Path) -> None:
-    whole, broken = tmp_path / "whole.mkv", tmp_path / "broken.ts"
-    with av.open(str(whole), "w") as out:
+    path = tmp_path / "cut.mp4"
+    rng = np.random.default_rng(1)
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as out:
         stream = out.add_stream("libx264", rate=30, options={"preset": "ultrafast", "g": "5"})
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for n in range(30):
-            picture = av.VideoFrame.from_ndarray(np.full((360, 320), 40 + n, np.uint8), format="yuv420p")
+        for _ in range(30):
+            picture = av.VideoFrame.from_ndarray(rng.integers(0, 256, (360, 320), np.uint8), format="yuv420p")
             out.mux(stream.encode(picture))
         out.mux(stream.encode(None))
-    data = bytearray(whole.read_bytes())
-    middle = len(data) // 2
-    data[middle:] = np.random.default_rng(1).integers(0, 256, len(data) - middle, np.uint8).tobytes()
-    broken.write_bytes(data)
-    said = say("replay", broken, "--json")
-    if said.code == 0:  # the decoder mended it: then all its pictures were told
-        assert json.loads(said.out.splitlines()[-1])["summary"]["frames"] > 0
-        return
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 6 // 10])
+    said = say("replay", path, "--json")
     assert said.code == 2
     assert said.complains("input.broken_video", language)
     assert 0 < json.loads(said.out.splitlines()[-1])["summary"]["frames"] < 30
