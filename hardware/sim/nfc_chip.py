@@ -22,6 +22,7 @@ class Tearing(Enum):
 
     CLEAN = auto()  # written and answered, then away
     HALF = auto()  # some of the bytes are written, no answer
+    ERASED = auto()  # nothing but zeros is there, no answer: many memories erase before they write
     ANSWER_LOST = auto()  # written, but the answer is not heard
 
 
@@ -77,6 +78,8 @@ class SimulatedChip:
             return new
         cut, self._cut, self.in_reach = self._cut, None, False
         self._silent = cut.way is not Tearing.CLEAN
-        if cut.way is not Tearing.HALF:
+        if cut.way in (Tearing.CLEAN, Tearing.ANSWER_LOST):
             return new
-        return old if tear_proof else new[: cut.kept] + old[cut.kept :]
+        if tear_proof:
+            return old
+        return bytes(len(new)) if cut.way is Tearing.ERASED else new[: cut.kept] + old[cut.kept :]

@@ -44,7 +44,7 @@ class DynamicLock:
 
 @dataclass(frozen=True, slots=True)
 class Type2Memory:
-    """A chip's size and factory content. Configuration (CFG0, CFG1, PWD, PACK) are the last four pages where it has one."""
+    """A chip's size and factory content. Where it has a configuration (CFG0, CFG1, PWD, PACK), it ends with that."""
 
     pages: int
     version: bytes | None
