@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from hardware.nfc.chips.outcome import Planned, Refusal, Verdict, Why
@@ -83,8 +83,8 @@ def make_record(
         "plan": [
             {"stage": step.stage.value, "writes": step.writes, "irreversible": step.irreversible} for step in notes.plan
         ],
-        "commands": [asdict(spoken) for spoken in notes.spoken],
-        "negative_tests": [asdict(test) for test in notes.proof.tests] if notes.proof else [],
+        "commands": [_said(spoken) for spoken in notes.spoken],
+        "negative_tests": [{"what": t.what, "refused": t.refused} for t in notes.proof.tests] if notes.proof else [],
         "dead_sectors": list(notes.proof.dead) if notes.proof else [],
         "wrong": list(notes.proof.wrong) if notes.proof else [],
         "refused_because": dict(notes.refusal.details) if notes.refusal else {},
@@ -94,6 +94,16 @@ def make_record(
     }
     record["sha256"] = hashlib.sha256(canonical(record)).hexdigest()
     return record
+
+
+def _said(spoken: Spoken) -> dict[str, Any]:
+    return {
+        "command": spoken.command,
+        "status": spoken.status,
+        "at_ms": spoken.at_ms,
+        "took_ms": spoken.took_ms,
+        "answer_bytes": spoken.answer_bytes,
+    }
 
 
 def _chip(notes: Notes) -> dict[str, Any]:

@@ -13,9 +13,11 @@ from hardware.nfc.chips.outcome import Stage
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One chip's run. `secrets`: PWD and PACK of a Type 2 chip ("pwd", "pack"), keys of a Classic ("3A", "3B" for sector
-    3). `stage`: the last one that was begun; `sealed`: the secrets were proved to be in the chip; `sectors`: sectors
-    whose trailer was begun; `begun_ms`: wall clock.
+    """One chip's run.
+
+    `secrets`: PWD and PACK of a Type 2 chip ("pwd", "pack"), keys of a Classic ("3A", "3B" for sector 3). `stage`: the
+    last irreversible one that was begun; `guarded_by_issuer`: the issuer's password stood in the way; `sealed`: ours
+    was proved to be in the chip; `sectors`: those whose trailer was begun.
     """
 
     uid: str

@@ -47,7 +47,7 @@ class Reply(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """One command as the evidence tells it: hex with secrets as `**`, status in hex or a word, start and length in ms."""
+    """One command as the evidence tells it: hex with secrets as `**`, status in hex or a word, start and duration."""
 
     command: str
     status: str

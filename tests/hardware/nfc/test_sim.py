@@ -73,7 +73,9 @@ def test_passwords_never_read_back_and_locks_are_factory_new() -> None:
     assert chip.answer(b"\x3a\x03\x05") == bytes.fromhex("E1101200 0103A00C 340300FE")
 
 
-@pytest.mark.parametrize("command", ["A2040000", "A0040000", "1B00000000", "3A0504", "60FF", "A20000000000", "A22D00000000"])
+@pytest.mark.parametrize(
+    "command", ["A2040000", "A0040000", "1B00000000", "3A0504", "60FF", "A20000000000", "A22D00000000"]
+)
 def test_what_a_chip_does_not_know_is_refused(command: str) -> None:
     with pytest.raises(RefusedError):
         make_chip("NTAG213", UID).answer(bytes.fromhex(command))
