@@ -4,7 +4,8 @@ NFC reader   `serial:PORT/pn532` · `sim:nfc` (empty field) · `sim:DECK.toml[?e
 scanner      `serial:PORT/scanner[?baud=N&prefix=TEXT]` · `sim:scanner[?prefix=TEXT]` · `none:`
 camera       `file:PATH[?…]` · `sim:PATH[?…]` (options: hardware.camera.file, hardware.sim.camera) · `none:`
 
-PORT is a path ("/dev/ttyUSB0", "/dev/serial/by-id/…") or a Windows name ("COM12"). `epoch_us` is the monotonic
+PORT is a path ("/dev/ttyUSB0", "/dev/serial/by-id/…"), a Windows name ("COM12"), or "usb:VID:PID:SERIAL" (hex; the
+adapter's serial number may be empty), which finds the adapter again whatever its port is called after replugging. `epoch_us` is the monotonic
 microsecond at which a deck began; without it, it begins when it is opened.
 """
 
@@ -35,6 +36,7 @@ _Device = TypeVar("_Device")
 
 _NFC_OPTIONS = frozenset({"epoch_us"})
 _PSEUDO_TERMINALS = "/dev/pts/"
+_BY_USB = "usb:"
 _SCANNER_OPTIONS = frozenset({"baud", "prefix"})
 
 
@@ -118,7 +120,16 @@ def _port_in(address: CameraAddress, kind: str) -> str:
     port, _, named = address.path.rpartition("/")
     if named != kind or not port:
         raise DeviceError(DeviceReason.MISSING, address.text, f"the form is serial:PORT/{kind}")
-    return port
+    return _port_by_usb(port, address.text) if port.startswith(_BY_USB) else port
+
+
+def _port_by_usb(wanted: str, address: str) -> str:
+    """The port of the adapter "usb:VID:PID:SERIAL". Raises DeviceError(MISSING) when it is not plugged in."""
+    usb_id, _, serial_number = wanted.removeprefix(_BY_USB).upper().rpartition(":")
+    for port in list_serial_ports():
+        if port.usb_id == usb_id and port.serial_number.upper() == serial_number:
+            return port.device
+    raise DeviceError(DeviceReason.MISSING, address, "no such USB adapter")
 
 
 def _serial_info(address: str, port: str, kind: str) -> DeviceInfo:

@@ -116,6 +116,8 @@ class _Run:
         """The one chip in the field, if it is the wanted one and its kind may be written."""
         self._means.progress(Stage.IDENTIFY, 0, 0)
         seen = self._reader.poll(_POLL_S)
+        if len(seen) == 1 and seen[0].family == Family.UNKNOWN:
+            seen = self._reader.poll(_POLL_S)  # a chip that is just being taken away is not known either
         if not seen:
             if self._request.uid is not None:
                 raise StopError(Why.CHIP_GONE)

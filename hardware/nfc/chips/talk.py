@@ -16,7 +16,7 @@ from enum import Enum, auto
 
 from hardware.errors import DeviceError, DeviceReason
 from hardware.nfc.chips.outcome import StopError, Why
-from hardware.nfc.exchange import CancelledError
+from hardware.nfc.exchange import NOT_HEARD, CancelledError
 from hardware.nfc.pn532 import IN_LIST_PASSIVE_TARGET, RF_CONFIGURATION, parse_targets
 from hardware.ports import NfcReader
 
@@ -31,7 +31,8 @@ _STATUS_BITS = 0x3F
 _TIME_OUT = 0x01
 _RF_OFF, _RF_ON = b"\x01\x00", b"\x01\x01"
 _RF_PAUSE_S = 0.012  # without power at least 10 ms; with power at least 5 ms before the first command
-_TIMEOUT_S = 1.5
+_TIMEOUT_S = 1.0  # an answer that is lost and one that is not given after it name a hung reader within 2 s
+_MOST_LOST = 2
 _SELECTS = 4  # a board may miss every second look
 _TRIES = 3
 _FAST_PAGES = 60  # answers of up to 240 bytes, which fit a normal frame
@@ -76,6 +77,7 @@ class ChipTalk:
         self.writes = 0
         self.selections = 0
         self._fast_read_works = True
+        self._lost_in_a_row = 0
 
     # The field
 
@@ -97,9 +99,11 @@ class ChipTalk:
         for _ in range(_SELECTS):
             answer = self._ask(IN_LIST_PASSIVE_TARGET, b"\x01\x00" + wanted, "")
             if answer and any(t.uid == self._uid for t in parse_targets(answer, self._reader.info.address)):
-                if self.password is not None:
-                    self.present(self.password)
-                return
+                opened = Reply.DONE if self.password is None else self._present(self.password)[0]
+                if opened is Reply.DONE:
+                    return
+                if opened is Reply.REFUSED:
+                    raise StopError(Why.KEYS_LOST, "password")
         raise StopError(Why.CHIP_GONE)
 
     # Type 2 chips
@@ -131,10 +135,18 @@ class ChipTalk:
         return self._write(command, _masked(command, 2) if secret else command.hex())
 
     def present(self, password: bytes) -> bytes | None:
-        """PACK (2 bytes) when the password (4 bytes) is right; None when not: the chip is idle then, not selected."""
-        command = bytes((_PWD_AUTH,)) + password
-        reply, pack = self._through(command, _masked(command, 1))
+        """PACK (2 bytes) when the password (4 bytes) is right; None when not: the chip is idle then, not selected.
+
+        Raises StopError(READER_SILENT) when the answer was lost: asking again could count as a second wrong one.
+        """
+        reply, pack = self._present(password)
+        if reply is Reply.UNKNOWN:
+            raise StopError(Why.READER_SILENT, "password")
         return pack if reply is Reply.DONE and len(pack) == 2 else None
+
+    def _present(self, password: bytes) -> tuple[Reply, bytes]:
+        command = bytes((_PWD_AUTH,)) + password
+        return self._through(command, _masked(command, 1))
 
     def signature(self) -> bytes | None:
         """READ_SIG: 32 bytes, None when the chip has none."""
@@ -209,15 +221,21 @@ class ChipTalk:
         return _reply(self._ask(IN_COMMUNICATE_THRU, command, told))
 
     def _ask(self, code: int, data: bytes, told: str) -> bytes | None:
-        """The reader's answer, None when it was lost. Raises DeviceError when the reader is, or when cancelled."""
+        """The reader's answer, None when it was lost.
+
+        Raises DeviceError when the reader is, or hangs (no answer twice in a row), or when cancelled.
+        """
         began_s = self._clock()
         try:
             answer = self._reader.command(code, data, _TIMEOUT_S)
         except DeviceError as trouble:
             self._note(code, told or data.hex(), trouble.reason.value, began_s, 0)
-            if isinstance(trouble, CancelledError) or trouble.reason is DeviceReason.LOST:
+            self._lost_in_a_row += 1
+            hangs = trouble.detail == NOT_HEARD or self._lost_in_a_row >= _MOST_LOST
+            if hangs or trouble.reason is DeviceReason.LOST or isinstance(trouble, CancelledError):
                 raise
             return None
+        self._lost_in_a_row = 0
         status = "" if code == IN_LIST_PASSIVE_TARGET else answer[:1].hex().upper()
         self._note(code, told or data.hex(), status, began_s, len(answer))
         return answer

@@ -15,8 +15,8 @@ from hardware.nfc.chips.tombstone import read_tombstone
 from hardware.nfc.pn532 import Pn532
 from hardware.sim.nfc_board import Faults
 from hardware.sim.nfc_chip import RefusedError, SimulatedChip
-from hardware.sim.nfc_classic import ClassicChip, access_of, blocks_of, sector_of
 from hardware.sim.nfc_chips import make_chip
+from hardware.sim.nfc_classic import ClassicChip, access_of, blocks_of, sector_of
 from hardware.sim.nfc_type2 import FAITHFUL, Quirks, Type2Chip
 from hardware.sim.nfc_virtual import VirtualLine, virtual_reader
 
