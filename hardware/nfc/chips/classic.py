@@ -161,7 +161,7 @@ class ClassicProcedure:
                 yield from (new[:kept] + old[kept:] for kept in range(1, 6))
 
     def _find_key(self, number: int, begun: bool) -> Key | Why | None:
-        """The key that may change the whole sector; NO_WRITE_ACCESS when one opens and may not; None when none opens."""
+        """The key that may change the whole sector; NO_WRITE_ACCESS: one opens and may not; None: none opens."""
         for secret in self._candidates(number, begun):
             if not self._authenticate(number, ("A", secret)):
                 continue

@@ -1,4 +1,4 @@
-"""Switching off on a good line: each family, what stays untouched, what the record says, and what the policy forbids."""
+"""Switching off on a good line: each family, what stays untouched, the record, and what the policy forbids."""
 
 from __future__ import annotations
 
