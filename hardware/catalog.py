@@ -1,12 +1,12 @@
 """From an address to an open device: the only list of schemes, and the only door to drivers and simulators.
 
-NFC reader   `serial:PORT/pn532` · `sim:nfc` (empty field) · `sim:DECK.toml[?epoch_us=N]` · `none:`
+NFC reader   `serial:PORT/pn532` · `sim:nfc` (empty field) · `sim:DECK.toml[?epoch_us=N]` · `pcsc:NAME` · `none:`
 scanner      `serial:PORT/scanner[?baud=N&prefix=TEXT]` · `sim:scanner[?prefix=TEXT]` · `none:`
 camera       `file:PATH[?…]` · `sim:PATH[?…]` (options: hardware.camera.file, hardware.sim.camera) · `none:`
 
 PORT is a path ("/dev/ttyUSB0", "/dev/serial/by-id/…"), a Windows name ("COM12"), or "usb:VID:PID:SERIAL" (hex; the
-adapter's serial number may be empty), which finds the adapter again whatever its port is called after replugging. `epoch_us` is the monotonic
-microsecond at which a deck began; without it, it begins when it is opened.
+serial number may be empty), which finds an adapter again whatever its port is called after replugging. `epoch_us` is
+the monotonic microsecond at which a deck began; without it, it begins when it is opened.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from serial.tools import list_ports
 from hardware.camera.address import CameraAddress, parse_address
 from hardware.camera.file import FileCamera
 from hardware.errors import DeviceError, DeviceReason
+from hardware.nfc.acr122u import open_acr122u
 from hardware.nfc.link import DEFAULT_BAUD
 from hardware.nfc.pn532 import open_pn532
 from hardware.ports import Camera, DeviceInfo, NfcReader, Scanner
@@ -53,7 +54,7 @@ class SerialPort:
 
 def open_nfc(address: str) -> NfcReader:
     """The NFC reader at an address, awake. Raises DeviceError."""
-    return _open(address, {"serial": _open_pn532, "sim": _open_simulated_nfc})
+    return _open(address, {"serial": _open_pn532, "sim": _open_simulated_nfc, "pcsc": _open_acr122u})
 
 
 def open_scanner(address: str) -> Scanner:
@@ -89,6 +90,10 @@ def _open(address: str, openers: Mapping[str, Callable[[str], _Device]]) -> _Dev
 def _open_pn532(address: str) -> NfcReader:
     port = _port_in(parse_address(address, frozenset()), "pn532")
     return open_pn532(port, _serial_info(address, port, "PN532"))
+
+
+def _open_acr122u(address: str) -> NfcReader:
+    return open_acr122u(address, address.partition(":")[2])
 
 
 def _open_simulated_nfc(address: str) -> NfcReader:

@@ -19,7 +19,7 @@ class Verdict(StrEnum):
 
 
 class Why(StrEnum):
-    """What is behind a verdict. Worded for the operator under `chip.<value>`."""
+    """What is behind a verdict. Worded for the operator under `nfc.why.<value>`."""
 
     PROVED = "proved"
     READY = "ready"  # of a survey: nothing is in the way
