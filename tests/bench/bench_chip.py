@@ -94,9 +94,7 @@ def on_virtual_line(family: Family) -> dict[str, Any]:
     commands, began_s = table.line.commands, table.line.now_s
     sent, heard = table.line.bytes_sent, table.line.bytes_heard
     assert table.run().verdict is Verdict.DEACTIVATED
-    least = (
-        least_classic(family, planned["data"]) if family in SECTORS else least_type_2(family, sum(planned.values()))
-    )
+    least = least_classic(family, planned["data"]) if family in SECTORS else least_type_2(family, sum(planned.values()))
     time_s, commands = table.line.now_s - began_s, table.line.commands - commands
     return {
         "writes": sum(planned.values()),
