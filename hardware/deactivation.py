@@ -20,7 +20,7 @@ from hardware.nfc.chips.outcome import (
     Why,
 )
 from hardware.nfc.chips.policy import judge
-from hardware.nfc.chips.waiting import deactivate_when_there, survey_when_there
+from hardware.nfc.chips.waiting import deactivate_when_there, still_answers, survey_when_there
 
 __all__ = [
     "IRREVERSIBLE",
@@ -41,6 +41,7 @@ __all__ = [
     "entry_from_json",
     "entry_to_json",
     "judge",
+    "still_answers",
     "survey",
     "survey_when_there",
     "verifies",

@@ -1,10 +1,12 @@
-"""`cardintake nfc info|deactivate --port P`: what lies on a reader; switching a chip off, with proof.
+"""`cardintake nfc info|deactivate|gone --port P`: what lies on a reader; switching a chip off, with proof.
 
 `--port` is a port ("/dev/ttyUSB0", "COM4"), or an address of `hardware.catalog`. Exit codes of `deactivate`: 0 done and
 proved (or, without `--yes`, the plan stands), 3 refused (the chip is untouched) or no reader, 4 not completed (put it
-back and run again), 5 the proof failed (destroy it physically). With a station folder (`--data`, or the environment
-variable CARDINTAKE_STATION) only the chip of a card that the centre accepted is written, by `--card`; elsewhere the
-record says `intake: none`.
+back and run again), 5 the proof failed (destroy it physically). `gone`, after a chip was destroyed: 0 when none answers
+in three looks, 5 when one does.
+
+With a station folder (`--data`, or the environment variable CARDINTAKE_STATION) only the chip of a card that the centre
+accepted is written, by `--card`; elsewhere the record says `intake: none`.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,12 @@ from platformdirs import user_state_path
 
 from app import __version__
 from app.commands.folders import opened_store
-from app.core.audit import EventKind
 from app.core.errors import Unavailable
 from app.paths import StationFolder
 from app.station.chip_files import FileJournal, save_record
 from app.station.clock import system_clock
-from app.store.chips import ChipGate
+from app.station.switching import Intake, Switching
+from app.store.chips import Closed
 from app.store.store import Store
 from hardware.catalog import open_nfc
 from hardware.deactivation import (
@@ -44,6 +45,7 @@ from hardware.deactivation import (
     Why,
     deactivate_when_there,
     judge,
+    still_answers,
     survey,
     survey_when_there,
 )
@@ -64,7 +66,7 @@ _POLL_S = 1.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("info", "deactivate"))
+    parser.add_argument("action", choices=("info", "deactivate", "gone"))
     parser.add_argument("--port", required=True, help="/dev/ttyUSB0, COM4, or an address such as sim:nfc")
     parser.add_argument("--uid", type=_uid, help="only this chip (hex)")
     parser.add_argument("--text", type=_text, default="", help="what the chip will say, ASCII")
@@ -81,7 +83,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         with closing(open_nfc(_address(args.port))) as reader:
-            return _info(args, reader) if args.action == "info" else _deactivate(args, reader)
+            match args.action:
+                case "info":
+                    return _info(args, reader)
+                case "gone":
+                    return _gone(reader)
+                case _:
+                    return _deactivate(args, reader)
     except DeviceError as trouble:
         raise Unavailable(f"nfc.{trouble.reason.value}", str(trouble)) from trouble
 
@@ -131,79 +139,67 @@ def _surveyed(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def _gone(reader: NfcReader) -> int:
+    """Whether no chip answers any more. It says nothing of chips of another standard."""
+    uids = still_answers(reader)
+    _print({"gone": not uids, "answered": list(uids)})
+    return EXIT[Verdict.PROOF_FAILED] if uids else 0
+
+
 # deactivate
-
-
-@dataclass(frozen=True, slots=True)
-class _Intake:
-    """Whose chip it is: the gate of an accepted card on a station, None elsewhere; what the record says of it."""
-
-    gate: ChipGate | None
-    about: dict[str, Any]
 
 
 def _deactivate(args: argparse.Namespace, reader: NfcReader) -> int:
     with _station(args.data) as store:
-        intake = _let_through(args, store)
+        folder = StationFolder(args.data.resolve()) if args.data else None
+        switching = Switching(store, folder, _journal_folder(None))
+        intake = _let_through(args, switching)
         if isinstance(intake, str):
             _complain(say(f"nfc.gate.{intake}", _language()))
             _print({"verdict": Verdict.REFUSED.value, "why": intake, "card": args.card, "done": False})
             return EXIT[Verdict.REFUSED]
-        outcome = _run(args, reader, intake)
-        if args.yes and outcome.evidence:
-            _keep(args, outcome, intake.gate, store)
+        outcome = _run(args, reader, intake, switching)
+        if args.yes:
+            if args.evidence:
+                save_record(args.evidence, outcome.evidence)
+            switching.keep(outcome, intake, system_clock().stamp(), _operator(args))
     told = _told(outcome)
     _complain(told["text"])
     _print(told | {"evidence": outcome.evidence, "dry_run": not args.yes})
     return 0 if outcome.why is Why.READY else EXIT[outcome.verdict]
 
 
-def _let_through(args: argparse.Namespace, store: Store | None) -> _Intake | str:
+def _let_through(args: argparse.Namespace, switching: Switching) -> Intake | str:
     """The intake of the chip, or the code of what keeps the gate closed."""
-    if store is None:
-        return _Intake(None, {"intake": "none"})
-    if not args.card:
+    if args.data is not None and not args.card:
         return "card-needed"
-    gate = store.chip_gate(args.card, system_clock().stamp())
-    if not isinstance(gate, ChipGate):
-        return gate.value
-    if args.uid is not None and args.uid.hex().upper() != gate.uid:
+    intake = switching.let_through(args.card, system_clock().stamp())
+    if isinstance(intake, Closed):
+        return intake.value
+    if intake.gate is not None and args.uid is not None and args.uid.hex().upper() != intake.gate.uid:
         return "other-uid"
-    filmed = {"recording": gate.recording_id, "t_video_us": gate.t_video_us}
-    return _Intake(gate, {"intake": {"card": gate.card_id, "uid": gate.uid, "decision": gate.decision, **filmed}})
+    return intake
 
 
-def _run(args: argparse.Namespace, reader: NfcReader, intake: _Intake) -> Outcome:
-    now = datetime.now(UTC)
-    number = intake.gate.card_id[:8] if intake.gate else uuid.uuid4().hex[:8]
-    text = args.text or f"VOID deactivated {now:%Y-%m-%d} {number}"
+def _run(args: argparse.Namespace, reader: NfcReader, intake: Intake, switching: Switching) -> Outcome:
+    gate = intake.gate
+    number = gate.card_id[:8] if gate else uuid.uuid4().hex[:8]
+    text = args.text or f"VOID deactivated {datetime.now(UTC):%Y-%m-%d} {number}"
     about = {
-        **intake.about,
+        **intake.about(),
         "app": f"cardintake {__version__}",
-        "operator": args.operator or getpass.getuser(),
+        "operator": _operator(args),
         "at_wall_us": time.time_ns() // 1000,
     }
-    uid = bytes.fromhex(intake.gate.uid) if intake.gate else args.uid
     keys, password = args.secrets
-    request = Request(uid, text, keys, password, tuple(about.items()))
-    means = Means(FileJournal(_journal_folder(args.data)), _show_stage if args.yes else _no_stage)
+    request = Request(bytes.fromhex(gate.uid) if gate else args.uid, text, keys, password, tuple(about.items()))
+    means = switching.means(intake, _show_stage if args.yes else _no_stage)
     work = deactivate_when_there if args.yes else survey_when_there
     return work(reader, request, means, args.wait, lambda outcome: _complain(_told(outcome)["text"]))
 
 
-def _keep(args: argparse.Namespace, outcome: Outcome, gate: ChipGate | None, store: Store | None) -> None:
-    """The record first, then the fact in the chain, and only then the journal goes."""
-    if args.evidence:
-        save_record(args.evidence, outcome.evidence)
-    if store is not None and gate is not None:
-        folder = StationFolder(args.data.resolve()).chips
-        save_record(folder / f"{gate.card_id}-{outcome.evidence['sha256'][:8]}.json", outcome.evidence)
-        kind = EventKind.CHIP_DEACTIVATED if outcome.done else EventKind.CHIP_NOT_DEACTIVATED
-        body = {"card": gate.card_id, "uid": outcome.uid, "verdict": outcome.verdict.value, "why": outcome.why.value}
-        body |= {"evidence": outcome.evidence["sha256"], "decision": gate.decision}
-        store.record(kind, body, system_clock().stamp(), args.operator or getpass.getuser())
-    if outcome.done:
-        FileJournal(_journal_folder(args.data)).erase(outcome.uid)
+def _operator(args: argparse.Namespace) -> str:
+    return str(args.operator or getpass.getuser())
 
 
 # telling

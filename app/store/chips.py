@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, select
 
 from app.core.audit import Stamp
-from app.core.cards import CardState
+from app.core.cards import CardState, Secret
 from app.core.errors import EvidenceTrouble
 from app.keys import verifier
 from app.store.ledger import Ledger
+from app.store.seal import Context, seal
 from app.store.tables import card, decision
 from app.wire import Decision, Signed, open_statement
 
@@ -62,6 +64,13 @@ def chip_gate(ledger: Ledger, connection: Connection, card_id: str, stamp: Stamp
         return closed
     made = hashlib.sha256(kept.text.encode()).hexdigest()
     return ChipGate(card_id, json.loads(row.tag)["uid"], made, row.recording_id, row.t_video_us)
+
+
+def seal_content(ledger: Ledger, card_id: str, content: bytes) -> str:
+    """What a chip held before it was wiped, sealed to the vault like a field of its card; base64."""
+    identity = ledger.identity
+    context = Context(identity.centre.tenant, identity.station, card_id, "chip")
+    return base64.b64encode(seal(Secret(content.hex()), identity.vault, context).blob).decode()
 
 
 def _doubt(ledger: Ledger, row: Row[Any], signed: Signed, stamp: Stamp) -> Closed | None:

@@ -221,6 +221,10 @@ class Store:
         with self._ledger.reading() as connection:
             return chips.chip_gate(self._ledger, connection, card_id, stamp)
 
+    def seal_chip_content(self, card_id: str, content: bytes) -> str:
+        """What a card's chip held, sealed to the vault; base64."""
+        return chips.seal_content(self._ledger, card_id, content)
+
     # Facts and people
 
     def record(self, kind: EventKind, body: Mapping[str, Any], stamp: Stamp, actor: str) -> int:

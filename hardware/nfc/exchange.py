@@ -24,8 +24,8 @@ NOT_HEARD = "no acknowledgement"
 _SLICE_S = 0.05
 # How long the line has to be quiet before the next question, where an answer nobody waits for may be on its way.
 _QUIET_S = 0.05
-# An answer to a question that was sent again: the first one's ACK came late, so each may still be answered, the last one
-# as late as an answer may be.
+# Of a question that was sent again: the first one's ACK came late, so each may still be answered, the last one as late
+# as an answer may be.
 _QUIET_AFTER_RESEND_S = ACK_TIMEOUT_S + 0.1
 _LONGEST_SETTLING_S = 1.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -182,6 +183,13 @@ def test_a_failed_proof_is_exit_5(cli: Cli, board: SimulatedBoard) -> None:
     assert (code, told["verdict"], told["method"]) == (5, "proof-failed", "physical")
 
 
+def test_after_punching_no_chip_answers(cli: Cli, board: SimulatedBoard) -> None:
+    board.put(used_chip(FAMILY))
+    assert cli("gone") == (5, {"gone": False, "answered": [UID]})
+    board.clear()
+    assert cli("gone") == (0, {"gone": True, "answered": []})
+
+
 def test_no_reader_is_exit_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nfc", "info", "--port", str(tmp_path / "no-port")]) == 3
     assert capsys.readouterr().out == ""
@@ -307,6 +315,8 @@ def test_an_accepted_card_is_switched_off_and_recorded(cli: Cli, board: Simulate
     (fact,) = station.facts()
     assert (fact["kind"], fact["actor"]) == ("chip.deactivated", "1001")
     assert fact["body"]["evidence"] == told["evidence"]["sha256"]
+    assert base64.b64decode(told["evidence"]["before"]["content"]["sealed"]).startswith(b"CIS1")
+    assert not list((station.folder.chips / "journal").glob("*.json"))
     (record,) = station.folder.chips.glob("*.json")
     assert verifies(json.loads(record.read_text()))
     assert is_dead(chip)

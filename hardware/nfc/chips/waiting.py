@@ -14,6 +14,8 @@ Tell = Callable[[Outcome], None]
 
 _AWAY = frozenset({Why.NO_CHIP, Why.CHIP_GONE})
 _PAUSE_S = 0.05
+_POLLS = 3
+_POLL_S = 0.5
 
 
 def deactivate_when_there(reader: NfcReader, request: Request, means: Means, wait_s: float, tell: Tell) -> Outcome:
@@ -35,6 +37,12 @@ def deactivate_when_there(reader: NfcReader, request: Request, means: Means, wai
 def survey_when_there(reader: NfcReader, request: Request, means: Means, wait_s: float, tell: Tell) -> Outcome:
     """As `survey`; with the card away it waits for it up to `wait_s`."""
     return _when_there(survey, reader, request, means, wait_s, tell)
+
+
+def still_answers(reader: NfcReader) -> tuple[str, ...]:
+    """The UIDs (hex) that answered in three looks: none after a chip was destroyed. Raises DeviceError."""
+    seen = (sighting.target.uid.hex().upper() for _ in range(_POLLS) for sighting in reader.poll(_POLL_S))
+    return tuple(dict.fromkeys(seen))
 
 
 def _when_there(
