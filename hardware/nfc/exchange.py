@@ -24,9 +24,7 @@ NOT_HEARD = "no acknowledgement"
 _SLICE_S = 0.05
 # How long the line has to be quiet before the next question, where an answer nobody waits for may be on its way.
 _QUIET_S = 0.05
-# Of a question that was sent again: the first one's ACK came late, so each may still be answered, the last one as late
-# as an answer may be.
-_QUIET_AFTER_RESEND_S = ACK_TIMEOUT_S + 0.1
+_QUIET_AFTER_RESEND_S = ACK_TIMEOUT_S + 0.1  # the ACK came late, so the resent question's answer will, too
 _LONGEST_SETTLING_S = 1.0
 
 
@@ -90,7 +88,8 @@ class Exchange:
     def _send_until_heard(self, question: bytes, code: int, sends: int, timeout_s: float) -> Frame:
         """The first frame that belongs to the question: its ACK or, where that was lost, the answer itself."""
         for attempt in range(sends):
-            self._settle_for_s = timeout_s + _QUIET_AFTER_RESEND_S if attempt else 0.0
+            # A question that was sent twice may be answered twice, the second time as late as any answer may come.
+            self._settle_for_s = max(_QUIET_AFTER_RESEND_S, timeout_s + _QUIET_S) if attempt else 0.0
             self._link.write(question)
             frame = self._next(code, self._clock() + ACK_TIMEOUT_S)
             if frame is not None:
