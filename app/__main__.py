@@ -23,6 +23,7 @@ COMMANDS = {
     "serve": "运行中心服务器 / run the central server",
     "export": "把录像解密成可播放的 MP4 / decrypt a recording into a playable MP4",
     "audit": "核对审计链 / verify an audit chain",
+    "nfc": "看读写器上的芯片；停用芯片并验证 / look at a chip; switch it off and prove it",
     "doctor": "检查本机设备与环境 / examine this machine",
     "shots": "渲染全部界面图片 / render pictures of every screen",
     "render": "生成演练用的开箱录像 / render rehearsal footage",

@@ -35,6 +35,11 @@ class StationFolder:
         return self.root / "recordings"
 
     @property
+    def chips(self) -> Path:
+        """Records of chips that were switched off; `journal` in it holds runs that are not proved yet."""
+        return self.root / "chips"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

@@ -1,11 +1,12 @@
 """From an address to an open device: the only list of schemes, and the only door to drivers and simulators.
 
-NFC reader   `serial:PORT/pn532` · `sim:nfc` (empty field) · `sim:DECK.toml[?epoch_us=N]` · `none:`
+NFC reader   `serial:PORT/pn532` · `sim:nfc` (empty field) · `sim:DECK.toml[?epoch_us=N]` · `pcsc:NAME` · `none:`
 scanner      `serial:PORT/scanner[?baud=N&prefix=TEXT]` · `sim:scanner[?prefix=TEXT]` · `none:`
 camera       `file:PATH[?…]` · `sim:PATH[?…]` (options: hardware.camera.file, hardware.sim.camera) · `none:`
 
-PORT is a path ("/dev/ttyUSB0", "/dev/serial/by-id/…") or a Windows name ("COM12"). `epoch_us` is the monotonic
-microsecond at which a deck began; without it, it begins when it is opened.
+PORT is a path ("/dev/ttyUSB0", "/dev/serial/by-id/…"), a Windows name ("COM12"), or "usb:VID:PID:SERIAL" (hex; the
+serial number may be empty), which finds an adapter again whatever its port is called after replugging. `epoch_us` is
+the monotonic microsecond at which a deck began; without it, it begins when it is opened.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from serial.tools import list_ports
 from hardware.camera.address import CameraAddress, parse_address
 from hardware.camera.file import FileCamera
 from hardware.errors import DeviceError, DeviceReason
+from hardware.nfc.acr122u import open_acr122u
 from hardware.nfc.link import DEFAULT_BAUD
 from hardware.nfc.pn532 import open_pn532
 from hardware.ports import Camera, DeviceInfo, NfcReader, Scanner
@@ -35,6 +37,7 @@ _Device = TypeVar("_Device")
 
 _NFC_OPTIONS = frozenset({"epoch_us"})
 _PSEUDO_TERMINALS = "/dev/pts/"
+_BY_USB = "usb:"
 _SCANNER_OPTIONS = frozenset({"baud", "prefix"})
 
 
@@ -51,7 +54,7 @@ class SerialPort:
 
 def open_nfc(address: str) -> NfcReader:
     """The NFC reader at an address, awake. Raises DeviceError."""
-    return _open(address, {"serial": _open_pn532, "sim": _open_simulated_nfc})
+    return _open(address, {"serial": _open_pn532, "sim": _open_simulated_nfc, "pcsc": _open_acr122u})
 
 
 def open_scanner(address: str) -> Scanner:
@@ -89,6 +92,10 @@ def _open_pn532(address: str) -> NfcReader:
     return open_pn532(port, _serial_info(address, port, "PN532"))
 
 
+def _open_acr122u(address: str) -> NfcReader:
+    return open_acr122u(address, address.partition(":")[2])
+
+
 def _open_simulated_nfc(address: str) -> NfcReader:
     parsed = parse_address(address, _NFC_OPTIONS)
     epoch_us = parsed.number("epoch_us")
@@ -118,7 +125,16 @@ def _port_in(address: CameraAddress, kind: str) -> str:
     port, _, named = address.path.rpartition("/")
     if named != kind or not port:
         raise DeviceError(DeviceReason.MISSING, address.text, f"the form is serial:PORT/{kind}")
-    return port
+    return _port_by_usb(port, address.text) if port.startswith(_BY_USB) else port
+
+
+def _port_by_usb(wanted: str, address: str) -> str:
+    """The port of the adapter "usb:VID:PID:SERIAL". Raises DeviceError(MISSING) when it is not plugged in."""
+    usb_id, _, serial_number = wanted.removeprefix(_BY_USB).upper().rpartition(":")
+    for port in list_serial_ports():
+        if port.usb_id == usb_id and port.serial_number.upper() == serial_number:
+            return port.device
+    raise DeviceError(DeviceReason.MISSING, address, "no such USB adapter")
 
 
 def _serial_info(address: str, port: str, kind: str) -> DeviceInfo:

@@ -91,14 +91,18 @@ class NfcTarget:
 
 @dataclass(frozen=True, slots=True)
 class NfcSighting:
-    """A target with what it is: `family` as in hardware.nfc.chips ("NTAG213", "MIFARE Classic 1K", "unknown" ...)."""
+    """A target with what it is: `family` as in hardware.nfc.chips ("NTAG213", "MIFARE Classic 1K", "unknown" ...).
+
+    `version`: its answer to GET_VERSION, b"" where it was not asked or gave none.
+    """
 
     target: NfcTarget
     family: str
+    version: bytes = b""
 
 
 class NfcReader(Protocol):
-    """An NFC reader that lists what lies in its field; never writes."""
+    """An NFC reader: lists what lies in its field, which never writes; `command` does what it is told."""
 
     @property
     def info(self) -> DeviceInfo: ...

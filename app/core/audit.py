@@ -37,6 +37,8 @@ class EventKind(StrEnum):
     CARD_TO_REVIEW = "card.to-review"
     CARD_WITHDRAWN = "card.withdrawn"
     CARD_DECISION_APPLIED = "card.decision-applied"
+    CHIP_DEACTIVATED = "chip.deactivated"
+    CHIP_NOT_DEACTIVATED = "chip.not-deactivated"
     DUPLICATE_REFUSED = "card.duplicate-refused"
     SECRET_SHOWN = "secret.shown"
     UNEXPECTED = "session.unexpected"

@@ -29,7 +29,8 @@ from app.core.parcels import (
 )
 from app.keys import new_seed
 from app.platform import sync_folder
-from app.store import cards, exchange, parcels, people, recordings
+from app.store import cards, chips, exchange, parcels, people, recordings
+from app.store.chips import ChipGate, Closed
 from app.store.db import open_database, transaction, translated
 from app.store.export import export_chain
 from app.store.keyfile import key_path, make_key, read_key
@@ -214,6 +215,15 @@ class Store:
         """The cards of a parcel in order."""
         with self._ledger.reading() as connection:
             return cards.tray_of(connection, parcel_id)
+
+    def chip_gate(self, card_id: str, stamp: Stamp) -> ChipGate | Closed:
+        """Whether the chip of a card may be switched off now, by a decision that is checked anew; or why not."""
+        with self._ledger.reading() as connection:
+            return chips.chip_gate(self._ledger, connection, card_id, stamp)
+
+    def seal_chip_content(self, card_id: str, content: bytes) -> str:
+        """What a card's chip held, sealed to the vault; base64."""
+        return chips.seal_content(self._ledger, card_id, content)
 
     # Facts and people
 

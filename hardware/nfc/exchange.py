@@ -19,6 +19,8 @@ SENDS = 3  # the question itself and two resends
 NACKS = 2
 # The manual says 15 ms; behind USB adapters (16 ms latency timer, busy bus) it takes up to ten times as long.
 ACK_TIMEOUT_S = 0.3
+NOT_HEARD = "no acknowledgement"
+"""The detail of a TIMEOUT when the question itself was not taken, however often it was sent."""
 _SLICE_S = 0.05
 # How long the line has to be quiet before the next question, where an answer nobody waits for may be on its way.
 _QUIET_S = 0.05
@@ -95,7 +97,7 @@ class Exchange:
         self._expect_strays()
         if self._heard:
             raise self._error(DeviceReason.GARBLED, "what answers is not a PN532")
-        raise self._error(DeviceReason.TIMEOUT, "no acknowledgement")
+        raise self._error(DeviceReason.TIMEOUT, NOT_HEARD)
 
     def _answer(self, frame: Frame | None, code: int, until_s: float) -> bytes:
         nacks = 0

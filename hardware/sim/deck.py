@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hardware.errors import DeviceError, DeviceReason
-from hardware.sim.nfc_chips import SimulatedChip, make_chip
+from hardware.sim.nfc_chip import SimulatedChip
+from hardware.sim.nfc_chips import make_chip
 
 
 @dataclass(frozen=True, slots=True)

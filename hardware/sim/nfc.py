@@ -14,7 +14,7 @@ from hardware.ports import DeviceInfo, NfcSighting
 from hardware.sim.deck import ChipSchedule, ChipVisit
 from hardware.sim.link import PtyPort
 from hardware.sim.nfc_board import Board, Faults
-from hardware.sim.nfc_chips import SimulatedChip
+from hardware.sim.nfc_chip import SimulatedChip
 from hardware.sim.nfc_field import Field
 
 NO_FAULTS = Faults()

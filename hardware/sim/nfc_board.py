@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from hardware.nfc.frames import ACK, CHIP_TO_HOST, ERROR, HOST_TO_CHIP, FrameKind, FrameParser, encode
-from hardware.sim.nfc_chips import AUTH_KEY_A, AUTH_KEY_B, RefusedError
+from hardware.sim.nfc_chip import RefusedError
+from hardware.sim.nfc_classic import AUTH_KEY_A, AUTH_KEY_B
 from hardware.sim.nfc_field import ChipState, Field, LyingChip
 
 OK = b"\x00"

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from hardware.sim.nfc_chips import RefusedError, SimulatedChip
+from hardware.sim.nfc_chip import RefusedError, SimulatedChip
 
 
 class ChipState(Enum):
@@ -83,7 +83,7 @@ class Field:
         if not self._powered:
             return []
         lying = self._now()
-        answering = [chip for chip in lying if chip.state is ChipState.IDLE]
+        answering = [chip for chip in lying if chip.state is ChipState.IDLE and chip.chip.in_reach]
         for chip in lying:
             if chip.state is ChipState.ACTIVE:
                 chip.state = ChipState.IDLE
@@ -98,7 +98,9 @@ class Field:
         current = self.active()
         if current is not None and current is not wanted:
             current.state = ChipState.HALTED
-        if wanted.present and self._powered:
+        if wanted.present and self._powered and wanted.chip.in_reach:
+            if wanted.state is not ChipState.ACTIVE:
+                wanted.chip.activate()
             wanted.state = ChipState.ACTIVE
             return True
         return False

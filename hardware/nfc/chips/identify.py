@@ -22,7 +22,8 @@ def identify(reader: NfcReader | None, target: NfcTarget) -> NfcSighting:
     if reader is None:
         return NfcSighting(target, Family.UNKNOWN)
     answer = reader.command(IN_COMMUNICATE_THRU, GET_VERSION, _TIMEOUT_S)
-    return NfcSighting(target, classify(target, _version_in(answer)))
+    version = _version_in(answer)
+    return NfcSighting(target, classify(target, version), version or b"")
 
 
 def _version_in(answer: bytes) -> bytes | None:

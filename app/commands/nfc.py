@@ -1,0 +1,300 @@
+"""`cardintake nfc info|deactivate|gone --port P`: what lies on a reader; switching a chip off, with proof.
+
+`--port` is a port ("/dev/ttyUSB0", "COM4"), or an address of `hardware.catalog`. Exit codes of `deactivate`: 0 done and
+proved (or, without `--yes`, the plan stands), 3 refused (the chip is untouched) or no reader, 4 not completed (put it
+back and run again), 5 the proof failed (destroy it physically). `gone`, after a chip was destroyed: 0 when none answers
+in three looks, 5 when one does.
+
+With a station folder (`--data`, or the environment variable CARDINTAKE_STATION) only the chip of a card that the centre
+accepted is written, by `--card`; elsewhere the record says `intake: none`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_state_path
+
+from app import __version__
+from app.commands.folders import opened_store
+from app.core.errors import Unavailable
+from app.paths import StationFolder
+from app.station.chip_files import FileJournal, save_record
+from app.station.clock import system_clock
+from app.station.switching import Intake, Switching
+from app.store.chips import Closed
+from app.store.store import Store
+from hardware.catalog import open_nfc
+from hardware.deactivation import (
+    Means,
+    Outcome,
+    Request,
+    Stage,
+    Verdict,
+    Why,
+    deactivate_when_there,
+    judge,
+    still_answers,
+    survey,
+    survey_when_there,
+)
+from hardware.errors import DeviceError
+from hardware.ports import NfcReader, NfcSighting
+from ui.texts import say
+
+EXIT = {
+    Verdict.DEACTIVATED: 0,
+    Verdict.ALREADY: 0,
+    Verdict.REFUSED: 3,
+    Verdict.NOT_COMPLETED: 4,
+    Verdict.PROOF_FAILED: 5,
+}
+_STATION = "CARDINTAKE_STATION"
+_LONGEST_TEXT = 100
+_POLL_S = 1.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("info", "deactivate", "gone"))
+    parser.add_argument("--port", required=True, help="/dev/ttyUSB0, COM4, or an address such as sim:nfc")
+    parser.add_argument("--uid", type=_uid, help="only this chip (hex)")
+    parser.add_argument("--text", type=_text, default="", help="what the chip will say, ASCII")
+    parser.add_argument("--evidence", type=Path, metavar="FILE", help="write the record here")
+    parser.add_argument("--yes", action="store_true", help="do it; without it the plan is shown and nothing is written")
+    parser.add_argument("--wait", type=float, default=20.0, metavar="S", help="seconds to wait for the card")
+    parser.add_argument("--card", default="", metavar="ID", help="the accepted card, on a station")
+    parser.add_argument("--data", type=Path, default=_station_folder(), metavar="DIR", help="the station folder")
+    parser.add_argument("--secrets", type=_secrets, default=((), None), metavar="FILE", help="the issuer's: key HEX…")
+    parser.add_argument("--operator", default="", help="who does it, for the record")
+    parser.add_argument("--json", action="store_true", help="the only form; may be left out")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        with closing(open_nfc(_address(args.port))) as reader:
+            match args.action:
+                case "info":
+                    return _info(args, reader)
+                case "gone":
+                    return _gone(reader)
+                case _:
+                    return _deactivate(args, reader)
+    except DeviceError as trouble:
+        raise Unavailable(f"nfc.{trouble.reason.value}", str(trouble)) from trouble
+
+
+# info
+
+
+def _info(args: argparse.Namespace, reader: NfcReader) -> int:
+    """Who the reader is, what lies there, and why it may or may not be written. Writes nothing."""
+    seen = reader.poll(_POLL_S)
+    chips = [_described(sighting) for sighting in seen]
+    if len(seen) == 1 and judge(seen[0].family) is None:
+        means = Means(FileJournal(_journal_folder(args.data)))
+        chips[0] |= _surveyed(survey(reader, Request(seen[0].target.uid, "", *args.secrets), means))
+    info = reader.info
+    told = {"name": info.name, "firmware": reader.firmware, "port": info.address, "simulated": info.simulated}
+    _print({"reader": told, "chips": chips})
+    return 0
+
+
+def _described(sighting: NfcSighting) -> dict[str, Any]:
+    target, refusal = sighting.target, judge(sighting.family)
+    return {
+        "uid": target.uid.hex().upper(),
+        "atqa": target.atqa.hex().upper(),
+        "sak": f"{target.sak:02X}",
+        "ats": target.ats.hex().upper(),
+        "version": sighting.version.hex().upper(),
+        "family": str(sighting.family),
+        "may_be_written": refusal is None,
+        "why": refusal.why.value if refusal else Why.READY.value,
+        "method": refusal.method.value if refusal else None,
+        "text": say(f"nfc.why.{refusal.why.value if refusal else Why.READY.value}", _language()),
+    }
+
+
+def _surveyed(outcome: Outcome) -> dict[str, Any]:
+    chip = outcome.evidence["chip"]
+    told = _told(outcome)
+    return {
+        "may_be_written": outcome.why is Why.READY,
+        "already_deactivated": outcome.verdict is Verdict.ALREADY,
+        "signature": chip.get("signature"),
+        "counters": chip.get("counters", {}),
+        "memory": outcome.evidence["before"],
+        **{name: told[name] for name in ("why", "method", "plan", "details", "text")},
+    }
+
+
+def _gone(reader: NfcReader) -> int:
+    """Whether no chip answers any more. It says nothing of chips of another standard."""
+    uids = still_answers(reader)
+    _print({"gone": not uids, "answered": list(uids)})
+    return EXIT[Verdict.PROOF_FAILED] if uids else 0
+
+
+# deactivate
+
+
+def _deactivate(args: argparse.Namespace, reader: NfcReader) -> int:
+    with _station(args.data) as store:
+        folder = StationFolder(args.data.resolve()) if args.data else None
+        switching = Switching(store, folder, _journal_folder(None))
+        intake = _let_through(args, switching)
+        if isinstance(intake, str):
+            _complain(say(f"nfc.gate.{intake}", _language()))
+            _print({"verdict": Verdict.REFUSED.value, "why": intake, "card": args.card, "done": False})
+            return EXIT[Verdict.REFUSED]
+        outcome = _run(args, reader, intake, switching)
+        if args.yes:
+            if args.evidence:
+                save_record(args.evidence, outcome.evidence)
+            switching.keep(outcome, intake, system_clock().stamp(), _operator(args))
+    told = _told(outcome)
+    _complain(told["text"])
+    _print(told | {"evidence": outcome.evidence, "dry_run": not args.yes})
+    return 0 if outcome.why is Why.READY else EXIT[outcome.verdict]
+
+
+def _let_through(args: argparse.Namespace, switching: Switching) -> Intake | str:
+    """The intake of the chip, or the code of what keeps the gate closed."""
+    if args.data is not None and not args.card:
+        return "card-needed"
+    intake = switching.let_through(args.card, system_clock().stamp())
+    if isinstance(intake, Closed):
+        return intake.value
+    if intake.gate is not None and args.uid is not None and args.uid.hex().upper() != intake.gate.uid:
+        return "other-uid"
+    return intake
+
+
+def _run(args: argparse.Namespace, reader: NfcReader, intake: Intake, switching: Switching) -> Outcome:
+    gate = intake.gate
+    number = gate.card_id[:8] if gate else uuid.uuid4().hex[:8]
+    text = args.text or f"VOID deactivated {datetime.now(UTC):%Y-%m-%d} {number}"
+    about = {
+        **intake.about(),
+        "app": f"cardintake {__version__}",
+        "operator": _operator(args),
+        "at_wall_us": time.time_ns() // 1000,
+    }
+    keys, password = args.secrets
+    request = Request(bytes.fromhex(gate.uid) if gate else args.uid, text, keys, password, tuple(about.items()))
+    means = switching.means(intake, _show_stage if args.yes else _no_stage)
+    work = deactivate_when_there if args.yes else survey_when_there
+    return work(reader, request, means, args.wait, lambda outcome: _complain(_told(outcome)["text"]))
+
+
+def _operator(args: argparse.Namespace) -> str:
+    return str(args.operator or getpass.getuser())
+
+
+# telling
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    plan = [{"stage": s.stage.value, "writes": s.writes, "irreversible": s.irreversible} for s in outcome.plan]
+    text = say(f"nfc.why.{outcome.why.value}", _language())
+    if outcome.why is not Why.READY:
+        text = f"{text} {say(f'nfc.do.{outcome.verdict.value}', _language())}"
+    return {
+        "verdict": outcome.verdict.value,
+        "why": outcome.why.value,
+        "done": outcome.done,
+        "uid": outcome.uid,
+        "family": str(outcome.family),
+        "method": outcome.method.value,
+        "plan": plan,
+        "details": dict(outcome.details),
+        "text": text,
+    }
+
+
+def _show_stage(stage: Stage, number: int, of: int) -> None:
+    count = f"{number}/{of} " if of else ""
+    _complain(f"{count}{say(f'nfc.stage.{stage.value}', _language())}")
+
+
+def _no_stage(_stage: Stage, _number: int, _of: int) -> None:
+    """A survey has nothing to show."""
+
+
+def _print(told: dict[str, Any]) -> None:
+    print(json.dumps(told, ensure_ascii=False))
+
+
+def _complain(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _language() -> str:
+    said = os.environ.get("CARDINTAKE_LANG") or os.environ.get("LC_ALL") or os.environ.get("LANG") or "zh"
+    return "en" if said.lower().startswith(("en", "c")) else "zh"
+
+
+# places and arguments
+
+
+@contextmanager
+def _station(folder: Path | None) -> Iterator[Store | None]:
+    if folder is None:
+        yield None
+        return
+    with opened_store(StationFolder(folder.resolve())) as store:
+        yield store
+
+
+def _station_folder() -> Path | None:
+    named = os.environ.get(_STATION, "")
+    return Path(named) if named else None
+
+
+def _journal_folder(station: Path | None) -> Path:
+    if station is not None:
+        return StationFolder(station.resolve()).chips / "journal"
+    return user_state_path("cardintake", appauthor=False) / "chips"
+
+
+def _address(port: str) -> str:
+    """A bare port is a PN532 on it."""
+    return port if port.partition(":")[0] in ("serial", "sim", "none", "pcsc") else f"serial:{port}/pn532"
+
+
+def _uid(text: str) -> bytes:
+    uid = bytes.fromhex(text.replace(":", ""))
+    if len(uid) not in (4, 7, 10):
+        raise ValueError("a UID has 4, 7 or 10 bytes")
+    return uid
+
+
+def _text(text: str) -> str:
+    if not text.isascii() or not text.isprintable() or len(text) > _LONGEST_TEXT:
+        raise ValueError(f"printable ASCII, at most {_LONGEST_TEXT} characters")
+    return text
+
+
+def _secrets(name: str) -> tuple[tuple[bytes, ...], bytes | None]:
+    """Lines `key HEX` (6 bytes, MIFARE Classic) and `password HEX` (4 bytes)."""
+    try:
+        words = [line.split() for line in Path(name).read_text("utf-8").splitlines() if line.strip()]
+    except OSError as trouble:
+        raise argparse.ArgumentTypeError(str(trouble)) from trouble
+    told = [(kind, bytes.fromhex(value)) for kind, value in words]
+    sizes = {"key": 6, "password": 4}
+    if any(len(value) != sizes.get(kind) for kind, value in told):
+        raise ValueError("key: 6 bytes, password: 4 bytes")
+    passwords = [value for kind, value in told if kind == "password"]
+    return tuple(value for kind, value in told if kind == "key"), passwords[0] if passwords else None

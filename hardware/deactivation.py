@@ -1,0 +1,48 @@
+"""Switching chips off, as the rest of the product sees it: what is asked for, what a run needs, how it ended.
+
+Which chip may be written and how is decided in `hardware.nfc.chips`; readers come from `hardware.catalog`.
+"""
+
+from __future__ import annotations
+
+from hardware.nfc.chips.deactivate import Means, deactivate, survey
+from hardware.nfc.chips.evidence import canonical, verifies
+from hardware.nfc.chips.journal import Entry, Journal, entry_from_json, entry_to_json
+from hardware.nfc.chips.outcome import (
+    IRREVERSIBLE,
+    Method,
+    Outcome,
+    Planned,
+    Progress,
+    Request,
+    Stage,
+    Verdict,
+    Why,
+)
+from hardware.nfc.chips.policy import judge
+from hardware.nfc.chips.waiting import deactivate_when_there, still_answers, survey_when_there
+
+__all__ = [
+    "IRREVERSIBLE",
+    "Entry",
+    "Journal",
+    "Means",
+    "Method",
+    "Outcome",
+    "Planned",
+    "Progress",
+    "Request",
+    "Stage",
+    "Verdict",
+    "Why",
+    "canonical",
+    "deactivate",
+    "deactivate_when_there",
+    "entry_from_json",
+    "entry_to_json",
+    "judge",
+    "still_answers",
+    "survey",
+    "survey_when_there",
+    "verifies",
+]

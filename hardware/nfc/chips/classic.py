@@ -1,0 +1,299 @@
+"""Switching off a MIFARE Classic 1K or 4K whose keys are all known: data wiped, then a random key for every sector.
+
+Phase 1 can be undone: every data block to zero, read back. Phase 2 cannot: each trailer gets two random keys and access
+bits that let nobody read or write anything again, sector 0 last. A trailer torn in the middle leaves a sector that no
+key opens; its data were zero before, so it counts as dead. No key is ever searched for.
+
+Source: NXP MF1S50YYX_V1 sections 8.6 and 8.7.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from hardware.nfc.chips import Family
+from hardware.nfc.chips.access import CLOSED, PUBLIC_KEYS, Access, data_blocks, read_access, trailer_of
+from hardware.nfc.chips.journal import Entry
+from hardware.nfc.chips.outcome import Method, Planned, Refusal, Request, Stage, StopError, Why
+from hardware.nfc.chips.proof import NegativeTest, Proof
+from hardware.nfc.chips.talk import BLOCK, ChipTalk, Reply
+
+SECTORS = {Family.CLASSIC_1K: 16, Family.CLASSIC_4K: 40}
+_ZERO = bytes(BLOCK)
+_TRIES = 3
+
+Key = tuple[str, bytes]
+"""Which of the two keys of a sector, and its 6 bytes."""
+
+
+@dataclass(slots=True)
+class _Sector:
+    """What is known of a sector: the key that may change it (None: closed by us or dead), its data before."""
+
+    key: Key | None = None
+    old: Key | None = None
+    closed: bool = False
+    dead: bool = False
+    before: tuple[bytes, ...] = ()
+    zero: bool = False
+
+
+class ClassicProcedure:
+    """One run on one selected chip. `survey` first; then `stages` in order; then `prove`."""
+
+    method = Method.KEYS
+
+    def __init__(self, talk: ChipTalk, family: Family, uid: bytes, request: Request, entry: Entry | None) -> None:
+        self._talk = talk
+        self._family = family
+        self._uid = uid
+        self._request = request
+        self._earlier = entry
+        self._entry: Entry | None = entry
+        self._save: Callable[[Entry], None] = lambda _entry: None
+        self._now_open: tuple[int, Key, int] | None = None
+        self._sectors = [_Sector() for _ in range(SECTORS[family])]
+        self.remarks = ["the UID and the maker's block still read; copies that open again are not excluded"]
+
+    def on_irreversible(self, save: Callable[[Entry], None]) -> None:
+        """Call this before each trailer is written."""
+        self._save = save
+
+    def survey(self) -> Refusal | None:
+        """Try the known keys on every sector and read everything. Raises StopError, DeviceError."""
+        for number, sector in enumerate(self._sectors):
+            refusal = self._survey_sector(number, sector)
+            if refusal is not None:
+                return refusal
+        return None
+
+    @property
+    def complete(self) -> bool:
+        return all(sector.closed or sector.dead for sector in self._sectors)
+
+    @property
+    def before(self) -> bytes:
+        """All data blocks that could be read, one after the other."""
+        return b"".join(block for sector in self._sectors for block in sector.before)
+
+    def plan(self) -> tuple[Planned, ...]:
+        """The stages that would write, with their writes."""
+        dirty = sum(block != _ZERO for sector in self._sectors for block in sector.before)
+        trailers = sum(sector.key is not None for sector in self._sectors)
+        stages = (Planned(Stage.DATA, dirty), Planned(Stage.READ_BACK, 0), Planned(Stage.KEYS, trailers))
+        return (*(s for s in stages if s.writes or s.stage is Stage.READ_BACK), Planned(Stage.PROOF, 0))
+
+    def entry(self) -> Entry:
+        """What the journal has to hold before the first write: an earlier run's entry, or new keys for all sectors."""
+        if self._entry is None:
+            names = [f"{number}{kind}" for number in range(len(self._sectors)) for kind in "AB"]
+            secrets = tuple((name, os.urandom(6)) for name in names)
+            self._entry = Entry(self._uid.hex().upper(), self._family, self._request.text, secrets)
+        return self._entry
+
+    def stages(self) -> Iterable[tuple[Stage, Callable[[], None]]]:
+        """The stages to run, in order."""
+        yield Stage.DATA, self._wipe
+        yield Stage.READ_BACK, self._read_back
+        yield Stage.KEYS, self._close_all
+
+    def prove(self) -> Proof:
+        """Sector by sector: our key opens and shows closed access bits, nothing reads or writes, the old key is out."""
+        self._talk.restart()
+        tests: list[NegativeTest] = []
+        wrong: list[str] = []
+        for number, sector in enumerate(self._sectors):
+            if sector.dead:
+                tests += self._prove_dead(number)
+            elif not self._is_closed(number):
+                wrong.append(f"sector {number}")
+            else:
+                tests += self._prove_closed(number)
+        dead = tuple(number for number, sector in enumerate(self._sectors) if sector.dead)
+        accepted = tuple(test.what for test in tests if not test.refused)
+        if wrong:
+            return Proof(Why.CONTENT_CHANGED, tuple(tests), tuple(wrong), dead)
+        return Proof(Why.WRITES_ACCEPTED if accepted else Why.PROVED, tuple(tests), accepted, dead)
+
+    # Surveying
+
+    def _survey_sector(self, number: int, sector: _Sector) -> Refusal | None:
+        begun = self._earlier is not None and number in self._earlier.sectors
+        if begun and self._is_closed(number):
+            sector.closed = True
+            return None
+        found = self._find_key(number, begun)
+        if found is None and begun:
+            sector.dead = True  # a torn trailer; what was in it had been wiped and seen to be
+            return None
+        details = (("sector", str(number)),)
+        if found is None:
+            return Refusal(Why.UNKNOWN_KEY, Method.PHYSICAL, details)
+        if isinstance(found, Why):
+            return Refusal(found, Method.PHYSICAL, details)
+        sector.key = sector.old = found
+        sector.before = self._read_data(number, found)
+        return None
+
+    def _is_closed(self, number: int) -> bool:
+        """Whether our key opens the sector and its trailer shows that nothing else is possible."""
+        key = self._new_key(number, "A")
+        for _ in range(_TRIES):
+            if not self._authenticate(number, key):
+                return False
+            reply, trailer = self._talk.read_block(trailer_of(number))
+            if reply is not Reply.UNKNOWN:
+                return trailer[6:9] == CLOSED[:3]
+        raise StopError(Why.READER_SILENT, f"sector {number}")
+
+    def _known_keys(self) -> tuple[bytes, ...]:
+        return tuple(dict.fromkeys((*self._request.keys, *PUBLIC_KEYS)))
+
+    def _candidates(self, number: int, begun: bool) -> Iterable[bytes]:
+        """The keys that are ours to use; for a trailer that was begun also our own, whole or half written."""
+        yield from self._known_keys()
+        if begun:
+            new = self._new_key(number, "A")[1]
+            yield new
+            for old in (*self._known_keys(), bytes(6)):
+                yield from (new[:kept] + old[kept:] for kept in range(1, 6))
+
+    def _find_key(self, number: int, begun: bool) -> Key | Why | None:
+        """The key that may change the whole sector; NO_WRITE_ACCESS: one opens and may not; None: none opens."""
+        for secret in self._candidates(number, begun):
+            if not self._authenticate(number, ("A", secret)):
+                continue
+            reply, trailer = self._talk.read_block(trailer_of(number))
+            access: Access | None = read_access(trailer) if reply is Reply.DONE else None
+            writers = access.writers(number) if access else ""
+            if "A" in writers:
+                return "A", secret
+            key_b = self._find_key_b(number) if "B" in writers else None
+            return key_b or Why.NO_WRITE_ACCESS
+        return None
+
+    def _find_key_b(self, number: int) -> Key | None:
+        keys = (("B", secret) for secret in self._known_keys())
+        return next((key for key in keys if self._authenticate(number, key)), None)
+
+    def _read_data(self, number: int, key: Key) -> tuple[bytes, ...]:
+        return tuple(self._read(number, block, key) for block in data_blocks(number))
+
+    # Stages
+
+    def _wipe(self) -> None:
+        for number, sector in enumerate(self._sectors):
+            if sector.key is None:
+                continue
+            for block, content in zip(data_blocks(number), sector.before, strict=True):
+                if content != _ZERO:
+                    self._put(number, block, _ZERO, sector.key)
+
+    def _read_back(self) -> None:
+        for number, sector in enumerate(self._sectors):
+            if sector.key is None:
+                continue
+            if any(content != _ZERO for content in self._read_data(number, sector.key)):
+                raise StopError(Why.WRITES_LOST, f"sector {number}")
+            sector.zero = True
+
+    def _close_all(self) -> None:
+        for number in reversed(range(len(self._sectors))):
+            sector = self._sectors[number]
+            if sector.key is not None and sector.zero:
+                self._close(number, sector, sector.key)
+
+    def _close(self, number: int, sector: _Sector, key: Key) -> None:
+        """Write one trailer. Where it is not acknowledged, what the sector answers to decides."""
+        entry = self.entry()
+        if number not in entry.sectors:
+            self._entry = entry.at(Stage.KEYS, sectors=(*entry.sectors, number))
+            self._save(self._entry)
+        trailer = self._new_key(number, "A")[1] + CLOSED + self._new_key(number, "B")[1]
+        for _ in range(_TRIES):
+            if not self._authenticate(number, key):
+                break
+            reply = self._talk.write_block(trailer_of(number), trailer, secret=True)
+            if reply is Reply.DONE or self._is_closed(number):
+                sector.closed, sector.key = True, None
+                return
+            if reply is Reply.REFUSED:
+                raise StopError(Why.WRITE_REFUSED, f"sector {number}")
+        if self._is_closed(number):
+            sector.closed, sector.key = True, None
+        elif not self._authenticate(number, key):
+            sector.dead, sector.key = True, None
+        else:
+            raise StopError(Why.READER_SILENT, f"sector {number}")
+
+    def _put(self, number: int, block: int, data: bytes, key: Key) -> None:
+        for _ in range(_TRIES):
+            self._open(number, key)
+            reply = self._talk.write_block(block, data)
+            if reply is Reply.DONE:
+                return
+            if reply is Reply.REFUSED:
+                raise StopError(Why.WRITE_REFUSED, f"block {block}")
+            if self._read(number, block, key) == data:
+                return
+        raise StopError(Why.READER_SILENT, f"block {block}")
+
+    def _read(self, number: int, block: int, key: Key) -> bytes:
+        for _ in range(_TRIES):
+            self._open(number, key)
+            reply, content = self._talk.read_block(block)
+            if reply is Reply.DONE:
+                return content
+        raise StopError(Why.READER_SILENT, f"block {block}")
+
+    # Proving
+
+    def _prove_closed(self, number: int) -> list[NegativeTest]:
+        block, trailer = data_blocks(number)[0], trailer_of(number)
+        same = self._new_key(number, "A")[1] + CLOSED + self._new_key(number, "B")[1]
+        return [
+            self._try(number, f"read block {block}", lambda: self._talk.read_block(block)[0]),
+            self._try(number, f"write block {block}", lambda: self._talk.write_block(block, _ZERO)),
+            self._try(number, f"write block {trailer}", lambda: self._talk.write_block(trailer, same, secret=True)),
+            *self._old_keys_out(number),
+        ]
+
+    def _prove_dead(self, number: int) -> list[NegativeTest]:
+        ours = [self._new_key(number, kind) for kind in "AB"]
+        tests = [NegativeTest(f"our key {k[0]} sector {number}", not self._authenticate(number, k)) for k in ours]
+        return [*tests, *self._old_keys_out(number)]
+
+    def _old_keys_out(self, number: int) -> list[NegativeTest]:
+        old = self._sectors[number].old
+        return [
+            NegativeTest(f"old key {kind} sector {number}", not self._authenticate(number, (kind, secret)))
+            for secret in ((old[1],) if old else self._known_keys())
+            for kind in "AB"
+        ]
+
+    def _try(self, number: int, what: str, attempt: Callable[[], Reply]) -> NegativeTest:
+        for _ in range(_TRIES):
+            self._open(number, self._new_key(number, "A"))
+            reply = attempt()
+            if reply is not Reply.UNKNOWN:
+                return NegativeTest(what, reply is Reply.REFUSED)
+        raise StopError(Why.READER_SILENT, what)
+
+    # Keys
+
+    def _new_key(self, number: int, kind: str) -> Key:
+        return kind, self.entry().secret(f"{number}{kind}")
+
+    def _authenticate(self, number: int, key: Key) -> bool:
+        opened = self._talk.authenticate(key[0], trailer_of(number), key[1])
+        self._now_open = (number, key, self._talk.selections) if opened else None
+        return opened
+
+    def _open(self, number: int, key: Key) -> None:
+        """Open a sector that has to open; one that still is (nothing failed since) is not asked again."""
+        if self._now_open == (number, key, self._talk.selections):
+            return
+        if not self._authenticate(number, key):
+            raise StopError(Why.KEYS_LOST, f"sector {number}")

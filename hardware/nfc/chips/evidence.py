@@ -1,0 +1,131 @@
+"""The record of a run: everything that was seen and said, without a secret, as canonical JSON under its SHA-256.
+
+Passwords and keys are masked where they were said. What the chip held before may be a redeem code, so of that only a
+slow hash is kept (scrypt with its salt: who has the code can check it, who has not cannot search for it), or what
+`seal` makes of it. Canonical: keys sorted, no spaces, UTF-8, no floats.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hardware.nfc.chips.outcome import Planned, Refusal, Verdict, Why
+from hardware.nfc.chips.proof import Proof
+from hardware.nfc.chips.talk import Spoken
+from hardware.ports import NfcReader, NfcSighting
+
+VERSION = 1
+_SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 1 << 14, 8, 1
+
+Seal = Callable[[bytes], str]
+"""Encrypts what a chip held before, for those who may read it."""
+
+
+@dataclass(slots=True)
+class Notes:
+    """What a run gathers for its record."""
+
+    sighting: NfcSighting | None = None
+    signature: bytes | None = None
+    counters: tuple[tuple[int, bytes | None], ...] = ()
+    header_before: str = ""  # UID, lock and configuration pages, which hold no code
+    content_before: bytes | None = None
+    image_after: bytes | None = None
+    plan: tuple[Planned, ...] = ()
+    proof: Proof | None = None
+    refusal: Refusal | None = None
+    remarks: list[str] = field(default_factory=list)
+    spoken: list[Spoken] = field(default_factory=list)
+
+
+def slow_hash(content: bytes) -> dict[str, Any]:
+    """A hash that takes about 50 ms and 16 MB a try."""
+    salt = os.urandom(16)
+    made = hashlib.scrypt(content, salt=salt, n=_SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P, dklen=32)
+    return {"kind": f"scrypt-{_SCRYPT_N}-{_SCRYPT_R}-{_SCRYPT_P}", "salt": salt.hex(), "hash": made.hex()}
+
+
+def canonical(value: Mapping[str, Any]) -> bytes:
+    """The bytes that are hashed."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def verifies(record: Mapping[str, Any]) -> bool:
+    """Whether a record's `sha256` is that of the rest of it."""
+    rest = {name: value for name, value in record.items() if name != "sha256"}
+    return record.get("sha256") == hashlib.sha256(canonical(rest)).hexdigest()
+
+
+def make_record(
+    reader: NfcReader, notes: Notes, verdict: Verdict, why: Why, about: Mapping[str, Any], seal: Seal | None
+) -> dict[str, Any]:
+    """The record, complete with its hash. `about`: operator, card, times; JSON values without floats."""
+    info = reader.info
+    record: dict[str, Any] = {
+        "v": VERSION,
+        "kind": "chip.deactivation",
+        "about": dict(about),
+        "reader": {
+            "name": info.name,
+            "firmware": reader.firmware,
+            "port": info.address,
+            "serial": info.serial,
+            "simulated": info.simulated,
+        },
+        "chip": _chip(notes),
+        "before": _before(notes, seal),
+        "after": notes.image_after.hex().upper() if notes.image_after is not None else None,
+        "plan": [
+            {"stage": step.stage.value, "writes": step.writes, "irreversible": step.irreversible} for step in notes.plan
+        ],
+        "commands": [_said(spoken) for spoken in notes.spoken],
+        "negative_tests": [{"what": t.what, "refused": t.refused} for t in notes.proof.tests] if notes.proof else [],
+        "dead_sectors": list(notes.proof.dead) if notes.proof else [],
+        "wrong": list(notes.proof.wrong) if notes.proof else [],
+        "refused_because": dict(notes.refusal.details) if notes.refusal else {},
+        "remarks": list(notes.remarks),
+        "verdict": verdict.value,
+        "why": why.value,
+    }
+    record["sha256"] = hashlib.sha256(canonical(record)).hexdigest()
+    return record
+
+
+def _said(spoken: Spoken) -> dict[str, Any]:
+    return {
+        "command": spoken.command,
+        "status": spoken.status,
+        "at_ms": spoken.at_ms,
+        "took_ms": spoken.took_ms,
+        "answer_bytes": spoken.answer_bytes,
+    }
+
+
+def _chip(notes: Notes) -> dict[str, Any]:
+    if notes.sighting is None:
+        return {}
+    target = notes.sighting.target
+    signature = {"bytes": notes.signature.hex().upper(), "checked": "not verifiable here"} if notes.signature else None
+    return {
+        "family": notes.sighting.family,
+        "uid": target.uid.hex().upper(),
+        "atqa": target.atqa.hex().upper(),
+        "atqa_order": "most significant byte first",
+        "sak": f"{target.sak:02X}",
+        "ats": target.ats.hex().upper(),
+        "version": notes.sighting.version.hex().upper(),
+        "signature": signature,
+        "counters": {str(n): int.from_bytes(value, "little") if value else None for n, value in notes.counters},
+    }
+
+
+def _before(notes: Notes, seal: Seal | None) -> dict[str, Any]:
+    if notes.content_before is None:
+        return {}
+    content = {"sealed": seal(notes.content_before)} if seal else slow_hash(notes.content_before)
+    return {"header": notes.header_before, "bytes": len(notes.content_before), "content": content}

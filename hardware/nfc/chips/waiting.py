@@ -1,0 +1,82 @@
+"""Runs that wait for the card: until it lies there, and until the same one was put back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from hardware.nfc.chips.deactivate import Means, deactivate, survey
+from hardware.nfc.chips.outcome import Outcome, Request, Verdict, Why
+from hardware.ports import NfcReader
+
+Tell = Callable[[Outcome], None]
+"""Called whenever there is something for a person to do: put the card there, put it back, take the other one away."""
+
+_AWAY = frozenset({Why.NO_CHIP, Why.CHIP_GONE})
+_PAUSE_S = 0.05
+_POLLS = 3
+_POLL_S = 0.5
+
+
+def deactivate_when_there(reader: NfcReader, request: Request, means: Means, wait_s: float, tell: Tell) -> Outcome:
+    """As `deactivate`; with the card away it waits for it, each time up to `wait_s`.
+
+    After a run that the card left, only the same UID goes on; another one is named and nothing is written to it.
+    """
+    outcome = _when_there(deactivate, reader, request, means, wait_s, tell)
+    while outcome.verdict is Verdict.NOT_COMPLETED and outcome.why is Why.CHIP_GONE and outcome.plan:
+        tell(outcome)
+        same = replace(request, uid=bytes.fromhex(outcome.uid))
+        again = _same_again(reader, same, means, wait_s, tell)
+        if again is None:
+            return outcome
+        outcome = again
+    return outcome
+
+
+def survey_when_there(reader: NfcReader, request: Request, means: Means, wait_s: float, tell: Tell) -> Outcome:
+    """As `survey`; with the card away it waits for it up to `wait_s`."""
+    return _when_there(survey, reader, request, means, wait_s, tell)
+
+
+def still_answers(reader: NfcReader) -> tuple[str, ...]:
+    """The UIDs (hex) that answered in three looks: none after a chip was destroyed. Raises DeviceError."""
+    seen = (sighting.target.uid.hex().upper() for _ in range(_POLLS) for sighting in reader.poll(_POLL_S))
+    return tuple(dict.fromkeys(seen))
+
+
+def _when_there(
+    run: Callable[[NfcReader, Request, Means], Outcome],
+    reader: NfcReader,
+    request: Request,
+    means: Means,
+    wait_s: float,
+    tell: Tell,
+) -> Outcome:
+    until_s = means.clock() + wait_s
+    outcome = run(reader, request, means)
+    told = False
+    while outcome.why in _AWAY and not outcome.plan and means.clock() < until_s:
+        if not told:
+            tell(outcome)
+            told = True
+        means.pause(_PAUSE_S)
+        outcome = run(reader, request, means)
+    return outcome
+
+
+def _same_again(reader: NfcReader, request: Request, means: Means, wait_s: float, tell: Tell) -> Outcome | None:
+    """The run that found the card again; None when it did not come back in time."""
+    until_s = means.clock() + wait_s
+    other = ""
+    while means.clock() < until_s:
+        outcome = deactivate(reader, request, means)
+        if outcome.why is Why.OTHER_CHIP:
+            there = dict(outcome.details)["there"]
+            if there != other:
+                other = there
+                tell(outcome)
+        elif outcome.why not in _AWAY or outcome.plan:
+            return outcome
+        means.pause(_PAUSE_S)
+    return None

@@ -1,0 +1,353 @@
+"""`cardintake nfc`: exit codes, the plan that writes nothing, waiting for the card, the gate of a station."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.__main__ import main
+from app.commands import nfc
+from app.core.audit import EventKind, Stamp
+from app.core.cards import CardState, PanelState, Secret, Tag
+from app.core.parcels import CardDraft, ExpectedParcel, OpenParcel, Operator, Role
+from app.keys import Signer, key_id, new_seed
+from app.paths import StationFolder
+from app.store.chips import Closed
+from app.store.seal import IndexCost
+from app.store.store import REHEARSAL_PASSPHRASE, Store
+from app.wire import Centre, Decision, VaultCertificate, sign_statement
+from hardware.deactivation import verifies
+from hardware.sim.nfc import SimulatedBoard
+from hardware.sim.nfc_chip import Tearing
+from hardware.sim.nfc_chips import make_chip
+from hardware.sim.nfc_type2 import Quirks
+from tests.hardware.nfc.making import OTHER_UID, TEXT, UID, holds_code, is_dead, used_chip
+from ui.texts import words
+
+FAMILY = "MIFARE Ultralight EV1 (MF0UL11)"
+Cli = Callable[..., tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture
+def board() -> Iterator[SimulatedBoard]:
+    board = SimulatedBoard()
+    board.start()
+    yield board
+    board.stop()
+
+
+@pytest.fixture
+def cli(
+    board: SimulatedBoard,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Cli:
+    """Runs one command against the board; its exit code and what it printed."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("CARDINTAKE_STATION", raising=False)
+
+    def call(action: str, *more: str) -> tuple[int, dict[str, Any]]:
+        code = main(["nfc", action, "--port", board.address, "--json", *more])
+        out = capsys.readouterr().out
+        return code, json.loads(out) if out else {}
+
+    return call
+
+
+def test_info_tells_what_lies_there_and_writes_nothing(cli: Cli, board: SimulatedBoard) -> None:
+    chip = used_chip("NTAG213")
+    board.put(chip)
+    code, told = cli("info")
+    (seen,) = told["chips"]
+    assert code == 0
+    assert told["reader"]["firmware"] == "PN532 1.6"
+    assert (seen["uid"], seen["family"], seen["may_be_written"]) == (UID, "NTAG213", True)
+    assert seen["version"] == "0004040201000F03"
+    assert seen["memory"]["header"].startswith("04A1B29F")
+    assert chip.writes == 0
+    board.clear()
+    assert cli("info")[1]["chips"] == []
+
+
+def test_info_says_why_a_chip_may_not_be_written(cli: Cli, board: SimulatedBoard) -> None:
+    board.put(make_chip("bank card", "01020304"))
+    (seen,) = cli("info")[1]["chips"]
+    assert (seen["may_be_written"], seen["why"]) == (False, "bank-card")
+
+
+def test_without_yes_the_plan_is_printed_and_nothing_written(cli: Cli, board: SimulatedBoard) -> None:
+    chip = used_chip(FAMILY)
+    board.put(chip)
+    code, told = cli("deactivate")
+    assert (code, told["dry_run"], told["done"]) == (0, True, False)
+    assert [step["stage"] for step in told["plan"]][-1] == "proof"
+    assert any(step["irreversible"] for step in told["plan"])
+    assert chip.writes == 0
+
+
+def test_done_and_proved_is_exit_0(cli: Cli, board: SimulatedBoard, tmp_path: Path) -> None:
+    chip, file = used_chip(FAMILY), tmp_path / "evidence" / "record.json"
+    board.put(chip)
+    code, told = cli("deactivate", "--yes", "--uid", UID, "--text", TEXT, "--evidence", str(file))
+    record = json.loads(file.read_text())
+    assert (code, told["verdict"]) == (0, "deactivated")
+    assert verifies(record)
+    assert record["about"]["intake"] == "none"
+    assert is_dead(chip)
+    assert list((tmp_path / "state").rglob("*.json")) == []
+    assert cli("deactivate", "--yes")[1]["verdict"] == "already-deactivated"
+
+
+@pytest.mark.parametrize(("family", "uid"), [("bank card", "01020304"), ("phone", "08010203"), ("MIFARE DESFire", UID)])
+def test_a_refusal_is_exit_3(cli: Cli, board: SimulatedBoard, family: str, uid: str) -> None:
+    chip = make_chip(family, uid)
+    board.put(chip)
+    code, told = cli("deactivate", "--yes")
+    assert (code, told["verdict"]) == (3, "refused")
+    assert chip.heard == []
+
+
+def test_another_uid_is_exit_3(cli: Cli, board: SimulatedBoard) -> None:
+    chip = used_chip(FAMILY)
+    board.put(chip)
+    code, told = cli("deactivate", "--yes", "--uid", OTHER_UID)
+    assert (code, told["details"]) == (3, {"wanted": OTHER_UID, "there": UID})
+    assert chip.writes == 0
+
+
+def test_a_torn_run_is_exit_4_and_the_next_one_exit_0(cli: Cli, board: SimulatedBoard, tmp_path: Path) -> None:
+    chip = used_chip(FAMILY)
+    board.put(chip)
+    chip.tear(15, Tearing.HALF)
+    code, told = cli("deactivate", "--yes", "--wait", "0")
+    assert (code, told["why"]) == (4, "chip-gone")
+    (kept,) = (tmp_path / "state").rglob("*.json")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    chip.put_back()
+    code, told = cli("deactivate", "--yes", "--uid", UID)
+    assert (code, told["verdict"]) == (0, "deactivated")
+    assert is_dead(chip)
+    assert not kept.exists()
+
+
+def test_it_waits_for_the_card_to_come_back(cli: Cli, board: SimulatedBoard) -> None:
+    chip, other = used_chip(FAMILY), make_chip(FAMILY, OTHER_UID)
+    board.put(chip)
+    chip.tear(9, Tearing.CLEAN)
+    looks = [0]
+
+    def come_back() -> None:
+        """Once it is away: first another card for a while, then the right one."""
+        if chip.in_reach:
+            return
+        looks[0] += 1
+        if looks[0] == 20:
+            board.put(other)
+        if looks[0] == 60:
+            board.remove(other.target.uid)
+            chip.put_back()
+
+    board.watch(come_back)
+    code, told = cli("deactivate", "--yes", "--wait", "30")
+    assert (code, told["verdict"]) == (0, "deactivated")
+    assert other.writes == 0
+
+
+def test_it_waits_for_the_card_to_be_laid_down(cli: Cli, board: SimulatedBoard) -> None:
+    chip, looks = used_chip(FAMILY), [0]
+
+    def lay_down() -> None:
+        looks[0] += 1
+        if looks[0] == 30:
+            board.put(chip)
+
+    board.watch(lay_down)
+    assert cli("deactivate", "--yes", "--uid", UID)[0] == 0
+
+
+def test_no_card_in_time(cli: Cli) -> None:
+    assert cli("deactivate", "--yes", "--wait", "0")[1]["why"] == "no-chip"
+    assert cli("deactivate", "--yes", "--wait", "0", "--uid", UID)[0] == 4
+
+
+def test_a_failed_proof_is_exit_5(cli: Cli, board: SimulatedBoard) -> None:
+    board.put(used_chip(FAMILY, Quirks(locks_do_nothing=True)))
+    code, told = cli("deactivate", "--yes")
+    assert (code, told["verdict"], told["method"]) == (5, "proof-failed", "physical")
+
+
+def test_after_punching_no_chip_answers(cli: Cli, board: SimulatedBoard) -> None:
+    board.put(used_chip(FAMILY))
+    assert cli("gone") == (5, {"gone": False, "answered": [UID]})
+    board.clear()
+    assert cli("gone") == (0, {"gone": True, "answered": []})
+
+
+def test_no_reader_is_exit_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nfc", "info", "--port", str(tmp_path / "no-port")]) == 3
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("option", [("--uid", "12"), ("--text", "作废"), ("--secrets", "/no/such/file")])
+def test_bad_usage_is_exit_2(cli: Cli, option: tuple[str, str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli("deactivate", *option)
+    assert stopped.value.code == 2
+
+
+def test_the_issuers_keys_come_from_a_file(cli: Cli, board: SimulatedBoard, tmp_path: Path) -> None:
+    chip = used_chip("MIFARE Classic 1K")
+    chip.set_block(63, b"secret" + bytes.fromhex("FF078069") + b"secret")
+    board.put(chip)
+    assert cli("deactivate", "--yes")[0] == 3
+    file = tmp_path / "keys"
+    file.write_text(f"key {b'secret'.hex()}\npassword 01020304\n")
+    code, told = cli("deactivate", "--yes", "--secrets", str(file))
+    assert code == 0
+    assert not holds_code(chip)
+    assert b"secret".hex().upper() not in json.dumps(told).upper()
+
+
+# On a station
+
+STAMP = Stamp(1_790_000_000_000_000, 5, "boot")
+
+
+class Station:
+    """A rehearsal station with one kept card that has a chip, and the centre's keys."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder, self.server = StationFolder(root), Signer(new_seed())
+        tenant = Signer(new_seed())
+        vault = VaultCertificate(tenant="t", key_id=key_id(bytes(31) + b"\x09"), public_key=(bytes(31) + b"\x09").hex())
+        centre = Centre(
+            tenant="t",
+            salt="00" * 32,
+            root_key=tenant.public_key.hex(),
+            server_key=self.server.public_key.hex(),
+            vault=sign_statement(vault, tenant.sign),
+        )
+        root.mkdir()
+        self.folder.rehearsal_mark.touch()
+        made: dict[str, Any] = {"station_id": "st", "centre": centre, "rehearsal": True}
+        cost = IndexCost(memory_kib=8, passes=1)
+        store = Store.create(self.folder.database, REHEARSAL_PASSPHRASE, **made, index_cost=cost, reserve_bytes=0)
+        clerk = Operator("1001", "x", Role.CLERK, rehearsal=True)
+        store.open_parcel(OpenParcel("p", ExpectedParcel("SF1234567890123", "", 1), "rec", clerk), STAMP)
+        store.keep_card(_draft(), STAMP, "1001")
+        store.close()
+
+    def decide(self, verdict: CardState = CardState.ACCEPTED, revision: int = 1, **changes: Any) -> None:
+        """The centre's word on the card, signed and applied."""
+        store = Store.open(self.folder.database, REHEARSAL_PASSPHRASE, reserve_bytes=0)
+        (event,) = [e for e in store.outbox_after(0) if json.loads(e.data)["kind"] == EventKind.CARD_KEPT]
+        told: dict[str, Any] = {"tenant": "t", "station": "st", "card_id": "card-1", "event_hash": event.hash}
+        told |= {"verdict": verdict, "revision": revision, "expires_ms": 1 << 52} | changes
+        store.apply_decisions([sign_statement(Decision(**told), self.server.sign)], STAMP)
+        store.close()
+
+    def facts(self) -> list[dict[str, Any]]:
+        store = Store.open(self.folder.database, REHEARSAL_PASSPHRASE, reserve_bytes=0)
+        events = [json.loads(e.data) for e in store.outbox_after(0)]
+        store.close()
+        return [e for e in events if e["kind"].startswith("chip.")]
+
+
+def _draft() -> CardDraft:
+    return CardDraft(
+        "card-1",
+        "read-1",
+        "p",
+        1,
+        "quxi-500",
+        None,
+        Secret("6222021234567890"),
+        Secret("83749261"),
+        PanelState.OPEN,
+        None,
+        50_000,
+        "rec",
+        7_000_000,
+        CardState.KEPT,
+        (),
+        Tag(UID, "0044", "00", FAMILY, True),
+    )
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Station:
+    return Station(tmp_path / "station")
+
+
+def on(station: Station, *more: str) -> tuple[str, ...]:
+    return ("--data", str(station.folder.root), *more)
+
+
+def test_a_station_wants_the_card_and_the_centres_word(cli: Cli, board: SimulatedBoard, station: Station) -> None:
+    chip = used_chip(FAMILY)
+    board.put(chip)
+    assert cli("deactivate", "--yes", *on(station)) == (
+        3,
+        {"verdict": "refused", "why": "card-needed", "card": "", "done": False},
+    )
+    for card, why in (("nobody", "unknown-card"), ("card-1", "not-accepted")):
+        code, told = cli("deactivate", "--yes", *on(station, "--card", card))
+        assert (code, told["why"]) == (3, why)
+    station.decide(CardState.REJECTED)
+    assert cli("deactivate", "--yes", *on(station, "--card", "card-1"))[1]["why"] == "not-accepted"
+    assert chip.writes == 0
+
+
+def test_an_accepted_card_is_switched_off_and_recorded(cli: Cli, board: SimulatedBoard, station: Station) -> None:
+    station.decide()
+    chip = used_chip(FAMILY)
+    board.put(chip)
+    code, told = cli("deactivate", "--yes", *on(station, "--card", "card-1", "--operator", "1001"))
+    assert (code, told["verdict"]) == (0, "deactivated")
+    assert told["evidence"]["about"]["intake"]["t_video_us"] == 7_000_000
+    (fact,) = station.facts()
+    assert (fact["kind"], fact["actor"]) == ("chip.deactivated", "1001")
+    assert fact["body"]["evidence"] == told["evidence"]["sha256"]
+    assert base64.b64decode(told["evidence"]["before"]["content"]["sealed"]).startswith(b"CIS1")
+    assert not list((station.folder.chips / "journal").glob("*.json"))
+    (record,) = station.folder.chips.glob("*.json")
+    assert verifies(json.loads(record.read_text()))
+    assert is_dead(chip)
+
+
+def test_the_uid_has_to_be_the_one_of_the_intake(cli: Cli, board: SimulatedBoard, station: Station) -> None:
+    station.decide()
+    other = make_chip(FAMILY, OTHER_UID)
+    board.put(other)
+    code, told = cli("deactivate", "--yes", *on(station, "--card", "card-1"))
+    assert (code, told["why"], other.writes) == (3, "other-chip", 0)
+    assert cli("deactivate", "--yes", *on(station, "--card", "card-1", "--uid", OTHER_UID))[1]["why"] == "other-uid"
+
+
+def test_an_expired_decision_opens_nothing(station: Station) -> None:
+    station.decide(expires_ms=STAMP.wall_us // 1000 + 1)
+    store = Store.open(station.folder.database, REHEARSAL_PASSPHRASE, reserve_bytes=0)
+    late = Stamp(STAMP.wall_us + 2_000_000, 5, "boot")
+    assert store.chip_gate("card-1", late) is Closed.DECISION_EXPIRED
+    store.withdraw_card("card-1", (), STAMP, "1001")
+    assert store.chip_gate("card-1", STAMP) is Closed.WITHDRAWN
+    store.close()
+
+
+def test_every_stage_reason_and_gate_has_words() -> None:
+    wanted = {f"nfc.stage.{stage.value}" for stage in nfc.Stage} | {f"nfc.why.{why.value}" for why in nfc.Why}
+    wanted |= {f"nfc.do.{verdict.value}" for verdict in nfc.Verdict} | {f"nfc.gate.{closed.value}" for closed in Closed}
+    assert wanted | {"nfc.gate.card-needed", "nfc.gate.other-uid"} <= set(words())
+
+
+def test_no_thread_is_left(cli: Cli) -> None:
+    before = threading.active_count()
+    cli("info")
+    assert threading.active_count() == before
