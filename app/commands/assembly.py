@@ -23,6 +23,7 @@ from app.station.filming import Filming
 from app.station.link import ProgramPlan
 from app.station.looking import Looking
 from app.station.perform import Cameras, Hands, Perform
+from app.station.shielding import Shield
 from app.station.station import Station
 from app.station.tapping import Tapping
 from app.store.store import Store
@@ -97,7 +98,8 @@ def _make(
     folder = plan.folder
     filming = Filming(program_plan("recorder", folder), station.post, station.adjust, clock)
     configure = codec.Configure((str(TEMPLATES),), plan.threads, plan.rehearsal)
-    looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust)
+    shield = Shield(plan.catalogue, filming.zones)
+    looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust, shield)
     listeners = sync.SyncListeners(_sync_shown(station, clock), _cards_changed(station), _crashed(station))
     worker = sync.SyncWorker(sync.SyncPlan(plan.url), writer, clock.stamp, listeners)
     cameras = Cameras(plan.camera, plan.spare if plan.spare != "none:" else "")

@@ -33,7 +33,9 @@ OpenCamera = Callable[[str], Camera]
 class FrameTaker(Protocol):
     """Who gets what the camera gives. Both calls come from the capture thread and must return at once."""
 
-    def take_frame(self, planes: Plane, mono_us: int, width: int, height: int) -> None: ...
+    def take_frame(self, planes: Plane, mono_us: int, width: int, height: int, packet: bytes | None = None) -> None:
+        """`packet`: the frame as the camera compressed it, where it did."""
+        ...
 
     def missed_frames(self, count: int) -> None:
         """The camera had frames that we were too late for."""
@@ -167,7 +169,7 @@ class Capture:
             self._become("live", size=(frame.width, frame.height))
         planes = join_planes(frame.y, frame.u, frame.v)
         self._share(planes, frame)
-        self._taker.take_frame(planes, frame.mono_us, frame.width, frame.height)
+        self._taker.take_frame(planes, frame.mono_us, frame.width, frame.height, frame.packet)
 
     def _share(self, planes: Plane, frame: CameraFrame) -> None:
         if self._shared is None or self._shared.size != (frame.width, frame.height):
