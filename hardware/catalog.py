@@ -2,7 +2,8 @@
 
 NFC reader   `serial:PORT/pn532` · `sim:nfc` (empty field) · `sim:DECK.toml[?epoch_us=N]` · `none:`
 scanner      `serial:PORT/scanner[?baud=N&prefix=TEXT]` · `sim:scanner[?prefix=TEXT]` · `none:`
-camera       `file:PATH[?…]` · `sim:PATH[?…]` (options: hardware.camera.file, hardware.sim.camera) · `none:`
+camera       `uvc:by-id/NAME` · `http://HOST/PATH` (MJPEG) · `rtsp://HOST/PATH` (hardware.camera.packets)
+             `file:PATH[?…]` · `sim:PATH[?…]` (options: hardware.camera.file, hardware.sim.camera) · `none:`
 
 PORT is a path ("/dev/ttyUSB0", "/dev/serial/by-id/…") or a Windows name ("COM12"). `epoch_us` is the monotonic
 microsecond at which a deck began; without it, it begins when it is opened.
@@ -21,6 +22,8 @@ from serial.tools import list_ports
 
 from hardware.camera.address import CameraAddress, parse_address
 from hardware.camera.file import FileCamera
+from hardware.camera.http_mjpeg import HttpCamera
+from hardware.camera.packets import list_uvc, open_rtsp, open_uvc
 from hardware.errors import DeviceError, DeviceReason
 from hardware.nfc.link import DEFAULT_BAUD
 from hardware.nfc.pn532 import open_pn532
@@ -61,8 +64,16 @@ def open_scanner(address: str) -> Scanner:
 
 def open_camera(address: str) -> Camera:
     """The camera at an address. Raises DeviceError."""
-    openers: dict[str, Callable[[str], Camera]] = {"file": FileCamera, "sim": SimCamera}
+    openers: dict[str, Callable[[str], Camera]] = {
+        **{"uvc": open_uvc, "http": HttpCamera, "rtsp": open_rtsp},
+        **{"file": FileCamera, "sim": SimCamera},
+    }
     return _open(address, openers)
+
+
+def list_cameras() -> list[DeviceInfo]:
+    """The cameras that are plugged in now, each with the address that opens it and goes on naming it."""
+    return list_uvc()
 
 
 def list_serial_ports() -> list[SerialPort]:

@@ -197,7 +197,7 @@ class Ahead:
         return True
 
     def done(self, shot: Shot) -> None:
-        """The encoder is finished with this frame: its memory counts no more. Call it before letting go of its parts."""
+        """The encoder is finished with this frame: its memory counts no more. Call it before its parts are let go."""
         with self._guard:
             self._held -= shot.held
             self._planes -= 0 if shot.planes is None else shot.planes.nbytes

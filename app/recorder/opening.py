@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from app import __version__
@@ -17,8 +17,9 @@ from app.evidence.writer import Origin, RecordingKeys, RecordingWriter, create_r
 from app.platform import boot_id
 from app.recorder.masking import Words
 from app.recorder.protocol import RecordingClosed, Start, Trouble, Zones
-from app.recorder.sink import Take, Tell
+from app.recorder.sink import Durable, Take, Tell
 from app.recorder.squeeze import Unsqueezer
+from hardware.camera.address import without_password
 
 FILMS = ("sim:", "file:")
 """Addresses of what is no camera: a recording of it never counts as evidence."""
@@ -34,7 +35,7 @@ def keys_of(start: Start) -> RecordingKeys:
     return RecordingKeys(bytes.fromhex(start.recording_key), bytes.fromhex(start.signing_key) or None, side)
 
 
-def open_take(start: Start, tell: Tell, durable: Callable[[int], None] = lambda _mono_us: None) -> Take | None:
+def open_take(start: Start, tell: Tell, durable: Durable = lambda _mono_us: None) -> Take | None:
     """Begin the recording, go on with it after a crash, or tell that it is closed (then None).
 
     Raises EvidenceTrouble (evidence.other_key) and OSError.
@@ -126,7 +127,7 @@ def _create(folder: Path, keys: RecordingKeys, start: Start) -> RecordingWriter:
         torn.rename(torn.with_suffix(f".{time.time_ns()}.torn"))
     origin = Origin(
         recording=start.recording_id,
-        camera=start.camera,
+        camera=without_password(start.camera),
         simulated=is_film(start.camera),
         rehearsal=start.rehearsal,
         app_version=__version__,

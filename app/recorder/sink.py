@@ -22,6 +22,7 @@ from app.frames import Plane
 from app.recorder.encoder import Fragment, Header, PartEncoder
 from app.recorder.masking import MaskLog
 from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, RecordingState, Trouble
+from hardware.camera.address import without_password
 
 _PART_US = 600_000_000
 _ASIDE_US = 500_000
@@ -29,6 +30,7 @@ _PICTURE_ALARMS = ("frozen", "black")
 
 log = logging.getLogger("cardintake.recorder")
 
+Durable = Callable[[int | None], None]
 Tell = Callable[[FromRecorder], None]
 
 
@@ -41,10 +43,10 @@ class Take:
         writer: RecordingWriter,
         tell: Tell,
         gap: str = "",
-        durable: Callable[[int], None] = lambda _mono_us: None,
+        durable: Durable = lambda _mono_us: None,
     ) -> None:
         """`gap`: why the pictures begin late ("" when they begin the recording). `durable` is told the monotonic time
-        up to which all pictures are on the disk as fragments.
+        up to which all pictures are on the disk as fragments; None: all there are.
         """
         self._id = recording_id
         self._writer = writer
@@ -188,10 +190,13 @@ class Take:
             word = state.reason if state.reason in _PICTURE_ALARMS else word
             self._gap = self._gap or f"camera_{word}"  # the first cause; what follows it comes of it
         size = {"width": state.width, "height": state.height}
-        self._writer.note("camera", state=state.state, reason=state.reason, address=state.address, **size)
+        address = without_password(state.address)
+        self._writer.note("camera", state=state.state, reason=state.reason, address=address, **size)
 
     def _close(self, reason: str) -> None:
         self._end_part()
+        self._writer.sync_side()
+        self._durable(None)
         root = self._writer.close(reason)
         self._is_closed(root, reason)
 

@@ -176,9 +176,11 @@ class Work:
             camera = self._camera
             self._with_take(lambda take: take.camera(camera))
 
-    def _release(self, mono_us: int) -> None:
-        if self._ring is not None:
+    def _release(self, mono_us: int | None) -> None:
+        if self._ring is not None and mono_us is not None:
             self._ring.release(mono_us)
+        elif self._ring is not None:
+            self._ring.end(keep=False)
 
     def _shot(self, shot: Shot) -> None:
         take, start = self._take, self._start
