@@ -15,6 +15,7 @@ from app.evidence import journal
 from app.evidence.crypt import PartOpener
 from app.evidence.journal import Record, parse_record
 from app.evidence.ledger import Ledger, Part, Piece
+from app.evidence.loose import KEY_FILE
 from app.evidence.merkle import leaf_hash
 from app.evidence.ring import leftovers
 
@@ -197,7 +198,7 @@ class _Walk:
             if len(data) != size or hashlib.sha256(data).hexdigest() != sha256:
                 raise _Found(Fault("evidence.torn_changed", ledger.records - 1, detail=name))
         self._check_sides()
-        known = {journal.NAME, "reserve", *ledger.torn, *ledger.sides, *(part.file for part in ledger.parts)}
+        known = {journal.NAME, "reserve", KEY_FILE, *ledger.torn, *ledger.sides, *(part.file for part in ledger.parts)}
         known |= {path.name for path in leftovers(self._folder)} if ledger.close is None else set()
         if any(path.name not in known for path in self._folder.iterdir()):
             self._notes.append("file_unknown")

@@ -77,10 +77,12 @@ class _Rate:
 class Capture:
     """Owns the camera and the shared frames. `open_camera` makes a camera of an address."""
 
-    def __init__(self, frames_path: Path, taker: FrameTaker, open_camera: OpenCamera) -> None:
+    def __init__(self, frames_path: Path, taker: FrameTaker, open_camera: OpenCamera, share: bool = True) -> None:
+        """`share` False: nobody else looks, so no frames are put into memory for others."""
         self._frames_path = frames_path
         self._taker = taker
         self._open_camera = open_camera
+        self._sharing = share
         self._wanted = ""
         self._changed = threading.Event()  # another address is wanted, or the end
         self._stopping = False
@@ -180,7 +182,8 @@ class Capture:
         if self._state.state != "live" or not same_size:
             self._become("live", size=(frame.width, frame.height))
         planes = join_planes(frame.y, frame.u, frame.v)
-        self._share(planes, frame)
+        if self._sharing:
+            self._share(planes, frame)
         self._taker.take_frame(planes, frame.mono_us, frame.width, frame.height, frame.packet)
 
     def _share(self, planes: Plane, frame: CameraFrame) -> None:

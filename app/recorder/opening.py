@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from app import __version__
 from app.core.errors import EvidenceTrouble
@@ -16,7 +17,7 @@ from app.evidence.side import VaultLock
 from app.evidence.writer import Origin, RecordingKeys, RecordingWriter, create_recording, resume_recording
 from app.platform import boot_id
 from app.recorder.masking import Words
-from app.recorder.protocol import RecordingClosed, Start, Trouble, Zones
+from app.recorder.protocol import FromRecorder, RecordingClosed, Start, Trouble, Zones
 from app.recorder.sink import Durable, Take, Tell
 from app.recorder.squeeze import Unsqueezer
 from hardware.camera.address import without_password
@@ -141,3 +142,44 @@ def _closed(recording_id: str, ledger: Ledger) -> RecordingClosed:
     close = ledger.close or {}
     counts = ledger.frames, ledger.dropped, int(close["duration_us"])
     return RecordingClosed(recording_id, str(close["root"]), ledger.head, *counts, str(close["reason"]))
+
+
+def recover_recording(folder: Path, keys: RecordingKeys) -> dict[str, Any]:
+    """Finish a recording that was cut off; gives a report for people and programs. One that is closed stays as it is.
+
+    Raises EvidenceTrouble (evidence.no_recording, evidence.other_key) and OSError.
+    """
+    before = load(folder)
+    if before.close is not None:
+        return {
+            "recording": folder.name,
+            "already_closed": True,
+            "frames": before.frames,
+            "saved_frames": 0,
+            "torn": [],
+        }
+    start = _start_of(folder, keys, before)
+    segments = leftovers(folder)
+    heard: list[FromRecorder] = []
+    take = Take(folder.name, resume_recording(folder, keys), heard.append)
+    saved = encode_leftovers(take, segments, start)
+    take.close("recovered")
+    after = load(folder)
+    torn = [{"name": name, "bytes": size} for name, (size, _) in after.torn.items()]
+    counts = {"frames": after.frames, "saved_frames": saved, "gaps": after.gaps, "torn": torn}
+    return {"recording": folder.name, "already_closed": False, **counts, "closed": after.close is not None}
+
+
+def _start_of(folder: Path, keys: RecordingKeys, ledger: Ledger) -> Start:
+    """What the recording was begun with, by its genesis: whether its pictures must be masked stands there."""
+    genesis = ledger.genesis
+    return Start(
+        recording_id=folder.name,
+        folder=str(folder.parent),
+        camera=str(genesis["camera"]),
+        recording_key=keys.content.hex(),
+        signing_key=(keys.signing or b"").hex(),
+        previous_hash=str(genesis["previous"]),
+        rehearsal=bool(genesis["rehearsal"]),
+        masked=bool(genesis["meta"].get("masked", True)),
+    )

@@ -137,9 +137,9 @@ def test_pictures_are_whole_however_the_stream_is_cut(pictures: list[bytes], dat
 
 def test_an_endless_part_is_refused() -> None:
     parser = MultipartPictures(b"b")
+    assert parser.feed(b"--b\r\n\r\n" + b"x" * (15 << 20)) == []
     with pytest.raises(ValueError):
-        for _ in range(20):
-            parser.feed(b"--b\r\n\r\n" + b"x" * (1 << 20))
+        parser.feed(b"x" * (2 << 20))
 
 
 def test_a_usb_camera_goes_by_its_stable_name_only() -> None:
