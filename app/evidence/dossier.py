@@ -49,6 +49,9 @@ class Stretch:
     from_pts: int = 0
     to_pts: int = 2**62
 
+    def touches(self, piece: Piece) -> bool:
+        return self.from_pts <= piece.last_pts and piece.first_pts <= self.to_pts
+
 
 def card_stretch(folder: Path, card_id: str) -> Stretch:
     """The stretch in which a card was taken in, by the events in the chain. Raises BadInput("dossier.unknown_card")."""
@@ -71,7 +74,7 @@ def make_dossier(folder: Path, recording_key: bytes, out: Path, stretch: Stretch
     BadInput("evidence.no_pictures"), OSError.
     """
     ledger, wanted = load(folder), stretch or Stretch()
-    parts = _parts_in(ledger, wanted)
+    parts = _parts_in(folder, recording_key, ledger, wanted)
     if not parts:
         raise BadInput("evidence.no_pictures", folder.name)
     pieces = [piece for part in parts for piece in part.pieces]
@@ -105,15 +108,32 @@ def check_texts(texts: Sequence[str], waybill: str) -> None:
             raise EvidenceTrouble("evidence.secret_in_text", "a number as long as a card's")
 
 
-def _parts_in(ledger: Ledger, wanted: Stretch) -> list[Part]:
-    """The parts with those of their fragments that touch the stretch, and each part's header."""
+def _parts_in(folder: Path, recording_key: bytes, ledger: Ledger, wanted: Stretch) -> list[Part]:
+    """The parts with those of their fragments that touch the stretch, and each part's header.
+
+    A stretch begins with a fragment that can be decoded by itself; that may be some fragments earlier.
+    """
     found = []
     for part in ledger.parts:
-        inside = [p for p in part.pieces[1:] if p.last_pts >= wanted.from_pts and p.first_pts <= wanted.to_pts]
-        if inside:
+        touched = [n for n, piece in enumerate(part.pieces) if n and wanted.touches(piece)]
+        if touched:
+            contents = [content for _, content in _contents(folder, recording_key, part, part.pieces[: touched[0] + 1])]
+            first = next((n for n in range(touched[0], 1, -1) if _begins_with_key(contents[n])), 1)
             place = part.number, part.id, part.file, part.width, part.height, part.first_pts
-            found.append(Part(*place, part.base_mono_us, part.boot_id, [part.pieces[0], *inside]))
+            pieces = [part.pieces[0], *part.pieces[first : touched[-1] + 1]]
+            found.append(Part(*place, part.base_mono_us, part.boot_id, pieces))
     return found
+
+
+def _begins_with_key(fragment: bytes) -> bool:
+    """Whether a fragment's first picture is an H.264 IDR (ISO/IEC 14496-10 table 7-1; units with 4 bytes of length)."""
+    at = fragment.find(b"mdat") + 4
+    while at + 5 <= len(fragment):
+        kind = fragment[at + 4] & 31
+        if kind in (1, 5):
+            return kind == 5
+        at += 4 + int.from_bytes(fragment[at : at + 4], "big")
+    return False
 
 
 def _lines_for(folder: Path, ledger: Ledger, pieces: Sequence[Piece]) -> Iterator[bytes]:
@@ -142,10 +162,13 @@ def _run(pieces: Sequence[Piece]) -> list[Piece]:
     return list(pieces[1:] if alone else pieces)
 
 
-def _contents(folder: Path, recording_key: bytes, part: Part) -> Iterator[tuple[Piece, bytes]]:
+def _contents(
+    folder: Path, recording_key: bytes, part: Part, pieces: Sequence[Piece] | None = None
+) -> Iterator[tuple[Piece, bytes]]:
+    """The pieces (all of the part's, or these), decrypted."""
     opener = PartOpener(recording_key, part.id)
     with (folder / part.file).open("rb") as file:
-        for piece in part.pieces:
+        for piece in part.pieces if pieces is None else pieces:
             file.seek(piece.offset)
             yield piece, opener.open(piece.index, file.read(piece.size))
 
