@@ -13,7 +13,7 @@ from app.core.effects import Sound
 from app.core.events import CardChanged, ParcelResumed
 from app.core.parcels import TrayCard
 from app.core.products import Catalogue
-from app.core.readiness import DeviceFacts, DiskFacts, Level, Surroundings, SyncFacts
+from app.core.readiness import DeviceFacts, DiskFacts, Level, RecFacts, Surroundings, SyncFacts
 from app.core.rules import Rules
 from app.eye import codec
 from app.paths import TEMPLATES, StationFolder
@@ -33,6 +33,7 @@ from hardware.catalog import open_nfc
 
 _log = logging.getLogger(__name__)
 _DISK_EVERY_S = 5.0
+_PACE_AFTER_US = 20_000_000
 _RECORDER_QUIET_S = 5.0
 """The recorder tells its state twice a second."""
 
@@ -191,4 +192,15 @@ class DiskWatch:
 
 
 def _with_free(free: int) -> Callable[[Surroundings], Surroundings]:
-    return lambda around: replace(around, disk=replace(around.disk, free_bytes=free))
+    def change(around: Surroundings) -> Surroundings:
+        pace = _pace(around.rec, around.disk.bytes_per_minute)
+        return replace(around, disk=replace(around.disk, free_bytes=free, bytes_per_minute=pace))
+
+    return change
+
+
+def _pace(rec: RecFacts, before: int) -> int:
+    """Bytes a minute as the running recording shows it (sealed originals included); what was known before it does."""
+    if rec.elapsed_us < _PACE_AFTER_US:
+        return before
+    return int(rec.bytes_on_disk * 60_000_000 / rec.elapsed_us)
