@@ -198,7 +198,15 @@ class _Walk:
             if len(data) != size or hashlib.sha256(data).hexdigest() != sha256:
                 raise _Found(Fault("evidence.torn_changed", ledger.records - 1, detail=name))
         self._check_sides()
-        known = {journal.NAME, "reserve", KEY_FILE, *ledger.torn, *ledger.sides, *(part.file for part in ledger.parts)}
+        known = {
+            journal.NAME,
+            "reserve",
+            KEY_FILE,
+            "root.tsr",
+            *ledger.torn,
+            *ledger.sides,
+            *(part.file for part in ledger.parts),
+        }
         known |= {path.name for path in leftovers(self._folder)} if ledger.close is None else set()
         if any(path.name not in known for path in self._folder.iterdir()):
             self._notes.append("file_unknown")
