@@ -5,7 +5,7 @@ two words is covered by both. Whenever that is not sure, more is covered, never 
 
     both words, same place, fields known     the fields                                         "fields"
     both words, same place, fields unknown   the card's whole face                              "card"
-    the card moved between them              the hull of both places, enlarged                  "moving"
+    it moved, or anything else does          the hull of its places around that time, enlarged  "moving"
     it came or went, or left a moment ago    the mat                                            "passing"
     two cards, cut off, place unknown        the mat                                            "unclear"
     no word by the deadline                  the last card's place enlarged, else the mat       "silent"
@@ -29,6 +29,7 @@ AROUND_US = 500_000
 SILENT_US = 1_300_000
 """Two words further apart than this say nothing about the frames between them; one long look takes about a second."""
 
+_LAG_US = 300_000  # a moving card's place is looked for each 0.13 s and takes some time to find
 _STALE_US = 150_000  # after the newest word, it holds for so long
 _SAME_PLACE = 0.012  # of the picture's width: what a corner jitters while the card lies still
 _BLOCK = (40, 118, 138)  # Y, U, V of the blocks: a dark red-grey that no scene has by itself
@@ -72,9 +73,19 @@ def cover(words: Sequence[Word], at_us: int, width: int, height: int, mat: Quad 
         return _silent(before, after, at_us, whole)
     if before.card is None or after.card is None:
         return _no_card(words, before, after, at_us, whole)
-    if not _same_place(before.card, after.card, _SAME_PLACE * width):
-        return Cover("moving", (_hull((*_scaled(before.card, 1.3), *_scaled(after.card, 1.3))),))
+    same = _same_place(before.card, after.card, _SAME_PLACE * width)
+    if not same or not (before.calm and after.calm):
+        return _moving([word for word in words if abs(word.frame_us - at_us) <= AROUND_US], before, after, at_us, whole)
     return _still(before, after)
+
+
+def _moving(near: Sequence[Word], before: Word, after: Word, at_us: int, whole: Outline) -> Cover:
+    """While something moves the eye finds the card only now and then and repeats the old place in between."""
+    if any(word.card is None for word in near):
+        return Cover("passing", (whole,))
+    places = [word.card for word in near if word.card and abs(word.frame_us - at_us) <= _LAG_US]
+    places += [word.card for word in (before, after) if word.card]
+    return Cover("moving", (_hull([point for place in places for point in _scaled(place, 1.25)]),))
 
 
 def _still(before: Word, after: Word) -> Cover:
@@ -82,7 +93,7 @@ def _still(before: Word, after: Word) -> Cover:
     assert before.card is not None
     assert after.card is not None
     known = [word.hide for word in (before, after) if word.hide]
-    if not known or not (before.calm and after.calm):
+    if not known:
         return Cover("card", (_hull((*_scaled(before.card, 1.1), *_scaled(after.card, 1.1))),))
     return Cover("fields", tuple(_grown(quad) for quad in dict.fromkeys(quad for hide in known for quad in hide)))
 

@@ -231,8 +231,8 @@ def kills(address: str, count: int) -> dict[str, Any]:
         folder = program.folder.recordings / "bench"
         records = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
         first_us = next(record["base_mono_us"] for record in records if record["kind"] == "part")
-        gaps = [r["from_pts"] for r in records if r["kind"] == "gap" and r["reason"] == "recorder_restarted"]
-        lost = [(at_us - first_us - gap) / 1e6 for at_us, gap in zip(killed, gaps, strict=True)]
+        ends = [first_us + record["last_pts"] for record in records if record["kind"] == "fragment"]
+        lost = [(at_us - max([end for end in ends if end <= at_us], default=first_us)) / 1e6 for at_us in killed]
         ok = verify_recording(folder, recording_key=program.key).ok
         return {
             "kills": count,

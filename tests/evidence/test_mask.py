@@ -47,7 +47,8 @@ def test_fields_that_become_known_later_hold_for_the_frames_before() -> None:
     ("said", "at_ms", "reason"),
     [
         (words((0, CARD), (100, shifted(CARD, 60))), 50, "moving"),
-        (words((0, CARD), (100, CARD), calm=False), 50, "card"),
+        (words((0, CARD), (100, CARD), calm=False), 50, "moving"),
+        ([*words((0, CARD), (100, CARD), calm=False), *words((400, None))], 50, "passing"),  # on its way out
         (words((0, None), (100, CARD)), 50, "passing"),
         (words((0, CARD), (100, None)), 50, "passing"),
         (words((0, CARD), (100, None), (200, None), (300, None)), 250, "passing"),  # it left a moment ago
