@@ -20,7 +20,7 @@ from typing import TypeVar
 import serial
 from serial.tools import list_ports
 
-from hardware.camera.address import CameraAddress, parse_address
+from hardware.camera.address import CameraAddress, parse_address, without_password
 from hardware.camera.file import FileCamera
 from hardware.camera.http_mjpeg import HttpCamera
 from hardware.camera.packets import list_uvc, open_rtsp, open_uvc
@@ -69,6 +69,11 @@ def open_camera(address: str) -> Camera:
         **{"file": FileCamera, "sim": SimCamera},
     }
     return _open(address, openers)
+
+
+def shown_address(address: str) -> str:
+    """An address as it may be shown and recorded: without a camera's name and password."""
+    return without_password(address)
 
 
 def list_cameras() -> list[DeviceInfo]:

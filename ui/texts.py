@@ -1,34 +1,23 @@
 """Every text an operator sees, by code and language. No Qt here: the command line uses it too.
 
 `say` gives a word of a screen, `trouble` what happened, what to do and what was kept, `notice` one line for the clerk.
-Languages are "zh" and "en"; longer names ("zh_CN", "en-GB") are shortened.
+Languages are "zh" and "en"; longer names ("zh_CN", "en-GB") are shortened. The texts themselves are data:
+`resources/translations/words.toml` and `troubles.toml`.
 """
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
+from functools import cache
 
 from app.core.states import Notice
-from ui import troubles, troubles_files
-from ui.troubles import Pair
-from ui.words import WORDS
+from app.paths import RESOURCES
 
 LANGUAGES = ("zh", "en")
 
-TROUBLES: dict[str, Pair] = {
-    **troubles.CAMERA,
-    **troubles.DEVICES,
-    **troubles.STORE,
-    **troubles.PROGRAMS,
-    **troubles.CENTRE,
-    **troubles_files.INPUT,
-    **troubles_files.SETTINGS,
-    **troubles_files.DECK,
-    **troubles_files.EVIDENCE,
-}
-"""All troubles: code → (Chinese, English)."""
-
 _UNKNOWN = "program.fault"
+_FOLDER = RESOURCES / "translations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,39 +39,48 @@ def language_of(name: str) -> str:
     return "zh" if name.lower().startswith("zh") else "en"
 
 
-def _column(language: str) -> int:
-    return 0 if language_of(language) == "zh" else 1
+@cache
+def words() -> dict[str, tuple[str, str]]:
+    """All words of the screens: key → (Chinese, English)."""
+    table = tomllib.loads((_FOLDER / "words.toml").read_text("utf-8"))
+    return {key: (str(zh), str(en)) for key, (zh, en) in table.items()}
+
+
+@cache
+def troubles() -> dict[str, dict[str, TroubleText]]:
+    """All troubles: code → language → text."""
+    table = tomllib.loads((_FOLDER / "troubles.toml").read_text("utf-8"))
+    return {
+        code: {language: TroubleText(text["title"], tuple(text["do"]), text["kept"]) for language, text in both.items()}
+        for code, both in table.items()
+    }
 
 
 def say(key: str, language: str, /, **values: object) -> str:
     """The word for `key`, its numbers filled in. Raises KeyError for a key that has no words."""
-    text = WORDS[key][_column(language)]
+    text = words()[key][LANGUAGES.index(language_of(language))]
     return text.format(**values) if values else text
-
-
-def knows(key: str) -> bool:
-    return key in WORDS
 
 
 def trouble(code: str, language: str) -> TroubleText:
     """What to tell about a trouble code. An unknown code is told as a fault of the program, never left unsaid."""
-    found = TROUBLES.get(code) or TROUBLES.get(f"device.{code.rpartition('.')[2]}") or TROUBLES[_UNKNOWN]
-    text = found[_column(language)]
-    return TroubleText(text.title, text.do, text.kept)
+    known = troubles()
+    found = known.get(code) or known.get(f"device.{code.rpartition('.')[2]}") or known[_UNKNOWN]
+    return found[language_of(language)]
 
 
 def has_trouble(code: str) -> bool:
     """True when `code` has words of its own."""
-    return code in TROUBLES
+    return code in troubles()
 
 
 def notice(note: Notice, language: str, at_work: bool = False) -> str:
     """One line for the clerk: a notice, or the title and first act of a trouble. `at_work`: a parcel is open."""
     values = dict(note.args)
     key = f"notice.{note.code}"
-    if at_work and f"{key}.work" in WORDS:
+    if at_work and f"{key}.work" in words():
         return say(f"{key}.work", language, **values)
-    if key in WORDS:
+    if key in words():
         return say(key, language, **values)
     told = trouble(note.code, language)
     join = "：" if language_of(language) == "zh" else ". "

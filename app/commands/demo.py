@@ -23,13 +23,21 @@ from app.core.errors import Unavailable
 from app.core.parcels import Role
 from app.core.products import Catalogue
 from app.frames import FrameReader
+from app.logs import start_logging
 from app.paths import RESOURCES, TEMPLATES, StationFolder
 from app.platform import boot_id
 from app.server.embedded import start_server_process, stop_server_process
 from app.server.setup import init, read_centre
+from app.settings import RecordingSettings, Settings, StationSettings, load_settings, save_settings
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 
 _TEN_CARDS = RESOURCES / "decks" / "ten_cards.toml"
+_REHEARSAL_SETTINGS = Settings(
+    station=StationSettings(id="rehearsal-03", name="工位 03", centre="华东验卡中心"),
+    recording=RecordingSettings(reserve_mb=4),
+)
+"""A rehearsal reserves little: its disk holds nothing that must not be lost."""
+
 _EYE_READY_S = 60.0
 _SETTLED_S = 60.0
 _KEPT_REHEARSALS = 3
@@ -41,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="pictures, report and the rehearsal folder")
     parser.add_argument("--data", type=Path, help="the rehearsal's station folder (default: OUT/station)")
     parser.add_argument("--cache", type=Path, default=Path("out/cache"), help="rendered footage, kept for next time")
-    parser.add_argument("--size", choices=("720p", "1080p"), default="1080p", help="of the footage")
+    parser.add_argument("--size", choices=("360p", "720p", "1080p"), default="720p", help="of the footage")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,13 +60,12 @@ def run(args: argparse.Namespace) -> int:
     catalogue = Catalogue(load_products(TEMPLATES))
     rehearsal = Rehearsal(folder, footage, folders.read_labels(labels), catalogue, args.out, headless)
     with ExitStack() as stack:
-        store = _opened_store(rehearsal)
+        settings = _settings(folder)
+        stack.callback(start_logging("station", folder.logs))
+        store = _opened_store(rehearsal, settings)
         child, url = start_server_process(_centre(folder))
         stack.callback(stop_server_process, child)
-        plan = StationPlan(
-            folder, "工位 03", "华东验卡中心", camera="", spare="none:", nfc="none:", url=url,
-            catalogue=catalogue, rehearsal=True,
-        )  # fmt: skip
+        plan = StationPlan(folder, settings, catalogue, url, rehearsal=True)
         if headless:
             parts = stack.enter_context(joined_station(plan, store, lambda _sound: None))
             return _play_headless(rehearsal, parts, stack)
@@ -75,7 +82,7 @@ def _default_folder(out: Path) -> Path:
     folder = StationFolder(path.resolve())
     if not folder.database.exists():
         return path
-    store = Store.open(folder.database, REHEARSAL_PASSPHRASE)
+    store = Store.open(folder.database, REHEARSAL_PASSPHRASE, reserve_bytes=0)
     unfinished = store.unfinished_parcel()
     store.close()
     if unfinished is None:
@@ -83,17 +90,30 @@ def _default_folder(out: Path) -> Path:
     return path
 
 
-def _opened_store(rehearsal: Rehearsal) -> Store:
+def _settings(folder: StationFolder) -> Settings:
+    """The rehearsal's settings: its own file, made with the rehearsal and read again after that. Raises BadInput."""
+    if not folder.settings.exists():
+        folder.root.mkdir(parents=True, exist_ok=True)
+        save_settings(folder.settings, _REHEARSAL_SETTINGS)
+    return load_settings(folder.settings)
+
+
+def _opened_store(rehearsal: Rehearsal, settings: Settings) -> Store:
     """The rehearsal's store: opened if it is there, else made with its operators and the deck's parcel."""
     folder = rehearsal.folder
+    reserve_bytes = settings.recording.reserve_mb * 1_000_000
     if folder.database.exists():
-        return Store.open(folder.database, REHEARSAL_PASSPHRASE)
+        return Store.open(folder.database, REHEARSAL_PASSPHRASE, reserve_bytes=reserve_bytes)
     folders.write_mark(folder, folders.Mark(str(rehearsal.footage), boot_id()))
     init(_centre(folder))
     store = Store.create(
-        folder.database, REHEARSAL_PASSPHRASE, station_id="rehearsal-03", centre=read_centre(_centre(folder)),
-        rehearsal=True, reserve_bytes=folders.RESERVE_BYTES,
-    )  # fmt: skip
+        folder.database,
+        REHEARSAL_PASSPHRASE,
+        station_id=settings.station.id,
+        centre=read_centre(_centre(folder)),
+        rehearsal=True,
+        reserve_bytes=reserve_bytes,
+    )
     store.add_operator("E10327", "陈敏", Role.CLERK, folders.DEMO_BADGE, Secret("246810"))
     store.add_operator("S20018", "周岚", Role.SUPERVISOR, folders.SUPERVISOR_BADGE, Secret("135790"))
     store.announce_parcels([folders.expected_of(rehearsal.labels, rehearsal.catalogue)])

@@ -31,6 +31,21 @@ _WORDS = {
     CardState.WITHDRAWN: "已撤回 withdrawn",
 }
 
+_STEPS = {
+    "SignedOut": "等工牌 waiting for a badge",
+    "Idle": "等运单 waiting for a waybill",
+    "Opening": "开始录像，开箱 recording, opening the parcel",
+    "Waiting": "等下一张卡 waiting for a card",
+    "Reading": "读卡 reading",
+    "Asking": "问店员 asking the clerk",
+    "Rejecting": "拒收确认 confirming a rejection",
+    "Saving": "存卡 keeping the card",
+    "Counting": "清点 counting",
+    "Sealing": "封存 sealing",
+    "Paused": "停手 hands off",
+    "Faulted": "程序故障 a fault in the program",
+}
+
 
 class Progress:
     """Prints each change once: states of the session, and each card from kept to accepted."""
@@ -49,7 +64,7 @@ class Progress:
         name = type(state).__name__
         if name != self._state:
             self._state = name
-            self.say(f"[{around.rec.elapsed_us / 1e6:6.1f} s] {name}")
+            self.say(f"[{around.rec.elapsed_us / 1e6:6.1f} s] {_STEPS[name]}")
         for card in _cards_of(state):
             if self._cards.get(card.card_id) is not card.state:
                 self._cards[card.card_id] = card.state

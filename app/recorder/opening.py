@@ -20,7 +20,7 @@ from app.recorder.masking import Words
 from app.recorder.protocol import FromRecorder, RecordingClosed, Start, Trouble, Zones
 from app.recorder.sink import Durable, Take, Tell
 from app.recorder.squeeze import Unsqueezer
-from hardware.camera.address import without_password
+from hardware.catalog import shown_address
 
 FILMS = ("sim:", "file:")
 """Addresses of what is no camera: a recording of it never counts as evidence."""
@@ -128,7 +128,7 @@ def _create(folder: Path, keys: RecordingKeys, start: Start) -> RecordingWriter:
         torn.rename(torn.with_suffix(f".{time.time_ns()}.torn"))
     origin = Origin(
         recording=start.recording_id,
-        camera=without_password(start.camera),
+        camera=shown_address(start.camera),
         simulated=is_film(start.camera),
         rehearsal=start.rehearsal,
         app_version=__version__,

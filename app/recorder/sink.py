@@ -22,7 +22,7 @@ from app.frames import Plane
 from app.recorder.encoder import Fragment, Header, PartEncoder
 from app.recorder.masking import MaskLog
 from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, RecordingState, Trouble
-from hardware.camera.address import without_password
+from hardware.catalog import shown_address
 
 _PART_US = 600_000_000
 _ASIDE_US = 500_000
@@ -190,7 +190,7 @@ class Take:
             word = state.reason if state.reason in _PICTURE_ALARMS else word
             self._gap = self._gap or f"camera_{word}"  # the first cause; what follows it comes of it
         size = {"width": state.width, "height": state.height}
-        address = without_password(state.address)
+        address = shown_address(state.address)
         self._writer.note("camera", state=state.state, reason=state.reason, address=address, **size)
 
     def _close(self, reason: str) -> None:

@@ -1,0 +1,269 @@
+"""Presenters: each state in both languages, nothing missing, nothing secret in a repr."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+
+import pytest
+
+from app.core.cards import CardState, Guidance
+from app.core.events import Device
+from app.core.parcels import ExpectedParcel
+from app.core.readiness import RecMode, SyncFacts, SyncState
+from app.core.states import Ask, Counting, Paused, Question, Reading, Waiting
+from ui import samples
+from ui.present import present
+from ui.samples import Sample
+from ui.scene import Desk
+from ui.views import (
+    BigPrompt,
+    CardBody,
+    CardPrompt,
+    CellKind,
+    CountBody,
+    GoState,
+    LostBody,
+    ScreenView,
+    SignInView,
+    SlotState,
+    Tone,
+    WorkView,
+)
+
+ALL = samples.samples()
+NAMES = [s.name for s in ALL]
+
+
+def view(sample: Sample, language: str = "zh", *, compact: bool = False) -> ScreenView:
+    return present(sample.state, sample.around, samples.catalogue(), language, compact=compact)
+
+
+def work(name: str, language: str = "zh") -> WorkView:
+    found = view(next(s for s in ALL if s.name == name), language)
+    assert isinstance(found, WorkView)
+    return found
+
+
+def texts_of(value: object) -> list[str]:
+    """All strings in a view."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, tuple):
+        return [t for item in value for t in texts_of(item)]
+    if is_dataclass(value):
+        return [t for f in fields(value) for t in texts_of(getattr(value, f.name))]
+    return []
+
+
+@pytest.mark.parametrize("sample", ALL, ids=NAMES)
+@pytest.mark.parametrize("compact", [False, True])
+def test_both_languages_say_everything(sample: Sample, compact: bool) -> None:
+    zh, en = (view(sample, language, compact=compact) for language in ("zh", "en"))
+    assert type(zh) is type(en)
+    assert [bool(t) for t in texts_of(zh)] == [bool(t) for t in texts_of(en)]
+    assert not any("{" in t for t in texts_of(zh) + texts_of(en))
+    go = zh.go
+    assert go.label
+    assert go.cap
+
+
+@pytest.mark.parametrize("sample", ALL, ids=NAMES)
+def test_no_secret_in_repr(sample: Sample) -> None:
+    shown = repr(view(sample))
+    assert samples.PIN not in shown.replace(" ", "")
+    assert samples.NUMBER not in shown.replace(" ", "")
+    assert samples.NUMBER[:11] not in shown.replace(" ", "")
+
+
+def test_doubtful_character_asks_for_exactly_one() -> None:
+    body = work("workbench-2-reading").body
+    assert isinstance(body, CardBody)
+    now = body.now
+    assert isinstance(now, CardPrompt)
+    assert now.prompt == "卡号第 12 位：是 8 还是 3？"
+    assert [c.kind for c in now.cells].count(CellKind.DOUBT) == 1
+    assert now.cells[samples.DOUBT_AT].glyph == "?"
+    assert now.cells[6].kind is CellKind.MID
+    assert [a.open for a in now.alternatives] == [True, False]
+    assert now.secret is not None
+    assert set(now.secret.dots) == {"●", " "}
+    assert now.secret.dots == "●●●● ●●●●"
+
+
+def test_pin_in_question_shows_only_its_own_character() -> None:
+    body = work("three-ways").body
+    assert isinstance(body, CardBody)
+    assert isinstance(body.now, CardPrompt)
+    assert "".join(c.glyph for c in body.now.cells) == "?"
+    assert body.now.secret is None
+    assert body.now.help
+    assert work("three-ways").go.state is GoState.BLOCKED
+
+
+def test_blue_key_follows_the_state() -> None:
+    expected = {
+        "workbench-1-waiting": GoState.WAITING,
+        "workbench-2-reading": GoState.READY,
+        "reading-now": GoState.BUSY,
+        "saving": GoState.BUSY,
+        "number-unreadable": GoState.BLOCKED,
+        "count-nothing-chosen": GoState.BLOCKED,
+        "count-shots": GoState.READY,
+        "error-camera-lost": GoState.WAITING,
+        "error-camera-back": GoState.READY,
+        "error-supervisor": GoState.WAITING,
+        "opening-not-yet": GoState.WAITING,
+        "opening": GoState.READY,
+    }
+    assert {name: work(name).go.state for name in expected} == expected
+
+
+def test_recording_of_a_rehearsal_never_looks_like_evidence() -> None:
+    on = samples.around(RecMode.ON)
+    plain = present(samples.asking(), on, samples.catalogue(), "zh")
+    rehearsal = present(samples.asking(), samples.rehearsal(on), samples.catalogue(), "zh")
+    assert isinstance(plain, WorkView)
+    assert isinstance(rehearsal, WorkView)
+    assert plain.top.rec.mode is RecMode.ON
+    assert plain.banner is None
+    assert rehearsal.top.rec.mode is RecMode.TRAINING
+    assert rehearsal.banner is not None
+    assert rehearsal.banner.tone is Tone.TRAIN
+    assert "俯拍相机" in rehearsal.banner.detail
+
+
+def test_simulated_device_outside_a_rehearsal_is_marked_too() -> None:
+    on = samples.around(RecMode.ON)
+    around = replace(on, nfc=replace(on.nfc, simulated=True))
+    found = present(samples.asking(), around, samples.catalogue(), "en")
+    assert isinstance(found, WorkView)
+    assert found.banner is not None
+    assert found.banner.tone is Tone.TRAIN
+
+
+def test_autoplay_strip_says_that_any_key_takes_over() -> None:
+    around = samples.rehearsal(samples.around(RecMode.ON), autoplay=True)
+    found = present(samples.idle(), around, samples.catalogue(), "zh")
+    assert isinstance(found, WorkView)
+    assert found.banner is not None
+    assert (found.banner.cap, found.banner.action) == ("任意键", "接手")
+
+
+def test_difference_names_what_is_missing() -> None:
+    body = work("workbench-3-summary").body
+    assert isinstance(body, CountBody)
+    assert [f.value for f in body.figures] == ["8", "7", "−1"]
+    assert body.headline == "少 1 张：云杉超市礼品卡 ¥500"
+    assert [r.missing for r in body.rows] == [False] * 7 + [True]
+    assert body.sums[0][1] == "¥2,500"
+    assert body.total[1] == "¥5,000"
+
+
+def test_extra_cards_are_marked() -> None:
+    visit = samples.visit(8)
+    found = present(
+        Counting(replace(visit, expected=replace(visit.expected, declared=7))),
+        samples.around(RecMode.ON),
+        samples.catalogue(),
+        "zh",
+    )
+    assert isinstance(found, WorkView)
+    assert isinstance(found.body, CountBody)
+    assert found.body.headline == "多 1 张"
+    assert found.body.rows[-1].chip.text == "多出"
+    assert found.body.options[0].title == "按 8 张提交，登记多 1 张"
+
+
+def test_undeclared_parcel_counts_without_difference() -> None:
+    visit = replace(samples.visit(3), expected=ExpectedParcel("SF14207731999", "", 0))
+    for state in (Counting(visit), Waiting(visit)):
+        found = present(state, samples.around(RecMode.ON), samples.catalogue(), "zh")
+        assert isinstance(found, WorkView)
+        assert found.go.state is GoState.READY
+        assert "没有申报" in found.parcel.words
+
+
+def test_tray_tells_kept_from_received_from_accepted() -> None:
+    visit = samples.visit(3)
+    states = (CardState.KEPT, CardState.AT_CENTRE, CardState.ACCEPTED)
+    cards = tuple(replace(c, state=s) for c, s in zip(visit.cards, states, strict=True))
+    found = present(Waiting(replace(visit, cards=cards)), samples.around(RecMode.ON), samples.catalogue(), "zh")
+    assert isinstance(found, WorkView)
+    assert isinstance(found.body, CardBody)
+    assert [s.word for s in found.body.slots[:3]] == ["已存", "已到中心", "通过"]
+    assert [s.state for s in found.body.slots[:4]] == [
+        SlotState.INFO,
+        SlotState.INFO,
+        SlotState.OK,
+        SlotState.CURRENT,
+    ]
+
+
+@pytest.mark.parametrize("guidance", list(Guidance))
+def test_guidance_becomes_the_prompt(guidance: Guidance) -> None:
+    state = Reading(samples.visit(), samples.sighting(guidance))
+    found = present(state, samples.around(RecMode.ON), samples.catalogue(), "en")
+    assert isinstance(found, WorkView)
+    assert isinstance(found.body, CardBody)
+    assert isinstance(found.body.now, BigPrompt)
+    assert found.body.now.title
+
+
+@pytest.mark.parametrize("device", list(Device))
+@pytest.mark.parametrize("code", ["lost", "camera.busy", "nobody.knows", "store.disk_full"])
+def test_hands_stop_for_any_device_and_code(device: Device, code: str) -> None:
+    state = Paused(device, code, samples.asking(), samples.LOST_US)
+    found = present(state, samples.around(RecMode.CUT), samples.catalogue(), "zh")
+    assert isinstance(found, WorkView)
+    assert isinstance(found.body, LostBody)
+    assert found.body.take_over.title
+    assert found.body.take_over.do
+    assert found.body.take_over.kept
+
+
+def test_pin_is_hatched_as_soon_as_it_is_located() -> None:
+    body = work("reading-now").body
+    assert isinstance(body, CardBody)
+    assert [b.hatched for b in body.stage.boxes] == [False, False, True]
+
+
+def test_sign_in_counts_down_and_offers_the_rehearsal_badge() -> None:
+    locked = view(next(s for s in ALL if s.name == "sign-in-locked"))
+    assert isinstance(locked, SignInView)
+    assert locked.go.state is GoState.BLOCKED
+    assert "42" in locked.go.label
+    out, around = samples.signed_out()
+    desk = Desk(demo_badge="CIB-DEMO01")
+    shown = present(out, samples.rehearsal(around), samples.catalogue(), "zh", desk=desk)
+    hidden = present(out, around, samples.catalogue(), "zh", desk=desk)
+    assert isinstance(shown, SignInView)
+    assert isinstance(hidden, SignInView)
+    assert "CIB-DEMO01" in shown.demo
+    assert hidden.demo == ""
+
+
+def test_sync_chip_follows_receipts() -> None:
+    words = {}
+    for state, unsent in (
+        (SyncState.SYNCED, 0),
+        (SyncState.SENDING, 3),
+        (SyncState.OFFLINE, 12),
+        (SyncState.STOPPED, 1),
+    ):
+        around = replace(samples.around(), sync=SyncFacts(state, unsent))
+        found = present(samples.idle(), around, samples.catalogue(), "zh")
+        assert isinstance(found, WorkView)
+        words[state] = found.top.chips[0].text
+    assert words == {
+        SyncState.SYNCED: "已同步",
+        SyncState.SENDING: "待传 3",
+        SyncState.OFFLINE: "离线 12",
+        SyncState.STOPPED: "同步停了",
+    }
+
+
+def test_unreadable_number_leads_to_typing_or_review() -> None:
+    found = work("number-unreadable")
+    assert found.typing == "number"
+    assert {"F6", "F7", "F9"} <= {k.key for k in found.keys}
+    assert Question(Ask.NUMBER_UNREADABLE, "number").options == ()
