@@ -2,7 +2,8 @@
 
 NFC reader   `serial:PORT/pn532` · `sim:nfc` (empty field) · `sim:DECK.toml[?epoch_us=N]` · `pcsc:NAME` · `none:`
 scanner      `serial:PORT/scanner[?baud=N&prefix=TEXT]` · `sim:scanner[?prefix=TEXT]` · `none:`
-camera       `file:PATH[?…]` · `sim:PATH[?…]` (options: hardware.camera.file, hardware.sim.camera) · `none:`
+camera       `uvc:by-id/NAME` · `http://HOST/PATH` (MJPEG) · `rtsp://HOST/PATH` (hardware.camera.packets)
+             `file:PATH[?…]` · `sim:PATH[?…]` (options: hardware.camera.file, hardware.sim.camera) · `none:`
 
 PORT is a path ("/dev/ttyUSB0", "/dev/serial/by-id/…"), a Windows name ("COM12"), or "usb:VID:PID:SERIAL" (hex; the
 serial number may be empty), which finds an adapter again whatever its port is called after replugging. `epoch_us` is
@@ -20,8 +21,10 @@ from typing import TypeVar
 import serial
 from serial.tools import list_ports
 
-from hardware.camera.address import CameraAddress, parse_address
+from hardware.camera.address import CameraAddress, parse_address, without_password
 from hardware.camera.file import FileCamera
+from hardware.camera.http_mjpeg import HttpCamera
+from hardware.camera.packets import list_uvc, open_rtsp, open_uvc
 from hardware.errors import DeviceError, DeviceReason
 from hardware.nfc.acr122u import open_acr122u
 from hardware.nfc.link import DEFAULT_BAUD
@@ -64,8 +67,21 @@ def open_scanner(address: str) -> Scanner:
 
 def open_camera(address: str) -> Camera:
     """The camera at an address. Raises DeviceError."""
-    openers: dict[str, Callable[[str], Camera]] = {"file": FileCamera, "sim": SimCamera}
+    openers: dict[str, Callable[[str], Camera]] = {
+        **{"uvc": open_uvc, "http": HttpCamera, "rtsp": open_rtsp},
+        **{"file": FileCamera, "sim": SimCamera},
+    }
     return _open(address, openers)
+
+
+def shown_address(address: str) -> str:
+    """An address as it may be shown and recorded: without a camera's name and password."""
+    return without_password(address)
+
+
+def list_cameras() -> list[DeviceInfo]:
+    """The cameras that are plugged in now, each with the address that opens it and goes on naming it."""
+    return list_uvc()
 
 
 def list_serial_ports() -> list[SerialPort]:

@@ -13,7 +13,7 @@ from app.core.effects import Sound
 from app.core.events import CardChanged, ParcelResumed
 from app.core.parcels import TrayCard
 from app.core.products import Catalogue
-from app.core.readiness import DeviceFacts, DiskFacts, Level, Surroundings, SyncFacts
+from app.core.readiness import DeviceFacts, DiskFacts, Level, RecFacts, Surroundings, SyncFacts
 from app.core.rules import Rules
 from app.eye import codec
 from app.paths import TEMPLATES, StationFolder
@@ -25,6 +25,7 @@ from app.station.link import ProgramPlan
 from app.station.looking import Looking
 from app.station.perform import Cameras, Hands, Perform
 from app.station.scanning import Scanning
+from app.station.shielding import Shield
 from app.station.station import Station
 from app.station.tapping import Tapping
 from app.store.store import Store
@@ -34,6 +35,7 @@ from hardware.catalog import open_nfc, open_scanner
 
 _log = logging.getLogger(__name__)
 _DISK_EVERY_S = 5.0
+_PACE_AFTER_US = 20_000_000
 _NOT_FITTED = "none:"
 _TYPES_LIKE_A_KEYBOARD = "wedge:"
 _RECORDER_QUIET_S = 5.0
@@ -96,7 +98,8 @@ def _make(
     folder = plan.folder
     filming = Filming(program_plan("recorder", folder), station.post, station.adjust, clock)
     configure = codec.Configure((str(TEMPLATES),), plan.settings.vision.threads, plan.rehearsal)
-    looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust)
+    shield = Shield(plan.catalogue, filming.zones)
+    looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust, shield)
     listeners = sync.SyncListeners(_sync_shown(station, clock), _cards_changed(station), _crashed(station))
     worker = sync.SyncWorker(sync.SyncPlan(plan.url), writer, clock.stamp, listeners)
     camera = plan.settings.camera
@@ -198,4 +201,15 @@ class DiskWatch:
 
 
 def _with_free(free: int) -> Callable[[Surroundings], Surroundings]:
-    return lambda around: replace(around, disk=replace(around.disk, free_bytes=free))
+    def change(around: Surroundings) -> Surroundings:
+        pace = _pace(around.rec, around.disk.bytes_per_minute)
+        return replace(around, disk=replace(around.disk, free_bytes=free, bytes_per_minute=pace))
+
+    return change
+
+
+def _pace(rec: RecFacts, before: int) -> int:
+    """Bytes a minute as the running recording shows it (sealed originals included); what was known before it does."""
+    if rec.elapsed_us < _PACE_AFTER_US:
+        return before
+    return int(rec.bytes_on_disk * 60_000_000 / rec.elapsed_us)

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 LOW_DISK_BYTES = 600 * 1_000_000
-"""Below this no new parcel is begun: about ten minutes at 60 MB a minute."""
+"""Below this no new parcel is begun, however slowly the disk fills."""
+
+LEAST_MINUTES = 10
+"""Nor when the present pace leaves less than this; a parcel that was begun is never stopped for it."""
 
 
 class Level(StrEnum):
@@ -134,6 +137,6 @@ def may_begin_parcel(around: Surroundings) -> tuple[str, ...]:
     codes = []
     if around.camera.level is not Level.OK:
         codes.append("camera.not_ready")
-    if around.disk.free_bytes < LOW_DISK_BYTES:
+    if around.disk.free_bytes < LOW_DISK_BYTES or around.disk.minutes_left < LEAST_MINUTES:
         codes.append("disk.low")
     return tuple(codes)

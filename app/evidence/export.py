@@ -6,12 +6,17 @@ Only rehearsals leave this way. Real footage is exported masked, as a dossier wi
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from io import RawIOBase
 from pathlib import Path
+from typing import IO
 
 import av
 import av.error
+from av.container import OutputContainer
 
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
 from app.evidence.ledger import Part, load
@@ -38,7 +43,7 @@ def export_mp4(folder: Path, recording_key: bytes, out: Path) -> Exported:
     ledger = load(folder)
     if ledger.genesis["rehearsal"] is not True:
         raise EvidenceTrouble("evidence.not_rehearsal", folder.name)
-    groups = _same_size([part for part in ledger.parts if len(part.pieces) > 1])
+    groups = same_size([part for part in ledger.parts if len(part.pieces) > 1])
     if not groups:
         raise BadInput("evidence.no_pictures", folder.name)
     names = [out if n == 1 else out.with_name(f"{out.stem}-{n}{out.suffix}") for n in range(1, len(groups) + 1)]
@@ -46,7 +51,8 @@ def export_mp4(folder: Path, recording_key: bytes, out: Path) -> Exported:
     return Exported(tuple(names), sum(frames for frames, _ in done), max(end for _, end in done))
 
 
-def _same_size(parts: list[Part]) -> list[list[Part]]:
+def same_size(parts: list[Part]) -> list[list[Part]]:
+    """The parts in runs of one picture size: each run fits into one ordinary file."""
     groups: list[list[Part]] = []
     for part in parts:
         if groups and (groups[-1][0].width, groups[-1][0].height) == (part.width, part.height):
@@ -71,21 +77,33 @@ def _write(folder: Path, recording_key: bytes, parts: list[Part], out: Path) -> 
     return done
 
 
-def _copy(folder: Path, key: bytes, parts: list[Part], out: av.container.OutputContainer) -> tuple[int, int]:
+def _copy(folder: Path, key: bytes, parts: list[Part], out: OutputContainer) -> tuple[int, int]:
     """Gives (frames, end in microseconds)."""
+    with ExitStack() as stack:
+        films = [(part.first_pts, stack.enter_context(DecryptedRecording(folder, key, part))) for part in parts]
+        return copy_parts(films, out)
+
+
+def copy_parts(films: Sequence[tuple[int, IO[bytes] | RawIOBase]], out: OutputContainer) -> tuple[int, int]:
+    """Stream-copy fragmented MP4s of one picture size into one container. `films`: where each one's first picture lies
+    (microseconds), and the film. Gives (frames, end in microseconds).
+    """
     target: av.VideoStream | None = None
     frames = end_us = 0
-    for part in parts:
-        with DecryptedRecording(folder, key, part) as film, av.open(film, "r", format="mp4") as source:
+    for first_pts, film in films:
+        with av.open(film, "r", format="mp4") as source:
             stream = source.streams.video[0]
             scale = (stream.time_base or _TIME_BASE) / _TIME_BASE
             if target is None:
                 target = out.add_stream_from_template(stream)
                 target.time_base = _TIME_BASE
+            own_us: int | None = None  # what its first picture is called in its own time
             for packet in source.demux(stream):
                 if packet.pts is None or packet.dts is None:
                     continue  # the demuxer's closing word
-                packet.pts = packet.dts = part.first_pts + int(packet.pts * scale)
+                at_us = int(packet.pts * scale)
+                own_us = at_us if own_us is None else own_us
+                packet.pts = packet.dts = first_pts + at_us - own_us
                 packet.duration = int((packet.duration or 0) * scale)
                 packet.time_base, packet.stream = _TIME_BASE, target
                 frames, end_us = frames + 1, packet.pts + packet.duration

@@ -8,7 +8,8 @@ A record is one line of canonical JSON (app.core.audit.canonical: sorted keys, n
 
 and by kind (FIELDS): genesis · camera (opened, stalled, lost) · part (a new part begins) · init, fragment (encrypted
 bytes are on the disk) · gap · event (a card, a pause) · mask (what was painted over) · clock (the wall clock
-jumped) · recovered (what a crash left) · close (Merkle root; nothing may follow).
+jumped) · side, side_end (a part of sealed originals begins, ends) · witness (somebody else confirmed
+the chain's head) · recovered (what a crash left) · close (Merkle root; nothing may follow).
 
 In `init` and `fragment`: `h` = Merkle leaf of the plaintext (app.evidence.merkle), `c` = SHA-256 of the ciphertext,
 `leaf` counts over the recording, `index` within the part. Times `*_pts` are microseconds since the first frame.
@@ -55,6 +56,9 @@ FIELDS: Mapping[str, Mapping[str, type]] = {
     "gap": {"reason": str, "from_pts": int, "to_pts": int},
     "event": {"event": str, "body": dict},
     "mask": {"reason": str, "from_pts": int, "to_pts": int, "zones": list},
+    "side": {"part": int, "file": str, "key_id": str, "from_pts": int},
+    "side_end": {"part": int, "file": str, "bytes": int, "sha256": str, "pictures": int, "to_pts": int},
+    "witness": {"head": str, "source": str, "token": str},
     "clock": {"old_offset_us": int, "new_offset_us": int},
     "recovered": {"torn": list, "boot_id": str},
     "close": {"reason": str, "root": str, "leaves": int, "frames": int, "dropped": int, "duration_us": int},

@@ -66,6 +66,7 @@ class Ledger:
     parts: list[Part] = field(default_factory=list)
     tree: MerkleTree = field(default_factory=MerkleTree)
     torn: dict[str, tuple[int, str]] = field(default_factory=dict)  # name -> bytes, SHA-256
+    sides: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)  # name -> its side_end record
     gaps: int = 0
     frames: int = 0
     dropped: int = 0
@@ -112,6 +113,13 @@ class Ledger:
                 self.gaps += 1
             case "mask":
                 self._check_mask(n, fields)
+            case "side":
+                _require(fields["part"] == len(self.sides) + 1 and _is_side_name(fields["file"], fields["part"]), n)
+                self.sides[fields["file"]] = None
+            case "side_end":
+                _require(self.sides.get(fields["file"], fields) is None and fields["part"] == len(self.sides), n)
+                _require(_is_hex(fields["sha256"], 32) and fields["bytes"] > 0, n)
+                self.sides[fields["file"]] = fields
             case "recovered":
                 self._take_recovered(n, fields)
             case "close":
@@ -208,6 +216,10 @@ def load(folder: Path) -> Ledger:
 
 def _is_hex(text: Any, size: int) -> bool:
     return isinstance(text, str) and re.fullmatch(f"[0-9a-f]{{{2 * size}}}", text) is not None
+
+
+def _is_side_name(name: Any, part: int) -> bool:
+    return isinstance(name, str) and re.fullmatch(f"side-{part:04d}-[0-9a-f]{{8}}\\.bin", name) is not None
 
 
 def _require(fits: bool, n: int) -> None:

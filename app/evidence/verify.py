@@ -15,7 +15,9 @@ from app.evidence import journal
 from app.evidence.crypt import PartOpener
 from app.evidence.journal import Record, parse_record
 from app.evidence.ledger import Ledger, Part, Piece
+from app.evidence.loose import KEY_FILE
 from app.evidence.merkle import leaf_hash
+from app.evidence.ring import leftovers
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Verdict:
     """What holds: `records` and `fragments` from the start, pictures up to `valid_to_pts_us` (-1: none).
 
     `notes`: no_witness, not_closed, key_not_pinned, content_not_checked (no recording key), unfinished_tail,
-    file_unknown.
+    file_unknown, side_missing, side_unfinished (the sealed originals of masked pictures).
     """
 
     recording: str
@@ -195,15 +197,43 @@ class _Walk:
             data = path.read_bytes() if path.is_file() else b""
             if len(data) != size or hashlib.sha256(data).hexdigest() != sha256:
                 raise _Found(Fault("evidence.torn_changed", ledger.records - 1, detail=name))
-        known = {journal.NAME, "reserve", *ledger.torn, *(part.file for part in ledger.parts)}
+        self._check_sides()
+        known = {
+            journal.NAME,
+            "reserve",
+            KEY_FILE,
+            "root.tsr",
+            *ledger.torn,
+            *ledger.sides,
+            *(part.file for part in ledger.parts),
+        }
+        known |= {path.name for path in leftovers(self._folder)} if ledger.close is None else set()
         if any(path.name not in known for path in self._folder.iterdir()):
             self._notes.append("file_unknown")
+
+    def _check_sides(self) -> None:
+        """The sealed originals: nobody here can open them, but their bytes are vouched for."""
+        for name, end in self._ledger.sides.items():
+            path = self._folder / name
+            if not path.is_file():
+                self._notes.append("side_missing")  # they may be kept apart, or be gone by the rules of retention
+            elif end is None:
+                self._notes.append("side_unfinished")
+            elif not _is_file_of(path, int(end["bytes"]), str(end["sha256"])):
+                raise _Found(Fault("evidence.bytes_changed", self._ledger.records - 1, detail=name))
 
     def _tail(self, may_be: bool, fault: Fault) -> None:
         if not may_be:
             raise _Found(fault)
         if "unfinished_tail" not in self._notes:
             self._notes.append("unfinished_tail")
+
+
+def _is_file_of(path: Path, size: int, sha256: str) -> bool:
+    if path.stat().st_size != size:
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
 def verify_sequence(folders: list[Path], public_key: str | None = None) -> list[Verdict]:

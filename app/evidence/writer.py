@@ -23,19 +23,25 @@ from app.evidence.journal import NO_HASH, VERSION, Journal, Signer, Write
 from app.evidence.ledger import Ledger, part_name
 from app.evidence.merkle import MerkleTree, leaf_hash
 from app.evidence.recover import recover
+from app.evidence.ring import Picture
+from app.evidence.side import SidePart, VaultLock
 from app.platform import boot_id, fdatasync, private_folder, reserve_bytes, sync_folder, write_all
 
 RESERVE = "reserve"
 _RESERVE_BYTES = 256 * 1024
+_SIDE_PART_US = 600_000_000
 _CLOCK_STEP_US = 100_000  # NTP slews at most 0.5 ms a second; more between two fragments is a step
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingKeys:
-    """`content` 32 bytes for the footage; `signing` the Ed25519 seed of the station, None records unsigned."""
+    """`content` 32 bytes for the footage; `signing` the Ed25519 seed of the station, None records unsigned; `side`
+    what the originals of masked frames are sealed to, None keeps none.
+    """
 
     content: bytes = field(repr=False)
     signing: bytes | None = field(repr=False)
+    side: VaultLock | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,13 @@ class RecordingWriter:
         self._parts, self.fragments = len(ledger.parts), ledger.fragments
         self._tree: MerkleTree = ledger.tree
         self.frames, self.dropped, self.last_pts = ledger.frames, ledger.dropped, ledger.last_pts
+        self._ledger_base = (ledger.parts[-1].boot_id, ledger.base_mono_us) if ledger.parts else None
+        self._last_wall_us = ledger.last_wall_us
+        self._boot = boot_id()
         self._base_mono_us = _base_for_this_boot(ledger)
+        self._recording = str(ledger.genesis.get("recording", folder.name))
+        self._side: _Side | None = None
+        self._sides = len(ledger.sides)
         self._bytes = sum(part.size for part in ledger.parts)
         self._clock_offset_us: int | None = None
         _reserve(folder)
@@ -93,6 +105,39 @@ class RecordingWriter:
             self._base_mono_us = mono_us
         return mono_us - self._base_mono_us
 
+    def use_boot(self, boot: str) -> None:
+        """Monotonic times that come now are of this boot of the machine (pictures left over by a crash have an older
+        one). After a reboot only the wall clock knows how long the gap was.
+        """
+        if boot == self._boot:
+            return
+        self._boot = boot
+        if self._ledger_base is not None and self._ledger_base[0] == boot:
+            self._base_mono_us = self._ledger_base[1]
+        elif boot == boot_id() and self._base_mono_us is not None:
+            self._base_mono_us = _base_after(self.last_pts, self._last_wall_us)
+        else:
+            self._base_mono_us = None
+
+    def add_side(self, picture: Picture, pts: int) -> None:
+        """Keep the original of a masked picture, sealed to the vault; `sync_side` makes it durable."""
+        if self._keys.side is None:
+            return
+        if self._side is not None and pts - self._side.from_pts >= _SIDE_PART_US:
+            self._end_side()
+        if self._side is None:
+            self._sides += 1
+            part = SidePart(self._folder, self._recording, self._sides, self._keys.side, self._write)
+            self._side = _Side(part, pts, pts)
+            place = {"part": part.number, "file": part.name, "key_id": self._keys.side.key_id}
+            self._journal.append("side", **place, from_pts=pts)
+        self._side.part.add(picture)
+        self._side.to_pts, self._bytes = pts, self._bytes + len(picture.data)
+
+    def sync_side(self) -> None:
+        if self._side is not None:
+            self._side.part.sync()
+
     def begin_part(self, width: int, height: int, first_pts: int) -> None:
         """Begin a new part file, whose own times start with 0 at `first_pts`."""
         self.end_part()
@@ -100,7 +145,7 @@ class RecordingWriter:
         part_id = new_part_id()
         name = part_name(self._parts, part_id.hex())
         place = {"part": self._parts, "id": part_id.hex(), "file": name, "codec": "h264"}
-        times = {"first_pts": first_pts, "base_mono_us": self.first_mono_us, "boot_id": boot_id()}
+        times = {"first_pts": first_pts, "base_mono_us": self.first_mono_us, "boot_id": self._boot}
         self._journal.append("part", **place, width=width, height=height, **times)
         self._part = _PartFile(self._folder / name, self._parts, PartSealer(self._keys.content, part_id), self._write)
 
@@ -111,6 +156,7 @@ class RecordingWriter:
     def add_fragment(self, data: bytes, first_pts: int, last_pts: int, frames: int, dropped: int) -> None:
         """Keep one fragment (moof + mdat) with `frames` frames; `dropped` counts over the whole recording."""
         self._watch_clock()
+        self.sync_side()
         times = {"first_pts": first_pts, "last_pts": last_pts, "frames": frames, "dropped": dropped}
         self._add("fragment", data, times)
         self.last_pts, self.dropped = last_pts, dropped
@@ -125,11 +171,15 @@ class RecordingWriter:
     def disk_failed(self) -> None:
         """After an OSError: give up the part (its last fragment is dropped whole) and free the reserve."""
         self.end_part()
+        side, self._side = self._side, None
+        if side is not None:
+            side.part.close()  # without its end record: what is in it stays readable for the vault
         (self._folder / RESERVE).unlink(missing_ok=True)
 
     def close(self, reason: str) -> str:
         """Seal the recording; gives the Merkle root in hex. Nothing may follow."""
         self.end_part()
+        self._end_side()
         (self._folder / RESERVE).unlink(missing_ok=True)
         root = self._tree.root().hex()
         counts = {"leaves": self._tree.size, "frames": self.frames, "dropped": self.dropped}
@@ -140,7 +190,19 @@ class RecordingWriter:
     def abandon(self) -> None:
         """Let the files go without a close record; `resume_recording` can go on."""
         self.end_part()
+        if self._side is not None:
+            self._side.part.close()
         self._journal.close()
+
+    def _end_side(self) -> None:
+        side, self._side = self._side, None
+        if side is None:
+            return
+        side.part.sync()
+        side.part.close()
+        part = side.part
+        place = {"part": part.number, "file": part.name, "bytes": part.size, "sha256": part.sha256}
+        self._journal.append("side_end", **place, pictures=part.pictures, to_pts=side.to_pts)
 
     def _add(self, kind: str, data: bytes, times: Mapping[str, int]) -> None:
         if self._part is None:
@@ -163,6 +225,15 @@ class RecordingWriter:
         old, self._clock_offset_us = self._clock_offset_us, offset_us
         if old is not None and abs(offset_us - old) > _CLOCK_STEP_US:
             self._journal.append("clock", old_offset_us=old, new_offset_us=offset_us)
+
+
+@dataclass(slots=True)
+class _Side:
+    """The side part being written, and the times of its first and newest picture."""
+
+    part: SidePart
+    from_pts: int
+    to_pts: int
 
 
 class _PartFile:
@@ -242,8 +313,12 @@ def _base_for_this_boot(ledger: Ledger) -> int | None:
         return None
     if ledger.parts[-1].boot_id == boot_id():
         return ledger.base_mono_us
-    away_us = max(1_000_000, time.time_ns() // 1000 - ledger.last_wall_us)
-    return time.monotonic_ns() // 1000 - max(0, ledger.last_pts) - away_us
+    return _base_after(ledger.last_pts, ledger.last_wall_us)
+
+
+def _base_after(last_pts: int, last_wall_us: int) -> int:
+    away_us = max(1_000_000, time.time_ns() // 1000 - last_wall_us)
+    return time.monotonic_ns() // 1000 - max(0, last_pts) - away_us
 
 
 def _reserve(folder: Path) -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from app.core.cards import CardRead, Guidance, PanelState, Sighting
+import numpy as np
+
+from app.core.cards import CardRead, Guidance, PanelState, Sighting, Zone
 from app.core.products import Catalogue
 from app.eye.codec import LeftTooEarly
 from app.eye.tracker import Empty, News, Presence, Step, Tracker, Wish
@@ -17,11 +19,14 @@ from app.vision.conclude import Conclusion, conclude, zones
 from app.vision.guide import guidance
 from app.vision.locate import Found, Located, locate
 from app.vision.look import Look, Looker
-from app.vision.pixels import Colour, Gray, as_quad
+from app.vision.pixels import Colour, Corners, Gray, as_quad
 from app.vision.stillness import STILL, motion, shrink
 
 SIGHTING_APART_US = 66_000
 """At most fifteen sightings a second."""
+
+_FOLLOWED = 0.25
+"""Of the card's width: how far a corner may have moved since the look."""
 
 Told = Sighting | CardRead | LeftTooEarly
 
@@ -169,12 +174,26 @@ class Watcher:
         self._told_us = glimpse.at_us
         look = self._looks[-1] if self._looks else None
         quad = None if self._located.corners is None else as_quad(self._located.corners)
-        marks = () if look is None or self._done is None else zones(look, self._done.number, self._done.pin)
+        marks: tuple[Zone, ...] = ()
+        if look is not None and self._done is not None and self._located.corners is not None:
+            marks = followed(look, self._located.corners, self._done)
         hint = guidance(self._located, self._moving, look)
         if hint is Guidance.EMPTY:
             quad, marks = None, ()
         sharp, burnt = (look.sharpness, look.glare) if look is not None else (0.0, 0.0)
         return [Sighting(glimpse.at_us, hint, quad, marks, round(sharp, 3), round(burnt, 4))]
+
+
+def followed(look: Look, corners: Corners, done: Conclusion) -> tuple[Zone, ...]:
+    """The fields of a card that was read, where it lies now; () when it moved so far that it may lie the other way
+    round: a wrong place would show what must be covered.
+    """
+    turns = [np.roll(corners, n, axis=0) for n in range(4)]
+    away = [float(np.abs(turn - look.corners).max()) for turn in turns]
+    nearest = int(np.argmin(away))
+    if away[nearest] > _FOLLOWED * float(np.linalg.norm(look.corners[1] - look.corners[0])):
+        return ()
+    return zones(replace(look, corners=turns[nearest]), done.number, done.pin)
 
 
 def presence(located: Located) -> Presence:

@@ -1,7 +1,7 @@
 """The capture thread: reads the camera, shares its newest frame, hands frames on; never waits for anybody but it.
 
 A camera that fails is opened again with growing pauses, by the same address only. States: starting (2 s grace),
-live, stalled (no frame for 0.5 s), lost, ended (a film's end).
+live, stalled (no frame for 0.5 s, or a picture that is frozen or black), lost, ended (a film's end).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from app.frames import FrameWriter, Plane, join_planes
 from app.recorder.protocol import CameraState, CameraWord
 from hardware.errors import DeviceError, DeviceReason
@@ -24,6 +26,9 @@ _STALLED_S = 0.5
 _GRACE_S = 2.0
 _PAUSES_S = (0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 _FPS_OVER = 30  # frames
+_FROZEN_US = 550_000
+_BLACK_US = 600_000
+_BLACK = 26  # lightness (16 is black) below which all but one in a hundred pixels lie
 
 log = logging.getLogger("cardintake.recorder")
 
@@ -33,7 +38,9 @@ OpenCamera = Callable[[str], Camera]
 class FrameTaker(Protocol):
     """Who gets what the camera gives. Both calls come from the capture thread and must return at once."""
 
-    def take_frame(self, planes: Plane, mono_us: int, width: int, height: int) -> None: ...
+    def take_frame(self, planes: Plane, mono_us: int, width: int, height: int, packet: bytes | None = None) -> None:
+        """`packet`: the frame as the camera compressed it, where it did."""
+        ...
 
     def missed_frames(self, count: int) -> None:
         """The camera had frames that we were too late for."""
@@ -70,10 +77,12 @@ class _Rate:
 class Capture:
     """Owns the camera and the shared frames. `open_camera` makes a camera of an address."""
 
-    def __init__(self, frames_path: Path, taker: FrameTaker, open_camera: OpenCamera) -> None:
+    def __init__(self, frames_path: Path, taker: FrameTaker, open_camera: OpenCamera, share: bool = True) -> None:
+        """`share` False: nobody else looks, so no frames are put into memory for others."""
         self._frames_path = frames_path
         self._taker = taker
         self._open_camera = open_camera
+        self._sharing = share
         self._wanted = ""
         self._changed = threading.Event()  # another address is wanted, or the end
         self._stopping = False
@@ -140,7 +149,7 @@ class Capture:
 
     def _read_until_it_fails(self, camera: Camera) -> bool:
         """Whether any frame came."""
-        watch = _Watch(time.monotonic())
+        watch, picture = _Watch(time.monotonic()), PictureWatch()
         try:
             while not self._changed.is_set():
                 try:
@@ -152,7 +161,7 @@ class Capture:
                         self._become("stalled", error.reason.value)
                     continue
                 watch.saw_frame(time.monotonic())
-                self._give(frame)
+                self._judge(frame, picture.look(frame))
                 watch.skipped = self._count_skipped(camera, watch.skipped)
         except DeviceError as error:
             self._fail(error)
@@ -160,14 +169,22 @@ class Capture:
             camera.close()
         return watch.frames > 0
 
+    def _judge(self, frame: CameraFrame, alarm: str) -> None:
+        """A picture that is frozen or black shows nothing: it counts as none, and the gap says why."""
+        if not alarm:
+            self._give(frame)
+        elif (self._state.state, self._state.reason) != ("stalled", alarm):
+            self._become("stalled", alarm)
+
     def _give(self, frame: CameraFrame) -> None:
         self._rate.tick(frame.mono_us)
         same_size = (self._state.width, self._state.height) == (frame.width, frame.height)
         if self._state.state != "live" or not same_size:
             self._become("live", size=(frame.width, frame.height))
         planes = join_planes(frame.y, frame.u, frame.v)
-        self._share(planes, frame)
-        self._taker.take_frame(planes, frame.mono_us, frame.width, frame.height)
+        if self._sharing:
+            self._share(planes, frame)
+        self._taker.take_frame(planes, frame.mono_us, frame.width, frame.height, frame.packet)
 
     def _share(self, planes: Plane, frame: CameraFrame) -> None:
         if self._shared is None or self._shared.size != (frame.width, frame.height):
@@ -213,6 +230,27 @@ class Capture:
         state = self._state
         fps = self._rate.fps if state.state == "live" else 0.0
         return CameraState(state.state, state.reason, state.address, fps, state.width, state.height)
+
+
+class PictureWatch:
+    """Notices a picture that stands still to the last bit (a sensor always has noise) or is black all over."""
+
+    def __init__(self) -> None:
+        self._before = b""
+        self._changed_us = 0
+        self._lit_us = 0
+
+    def look(self, frame: CameraFrame) -> str:
+        """ "frozen", "black" or "" for a frame, by what came before it."""
+        sample = frame.y[::8, ::8]
+        data = sample.tobytes()
+        if data != self._before or not self._changed_us:
+            self._before, self._changed_us = data, frame.mono_us
+        if float(np.percentile(sample, 99)) > _BLACK or not self._lit_us:
+            self._lit_us = frame.mono_us
+        if frame.mono_us - self._lit_us >= _BLACK_US:
+            return "black"
+        return "frozen" if frame.mono_us - self._changed_us >= _FROZEN_US else ""
 
 
 @dataclass(slots=True)

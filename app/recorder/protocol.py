@@ -21,6 +21,9 @@ class Start:
 
     `recording_key` (32 bytes) and `signing_key` (Ed25519 seed, 32 bytes; "" records unsigned, with Trouble) in hex.
     `previous_hash`: `RecordingClosed.head` of the recording before, "" for the first. `meta` goes into the genesis.
+
+    `masked`: paint over what Zones say, waiting 1.5 s for them; without it only films are reviewable, as a rehearsal.
+    `vault_key_id`, `vault_key` (X25519, hex): who may open the originals of masked frames; "" keeps none of them.
     """
 
     recording_id: str
@@ -31,6 +34,24 @@ class Start:
     previous_hash: str
     rehearsal: bool
     meta: dict[str, Any] = field(default_factory=dict)
+    masked: bool = False
+    vault_key_id: str = ""
+    vault_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Zones:
+    """What the eye saw in the frame of `frame_us`. Quads: eight numbers, x and y, clockwise from the printed top left.
+
+    `card`: where it lies, [] when nobody knows; `empty`: certainly no card; `calm`: nothing moved; `hide`: the fields
+    that may not be seen, [] when they are not known.
+    """
+
+    frame_us: int
+    card: list[float]
+    empty: bool
+    calm: bool
+    hide: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +95,12 @@ class CameraState:
 
 @dataclass(frozen=True, slots=True)
 class RecordingState:
-    """How far the recording is durable; sent after each fragment's fdatasync and at least twice a second.
+    """How far the recording is durable; sent after each fragment and at least twice a second.
 
-    "starting": no fragment yet (2 s grace). "cut": nothing became durable for 1.2 s, or the camera is stalled, lost or
-    ended. `dropped` counts frames that came from the camera, or should have, and are not in the recording.
+    Durable means in the write-ahead ring, or encoded. "starting": nothing yet (2 s grace). "cut": nothing became
+    durable for 0.7 s, or the camera is stalled, lost or ended. `fragments` and `frames` count what is encoded, which
+    comes later; `behind_us`: how much later. `dropped` counts frames that came from the camera, or should have, and
+    are not in the recording.
 
     `first_pts_us`, `last_pts_us`: microseconds since the recording's first frame; `first_mono_us`: that frame's
     monotonic time (mono = first_mono + pts); `last_sync_mono_us`: when the last fdatasync returned. `head`: the
@@ -95,6 +118,7 @@ class RecordingState:
     first_mono_us: int = 0
     head: str = ""
     last_sync_mono_us: int = 0
+    behind_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +146,12 @@ class Trouble:
     detail: str = ""
 
 
-ToRecorder = Start | Stop | NoteEvent | OpenCamera | Quit
+ToRecorder = Start | Stop | Zones | NoteEvent | OpenCamera | Quit
 FromRecorder = CameraState | RecordingState | RecordingClosed | Trouble
 
 _KINDS: dict[str, type[ToRecorder | FromRecorder]] = {
     kind.__name__: kind
-    for kind in (Start, Stop, NoteEvent, OpenCamera, Quit, CameraState, RecordingState, RecordingClosed, Trouble)
+    for kind in (Start, Stop, Zones, NoteEvent, OpenCamera, Quit, CameraState, RecordingState, RecordingClosed, Trouble)
 }
 
 

@@ -3,7 +3,8 @@
     python -m app recorder --folder DIR [--orphan-s 60]
 
 Threads: main (commands, state twice a second), capture, encode, and the door's. Keys come by the connection and live
-in memory only. Until footage can be masked it opens only `sim:` and `file:` cameras and records rehearsals only.
+in memory only. Reviewable pictures of a real camera are masked; unmasked ones leave memory only encrypted in the ring
+or sealed to the vault.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from app.programs import ProgramDoor, ProgramError
 from app.recorder import protocol as told
 from app.recorder.capture import Capture, OpenCamera
 from app.recorder.line import Line
+from app.recorder.opening import is_film
 from hardware.catalog import open_camera
 
 EXIT_OK = 0
@@ -31,7 +33,6 @@ EXIT_ALREADY_RUNNING = 3
 
 _TELL_EVERY_S = 0.4
 _BUG = "bug"
-_FILMS = ("sim:", "file:")
 
 log = logging.getLogger("cardintake.recorder")
 
@@ -104,6 +105,8 @@ class Recorder:
                 self._begin(message)
             case told.Stop(reason):
                 self._line.end(reason)
+            case told.Zones():
+                self._line.zones(message)
             case told.NoteEvent(event, body):
                 self._line.note(event, body)
             case told.OpenCamera(address):
@@ -116,26 +119,22 @@ class Recorder:
     def _begin(self, start: told.Start) -> None:
         """Begin, or go on with the same recording; the same one with another camera changes the camera."""
         running = self._line.recording_id
-        if not start.rehearsal:
-            self._tell(told.Trouble("recorder.real_camera_not_yet", "only rehearsals are recorded yet"))
+        reviewable = start.masked or (start.rehearsal and is_film(start.camera))
+        if not reviewable and not start.vault_key:
+            self._tell(told.Trouble("recorder.refused", "unmasked pictures are kept only sealed to a vault key"))
         elif running not in ("", start.recording_id):
             self._tell(told.Trouble("recorder.refused", f"{running} is being recorded"))
-        elif self._use(start.camera) and not running:
-            self._line.begin(start)
+        else:
+            self._capture.use(start.camera)
+            if not running:
+                self._line.begin(start)
 
     def _preview(self, address: str) -> None:
         running = self._line.recording_id
         if running and address != self._capture.state.address:
             self._tell(told.Trouble("recorder.refused", f"{running} is being recorded"))
         else:
-            self._use(address)
-
-    def _use(self, address: str) -> bool:
-        if address and not address.startswith(_FILMS):
-            self._tell(told.Trouble("recorder.real_camera_not_yet", address.partition(":")[0]))
-            return False
-        self._capture.use(address)
-        return True
+            self._capture.use(address)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,8 +1,8 @@
 """The encode thread's work: frames and events in their order become fragments and records of one recording.
 
 A part ends when the camera fails, changes or gives another size, and after 10 minutes; a gap in the pictures is a
-record. Whatever the disk refuses ends the recording: its last fragment is dropped whole and the close record takes
-the reserve.
+record. Frames come masked; their originals go into the sealed side stream. Whatever the disk refuses ends the
+recording: its last fragment is dropped whole and the close record takes the reserve.
 """
 
 from __future__ import annotations
@@ -15,26 +15,44 @@ from dataclasses import replace
 from typing import Any
 
 from app.core.errors import EvidenceTrouble
+from app.evidence.mask import CLEAR, Cover
+from app.evidence.ring import Picture
 from app.evidence.writer import RecordingWriter
 from app.frames import Plane
 from app.recorder.encoder import Fragment, Header, PartEncoder
+from app.recorder.masking import MaskLog
 from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, RecordingState, Trouble
+from hardware.catalog import shown_address
 
 _PART_US = 600_000_000
+_ASIDE_US = 500_000
+_PICTURE_ALARMS = ("frozen", "black")
 
 log = logging.getLogger("cardintake.recorder")
 
+Durable = Callable[[int | None], None]
 Tell = Callable[[FromRecorder], None]
 
 
 class Take:
     """One recording from Start to Stop, whether begun anew or after a crash. One thread; never raises OSError."""
 
-    def __init__(self, recording_id: str, writer: RecordingWriter, tell: Tell, gap: str = "") -> None:
-        """`gap`: why the pictures begin late ("" when they begin the recording)."""
+    def __init__(
+        self,
+        recording_id: str,
+        writer: RecordingWriter,
+        tell: Tell,
+        gap: str = "",
+        durable: Durable = lambda _mono_us: None,
+    ) -> None:
+        """`gap`: why the pictures begin late ("" when they begin the recording). `durable` is told the monotonic time
+        up to which all pictures are on the disk as fragments; None: all there are.
+        """
         self._id = recording_id
         self._writer = writer
         self._tell = tell
+        self._durable = durable
+        self._masks = MaskLog(self._note_mask)
         self._encoder: PartEncoder | None = None
         self._part_began_us = 0
         self._gap = gap
@@ -44,13 +62,52 @@ class Take:
         self.ended = False
         self.progress = self._look()
 
-    def frame(self, planes: Plane, mono_us: int, width: int, height: int) -> None:
-        """Encode a frame; what becomes whole by it goes to the disk."""
+    @property
+    def last_pts(self) -> int:
+        """The newest picture's time; -1 before any."""
+        return self._last_pts
+
+    @property
+    def writer(self) -> RecordingWriter:
+        return self._writer
+
+    def frame(
+        self,
+        planes: Plane,
+        mono_us: int,
+        width: int,
+        height: int,
+        done: Cover = CLEAR,
+        original: Picture | None = None,
+    ) -> None:
+        """Encode a frame that was covered as `done` says; what becomes whole by it goes to the disk.
+
+        `original`: what it was before, for the side stream.
+        """
         pts = self._writer.pts(mono_us)
         if self.ended or pts <= self._last_pts:
             self.missed(0 if self.ended else 1)
             return
-        self._guarded(lambda: self._frame(planes, pts, width, height))
+        self._guarded(lambda: self._frame(planes, pts, width, height, done, original))
+
+    def aside(self, original: Picture) -> None:
+        """A frame that must not be reviewed at all: only its original is kept."""
+        pts = self._writer.pts(original.mono_us)
+        if self.ended or pts <= self._last_pts:
+            return
+        self._guarded(lambda: self._aside(original, pts))
+
+    def interrupted(self, gap: str) -> None:
+        """The pictures break off here for this reason."""
+        self._guarded(lambda: self._interrupted(gap))
+
+    def fail(self, trouble: OSError) -> None:
+        """The disk refused what comes next: the recording ends here, with all that is in the encoder."""
+        if self.ended:
+            return
+        reason = disk_word(trouble)
+        self._tell(Trouble(f"recorder.{reason}", trouble.strerror or ""))
+        self._guarded(lambda: self._close(reason))
 
     def missed(self, count: int) -> None:
         """Frames that are not in the recording, because we were too slow."""
@@ -72,14 +129,34 @@ class Take:
         """Finish, seal, and tell. Nothing happens if the disk has ended it already."""
         self._guarded(lambda: self._close(reason))
 
-    def _frame(self, planes: Plane, pts: int, width: int, height: int) -> None:
+    def _frame(self, planes: Plane, pts: int, width: int, height: int, done: Cover, original: Picture | None) -> None:
         full = self._encoder is not None and pts - self._part_began_us >= _PART_US
         if self._encoder is None or full or self._encoder.size != (width, height):
             self._end_part()
             self._begin_part(pts, width, height)
         assert self._encoder is not None
+        self._masks.saw(pts, done)
+        if done.reason and original is not None:
+            self._writer.add_side(original, pts)
         self._keep(self._encoder.encode(planes, pts))
         self._last_pts = pts
+
+    def _aside(self, original: Picture, pts: int) -> None:
+        before, self._last_pts = self._last_pts, pts
+        self._writer.add_side(original, pts)
+        if pts // _ASIDE_US != before // _ASIDE_US:
+            self._writer.sync_side()
+            self._durable(self._writer.first_mono_us + pts)
+            self._last_sync_us = time.monotonic_ns() // 1000
+            self.progress = replace(self._look(), last_pts_us=pts)
+            self._tell(self.progress)
+
+    def _interrupted(self, gap: str) -> None:
+        self._end_part()
+        self._gap = self._gap or gap
+
+    def _note_mask(self, reason: str, from_pts: int, to_pts: int, zones: list[dict[str, Any]]) -> None:
+        self._writer.note("mask", reason=reason, from_pts=from_pts, to_pts=to_pts, zones=zones)
 
     def _begin_part(self, pts: int, width: int, height: int) -> None:
         if self._gap and self._last_pts >= 0:
@@ -92,6 +169,7 @@ class Take:
         encoder, self._encoder = self._encoder, None
         if encoder is not None:
             self._keep(encoder.finish())
+        self._masks.flush()
         self._writer.end_part()
 
     def _keep(self, pieces: list[Header | Fragment]) -> None:
@@ -100,6 +178,7 @@ class Take:
                 self._writer.add_init(piece.data)
                 continue
             self._writer.add_fragment(piece.data, piece.first_pts, piece.last_pts, piece.frames, self._dropped)
+            self._durable(self._writer.first_mono_us + piece.last_pts)
             self._last_sync_us = time.monotonic_ns() // 1000
             self.progress = self._look()
             self._tell(self.progress)
@@ -107,13 +186,17 @@ class Take:
     def _camera(self, state: CameraState) -> None:
         if state.state != "live":
             self._end_part()
-            word = "changed" if state.state == "starting" else state.state
+            word: str = "changed" if state.state == "starting" else state.state
+            word = state.reason if state.reason in _PICTURE_ALARMS else word
             self._gap = self._gap or f"camera_{word}"  # the first cause; what follows it comes of it
         size = {"width": state.width, "height": state.height}
-        self._writer.note("camera", state=state.state, reason=state.reason, address=state.address, **size)
+        address = shown_address(state.address)
+        self._writer.note("camera", state=state.state, reason=state.reason, address=address, **size)
 
     def _close(self, reason: str) -> None:
         self._end_part()
+        self._writer.sync_side()
+        self._durable(None)
         root = self._writer.close(reason)
         self._is_closed(root, reason)
 

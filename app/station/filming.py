@@ -101,6 +101,10 @@ class Filming:
         """Write an event into the recording's chain."""
         self._send(told.NoteEvent(event, body))
 
+    def zones(self, zones: told.Zones) -> None:
+        """Tell the recorder what the eye saw; one that is away masks by the rule for no word."""
+        self._send(zones)
+
     @property
     def recording_id(self) -> str:
         return self._tape.start.recording_id if self._tape.start else ""

@@ -13,6 +13,7 @@ from app.core.readiness import Surroundings
 from app.eye import codec
 from app.programs import Message
 from app.station.link import ProgramLink, ProgramPlan
+from app.station.shielding import Shield
 
 _log = logging.getLogger(__name__)
 
@@ -23,8 +24,10 @@ Adjust = Callable[[Callable[[Surroundings], Surroundings]], None]
 class Looking:
     """Drives the eye program. A restarted eye is configured again; reads not acknowledged come again by themselves."""
 
-    def __init__(self, plan: ProgramPlan, configure: codec.Configure, frames: Path, post: Post, adjust: Adjust) -> None:
-        self._configure, self._frames = configure, frames
+    def __init__(
+        self, plan: ProgramPlan, configure: codec.Configure, frames: Path, post: Post, adjust: Adjust, shield: Shield
+    ) -> None:
+        self._configure, self._frames, self._shield = configure, frames, shield
         self._post, self._adjust = post, adjust
         self._watching = False
         self._last_read_id = ""
@@ -76,6 +79,7 @@ class Looking:
                 self._post(DeviceLost(Device.EYE, code))
 
     def _saw(self, sighting: Sighting) -> None:
+        self._shield.saw(sighting)
         glare = None if sighting.guidance is Guidance.EMPTY else sighting.glare
         sharpness = None if sighting.guidance is Guidance.EMPTY else sighting.sharpness
         self._adjust(lambda around: replace(around, camera=replace(around.camera, sharpness=sharpness, glare=glare)))
@@ -83,6 +87,7 @@ class Looking:
 
     def _read(self, read: CardRead) -> None:
         self._last_read_id = read.read_id
+        self._shield.read(read)
         self._post(CardWasRead(read))
 
     def _gone(self, code: str) -> None:

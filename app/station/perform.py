@@ -273,6 +273,7 @@ class Perform:
         return still_open[-1] if still_open else store.new_recording(str(uuid4()), parcel_id, stamp, actor)
 
     def _start_message(self, recording: Recording, store: Store, meta: dict[str, str]) -> told.Start:
+        vault = store.centre.vault_certificate()
         return told.Start(
             recording_id=recording.recording_id,
             folder=str(self._hands.recordings),
@@ -282,6 +283,9 @@ class Perform:
             previous_hash=store.last_recording_hash(),
             rehearsal=self._hands.rehearsal,
             meta=dict(meta),
+            masked=True,
+            vault_key_id=vault.key_id,
+            vault_key=vault.public_key,
         )
 
     def _look(self, effect: WatchForCards | ReadAgain | AcknowledgeRead) -> None:

@@ -49,6 +49,13 @@ def parse_address(text: str, known: frozenset[str]) -> CameraAddress:
     return CameraAddress(text, scheme, path, options)
 
 
+def without_password(address: str) -> str:
+    """The address of a network camera as it may be shown and recorded: without name and password."""
+    scheme, mark, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}" if mark else address
+
+
 def make_address(scheme: str, path: str, **options: int | float | str) -> str:
     """The text of an address; options that are given replace nothing, so give each once."""
     return f"{scheme}:{path}" + (f"?{urlencode(options)}" if options else "")

@@ -13,15 +13,14 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import av
 import av.error
-import numpy as np
 
 from hardware.camera.address import CameraAddress, parse_address
+from hardware.camera.jpeg import planes_of
 from hardware.errors import DeviceError, DeviceReason
-from hardware.ports import CameraFrame, DeviceInfo, Plane
+from hardware.ports import CameraFrame, DeviceInfo
 
 OPTIONS = frozenset({"epoch_us", "loop", "pace"})
 
@@ -188,17 +187,5 @@ def _period_us(stream: av.VideoStream) -> int:
 
 
 def _to_frame(frame: av.VideoFrame, mono_us: int) -> CameraFrame:
-    """Planes without padding columns; odd sizes lose their last row or column. No copy when it is yuv420p already."""
     full_range = frame.color_range == av.video.reformatter.ColorRange.JPEG
-    if frame.format.name != "yuv420p" or full_range:
-        frame = frame.reformat(format="yuv420p", dst_color_range="MPEG")
-    width, height = frame.width // 2 * 2, frame.height // 2 * 2
-    y = _plane(frame, 0, width, height)
-    return CameraFrame(mono_us, y, _plane(frame, 1, width // 2, height // 2), _plane(frame, 2, width // 2, height // 2))
-
-
-def _plane(frame: av.VideoFrame, index: int, width: int, height: int) -> Plane:
-    plane = frame.planes[index]
-    pixels = memoryview(cast(bytes, plane))  # it is a buffer; its type stub does not say so. The view keeps it alive.
-    rows: Plane = np.frombuffer(pixels, np.uint8).reshape(-1, plane.line_size)
-    return rows[:height, :width]
+    return planes_of(frame, mono_us, full_range=full_range)

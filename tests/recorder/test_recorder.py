@@ -253,10 +253,10 @@ def test_end_of_the_film_makes_everything_durable(station, film: Path) -> None:
 
 def test_what_is_refused(station, film: Path) -> None:
     station.up()
-    station.begin("uvc:by-id/camera")
-    assert station.until_kind(told.Trouble).code == "recorder.real_camera_not_yet"
+    station.begin("uvc:by-id/camera")  # nothing unmasked of a real camera, not even as a rehearsal
+    assert station.until_kind(told.Trouble).code == "recorder.refused"
     station.begin(f"file:{film}", rehearsal=False)
-    assert station.until_kind(told.Trouble).code == "recorder.real_camera_not_yet"
+    assert station.until_kind(told.Trouble).code == "recorder.refused"
     assert not station.folder.recordings.exists()
     station.line.send({"kind": "Sing"})
     assert station.until_kind(told.Trouble).code == "recorder.refused"

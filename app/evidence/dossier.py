@@ -1,0 +1,263 @@
+"""The dossier: a stretch of one recording that proves itself to a stranger with nothing but Python and `cryptography`.
+
+    verify.py            the verifier            summary.zh.txt, summary.en.txt     what it shows, for people
+    dossier.json         range, Merkle proof, names of the viewing copies
+    records.jsonl        the first record, every record of the stretch, the closing one; all signed
+    fragments/NNNNNN.mp4 headers and fragments, decrypted, to the byte as they were hashed
+    viewing.mp4          the same pictures in a file that plays everywhere, its time beginning at 0
+    still-*.jpg          the picture at each event
+
+Reviewable pictures are masked before they are hashed, so a dossier holds no PIN. Its texts are scanned nevertheless.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import av
+from PIL import Image
+
+from app.core.errors import BadInput, EvidenceTrouble
+from app.evidence import journal
+from app.evidence.crypt import PartOpener
+from app.evidence.export import copy_parts, same_size
+from app.evidence.ledger import Ledger, Part, Piece, load
+from app.evidence.merkle import range_proof
+from app.platform import durable_write
+
+VERIFIER = Path(__file__).resolve().parent.parent.parent / "resources" / "dossier" / "verify.py"
+
+_AROUND_US = 5_000_000
+_MOST_STILLS = 12
+_LONG_NUMBER = re.compile(r"(?<![0-9a-f])\d(?:[ -]?\d){9,}(?![0-9a-f])")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ALWAYS = ("part", "camera", "clock", "recovered", "witness")
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """From when to when, microseconds since the recording's first frame; whole fragments are taken."""
+
+    from_pts: int = 0
+    to_pts: int = 2**62
+
+    def touches(self, piece: Piece) -> bool:
+        return self.from_pts <= piece.last_pts and piece.first_pts <= self.to_pts
+
+
+def card_stretch(folder: Path, card_id: str) -> Stretch:
+    """The stretch in which a card was taken in, by the events in the chain. Raises BadInput("dossier.unknown_card")."""
+    times = [
+        (str(record["body"].get("card", "")), int(record["body"]["t_video_us"]))
+        for record in _records(folder)
+        if record["kind"] == "event" and record["event"] == "card.kept"
+    ]
+    if card_id not in dict(times):
+        raise BadInput("dossier.unknown_card", card_id)
+    at = dict(times)[card_id]
+    before = max((t for _, t in times if t < at), default=0)
+    return Stretch(max(before, at - 60_000_000), at + _AROUND_US)
+
+
+def make_dossier(folder: Path, recording_key: bytes, out: Path, stretch: Stretch | None = None) -> dict[str, Any]:
+    """Write the dossier of a recording (or a stretch of it); gives its facts.
+
+    Raises EvidenceTrouble (evidence.no_recording, evidence.not_decryptable, evidence.secret_in_text),
+    BadInput("evidence.no_pictures"), OSError.
+    """
+    ledger, wanted = load(folder), stretch or Stretch()
+    parts = _parts_in(folder, recording_key, ledger, wanted)
+    if not parts:
+        raise BadInput("evidence.no_pictures", folder.name)
+    pieces = [piece for part in parts for piece in part.pieces]
+    lines = list(_lines_for(folder, ledger, pieces))
+    facts = _facts(ledger, pieces)
+    texts: dict[str, str] = _summaries(ledger, pieces, lines)
+    check_texts([*texts.values(), *_event_texts(lines)], str(ledger.genesis["meta"].get("waybill", "")))
+    with io.BytesIO() as data:
+        with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED) as target:
+            viewing = list(_viewing(folder, recording_key, parts))
+            facts["viewing"] = [film.name for film in viewing]
+            target.writestr("dossier.json", json.dumps(facts, indent=1))
+            target.writestr("records.jsonl", b"".join(line + b"\n" for line in lines))
+            target.writestr("verify.py", VERIFIER.read_bytes())
+            for name, text in texts.items():
+                target.writestr(name, text)
+            for name, content in (*((film.name, film.data) for film in viewing), *_stills(viewing, lines)):
+                target.writestr(name, content)
+            for part in parts:
+                for piece, content in _contents(folder, recording_key, part):
+                    target.writestr(f"fragments/{piece.leaf:06d}.mp4", content)
+        durable_write(out, data.getvalue())
+    return facts
+
+
+def check_texts(texts: Sequence[str], waybill: str) -> None:
+    """Refuse texts with what could be a card number. Raises EvidenceTrouble("evidence.secret_in_text")."""
+    for text in texts:
+        bare = _UUID.sub("", text.replace(waybill, "") if waybill else text)
+        if _LONG_NUMBER.search(bare):
+            raise EvidenceTrouble("evidence.secret_in_text", "a number as long as a card's")
+
+
+def _parts_in(folder: Path, recording_key: bytes, ledger: Ledger, wanted: Stretch) -> list[Part]:
+    """The parts with those of their fragments that touch the stretch, and each part's header.
+
+    A stretch begins with a fragment that can be decoded by itself; that may be some fragments earlier.
+    """
+    found = []
+    for part in ledger.parts:
+        touched = [n for n, piece in enumerate(part.pieces) if n and wanted.touches(piece)]
+        if touched:
+            contents = [content for _, content in _contents(folder, recording_key, part, part.pieces[: touched[0] + 1])]
+            first = next((n for n in range(touched[0], 1, -1) if _begins_with_key(contents[n])), 1)
+            place = part.number, part.id, part.file, part.width, part.height, part.first_pts
+            pieces = [part.pieces[0], *part.pieces[first : touched[-1] + 1]]
+            found.append(Part(*place, part.base_mono_us, part.boot_id, pieces))
+    return found
+
+
+def _begins_with_key(fragment: bytes) -> bool:
+    """Whether a fragment's first picture is an H.264 IDR (ISO/IEC 14496-10 table 7-1; units with 4 bytes of length)."""
+    at = fragment.find(b"mdat") + 4
+    while at + 5 <= len(fragment):
+        kind = fragment[at + 4] & 31
+        if kind in (1, 5):
+            return kind == 5
+        at += 4 + int.from_bytes(fragment[at : at + 4], "big")
+    return False
+
+
+def _lines_for(folder: Path, ledger: Ledger, pieces: Sequence[Piece]) -> Iterator[bytes]:
+    """The records a stranger needs: the first, the pieces', what happened between them, the last."""
+    own = {piece.record for piece in pieces}
+    first, last = _run(pieces)[0].record, max(own)
+    for n, line in enumerate((folder / journal.NAME).read_bytes().split(b"\n")[: ledger.records]):
+        kind = json.loads(line)["kind"]
+        between = first < n <= last and kind not in ("init", "fragment")
+        if n in own or kind in ("genesis", "close", "event", "mask", "gap") or between or kind in _ALWAYS:
+            yield line
+
+
+def _facts(ledger: Ledger, pieces: Sequence[Piece]) -> dict[str, Any]:
+    leaves = [bytes.fromhex(piece.h) for part in ledger.parts for piece in part.pieces]
+    run = _run(pieces)
+    proof = [one.hex() for one in range_proof(leaves, run[0].leaf, run[-1].leaf + 1)]
+    shown = [piece for piece in pieces if piece.frames]
+    times = {"from_pts": shown[0].first_pts, "to_pts": shown[-1].last_pts}
+    return {"v": 1, "recording": ledger.genesis["recording"], **times, "leaves": len(leaves), "proof": proof}
+
+
+def _run(pieces: Sequence[Piece]) -> list[Piece]:
+    """Without the header of the first part when the stretch begins further behind: it is no neighbour."""
+    alone = len(pieces) > 1 and pieces[1].leaf != pieces[0].leaf + 1
+    return list(pieces[1:] if alone else pieces)
+
+
+def _contents(
+    folder: Path, recording_key: bytes, part: Part, pieces: Sequence[Piece] | None = None
+) -> Iterator[tuple[Piece, bytes]]:
+    """The pieces (all of the part's, or these), decrypted."""
+    opener = PartOpener(recording_key, part.id)
+    with (folder / part.file).open("rb") as file:
+        for piece in part.pieces if pieces is None else pieces:
+            file.seek(piece.offset)
+            yield piece, opener.open(piece.index, file.read(piece.size))
+
+
+@dataclass(frozen=True, slots=True)
+class _Film:
+    """A viewing copy: its time 0 is `from_pts` of the recording."""
+
+    name: str
+    data: bytes
+    from_pts: int
+    to_pts: int
+
+
+def _viewing(folder: Path, recording_key: bytes, parts: Sequence[Part]) -> Iterator[_Film]:
+    for n, group in enumerate(same_size(list(parts)), 1):
+        start, end = group[0].pieces[1].first_pts, group[-1].pieces[-1].last_pts
+        films = [(part, b"".join(content for _, content in _contents(folder, recording_key, part))) for part in group]
+        data = io.BytesIO()
+        with av.open(data, "w", format="mp4") as target:  # without faststart, which would need a file
+            copy_parts([(part.pieces[1].first_pts - start, io.BytesIO(film)) for part, film in films], target)
+        yield _Film("viewing.mp4" if n == 1 else f"viewing-{n}.mp4", data.getvalue(), start, end)
+
+
+def _stills(films: Sequence[_Film], lines: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:
+    """The picture at each event, or one from the middle when there was none."""
+    events = [record for record in map(json.loads, lines) if record["kind"] == "event"]
+    times = sorted({int(record["body"].get("t_video_us", -1)) for record in events})[:_MOST_STILLS]
+    shown = [(film, at) for film in films for at in times if film.from_pts <= at <= film.to_pts]
+    for n, (film, at) in enumerate(shown or [(films[0], (films[0].from_pts + films[0].to_pts) // 2)], 1):
+        yield f"still-{n:02d}-{at / 1e6:.3f}s.jpg", _still(film, at)
+
+
+def _still(film: _Film, at: int) -> bytes:
+    """The frame that was on the screen at this time of the recording, as JPEG."""
+    wanted_s = (at - film.from_pts) / 1e6
+    picture = io.BytesIO()
+    with av.open(io.BytesIO(film.data), "r") as container:
+        stream = container.streams.video[0]
+        container.seek(int(max(0.0, wanted_s) * 1e6))
+        chosen = None
+        for frame in container.decode(stream):
+            if chosen is not None and frame.time is not None and frame.time > wanted_s:
+                break
+            chosen = frame
+        if chosen is not None:
+            Image.fromarray(chosen.to_ndarray(format="rgb24")).save(picture, "JPEG", quality=92)
+    return picture.getvalue()
+
+
+def _event_texts(lines: Sequence[bytes]) -> Iterator[str]:
+    for record in map(json.loads, lines):
+        if record["kind"] == "event":
+            yield from (value for value in record["body"].values() if isinstance(value, str))
+
+
+def _records(folder: Path) -> list[dict[str, Any]]:
+    ledger = load(folder)
+    lines = (folder / journal.NAME).read_bytes().split(b"\n")[: ledger.records]
+    return [json.loads(line) for line in lines]
+
+
+_WORDS = {
+    "zh": ("开箱录像证据包", "录像", "工位公钥", "画面", "秒", "空档", "遮挡", "事件", "校验", "演练，不是真实证据"),
+    "en": (
+        *("Dossier of an unboxing recording", "Recording", "Station key", "Pictures", "s", "Gap", "Masked", "Event"),
+        *("Verify", "A rehearsal, no real evidence"),
+    ),
+}
+
+
+def _summaries(ledger: Ledger, pieces: Sequence[Piece], lines: Sequence[bytes]) -> dict[str, str]:
+    records = [json.loads(line) for line in lines]
+    return {f"summary.{language}.txt": _summary(words, ledger, pieces, records) for language, words in _WORDS.items()}
+
+
+def _summary(words: Sequence[str], ledger: Ledger, pieces: Sequence[Piece], records: list[dict[str, Any]]) -> str:
+    title, recording, key, pictures, second, gap, masked, event, verify, rehearsal = words
+    genesis, shown = ledger.genesis, [piece for piece in pieces if piece.frames]
+    began = datetime.fromtimestamp(int(genesis["wall_us"]) / 1e6, UTC).isoformat(timespec="seconds")
+    rows = [title, "", f"{recording}: {genesis['recording']}  {began}", f"{key}: {genesis['station_key']}"]
+    rows += [f"{rehearsal}"] if genesis["rehearsal"] or genesis["simulated"] else []
+    span = f"{shown[0].first_pts / 1e6:.3f} – {shown[-1].last_pts / 1e6:.3f} {second}"
+    rows.append(f"{pictures}: {span}, {sum(piece.frames for piece in shown)}")
+    for record in records:
+        if record["kind"] in ("gap", "mask"):
+            word = gap if record["kind"] == "gap" else masked
+            times = f"{record['from_pts'] / 1e6:.3f} – {record['to_pts'] / 1e6:.3f} {second}"
+            rows.append(f"{word}: {times}  {record['reason']}")
+        elif record["kind"] == "event":
+            rows.append(f"{event}: {record['body'].get('t_video_us', 0) / 1e6:.3f} {second}  {record['event']}")
+    return "\n".join([*rows, "", f"{verify}: python verify.py dossier.zip", ""])

@@ -1,0 +1,101 @@
+"""The recorder's side of masking: keeps what the eye said, covers frames, and tells the chain what was covered."""
+
+from __future__ import annotations
+
+import threading
+from bisect import insort
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+from app.core.cards import Quad
+from app.evidence.mask import Cover, Outline, Word, cover, rounded
+from app.recorder.protocol import Zones
+
+DELAY_US = 1_500_000
+"""How long a frame waits for what the eye has to say of it."""
+
+_KEPT_US = 20_000_000
+_APART_US = 1_000_000  # a mask record at least this often while masking goes on
+_MOST_ZONES = 16
+
+NoteMask = Callable[[str, int, int, list[dict[str, Any]]], None]
+
+
+class Words:
+    """What the eye said lately, in order of time. Any thread may add; the encode thread asks."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._words: list[Word] = []
+
+    def add(self, zones: Zones) -> None:
+        word = as_word(zones)
+        with self._guard:
+            insort(self._words, word, key=attrgetter("frame_us"))
+            newest = self._words[-1].frame_us
+            while self._words[0].frame_us < newest - _KEPT_US and len(self._words) > 1:
+                del self._words[0]
+
+    def cover(self, at_us: int, width: int, height: int) -> Cover:
+        """What must be covered in the frame of this time by what is known now."""
+        with self._guard:
+            near = [word for word in self._words if abs(word.frame_us - at_us) <= 2 * DELAY_US]
+        return cover(near, at_us, width, height)
+
+
+def as_word(zones: Zones) -> Word:
+    """The message as what `app.evidence.mask` reckons with."""
+    card = None if not zones.card else _quad(zones.card)
+    return Word(zones.frame_us, card, zones.empty, zones.calm, tuple(_quad(quad) for quad in zones.hide))
+
+
+def _quad(numbers: list[float]) -> Quad:
+    x0, y0, x1, y1, x2, y2, x3, y3 = numbers
+    return (x0, y0), (x1, y1), (x2, y2), (x3, y3)
+
+
+class MaskLog:
+    """Joins the covers of many frames into few records: one a reason, and one a second."""
+
+    def __init__(self, note: NoteMask) -> None:
+        self._note = note
+        self._reason = ""
+        self._from = self._to = 0
+        self._zones: dict[tuple[int, ...], str] = {}
+
+    def saw(self, pts: int, done: Cover) -> None:
+        """A frame was covered so (or not at all)."""
+        if self._reason and (done.reason != self._reason or pts - self._from >= _APART_US):
+            self.flush()
+        if not done.reason:
+            return
+        if not self._reason:
+            self._reason, self._from = done.reason, pts
+        self._to = pts
+        for outline in done.outlines:
+            self._add(outline)
+
+    def flush(self) -> None:
+        """Write what is open."""
+        if not self._reason:
+            return
+        zones = [{"kind": kind, "quad": list(quad)} for quad, kind in self._zones.items()]
+        reason, self._reason, self._zones = self._reason, "", {}
+        self._note(reason, self._from, self._to, zones)
+
+    def _add(self, outline: Outline) -> None:
+        """To whole dozens of pixels outwards, so that a corner's jitter makes no new zone; too many become one box."""
+        quad = rounded(outline)
+        left, top, right, bottom = (
+            quad[0] // 12 * 12,
+            quad[1] // 12 * 12,
+            -(-quad[4] // 12) * 12,
+            -(-quad[5] // 12) * 12,
+        )
+        self._zones[left, top, right, top, right, bottom, left, bottom] = self._reason
+        if len(self._zones) > _MOST_ZONES:
+            xs = [q[n] for q in self._zones for n in (0, 2)]
+            ys = [q[n] for q in self._zones for n in (1, 5)]
+            box = (min(xs), min(ys), max(xs), min(ys), max(xs), max(ys), min(xs), max(ys))
+            self._zones = {box: self._reason}

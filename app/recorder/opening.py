@@ -1,0 +1,185 @@
+"""Begins a recording, or goes on with one after a crash; what the crash left in the ring is encoded first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from app import __version__
+from app.core.errors import EvidenceTrouble
+from app.evidence.journal import NO_HASH
+from app.evidence.ledger import Ledger, load
+from app.evidence.mask import CLEAR, paint
+from app.evidence.ring import Leftover, Note, Picture, leftovers, read_segment, shred_segment
+from app.evidence.side import VaultLock
+from app.evidence.writer import Origin, RecordingKeys, RecordingWriter, create_recording, resume_recording
+from app.platform import boot_id
+from app.recorder.masking import Words
+from app.recorder.protocol import FromRecorder, RecordingClosed, Start, Trouble, Zones
+from app.recorder.sink import Durable, Take, Tell
+from app.recorder.squeeze import Unsqueezer
+from hardware.catalog import shown_address
+
+FILMS = ("sim:", "file:")
+"""Addresses of what is no camera: a recording of it never counts as evidence."""
+
+
+def is_film(camera: str) -> bool:
+    return camera.startswith(FILMS)
+
+
+def keys_of(start: Start) -> RecordingKeys:
+    """The keys in a Start. Raises ValueError for what is no hex."""
+    side = VaultLock(start.vault_key_id, bytes.fromhex(start.vault_key)) if start.vault_key else None
+    return RecordingKeys(bytes.fromhex(start.recording_key), bytes.fromhex(start.signing_key) or None, side)
+
+
+def open_take(start: Start, tell: Tell, durable: Durable = lambda _mono_us: None) -> Take | None:
+    """Begin the recording, go on with it after a crash, or tell that it is closed (then None).
+
+    Raises EvidenceTrouble (evidence.other_key) and OSError.
+    """
+    folder = Path(start.folder) / start.recording_id
+    keys = keys_of(start)
+    if keys.signing is None:
+        tell(Trouble("recorder.unsigned"))
+    ledger = _ledger_of(folder)
+    if ledger is None:
+        return Take(start.recording_id, _create(folder, keys, start), tell, durable=durable)
+    if ledger.close is not None:
+        for path in leftovers(folder):
+            shred_segment(path)
+        tell(_closed(start.recording_id, ledger))
+        return None
+    return Take(start.recording_id, resume_recording(folder, keys), tell, durable=durable)
+
+
+def encode_leftovers(take: Take, segments: Iterable[Path], start: Start) -> int:
+    """Encode what a crash left in the ring, in a part of its own, masked by what the eye had said; wipes it then.
+
+    Gives how many pictures it saved. What is not reviewable (a real camera without masks) goes aside. Raises OSError.
+    """
+    found = [read_segment(path, bytes.fromhex(start.recording_key)) for path in segments]
+    before = take.writer.frames
+    resumed = take.last_pts >= 0 or bool(found)
+    _encode_pictures(take, found, start)
+    if resumed:
+        take.interrupted("recorder_restarted")
+    take.writer.use_boot(boot_id())
+    take.writer.sync_side()
+    for leftover in found:
+        if not take.ended:
+            shred_segment(leftover.path)
+    return take.writer.frames - before
+
+
+def _encode_pictures(take: Take, found: list[Leftover], start: Start) -> None:
+    words, jpeg = Words(), Unsqueezer()
+    for leftover in found:
+        for entry in leftover.entries:
+            if isinstance(entry, Note) and entry.kind == "zones":
+                words.add(Zones(**entry.body))
+    gap = ""
+    for leftover in found:
+        if leftover.boot_id:
+            take.writer.use_boot(leftover.boot_id)
+        for entry in leftover.entries:
+            if isinstance(entry, Note):
+                gap = f"camera_{entry.body['state']}" if _is_break(entry) else gap
+            elif take.writer.pts(entry.mono_us) <= take.last_pts:
+                gap = ""  # it is in a fragment already, and so is what came before it
+            else:
+                if gap:
+                    take.interrupted(gap)
+                gap = ""
+                _encode(take, entry, start, words, jpeg)
+
+
+def _is_break(note: Note) -> bool:
+    return note.kind == "camera" and note.body["state"] in ("stalled", "lost", "ended")
+
+
+def _encode(take: Take, picture: Picture, start: Start, words: Words, jpeg: Unsqueezer) -> None:
+    if not start.masked and not is_film(start.camera):
+        take.aside(picture)
+        return
+    planes = jpeg.planes(picture)
+    if planes is None:
+        take.missed(1)
+        return
+    size = picture.width, picture.height
+    done = words.cover(picture.mono_us, *size) if start.masked else CLEAR
+    paint(planes, *size, done.outlines)
+    take.frame(planes, picture.mono_us, *size, done, picture)
+
+
+def _ledger_of(folder: Path) -> Ledger | None:
+    try:
+        return load(folder)
+    except EvidenceTrouble:
+        return None  # nothing there, or killed before the first record was whole
+
+
+def _create(folder: Path, keys: RecordingKeys, start: Start) -> RecordingWriter:
+    torn = folder / "journal.jsonl"
+    if torn.exists():
+        torn.rename(torn.with_suffix(f".{time.time_ns()}.torn"))
+    origin = Origin(
+        recording=start.recording_id,
+        camera=shown_address(start.camera),
+        simulated=is_film(start.camera),
+        rehearsal=start.rehearsal,
+        app_version=__version__,
+        previous=start.previous_hash or NO_HASH,
+        meta={**start.meta, "masked": start.masked},
+    )
+    return create_recording(folder, keys, origin)
+
+
+def _closed(recording_id: str, ledger: Ledger) -> RecordingClosed:
+    close = ledger.close or {}
+    counts = ledger.frames, ledger.dropped, int(close["duration_us"])
+    return RecordingClosed(recording_id, str(close["root"]), ledger.head, *counts, str(close["reason"]))
+
+
+def recover_recording(folder: Path, keys: RecordingKeys) -> dict[str, Any]:
+    """Finish a recording that was cut off; gives a report for people and programs. One that is closed stays as it is.
+
+    Raises EvidenceTrouble (evidence.no_recording, evidence.other_key) and OSError.
+    """
+    before = load(folder)
+    if before.close is not None:
+        return {
+            "recording": folder.name,
+            "already_closed": True,
+            "frames": before.frames,
+            "saved_frames": 0,
+            "torn": [],
+        }
+    start = _start_of(folder, keys, before)
+    segments = leftovers(folder)
+    heard: list[FromRecorder] = []
+    take = Take(folder.name, resume_recording(folder, keys), heard.append)
+    saved = encode_leftovers(take, segments, start)
+    take.close("recovered")
+    after = load(folder)
+    torn = [{"name": name, "bytes": size} for name, (size, _) in after.torn.items()]
+    counts = {"frames": after.frames, "saved_frames": saved, "gaps": after.gaps, "torn": torn}
+    return {"recording": folder.name, "already_closed": False, **counts, "closed": after.close is not None}
+
+
+def _start_of(folder: Path, keys: RecordingKeys, ledger: Ledger) -> Start:
+    """What the recording was begun with, by its genesis: whether its pictures must be masked stands there."""
+    genesis = ledger.genesis
+    return Start(
+        recording_id=folder.name,
+        folder=str(folder.parent),
+        camera=str(genesis["camera"]),
+        recording_key=keys.content.hex(),
+        signing_key=(keys.signing or b"").hex(),
+        previous_hash=str(genesis["previous"]),
+        rehearsal=bool(genesis["rehearsal"]),
+        masked=bool(genesis["meta"].get("masked", True)),
+    )

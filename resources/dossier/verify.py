@@ -1,0 +1,237 @@
+"""Checks a dossier of an unboxing recording. Needs Python 3.8+ and the package `cryptography`, nothing else.
+
+    python verify.py dossier.zip        (also a folder into which it was unpacked)
+
+Exit status 0: all that can be checked holds. 1: something does not; the first thing wrong is named, and how far the
+pictures before it hold. What a dossier cannot prove by itself is listed under "not proven".
+
+校验开箱录像证据包。只需要 Python 3.8 以上和 cryptography 库。退出码 0：全部可校验内容成立；1：有不符，指出第一处。
+"""
+
+import hashlib
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+PURPOSE = b"cardintake recording record v1\n"
+
+
+class Wrong(Exception):
+    """The first thing that does not hold."""
+
+
+def canonical(value):
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+class Files:
+    """The dossier's files, from a zip or a folder."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.zip = None if self.path.is_dir() else zipfile.ZipFile(self.path)
+
+    def read(self, name):
+        try:
+            return (self.path / name).read_bytes() if self.zip is None else self.zip.read(name)
+        except (KeyError, OSError, zipfile.BadZipFile):
+            raise Wrong(f"{name} is missing or damaged / 文件缺失或损坏") from None
+
+
+def read_record(line, number):
+    """A record whose hash is right. `number`: its line, for the message."""
+    try:
+        fields = json.loads(line)
+        chain, signature = fields.pop("chain"), fields.pop("sig")
+        same = canonical({**fields, "chain": chain, "sig": signature}) == line
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Wrong(f"record in line {number} is no record / 第 {number} 行不是记录") from None
+    if not same or hashlib.sha256(canonical(fields)).hexdigest() != chain:
+        raise Wrong(f"record in line {number} was changed / 第 {number} 行记录被改动")
+    return fields, chain, signature
+
+
+def check_signature(key, fields, chain, signature):
+    try:
+        key.verify(bytes.fromhex(signature), PURPOSE + bytes.fromhex(chain))
+    except (InvalidSignature, ValueError):
+        raise Wrong(f"record {fields['n']} is not signed by the station / 记录 {fields['n']} 的签名不对") from None
+
+
+def read_records(lines):
+    """All records of the dossier: signed by the station of the first one, in order, and linked where they touch."""
+    records, key = [], None
+    for number, line in enumerate(lines, 1):
+        fields, chain, signature = read_record(line, number)
+        if key is None:
+            if fields.get("kind") != "genesis":
+                raise Wrong("the first record is no beginning / 第一条记录不是开头")
+            try:
+                key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(fields["station_key"]))
+            except (ValueError, KeyError, TypeError):
+                raise Wrong("the recording is unsigned / 录像没有签名") from None
+        check_signature(key, fields, chain, signature)
+        if records:
+            before, before_chain = records[-1]
+            if fields["n"] <= before["n"] or (fields["n"] == before["n"] + 1 and fields["prev"] != before_chain):
+                raise Wrong(f"record {fields['n']} does not follow record {before['n']} / 记录顺序被改动")
+        records.append((fields, chain))
+    if not records:
+        raise Wrong("no records / 没有记录")
+    return records
+
+
+def leaf_hash(index, data):
+    return hashlib.sha256(b"\x00" + index.to_bytes(8, "big") + hashlib.sha256(data).digest()).digest()
+
+
+def inner(left, right):
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def rebuild(low, high, start, stop, leaves, proof):
+    """The root of a tree of which one stretch of leaves and the hashes around it are known (RFC 6962)."""
+    if high <= start or low >= stop:
+        return proof.pop(0)
+    if high - low == 1:
+        return leaves.pop(0)
+    middle = low + (1 << ((high - low - 1).bit_length() - 1))
+    left = rebuild(low, middle, start, stop, leaves, proof)
+    return inner(left, rebuild(middle, high, start, stop, leaves, proof))
+
+
+def check_fragments(files, pieces):
+    """Every fragment against its signed record; gives their hashes and how far (µs) the pictures hold."""
+    leaves, until = [], None
+    for fields in pieces:
+        name = f"fragments/{fields['leaf']:06d}.mp4"
+        try:
+            data = files.read(name)
+            leaf = leaf_hash(fields["leaf"], data)
+            if leaf.hex() != fields["h"]:
+                raise Wrong(f"{name} was changed / 片段被改动")
+        except Wrong as wrong:
+            held = "nothing before it / 之前无内容" if until is None else f"{until / 1e6:.3f} s"
+            raise Wrong(f"{wrong}; the pictures hold up to / 有效画面止于: {held}") from None
+        leaves.append(leaf)
+        until = fields.get("last_pts", until)
+    return leaves, until
+
+
+def first_of_run(pieces):
+    """Where the unbroken run of pieces begins: 1 when the header of its part lies further in front."""
+    return 1 if pieces[0]["kind"] == "init" and len(pieces) > 1 and pieces[1]["leaf"] != pieces[0]["leaf"] + 1 else 0
+
+
+def check_order(records, pieces):
+    """Within the stretch no fragment and no record may be missing."""
+    run = pieces[first_of_run(pieces) :]
+    for before, after in zip(run, run[1:]):  # noqa: B905, RUF007  runs on Python 3.8
+        if after["leaf"] != before["leaf"] + 1:
+            raise Wrong(f"fragment {before['leaf'] + 1} is left out / 缺少片段 {before['leaf'] + 1}")
+    numbers = {fields["n"] for fields, _ in records}
+    for n in range(run[0]["n"], run[-1]["n"]):
+        if n not in numbers:
+            raise Wrong(f"record {n} is left out / 缺少记录 {n}")
+
+
+def check_root(close, pieces, leaves, proof):
+    """The clip's fragments are those that the closing record counts, in their places."""
+    first = first_of_run(pieces)
+    start, chosen, rest = pieces[first]["leaf"], list(leaves[first:]), list(proof)
+    try:
+        root = rebuild(0, close["leaves"], start, start + len(chosen), chosen, rest)
+    except IndexError:
+        raise Wrong("the proof is too short / 证明不完整") from None
+    if chosen or rest or root.hex() != close["root"]:
+        raise Wrong("the fragments do not belong to the closed recording / 片段不属于封存的录像")
+
+
+def boxes(data):
+    """(kind, content) of the boxes of an MP4 file."""
+    at = 0
+    while at + 8 <= len(data):
+        size, kind, head = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], 8
+        if size == 1:
+            size, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
+        size = size or len(data) - at
+        yield kind, data[at + head : at + size]
+        at += max(size, 8)
+
+
+def pictures_in(data):
+    return b"".join(content for kind, content in boxes(data) if kind == b"mdat")
+
+
+def check_copies(files, dossier, pieces):
+    """The viewing copies hold the very bytes of the fragments' pictures."""
+    shown = hashlib.sha256(b"".join(pictures_in(files.read(name)) for name in dossier["viewing"]))
+    proved = hashlib.sha256(
+        b"".join(pictures_in(files.read(f"fragments/{p['leaf']:06d}.mp4")) for p in pieces if p["kind"] == "fragment")
+    )
+    if shown.digest() != proved.digest():
+        raise Wrong("the viewing copy shows other pictures / 观看副本的画面与证据不同")
+
+
+def check(path):
+    """Everything; gives what to print."""
+    files = Files(path)
+    dossier = json.loads(files.read("dossier.json"))
+    lines = files.read("records.jsonl").splitlines()
+    records = read_records(lines)
+    pieces = [fields for fields, _ in records if fields["kind"] in ("init", "fragment")]
+    if not any(piece["kind"] == "fragment" for piece in pieces):
+        raise Wrong("no pictures / 没有画面")
+    check_order(records, pieces)
+    leaves, until = check_fragments(files, pieces)
+    close = next((fields for fields, _ in records if fields["kind"] == "close"), None)
+    if close is not None:
+        check_root(close, pieces, leaves, [bytes.fromhex(one) for one in dossier["proof"]])
+    check_copies(files, dossier, pieces)
+    return report(records, pieces, until, close)
+
+
+def report(records, pieces, until, close):
+    genesis = records[0][0]
+    first = next(piece for piece in pieces if piece["kind"] == "fragment")
+    unproved = ["that the station's key was in the right hands (compare it) / 工位密钥是否由本人保管（请核对）"]
+    if not any(fields["kind"] == "witness" for fields, _ in records):
+        unproved.append("when it was filmed, and that it was not signed anew: no witness / 拍摄时间与重签：无见证")
+    if close is None:
+        unproved.append("that nothing follows: the recording is not closed / 录像未封存，无法证明后面没有内容")
+    if genesis["simulated"] or genesis["rehearsal"]:
+        unproved.append("anything real: this is a rehearsal or a film / 演练或影片，不是真实证据")
+    if any(fields["kind"] == "clock" for fields, _ in records):
+        unproved.append("the wall clock: it was set while filming / 拍摄中系统时间被调整")
+    return {
+        "ok": True,
+        "recording": genesis["recording"],
+        "station_key": genesis["station_key"],
+        "from_s": first["first_pts"] / 1e6,
+        "to_s": until / 1e6,
+        "fragments": sum(1 for piece in pieces if piece["kind"] == "fragment"),
+        "gaps": [[f["from_pts"] / 1e6, f["to_pts"] / 1e6, f["reason"]] for f, _ in records if f["kind"] == "gap"],
+        "not_proven": unproved,
+    }
+
+
+def main(arguments):
+    if len(arguments) != 1:
+        print(__doc__)
+        return 2
+    try:
+        found = check(arguments[0])
+    except Wrong as wrong:
+        found = {"ok": False, "wrong": str(wrong)}
+    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as wrong:
+        found = {"ok": False, "wrong": f"not a dossier: {type(wrong).__name__} / 不是证据包"}
+    print(json.dumps(found, ensure_ascii=False, indent=1))
+    return 0 if found["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,285 @@
+"""What an unboxing recording costs and survives: ring, masks, kills, changes; short variants of the promised figures.
+
+    python tests/bench/bench_video.py [--seconds 8] [--kills 3]
+
+`parts`     CPU seconds per second of 1080p30 of each step: JPEG from the camera to planes, planes to JPEG (films only),
+            the ring, masks, x264, and all of the recorder's steps after another
+`camera`    the recorder program on a loopback MJPEG camera at 1080p30: CPU, drops, megabytes a minute
+`loaded`    the same with a busy loop in two other processes, one at nice 10 (recognition) and one not (the window)
+`kills`     kill -9 under that load: seconds between the last frame captured and the last one exported after `recover`
+`proof`     a 60 s clip of half an hour: Merkle proof bytes, seconds to verify the whole offline
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from app.evidence.mask import Word, cover, paint
+from app.evidence.merkle import range_proof
+from app.evidence.ring import Picture, RingSegment
+from app.evidence.verify import verify_recording
+from app.evidence.writer import Origin, RecordingKeys, create_recording
+from app.paths import StationFolder
+from app.programs import ProgramConnection, connect, start_program, stop_program
+from app.recorder import protocol as told
+from app.recorder.encoder import PartEncoder
+from app.recorder.squeeze import CAMERA, Squeezer, Unsqueezer
+
+RUN = "import sys; from app.recorder.run import main; sys.exit(main(sys.argv[1:]))"
+BUSY = "import os\nos.nice({})\nn = 0\nwhile True:\n    n = (n * 31 + 7) % 1000003\n"
+W, H = 1920, 1080
+CARD = ((500.0, 300.0), (1100.0, 300.0), (1100.0, 680.0), (500.0, 680.0))
+PIN = ((600.0, 500.0), (900.0, 500.0), (900.0, 540.0), (600.0, 540.0))
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def pictures(count: int = 30) -> list[bytes]:
+    """JPEGs of a desk with a little sensor noise, as a camera sends them (4:2:2)."""
+    rng = np.random.default_rng(5)
+    desk = rng.integers(40, 200, (H // 12 + 1, W // 12 + 8), np.uint8).repeat(12, 0).repeat(12, 1)
+    codec = av.CodecContext.create("mjpeg", "w")
+    codec.width, codec.height, codec.pix_fmt, codec.time_base = W, H, "yuvj422p", 1
+    codec.options = {"qmin": "3", "qmax": "3"}
+    made = []
+    for n in range(count):
+        luma = desk[:H, 2 * n : 2 * n + W].astype(np.int16) + rng.normal(0, 2, (H, W)).astype(np.int16)
+        frame = av.VideoFrame.from_ndarray(np.clip(luma, 16, 235).astype(np.uint8), format="gray")
+        made += [bytes(packet) for packet in codec.encode(frame.reformat(format="yuvj422p"))]
+    return made
+
+
+def parts(jpegs: list[bytes]) -> dict[str, float]:
+    """CPU seconds per second of film (30 frames) of each step, on one thread."""
+    shots = [Picture(n * 33_333 + 1, W, H, CAMERA, data) for n, data in enumerate(jpegs)]
+    decoder, squeezer, encoder = Unsqueezer(), Squeezer(), PartEncoder(W, H)
+    planes = [found for shot in shots if (found := decoder.planes(shot)) is not None]
+    words = [Word(n * 66_000, CARD, False, True, (PIN,)) for n in range(40)]
+
+    def cost(work: Any) -> float:
+        began = time.process_time()
+        for n in range(len(shots)):
+            work(n)
+        return round((time.process_time() - began) * 30 / len(shots), 4)
+
+    with tempfile.TemporaryDirectory() as at:
+        segment = RingSegment(Path(at), bytes(32), 1)
+        figures = {
+            "jpeg_to_planes": cost(lambda n: decoder.planes(shots[n])),
+            "planes_to_jpeg": cost(lambda n: squeezer.squeeze(planes[n], W, H)),
+            "ring": cost(lambda n: segment.append(shots[n])),
+            "mask": cost(lambda n: paint(planes[n], W, H, cover(words, shots[n].mono_us, W, H).outlines)),
+            "x264": cost(lambda n: encoder.encode(planes[n], n * 33_333)),
+        }
+        segment.shred()
+    return figures
+
+
+@contextmanager
+def loopback_camera(jpegs: list[bytes]) -> Iterator[str]:
+    """An MJPEG camera at 30 fps, for any number of connections."""
+
+    def answer(line: socket.socket) -> None:
+        began, n = time.monotonic(), 0
+        try:
+            with line:
+                line.recv(4096)
+                line.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=f\r\n\r\n")
+                while True:
+                    data = jpegs[n % len(jpegs)]
+                    line.sendall(b"--f\r\nContent-Length: %d\r\n\r\n" % len(data) + data + b"\r\n")
+                    n += 1
+                    time.sleep(max(0.0, began + n / 30 - time.monotonic()))
+        except OSError:
+            return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            while True:
+                try:
+                    line, _ = listener.accept()
+                except OSError:
+                    return
+                threading.Thread(target=answer, args=[line], daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/video"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def load(on: bool) -> Iterator[None]:
+    """Recognition looping at nice 10, and a window with a busy loop."""
+    argv = [[sys.executable, "-c", BUSY.format(steps)] for steps in (10, 0)] if on else []
+    busy = [subprocess.Popen(one) for one in argv]
+    try:
+        yield
+    finally:
+        for one in busy:
+            one.kill()
+            one.wait()
+
+
+def cpu_s(pid: int) -> float:
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / TICKS
+
+
+class Program:
+    """The recorder program and one masked recording on it."""
+
+    def __init__(self, root: Path, camera: str) -> None:
+        self.folder, self.key, self.seed = StationFolder(root), secrets.token_bytes(32), secrets.token_bytes(32)
+        root.mkdir()
+        self.start = told.Start(
+            "bench", str(self.folder.recordings), camera, self.key.hex(), self.seed.hex(), "", True, masked=True
+        )
+        self.line, self.pid = self._up()
+
+    def _up(self) -> tuple[ProgramConnection, int]:
+        pid = start_program(
+            [sys.executable, "-c", RUN, "--folder", str(self.folder.root)], self.folder.recorder_lock, 20
+        )
+        line = connect(self.folder.recorder_lock, 5)
+        assert line is not None
+        line.send(told.to_wire(self.start))
+        return line, pid
+
+    def film(self, seconds: float) -> told.RecordingState:
+        """For so long, with the eye's words; gives the last state heard."""
+        until, said_us, state = time.monotonic() + seconds, 0, told.RecordingState("off")
+        card, pin = [x for point in CARD for x in point], [x for point in PIN for x in point]
+        while time.monotonic() < until:
+            now_us = time.monotonic_ns() // 1000
+            if now_us - said_us > 66_000:
+                said_us = now_us
+                self.line.send(told.to_wire(told.Zones(now_us, card, False, True, [pin])))
+            wire = self.line.receive(0.02)
+            message = None if wire is None else told.from_wire(wire)
+            state = message if isinstance(message, told.RecordingState) else state
+        return state
+
+    def close(self) -> told.RecordingClosed:
+        self.line.send(told.to_wire(told.Stop("done")))
+        while True:
+            wire = self.line.receive(10)
+            if wire is None or isinstance(message := told.from_wire(wire), told.RecordingClosed):
+                self.line.close()
+                stop_program(self.folder.recorder_lock)
+                assert wire is not None
+                return message  # type: ignore[return-value]
+
+    def kill(self) -> int:
+        """kill -9; gives when (monotonic microseconds)."""
+        at_us = time.monotonic_ns() // 1000
+        os.kill(self.pid, signal.SIGKILL)
+        self.line.close()
+        return at_us
+
+    def again(self) -> None:
+        self.line, self.pid = self._up()
+
+
+def camera(address: str, seconds: float, loaded: bool) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as at, load(loaded):
+        program = Program(Path(at) / "station", address)
+        program.film(2.0)
+        before, began = cpu_s(program.pid), time.monotonic()
+        state = program.film(seconds)
+        used = (cpu_s(program.pid) - before) / (time.monotonic() - began)
+        closed = program.close()
+        parts_bytes = sum(path.stat().st_size for path in (program.folder.recordings / "bench").glob("part-*"))
+        verdict = verify_recording(program.folder.recordings / "bench", recording_key=program.key)
+        return {
+            "cpu_ratio": round(used, 3),
+            "frames": closed.frames,
+            "fps": round(closed.frames * 1e6 / max(1, closed.duration_us), 1),
+            "dropped": closed.dropped,
+            "reviewable_mb_per_min": round(parts_bytes * 60 / max(1, closed.duration_us), 1),
+            "behind_s": round(state.behind_us / 1e6, 2),
+            "verified": verdict.ok,
+        }
+
+
+def kills(address: str, count: int) -> dict[str, Any]:
+    """What each kill -9 cost, from the kill to the last picture that is in the recording afterwards."""
+    with tempfile.TemporaryDirectory() as at, load(on=True):
+        program, killed = Program(Path(at) / "station", address), []
+        for _ in range(count):
+            program.film(3.5)
+            killed.append(program.kill())
+            program.again()
+        program.film(2.0)
+        program.close()
+        folder = program.folder.recordings / "bench"
+        records = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+        first_us = next(record["base_mono_us"] for record in records if record["kind"] == "part")
+        ends = [first_us + record["last_pts"] for record in records if record["kind"] == "fragment"]
+        lost = [(at_us - max([end for end in ends if end <= at_us], default=first_us)) / 1e6 for at_us in killed]
+        ok = verify_recording(folder, recording_key=program.key).ok
+        return {
+            "kills": count,
+            "lost_s_median": round(float(np.median(lost)), 2),
+            "lost_s_max": round(max(lost), 2),
+            "ok": ok,
+        }
+
+
+def proof() -> dict[str, Any]:
+    """Half an hour of half-second fragments of 300 kB, without encoding."""
+    with tempfile.TemporaryDirectory() as at:
+        folder, keys = Path(at) / "r", RecordingKeys(bytes(32), bytes(range(32)))
+        writer = create_recording(folder, keys, Origin("r", "file:x", True, True, "bench"))
+        writer.begin_part(W, H, writer.pts(1))
+        writer.add_init(b"header")
+        data = secrets.token_bytes(300_000)
+        for n in range(3600):
+            writer.add_fragment(data, n * 500_000, n * 500_000 + 466_666, 15, 0)
+        writer.close("done")
+        began = time.perf_counter()
+        verdict = verify_recording(folder, recording_key=bytes(32))
+        took_s = time.perf_counter() - began
+        leaves = [bytes([n % 256]) * 32 for n in range(3601)]
+        return {
+            "verify_30_min_s": round(took_s, 2),
+            "ok": verdict.ok,
+            "proof_bytes_60_s": 32 * len(range_proof(leaves, 1700, 1820)),
+        }
+
+
+def main(argv: list[str] | None = None) -> dict[str, Any]:
+    """Measure, print, give the figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--kills", type=int, default=3)
+    args = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    jpegs = pictures()
+    figures: dict[str, Any] = {"jpeg_kb": round(sum(map(len, jpegs)) / len(jpegs) / 1000), "parts": parts(jpegs)}
+    with loopback_camera(jpegs) as address:
+        figures["camera"] = camera(address, args.seconds, loaded=False)
+        figures["loaded"] = camera(address, args.seconds, loaded=True)
+        figures["kills"] = kills(address, args.kills)
+    figures["proof"] = proof()
+    print(json.dumps(figures, indent=1))
+    return {"video": figures}
+
+
+if __name__ == "__main__":
+    main()

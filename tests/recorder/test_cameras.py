@@ -1,0 +1,121 @@
+"""Real cameras' troubles in the whole recorder: a stream that drops and stalls, a picture that is frozen or black."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from app.evidence.journal import Signer
+from app.evidence.side import SIDE_GLOB, open_side
+from app.evidence.verify import verify_recording
+from app.recorder import protocol as told
+from app.recorder.capture import PictureWatch
+from hardware.ports import CameraFrame
+
+KEY, SEED = bytes(range(32)), bytes(range(100, 132))
+VAULT = X25519PrivateKey.from_private_bytes(bytes(range(7, 39)))
+SEALED = {"vault_key_id": "vault-1", "vault_key": VAULT.public_key().public_bytes_raw().hex(), "rehearsal": False}
+
+_spec = importlib.util.spec_from_file_location(
+    "mjpeg_server", Path(__file__).parents[1] / "hardware" / "camera" / "mjpeg_server.py"
+)
+fake = importlib.util.module_from_spec(_spec)
+sys.modules["mjpeg_server"] = fake
+_spec.loader.exec_module(fake)
+
+
+def records(folder: Path, kind: str) -> list[dict]:
+    lines = (folder / "journal.jsonl").read_text().splitlines()
+    return [record for record in map(json.loads, lines) if record["kind"] == kind]
+
+
+def test_network_camera_that_drops_and_stalls_is_filmed_masked_and_never_simulated(station) -> None:
+    server = fake.Server(
+        [("frames", 45), ("drop",), ("frames", 45), ("stall",), ("size", 640, 360), ("frames", 400)], fps=30
+    )
+    with fake.served(server) as address:
+        station.up()
+        station.begin(address.replace("127.0.0.1", "user:geheim@127.0.0.1"), masked=True, **SEALED)
+        station.until(lambda m: isinstance(m, told.CameraState) and m.state == "lost")
+        station.until(lambda m: isinstance(m, told.CameraState) and m.state == "live")
+        station.until(lambda m: isinstance(m, told.CameraState) and m.state == "stalled")
+        station.until(lambda m: isinstance(m, told.RecordingState) and m.state == "cut")
+        server.release.set()
+        state = station.until(lambda m: isinstance(m, told.RecordingState) and m.state == "on")
+        station.until_fragments(state.fragments + 4)
+        station.send(told.Stop("sealed"))
+        closed = station.until_kind(told.RecordingClosed)
+    verdict = verify_recording(station.recording, Signer(SEED).public_key, KEY)
+    assert verdict.ok, verdict
+    assert not verdict.simulated
+    assert closed.frames > 60
+    reasons = [gap["reason"] for gap in records(station.recording, "gap")]
+    assert reasons[0] == "camera_lost"
+    assert "camera_stalled" in reasons
+    assert {(part["width"], part["height"]) for part in records(station.recording, "part")} == {(320, 240), (640, 360)}
+    assert "geheim" not in (station.recording / "journal.jsonl").read_text()
+
+
+def test_without_the_eye_a_real_camera_fills_the_side_stream_only(station) -> None:
+    with fake.served(fake.Server([("frames", 600)], fps=30)) as address:
+        station.up()
+        station.begin(address, **SEALED)
+        station.until(lambda m: isinstance(m, told.RecordingState) and m.last_pts_us > 1_500_000)
+        station.send(told.Stop("sealed"))
+        closed = station.until_kind(told.RecordingClosed)
+    assert closed.frames == 0
+    assert verify_recording(station.recording, Signer(SEED).public_key, KEY).ok
+    (path,) = station.recording.glob(SIDE_GLOB)
+    pictures = list(open_side(path, VAULT))
+    assert len(pictures) > 30
+    assert {picture.codec for picture in pictures} == {"mjpeg"}  # as the camera sent them
+
+
+@pytest.mark.parametrize("kind", ["frozen", "black"])
+def test_a_picture_that_shows_nothing_is_no_picture(station, film: Path, tmp_path: Path, kind: str) -> None:
+    camera = f"sim:{film}?freeze_at_s=1.2&thaw_at_s=2.4" if kind == "frozen" else f"file:{black_in_between(tmp_path)}"
+    station.up()
+    station.begin(camera)
+    station.until(lambda m: isinstance(m, told.CameraState) and (m.state, m.reason) == ("stalled", kind))
+    station.until(lambda m: isinstance(m, told.RecordingState) and m.state == "cut")
+    station.until(lambda m: isinstance(m, told.CameraState) and m.state == "live")
+    state = station.until(lambda m: isinstance(m, told.RecordingState) and m.state == "on")
+    station.until_fragments(state.fragments + 1)
+    station.send(told.Stop("sealed"))
+    station.until_kind(told.RecordingClosed)
+    (gap,) = records(station.recording, "gap")
+    assert gap["reason"] == f"camera_{kind}"
+    assert verify_recording(station.recording, Signer(SEED).public_key, KEY).ok
+
+
+def black_in_between(folder: Path) -> Path:
+    path, rng = folder / "black.mp4", np.random.default_rng(3)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=30, options={"preset": "ultrafast", "crf": "10"})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for n in range(240):
+            level = 17 if 40 <= n < 80 else 120
+            luma = rng.integers(level - 1, level + 3, (240, 320), np.uint8)
+            frame = av.VideoFrame.from_ndarray(
+                np.concatenate((luma, np.full((120, 320), 128, np.uint8))), format="yuv420p"
+            )
+            frame.pts, frame.time_base = n, Fraction(1, 30)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+def test_a_still_scene_with_a_sensors_noise_is_no_alarm() -> None:
+    watch, rng = PictureWatch(), np.random.default_rng(1)
+    chroma = np.full((120, 160), 128, np.uint8)
+    for n in range(90):
+        luma = np.full((240, 320), 60, np.uint8) + rng.integers(0, 2, (240, 320), np.uint8)
+        assert watch.look(CameraFrame(1 + n * 33_333, luma, chroma, chroma)) == ""

@@ -1,0 +1,284 @@
+"""`record`, killed three times, then `recover`, `export`, `verify`, `dossier`; every change to a dossier is found."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.core.errors import BadInput, EvidenceTrouble
+from app.evidence.dossier import VERIFIER, Stretch, card_stretch, check_texts, make_dossier
+from app.evidence.merkle import merkle_root, range_proof, root_from_range
+from app.evidence.ring import leftovers
+from app.evidence.writer import Origin, RecordingKeys, create_recording
+from app.frames import join_planes
+from app.recorder.sink import Take
+from hardware.camera.file import FileCamera
+
+ROOT = Path(__file__).parents[2]
+KEYS = RecordingKeys(bytes(range(32)), bytes(range(50, 82)))
+
+
+def run(*words: str) -> tuple[int, str]:
+    done = subprocess.run([sys.executable, "-m", "app", *words], capture_output=True, text=True, cwd=ROOT, check=False)
+    return done.returncode, done.stdout
+
+
+def ok(*words: str) -> Any:
+    code, out = run(*words)
+    assert code == 0, out
+    return json.loads(out)
+
+
+def film_until(camera: str, out: Path, frames: int) -> int:
+    """Record until so many frames were captured, then kill; gives the time of the last one that was printed."""
+    argv = [sys.executable, "-m", "app", "record", "--camera", camera, "--out", str(out), "--print-frames"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=ROOT, stderr=subprocess.DEVNULL) as child:
+        last = 0
+        for line in child.stdout:
+            word = line.split()
+            if word[0] != "start":
+                last = int(word[1])
+                if int(word[0]) >= frames:
+                    break
+        os.kill(child.pid, signal.SIGKILL)
+        child.stdout.read()
+    return last
+
+
+def times_in(path: Path) -> list[float]:
+    with av.open(str(path)) as film:
+        return [float(frame.time) for frame in film.decode(video=0)]
+
+
+def test_killed_three_times_it_still_plays_and_verifies(film: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r1"
+    camera = f"file:{film}?loop=1&epoch_us={time.monotonic_ns() // 1000}"
+    for _ in range(3):
+        last_us = film_until(camera, out, 40)
+    assert leftovers(out)
+    report = ok("recover", str(out))
+    assert report["closed"]
+    assert report["gaps"] == 2
+    assert leftovers(out) == []
+    assert ok("recover", str(out))["already_closed"]
+    verdict = ok("verify", str(out))
+    assert verdict["closed"]
+    ok("export", str(out), str(tmp_path / "out.mp4"))
+    times = times_in(tmp_path / "out.mp4")
+    assert len(times) == verdict["frames"] >= 100
+    records = [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
+    last_start = [record["to_pts"] for record in records if record["kind"] == "gap"][-1]
+    lost_s = (last_start + last_us) / 1e6 - times[-1]  # what was captured last against what plays last
+    assert lost_s < 1.0
+    probe = subprocess.run(["ffprobe", "-v", "error", str(tmp_path / "out.mp4")], capture_output=True, check=True)
+    assert probe.stderr == b""
+
+
+def test_it_ends_by_itself_and_refuses_what_it_may_not_keep(film: Path, tmp_path: Path) -> None:
+    code, out = run("record", "--camera", f"file:{film}", "--out", str(tmp_path / "r2"), "--seconds", "1.5")
+    assert code == 0
+    assert out.splitlines()[0] == "start"
+    closed = json.loads(out.splitlines()[-1])
+    assert closed["reason"] == "done"
+    assert closed["frames"] > 20
+    assert run("record", "--camera", "http://127.0.0.1:9/x", "--out", str(tmp_path / "r3"))[0] == 2
+    assert run("verify", str(tmp_path / "nothing"))[0] == 2
+    data = bytearray((tmp_path / "r2" / "journal.jsonl").read_bytes())
+    data[300] ^= 1
+    (tmp_path / "r2" / "journal.jsonl").write_bytes(data)
+    assert run("verify", str(tmp_path / "r2"))[0] == 5
+
+
+@given(st.integers(1, 60), st.data())
+def test_range_proofs(size: int, data: st.DataObject) -> None:
+    leaves = [bytes([n]) * 32 for n in range(size)]
+    start = data.draw(st.integers(0, size - 1))
+    stop = data.draw(st.integers(start + 1, size))
+    proof = range_proof(leaves, start, stop)
+    assert len(proof) <= 2 * size.bit_length()
+    assert root_from_range(size, start, leaves[start:stop], proof) == merkle_root(leaves)
+    wrong = [*leaves[start:stop]]
+    wrong[0] = b"\xff" * 32
+    assert root_from_range(size, start, wrong, proof) != merkle_root(leaves)
+    with pytest.raises(ValueError):
+        root_from_range(size, start, leaves[start:stop], [*proof, bytes(32)])
+    with pytest.raises(ValueError):
+        range_proof(leaves, stop, stop)
+
+
+@pytest.fixture(scope="session")
+def closed(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of six seconds with two cards and a gap."""
+    folder = tmp_path_factory.mktemp("dossier") / "r1"
+    origin = Origin("r1", "file:x", True, True, "0.1.0", meta={"waybill": "SF1234567890123"})
+    take = Take("r1", create_recording(folder, KEYS, origin), lambda _message: None)
+    camera = FileCamera(f"file:{film}?pace=0&epoch_us=1000000")
+    for n in range(180):
+        frame = camera.read(1.0)
+        if n in (60, 120):
+            take.event("card.kept", {"card": f"card-{n}", "t_video_us": n * 33_333})
+        if n == 90:
+            take.interrupted("camera_lost")
+        take.frame(join_planes(frame.y, frame.u, frame.v), frame.mono_us, frame.width, frame.height)
+    camera.close()
+    take.close("sealed")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dossier(closed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Unpacked; the whole recording."""
+    folder = tmp_path_factory.mktemp("unpacked")
+    make_dossier(closed, KEYS.content, folder / "d.zip")
+    with zipfile.ZipFile(folder / "d.zip") as data:
+        data.extractall(folder / "d")
+    return folder / "d"
+
+
+def judge(path: Path) -> tuple[int, dict[str, Any]]:
+    """By the verifier in a process that has nothing of ours, and tells what it imported."""
+    code = (
+        "import runpy, sys; sys.argv = sys.argv[1:]\n"
+        "try:\n    runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "finally:\n    names = {m.partition('.')[0] for m in sys.modules} - set(sys.stdlib_module_names)\n"
+        "    print(sorted(names), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code, str(VERIFIER), str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+    )
+    foreign = set(json.loads(done.stderr.splitlines()[-1].replace("'", '"')))
+    assert not foreign & {"app", "hardware", "numpy", "av", "cv2", "pydantic"}, foreign
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_a_stranger_verifies_a_dossier(closed: Path, dossier: Path, tmp_path: Path) -> None:
+    code, report = judge(dossier)
+    assert (code, report["ok"]) == (0, True), report
+    assert len(report["gaps"]) == 1
+    assert any("rehearsal" in line for line in report["not_proven"])
+    assert any("no witness" in line for line in report["not_proven"])
+    for start, end in ((0, 1_400_000), (1_600_000, 2_400_000), (3_200_000, 9_000_000), (2_500_000, 3_600_000)):
+        facts = make_dossier(closed, KEYS.content, tmp_path / "part.zip", Stretch(start, end))
+        assert 32 * len(facts["proof"]) < 2000
+        code, report = judge(tmp_path / "part.zip")
+        assert code == 0, report
+        assert report["from_s"] * 1e6 <= max(start, 0) + 1_000_000
+    card = card_stretch(closed, "card-120")
+    assert card.from_pts <= 120 * 33_333 <= card.to_pts
+    with pytest.raises(BadInput):
+        card_stretch(closed, "card-7")
+    names = {path.name for path in dossier.iterdir()}
+    assert {"verify.py", "summary.zh.txt", "summary.en.txt", "viewing.mp4", "records.jsonl"} <= names
+    assert len([name for name in names if name.startswith("still-")]) == 2
+    assert times_in(dossier / "viewing.mp4")[0] == 0
+
+
+def fragments(folder: Path) -> list[Path]:
+    return sorted((folder / "fragments").iterdir())
+
+
+def drop(folder: Path) -> None:
+    fragments(folder)[3].unlink()
+
+
+def drop_with_its_record(folder: Path) -> None:
+    lines = (folder / "records.jsonl").read_text().splitlines()
+    kept = [line for line in lines if '"leaf":3,' not in line]
+    (folder / "records.jsonl").write_text("\n".join(kept) + "\n")
+    fragments(folder)[3].unlink()
+
+
+def swap(folder: Path) -> None:
+    a, b = fragments(folder)[2:4]
+    one, other = a.read_bytes(), b.read_bytes()
+    a.write_bytes(other)
+    b.write_bytes(one)
+
+
+def edit_event(folder: Path) -> None:
+    path = folder / "records.jsonl"
+    path.write_text(path.read_text().replace('"card":"card-60"', '"card":"card-61"'))
+
+
+def drop_event(folder: Path) -> None:
+    lines = (folder / "records.jsonl").read_text().splitlines()
+    (folder / "records.jsonl").write_text("\n".join(line for line in lines if '"card-60"' not in line) + "\n")
+
+
+def cut_the_end(folder: Path) -> None:
+    lines = (folder / "records.jsonl").read_text().splitlines()
+    last = max(n for n, line in enumerate(lines) if '"kind":"fragment"' in line)
+    (folder / "records.jsonl").write_text("\n".join(lines[:last] + lines[last + 1 :]) + "\n")
+
+
+def other_film(folder: Path) -> None:
+    data = bytearray((folder / "viewing.mp4").read_bytes())
+    data[data.find(b"mdat") + 500] ^= 1
+    (folder / "viewing.mp4").write_bytes(data)
+
+
+def sign_anew(folder: Path) -> None:
+    path = folder / "records.jsonl"
+    path.write_text(path.read_text().replace('"reason":"sealed"', '"reason":"solved"'))
+
+
+@pytest.mark.parametrize(
+    "harm", [drop, drop_with_its_record, swap, edit_event, drop_event, cut_the_end, other_film, sign_anew]
+)
+def test_what_was_done_to_it_is_found(dossier: Path, tmp_path: Path, harm: Any) -> None:
+    shutil.copytree(dossier, tmp_path / "d")
+    harm(tmp_path / "d")
+    code, report = judge(tmp_path / "d")
+    assert code == 1
+    assert not report["ok"]
+    if harm in (drop, swap):
+        assert "000002" in report["wrong"] or "000003" in report["wrong"]
+        assert "hold up to" in report["wrong"]
+
+
+def test_no_single_bit_goes_unnoticed(dossier: Path) -> None:
+    """In-process, for speed: a bit of a fragment, of a record, of the proof."""
+    scope: dict[str, Any] = {"__name__": "verifier"}
+    exec(compile(VERIFIER.read_text(encoding="utf-8"), "verify.py", "exec"), scope)
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.data())
+    def flip(data: st.DataObject) -> None:
+        path = data.draw(st.sampled_from([*fragments(dossier), dossier / "records.jsonl"]))
+        before = path.read_bytes()
+        at = data.draw(st.integers(0, len(before) * 8 - 1))
+        changed = bytearray(before)
+        changed[at // 8] ^= 1 << at % 8
+        path.write_bytes(changed)
+        try:
+            with pytest.raises((scope["Wrong"], ValueError, KeyError, TypeError)):
+                scope["check"](dossier)
+        finally:
+            path.write_bytes(before)
+
+    flip()
+    assert scope["check"](dossier)["ok"]
+
+
+def test_a_card_number_never_leaves_in_a_text() -> None:
+    check_texts(["卡 •••• 8849 于 12.5 秒", "3f2c1a9e-1111-4222-8333-123456789012"], "SF1234567890123")
+    for text in ("number 6222 0212 3456 7890", "PIN 1234567890"):
+        with pytest.raises(EvidenceTrouble):
+            check_texts([text], "")
