@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -17,7 +18,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, StringConstraints, Vali
 from app.core.audit import SignedEvent, canonical
 from app.core.cards import CardState
 from app.core.errors import EvidenceTrouble
-from app.keys import Signer, Verify, key_id, verifier
+from app.keys import Verify, key_id, verifier
 
 MOST_EVENTS = 500
 MOST_BYTES = 1 << 20
@@ -96,8 +97,10 @@ class Centre(WireModel):
     tenant: Name
     salt: Hex64  # of the tenant-wide slow hash of card numbers
     root_key: Hex64  # Ed25519, offline; signs vault keys
-    server_key: Hex64  # Ed25519; signs receipts, feed pages, decisions
+    server_key: Hex64  # Ed25519; signs receipts, feed pages, decisions, answers
     vault: Signed  # VaultCertificate
+    base_url: Annotated[str, StringConstraints(max_length=200)] = "https://centre.invalid"
+    """What requests are signed for, whatever address leads there."""
 
     def vault_certificate(self) -> VaultCertificate:
         """The vault key, when the tenant root signed it. Raises EvidenceTrouble("sync.untrusted_answer")."""
@@ -107,19 +110,43 @@ class Centre(WireModel):
         return stated
 
 
-class Introduction(Statement):
-    """A rehearsal station names its public key; signed by that key, so that nobody registers another's."""
+class EnrolRequest(Statement):
+    """A station asks to join: its fresh key, signed by that key. `host` is shown to who confirms."""
 
-    TYPE = "introduction"
+    TYPE = "enrol"
+    public_key: Hex64
+    rehearsal: bool
+    host: Name
+
+
+class Enrolment(WireModel):
+    """The request and the proof that its sender knows the code: HMAC-SHA-256 over the text, keyed by the code."""
+
+    request: Signed
+    proof: Base64Bytes
+
+
+class Enrolled(Statement):
+    """The centre's answer: who the station is from now on, and what to pin. `pending`: somebody has to confirm."""
+
+    TYPE = "enrolled"
     station: Name
     public_key: Hex64
-    rehearsal: Literal[True]
+    role: Name
+    state: Literal["pending", "active"]
+    centre: Centre
 
 
-def introduce(station: str, signer: Signer) -> Signed:
-    """The introduction of a rehearsal station, signed by itself."""
-    stated = Introduction(station=station, public_key=signer.public_key.hex(), rehearsal=True)
-    return sign_statement(stated, signer.sign)
+class EnrolmentAnswer(WireModel):
+    """The answer signed by the server key, and the proof that the centre knows the code too."""
+
+    enrolled: Signed
+    proof: Base64Bytes
+
+
+def enrolment_proof(key: bytes, side: Literal["station", "centre"], text: str) -> bytes:
+    """The proof of one side, 32 bytes; `key` is what the code stands for (`app.keys.code_key`)."""
+    return hmac.digest(key, f"{side} {text}".encode(), "sha256")
 
 
 class WireEvent(WireModel):

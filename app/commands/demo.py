@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from app.commands import rehearsal_folder as folders
 from app.commands.assembly import Parts, StationPlan, joined_station
 from app.commands.demo_report import Pictures, Progress, write_report
 from app.commands.demo_window import play_in_window
+from app.commands.enrolling import applicant_of, join, make_store
 from app.commands.rehearsal_play import ROUNDS, Rehearsal, settled, start_autoplay, start_footage
 from app.core.cards import Secret
 from app.core.errors import Unavailable
@@ -25,8 +27,11 @@ from app.core.products import Catalogue
 from app.frames import FrameReader
 from app.paths import RESOURCES, TEMPLATES, StationFolder
 from app.platform import boot_id
+from app.server.db import open_engine
 from app.server.embedded import start_server_process, stop_server_process
-from app.server.setup import init, read_centre
+from app.server.enrol import make_code
+from app.server.report import report
+from app.server.setup import CentreFolder, init
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 
 _TEN_CARDS = RESOURCES / "decks" / "ten_cards.toml"
@@ -52,9 +57,11 @@ def run(args: argparse.Namespace) -> int:
     catalogue = Catalogue(load_products(TEMPLATES))
     rehearsal = Rehearsal(folder, footage, folders.read_labels(labels), catalogue, args.out, headless)
     with ExitStack() as stack:
-        store = _opened_store(rehearsal)
+        if not folder.database.exists() and not CentreFolder(_centre(folder)).centre.exists():
+            init(_centre(folder))
         child, url = start_server_process(_centre(folder))
         stack.callback(stop_server_process, child)
+        store = _opened_store(rehearsal, url)
         plan = StationPlan(
             folder, "工位 03", "华东验卡中心", camera="", spare="none:", nfc="none:", url=url,
             catalogue=catalogue, rehearsal=True,
@@ -83,21 +90,32 @@ def _default_folder(out: Path) -> Path:
     return path
 
 
-def _opened_store(rehearsal: Rehearsal) -> Store:
-    """The rehearsal's store: opened if it is there, else made with its operators and the deck's parcel."""
+def _opened_store(rehearsal: Rehearsal, url: str) -> Store:
+    """The rehearsal's store: opened if it is there, else enrolled, and given its operators and the deck's parcel."""
     folder = rehearsal.folder
     if folder.database.exists():
         return Store.open(folder.database, REHEARSAL_PASSPHRASE)
     folders.write_mark(folder, folders.Mark(str(rehearsal.footage), boot_id()))
-    init(_centre(folder))
-    store = Store.create(
-        folder.database, REHEARSAL_PASSPHRASE, station_id="rehearsal-03", centre=read_centre(_centre(folder)),
-        rehearsal=True, reserve_bytes=folders.RESERVE_BYTES,
-    )  # fmt: skip
+    store = _enrolled(folder, url)
     store.add_operator("E10327", "陈敏", Role.CLERK, folders.DEMO_BADGE, Secret("246810"))
     store.add_operator("S20018", "周岚", Role.SUPERVISOR, folders.SUPERVISOR_BADGE, Secret("135790"))
     store.announce_parcels([folders.expected_of(rehearsal.labels, rehearsal.catalogue)])
     return store
+
+
+def _enrolled(folder: StationFolder, url: str) -> Store:
+    """Join the embedded centre as any station joins: by a one-time code. Both sides are this program, so nobody has to
+    compare the words. Begun again after a crash, the station joins under a new name.
+    """
+    engine = open_engine(CentreFolder(_centre(folder)).database, 2)
+    taken = len(report(engine, "stations"))
+    name = "rehearsal-03" if not taken else f"rehearsal-03-{taken}"
+    code = make_code(engine, name, "rehearsal", time.time_ns() // 1_000_000, confirm=False)
+    engine.dispose()
+    applicant = applicant_of(folder, REHEARSAL_PASSPHRASE, code)
+    told = join(folder, url, applicant)
+    print(f"演练工位已在本机中心登记 · enrolled with the centre on this machine: {told.station}", file=sys.stderr)
+    return make_store(folder, told, REHEARSAL_PASSPHRASE)
 
 
 def _play_headless(rehearsal: Rehearsal, parts: Parts, stack: ExitStack) -> int:

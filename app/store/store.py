@@ -27,7 +27,7 @@ from app.core.parcels import (
     TrayCard,
     WayOut,
 )
-from app.keys import new_seed
+from app.keys import Signer, new_seed
 from app.platform import sync_folder
 from app.store import cards, exchange, parcels, people, recordings
 from app.store.db import open_database, transaction, translated
@@ -39,7 +39,7 @@ from app.store.reserve import RESERVE_BYTES, Reserve
 from app.store.results import AlreadyKept, Duplicate, Kept, QueueFacts, Recording, RetryState, Room, Totals
 from app.store.seal import IndexCost
 from app.store.tables import meta
-from app.wire import Centre, Receipt, Signed, introduce
+from app.wire import Centre, Receipt, Signed
 
 REHEARSAL_PASSPHRASE = "rehearsal"
 """Published: a rehearsal folder keeps nothing that is worth a secret, and is marked so for ever."""
@@ -64,10 +64,13 @@ class Store:
         station_id: str,
         centre: Centre,
         rehearsal: bool,
+        signing_seed: bytes | None = None,
         index_cost: IndexCost = IndexCost(),  # noqa: B008  frozen
         reserve_bytes: int = RESERVE_BYTES,
     ) -> Store:
         """Make the database file `path` for a new station, with fresh keys, its key file and its reserve beside it.
+
+        `signing_seed`: the key that was enrolled; None makes one.
 
         Raises BadInput: store.exists; store.rehearsal_passphrase (the published passphrase goes with rehearsal, and
         only with it). EvidenceTrouble("sync.untrusted_answer"): the vault key is not signed by the tenant root.
@@ -79,7 +82,7 @@ class Store:
         centre.vault_certificate()
         path.parent.mkdir(parents=True, exist_ok=True)
         row = {"id": 1, "station": station_id, "rehearsal": rehearsal, "centre": centre.model_dump_json()}
-        row |= {"signing_seed": new_seed(), "index_key": os.urandom(32)}
+        row |= {"signing_seed": signing_seed or new_seed(), "index_key": os.urandom(32)}
         row |= {"index_memory_kib": index_cost.memory_kib, "index_passes": index_cost.passes}
         _make(path, passphrase, row)
         return cls.open(path, passphrase, reserve_bytes=reserve_bytes)
@@ -140,9 +143,10 @@ class Store:
         """The station's Ed25519 seed, for the recorder's journal. Goes over the private connection only."""
         return self._ledger.identity.signing_seed
 
-    def introduction(self) -> Signed:
-        """What a rehearsal station registers with."""
-        return introduce(self.station, self._ledger.identity.signer)
+    def speaker(self) -> tuple[str, Signer, Centre]:
+        """Who signs requests to whom: the station's name, its key, and what is pinned of the centre."""
+        identity = self._ledger.identity
+        return identity.station, identity.signer, identity.centre
 
     def room(self) -> Room:
         """Space left; a spent reserve is made whole again when the disk allows it."""

@@ -48,19 +48,9 @@ class Exchange:
 
         Raises Unavailable (come again), Halt, EvidenceTrouble("sync.untrusted_answer": answer not by the centre).
         """
-        await self._join_and_push()
+        await self._push()
         await self._pull()
         return (await self._tell_queue()).unsent > 0
-
-    async def _join_and_push(self) -> None:
-        """Push; where the centre does not know a rehearsal station yet, introduce it and push again."""
-        try:
-            await self._push()
-        except CentreRefused as refused:
-            if refused.reason != "station.unknown" or not await self._ask(lambda store: store.rehearsal):
-                raise
-            await self.client.register(await self._ask(lambda store: store.introduction()))
-            await self._push()
 
     async def _push(self) -> None:
         gaps = 0
@@ -104,12 +94,13 @@ class Exchange:
         return "applied"
 
     async def _pull(self) -> None:
-        station = await self._ask(lambda store: store.station)
         for _ in range(_MOST_BATCHES):
             cursor = await self._ask(lambda store: store.feed_cursor())
             try:
-                page = await self.client.feed(station, cursor)
+                page = await self.client.feed(cursor)
             except CentreRefused as refused:
+                if refused.reason == "station.revoked":
+                    raise Halt("sync.revoked") from refused
                 if refused.reason != "feed.cursor" or not cursor:
                     raise
                 await self._ask(lambda store: store.forget_cursor())
