@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from app.core.audit import SignedEvent, canonical
 from app.core.cards import CardState
@@ -23,6 +23,9 @@ from app.keys import Verify, key_id, verifier
 MOST_EVENTS = 500
 MOST_BYTES = 1 << 20
 """The centre's limits for the events of one batch: their number and the sum of their bytes."""
+
+MOST_CHUNK = 32 << 20
+"""Bytes of one chunk of footage."""
 
 DIGEST_HEADER = "Content-Digest"
 
@@ -239,6 +242,91 @@ class FeedPage(Statement):
     items: tuple[Signed, ...]
     more: bool
     server_time_ms: int
+
+
+class ObjectSize(WireModel):
+    """An encrypted chunk: the SHA-256 of its bytes is its name."""
+
+    oid: Hex64
+    size: Annotated[int, Field(ge=1, le=MOST_CHUNK)]
+
+
+class ObjectsWanted(WireModel):
+    """Which of these the centre lacks? Shaped like the batch call of Git LFS."""
+
+    operation: Literal["upload"] = "upload"
+    objects: Annotated[tuple[ObjectSize, ...], Field(max_length=1000)]
+
+
+class Transfer(WireModel):
+    """Where the bytes go: a path of the centre, or a whole URL that holds for `expires_in` seconds."""
+
+    href: str
+    header: dict[str, str] = {}
+    expires_in: int = 900
+
+
+class ObjectPlace(ObjectSize):
+    """What to do for one chunk; no actions: the centre has it."""
+
+    actions: dict[Literal["upload", "verify"], Transfer] = {}
+
+
+class ObjectsAnswer(WireModel):
+    """A place for each chunk that was asked for."""
+
+    transfer: Literal["basic"] = "basic"
+    objects: tuple[ObjectPlace, ...]
+
+
+class StoredObject(WireModel):
+    """The chunk is on the centre's disk and its bytes were hashed."""
+
+    oid: Hex64
+
+
+class Piece(ObjectSize):
+    """One chunk in its place: a run of whole encrypted fragments of `file`, from byte `offset`."""
+
+    file: Name
+    offset: int
+
+
+class VideoManifest(Statement):
+    """A recording as its chunks, in order. `key` is the recording's key, sealed to the vault."""
+
+    TYPE = "video"
+    station: Name
+    recording: Name
+    final_hash: str
+    pieces: tuple[Piece, ...]
+    key: Base64Bytes
+
+
+class Durable(Statement):
+    """Every chunk of the recording lies at the centre, verified. Only this lets the station delete its footage."""
+
+    TYPE = "durable"
+    station: Name
+    recording: Name
+    final_hash: str
+    pieces_hash: Hex64
+    bytes: int
+    server_time_ms: int
+    epoch: Name
+
+
+class VideoAnswer(WireModel):
+    """Either what is missing still, or the statement that all of it is there."""
+
+    missing: tuple[Hex64, ...] = ()
+    durable: Signed | None = None
+
+
+def hash_of_pieces(pieces: Iterable[Piece]) -> str:
+    """What names a list of chunks in its order."""
+    rows = [[piece.oid, piece.size, piece.file, piece.offset] for piece in pieces]
+    return hashlib.sha256(canonical(rows)).hexdigest()
 
 
 def content_digest(body: bytes) -> str:

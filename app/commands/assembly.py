@@ -99,7 +99,7 @@ def _make(
     configure = codec.Configure((str(TEMPLATES),), plan.threads, plan.rehearsal)
     looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust)
     listeners = sync.SyncListeners(_sync_shown(station, clock), _cards_changed(station), _crashed(station))
-    worker = sync.SyncWorker(sync.SyncPlan(plan.url), writer, clock.stamp, listeners)
+    worker = sync.SyncWorker(sync.SyncPlan(plan.url, recordings=folder.recordings), writer, clock.stamp, listeners)
     cameras = Cameras(plan.camera, plan.spare if plan.spare != "none:" else "")
     hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal)
     perform = Perform(hands, station.post, lambda: station.around, play, worker.nudge)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from uuid import uuid4
 
 from stdnum import luhn
 
+from app import __version__
 from app.catalog.templates import load_products
 from app.core.audit import Stamp
 from app.core.cards import CardRead, FieldReading, FieldState, PanelState, typed
@@ -31,6 +34,8 @@ from app.core.products import Catalogue, CheckDigit, FieldPattern, Product
 from app.core.rules import Rules
 from app.core.session import step
 from app.core.states import SignedOut, State
+from app.evidence.journal import NO_HASH
+from app.evidence.writer import Origin, RecordingKeys, create_recording
 from app.paths import TEMPLATES
 from app.platform import boot_id
 from app.store.results import Kept
@@ -62,7 +67,6 @@ class BulkSession:
         for effect in self._on(ParcelFound(expected, self.parcel_id, self.recording_id)):
             if isinstance(effect, OpenParcelRecord):
                 self._store.open_parcel(effect.parcel, stamp())
-        self._store.new_recording(self.recording_id, self.parcel_id, stamp(), CLERK.id)
         self._on(RecordingBegan(self.recording_id, self._began_us))
         self._on(KeyPressed(Key.SPACE))
 
@@ -76,6 +80,21 @@ class BulkSession:
                         self._on(CardSaved(kept.card))
                         return kept.card.card_id
                     raise Trouble("store.duplicate", type(kept).__name__)
+
+    def film(self, folder: Path, video_mb: int) -> None:
+        """A closed recording of `video_mb` megabytes; its fragments hold chance instead of pictures."""
+        recording = self._store.new_recording(self.recording_id, self.parcel_id, stamp(), CLERK.id)
+        keys = RecordingKeys(recording.key, self._store.signing_seed)
+        origin = Origin(
+            self.recording_id, "none:", True, True, __version__, self._store.last_recording_hash() or NO_HASH
+        )
+        writer = create_recording(folder / self.recording_id, keys, origin)
+        writer.begin_part(1280, 720, writer.pts(self._began_us))
+        writer.add_init(os.urandom(800))
+        for n in range(2 * video_mb):
+            writer.add_fragment(os.urandom(500_000), n * 500_000, n * 500_000 + 499_999, 15, 0)
+        root = writer.close("bulk")
+        self._store.close_recording(self.recording_id, writer.head, root, writer.frames, stamp(), CLERK.id)
 
     def close(self, found: int) -> None:
         """Seal the parcel."""
@@ -126,10 +145,12 @@ def stamp() -> Stamp:
     return Stamp(time.time_ns() // 1000, time.monotonic_ns() // 1000, boot_id())
 
 
-def captured(store: Store, cards: int) -> Iterator[str]:
-    """Take `cards` cards; gives the id of each after its commit."""
+def captured(store: Store, cards: int, recordings: Path, video_mb: int = 0) -> Iterator[str]:
+    """Take `cards` cards, with footage of `video_mb` megabytes; gives the id of each card after its commit."""
     session = BulkSession(store)
     session.open(cards)
+    if video_mb:
+        session.film(recordings, video_mb)
     for _ in range(cards):
         yield session.take()
     session.close(cards)

@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     enrol.add_argument("--rehearsal", action="store_true", help="for ever a rehearsal station (this machine only)")
     capture = actions.add_parser("capture", help="take rehearsal cards without a camera")
     capture.add_argument("--cards", type=int, required=True, metavar="N")
+    capture.add_argument("--video-mb", type=int, default=0, metavar="M", help="with footage of M megabytes")
     sync = actions.add_parser("sync", help="bring what waits to the centre")
     sync.add_argument("--until-idle", action="store_true", help="end when nothing waits any more")
     sync.add_argument("--server", default="", metavar="URL", help="another address of the same centre")
@@ -94,7 +95,7 @@ def _capture(args: argparse.Namespace, folder: StationFolder) -> int:
     try:
         if not store.rehearsal:
             raise BadInput("folder.not_a_rehearsal", folder.root.name)
-        for card_id in captured(store, args.cards):
+        for card_id in captured(store, args.cards, folder.recordings, args.video_mb):
             print(f"saved {card_id}", flush=True)
     finally:
         store.close()
@@ -108,7 +109,7 @@ def _sync(args: argparse.Namespace, folder: StationFolder) -> int:
     writer = StoreWriter(store, heard.put)
     writer.start()
     listeners = SyncListeners(heard.put, lambda _cards: None, heard.put)
-    worker = SyncWorker(SyncPlan(url), writer, stamp, listeners)
+    worker = SyncWorker(SyncPlan(url, recordings=folder.recordings), writer, stamp, listeners)
     worker.start()
     try:
         return _follow(heard, args.until_idle)

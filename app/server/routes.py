@@ -25,6 +25,7 @@ from app.server.answers import Desk, read_body
 from app.server.decide import read_feed
 from app.server.enrol import enrol
 from app.server.intake import take
+from app.server.object_routes import add_object_routes
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.wire import MOST_BYTES, MOST_EVENTS, Enrolment, EventBatch
@@ -51,6 +52,7 @@ def make_app(
     app.add_exception_handler(Refusal, desk.refused)
     app.add_exception_handler(StorageTrouble, desk.storage_failed)
     _add_signed(app, desk)
+    add_object_routes(app, desk)
     _add_open(app, desk)
     return app
 

@@ -2,6 +2,7 @@
 
     centre.json   what stations pin: tenant, salt, public keys, vault certificate (all public)
     centre.db     events, receipts' ground, decisions, feed
+    objects/      footage in encrypted chunks
     server.key    signs receipts, feed and decisions (0600)
     vault/        private halves of the vault key and the tenant root (0600)
 
@@ -50,6 +51,10 @@ class CentreFolder:
     @property
     def server_key(self) -> Path:
         return self.root / "server.key"
+
+    @property
+    def objects(self) -> Path:
+        return self.root / "objects"
 
     @property
     def vault(self) -> Path:

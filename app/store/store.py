@@ -265,6 +265,24 @@ class Store:
         """Record that a recording is closed; the event's number. Again: changes nothing."""
         return recordings.close(self._ledger, recording_id, final_hash, root, frames, stamp, actor)
 
+    def waiting_footage(self) -> tuple[Recording, ...]:
+        """Closed recordings that the centre does not hold yet, the oldest first."""
+        with self._ledger.reading() as connection:
+            return recordings.waiting_footage(connection)
+
+    def sealed_key(self, found: Recording) -> bytes:
+        """A recording's key, sealed to the vault."""
+        return recordings.sealed_key(self._ledger, found)
+
+    def save_durable(self, signed: Signed, pieces_hash: str) -> None:
+        """Keep the centre's word that it holds a recording. Raises EvidenceTrouble("sync.untrusted_answer")."""
+        recordings.save_durable(self._ledger, signed, pieces_hash)
+
+    def is_durable(self, recording_id: str) -> bool:
+        """Whether the centre holds this recording; only then may its footage be deleted here."""
+        with self._ledger.reading() as connection:
+            return recordings.is_durable(connection, recording_id)
+
     # The centre
 
     def outbox_after(self, seq: int, limit_events: int = 500, limit_bytes: int = 1 << 20) -> list[SignedEvent]:
@@ -313,14 +331,14 @@ class Store:
         with self._ledger.reading() as connection:
             return exchange.queue_facts(connection)
 
-    def retry_state(self) -> RetryState:
-        """When to try the centre again."""
+    def retry_state(self, lane: str = _LANE) -> RetryState:
+        """When to try the centre again; footage has a lane of its own."""
         with self._ledger.reading() as connection:
-            return exchange.retry_state(connection, _LANE)
+            return exchange.retry_state(connection, lane)
 
-    def save_retry(self, state: RetryState) -> None:
+    def save_retry(self, state: RetryState, lane: str = _LANE) -> None:
         """Remember when to try again, so that a crash does not shorten the wait."""
-        exchange.save_retry(self._ledger, _LANE, state)
+        exchange.save_retry(self._ledger, lane, state)
 
     def export_chain(self, path: Path) -> int:
         """Write the whole chain with its receipts as JSON lines; the number of events. Raises OSError."""

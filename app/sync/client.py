@@ -26,7 +26,11 @@ from app.wire import (
     Enrolment,
     EnrolmentAnswer,
     EventBatch,
+    ObjectsAnswer,
+    ObjectsWanted,
     Signed,
+    StoredObject,
+    VideoAnswer,
     content_digest,
 )
 
@@ -112,6 +116,21 @@ class CentreClient:
     async def feed(self, cursor: str) -> Signed:
         """The next page of the feed, as it was signed."""
         return await self._exchange("GET", "/v1/feed", Signed, params={"cursor": cursor})
+
+    async def objects(self, wanted: ObjectsWanted) -> ObjectsAnswer:
+        """Which chunks the centre lacks, and where they go."""
+        return await self._post("/v1/objects/batch", wanted, ObjectsAnswer)
+
+    async def put_object(self, href: str, content: bytes) -> StoredObject:
+        """Put one chunk."""
+        kind = "application/octet-stream"
+        return await self._exchange("PUT", href, StoredObject, content=content, content_type=kind)
+
+    async def put_manifest(self, recording: str, manifest: Signed) -> VideoAnswer:
+        """Hand in a recording's manifest."""
+        content = manifest.model_dump_json().encode()
+        path = f"/v1/videos/{recording}"
+        return await self._exchange("PUT", path, VideoAnswer, content=content, content_type=_JSON)
 
     async def centre(self) -> Centre:
         """What there is to pin of a centre."""

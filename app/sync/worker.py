@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 import httpx
@@ -50,10 +51,14 @@ class SyncReport:
 
 @dataclass(frozen=True, slots=True)
 class SyncPlan:
-    """Where to and how often: `poll_s` between two looks at the feed while nothing waits."""
+    """Where to and how often: `poll_s` between two looks at the feed while nothing waits.
+
+    `recordings`: the folder whose closed recordings are brought to the centre; None: none are.
+    """
 
     url: str
     poll_s: float = 2.0
+    recordings: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,7 @@ class SyncWorker:
         async with CentreClient(self._plan.url, self._transport, speaker, self._now_ms) as client:
             self._offset = client.offset
             exchange = Exchange(client, self._writer, self._clock, self._listeners.on_cards, self._queue_changed)
+            exchange.recordings, exchange.chance = self._plan.recordings, self._chance
             while await self._go_on(exchange):
                 pass
 
