@@ -23,6 +23,7 @@ COMMANDS = {
     "replay": "用录像跑整条相机流程 / run the camera pipeline on a video",
     "station": "无界面的工位：登记、采集、同步 / a station without a window: enrol, capture, sync",
     "centre": "中心管理：登记码、工位、卡、隔离 / administer the centre: codes, stations, cards, quarantine",
+    "vault": "保险库：唯一能打开卡密的程序 / the vault, the one program that can open secrets",
     "serve": "运行中心服务器 / run the central server",
     "export": "把录像解密成可播放的 MP4 / decrypt a recording into a playable MP4",
     "audit": "核对审计链 / verify an audit chain",

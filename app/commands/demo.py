@@ -17,6 +17,7 @@ from app.catalog.templates import load_products
 from app.commands import rehearsal_folder as folders
 from app.commands.assembly import Parts, StationPlan, joined_station
 from app.commands.demo_report import Pictures, Progress, write_report
+from app.commands.demo_vault import join_vault, start_vault, stop_vault
 from app.commands.demo_window import play_in_window
 from app.commands.enrolling import applicant_of, join, make_store
 from app.commands.rehearsal_play import ROUNDS, Rehearsal, settled, start_autoplay, start_footage
@@ -62,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
         child, url = start_server_process(_centre(folder))
         stack.callback(stop_server_process, child)
         store = _opened_store(rehearsal, url)
+        stack.callback(stop_vault, start_vault(_vault(folder, url), url))
         plan = StationPlan(
             folder, "工位 03", "华东验卡中心", camera="", spare="none:", nfc="none:", url=url,
             catalogue=catalogue, rehearsal=True,
@@ -101,6 +103,22 @@ def _opened_store(rehearsal: Rehearsal, url: str) -> Store:
     store.add_operator("S20018", "周岚", Role.SUPERVISOR, folders.SUPERVISOR_BADGE, Secret("135790"))
     store.announce_parcels([folders.expected_of(rehearsal.labels, rehearsal.catalogue)])
     return store
+
+
+def _vault(folder: StationFolder, url: str) -> Path:
+    """The folder of the rehearsal's vault, joined when it is not there yet."""
+    vault = folder.root / "vault"
+    if not (vault / "vault.db").exists():
+        engine = open_engine(CentreFolder(_centre(folder)).database, 2)
+        name = f"vault-{len(report(engine, 'stations'))}"
+        code = make_code(engine, name, "vault", time.time_ns() // 1_000_000, confirm=False)
+        engine.dispose()
+        join_vault(vault, _centre(folder), url, code)
+        print(
+            "本机保险库已启用，只有它能打开卡密 · a vault on this machine, the only one to open secrets",
+            file=sys.stderr,
+        )
+    return vault
 
 
 def _enrolled(folder: StationFolder, url: str) -> Store:

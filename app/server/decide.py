@@ -63,8 +63,18 @@ def decide(
     return missing
 
 
-def _write(connection: Connection, deciding: Deciding, station_id: str, rows: Sequence[Any]) -> None:
-    signed = [_decision(deciding, station_id, row) for row in rows]
+def review(connection: Connection, deciding: Deciding, station_id: str, card_id: str, duplicate_of: str) -> None:
+    """Send a card to review, whatever was decided of it before: the vault found something."""
+    wanted = and_(card.c.station == station_id, card.c.id == card_id)
+    row = connection.execute(select(card).where(wanted)).first()
+    if row is not None and row.verdict in _RULE:
+        _write(connection, deciding, station_id, [row], duplicate_of)
+
+
+def _write(
+    connection: Connection, deciding: Deciding, station_id: str, rows: Sequence[Any], found: str | None = None
+) -> None:
+    signed = [_decision(deciding, station_id, row, found) for row in rows]
     items = [{"station": station_id, "kind": Decision.TYPE, "text": s.text, "sig": s.sig} for s in signed]
     connection.execute(insert(feed), items)
     decided = update(card).where(and_(card.c.station == station_id, card.c.id == bindparam("which")))
@@ -74,13 +84,15 @@ def _write(connection: Connection, deciding: Deciding, station_id: str, rows: Se
     )
 
 
-def _decision(deciding: Deciding, station_id: str, row: Any) -> Signed:
+def _decision(deciding: Deciding, station_id: str, row: Any, found: str | None) -> Signed:
+    """`found`: the vault found something, "" or what the card is a duplicate of; None: the rule decides."""
     stated = Decision(
         tenant=deciding.tenant,
         station=station_id,
         card_id=row.id,
         event_hash=row.event_hash,
-        verdict=_RULE[row.verdict],
+        verdict=_RULE[row.verdict] if found is None else CardState.REVIEW,
+        duplicate_of=found or "",
         revision=row.revision + 1,
         expires_ms=deciding.now_ms + EXPIRES_MS,
     )

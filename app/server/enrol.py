@@ -31,7 +31,7 @@ from app.wire import (
 )
 
 CODE_LIFE_MS = 15 * 60 * 1000
-ROLES = ("store", "counter", "rehearsal")
+ROLES = ("store", "counter", "rehearsal", "vault")
 
 
 def make_code(engine: Engine, name: str, role: str, now_ms: int, *, confirm: bool = True) -> str:

@@ -4,6 +4,7 @@
     POST /v1/events     a batch of events with their sealed blobs     GET /v1/centre   GET /
     GET  /v1/feed       what is new for a station after a cursor
     …    /v1/objects    footage (app.server.object_routes)
+    …    /v1/vault      sealed numbers and findings (app.server.vault_door)
 
 All but those on the right are signed by the station (app.signing), and their answers by the centre, refusals too.
 Errors are {"code", "detail"}. No 4xx means that an event may be forgotten.
@@ -28,6 +29,7 @@ from app.server.intake import take
 from app.server.object_routes import add_object_routes
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
+from app.server.vault_door import add_vault_routes
 from app.wire import MOST_BYTES, MOST_EVENTS, Enrolment, EventBatch
 
 QueryName = Annotated[str, Query(max_length=128)]
@@ -53,6 +55,7 @@ def make_app(
     app.add_exception_handler(StorageTrouble, desk.storage_failed)
     _add_signed(app, desk)
     add_object_routes(app, desk)
+    add_vault_routes(app, desk)
     _add_open(app, desk)
     return app
 

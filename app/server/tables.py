@@ -157,3 +157,14 @@ checkpoint = Table(
     Column("note", Text, nullable=False),  # C2SP tlog-checkpoint
     Column("at_ms", BigInteger, nullable=False),
 )
+
+finding = Table(
+    "finding",
+    metadata,
+    Column("station", Text, nullable=False),
+    Column("card", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("duplicate_of", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("station", "card"),
+)

@@ -21,11 +21,14 @@ from app.keys import Signer, verifier
 from app.signing import LIFETIME_S, BadSignature, Message, RequestMarks, check_answer, sign_request
 from app.wire import (
     DIGEST_HEADER,
+    Arrivals,
     BatchAnswer,
     Centre,
     Enrolment,
     EnrolmentAnswer,
     EventBatch,
+    Findings,
+    FindingsKept,
     ObjectsAnswer,
     ObjectsWanted,
     Signed,
@@ -131,6 +134,14 @@ class CentreClient:
         content = manifest.model_dump_json().encode()
         path = f"/v1/videos/{recording}"
         return await self._exchange("PUT", path, VideoAnswer, content=content, content_type=_JSON)
+
+    async def arrivals(self) -> Arrivals:
+        """For the vault: cards it has not looked at."""
+        return await self._exchange("GET", "/v1/vault/arrivals", Arrivals)
+
+    async def tell_findings(self, findings: Findings) -> FindingsKept:
+        """For the vault: what it found."""
+        return await self._post("/v1/vault/findings", findings, FindingsKept)
 
     async def centre(self) -> Centre:
         """What there is to pin of a centre."""
