@@ -187,8 +187,11 @@ class KeyFilter(QObject):
 
     def _time_is_up(self) -> None:
         """No further key came in time. If this very timer came late, keys may be queued behind it: look once more."""
-        late = self._clock() - self._last > (FLUSH_MS + 30) / 1000
-        if late and not self._held_up and len(self._strokes) > 1:
+        since = self._clock() - self._last
+        if since < FLUSH_MS / 1000 - 0.002:
+            self._timer.start(FLUSH_MS)  # the clock decides, not the timer
+            return
+        if since > (FLUSH_MS + 30) / 1000 and not self._held_up:
             self._held_up = True
             self._timer.start(15)
             return

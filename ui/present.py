@@ -181,7 +181,7 @@ def banner_of(scene: Scene) -> Banner | None:
 
 
 def _simulated(scene: Scene) -> str:
-    names = scene.around.simulated_devices
+    names = [scene.say(f"strip.device.{role}") for role in scene.around.simulated_devices]
     comma = "、" if scene.language == "zh" else ", "
     return scene.say("strip.simulated", names=comma.join(names)) if names else ""
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from types import TracebackType
 
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from app.core.products import Catalogue
@@ -52,6 +53,7 @@ def run_window(
     """Show the window until it is closed; gives the exit status. Call from the main thread."""
     made = application()
     window = Window(bridge, catalogue, RESOURCES, settings or WindowSettings(), frame_source, open_recording)
+    window.setWindowIcon(QIcon(window.look.icons.pixmap("scan-barcode", 64, window.look.tokens["primary"])))
     hook = CrashHook(window, on_crash)
     before, sys.excepthook = sys.excepthook, hook
     try:

@@ -48,9 +48,12 @@ def quiet_window(
     return window
 
 
-def shoot(window: Window, state: State, around: Surroundings, image: QImage | None = None) -> QImage:
-    """What the window shows in this state."""
+def shoot(window: Window, state: State, around: Surroundings, image: QImage | None = None, key: str = "") -> QImage:
+    """What the window shows in this state, after `key` was pressed if one is named."""
+    window.close_overlays()
     window.show_state(state, around)
+    if key:
+        window.press(key)
     if image is not None:
         window.work.show_image(image)
     QCoreApplication.processEvents()
@@ -103,7 +106,7 @@ def _series(
     for sample in chosen:
         image = picture(sample.picture) or picture("mat")
         path = out / f"{sample.name}-{language}-{theme}-{size[0]}x{size[1]}.png"
-        shoot(window, sample.state, sample.around, image).save(str(path))
+        shoot(window, sample.state, sample.around, image, sample.key).save(str(path))
         paths.append(path)
     window.close()
     window.deleteLater()

@@ -25,7 +25,7 @@ from app.core.events import (
 )
 from app.core.products import Catalogue
 from app.core.readiness import RecMode, Surroundings
-from app.core.states import Counting, Paused, SignedOut, State
+from app.core.states import Faulted, Idle, Paused, SignedOut, State
 from app.frames import HalfFrame
 from ui.bridge import Bridge
 from ui.keys import KeyFilter
@@ -38,7 +38,8 @@ from ui.screens.workbench import Workbench
 from ui.sound import Sounds
 from ui.texts import language_of, say
 from ui.theme import Density, Look, Themes, density_for, palette, style_sheet
-from ui.views import GoState, SignInView, WorkView
+from ui.views import Body, CardBody, CardPrompt, CountBody, GoState, SignInView, WorkView
+from ui.widgets.overlays import TypeWords
 
 FrameSource = Callable[[], HalfFrame | None]
 """Gives a frame newer than the last one it gave, or None."""
@@ -109,10 +110,12 @@ class Window(QMainWindow):
         self._state: State | None = None
         self._around = Surroundings()
         self._player: Player | None = None
+        self._last_recording = ""
         self.keys = KeyFilter(self, prefix=settings.scanner_prefix)
         self._hide_secret = QTimer(self, singleShot=True, interval=_SHOW_SECRET_MS)
         self._hide_secret.timeout.connect(lambda: self._reveal(False))
         self.setMinimumSize(*MINIMUM)
+        self.resize(1440, 900)
         self.density = density_for(self.width(), self.height())
         self._build()
         self._join()
@@ -124,8 +127,10 @@ class Window(QMainWindow):
         self.look: Look = self._themes.look(self.theme, self.density)
         application = QApplication.instance()
         assert isinstance(application, QApplication)
-        application.setPalette(palette(self.look))
-        application.setStyleSheet(style_sheet(self.look))
+        sheet = style_sheet(self.look)
+        if application.styleSheet() != sheet:  # setting it again would polish every widget anew
+            application.setPalette(palette(self.look))
+            application.setStyleSheet(sheet)
         self.sign_in, self.work = SignIn(self.look, self.language), Workbench(self.look)
         self.pages = QStackedWidget()
         self.pages.setObjectName("window")
@@ -170,14 +175,14 @@ class Window(QMainWindow):
         if type(state) is not type(self._state):
             self._left_state(state)
         self._state, self._around = state, around
+        self._last_recording = _recording_of(state) or self._last_recording
         self._sounds.alarm(isinstance(state, Paused) and around.rec.mode is RecMode.CUT)
         self._refresh()
 
     def _left_state(self, state: State) -> None:
         """Another screen: secrets are covered, what was being typed for the old one is dropped."""
         self._reveal(False)
-        if self.work.typing.isVisible():
-            self.work.typing.close_and_forget()
+        self.close_overlays()
         if isinstance(state, SignedOut):
             self.sign_in.clear()
             self.sign_in.number.setFocus()
@@ -262,6 +267,16 @@ class Window(QMainWindow):
         elif not self._taken_over():
             self._act(name)
 
+    def press(self, name: str) -> None:
+        """As if the key of this name had been pressed."""
+        self._pressed(name)
+
+    def close_overlays(self) -> None:
+        """Close what lies over the screen; typed text is forgotten."""
+        self.work.help.hide()
+        if self.work.typing.isVisible():
+            self.work.typing.close_and_forget()
+
     def _act(self, name: str) -> None:
         view = self.view
         if view is None:
@@ -337,19 +352,17 @@ class Window(QMainWindow):
         words |= {"F8": say("key.show", language)} if self.work.cards.prompt.has_secret else {}
         words |= {"F11": say("key.fullscreen", language), "Space": view.go.label, "Esc": say("key.back", language)}
         words |= {"Ctrl L": say("key.language", language), "Ctrl D": say("key.theme", language)}
-        for option in getattr(view.body, "options", ()) or getattr(getattr(view.body, "now", None), "alternatives", ()):
-            words[option.key] = getattr(option, "title", "") or getattr(option, "glyph", "")
+        words |= _choices(view.body)
         self.work.help.open(say("keys.title", language), say("keys.close", language), words)
 
     def _open_typing(self, kind: str) -> None:
         language = self.language
         words = (f"type.{kind}", "type.note", "type.go", "cap.enter")
-        texts = tuple(say(word, language) for word in words)
-        self.work.typing.open(kind, (texts[0], texts[1], texts[2], texts[3]))
+        title, note, go, enter = (say(word, language) for word in words)
+        self.work.typing.open(kind, TypeWords(title, note, go, enter, say("key.back", language)))
 
     def _open_player(self) -> None:
-        recording = self._state.visit.recording_id if isinstance(self._state, Counting) else ""
-        self._player = Player(self.look, self.language, self._open_recording(recording), self)
+        self._player = Player(self.look, self.language, self._open_recording(self._last_recording), self)
         self._player.finished.connect(self._player_closed)
         self._player.show()
         self.keys.watch(self._player)
@@ -378,6 +391,22 @@ class Window(QMainWindow):
         self._frames.stop()
         self._sounds.alarm(False)
         super().closeEvent(event)
+
+
+def _choices(body: Body) -> dict[str, str]:
+    """What the digits choose on this screen."""
+    if isinstance(body, CountBody):
+        return {option.key: option.title for option in body.options}
+    if isinstance(body, CardBody) and isinstance(body.now, CardPrompt):
+        return {way.key: way.glyph for way in body.now.alternatives if way.open}
+    return {}
+
+
+def _recording_of(state: State) -> str:
+    """The recording of the parcel in work, "" when none is open."""
+    if isinstance(state, Paused):
+        return state.back_to.visit.recording_id
+    return "" if isinstance(state, SignedOut | Idle | Faulted) else state.visit.recording_id
 
 
 def _tidy(text: str) -> str:

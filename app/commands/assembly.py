@@ -18,38 +18,37 @@ from app.core.rules import Rules
 from app.eye import codec
 from app.paths import TEMPLATES, StationFolder
 from app.platform import free_bytes
+from app.settings import Settings
 from app.station.clock import Clock, system_clock
 from app.station.filming import Filming
 from app.station.link import ProgramPlan
 from app.station.looking import Looking
 from app.station.perform import Cameras, Hands, Perform
+from app.station.scanning import Scanning
 from app.station.station import Station
 from app.station.tapping import Tapping
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.sync import worker as sync
-from hardware.catalog import open_nfc
+from hardware.catalog import open_nfc, open_scanner
 
 _log = logging.getLogger(__name__)
 _DISK_EVERY_S = 5.0
+_NOT_FITTED = "none:"
+_TYPES_LIKE_A_KEYBOARD = "wedge:"
 _RECORDER_QUIET_S = 5.0
 """The recorder tells its state twice a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class StationPlan:
-    """What a station is made of. Addresses as `hardware.catalog` reads them; `nfc` and `spare` may be "none:"."""
+    """What a station is made of: where it lives, how it is set up, what it knows, where its centre is now."""
 
     folder: StationFolder
-    station_name: str
-    centre_name: str
-    camera: str
-    spare: str
-    nfc: str
-    url: str
+    settings: Settings
     catalogue: Catalogue
+    url: str
     rehearsal: bool
-    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +95,12 @@ def _make(
 ) -> Parts:
     folder = plan.folder
     filming = Filming(program_plan("recorder", folder), station.post, station.adjust, clock)
-    configure = codec.Configure((str(TEMPLATES),), plan.threads, plan.rehearsal)
+    configure = codec.Configure((str(TEMPLATES),), plan.settings.vision.threads, plan.rehearsal)
     looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust)
     listeners = sync.SyncListeners(_sync_shown(station, clock), _cards_changed(station), _crashed(station))
     worker = sync.SyncWorker(sync.SyncPlan(plan.url, recordings=folder.recordings), writer, clock.stamp, listeners)
-    cameras = Cameras(plan.camera, plan.spare if plan.spare != "none:" else "")
+    camera = plan.settings.camera
+    cameras = Cameras(camera.overhead, "" if camera.spare == _NOT_FITTED else camera.spare)
     hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal)
     perform = Perform(hands, station.post, lambda: station.around, play, worker.nudge)
     station.join(perform)
@@ -116,8 +116,14 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     stack.callback(parts.looking.stop, end_program=True)
     parts.sync.start()
     stack.callback(parts.sync.stop)
-    if plan.nfc != "none:":
-        stack.callback(start_tapping(parts, plan.nfc).stop)
+    if plan.settings.nfc.address != _NOT_FITTED:
+        stack.callback(start_tapping(parts, plan.settings.nfc.address).stop)
+    if plan.settings.scanner.address not in (_NOT_FITTED, _TYPES_LIKE_A_KEYBOARD):
+        scanning = Scanning(
+            lambda: open_scanner(plan.settings.scanner.address), parts.station.post, parts.station.adjust
+        )
+        scanning.start()
+        stack.callback(scanning.stop)
     disk = DiskWatch(plan.folder, parts.station.adjust)
     disk.start()
     stack.callback(disk.stop)
@@ -131,12 +137,15 @@ def start_tapping(parts: Parts, address: str) -> Tapping:
 
 
 def _first_facts(plan: StationPlan, around: Surroundings) -> Surroundings:
-    scanner = DeviceFacts(Level.OK, "keyboard", "wedge:")
-    disk = DiskFacts(free_bytes(plan.folder.root))
+    station = plan.settings.station
     return replace(
-        around, station_name=plan.station_name, centre_name=plan.centre_name, rehearsal=plan.rehearsal,
-        scanner=scanner, disk=disk,
-    )  # fmt: skip
+        around,
+        station_name=station.name,
+        centre_name=station.centre,
+        rehearsal=plan.rehearsal,
+        scanner=DeviceFacts(Level.OK, "keyboard", plan.settings.scanner.address),
+        disk=DiskFacts(free_bytes(plan.folder.root)),
+    )
 
 
 def _crashed(station: Station) -> Callable[[Exception], None]:

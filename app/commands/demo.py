@@ -26,6 +26,7 @@ from app.core.errors import Unavailable
 from app.core.parcels import Role
 from app.core.products import Catalogue
 from app.frames import FrameReader
+from app.logs import start_logging
 from app.paths import RESOURCES, TEMPLATES, StationFolder
 from app.platform import boot_id
 from app.server.db import open_engine
@@ -33,9 +34,16 @@ from app.server.embedded import start_server_process, stop_server_process
 from app.server.enrol import make_code
 from app.server.report import report
 from app.server.setup import CentreFolder, init
+from app.settings import RecordingSettings, Settings, StationSettings, load_settings, save_settings
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 
 _TEN_CARDS = RESOURCES / "decks" / "ten_cards.toml"
+_REHEARSAL_SETTINGS = Settings(
+    station=StationSettings(id="rehearsal-03", name="工位 03", centre="华东验卡中心"),
+    recording=RecordingSettings(reserve_mb=4),
+)
+"""A rehearsal reserves little: its disk holds nothing that must not be lost."""
+
 _EYE_READY_S = 60.0
 _SETTLED_S = 60.0
 _KEPT_REHEARSALS = 3
@@ -58,16 +66,15 @@ def run(args: argparse.Namespace) -> int:
     catalogue = Catalogue(load_products(TEMPLATES))
     rehearsal = Rehearsal(folder, footage, folders.read_labels(labels), catalogue, args.out, headless)
     with ExitStack() as stack:
+        settings = _settings(folder)
+        stack.callback(start_logging("station", folder.logs))
         if not folder.database.exists() and not CentreFolder(_centre(folder)).centre.exists():
             init(_centre(folder))
         child, url = start_server_process(_centre(folder))
         stack.callback(stop_server_process, child)
-        store = _opened_store(rehearsal, url)
+        store = _opened_store(rehearsal, settings, url)
         stack.callback(stop_vault, start_vault(_vault(folder, url), url))
-        plan = StationPlan(
-            folder, "工位 03", "华东验卡中心", camera="", spare="none:", nfc="none:", url=url,
-            catalogue=catalogue, rehearsal=True,
-        )  # fmt: skip
+        plan = StationPlan(folder, settings, catalogue, url, rehearsal=True)
         if headless:
             parts = stack.enter_context(joined_station(plan, store, lambda _sound: None))
             return _play_headless(rehearsal, parts, stack)
@@ -84,7 +91,7 @@ def _default_folder(out: Path) -> Path:
     folder = StationFolder(path.resolve())
     if not folder.database.exists():
         return path
-    store = Store.open(folder.database, REHEARSAL_PASSPHRASE)
+    store = Store.open(folder.database, REHEARSAL_PASSPHRASE, reserve_bytes=0)
     unfinished = store.unfinished_parcel()
     store.close()
     if unfinished is None:
@@ -92,13 +99,22 @@ def _default_folder(out: Path) -> Path:
     return path
 
 
-def _opened_store(rehearsal: Rehearsal, url: str) -> Store:
+def _settings(folder: StationFolder) -> Settings:
+    """The rehearsal's settings: its own file, made with the rehearsal and read again after that. Raises BadInput."""
+    if not folder.settings.exists():
+        folder.root.mkdir(parents=True, exist_ok=True)
+        save_settings(folder.settings, _REHEARSAL_SETTINGS)
+    return load_settings(folder.settings)
+
+
+def _opened_store(rehearsal: Rehearsal, settings: Settings, url: str) -> Store:
     """The rehearsal's store: opened if it is there, else enrolled, and given its operators and the deck's parcel."""
     folder = rehearsal.folder
+    reserve_bytes = settings.recording.reserve_mb * 1_000_000
     if folder.database.exists():
-        return Store.open(folder.database, REHEARSAL_PASSPHRASE)
+        return Store.open(folder.database, REHEARSAL_PASSPHRASE, reserve_bytes=reserve_bytes)
     folders.write_mark(folder, folders.Mark(str(rehearsal.footage), boot_id()))
-    store = _enrolled(folder, url)
+    store = _enrolled(folder, settings, url)
     store.add_operator("E10327", "陈敏", Role.CLERK, folders.DEMO_BADGE, Secret("246810"))
     store.add_operator("S20018", "周岚", Role.SUPERVISOR, folders.SUPERVISOR_BADGE, Secret("135790"))
     store.announce_parcels([folders.expected_of(rehearsal.labels, rehearsal.catalogue)])
@@ -121,19 +137,19 @@ def _vault(folder: StationFolder, url: str) -> Path:
     return vault
 
 
-def _enrolled(folder: StationFolder, url: str) -> Store:
+def _enrolled(folder: StationFolder, settings: Settings, url: str) -> Store:
     """Join the embedded centre as any station joins: by a one-time code. Both sides are this program, so nobody has to
     compare the words. Begun again after a crash, the station joins under a new name.
     """
     engine = open_engine(CentreFolder(_centre(folder)).database, 2)
     taken = len(report(engine, "stations"))
-    name = "rehearsal-03" if not taken else f"rehearsal-03-{taken}"
+    name = settings.station.id if not taken else f"{settings.station.id}-{taken}"
     code = make_code(engine, name, "rehearsal", time.time_ns() // 1_000_000, confirm=False)
     engine.dispose()
     applicant = applicant_of(folder, REHEARSAL_PASSPHRASE, code)
     told = join(folder, url, applicant)
     print(f"演练工位已在本机中心登记 · enrolled with the centre on this machine: {told.station}", file=sys.stderr)
-    return make_store(folder, told, REHEARSAL_PASSPHRASE)
+    return make_store(folder, told, REHEARSAL_PASSPHRASE, settings.recording.reserve_mb * 1_000_000)
 
 
 def _play_headless(rehearsal: Rehearsal, parts: Parts, stack: ExitStack) -> int:

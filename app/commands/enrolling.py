@@ -47,7 +47,7 @@ def join(folder: StationFolder, url: str, applicant: Applicant) -> Enrolled:
     return require_active(asyncio.run(ask()))
 
 
-def make_store(folder: StationFolder, told: Enrolled, passphrase: str) -> Store:
+def make_store(folder: StationFolder, told: Enrolled, passphrase: str, reserve_bytes: int = RESERVE_BYTES) -> Store:
     """The station's store with the key that was enrolled; the mark of a rehearsal first."""
     rehearsal = passphrase == REHEARSAL_PASSPHRASE
     if rehearsal and not folder.rehearsal_mark.exists():
@@ -55,10 +55,9 @@ def make_store(folder: StationFolder, told: Enrolled, passphrase: str) -> Store:
     place = folder.root / _ENROLLING
     root = read_key(place, passphrase)
     seed = HKDF(SHA256(), 32, None, b"cardintake station signing key").derive(root)
-    reserve = folders.RESERVE_BYTES if rehearsal else RESERVE_BYTES
     store = Store.create(
         folder.database, passphrase, station_id=told.station, centre=told.centre, rehearsal=rehearsal,
-        signing_seed=seed, reserve_bytes=reserve,
+        signing_seed=seed, reserve_bytes=reserve_bytes,
     )  # fmt: skip
     key_path(place).unlink(missing_ok=True)
     return store

@@ -6,6 +6,7 @@ import argparse
 
 from app.core.errors import BadInput
 from app.paths import StationFolder
+from app.settings import Settings, load_settings
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.store.unlock import ask_passphrase, find_passphrase
 
@@ -29,4 +30,6 @@ def open_station(folder: StationFolder, fd: int | None) -> Store:
     """The store of an enrolled folder. Raises BadInput("folder.not_a_station") and what `Store.open` raises."""
     if not folder.database.exists() and not folder.database.with_suffix(".key").exists():
         raise BadInput("folder.not_a_station", folder.root.name)
-    return Store.open(folder.database, passphrase_of(folder, fd))
+    settings = load_settings(folder.settings) if folder.settings.exists() else Settings()
+    reserve_bytes = settings.recording.reserve_mb * 1_000_000
+    return Store.open(folder.database, passphrase_of(folder, fd), reserve_bytes=reserve_bytes)

@@ -20,8 +20,6 @@ from app.station.autoplay import Script, TrueCard
 
 DEMO_BADGE = "CIB-DEMO7001"
 SUPERVISOR_BADGE = "CIB-DEMO9001"
-RESERVE_BYTES = 4_000_000
-"""A rehearsal reserves little: its disk holds nothing that must not be lost."""
 
 
 @dataclass(frozen=True, slots=True)

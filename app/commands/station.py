@@ -68,8 +68,14 @@ def _enrol(args: argparse.Namespace, folder: StationFolder) -> int:
             if waiting.code != "station.pending" or time.monotonic() > give_up_s:
                 raise
             time.sleep(_LOOK_S)
-    make_store(folder, told, passphrase).close()
-    settings = Settings.model_validate({"station": {"id": _id_of(told.station)}, "server": {"url": args.server}})
+    settings = Settings.model_validate(
+        {
+            "station": {"id": _id_of(told.station)},
+            "server": {"url": args.server},
+            "recording": {"reserve_mb": 4 if applicant.rehearsal else 256},
+        }
+    )
+    make_store(folder, told, passphrase, settings.recording.reserve_mb * 1_000_000).close()
     save_settings(folder.settings, settings)
     _tell({"enrolled": told.station, "role": told.role, "tenant": told.centre.tenant, "words": applicant.words})
     return 0

@@ -119,9 +119,14 @@ class Surroundings:
 
     @property
     def simulated_devices(self) -> tuple[str, ...]:
-        """Names of the devices that are simulated, for the strip."""
-        named = (self.camera, self.spare, self.scanner, self.nfc)
-        return tuple(d.name for d in named if d.simulated and d.level is not Level.NONE)
+        """Which devices are simulated, for the strip: "camera", "spare", "scanner", "nfc"."""
+        fitted: dict[str, CameraFacts | DeviceFacts] = {
+            "camera": self.camera,
+            "spare": self.spare,
+            "scanner": self.scanner,
+            "nfc": self.nfc,
+        }
+        return tuple(role for role, d in fitted.items() if d.simulated and d.level is not Level.NONE)
 
 
 def may_begin_parcel(around: Surroundings) -> tuple[str, ...]:

@@ -142,7 +142,8 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
     pattern = _guess_pattern(spots)
     fused = fuse(_decoded(spots, pattern), pattern)
     # Of an unknown product nobody knows how long the PIN is: without the panel's edges some of it may be covered.
-    return fused if all(look.panel_area is not None for look in looks) else doubt_all(fused)
+    proved = all(look.panel_area is not None and look.pin_proved for look in looks)
+    return fused if proved else doubt_all(fused)
 
 
 def _decoded(spots: Sequence[Spot], pattern: FieldPattern) -> list[Decoded]:

@@ -128,6 +128,11 @@ def below_bars(area: Area, bars: Sequence[Area]) -> bool:
     return False
 
 
+def is_retail_code(glyphs: str) -> bool:
+    """Twelve or thirteen digits without a label are what stands below a retail symbol, not a card number."""
+    return len(glyphs) in (12, 13) and glyphs.isdigit()
+
+
 def _is_sentence(text: str) -> bool:
     """Terms of use speak of the layer too; the words on the layer itself are repeated and nothing else."""
     return bool(re.match(r"\W*\d\W", text)) or bool(re.search(r"[获取登录官网使用请]", text))
@@ -143,7 +148,7 @@ def _may_be_value(line: Line, value: Value) -> bool:
         return False  # a hotline
     # English sentences have small letters; fields are printed in capitals and digits.
     small = sum(c.islower() for c in text[-len(value.glyphs) :])
-    words = len(re.findall(r"[a-zA-Z]{3,}", text))
+    words = len(re.findall(r"[A-Z]?[a-z]{3,}", text))
     return value.foreign <= 0.25 * len(value.glyphs) and small <= 0.3 * len(value.glyphs) and words < 4
 
 

@@ -14,8 +14,19 @@ import numpy as np
 
 from app.core.cards import PanelState
 from app.core.products import Catalogue, Product, normalise_gtin
+from app.vision import third_opinion
 from app.vision.barcode import Hit, blur_along, gtin, read_zbar, read_zxing
-from app.vision.fields import Line, Sorted, Value, find_expiry, find_face_value, row_label, sort_lines, to_area
+from app.vision.fields import (
+    Line,
+    Sorted,
+    Value,
+    find_expiry,
+    find_face_value,
+    is_retail_code,
+    row_label,
+    sort_lines,
+    to_area,
+)
 from app.vision.focus import glare, sharpness
 from app.vision.locate import Located
 from app.vision.panel import Area, Panel, find_panel, judge, prepare
@@ -49,9 +60,9 @@ class Look:
     panel: PanelState = PanelState.NONE
     panel_area: Area | None = None
     number_proved: bool = False
+    pin_proved: bool = False
     bars: tuple[Area, ...] = ()
     expiry: date | None = None
-    expiry_doubt: Colour | None = None
     face_value_yuan: int | None = None
 
 
@@ -126,8 +137,8 @@ class Looker:
             panel=places.panel,
             panel_area=places.panel_area,
             number_proved=places.number_proved,
-            expiry=expiry if doubt is None else None,
-            expiry_doubt=None if doubt is None else cut(card, doubt.box),
+            pin_proved=places.pin_proved,
+            expiry=expiry if doubt is None else _confirmed_date(card, expiry, doubt),
             face_value_yuan=find_face_value(lines, CARD_W),
         )
 
@@ -175,6 +186,7 @@ class Places:
     panel: PanelState
     panel_area: Area | None
     number_proved: bool  # it has a label, stands where the product has it, or the PIN is known to be elsewhere
+    pin_proved: bool  # likewise, the other way round
 
 
 def choose(found: Sorted, lab: Floats, product: Product | None) -> Places:
@@ -195,9 +207,10 @@ def choose(found: Sorted, lab: Floats, product: Product | None) -> Places:
             PanelState.COVERED if any(kind == "pin" for kind, _ in found.labels) or found.covers else PanelState.NONE
         )
     elsewhere = panel is not None or any(kind == "pin" for kind, _ in found.labels)
+    pin_proved = pin is not None and (kinds[id(pin)] == "pin" or product is not None or number is not None)
     proved = number is not None and (kinds[id(number)] == "number" or elsewhere or product is not None)
     pin_area = _area(pin) if pin is None or panel is None else _joined(pin, found.values, panel)
-    return Places(_area(number), pin_area, state, None if panel is None else panel.area, proved)
+    return Places(_area(number), pin_area, state, None if panel is None else panel.area, proved, pin_proved)
 
 
 def _joined(pin: Value, values: Sequence[Value], panel: Panel) -> Area:
@@ -249,6 +262,8 @@ def _pick_number(values: Sequence[Value], kinds: dict[int, str], product: Produc
         points += 2.0 if 13 <= len(value.glyphs) <= 20 and value.digits > 0.7 else -1.0
         if product is not None and product.layout is not None and product.layout.number is not None:
             points += 4.0 * to_area(product.layout.number).share_of(value.area)
+        if not kinds[id(value)] and is_retail_code(value.glyphs):
+            points -= 4.0
         return points + 0.5 * value.line.read.score
 
     best = max(values, key=score, default=None)
@@ -272,6 +287,13 @@ def _panel_without_text(found: Sorted, lab: Floats, product: Product | None) -> 
     return None
 
 
+def _confirmed_date(card: Colour, day: date | None, line: Line) -> date | None:
+    """A doubtful date, if Tesseract reads the same one."""
+    if day is None or not third_opinion.agrees_on_date(cut(card, line.box, 0.1), day):
+        return None
+    return day
+
+
 def _within(area: Area, panel: Area | None) -> tuple[float, float]:
     """A PIN may reach as far as its panel."""
     if panel is None:
@@ -291,9 +313,10 @@ def read_card_codes(raw: Gray, card: Gray) -> tuple[Hit, ...]:
 
 def _bars(hits: Sequence[Hit], card: Gray) -> tuple[Area, ...]:
     """Where linear symbols stand on the card: as decoded, and as stripes that look like bars."""
-    areas = [_bounds(h.corners) for h in hits if h.source.split()[1].startswith("card") and h.format != "QR"]
-    regions = [r for r in bar_regions(card) if not any(r.share_of(a) > 0.7 for a in areas)]
-    return (*areas, *regions)
+    on_card = [h for h in hits if h.source.split()[1].startswith("card")]
+    known = [_bounds(h.corners) for h in on_card]
+    regions = [r for r in bar_regions(card) if not any(r.share_of(a) > 0.4 for a in known)]
+    return (*(_bounds(h.corners) for h in on_card if h.format != "QR"), *regions)
 
 
 def _bounds(corners: Corners) -> Area:

@@ -95,8 +95,18 @@ def _between(lab: Floats, pair: tuple[_Edge, _Edge], x0: float, x1: float) -> Pa
     """The panel whose top and bottom are known: its nearest straight side edges beyond the text."""
     top, bottom = pair
     columns = _across(lab, top.at + 2, bottom.at - 2, upright=True)
-    left = _side(_edges(columns, x0 - 30 * _MM, x0 + 0.5 * _MM), top.step, last=True)
-    right = _side(_edges(columns, x1 - 0.5 * _MM, x1 + 55 * _MM), -top.step, last=False)
+    lefts = [
+        e
+        for e in _edges(columns, x0 - 30 * _MM, x0 + 0.5 * _MM)
+        if not _goes_on(lab, top, e.at - 1.1 * _MM, e.at - 0.4 * _MM)
+    ]
+    rights = [
+        e
+        for e in _edges(columns, x1 - 0.5 * _MM, x1 + 55 * _MM)
+        if not _goes_on(lab, top, e.at + 0.4 * _MM, e.at + 1.1 * _MM)
+    ]
+    left = _side(lefts, top.step, last=True)
+    right = _side(rights, -top.step, last=False)
     if left is None or right is None or not 12 * _MM < right.at - left.at < 80 * _MM:
         return None
     support = (top.support + bottom.support + left.support + right.support) / 4
@@ -150,6 +160,16 @@ def _pair(tops: list[_Edge], bottoms: list[_Edge], mid: float) -> tuple[_Edge, _
     return best
 
 
+def _goes_on(lab: Floats, top: _Edge, low: float, high: float) -> bool:
+    """Whether the panel's top edge runs on over these columns: then a step there is the rim of scratching, no end."""
+    first, last = int(max(0, low)), int(min(lab.shape[1], high))
+    row = int(top.at)
+    if last - first < 4 or row < 3 or row > len(lab) - 4:
+        return False
+    step = np.median(lab[row + 2, first:last] - lab[row - 2, first:last], axis=0)
+    return float(step @ top.step) > 0.5 * float(top.step @ top.step)
+
+
 def _side(edges: list[_Edge], step: Floats, last: bool) -> _Edge | None:
     """The edge nearest to the text that changes colours as the top does, about as strongly, from rim to rim."""
     size = float(np.linalg.norm(step))
@@ -169,7 +189,7 @@ def _alike(one: Floats, other: Floats) -> float:
 def judge(lab: Floats, panel: Panel, text: Area | None, pitch: float) -> PanelState:
     """How far the panel is open. `text`: the ink of the PIN as seen, None when none was; `pitch` pixels a character."""
     if text is None:
-        return PanelState.COVERED if _is_uniform(lab, panel.area) else PanelState.OPEN
+        return _state_of_share(_open_share(lab, panel.area))
     gaps = (max(0.0, text.x - panel.area.x), max(0.0, panel.area.right - text.right))
     if (max(gaps) - min(gaps)) / max(1.0, pitch) < _HIDDEN:
         return PanelState.OPEN
@@ -195,12 +215,22 @@ def _is_base(lab: Floats, panel: Area, text: Area, end: Area) -> bool:
     return float(np.linalg.norm(beside - paper)) < 0.6 * float(np.linalg.norm(beside - layer))
 
 
-def _is_uniform(lab: Floats, panel: Area) -> bool:
-    """Whether the middle of the panel looks like its rims: nothing was scratched away."""
+def _state_of_share(share: float) -> PanelState:
+    if share < 0.08:
+        return PanelState.COVERED
+    return PanelState.OPEN if share > 0.8 else PanelState.PARTIAL
+
+
+def _open_share(lab: Floats, panel: Area) -> float:
+    """Share of the panel's length in which its middle looks otherwise than its rims: there something was scratched."""
     rim = np.concatenate([_pixels(lab, a) for a in _rims(panel)])
-    middle = _pixels(lab, Area(panel.x + 0.1 * panel.w, panel.y + 0.35 * panel.h, 0.8 * panel.w, 0.3 * panel.h))
-    spread = float(np.linalg.norm(rim.std(axis=0)))
-    return float(np.linalg.norm(np.median(middle, axis=0) - np.median(rim, axis=0))) < max(8.0, 1.2 * spread)
+    layer = np.median(rim, axis=0)
+    limit = max(9.0, 2.0 * float(np.linalg.norm(rim.std(axis=0))))
+    pieces = 24
+    width = 0.92 * panel.w / pieces
+    starts = [panel.x + 0.04 * panel.w + i * width for i in range(pieces)]
+    middles = [_pixels(lab, Area(x, panel.y + 0.32 * panel.h, width, 0.36 * panel.h)) for x in starts]
+    return float(np.mean([(np.linalg.norm(m - layer, axis=1) > limit).mean() > 0.5 for m in middles]))
 
 
 def _rims(panel: Area) -> tuple[Area, Area]:

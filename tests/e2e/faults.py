@@ -10,13 +10,13 @@ import json
 import random
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from app.server.embedded import start_server_process, stop_server_process
+from app.store.results import RetryState
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.store.verify import verify_audit
 from app.sync.footage import chunks_of
@@ -24,6 +24,7 @@ from tests.e2e.faulty_line import FaultyLine
 
 PROGRAM = (sys.executable, "-m", "app")
 _AGAIN = 40
+_SLOW_S = 120.0
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Run:
         self.saved: list[str] = []
         self.outcome = Outcome()
         call("serve", "--init", "--data", str(self.centre))
-        self.server, self.url = start_server_process(self.centre)
+        self.server, self.url = start_server_process(self.centre, timeout_s=_SLOW_S)
         self.port = int(self.url.rsplit(":", 1)[1])
         self.line = FaultyLine(self.port, seed)
         code = json.loads(call("centre", "code", "st-1", "--no-confirm", "--data", str(self.centre)))["code"]
@@ -77,43 +78,56 @@ class Run:
         return self.outcome
 
     def _capture(self, number: int) -> None:
+        """The first capture ends by itself, with footage; later ones are killed after some card."""
         film = ["--video-mb", "3"] if number == 0 else []
-        kill_s = self.chance.uniform(0.5, 3.0) if number else 60.0
         child = start("station", "capture", "--data", str(self.station), "--cards", "25", *film)
-        self._kill_after(child, kill_s, "capture")
-        told, _ = child.communicate()
-        self.saved += [line.split()[1] for line in told.decode().splitlines() if line.startswith("saved ")]
+        assert child.stdout is not None
+        last = self.chance.randrange(1, 25) if number else 1000
+        for line in child.stdout:
+            if not line.startswith(b"saved "):
+                continue
+            self.saved.append(line.decode().split()[1])
+            last -= 1
+            if last == 0:
+                self._kill(child, "capture")
+        child.stdout.close()
+        child.wait()
 
     def _sync(self) -> None:
+        """Killed some time after it began to speak with the centre, now and then the server too."""
+        self._forget_waits()
         child = start("station", "sync", "--data", str(self.station), "--server", self.line.url, "--until-idle")
-        self._kill_after(child, self.chance.uniform(1.0, 4.0), "sync")
-        if self.chance.random() < 0.4:
-            time.sleep(self.chance.uniform(0.8, 1.5))
+        assert child.stdout is not None
+        child.stdout.readline()
+        time.sleep(self.chance.uniform(0.0, 1.5))
+        if self.chance.random() < 0.5:
             self._restart_server()
-        child.communicate()
+            time.sleep(self.chance.uniform(0.0, 1.0))
+        self._kill(child, "sync")
+        child.wait()
+        child.stdout.close()
 
-    def _kill_after(self, child: subprocess.Popen[bytes], seconds: float, name: str) -> None:
-        def kill() -> None:
-            if child.poll() is None:
-                child.kill()
-                self.outcome.kills[name] = self.outcome.kills.get(name, 0) + 1
+    def _kill(self, child: subprocess.Popen[bytes], name: str) -> None:
+        if child.poll() is None:
+            child.kill()
+            self.outcome.kills[name] = self.outcome.kills.get(name, 0) + 1
 
-        timer = threading.Timer(seconds, kill)
-        timer.daemon = True
-        timer.start()
+    def _forget_waits(self) -> None:
+        """What the retries wrote down is not sat out here."""
+        store = Store.open(self.station / "station.db", REHEARSAL_PASSPHRASE, reserve_bytes=0)
+        for lane in ("centre", "footage"):
+            store.save_retry(RetryState(), lane)
+        store.close()
 
     def _restart_server(self) -> None:
         self.server.kill()
         stop_server_process(self.server)
         self.outcome.kills["server"] = self.outcome.kills.get("server", 0) + 1
-        self.server, _ = start_server_process(self.centre, self.port)
+        self.server, _ = start_server_process(self.centre, self.port, timeout_s=_SLOW_S)
 
     def _finish(self) -> None:
-        """Until footage and events are there; a wait that the retries wrote down is not sat out."""
-        store = Store.open(self.station / "station.db", REHEARSAL_PASSPHRASE, reserve_bytes=0)
-        for lane in ("centre", "footage"):
-            store.save_retry(type(store.retry_state())(), lane)
-        store.close()
+        """Until footage and events are there."""
+        self._forget_waits()
         for _ in range(_AGAIN):
             call("station", "sync", "--data", str(self.station), "--until-idle")
             store = Store.open(self.station / "station.db", REHEARSAL_PASSPHRASE, reserve_bytes=0)
@@ -150,8 +164,9 @@ class Run:
 
 
 def start(*words: str) -> subprocess.Popen[bytes]:
+    """Both outputs in one pipe; there is little of either."""
     return subprocess.Popen(
-        [*PROGRAM, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [*PROGRAM, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
 
 

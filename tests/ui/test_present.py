@@ -129,7 +129,7 @@ def test_recording_of_a_rehearsal_never_looks_like_evidence() -> None:
     assert rehearsal.top.rec.mode is RecMode.TRAINING
     assert rehearsal.banner is not None
     assert rehearsal.banner.tone is Tone.TRAIN
-    assert "演练相机" in rehearsal.banner.detail
+    assert "俯拍相机" in rehearsal.banner.detail
 
 
 def test_simulated_device_outside_a_rehearsal_is_marked_too() -> None:

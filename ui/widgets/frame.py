@@ -52,7 +52,7 @@ class Rail(Painted):
     def _item(self, ink: Ink, rect: QRectF, item: NavItem, train: bool = False) -> None:
         if item.selected:
             ink.box(rect, fill="primaryTint", radius=8)
-        colour = "primary" if item.selected else "train" if train else "text2" if item.live else "text3"
+        colour = "primary" if item.selected else "text3" if not item.live else "train" if train else "text2"
         top = rect.y() + (rect.height() - ink.px(24 + 4 + 20)) / 2
         ink.icon(rect.center().x() - ink.px(12), top, item.icon, 24, colour)
         word = QRectF(rect.x(), top + ink.px(28), rect.width(), ink.px(20))

@@ -5,6 +5,8 @@ A scrim darkens what is behind; the top bar with the REC block is never covered.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from PySide6.QtCore import QEvent, QObject, QRectF, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QLineEdit, QWidget
@@ -12,7 +14,7 @@ from PySide6.QtWidgets import QLineEdit, QWidget
 from ui.theme import Look
 from ui.views import DialogView, GoKey, GoState, KeyLabel
 from ui.widgets.buttons import BlueKey, KeyButton
-from ui.widgets.ink import Ink, Painted, cap_size
+from ui.widgets.ink import Ink, Painted
 from ui.widgets.options import draw_option
 
 
@@ -198,14 +200,24 @@ class KeysOverlay(Overlay):
             ink.wrapped(room, word, 14, colour="text", leading=1.25)
 
 
+@dataclass(frozen=True, slots=True)
+class TypeWords:
+    """The words of the typing dialog: title, note, label and cap of the blue key, what Esc does."""
+
+    title: str
+    note: str
+    go: str
+    cap: str
+    back: str
+
+
 class TypeDialog(Overlay):
     """Typing by hand (F6). The text goes out on Enter; Esc closes and forgets it."""
 
     def __init__(self, look: Look, parent: QWidget) -> None:
         super().__init__(look, parent, 560, 250)
         self.kind = ""
-        self._title = ""
-        self._note = ""
+        self._words = TypeWords("", "", "", "", "")
         self.field = QLineEdit(self)
         self.field.setInputMethodHints(
             Qt.InputMethodHint.ImhLatinOnly
@@ -215,14 +227,13 @@ class TypeDialog(Overlay):
         self.field.setAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled, False)
         self.go = BlueKey(look, self, wide=False)
 
-    def open(self, kind: str, words: tuple[str, str, str, str]) -> None:
-        """`words`: title, note, label of the blue key, its cap."""
-        self.kind = kind
-        self._title, self._note = words[0], words[1]
-        self.go.show_view(GoKey(GoState.READY, words[3], words[2], "arrow-right", enter=True))
+    def open(self, kind: str, words: TypeWords) -> None:
+        """Ask for `kind` ("waybill", "number", "pin"); the field is empty and has the focus."""
+        self.kind, self._words = kind, words
+        self.go.show_view(GoKey(GoState.READY, words.cap, words.go, "arrow-right", enter=True))
         self.field.clear()
         self.field.setMaxLength(40)
-        self.field.setAccessibleName(self._title)
+        self.field.setAccessibleName(words.title)
         self.place()
         self.show()
         self.raise_()
@@ -244,15 +255,14 @@ class TypeDialog(Overlay):
 
     def draw_card(self, ink: Ink, card: QRectF) -> None:
         px = ink.px
-        ink.text(
-            QRectF(card.x() + px(28), card.y() + px(20), card.width() - px(56), px(36)), self._title, 26, weight=700
-        )
+        head = QRectF(card.x() + px(28), card.y() + px(20), card.width() - px(56), px(36))
+        ink.text(head, self._words.title, 26, weight=700)
         frame = QRectF(card.x() + px(28), card.y() + px(72), card.width() - px(56), px(48))
         ink.box(frame, fill="panel", line="focus", width=2, radius=6)
-        ink.text(QRectF(frame.x(), frame.bottom() + px(8), frame.width(), px(22)), self._note, 16, colour="text2")
-        esc = cap_size(self.look, "Esc")
-        ink.cap(card.x() + px(28), card.bottom() - px(48), "Esc")
-        self.marks["esc"] = QRectF(card.x() + px(28), card.bottom() - px(63), esc.width(), esc.height())
+        ink.text(QRectF(frame.x(), frame.bottom() + px(8), frame.width(), px(22)), self._words.note, 16, colour="text2")
+        cap = ink.cap(card.x() + px(28), card.bottom() - px(48), "Esc")
+        back = QRectF(cap.right() + px(10), card.bottom() - px(63), px(120), px(30))
+        ink.text(back, self._words.back, 16)
 
 
 def latin_only(field: QLineEdit) -> None:

@@ -1,0 +1,98 @@
+"""Pictures in, answers out: right or null, and a clear word for files that are no pictures."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from app.core.products import Catalogue
+from app.eye import oneshot
+from app.eye.oneshot import read_file, read_picture, run_read
+from app.rehearsal.pictures import render_card_picture
+from app.vision import models
+from app.vision.look import Looker
+
+KEYS = {"file", "barcodes", "gtin", "number", "pin", "pin_state", "expiry", "face_value", "quad", "confidence", "ms"}
+
+
+@pytest.mark.parametrize("seed", [611, 612, 613, 614])
+def test_an_easy_card_is_read_right_or_not_at_all(looker: Looker, seed: int) -> None:
+    picture, labels = render_card_picture(seed, "easy")
+    answer = read_picture(np.ascontiguousarray(picture), looker, Catalogue())
+    for field in ("number", "pin", "expiry", "face_value"):
+        assert answer[field] in (labels[field], None), field
+    assert answer["gtin"] in ((labels["gtin"] or "").zfill(14), None)
+    assert answer["number"] == labels["number"]
+
+
+@pytest.mark.parametrize("state", ["covered", "partial"])
+def test_a_covered_pin_is_no_pin(looker: Looker, state: str) -> None:
+    picture, _ = render_card_picture(640, "easy", state)
+    answer = read_picture(np.ascontiguousarray(picture), looker, Catalogue())
+    assert answer["pin"] is None
+    assert answer["pin_state"] != "open"
+
+
+def test_a_card_upside_down_reads_the_same(looker: Looker) -> None:
+    picture, labels = render_card_picture(611, "easy")
+    answer = read_picture(np.ascontiguousarray(picture[::-1, ::-1]), looker, Catalogue())
+    assert answer["number"] == labels["number"]
+    height, width = picture.shape[:2]
+    top_left = np.array(answer["quad"][0])
+    assert np.abs(top_left - (width - labels["card_quad"][0][0], height - labels["card_quad"][0][1])).max() < 12
+
+
+def test_an_empty_mat_gives_nulls(looker: Looker) -> None:
+    answer = read_picture(np.full((720, 1280, 3), 80, np.uint8), looker, Catalogue())
+    assert answer["quad"] is None
+    assert [answer[k] for k in ("gtin", "number", "pin", "expiry", "face_value")] == [None] * 5
+
+
+def test_the_answer_has_the_agreed_keys(looker: Looker, tmp_path: Path) -> None:
+    file = tmp_path / "mat.png"
+    cv2.imwrite(str(file), np.full((720, 1280, 3), 80, np.uint8))
+    assert set(read_file(file, looker, Catalogue())) == KEYS
+
+
+def test_bad_files_are_named_and_the_others_read(
+    tmp_path: Path, looker: Looker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oneshot, "make_looker", lambda *_: looker)
+    good = tmp_path / "good.png"
+    cv2.imwrite(str(good), np.full((720, 1280, 3), 80, np.uint8))
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "words.jpg").write_text("not a picture")
+    (tmp_path / "half.png").write_bytes(good.read_bytes()[:60])
+    names = ["words.jpg", "empty.png", "half.png", "gone.png", "good.png"]
+    out, err = io.StringIO(), io.StringIO()
+    status = run_read([tmp_path / n for n in names], Catalogue(), out, err)
+    answers = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert status == 2
+    assert [a["file"] for a in answers] == names
+    assert [a.get("error", {}).get("code") for a in answers] == [
+        "input.not_an_image",
+        "input.empty",
+        "input.not_an_image",
+        "input.missing",
+        None,
+    ]
+    assert "gone.png" in err.getvalue()
+
+
+def test_a_missing_model_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.vision.recognise.models_folder", lambda: tmp_path)
+    out, err = io.StringIO(), io.StringIO()
+    assert run_read([], Catalogue(), out, err) == 2
+    assert "reading.model_missing" in err.getvalue()
+
+
+def test_a_broken_model_is_said(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"no model")
+    with pytest.raises(models.BadInput) as caught:
+        models.load_model(tmp_path / "model.onnx")
+    assert caught.value.code == "reading.model_missing"

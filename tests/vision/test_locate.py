@@ -1,0 +1,80 @@
+"""The card is found on rendered mats, two are told from one, and nothing is found where nothing lies."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from app.rehearsal.pictures import render_card_picture
+from app.vision.locate import Found, locate, overlap
+from app.vision.rectify import rectify, to_frame
+
+
+def mat(seed: int = 1) -> np.ndarray:
+    """A plain dark mat with camera noise, 1280 x 720."""
+    noise = np.random.default_rng(seed).normal(0, 3, (720, 1280, 3))
+    return np.clip(np.array([58, 66, 60]) + noise, 0, 255).astype(np.uint8)
+
+
+def with_card(picture: np.ndarray, centre: tuple[float, float], width: float, turn_deg: float) -> np.ndarray:
+    """A light ID-1 card drawn on the picture; its corners clockwise from the top left."""
+    height = width / 1.586
+    corners = cv2.boxPoints(((centre[0], centre[1]), (width, height), turn_deg)).astype(np.float32)
+    cv2.fillConvexPoly(picture, np.round(corners).astype(np.int32), (214, 222, 226), cv2.LINE_AA)
+    return corners
+
+
+def test_rendered_cards_are_found() -> None:
+    overlaps = []
+    for seed in (801, 802, 803):
+        for tier in ("easy", "typical"):
+            picture, labels = render_card_picture(seed, tier)
+            located = locate(np.ascontiguousarray(picture))
+            assert located.corners is not None
+            overlaps.append(overlap(np.array(labels["card_quad"], np.float32), located.corners))
+    assert min(overlaps) > 0.92  # a magnetic stripe near the edge may be taken for it
+    assert np.median(overlaps) > 0.98
+
+
+@pytest.mark.parametrize("turn_deg", [0, 12, -31, 78])
+def test_a_drawn_card_is_found_at_any_turn(turn_deg: float) -> None:
+    picture = mat()
+    corners = with_card(picture, (640, 360), 560, turn_deg)
+    located = locate(picture)
+    assert located.found is Found.ONE
+    assert located.corners is not None
+    assert overlap(corners, located.corners) > 0.98
+
+
+def test_an_empty_mat_holds_no_card() -> None:
+    assert locate(mat()).found is Found.NONE
+
+
+def test_two_cards_are_two() -> None:
+    picture = mat()
+    with_card(picture, (330, 350), 480, 4)
+    with_card(picture, (950, 380), 480, -6)
+    assert locate(picture).found is Found.TWO
+
+
+def test_a_small_card_is_too_far() -> None:
+    picture = mat()
+    with_card(picture, (640, 360), 190, 8)
+    assert locate(picture).found is Found.TOO_FAR
+
+
+def test_a_card_over_the_edge_is_cut_off() -> None:
+    picture = mat()
+    with_card(picture, (1130, 360), 620, 0)
+    assert locate(picture).found in (Found.CUT_OFF, Found.NONE)
+
+
+def test_points_of_the_card_go_back_to_the_frame() -> None:
+    picture = mat()
+    with_card(picture, (640, 360), 560, 12)
+    located = locate(picture)
+    assert located.corners is not None
+    card = rectify(picture, located.corners)
+    back = to_frame(located.corners, np.array([[0, 0], [card.shape[1], 0]], np.float32))
+    assert np.abs(back - located.corners[:2]).max() < 0.5
