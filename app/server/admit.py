@@ -40,7 +40,7 @@ def identify(centre: OpenCentre, caller: Caller, now_ms: int) -> Row[Any]:
         raise Refusal("auth.signature", 401)
     if row.state == "pending":
         raise Refusal("station.pending", 403)
-    if row.rehearsal and not _is_loopback(caller.host):
+    if row.rehearsal and not is_loopback(caller.host):
         raise Refusal("station.loopback_only", 403)
     if not in_time(caller.signature.marks, now_ms // 1000):
         raise Refusal("auth.clock", 401)
@@ -57,7 +57,8 @@ def spend_nonce(connection: Connection, caller: Caller, now_ms: int) -> None:
         raise Refusal("auth.replay", 401)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address is of this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

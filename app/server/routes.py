@@ -27,6 +27,7 @@ from app.server.decide import read_feed
 from app.server.enrol import enrol
 from app.server.intake import take
 from app.server.object_routes import add_object_routes
+from app.server.page import add_page
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.vault_door import add_vault_routes
@@ -56,6 +57,7 @@ def make_app(
     _add_signed(app, desk)
     add_object_routes(app, desk)
     add_vault_routes(app, desk)
+    add_page(app, desk)
     _add_open(app, desk)
     return app
 
