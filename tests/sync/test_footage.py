@@ -202,4 +202,4 @@ def test_the_worker_brings_footage(party: Any, filmed: Path) -> None:
     party.keep()
     worker.nudge()
     assert done.wait(20)
-    assert worker.stop()
+    assert worker.stop(20)
