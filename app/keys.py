@@ -1,10 +1,12 @@
-"""Ed25519 signing keys as raw 32-byte seeds and public keys (RFC 8032), for station, server and tenant root."""
+"""Keys: Ed25519 for signing (raw 32-byte seeds, RFC 8032), and what an enrolment code stands for."""
 
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Callable
 
+from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -50,3 +52,33 @@ def verifier(public_key: bytes) -> Verify:
 def key_id(public_key: bytes) -> str:
     """The name of a public key of any kind: the first 16 hex digits of its SHA-256."""
     return hashlib.sha256(public_key).hexdigest()[:16]
+
+
+_CODE_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: no I, L, O, U."""
+
+_CODE_LENGTH = 10
+_CONSONANTS, _VOWELS = "bdfghjklmnprstvz", "aiou"
+
+
+def new_code() -> str:
+    """A fresh enrolment code of 50 random bits, as it is read out: XXXXX-XXXXX."""
+    code = "".join(secrets.choice(_CODE_LETTERS) for _ in range(_CODE_LENGTH))
+    return f"{code[:5]}-{code[5:]}"
+
+
+def code_key(code: str) -> bytes:
+    """The 32-byte key that an enrolment code stands for (Argon2id, 19 MiB, 2 passes); case and dashes do not matter."""
+    plain = code.upper().translate(str.maketrans("OIL", "011", "- ")).encode()
+    return hash_secret_raw(plain, b"cardintake enrolment", 2, 19456, parallelism=1, hash_len=32, type=Type.ID)
+
+
+def six_words(public_key: bytes) -> str:
+    """96 bits of a key's SHA-256 as six words that can be read out (proquints: consonants and vowels in turn)."""
+    digest = hashlib.sha256(public_key).digest()
+    return " ".join(_word(int.from_bytes(digest[i : i + 2])) for i in range(0, 12, 2))
+
+
+def _word(bits: int) -> str:
+    letters = ((_CONSONANTS, 12), (_VOWELS, 10), (_CONSONANTS, 6), (_VOWELS, 4), (_CONSONANTS, 0))
+    return "".join(alphabet[bits >> shift & len(alphabet) - 1] for alphabet, shift in letters)

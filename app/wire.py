@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from app.core.audit import SignedEvent, canonical
 from app.core.cards import CardState
 from app.core.errors import EvidenceTrouble
-from app.keys import Signer, Verify, key_id, verifier
+from app.keys import Verify, key_id, verifier
 
 MOST_EVENTS = 500
 MOST_BYTES = 1 << 20
 """The centre's limits for the events of one batch: their number and the sum of their bytes."""
+
+MOST_CHUNK = 32 << 20
+"""Bytes of one chunk of footage."""
 
 DIGEST_HEADER = "Content-Digest"
 
@@ -96,8 +100,10 @@ class Centre(WireModel):
     tenant: Name
     salt: Hex64  # of the tenant-wide slow hash of card numbers
     root_key: Hex64  # Ed25519, offline; signs vault keys
-    server_key: Hex64  # Ed25519; signs receipts, feed pages, decisions
+    server_key: Hex64  # Ed25519; signs receipts, feed pages, decisions, answers
     vault: Signed  # VaultCertificate
+    base_url: Annotated[str, StringConstraints(max_length=200)] = "https://centre.invalid"
+    """What requests are signed for, whatever address leads there."""
 
     def vault_certificate(self) -> VaultCertificate:
         """The vault key, when the tenant root signed it. Raises EvidenceTrouble("sync.untrusted_answer")."""
@@ -107,19 +113,43 @@ class Centre(WireModel):
         return stated
 
 
-class Introduction(Statement):
-    """A rehearsal station names its public key; signed by that key, so that nobody registers another's."""
+class EnrolRequest(Statement):
+    """A station asks to join: its fresh key, signed by that key. `host` is shown to who confirms."""
 
-    TYPE = "introduction"
+    TYPE = "enrol"
+    public_key: Hex64
+    rehearsal: bool
+    host: Name
+
+
+class Enrolment(WireModel):
+    """The request and the proof that its sender knows the code: HMAC-SHA-256 over the text, keyed by the code."""
+
+    request: Signed
+    proof: Base64Bytes
+
+
+class Enrolled(Statement):
+    """The centre's answer: who the station is from now on, and what to pin. `pending`: somebody has to confirm."""
+
+    TYPE = "enrolled"
     station: Name
     public_key: Hex64
-    rehearsal: Literal[True]
+    role: Name
+    state: Literal["pending", "active"]
+    centre: Centre
 
 
-def introduce(station: str, signer: Signer) -> Signed:
-    """The introduction of a rehearsal station, signed by itself."""
-    stated = Introduction(station=station, public_key=signer.public_key.hex(), rehearsal=True)
-    return sign_statement(stated, signer.sign)
+class EnrolmentAnswer(WireModel):
+    """The answer signed by the server key, and the proof that the centre knows the code too."""
+
+    enrolled: Signed
+    proof: Base64Bytes
+
+
+def enrolment_proof(key: bytes, side: Literal["station", "centre"], text: str) -> bytes:
+    """The proof of one side, 32 bytes; `key` is what the code stands for (`app.keys.code_key`)."""
+    return hmac.digest(key, f"{side} {text}".encode(), "sha256")
 
 
 class WireEvent(WireModel):
@@ -200,6 +230,7 @@ class Decision(Statement):
     verdict: CardState
     revision: int
     expires_ms: int
+    duplicate_of: str = ""  # "STATION/CARD" that had the number first
 
 
 class FeedPage(Statement):
@@ -212,6 +243,140 @@ class FeedPage(Statement):
     items: tuple[Signed, ...]
     more: bool
     server_time_ms: int
+
+
+class ObjectSize(WireModel):
+    """An encrypted chunk: the SHA-256 of its bytes is its name."""
+
+    oid: Hex64
+    size: Annotated[int, Field(ge=1, le=MOST_CHUNK)]
+
+
+class ObjectsWanted(WireModel):
+    """Which of these the centre lacks? Shaped like the batch call of Git LFS."""
+
+    operation: Literal["upload"] = "upload"
+    objects: Annotated[tuple[ObjectSize, ...], Field(max_length=1000)]
+
+
+class Transfer(WireModel):
+    """Where the bytes go: a path of the centre, or a whole URL that holds for `expires_in` seconds."""
+
+    href: str
+    header: dict[str, str] = {}
+    expires_in: int = 900
+
+
+class ObjectPlace(ObjectSize):
+    """What to do for one chunk; no actions: the centre has it."""
+
+    actions: dict[Literal["upload", "verify"], Transfer] = {}
+
+
+class ObjectsAnswer(WireModel):
+    """A place for each chunk that was asked for."""
+
+    transfer: Literal["basic"] = "basic"
+    objects: tuple[ObjectPlace, ...]
+
+
+class StoredObject(WireModel):
+    """The chunk is on the centre's disk and its bytes were hashed."""
+
+    oid: Hex64
+
+
+class Piece(ObjectSize):
+    """One chunk in its place: a run of whole encrypted fragments of `file`, from byte `offset`."""
+
+    file: Name
+    offset: int
+
+
+class VideoManifest(Statement):
+    """A recording as its chunks, in order. `key` is the recording's key, sealed to the vault."""
+
+    TYPE = "video"
+    station: Name
+    recording: Name
+    final_hash: str
+    pieces: tuple[Piece, ...]
+    key: Base64Bytes
+
+
+class Durable(Statement):
+    """Every chunk of the recording lies at the centre, verified. Only this lets the station delete its footage."""
+
+    TYPE = "durable"
+    station: Name
+    recording: Name
+    final_hash: str
+    pieces_hash: Hex64
+    bytes: int
+    server_time_ms: int
+    epoch: Name
+
+
+class VideoAnswer(WireModel):
+    """Either what is missing still, or the statement that all of it is there."""
+
+    missing: tuple[Hex64, ...] = ()
+    durable: Signed | None = None
+
+
+class Arrival(WireModel):
+    """A card whose sealed number has come in, for the vault."""
+
+    station: Name
+    card: Name
+    number: Base64Bytes
+
+
+class Arrivals(WireModel):
+    """Cards that the vault has not looked at, the earliest first."""
+
+    cards: tuple[Arrival, ...]
+
+
+class Finding(WireModel):
+    """What the vault found. `code`: "" the first of its number, duplicate (of the card named), not-openable."""
+
+    station: Name
+    card: Name
+    code: Literal["", "duplicate", "not-openable"] = ""
+    of_station: str = ""
+    of_card: str = ""
+
+
+class Findings(WireModel):
+    """What the vault found of several cards."""
+
+    findings: Annotated[tuple[Finding, ...], Field(max_length=1000)]
+
+
+class FindingsKept(WireModel):
+    """How many findings were new to the centre."""
+
+    kept: int
+
+
+class RevealRequest(Statement):
+    """A person asks the vault to show one secret. `to_key`: a one-time X25519 key."""
+
+    TYPE = "reveal"
+    tenant: Name
+    station: Name
+    card: Name
+    field: Literal["number", "pin"]
+    reason: Annotated[str, StringConstraints(max_length=400)]
+    to_key: Hex64
+    made_ms: int
+
+
+def hash_of_pieces(pieces: Iterable[Piece]) -> str:
+    """What names a list of chunks in its order."""
+    rows = [[piece.oid, piece.size, piece.file, piece.offset] for piece in pieces]
+    return hashlib.sha256(canonical(rows)).hexdigest()
 
 
 def content_digest(body: bytes) -> str:

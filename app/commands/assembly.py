@@ -101,7 +101,7 @@ def _make(
     shield = Shield(plan.catalogue, filming.zones)
     looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust, shield)
     listeners = sync.SyncListeners(_sync_shown(station, clock), _cards_changed(station), _crashed(station))
-    worker = sync.SyncWorker(sync.SyncPlan(plan.url), writer, clock.stamp, listeners)
+    worker = sync.SyncWorker(sync.SyncPlan(plan.url, recordings=folder.recordings), writer, clock.stamp, listeners)
     camera = plan.settings.camera
     cameras = Cameras(camera.overhead, "" if camera.spare == _NOT_FITTED else camera.spare)
     hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal)
@@ -166,7 +166,7 @@ def _sync_shown(station: Station, clock: Clock) -> Callable[[sync.SyncReport], N
         now_us = clock.wall_us()
         oldest_s = (now_us - facts.queue.oldest_wall_us) // 1_000_000 if facts.queue.oldest_wall_us else 0
         next_s = max(0, facts.next_try_ms // 1000 - now_us // 1_000_000) if facts.next_try_ms else 0
-        shown = SyncFacts(facts.state, facts.queue.unsent, max(0, oldest_s), next_s, None, facts.code)
+        shown = SyncFacts(facts.state, facts.queue.unsent, max(0, oldest_s), next_s, facts.clock_offset_ms, facts.code)
         station.adjust(lambda around: replace(around, sync=shown))
 
     return show

@@ -1,4 +1,4 @@
-"""`cardintake audit verify PATH`: checks an audit chain (station folder, export or centre folder); prints a report."""
+"""`cardintake audit verify PATH`: checks an audit chain (station, centre or export); prints a report."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ import json
 from pathlib import Path
 
 from app.core.errors import EvidenceTrouble
+from app.server.db import open_engine
 from app.store.store import REHEARSAL_PASSPHRASE
-from app.store.verify import verify_audit
+from app.store.verify import verify_audit, verify_centre
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("verify",))
-    parser.add_argument("path", type=Path, metavar="PATH")
+    parser.add_argument("path", metavar="PATH|URL", help="a folder, an export, or the postgresql://… of a centre")
 
 
 def run(args: argparse.Namespace) -> int:
-    report = verify_audit(args.path, REHEARSAL_PASSPHRASE)
+    if args.path.startswith("postgresql:"):
+        report = verify_centre(open_engine(args.path, 1))
+    else:
+        report = verify_audit(Path(args.path), REHEARSAL_PASSPHRASE)
     print(json.dumps(report, ensure_ascii=False, indent=1))
     if not report["ok"]:
-        raise EvidenceTrouble("audit.broken", str(args.path))
+        raise EvidenceTrouble("audit.broken", args.path.rpartition("/")[2])
     return 0

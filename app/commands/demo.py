@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from app.catalog.templates import load_products
 from app.commands import rehearsal_folder as folders
 from app.commands.assembly import Parts, StationPlan, joined_station
 from app.commands.demo_report import Pictures, Progress, write_report
+from app.commands.demo_vault import join_vault, start_vault, stop_vault
 from app.commands.demo_window import play_in_window
+from app.commands.enrolling import applicant_of, join, make_store
 from app.commands.interrupt import Interrupts, noted_interrupts
 from app.commands.rehearsal_play import ROUNDS, Rehearsal, settled, start_autoplay, start_footage
 from app.core.cards import Secret
@@ -27,8 +30,11 @@ from app.frames import FrameReader
 from app.logs import start_logging
 from app.paths import RESOURCES, TEMPLATES, StationFolder
 from app.platform import boot_id
+from app.server.db import open_engine
 from app.server.embedded import start_server_process, stop_server_process
-from app.server.setup import init, read_centre
+from app.server.enrol import make_code
+from app.server.report import report
+from app.server.setup import CentreFolder, init
 from app.settings import RecordingSettings, Settings, StationSettings, load_settings, save_settings
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 
@@ -64,9 +70,12 @@ def run(args: argparse.Namespace) -> int:
         interrupts = stack.enter_context(noted_interrupts()) if headless else Interrupts()
         settings = _settings(folder)
         stack.callback(start_logging("station", folder.logs))
-        store = _opened_store(rehearsal, settings)
+        if not folder.database.exists() and not CentreFolder(_centre(folder)).centre.exists():
+            init(_centre(folder))
         child, url = start_server_process(_centre(folder))
         stack.callback(stop_server_process, child)
+        store = _opened_store(rehearsal, settings, url)
+        stack.callback(stop_vault, start_vault(_vault(folder, url), url))
         plan = StationPlan(folder, settings, catalogue, url, rehearsal=True)
         if headless:
             parts = stack.enter_context(joined_station(plan, store, lambda _sound: None))
@@ -100,26 +109,49 @@ def _settings(folder: StationFolder) -> Settings:
     return load_settings(folder.settings)
 
 
-def _opened_store(rehearsal: Rehearsal, settings: Settings) -> Store:
-    """The rehearsal's store: opened if it is there, else made with its operators and the deck's parcel."""
+def _opened_store(rehearsal: Rehearsal, settings: Settings, url: str) -> Store:
+    """The rehearsal's store: opened if it is there, else enrolled, and given its operators and the deck's parcel."""
     folder = rehearsal.folder
     reserve_bytes = settings.recording.reserve_mb * 1_000_000
     if folder.database.exists():
         return Store.open(folder.database, REHEARSAL_PASSPHRASE, reserve_bytes=reserve_bytes)
     folders.write_mark(folder, folders.Mark(str(rehearsal.footage), boot_id()))
-    init(_centre(folder))
-    store = Store.create(
-        folder.database,
-        REHEARSAL_PASSPHRASE,
-        station_id=settings.station.id,
-        centre=read_centre(_centre(folder)),
-        rehearsal=True,
-        reserve_bytes=reserve_bytes,
-    )
+    store = _enrolled(folder, settings, url)
     store.add_operator("E10327", "陈敏", Role.CLERK, folders.DEMO_BADGE, Secret("246810"))
     store.add_operator("S20018", "周岚", Role.SUPERVISOR, folders.SUPERVISOR_BADGE, Secret("135790"))
     store.announce_parcels([folders.expected_of(rehearsal.labels, rehearsal.catalogue)])
     return store
+
+
+def _vault(folder: StationFolder, url: str) -> Path:
+    """The folder of the rehearsal's vault, joined when it is not there yet."""
+    vault = folder.root / "vault"
+    if not (vault / "vault.db").exists():
+        engine = open_engine(CentreFolder(_centre(folder)).database, 2)
+        name = f"vault-{len(report(engine, 'stations'))}"
+        code = make_code(engine, name, "vault", time.time_ns() // 1_000_000, confirm=False)
+        engine.dispose()
+        join_vault(vault, _centre(folder), url, code)
+        print(
+            "本机保险库已启用，只有它能打开卡密 · a vault on this machine, the only one to open secrets",
+            file=sys.stderr,
+        )
+    return vault
+
+
+def _enrolled(folder: StationFolder, settings: Settings, url: str) -> Store:
+    """Join the embedded centre as any station joins: by a one-time code. Both sides are this program, so nobody has to
+    compare the words. Begun again after a crash, the station joins under a new name.
+    """
+    engine = open_engine(CentreFolder(_centre(folder)).database, 2)
+    taken = len(report(engine, "stations"))
+    name = settings.station.id if not taken else f"{settings.station.id}-{taken}"
+    code = make_code(engine, name, "rehearsal", time.time_ns() // 1_000_000, confirm=False)
+    engine.dispose()
+    applicant = applicant_of(folder, REHEARSAL_PASSPHRASE, code)
+    told = join(folder, url, applicant)
+    print(f"演练工位已在本机中心登记 · enrolled with the centre on this machine: {told.station}", file=sys.stderr)
+    return make_store(folder, told, REHEARSAL_PASSPHRASE, settings.recording.reserve_mb * 1_000_000)
 
 
 def _play_headless(rehearsal: Rehearsal, parts: Parts, interrupts: Interrupts, stack: ExitStack) -> int:

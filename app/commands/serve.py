@@ -14,7 +14,9 @@ from app.server.setup import init
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--init", action="store_true", help="make keys and database of a new centre, then end")
     parser.add_argument("--data", type=Path, default=Path("centre"), help="the centre's folder")
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0: any free one")
+    parser.add_argument("--database", default="", help="postgresql://… instead of a file in the folder")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end with whoever started it")
 
 
@@ -22,10 +24,10 @@ def run(args: argparse.Namespace) -> int:
     """Serve until stopped. What goes wrong is told on stdout too ({"code", "detail"}), for a starter that reads it."""
     try:
         if args.init:
-            folder = init(args.data)
+            folder = init(args.data, args.database)
             print(json.dumps({"initialised": str(args.data), "vault": str(folder.vault)}))
         else:
-            serve(args.data, args.port, until_stdin_closes=args.until_stdin_closes)
+            serve(args.data, args.port, args.host, database=args.database, until_stdin_closes=args.until_stdin_closes)
     except Trouble as trouble:
         print(json.dumps({"code": trouble.code, "detail": trouble.detail}), flush=True)
         raise

@@ -6,7 +6,6 @@ when the station sent it there. Of real cards nothing is decided here.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +14,12 @@ from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
 from app.core.cards import CardState
 from app.keys import Signer
+from app.server.admit import Caller, identify, spend_nonce
+from app.server.db import settled
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import card, feed, sealed
+from app.store.db import transaction
 from app.wire import Decision, FeedPage, Signed, sign_statement
 
 EXPIRES_MS = 30 * 24 * 3600 * 1000
@@ -61,8 +63,18 @@ def decide(
     return missing
 
 
-def _write(connection: Connection, deciding: Deciding, station_id: str, rows: Sequence[Any]) -> None:
-    signed = [_decision(deciding, station_id, row) for row in rows]
+def review(connection: Connection, deciding: Deciding, station_id: str, card_id: str, duplicate_of: str) -> None:
+    """Send a card to review, whatever was decided of it before: the vault found something."""
+    wanted = and_(card.c.station == station_id, card.c.id == card_id)
+    row = connection.execute(select(card).where(wanted)).first()
+    if row is not None and row.verdict in _RULE:
+        _write(connection, deciding, station_id, [row], duplicate_of)
+
+
+def _write(
+    connection: Connection, deciding: Deciding, station_id: str, rows: Sequence[Any], found: str | None = None
+) -> None:
+    signed = [_decision(deciding, station_id, row, found) for row in rows]
     items = [{"station": station_id, "kind": Decision.TYPE, "text": s.text, "sig": s.sig} for s in signed]
     connection.execute(insert(feed), items)
     decided = update(card).where(and_(card.c.station == station_id, card.c.id == bindparam("which")))
@@ -72,39 +84,52 @@ def _write(connection: Connection, deciding: Deciding, station_id: str, rows: Se
     )
 
 
-def _decision(deciding: Deciding, station_id: str, row: Any) -> Signed:
+def _decision(deciding: Deciding, station_id: str, row: Any, found: str | None) -> Signed:
+    """`found`: the vault found something, "" or what the card is a duplicate of; None: the rule decides."""
     stated = Decision(
         tenant=deciding.tenant,
         station=station_id,
         card_id=row.id,
         event_hash=row.event_hash,
-        verdict=_RULE[row.verdict],
+        verdict=_RULE[row.verdict] if found is None else CardState.REVIEW,
+        duplicate_of=found or "",
         revision=row.revision + 1,
         expires_ms=deciding.now_ms + EXPIRES_MS,
     )
     return sign_statement(stated, deciding.signer.sign)
 
 
-def feed_page(connection: Connection, centre: OpenCentre, station_id: str, after: str, now_ms: int) -> Signed:
-    """A signed page of what is new for a station. Raises Refusal("feed.cursor") for a cursor of another epoch."""
-    wanted = and_(feed.c.station == station_id, feed.c.id > _position(after, centre.epoch))
-    rows = connection.execute(select(feed).where(wanted).order_by(feed.c.id).limit(_PAGE + 1)).all()
-    shown = rows[:_PAGE]
-    page = FeedPage(
-        station=station_id,
-        after=after,
-        cursor=f"{centre.epoch}.{shown[-1].id}" if shown else after,
-        items=tuple(Signed(text=row.text, sig=base64.b64encode(row.sig)) for row in shown),
-        more=len(rows) > _PAGE,
-        server_time_ms=now_ms,
-    )
+def read_feed(centre: OpenCentre, caller: Caller, after: str, now_ms: int) -> Signed:
+    """A signed page of what is new for the caller. Raises Refusal as `admit`, station.revoked, feed.cursor."""
+    known = identify(centre, caller, now_ms)
+    if known.state == "revoked":
+        raise Refusal("station.revoked", 403)
+    with transaction(centre.engine) as connection:
+        spend_nonce(connection, caller, now_ms)
+        page = _page(connection, centre, caller.station, after, now_ms)
     return sign_statement(page, centre.signer.sign)
 
 
-def _position(cursor: str, epoch: str) -> int:
+def _page(connection: Connection, centre: OpenCentre, station_id: str, after: str, now_ms: int) -> FeedPage:
+    xid, number = _position(after, centre.epoch)
+    later = or_(feed.c.xid > xid, and_(feed.c.xid == xid, feed.c.id > number))
+    wanted = select(feed).where(and_(feed.c.station == station_id, later, settled(connection)))
+    rows = connection.execute(wanted.order_by(feed.c.xid, feed.c.id).limit(_PAGE + 1)).all()
+    shown = rows[:_PAGE]
+    return FeedPage(
+        station=station_id,
+        after=after,
+        cursor=f"{centre.epoch}.{shown[-1].xid}.{shown[-1].id}" if shown else after,
+        items=tuple(Signed.model_construct(text=row.text, sig=bytes(row.sig)) for row in shown),
+        more=len(rows) > _PAGE,
+        server_time_ms=now_ms,
+    )
+
+
+def _position(cursor: str, epoch: str) -> tuple[int, int]:
     if not cursor:
-        return 0
-    of_epoch, _, number = cursor.rpartition(".")
-    if of_epoch != epoch or not number.isdigit():
+        return 0, 0
+    parts = cursor.rsplit(".", 2)
+    if len(parts) != 3 or parts[0] != epoch or not all(part.isdigit() and len(part) < 19 for part in parts[1:]):
         raise Refusal("feed.cursor", 410)
-    return int(number)
+    return int(parts[1]), int(parts[2])

@@ -10,22 +10,23 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
-from app.core.audit import GENESIS, EventKind, SignedEvent, digest
+from app.core.audit import EventKind, SignedEvent, digest
 from app.core.cards import CardState
-from app.core.errors import EvidenceTrouble
 from app.keys import Verify, verifier
+from app.server.admit import Caller, identify, spend_nonce
+from app.server.db import insert_missing, insert_or_update, locked
 from app.server.decide import Deciding, decide, waiting_for
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import alarm, card, event, log_leaf, meta, sealed, station
-from app.store.db import reading, transaction
+from app.store.db import transaction
 from app.store.merkle import CompactTree, leaf_hash
-from app.wire import BatchAnswer, EventBatch, EventResult, Introduction, Receipt, Signed, open_statement, sign_statement
+from app.wire import BatchAnswer, EventBatch, EventResult, Receipt, sign_statement
 
 _VERDICT_OF = {
     EventKind.CARD_TO_REVIEW: CardState.REVIEW.value,
@@ -46,61 +47,56 @@ class Checked:
     body: dict[str, Any] = field(default_factory=dict)
 
 
-def register(centre: OpenCentre, signed: Signed, now_ms: int) -> None:
-    """Let a rehearsal station join: it names its key and signs with it. Joining again changes nothing.
-
-    Raises Refusal: station.introduction (not what it should be), station.taken (the name belongs to another key).
-    """
-    stated = _introduction(signed)
-    key = bytes.fromhex(stated.public_key)
-    row = {"id": stated.station, "public_key": key, "rehearsal": True, "registered_ms": now_ms}
-    row |= {"high": 0, "head_hash": GENESIS}
-    with transaction(centre.engine) as connection:
-        known = connection.execute(select(station.c.public_key).where(station.c.id == stated.station)).scalar()
-        if known is None:
-            connection.execute(insert(station), row)
-        elif known != key:
-            raise Refusal("station.taken", 409)
-
-
-def _introduction(signed: Signed) -> Introduction:
-    try:
-        claimed = Introduction.model_validate(json.loads(signed.text))
-        return open_statement(Introduction, signed, verifier(bytes.fromhex(claimed.public_key)))
-    except (ValueError, EvidenceTrouble) as wrong:
-        raise Refusal("station.introduction") from wrong
-
-
-def take(centre: OpenCentre, batch: EventBatch, now_ms: int) -> BatchAnswer:
-    """Take a batch; the answer's receipt is signed after the commit. Raises Refusal("station.unknown")."""
-    with reading(centre.engine) as connection:
-        known = connection.execute(select(station).where(station.c.id == batch.station)).first()
-    if known is None:
-        raise Refusal("station.unknown", 404)
+def take(centre: OpenCentre, batch: EventBatch, caller: Caller, now_ms: int) -> BatchAnswer:
+    """Take a batch; the answer's receipt is signed after the commit. Raises Refusal as `admit`, station.other."""
+    if batch.station != caller.station:
+        raise Refusal("station.other", 403)
+    known = identify(centre, caller, now_ms)
     verify = verifier(known.public_key)
-    checked = [check(sent.signed_event(), batch.station, verify) for sent in batch.events]
+    checked = check_all([sent.signed_event() for sent in batch.events], batch.station, verify)
     deciding = Deciding(centre.centre.tenant, centre.signer, now_ms)
     with transaction(centre.engine) as connection:
+        spend_nonce(connection, caller, now_ms)
         taking = _Taking(connection, batch.station, deciding)
         taking.blobs(batch.blobs)
         results = taking.events(checked)
         missing = taking.finish(known.rehearsal)
         told = taking.receipt(centre.epoch)
     receipt = sign_statement(told, centre.signer.sign)
-    return BatchAnswer(results=tuple(results), receipt=receipt, missing_blobs=tuple(sorted(missing)))
+    return BatchAnswer.model_construct(results=tuple(results), receipt=receipt, missing_blobs=tuple(sorted(missing)))
 
 
-def check(sent: SignedEvent, station_id: str, verify: Verify) -> Checked:
-    """Hold an event against its own hash, signature and head. Only what passes may be stored."""
+def check_all(events: Sequence[SignedEvent], station_id: str, verify: Verify) -> list[Checked]:
+    """Each event held against its hash, head and signature.
+
+    Events that follow each other name the hash of the one before: the signature of the last one vouches for all of
+    them (nobody finds a second preimage of SHA-256), so in an unbroken run only that one is checked. Where it does not
+    hold, or the run is broken, each signature is.
+    """
+    checked = [check(event, station_id) for event in events]
+    if not checked or any(one.refused for one in checked):
+        return [_with_signature(one, verify) for one in checked]
+    linked = all(after.prev == before.event.hash for before, after in pairwise(checked))
+    if linked and verify(checked[-1].event.sig, checked[-1].event.data):
+        return checked
+    return [_with_signature(one, verify) for one in checked]
+
+
+def _with_signature(one: Checked, verify: Verify) -> Checked:
+    if one.refused == "hash" or verify(one.event.sig, one.event.data):
+        return one
+    return Checked(one.event, "signature")
+
+
+def check(sent: SignedEvent, station_id: str) -> Checked:
+    """Hold an event against its own hash and head. Only what passes may be stored."""
     if digest(sent.data) != sent.hash:
         return Checked(sent, "hash")
-    if not verify(sent.sig, sent.data):
-        return Checked(sent, "signature")
     try:
         head = json.loads(sent.data)
         fits = (head["seq"], head["station"]) == (sent.seq, station_id)
         told = Checked(sent, "" if fits else "head", head["prev"], head["kind"], head["body"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return Checked(sent, "format")
     return told if isinstance(told.body, dict) and isinstance(told.kind, str) else Checked(sent, "format")
 
@@ -112,19 +108,19 @@ class _Taking:
         self._connection = connection
         self._station = station_id
         self._deciding = deciding
-        row = connection.execute(select(station).where(station.c.id == station_id)).one()
-        self._high, self._head = row.high, row.head_hash
+        row = connection.execute(locked(connection, select(station).where(station.c.id == station_id))).one()
+        self._high, self._head, self._state = row.high, row.head_hash, row.state
         self._hashes: dict[int, str] = {}  # of the events that the batch may repeat
         self._rows: list[dict[str, Any]] = []
         self._cards: dict[str, dict[str, Any]] = {}
         self._touched: set[str] = set()
-        self._log = _read_log(connection)
+        self._log = _read_log(connection, to_write=False)
 
     def blobs(self, blobs: Iterable[bytes]) -> None:
         by_ref = {hashlib.sha256(blob).hexdigest(): blob for blob in blobs}
         if by_ref:
             rows = [{"ref": ref, "blob": blob, "received_ms": self._deciding.now_ms} for ref, blob in by_ref.items()]
-            self._connection.execute(upsert(sealed).on_conflict_do_nothing(), rows)
+            insert_missing(self._connection, sealed, rows)
             self._touched |= waiting_for(self._connection, self._station, by_ref.keys())
 
     def events(self, checked: Sequence[Checked]) -> list[EventResult]:
@@ -154,13 +150,19 @@ class _Taking:
             return EventResult(seq=seq, result="gap", expect=self._high + 1)
         if self._hashes.get(seq) == one.event.hash:
             return EventResult(seq=seq, result="duplicate")
-        if seq <= self._high or one.prev != self._head:
+        if seq <= self._high or one.prev != self._head or self._state == "locked":
             return self._fork(one)
         code = self._apply(one)
-        return EventResult(seq=seq, result="quarantined" if code else "applied", code=code)
+        return EventResult.model_construct(seq=seq, result="quarantined" if code else "applied", code=code, expect=0)
 
     def _fork(self, one: Checked) -> EventResult:
-        """Two histories under one key: a copied disk, or worse. The event is kept as evidence, outside the chain."""
+        """Two histories under one key: a copied disk, or worse. The event is kept as evidence, outside the chain.
+
+        From then on neither copy's events count until a person has looked: which of them is true is not for us to say.
+        """
+        self._state = "locked"
+        fork = and_(station.c.id == self._station, station.c.state == "active")
+        self._connection.execute(update(station).where(fork).values(state="locked"))
         same = and_(alarm.c.station == self._station, alarm.c.hash == one.event.hash)
         if self._connection.execute(select(alarm.c.id).where(same)).first() is None:
             row = {"station": self._station, "code": "fork", "at_ms": self._deciding.now_ms, **_exact(one.event)}
@@ -177,6 +179,8 @@ class _Taking:
 
     def _act(self, one: Checked) -> str:
         """Do what the event says, as far as it is understood; else the reason for quarantine."""
+        if self._state == "revoked":
+            return "revoked"
         kind = _KINDS.get(one.kind)
         if kind is None:
             return "unknown-kind"
@@ -223,23 +227,20 @@ class _Taking:
         if self._rows:
             self._write_events()
         if self._cards:
-            statement = upsert(card)
-            changes = {name: statement.excluded[name] for name in ("verdict", "event_hash")}
-            upserted = statement.on_conflict_do_update(index_elements=["station", "id"], set_=changes)
-            self._connection.execute(upserted, list(self._cards.values()))
+            insert_or_update(self._connection, card, list(self._cards.values()), ("verdict", "event_hash"))
         if not self._touched:
             return set()
         return decide(self._connection, self._deciding, self._station, self._touched, rehearsal)
 
     def _write_events(self) -> None:
-        self._connection.execute(insert(event), self._rows)
+        self._log = _read_log(self._connection, to_write=True)
+        self._connection.execute(_EVENT, self._rows)
         places = enumerate(self._rows, self._log.size)
-        leaves = [{"n": n, "station": self._station, "seq": row["seq"]} for n, row in places]
-        self._connection.execute(insert(log_leaf), leaves)
+        self._connection.execute(_LEAF, [{"n": n, "station": self._station, "seq": row["seq"]} for n, row in places])
         self._log = self._log.grown(leaf_hash(row["data"]) for row in self._rows)
         self._connection.execute(update(meta).values(log_size=self._log.size, log_peaks=self._log.to_bytes()))
-        head = update(station).where(station.c.id == self._station).values(high=self._high, head_hash=self._head)
-        self._connection.execute(head)
+        values = {"high": self._high, "head_hash": self._head, "seen_ms": self._deciding.now_ms}
+        self._connection.execute(update(station).where(station.c.id == self._station).values(**values))
 
     def receipt(self, epoch: str) -> Receipt:
         return Receipt(
@@ -257,6 +258,11 @@ def _exact(sent: SignedEvent) -> dict[str, Any]:
     return {"seq": sent.seq, "data": sent.data, "hash": sent.hash, "sig": sent.sig}
 
 
-def _read_log(connection: Connection) -> CompactTree:
-    row = connection.execute(select(meta.c.log_size, meta.c.log_peaks)).one()
-    return CompactTree.from_bytes(row.log_size, row.log_peaks)
+_EVENT, _LEAF = insert(event), insert(log_leaf)
+
+
+def _read_log(connection: Connection, to_write: bool) -> CompactTree:
+    """The log's tree. To write: it is locked until the commit, so that entries get their places one after the other."""
+    wanted = select(meta.c.log_size, meta.c.log_peaks)
+    row = connection.execute(locked(connection, wanted) if to_write else wanted).one()
+    return CompactTree.from_bytes(row.log_size, bytes(row.log_peaks))

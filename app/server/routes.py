@@ -1,41 +1,38 @@
 """The centre over HTTP. Each request stands for itself: nothing is remembered between them but the database.
 
-    POST /v1/stations   a rehearsal station joins (from this machine only)      GET /v1/health
-    POST /v1/events     a batch of events with their sealed blobs               GET /v1/centre
+    POST /v1/enrol      a station joins by its one-time code          GET /v1/health   GET /metrics
+    POST /v1/events     a batch of events with their sealed blobs     GET /v1/centre   GET /
     GET  /v1/feed       what is new for a station after a cursor
+    …    /v1/objects    footage (app.server.object_routes)
+    …    /v1/vault      sealed numbers and findings (app.server.vault_door)
 
+All but those on the right are signed by the station (app.signing), and their answers by the centre, refusals too.
 Errors are {"code", "detail"}. No 4xx means that an event may be forgotten.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import FastAPI, Query, Request, Response
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from app import __version__
 from app.core.errors import StorageTrouble
-from app.server.decide import feed_page
-from app.server.intake import register, take
+from app.server.answers import Desk, read_body
+from app.server.decide import read_feed
+from app.server.enrol import enrol
+from app.server.intake import take
+from app.server.object_routes import add_object_routes
+from app.server.page import add_page
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
-from app.store.db import reading
-from app.wire import DIGEST_HEADER, MOST_BYTES, MOST_EVENTS, EventBatch, Signed, content_digest
+from app.server.vault_door import add_vault_routes
+from app.wire import MOST_BYTES, MOST_EVENTS, Enrolment, EventBatch
 
-MOST_BODY = 4 << 20
-"""Bytes of a request: the events in base64, their signatures and the sealed blobs."""
-
-_log = logging.getLogger(__name__)
-
-M = TypeVar("M", bound=BaseModel)
 QueryName = Annotated[str, Query(max_length=128)]
 
 
@@ -54,87 +51,54 @@ def make_app(
         yield
 
     app = FastAPI(title="Card Intake centre", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_exception_handler(Refusal, _refuse)
-    app.add_exception_handler(StorageTrouble, _storage)
+    desk = Desk(centre, now_ms)
+    app.add_exception_handler(Refusal, desk.refused)
+    app.add_exception_handler(StorageTrouble, desk.storage_failed)
+    _add_signed(app, desk)
+    add_object_routes(app, desk)
+    add_vault_routes(app, desk)
+    add_page(app, desk)
+    _add_open(app, desk)
+    return app
 
-    @app.post("/v1/stations")
-    async def stations(request: Request) -> Response:
-        _from_loopback(request)
-        signed = await _read(request, Signed)
-        await run_in_threadpool(register, centre, signed, now_ms())
-        return _json(centre.centre)
+
+def _add_signed(app: FastAPI, desk: Desk) -> None:
+    """What a station has to sign for."""
+    centre = desk.centre
 
     @app.post("/v1/events")
     async def events(request: Request) -> Response:
-        _from_loopback(request)
-        batch = await _read(request, EventBatch)
+        caller, batch = await desk.signed_body(request, EventBatch)
         _within_limits(batch)
-        return _json(await run_in_threadpool(take, centre, batch, now_ms()))
+        answer = await run_in_threadpool(take, centre, batch, caller, desk.now_ms())
+        return desk.reply(request, answer)
 
     @app.get("/v1/feed")
-    def feed(request: Request, station: QueryName, cursor: QueryName = "") -> Response:
-        _from_loopback(request)
-        with reading(centre.engine) as connection:
-            return _json(feed_page(connection, centre, station, cursor, now_ms()))
+    async def feed(request: Request, cursor: QueryName = "") -> Response:
+        caller = desk.signed(request, b"")
+        page = await run_in_threadpool(read_feed, centre, caller, cursor, desk.now_ms())
+        return desk.reply(request, page)
+
+
+def _add_open(app: FastAPI, desk: Desk) -> None:
+    """What anybody may ask."""
+    centre = desk.centre
+
+    @app.post("/v1/enrol")
+    async def join(request: Request) -> Response:
+        asked = await read_body(request, Enrolment)
+        return desk.reply(request, await run_in_threadpool(enrol, centre, asked, desk.now_ms()))
 
     @app.get("/v1/centre")
-    def about() -> Response:
-        return _json(centre.centre)
+    def about(request: Request) -> Response:
+        return desk.reply(request, centre.centre)
 
     @app.get("/v1/health")
     def health() -> dict[str, str]:
         return {"status": "ok", "version": __version__, "epoch": centre.epoch}
-
-    return app
-
-
-def _json(model: BaseModel) -> Response:
-    return Response(model.model_dump_json(), media_type="application/json")
-
-
-async def _read(request: Request, kind: type[M]) -> M:
-    """The body, its digest checked before a byte of it is parsed. Raises Refusal: too_large, digest, format."""
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MOST_BODY:
-            raise Refusal("too_large", 413)
-        parts.append(part)
-    body = b"".join(parts)
-    if request.headers.get(DIGEST_HEADER) != content_digest(body):
-        raise Refusal("digest")
-    try:
-        return kind.model_validate_json(body)
-    except ValidationError as wrong:
-        raise Refusal("format", detail=f"{wrong.error_count()} errors") from wrong
 
 
 def _within_limits(batch: EventBatch) -> None:
     events = batch.events
     if len(events) > MOST_EVENTS or (len(events) > 1 and sum(len(event.data) for event in events) > MOST_BYTES):
         raise Refusal("too_large", 413)
-
-
-def _from_loopback(request: Request) -> None:
-    """Rehearsal stations join from this machine only; others wait for enrolment."""
-    host = request.client.host if request.client else ""
-    try:
-        if ipaddress.ip_address(host).is_loopback:
-            return
-    except ValueError:
-        pass
-    raise Refusal("station.loopback_only", 403)
-
-
-async def _refuse(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, Refusal):
-        raise error
-    return JSONResponse({"code": error.code, "detail": error.detail}, error.status)
-
-
-async def _storage(_request: Request, error: Exception) -> Response:
-    """Disk or database: the station keeps what it has and comes again."""
-    if not isinstance(error, StorageTrouble):
-        raise error
-    _log.error("%s", error.code)
-    return JSONResponse({"code": error.code, "detail": ""}, 503, {"Retry-After": "5"})

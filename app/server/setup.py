@@ -2,6 +2,7 @@
 
     centre.json   what stations pin: tenant, salt, public keys, vault certificate (all public)
     centre.db     events, receipts' ground, decisions, feed
+    objects/      footage in encrypted chunks
     server.key    signs receipts, feed and decisions (0600)
     vault/        private halves of the vault key and the tenant root (0600)
 
@@ -24,6 +25,7 @@ from sqlalchemy import Engine, insert, select
 from app.core.errors import BadInput, StorageTrouble
 from app.keys import Signer, key_id, new_seed
 from app.platform import durable_write, private_folder
+from app.server.db import open_engine
 from app.server.tables import meta
 from app.store.db import open_database, reading, transaction
 from app.store.migrate import upgrade
@@ -51,6 +53,10 @@ class CentreFolder:
         return self.root / "server.key"
 
     @property
+    def objects(self) -> Path:
+        return self.root / "objects"
+
+    @property
     def vault(self) -> Path:
         return self.root / "vault"
 
@@ -63,10 +69,14 @@ class OpenCentre:
     signer: Signer
     centre: Centre
     epoch: str
+    folder: CentreFolder
 
 
-def init(data_dir: Path) -> CentreFolder:
-    """Make a centre: keys, certificate, database. Raises BadInput("serve.already_initialised"), StorageTrouble."""
+def init(data_dir: Path, database: str = "") -> CentreFolder:
+    """Make a centre: keys, certificate, database (`database`: "postgresql://…", "" for a file in the folder).
+
+    Raises BadInput("serve.already_initialised"), StorageTrouble.
+    """
     folder = CentreFolder(data_dir)
     if folder.centre.exists():
         raise BadInput("serve.already_initialised", data_dir.name)
@@ -75,7 +85,7 @@ def init(data_dir: Path) -> CentreFolder:
         private_folder(folder.vault)
         centre = _make_keys(folder)
         folder.database.unlink(missing_ok=True)  # of an `init` that was cut off; nothing can have joined it
-        _make_database(folder.database)
+        _make_database(open_engine(database) if database else open_database(folder.database), folder, database)
         # Last: its presence says that everything else is there.
         durable_write(folder.centre, centre.model_dump_json(indent=1).encode(), mode=0o644)
     except OSError as trouble:
@@ -93,10 +103,10 @@ def read_centre(data_dir: Path) -> Centre:
         raise BadInput("serve.damaged", "centre.json") from broken
 
 
-def open_centre(data_dir: Path, connections: int = 8) -> OpenCentre:
-    """Open a centre for serving; an older database is copied and upgraded.
+def open_centre(data_dir: Path, database: str = "", connections: int = 8) -> OpenCentre:
+    """Open a centre for serving; an older database is upgraded (a file is copied before).
 
-    Raises BadInput: serve.not_initialised, serve.damaged (a key is missing or broken). StorageTrouble: the database.
+    Raises BadInput: serve.not_initialised, serve.damaged (a key is missing or broken), serve.database. StorageTrouble.
     """
     folder, centre = CentreFolder(data_dir), read_centre(data_dir)
     try:
@@ -105,13 +115,16 @@ def open_centre(data_dir: Path, connections: int = 8) -> OpenCentre:
         raise BadInput("serve.damaged", "server.key") from broken
     if signer.public_key.hex() != centre.server_key:
         raise BadInput("serve.damaged", "server.key")
-    if not folder.database.exists():
+    if not database and not folder.database.exists():
         raise StorageTrouble("store.missing_over_enrolled_folder", folder.database.name)
-    engine = open_database(folder.database, connections=connections, must_exist=True)
-    upgrade(engine, folder.database, MIGRATIONS)
+    engine = open_engine(database or folder.database, connections)
+    upgrade(engine, None if database else folder.database, MIGRATIONS)
     with reading(engine) as connection:
-        epoch = connection.execute(select(meta.c.epoch)).scalar_one()
-    return OpenCentre(engine, signer, centre, epoch)
+        epoch = connection.execute(select(meta.c.epoch)).scalar()
+    if epoch is None:
+        engine.dispose()
+        raise StorageTrouble("store.damaged", "meta")
+    return OpenCentre(engine, signer, centre, epoch, folder)
 
 
 def _make_keys(folder: CentreFolder) -> Centre:
@@ -128,15 +141,19 @@ def _make_keys(folder: CentreFolder) -> Centre:
         root_key=root.public_key.hex(),
         server_key=Signer(server_seed).public_key.hex(),
         vault=sign_statement(certificate, root.sign),
+        base_url=f"https://{tenant}.centre.invalid",
     )
 
 
-def _make_database(path: Path) -> None:
-    engine = open_database(path)
+def _make_database(engine: Engine, folder: CentreFolder, database: str) -> None:
+    """Tables and the first row; a database that another centre uses already is refused."""
     try:
-        upgrade(engine, path, MIGRATIONS)
+        upgrade(engine, None if database else folder.database, MIGRATIONS)
         with transaction(engine) as connection:
-            connection.execute(insert(meta), {"id": 1, "epoch": uuid.uuid4().hex, "log_size": 0, "log_peaks": b""})
+            if connection.execute(select(meta.c.id)).first() is not None:
+                raise BadInput("serve.already_initialised", "database")
+            row = {"id": 1, "epoch": uuid.uuid4().hex, "log_size": 0, "log_peaks": b""}
+            connection.execute(insert(meta), row)
     finally:
         engine.dispose()
 

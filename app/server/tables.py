@@ -2,40 +2,75 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BLOB, Boolean, Column, ForeignKey, Integer, MetaData, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Identity,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+)
 
 metadata = MetaData()
 
 meta = Table(
     "meta",
     metadata,
-    Column("id", Integer, primary_key=True),  # always 1
+    Column("id", BigInteger, primary_key=True),  # always 1
     Column("epoch", Text, nullable=False),  # renewed when the database is put back to an earlier state
-    Column("log_size", Integer, nullable=False),
-    Column("log_peaks", BLOB, nullable=False),  # store.merkle.CompactTree
+    Column("log_size", BigInteger, nullable=False),
+    Column("log_peaks", LargeBinary, nullable=False),  # store.merkle.CompactTree
 )
 
 station = Table(
     "station",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("public_key", BLOB, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
     Column("rehearsal", Boolean, nullable=False),
-    Column("registered_ms", Integer, nullable=False),
-    Column("high", Integer, nullable=False),
+    Column("registered_ms", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),  # pending, active, locked (a fork), revoked
+    Column("role", Text, nullable=False),
+    Column("revoked_ms", BigInteger),
+    Column("seen_ms", BigInteger),
+    Column("high", BigInteger, nullable=False),
     Column("head_hash", Text, nullable=False),
+)
+
+code = Table(
+    "code",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),  # what the enrolment code stands for
+    Column("station", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("confirm", Boolean, nullable=False),  # somebody has to compare the words
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("used_by", LargeBinary),  # the public key that it was used for
+)
+
+nonce = Table(
+    "nonce",
+    metadata,
+    Column("station", Text, nullable=False),
+    Column("nonce", Text, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False, index=True),
+    PrimaryKeyConstraint("station", "nonce"),
 )
 
 event = Table(
     "event",
     metadata,
     Column("station", Text, ForeignKey("station.id"), nullable=False),
-    Column("seq", Integer, nullable=False),
+    Column("seq", BigInteger, nullable=False),
     Column("kind", Text, nullable=False),
-    Column("data", BLOB, nullable=False),
+    Column("data", LargeBinary, nullable=False),
     Column("hash", Text, nullable=False),
-    Column("sig", BLOB, nullable=False),
-    Column("received_ms", Integer, nullable=False),
+    Column("sig", LargeBinary, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
     Column("quarantine", Text, nullable=False),  # why it is not acted on, "" when it is
     PrimaryKeyConstraint("station", "seq"),
     sqlite_with_rowid=False,
@@ -44,30 +79,30 @@ event = Table(
 log_leaf = Table(
     "log_leaf",
     metadata,
-    Column("n", Integer, primary_key=True, autoincrement=False),  # from 0
+    Column("n", BigInteger, primary_key=True, autoincrement=False),  # from 0
     Column("station", Text, nullable=False),
-    Column("seq", Integer, nullable=False),
+    Column("seq", BigInteger, nullable=False),
 )
 
 alarm = Table(
     "alarm",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", BigInteger, Identity(), primary_key=True),
     Column("station", Text, nullable=False),
     Column("code", Text, nullable=False),
-    Column("seq", Integer, nullable=False),
-    Column("data", BLOB, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
     Column("hash", Text, nullable=False),
-    Column("sig", BLOB, nullable=False),
-    Column("at_ms", Integer, nullable=False),
+    Column("sig", LargeBinary, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
 )
 
 sealed = Table(
     "sealed",
     metadata,
     Column("ref", Text, primary_key=True),  # SHA-256 of the blob
-    Column("blob", BLOB, nullable=False),
-    Column("received_ms", Integer, nullable=False),
+    Column("blob", LargeBinary, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
 )
 
 card = Table(
@@ -79,7 +114,7 @@ card = Table(
     Column("event_hash", Text, nullable=False),  # of the event that said so
     Column("number_ref", Text, index=True),
     Column("pin_ref", Text, index=True),
-    Column("revision", Integer, nullable=False),  # of the latest decision, 0 before any
+    Column("revision", BigInteger, nullable=False),  # of the latest decision, 0 before any
     Column("decided_hash", Text, nullable=False),  # event_hash that the latest decision spoke of
     PrimaryKeyConstraint("station", "id"),
 )
@@ -87,9 +122,49 @@ card = Table(
 feed = Table(
     "feed",
     metadata,
-    Column("id", Integer, primary_key=True),  # one writer at a time, so ids appear in the order of commits
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("xid", BigInteger, nullable=False),  # PostgreSQL: the transaction that wrote it; SQLite: 0
     Column("station", Text, nullable=False, index=True),
     Column("kind", Text, nullable=False),
     Column("text", Text, nullable=False),  # exactly as signed
-    Column("sig", BLOB, nullable=False),
+    Column("sig", LargeBinary, nullable=False),
+)
+
+chunk = Table(
+    "chunk",
+    metadata,
+    Column("oid", Text, primary_key=True),  # SHA-256 of the encrypted bytes
+    Column("size", BigInteger, nullable=False),
+    Column("verified_ms", BigInteger, nullable=False),
+)
+
+video = Table(
+    "video",
+    metadata,
+    Column("station", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("manifest", Text, nullable=False),  # exactly as the station signed it
+    Column("sig", LargeBinary, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("durable_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("station", "id"),
+)
+
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("note", Text, nullable=False),  # C2SP tlog-checkpoint
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+finding = Table(
+    "finding",
+    metadata,
+    Column("station", Text, nullable=False),
+    Column("card", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("duplicate_of", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("station", "card"),
 )

@@ -109,6 +109,8 @@ def translated() -> Iterator[None]:
 
 def _code(error: DBAPIError | dbapi2.Error) -> str | None:
     original = error.orig if isinstance(error, DBAPIError) else error
+    if original is not None and hasattr(original, "sqlstate"):
+        return _postgres_code(original.sqlstate)
     if isinstance(original, dbapi2.IntegrityError):
         return None
     said = str(original).lower()
@@ -116,6 +118,13 @@ def _code(error: DBAPIError | dbapi2.Error) -> str | None:
         if words in said:
             return code
     return None
+
+
+def _postgres_code(sqlstate: str | None) -> str | None:
+    """PostgreSQL's error classes (its manual, appendix A); no state at all: the connection broke."""
+    if sqlstate is None or sqlstate[:2] in ("08", "57", "58"):
+        return "store.io"
+    return {"53100": "store.disk_full", "40001": "store.locked", "40P01": "store.locked"}.get(sqlstate)
 
 
 _SAID = {

@@ -21,8 +21,8 @@ from app.store.db import transaction
 STATION_MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(engine: Engine, database: Path, migrations: Path = STATION_MIGRATIONS) -> None:
-    """Upgrade in place, in one transaction. Nothing to do when the revision is ours.
+def upgrade(engine: Engine, database: Path | None, migrations: Path = STATION_MIGRATIONS) -> None:
+    """Upgrade in place, in one transaction. Nothing to do when the revision is ours. `database`: its file, if any.
 
     Raises StorageTrouble: store.newer_database (its revision is unknown here), store.damaged (check after upgrade).
     """
@@ -35,11 +35,12 @@ def upgrade(engine: Engine, database: Path, migrations: Path = STATION_MIGRATION
     known = {script.revision for script in line.walk_revisions()}
     if found is not None and found not in known:
         raise StorageTrouble("store.newer_database", f"revision {found}, here {ours}")
-    if found is not None:
+    if found is not None and database is not None:
         _copy_aside(engine, database, found)
     with transaction(engine) as connection:
         _run(connection, migrations)
-    _check(engine)
+    if database is not None:
+        _check(engine)
 
 
 def _revision(connection: Connection) -> str | None:
@@ -70,6 +71,8 @@ def _run(connection: Connection, migrations: Path) -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.attributes["connection"] = connection
+    if connection.dialect.name == "postgresql":  # several server processes may start at once
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(73410)")
     command.upgrade(config, "head")
 
 

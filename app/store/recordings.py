@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, and_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from app.core.audit import EventKind, Stamp
+from app.core.cards import Secret
+from app.core.errors import EvidenceTrouble
+from app.keys import verifier
 from app.store.ledger import Ledger
 from app.store.results import Recording
-from app.store.tables import recording
+from app.store.seal import Context, seal
+from app.store.tables import durable, recording
+from app.wire import Durable, Signed, open_statement
 
 
 def begin(ledger: Ledger, recording_id: str, parcel_id: str, stamp: Stamp, actor: str) -> Recording:
@@ -61,3 +66,39 @@ def close(ledger: Ledger, recording_id: str, final_hash: str, root: str, frames:
         return event.seq
 
     return ledger.write(work)
+
+
+def waiting_footage(connection: Connection) -> tuple[Recording, ...]:
+    """Closed recordings of which the centre has not said that it holds them, the oldest first."""
+    here = select(durable.c.recording_id)
+    closed = and_(recording.c.state == "recorded", recording.c.id.not_in(here))
+    rows = connection.execute(select(recording).where(closed).order_by(recording.c.closed_seq))
+    return tuple(Recording(row.id, row.parcel_id, row.state, row.final_hash, row.key) for row in rows)
+
+
+def sealed_key(ledger: Ledger, found: Recording) -> bytes:
+    """The recording's key, sealed to the vault."""
+    identity = ledger.identity
+    context = Context(identity.centre.tenant, identity.station, found.recording_id, "recording-key")
+    return seal(Secret(found.key.hex()), identity.vault, context).blob
+
+
+def save_durable(ledger: Ledger, signed: Signed, pieces_hash: str) -> None:
+    """Keep the centre's word that it holds a recording. Raises EvidenceTrouble("sync.untrusted_answer")."""
+    told = open_statement(Durable, signed, verifier(bytes.fromhex(ledger.identity.centre.server_key)))
+
+    def work(connection: Connection) -> None:
+        known = find(connection, told.recording)
+        speaks = (told.station, told.pieces_hash) == (ledger.identity.station, pieces_hash)
+        if known is None or not speaks or known.final_hash != told.final_hash:
+            raise EvidenceTrouble("sync.untrusted_answer", "durable: of another recording")
+        row = {"recording_id": told.recording, "text": signed.text, "sig": signed.sig}
+        connection.execute(insert(durable).on_conflict_do_nothing(), row)
+
+    ledger.write(work)
+
+
+def is_durable(connection: Connection, recording_id: str) -> bool:
+    """Whether the centre said that it holds this recording, every chunk verified."""
+    wanted = select(durable.c.recording_id).where(durable.c.recording_id == recording_id)
+    return connection.execute(wanted).first() is not None

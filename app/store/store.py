@@ -27,7 +27,7 @@ from app.core.parcels import (
     TrayCard,
     WayOut,
 )
-from app.keys import new_seed
+from app.keys import Signer, new_seed
 from app.platform import sync_folder
 from app.store import cards, chips, exchange, parcels, people, recordings
 from app.store.chips import ChipGate, Closed
@@ -40,7 +40,7 @@ from app.store.reserve import RESERVE_BYTES, Reserve
 from app.store.results import AlreadyKept, Duplicate, Kept, QueueFacts, Recording, RetryState, Room, Totals
 from app.store.seal import IndexCost
 from app.store.tables import meta
-from app.wire import Centre, Receipt, Signed, introduce
+from app.wire import Centre, Receipt, Signed
 
 REHEARSAL_PASSPHRASE = "rehearsal"
 """Published: a rehearsal folder keeps nothing that is worth a secret, and is marked so for ever."""
@@ -65,10 +65,13 @@ class Store:
         station_id: str,
         centre: Centre,
         rehearsal: bool,
+        signing_seed: bytes | None = None,
         index_cost: IndexCost = IndexCost(),  # noqa: B008  frozen
         reserve_bytes: int = RESERVE_BYTES,
     ) -> Store:
         """Make the database file `path` for a new station, with fresh keys, its key file and its reserve beside it.
+
+        `signing_seed`: the key that was enrolled; None makes one.
 
         Raises BadInput: store.exists; store.rehearsal_passphrase (the published passphrase goes with rehearsal, and
         only with it). EvidenceTrouble("sync.untrusted_answer"): the vault key is not signed by the tenant root.
@@ -80,7 +83,7 @@ class Store:
         centre.vault_certificate()
         path.parent.mkdir(parents=True, exist_ok=True)
         row = {"id": 1, "station": station_id, "rehearsal": rehearsal, "centre": centre.model_dump_json()}
-        row |= {"signing_seed": new_seed(), "index_key": os.urandom(32)}
+        row |= {"signing_seed": signing_seed or new_seed(), "index_key": os.urandom(32)}
         row |= {"index_memory_kib": index_cost.memory_kib, "index_passes": index_cost.passes}
         _make(path, passphrase, row)
         return cls.open(path, passphrase, reserve_bytes=reserve_bytes)
@@ -141,9 +144,10 @@ class Store:
         """The station's Ed25519 seed, for the recorder's journal. Goes over the private connection only."""
         return self._ledger.identity.signing_seed
 
-    def introduction(self) -> Signed:
-        """What a rehearsal station registers with."""
-        return introduce(self.station, self._ledger.identity.signer)
+    def speaker(self) -> tuple[str, Signer, Centre]:
+        """Who signs requests to whom: the station's name, its key, and what is pinned of the centre."""
+        identity = self._ledger.identity
+        return identity.station, identity.signer, identity.centre
 
     def room(self) -> Room:
         """Space left; a spent reserve is made whole again when the disk allows it."""
@@ -271,6 +275,24 @@ class Store:
         """Record that a recording is closed; the event's number. Again: changes nothing."""
         return recordings.close(self._ledger, recording_id, final_hash, root, frames, stamp, actor)
 
+    def waiting_footage(self) -> tuple[Recording, ...]:
+        """Closed recordings that the centre does not hold yet, the oldest first."""
+        with self._ledger.reading() as connection:
+            return recordings.waiting_footage(connection)
+
+    def sealed_key(self, found: Recording) -> bytes:
+        """A recording's key, sealed to the vault."""
+        return recordings.sealed_key(self._ledger, found)
+
+    def save_durable(self, signed: Signed, pieces_hash: str) -> None:
+        """Keep the centre's word that it holds a recording. Raises EvidenceTrouble("sync.untrusted_answer")."""
+        recordings.save_durable(self._ledger, signed, pieces_hash)
+
+    def is_durable(self, recording_id: str) -> bool:
+        """Whether the centre holds this recording; only then may its footage be deleted here."""
+        with self._ledger.reading() as connection:
+            return recordings.is_durable(connection, recording_id)
+
     # The centre
 
     def outbox_after(self, seq: int, limit_events: int = 500, limit_bytes: int = 1 << 20) -> list[SignedEvent]:
@@ -319,14 +341,14 @@ class Store:
         with self._ledger.reading() as connection:
             return exchange.queue_facts(connection)
 
-    def retry_state(self) -> RetryState:
-        """When to try the centre again."""
+    def retry_state(self, lane: str = _LANE) -> RetryState:
+        """When to try the centre again; footage has a lane of its own."""
         with self._ledger.reading() as connection:
-            return exchange.retry_state(connection, _LANE)
+            return exchange.retry_state(connection, lane)
 
-    def save_retry(self, state: RetryState) -> None:
+    def save_retry(self, state: RetryState, lane: str = _LANE) -> None:
         """Remember when to try again, so that a crash does not shorten the wait."""
-        exchange.save_retry(self._ledger, _LANE, state)
+        exchange.save_retry(self._ledger, lane, state)
 
     def export_chain(self, path: Path) -> int:
         """Write the whole chain with its receipts as JSON lines; the number of events. Raises OSError."""

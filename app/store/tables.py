@@ -154,3 +154,11 @@ recording = Table(
     Column("final_hash", Text, nullable=False),
     Column("closed_seq", Integer),
 )
+
+durable = Table(
+    "durable",
+    metadata,
+    Column("recording_id", Text, ForeignKey("recording.id"), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("sig", BLOB, nullable=False),
+)

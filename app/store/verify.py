@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, text
 
 from app.core.audit import GENESIS, ChainFault, SignedEvent, first_fault
 from app.core.errors import BadInput, EvidenceTrouble
@@ -58,7 +58,7 @@ def verify_audit(path: Path, passphrase: str = "") -> dict[str, Any]:
     if path.is_dir() and (path / STATION_DATABASE).exists():
         return _report("station", _verify_station(path / STATION_DATABASE, passphrase))
     if path.is_dir() and (path / CENTRE_DATABASE).exists():
-        return _report("centre", _verify_centre(path))
+        return verify_centre(open_database(path / CENTRE_DATABASE, must_exist=True))
     if path.is_file():
         return _report("export", [_described(chain, _check(chain)) for chain in _read_export(path)])
     raise BadInput("audit.not_found", path.name)
@@ -128,14 +128,14 @@ def _station_chain(connection: Connection) -> Chain:
     )
 
 
-def _events(connection: Connection, query: str, *parameters: Any) -> list[SignedEvent]:
-    rows = connection.exec_driver_sql(query, parameters)
+def _events(connection: Connection, query: str, **parameters: Any) -> list[SignedEvent]:
+    rows = connection.execute(text(query), parameters)
     return [SignedEvent(row.seq, _raw(row.data), str(row.hash), _raw(row.sig)) for row in rows]
 
 
 def _raw(value: Any) -> bytes:
     """A column as bytes: who meddles with the file may also have changed its type."""
-    return value if isinstance(value, bytes) else str(value).encode()
+    return bytes(value) if isinstance(value, (bytes, memoryview)) else str(value).encode()
 
 
 def _cards_fault(connection: Connection) -> ChainFault | None:
@@ -147,8 +147,12 @@ def _cards_fault(connection: Connection) -> ChainFault | None:
     return None if lonely is None else ChainFault(int(lonely), "card")
 
 
-def _verify_centre(folder: Path) -> Iterator[dict[str, Any]]:
-    engine = open_database(folder / CENTRE_DATABASE, must_exist=True)
+def verify_centre(engine: Engine) -> dict[str, Any]:
+    """Check an open database of a centre, and close it; a report as in the module's head."""
+    return _report("centre", _verify_centre(engine))
+
+
+def _verify_centre(engine: Engine) -> Iterator[dict[str, Any]]:
     try:
         with reading(engine) as connection:
             log_fault = _log_fault(connection)
@@ -160,17 +164,17 @@ def _verify_centre(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _centre_chain(connection: Connection, row: Any, log_fault: ChainFault | None) -> dict[str, Any]:
-    query = "SELECT seq, data, hash, sig FROM event WHERE station = ? ORDER BY seq"
-    chain = Chain(row.id, row.public_key, _events(connection, query, row.id))
+    query = "SELECT seq, data, hash, sig FROM event WHERE station = :station ORDER BY seq"
+    chain = Chain(row.id, bytes(row.public_key), _events(connection, query, station=row.id))
     finding = _check(chain)
     head = chain.events[-1].hash if chain.events else GENESIS
     if finding.fault is None and (len(chain.events), head) != (row.high, row.head_hash):
         finding.fault = ChainFault(row.high, "truncated")
     finding.fault = finding.fault or log_fault
-    quarantined = "SELECT count(*) FROM event WHERE station = ? AND quarantine <> ''"
-    finding.more = {"quarantined": connection.exec_driver_sql(quarantined, (row.id,)).scalar_one()}
-    alarms = "SELECT count(*) FROM alarm WHERE station = ?"
-    finding.more["alarms"] = connection.exec_driver_sql(alarms, (row.id,)).scalar_one()
+    quarantined = text("SELECT count(*) FROM event WHERE station = :station AND quarantine <> ''")
+    finding.more = {"quarantined": connection.execute(quarantined, {"station": row.id}).scalar_one()}
+    alarms = text("SELECT count(*) FROM alarm WHERE station = :station")
+    finding.more["alarms"] = connection.execute(alarms, {"station": row.id}).scalar_one()
     return _described(chain, finding)
 
 

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
 from types import TracebackType
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -10,11 +16,31 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from app.core.errors import BadInput, Unavailable
-from app.wire import DIGEST_HEADER, BatchAnswer, Centre, EventBatch, Signed, content_digest
+from app.core.errors import BadInput, EvidenceTrouble, Unavailable
+from app.keys import Signer, verifier
+from app.signing import LIFETIME_S, BadSignature, Message, RequestMarks, check_answer, sign_request
+from app.wire import (
+    DIGEST_HEADER,
+    Arrivals,
+    BatchAnswer,
+    Centre,
+    Enrolment,
+    EnrolmentAnswer,
+    EventBatch,
+    Findings,
+    FindingsKept,
+    ObjectsAnswer,
+    ObjectsWanted,
+    Signed,
+    StoredObject,
+    VideoAnswer,
+    content_digest,
+)
 
 M = TypeVar("M", bound=BaseModel)
 
+_JSON = "application/json"
+_CLOCK_JUMP_MS = 5000
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
 
@@ -42,15 +68,37 @@ def require_loopback(url: str) -> None:
     raise BadInput("sync.rehearsal_off_loopback", host)
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Speaker:
+    """Who speaks with which centre. Holds the signing key, so it does not print."""
+
+    station: str
+    signer: Signer
+    centre: Centre
+
+
 class CentreClient:
     """Speaks with the centre at `url`. An async context manager; `transport` replaces the network in tests.
 
-    Every call raises Unavailable("sync.offline") when there is no answer, CentreRefused when it is not a good one.
+    `speaker` signs the requests; without one only enrolment and what everybody may ask works. `clock_ms`: this
+    machine's wall clock; how far it is from the centre's is learnt from signed answers. Every call raises
+    Unavailable("sync.offline") when there is no answer, CentreRefused when it is not a good one,
+    EvidenceTrouble("sync.untrusted_answer") when a good one is not by the centre.
     """
 
-    def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+        speaker: Speaker | None = None,
+        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
         # trust_env off: a proxy or netrc of the environment has no business between station and centre.
         self._http = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT, transport=transport, trust_env=False)
+        self._speaker = speaker
+        self._verify = verifier(bytes.fromhex(speaker.centre.server_key)) if speaker else None
+        self._clock_ms = clock_ms
+        self.offset = ClockOffset()
 
     async def __aenter__(self) -> CentreClient:
         return self
@@ -60,17 +108,40 @@ class CentreClient:
     ) -> None:
         await self._http.aclose()
 
-    async def register(self, introduction: Signed) -> Centre:
-        """Join as a rehearsal station; what the centre is."""
-        return await self._post("/v1/stations", introduction, Centre)
+    async def enrol(self, asked: Enrolment) -> EnrolmentAnswer:
+        """Ask to join by a code."""
+        return await self._post("/v1/enrol", asked, EnrolmentAnswer)
 
     async def send(self, batch: EventBatch) -> BatchAnswer:
         """Send a batch of events with their sealed blobs."""
         return await self._post("/v1/events", batch, BatchAnswer)
 
-    async def feed(self, station: str, cursor: str) -> Signed:
+    async def feed(self, cursor: str) -> Signed:
         """The next page of the feed, as it was signed."""
-        return await self._exchange("GET", "/v1/feed", Signed, params={"station": station, "cursor": cursor})
+        return await self._exchange("GET", "/v1/feed", Signed, params={"cursor": cursor})
+
+    async def objects(self, wanted: ObjectsWanted) -> ObjectsAnswer:
+        """Which chunks the centre lacks, and where they go."""
+        return await self._post("/v1/objects/batch", wanted, ObjectsAnswer)
+
+    async def put_object(self, href: str, content: bytes) -> StoredObject:
+        """Put one chunk."""
+        kind = "application/octet-stream"
+        return await self._exchange("PUT", href, StoredObject, content=content, content_type=kind)
+
+    async def put_manifest(self, recording: str, manifest: Signed) -> VideoAnswer:
+        """Hand in a recording's manifest."""
+        content = manifest.model_dump_json().encode()
+        path = f"/v1/videos/{recording}"
+        return await self._exchange("PUT", path, VideoAnswer, content=content, content_type=_JSON)
+
+    async def arrivals(self) -> Arrivals:
+        """For the vault: cards it has not looked at."""
+        return await self._exchange("GET", "/v1/vault/arrivals", Arrivals)
+
+    async def tell_findings(self, findings: Findings) -> FindingsKept:
+        """For the vault: what it found."""
+        return await self._post("/v1/vault/findings", findings, FindingsKept)
 
     async def centre(self) -> Centre:
         """What there is to pin of a centre."""
@@ -78,8 +149,7 @@ class CentreClient:
 
     async def _post(self, path: str, body: BaseModel, kind: type[M]) -> M:
         content = body.model_dump_json().encode()
-        headers = {"Content-Type": "application/json", DIGEST_HEADER: content_digest(content)}
-        return await self._exchange("POST", path, kind, content=content, headers=headers)
+        return await self._exchange("POST", path, kind, content=content, content_type=_JSON)
 
     async def _exchange(
         self,
@@ -87,25 +157,94 @@ class CentreClient:
         path: str,
         kind: type[M],
         *,
-        content: bytes | None = None,
-        headers: dict[str, str] | None = None,
+        content: bytes = b"",
+        content_type: str = "",
         params: dict[str, str] | None = None,
     ) -> M:
+        """One request; a refused clock is put right by the centre's signed time, and asked once more."""
+
+        async def ask() -> httpx.Response:
+            return await self._asked(
+                self._http.build_request(method, path, content=content, params=params), content_type
+            )
+
         try:
-            answer = await self._http.request(method, path, content=content, headers=headers, params=params)
-        except httpx.HTTPError as away:
-            raise Unavailable("sync.offline", type(away).__name__) from away
-        if answer.status_code != httpx.codes.OK:
-            raise _refusal(answer)
+            answer = await ask()
+        except CentreRefused as refused:
+            if refused.reason != "auth.clock":
+                raise
+            answer = await ask()
         try:
             return kind.model_validate_json(answer.content)
         except ValidationError as wrong:
             raise CentreRefused("answer not understood", answer.status_code) from wrong
 
+    async def _asked(self, request: httpx.Request, content_type: str) -> httpx.Response:
+        """Sign, send, check: a good answer, or the reason why there is none."""
+        digest = content_digest(request.content)
+        request.headers[DIGEST_HEADER] = digest
+        if content_type:
+            request.headers["Content-Type"] = content_type
+        nonce = self._sign(request, digest, content_type)
+        asked_ms = self._clock_ms()
+        try:
+            answer = await self._http.send(request)
+        except httpx.HTTPError as away:
+            raise Unavailable("sync.offline", type(away).__name__) from away
+        believed = not nonce or self._believed(answer, nonce, asked_ms)
+        if answer.status_code != httpx.codes.OK:
+            # What a proxy in between says is no word of the centre: it can make us wait, nothing else.
+            raise _refusal(answer, believed)
+        if not believed:
+            raise EvidenceTrouble("sync.untrusted_answer", request.url.path)
+        return answer
 
-def _refusal(answer: httpx.Response) -> CentreRefused:
+    def _sign(self, request: httpx.Request, digest: str, content_type: str) -> str:
+        """Sign for the centre's canonical URL, whatever address leads there; the nonce, "" without a speaker."""
+        if self._speaker is None:
+            return ""
+        target = self._speaker.centre.base_url + request.url.raw_path.decode("ascii")
+        now_s, nonce = (self._clock_ms() + self.offset.ms) // 1000, secrets.token_urlsafe(18)
+        marks = RequestMarks(self._speaker.station, nonce, now_s, now_s + LIFETIME_S)
+        message = Message(request.method, target, digest, content_type)
+        request.headers.update(sign_request(self._speaker.signer, message, marks))
+        return nonce
+
+    def _believed(self, answer: httpx.Response, nonce: str, asked_ms: int) -> bool:
+        if self._verify is None:
+            return False
+        try:
+            digest = content_digest(answer.content)
+            server_s = check_answer(answer.headers, answer.status_code, digest, nonce, self._verify)
+        except BadSignature:
+            return False
+        self.offset.learn(server_s * 1000, asked_ms, self._clock_ms())
+        return True
+
+
+class ClockOffset:
+    """How far the centre's clock is ahead of ours (ms): the median of the last five signed answers."""
+
+    def __init__(self) -> None:
+        self._seen: deque[int] = deque(maxlen=5)
+        self.ms = 0
+
+    def known_ms(self) -> int | None:
+        """In steps of a second; None before anything was learnt."""
+        return round(self.ms / 1000) * 1000 if self._seen else None
+
+    def learn(self, server_ms: int, asked_ms: int, heard_ms: int) -> None:
+        """An answer made at `server_ms` (full seconds) came back; half of the way is taken for the way here."""
+        offset_ms = server_ms + 500 - (asked_ms + heard_ms) // 2
+        if self._seen and abs(offset_ms - self.ms) > _CLOCK_JUMP_MS:
+            self._seen.clear()  # one of the clocks was put right: what was learnt before is worth nothing
+        self._seen.append(offset_ms)
+        self.ms = int(median(self._seen))
+
+
+def _refusal(answer: httpx.Response, believed: bool) -> CentreRefused:
     try:
-        reason = str(answer.json()["code"])[:80]
+        reason = str(answer.json()["code"])[:80] if believed else ""
     except (ValueError, KeyError, TypeError):
         reason = ""
     return CentreRefused(reason, answer.status_code, _wait_ms(answer))
@@ -114,10 +253,3 @@ def _refusal(answer: httpx.Response) -> CentreRefused:
 def _wait_ms(answer: httpx.Response) -> int:
     asked = answer.headers.get("Retry-After", "")
     return min(int(asked), 3600) * 1000 if asked.isdigit() else 0
-
-
-async def fetch_centre(url: str) -> Centre:
-    """Ask a centre on this machine what to pin, for a new rehearsal station. Raises as `CentreClient`, BadInput."""
-    require_loopback(url)
-    async with CentreClient(url) as client:
-        return await client.centre()

@@ -6,21 +6,41 @@ The store is reached through its writer only. What the centre did not acknowledg
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import base64
+import logging
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from app.core.audit import SignedEvent, Stamp
 from app.core.errors import EvidenceTrouble, Unavailable
 from app.core.parcels import TrayCard
-from app.store.results import QueueFacts
+from app.store.results import QueueFacts, Recording, RetryState
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.sync.client import CentreClient, CentreRefused
-from app.sync.pace import BatchSize
-from app.wire import MOST_BYTES, BatchAnswer, EventBatch, Result
+from app.sync.footage import Chunk, chunks_of
+from app.sync.pace import BatchSize, after_failure
+from app.wire import (
+    MOST_BYTES,
+    BatchAnswer,
+    EventBatch,
+    ObjectSize,
+    ObjectsWanted,
+    Result,
+    VideoManifest,
+    hash_of_pieces,
+    sign_statement,
+)
 
 T = TypeVar("T")
+
+_FOOTAGE = "footage"
+_ASKED_AT_ONCE = 500
+_LONGEST_WAIT_MS = 2 * 3_600_000
+_log = logging.getLogger(__name__)
 
 _MOST_BATCHES = 1000
 """In one round; a queue longer than that goes on in the next."""
@@ -41,6 +61,8 @@ class Exchange:
     on_queue: Callable[[QueueFacts], None]
     size: BatchSize = field(default_factory=BatchSize)
     wanted: frozenset[str] = frozenset()
+    recordings: Path | None = None  # where footage lies; None: it is not sent
+    chance: Callable[[], float] = random.random
     high: int | None = None  # what the centre said last that it has; may be less than an earlier receipt
 
     async def round(self) -> bool:
@@ -48,18 +70,57 @@ class Exchange:
 
         Raises Unavailable (come again), Halt, EvidenceTrouble("sync.untrusted_answer": answer not by the centre).
         """
-        await self._join_and_push()
+        await self._push()
         await self._pull()
+        await self._footage_lane()
         return (await self._tell_queue()).unsent > 0
 
-    async def _join_and_push(self) -> None:
-        """Push; where the centre does not know a rehearsal station yet, introduce it and push again."""
+    async def _footage_lane(self) -> None:
+        """Footage waits for events, never the other way round; its trouble is its own, with a retry of its own."""
+        if self.recordings is None or not await self._ask(lambda store: store.waiting_footage()):
+            return
+        before = await self._ask(lambda store: store.retry_state(_FOOTAGE))
+        now_ms = self.stamp().wall_us // 1000
+        if now_ms < before.next_try_ms <= now_ms + _LONGEST_WAIT_MS:
+            return
         try:
-            await self._push()
-        except CentreRefused as refused:
-            if refused.reason != "station.unknown" or not await self._ask(lambda store: store.rehearsal):
-                raise
-            await self.client.register(await self._ask(lambda store: store.introduction()))
+            for found in await self._ask(lambda store: store.waiting_footage()):
+                await self._bring(found, self.recordings / found.recording_id)
+        except (Unavailable, OSError, EvidenceTrouble) as trouble:
+            _log.warning("footage waits: %s", getattr(trouble, "code", type(trouble).__name__))
+            asked_ms = trouble.wait_ms if isinstance(trouble, CentreRefused) else 0
+            after = after_failure(before, now_ms, self.chance, asked_ms)
+            await self._ask(lambda store: store.save_retry(after, _FOOTAGE))
+            return
+        if before.failures:
+            await self._ask(lambda store: store.save_retry(RetryState(), _FOOTAGE))
+
+    async def _bring(self, found: Recording, folder: Path) -> None:
+        """One recording: what the centre lacks of it, then its manifest."""
+        chunks = await asyncio.to_thread(chunks_of, folder, found.key)
+        for at in range(0, len(chunks), _ASKED_AT_ONCE):
+            await self._bring_chunks(chunks[at : at + _ASKED_AT_ONCE])
+        pieces = tuple(chunk.piece for chunk in chunks)
+        station, signer, _ = await self._ask(lambda store: store.speaker())
+        key = base64.b64encode(await self._ask(lambda store: store.sealed_key(found)))
+        manifest = VideoManifest(
+            station=station, recording=found.recording_id, final_hash=found.final_hash, pieces=pieces, key=key
+        )
+        answer = await self.client.put_manifest(found.recording_id, sign_statement(manifest, signer.sign))
+        durable = answer.durable
+        if durable is None:  # a chunk was lost there: the next round asks again which
+            raise Unavailable("sync.footage_missing", f"{len(answer.missing)} chunks")
+        await self._ask(lambda store: store.save_durable(durable, hash_of_pieces(pieces)))
+
+    async def _bring_chunks(self, chunks: Sequence[Chunk]) -> None:
+        by_oid = {chunk.piece.oid: chunk for chunk in chunks}
+        sizes = tuple(ObjectSize(oid=oid, size=chunk.piece.size) for oid, chunk in by_oid.items())
+        for place in (await self.client.objects(ObjectsWanted(objects=sizes))).objects:
+            upload = place.actions.get("upload")
+            if upload is None or place.oid not in by_oid:
+                continue
+            content = await asyncio.to_thread(by_oid[place.oid].read)
+            await self.client.put_object(upload.href, content)
             await self._push()
 
     async def _push(self) -> None:
@@ -104,12 +165,13 @@ class Exchange:
         return "applied"
 
     async def _pull(self) -> None:
-        station = await self._ask(lambda store: store.station)
         for _ in range(_MOST_BATCHES):
             cursor = await self._ask(lambda store: store.feed_cursor())
             try:
-                page = await self.client.feed(station, cursor)
+                page = await self.client.feed(cursor)
             except CentreRefused as refused:
+                if refused.reason == "station.revoked":
+                    raise Halt("sync.revoked") from refused
                 if refused.reason != "feed.cursor" or not cursor:
                     raise
                 await self._ask(lambda store: store.forget_cursor())

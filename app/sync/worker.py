@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 import httpx
@@ -23,33 +24,41 @@ from app.core.readiness import SyncState
 from app.store.results import QueueFacts, RetryState
 from app.store.store import Store
 from app.store.writer import StoreWriter
-from app.sync.client import CentreClient, CentreRefused, require_loopback
+from app.sync.client import CentreClient, CentreRefused, ClockOffset, Speaker, require_loopback
 from app.sync.exchange import Exchange
 from app.sync.pace import after_failure
 
 T = TypeVar("T")
 
-_FOR_A_PERSON = ("sync.fork", "sync.event_refused")
+_FOR_A_PERSON = ("sync.fork", "sync.event_refused", "sync.revoked")
 _LONGEST_WAIT_MS = 2 * 3_600_000
 """Twice what a centre can ask for."""
 
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """How station and centre stand. `code` says why it is OFFLINE or STOPPED; `next_try_ms` wall clock, 0 for none."""
+    """How station and centre stand. `code` says why it is OFFLINE or STOPPED; `next_try_ms` wall clock, 0 for none.
+
+    `clock_offset_ms`: how far the centre's clock is ahead, None before it answered.
+    """
 
     state: SyncState
     queue: QueueFacts
     code: str = ""
     next_try_ms: int = 0
+    clock_offset_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SyncPlan:
-    """Where to and how often: `poll_s` between two looks at the feed while nothing waits."""
+    """Where to and how often: `poll_s` between two looks at the feed while nothing waits.
+
+    `recordings`: the folder whose closed recordings are brought to the centre; None: none are.
+    """
 
     url: str
     poll_s: float = 2.0
+    recordings: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +98,7 @@ class SyncWorker:
         self._task: asyncio.Task[None] | None = None
         self._told: SyncReport | None = None
         self._queue = QueueFacts(0, 0, 0, None, {})
+        self._offset = ClockOffset()
 
     def start(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -132,8 +142,11 @@ class SyncWorker:
         except Trouble as trouble:
             self._tell(SyncReport(SyncState.STOPPED, self._queue, trouble.code))
             return
-        async with CentreClient(self._plan.url, self._transport) as client:
+        speaker = Speaker(*await self._ask(lambda store: store.speaker()))
+        async with CentreClient(self._plan.url, self._transport, speaker, self._now_ms) as client:
+            self._offset = client.offset
             exchange = Exchange(client, self._writer, self._clock, self._listeners.on_cards, self._queue_changed)
+            exchange.recordings, exchange.chance = self._plan.recordings, self._chance
             while await self._go_on(exchange):
                 pass
 
@@ -190,7 +203,7 @@ class SyncWorker:
         facts = await self._ask(lambda store: store.queue())
         if state is SyncState.SYNCED and facts.unsent:
             state = SyncState.SENDING
-        self._tell(SyncReport(state, facts, code, next_try_ms))
+        self._tell(SyncReport(state, facts, code, next_try_ms, self._offset.known_ms()))
 
     def _queue_changed(self, facts: QueueFacts) -> None:
         """In the middle of a round: SYNCED is said at its end only."""

@@ -26,11 +26,12 @@ from app.core.cards import CardState, PanelState, Secret
 from app.core.parcels import CardDraft, ExpectedParcel, OpenParcel, Operator, Role
 from app.keys import Signer, new_seed
 from app.server.embedded import start_server_process, stop_server_process
-from app.server.setup import init, read_centre
+from app.server.enrol import admit_station
+from app.server.setup import init, open_centre, read_centre
 from app.store.seal import IndexCost, index_of
 from app.store.store import REHEARSAL_PASSPHRASE, Store
-from app.sync.client import CentreClient
-from app.wire import EventBatch, introduce
+from app.sync.client import CentreClient, Speaker
+from app.wire import EventBatch
 
 STAMP = Stamp(1_790_000_000_000_000, 5, "boot")
 CARD_SQL = (
@@ -157,10 +158,9 @@ def chain(signer: Signer, count: int) -> list[SignedEvent]:
     return events
 
 
-async def endpoint(url: str, signer: Signer, events: list[SignedEvent], batch: int) -> float:
+async def endpoint(url: str, speaker: Speaker, events: list[SignedEvent], batch: int) -> float:
     """Events a second through one client, each batch after the answer to the one before."""
-    async with CentreClient(url) as client:
-        await client.register(introduce("st", signer))
+    async with CentreClient(url, None, speaker) as client:
         begin = time.perf_counter()
         for at in range(0, len(events), batch):
             answer = await client.send(EventBatch.of("st", events[at : at + batch]))
@@ -184,9 +184,12 @@ def bench_centre(folder: Path, batch: int, count: int) -> dict[str, float]:
     signer = Signer(new_seed())
     events = chain(signer, count)
     init(folder / f"centre-{batch}")
+    centre = open_centre(folder / f"centre-{batch}")
+    admit_station(centre.engine, "st", signer.public_key, "rehearsal", 0)
+    centre.engine.dispose()
     child, url = start_server_process(folder / f"centre-{batch}")
     try:
-        through = asyncio.run(endpoint(url, signer, events, batch))
+        through = asyncio.run(endpoint(url, Speaker("st", signer, centre.centre), events, batch))
     finally:
         stop_server_process(child)
     raw = bare_events(folder / f"events-{batch}.db", events, batch)

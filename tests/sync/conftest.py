@@ -16,13 +16,14 @@ import pytest
 from app.core.audit import Stamp
 from app.core.cards import CardState, PanelState, Secret
 from app.core.parcels import CardDraft, ExpectedParcel, OpenParcel, Operator, Reason, Role, TrayCard
+from app.server.enrol import admit_station
 from app.server.routes import make_app
 from app.server.setup import OpenCentre, init, open_centre
 from app.store.results import QueueFacts
 from app.store.seal import IndexCost
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.store.writer import StoreWriter
-from app.sync.client import CentreClient
+from app.sync.client import CentreClient, Speaker
 from app.sync.exchange import Exchange
 
 NOW_US = 1_790_000_000_000_000
@@ -51,7 +52,7 @@ class Line(httpx.AsyncBaseTransport):
             raise httpx.ConnectError("cut")
         if fate == "busy":
             return httpx.Response(503, headers={"Retry-After": "7"}, json={"code": "store.disk_full"})
-        if fate == "flip":
+        if fate == "flip" and request.content:
             content = bytearray(request.content)
             content[len(content) // 2] ^= 4
             request = httpx.Request(request.method, request.url, headers=request.headers, content=bytes(content))
@@ -102,7 +103,7 @@ class Party:
 
     def exchange(self) -> Any:
         """A fresh exchange over the line, as after a restart: run it with `round`."""
-        client = CentreClient("http://127.0.0.1", self.line)
+        client = CentreClient("http://127.0.0.1", self.line, Speaker(*self.store.speaker()), lambda: NOW_US // 1000)
         return Exchange(client, self.writer, stamp, self.cards.extend, self.queues.append)
 
     def round(self) -> bool:
@@ -136,6 +137,7 @@ def new_party(folder: Path, centre: OpenCentre) -> Party:
         index_cost=IndexCost(8, 1),
         reserve_bytes=0,
     )
+    admit_station(centre.engine, store.station, store.public_key, "rehearsal", 0)
     operator = Operator("1001", "林晓", Role.CLERK, rehearsal=True)
     store.open_parcel(OpenParcel("p-1", ExpectedParcel("SF1234567890123", "", 9), "r-1", operator), stamp())
     party = Party(store, StoreWriter(store, lambda bug: party.crashes.append(bug)), Line(centre))

@@ -18,8 +18,9 @@ from app.core.readiness import SyncState
 from app.server.embedded import start_server_process, stop_server_process
 from app.server.setup import OpenCentre, init, open_centre
 from app.store.results import RetryState
-from app.sync.client import fetch_centre
+from app.sync.client import CentreClient
 from app.sync.worker import SyncListeners, SyncPlan, SyncReport, SyncWorker
+from app.wire import Centre
 
 NOW_US = 1_790_000_000_000_000
 
@@ -169,7 +170,7 @@ def test_over_a_real_socket_and_a_server_that_is_killed(party: Any, make_party: 
     init(tmp_path / "real")
     child, url = start_server_process(tmp_path / "real")
     opened = open_centre(tmp_path / "real")
-    assert asyncio.run(fetch_centre(url)) == opened.centre
+    assert asyncio.run(_about(url)) == opened.centre
     (tmp_path / "st").mkdir()
     station = make_party(tmp_path / "st", opened)
     opened.engine.dispose()
@@ -190,3 +191,8 @@ def test_over_a_real_socket_and_a_server_that_is_killed(party: Any, make_party: 
     assert station.writer.stop()
     assert stop_server_process(child) == 0
     assert station.crashes == ears.crashes == []
+
+
+async def _about(url: str) -> Centre:
+    async with CentreClient(url) as client:
+        return await client.centre()

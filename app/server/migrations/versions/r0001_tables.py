@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from app.server.migrations.dialect import guards, spelled
+
 revision = "0001"
 down_revision = None
 
@@ -86,13 +88,10 @@ TABLES = (
 
 FACTS = ("event", "log_leaf", "alarm", "feed")
 
-GUARDS = tuple(
-    f"CREATE TRIGGER {t}_{verb.lower()}_refused BEFORE {verb} ON {t} BEGIN SELECT RAISE(ABORT, '{t} is a fact'); END"
-    for t in FACTS
-    for verb in ("UPDATE", "DELETE")
-)
-
 
 def upgrade() -> None:
-    for statement in (*TABLES, *GUARDS):
+    dialect = op.get_bind().dialect.name
+    for statement in TABLES:
+        op.execute(spelled(statement, dialect))
+    for statement in guards(FACTS, dialect):
         op.execute(statement)

@@ -1,0 +1,76 @@
+"""`cardintake centre ACTION --data DIR | --database URL`: what an administrator does at the centre. JSON on stdout.
+
+code NAME [--role R] [--no-confirm]   a one-time code for a new station      confirm NAME   its six words were right
+waiting                               stations to be confirmed, with words   release NAME   go on after a fork
+cards | stations | objects | quarantine                                      revoke NAME    its key counts no more
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from app.core.errors import BadInput
+from app.server import enrol
+from app.server.db import Database, open_engine
+from app.server.report import REPORTS, report
+from app.server.setup import CentreFolder, read_centre
+
+_BY_NAME = ("confirm", "release", "revoke")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True)
+    code = actions.add_parser("code", help="make a one-time code for a new station")
+    code.add_argument("name", nargs="?", default="", help="what the station will be called")
+    code.add_argument("--role", choices=enrol.ROLES, default="rehearsal")
+    code.add_argument("--no-confirm", action="store_true", help="nobody compares the six words")
+    for name in _BY_NAME:
+        actions.add_parser(name).add_argument("name")
+    for name in ("waiting", *REPORTS):
+        actions.add_parser(name)
+    for action in actions.choices.values():
+        action.add_argument("--data", type=Path, metavar="DIR", help="the centre's folder")
+        action.add_argument("--database", default="", metavar="URL", help="postgresql://…")
+        action.add_argument("--json", action="store_true", help="(always so)")
+
+
+def run(args: argparse.Namespace) -> int:
+    engine = _opened(args)
+    try:
+        print(json.dumps(_done(args, engine), ensure_ascii=False, indent=1))
+    finally:
+        engine.dispose()
+    return 0
+
+
+def _opened(args: argparse.Namespace) -> Database:
+    if args.database:
+        return open_engine(args.database, 1)
+    if args.data is None:
+        raise BadInput("serve.database", "--data DIR or --database URL")
+    read_centre(args.data)
+    return open_engine(CentreFolder(args.data).database, 2)
+
+
+def _done(args: argparse.Namespace, engine: Database) -> Any:
+    now_ms = time.time_ns() // 1_000_000
+    match args.action:
+        case "code":
+            name = args.name or f"station-{now_ms // 1000 % 10**7:07d}"
+            code = enrol.make_code(engine, name, args.role, now_ms, confirm=not args.no_confirm)
+            return {"code": code, "station": name, "role": args.role, "expires_ms": now_ms + enrol.CODE_LIFE_MS}
+        case "waiting":
+            return enrol.waiting_words(engine)
+        case "confirm":
+            enrol.confirm_station(engine, args.name)
+        case "release":
+            enrol.release_station(engine, args.name)
+        case "revoke":
+            enrol.revoke_station(engine, args.name, now_ms)
+        case _:
+            return report(engine, args.action)
+    return {args.action: args.name}

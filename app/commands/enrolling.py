@@ -1,0 +1,63 @@
+"""Joining a centre with a fresh folder: the key is kept before the first request, the store appears at the end."""
+
+from __future__ import annotations
+
+import asyncio
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from app.commands import rehearsal_folder as folders
+from app.core.errors import BadInput
+from app.keys import Signer
+from app.paths import StationFolder
+from app.platform import boot_id
+from app.store.keyfile import key_path, make_key, read_key
+from app.store.reserve import RESERVE_BYTES
+from app.store.store import REHEARSAL_PASSPHRASE, Store
+from app.sync.client import CentreClient, require_loopback
+from app.sync.enrol import Applicant, ask_to_join, require_active
+from app.wire import Enrolled
+
+_ENROLLING = "enrolling.db"
+
+
+def applicant_of(folder: StationFolder, passphrase: str, code: str) -> Applicant:
+    """The key that this folder joins with: made once, wrapped by the passphrase, the same at every attempt."""
+    folder.root.mkdir(parents=True, exist_ok=True)
+    place = folder.root / _ENROLLING
+    rehearsal = passphrase == REHEARSAL_PASSPHRASE
+    kept = key_path(place).exists()
+    root = read_key(place, passphrase) if kept else make_key(place, passphrase, published=rehearsal)
+    seed = HKDF(SHA256(), 32, None, b"cardintake station signing key").derive(root)
+    return Applicant(Signer(seed), code, rehearsal)
+
+
+def join(folder: StationFolder, url: str, applicant: Applicant) -> Enrolled:
+    """Ask the centre once. Raises as `ask_to_join`; Unavailable("station.pending"); BadInput("store.exists")."""
+    if folder.database.exists():
+        raise BadInput("store.exists", folder.database.name)
+    if applicant.rehearsal:
+        require_loopback(url)
+
+    async def ask() -> Enrolled:
+        async with CentreClient(url) as client:
+            return await ask_to_join(client, applicant)
+
+    return require_active(asyncio.run(ask()))
+
+
+def make_store(folder: StationFolder, told: Enrolled, passphrase: str, reserve_bytes: int = RESERVE_BYTES) -> Store:
+    """The station's store with the key that was enrolled; the mark of a rehearsal first."""
+    rehearsal = passphrase == REHEARSAL_PASSPHRASE
+    if rehearsal and not folder.rehearsal_mark.exists():
+        folders.write_mark(folder, folders.Mark("", boot_id()))
+    place = folder.root / _ENROLLING
+    root = read_key(place, passphrase)
+    seed = HKDF(SHA256(), 32, None, b"cardintake station signing key").derive(root)
+    store = Store.create(
+        folder.database, passphrase, station_id=told.station, centre=told.centre, rehearsal=rehearsal,
+        signing_seed=seed, reserve_bytes=reserve_bytes,
+    )  # fmt: skip
+    key_path(place).unlink(missing_ok=True)
+    return store

@@ -1,0 +1,148 @@
+"""`cardintake station enrol|capture|sync --data DIR`: a station without a window. JSON on stdout, all else on stderr.
+
+enrol     join a centre by a one-time code           {"enrolled", "words", …}
+capture   take rehearsal cards without a camera      `saved CARD-ID` after each commit
+sync      push and pull                              {"state", "unsent", "cards", …}
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from queue import SimpleQueue
+
+from app.commands.bulk import captured, stamp
+from app.commands.enrolling import applicant_of, join, make_store
+from app.commands.opening import add_passphrase, open_station, passphrase_of
+from app.core.errors import BadInput, Trouble, Unavailable
+from app.core.readiness import SyncState
+from app.paths import StationFolder
+from app.settings import Settings, load_settings, save_settings
+from app.store.store import REHEARSAL_PASSPHRASE
+from app.store.unlock import find_passphrase
+from app.store.writer import StoreWriter
+from app.sync.client import require_loopback
+from app.sync.worker import SyncListeners, SyncPlan, SyncReport, SyncWorker
+
+_CONFIRM_S = 600.0
+_LOOK_S = 1.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True)
+    enrol = actions.add_parser("enrol", help="join a centre")
+    enrol.add_argument("--server", required=True, metavar="URL")
+    enrol.add_argument("--code", required=True, help="as the centre's administrator reads it out")
+    enrol.add_argument("--rehearsal", action="store_true", help="for ever a rehearsal station (this machine only)")
+    capture = actions.add_parser("capture", help="take rehearsal cards without a camera")
+    capture.add_argument("--cards", type=int, required=True, metavar="N")
+    capture.add_argument("--video-mb", type=int, default=0, metavar="M", help="with footage of M megabytes")
+    sync = actions.add_parser("sync", help="bring what waits to the centre")
+    sync.add_argument("--until-idle", action="store_true", help="end when nothing waits any more")
+    sync.add_argument("--server", default="", metavar="URL", help="another address of the same centre")
+    for action in (enrol, capture, sync):
+        action.add_argument("--data", type=Path, required=True, metavar="DIR", help="the station's folder")
+        add_passphrase(action)
+
+
+def run(args: argparse.Namespace) -> int:
+    folder = StationFolder(args.data.resolve())
+    return {"enrol": _enrol, "capture": _capture, "sync": _sync}[args.action](args, folder)
+
+
+def _enrol(args: argparse.Namespace, folder: StationFolder) -> int:
+    if folder.database.exists():
+        raise BadInput("store.exists", folder.database.name)
+    passphrase = _new_passphrase(args, folder)
+    applicant = applicant_of(folder, passphrase, args.code)
+    print(f"六个词请和中心核对 · compare these six words with the centre:\n  {applicant.words}", file=sys.stderr)
+    give_up_s = time.monotonic() + _CONFIRM_S
+    while True:
+        try:
+            told = join(folder, args.server, applicant)
+            break
+        except Unavailable as waiting:
+            if waiting.code != "station.pending" or time.monotonic() > give_up_s:
+                raise
+            time.sleep(_LOOK_S)
+    settings = Settings.model_validate(
+        {
+            "station": {"id": _id_of(told.station)},
+            "server": {"url": args.server},
+            "recording": {"reserve_mb": 4 if applicant.rehearsal else 256},
+        }
+    )
+    make_store(folder, told, passphrase, settings.recording.reserve_mb * 1_000_000).close()
+    save_settings(folder.settings, settings)
+    _tell({"enrolled": told.station, "role": told.role, "tenant": told.centre.tenant, "words": applicant.words})
+    return 0
+
+
+def _id_of(station: str) -> str:
+    return station.lower().replace("_", "-")[:40]
+
+
+def _new_passphrase(args: argparse.Namespace, folder: StationFolder) -> str:
+    """A rehearsal's is published. Without any source a folder for a centre on this machine becomes a rehearsal."""
+    if args.rehearsal:
+        return REHEARSAL_PASSPHRASE
+    if args.passphrase_fd is None and find_passphrase(folder.root) is None and not sys.stdin.isatty():
+        require_loopback(args.server)
+        print("没有口令来源：演练工位 · no passphrase given: a rehearsal station", file=sys.stderr)
+        return REHEARSAL_PASSPHRASE
+    return passphrase_of(folder, args.passphrase_fd, new=True)
+
+
+def _capture(args: argparse.Namespace, folder: StationFolder) -> int:
+    store = open_station(folder, args.passphrase_fd)
+    try:
+        if not store.rehearsal:
+            raise BadInput("folder.not_a_rehearsal", folder.root.name)
+        for card_id in captured(store, args.cards, folder.recordings, args.video_mb):
+            print(f"saved {card_id}", flush=True)
+    finally:
+        store.close()
+    return 0
+
+
+def _sync(args: argparse.Namespace, folder: StationFolder) -> int:
+    url = args.server or load_settings(folder.settings).server.url
+    store = open_station(folder, args.passphrase_fd)
+    heard: SimpleQueue[SyncReport | Exception] = SimpleQueue()
+    writer = StoreWriter(store, heard.put)
+    writer.start()
+    listeners = SyncListeners(heard.put, lambda _cards: None, heard.put)
+    worker = SyncWorker(SyncPlan(url, recordings=folder.recordings), writer, stamp, listeners)
+    worker.start()
+    try:
+        return _follow(heard, args.until_idle)
+    finally:
+        worker.stop()
+        writer.stop()
+
+
+def _follow(heard: SimpleQueue[SyncReport | Exception], until_idle: bool) -> int:
+    while True:
+        report = heard.get()
+        if isinstance(report, Exception):
+            raise report
+        print(f"{report.state.value} {report.queue.unsent} {report.code}".rstrip(), file=sys.stderr, flush=True)
+        if report.state is SyncState.STOPPED:
+            _tell(_described(report))
+            raise Trouble(report.code)
+        if until_idle and report.state is SyncState.SYNCED and report.queue.unsent == 0:
+            _tell(_described(report))
+            return 0
+
+
+def _described(report: SyncReport) -> dict[str, object]:
+    cards = {state.value: number for state, number in report.queue.cards.items()}
+    queue = {"head": report.queue.head, "received": report.queue.received, "unsent": report.queue.unsent}
+    return {"state": report.state.value, "code": report.code, **queue, "cards": cards}
+
+
+def _tell(result: dict[str, object]) -> None:
+    print(json.dumps(result, ensure_ascii=False), flush=True)

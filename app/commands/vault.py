@@ -1,0 +1,94 @@
+"""`cardintake vault init|run --data DIR`: the one process that can open secrets. JSON on stdout.
+
+init   join the centre as its vault and take the private keys over from where `serve --init` left them
+run    look at what arrived, again and again (`--once`: one look)
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from app.commands.opening import add_passphrase
+from app.core.errors import BadInput, Unavailable
+from app.keys import Signer, new_seed
+from app.platform import keep_memory_private
+from app.store.unlock import ask_passphrase, find_passphrase
+from app.sync.client import CentreClient, Speaker
+from app.sync.enrol import Applicant, ask_to_join, require_active
+from app.vault.keys import Vault, make_vault, open_vault
+from app.vault.run import look_once
+from app.wire import Enrolled
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True)
+    init = actions.add_parser("init", help="join the centre and take its private keys over")
+    init.add_argument("--code", required=True, help="of `cardintake centre code NAME --role vault`")
+    init.add_argument("--keys", type=Path, required=True, metavar="DIR", help="the folder vault/ of the centre")
+    run_ = actions.add_parser("run", help="look at what arrived")
+    run_.add_argument("--once", action="store_true", help="end when nothing waits")
+    run_.add_argument("--until-stdin-closes", action="store_true", help="end with whoever started it")
+    run_.add_argument("--every-s", type=float, default=2.0)
+    for action in (init, run_):
+        action.add_argument("--data", type=Path, required=True, metavar="DIR", help="the vault's own folder")
+        action.add_argument("--server", required=True, metavar="URL")
+        add_passphrase(action)
+
+
+def run(args: argparse.Namespace) -> int:
+    keep_memory_private()
+    passphrase = find_passphrase(args.data, args.passphrase_fd) or ask_passphrase(twice=args.action == "init")
+    if not passphrase:
+        raise BadInput("store.no_passphrase", args.data.name)
+    if args.action == "init":
+        return _init(args, passphrase)
+    vault = open_vault(args.data, passphrase)
+    if args.until_stdin_closes:
+        threading.Thread(target=_end_with_stdin, name="stdin-watch", daemon=True).start()
+    try:
+        asyncio.run(_look(vault, args))
+    finally:
+        vault.close()
+    return 0
+
+
+def _end_with_stdin() -> None:
+    """What was found is already at the centre, and each step may be done again: no farewell is needed."""
+    while sys.stdin.buffer.read(4096):
+        pass
+    os._exit(0)
+
+
+def _init(args: argparse.Namespace, passphrase: str) -> int:
+    seed = new_seed()
+    told = asyncio.run(_join(args.server, Applicant(Signer(seed), args.code, rehearsal=False)))
+    make_vault(args.data, passphrase, told.station, told.centre, seed, args.keys)
+    print(json.dumps({"vault": told.station, "tenant": told.centre.tenant}))
+    return 0
+
+
+async def _join(url: str, applicant: Applicant) -> Enrolled:
+    async with CentreClient(url) as client:
+        return require_active(await ask_to_join(client, applicant))
+
+
+async def _look(vault: Vault, args: argparse.Namespace) -> None:
+    speaker = Speaker(vault.name, vault.signer, vault.centre)
+    async with CentreClient(args.server, None, speaker) as client:
+        while True:
+            try:
+                done = await look_once(vault, client)
+                print(json.dumps({"looked_up": done, "at_ms": time.time_ns() // 1_000_000}), flush=True)
+            except Unavailable:
+                if args.once:
+                    raise
+            if args.once:
+                return
+            await asyncio.sleep(args.every_s)

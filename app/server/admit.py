@@ -1,0 +1,65 @@
+"""Who may speak with the centre: a signed request of a known station, made about now, never seen before."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select
+
+from app.keys import verifier
+from app.server.db import insert_missing
+from app.server.refusal import Refusal
+from app.server.setup import OpenCentre
+from app.server.tables import nonce, station
+from app.signing import LIFETIME_S, SKEW_S, ReadSignature, in_time
+from app.store.db import reading
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A request's signature and where it came from."""
+
+    signature: ReadSignature
+    host: str = "127.0.0.1"
+
+    @property
+    def station(self) -> str:
+        return self.signature.marks.key_id
+
+
+def identify(centre: OpenCentre, caller: Caller, now_ms: int) -> Row[Any]:
+    """The station that signed the request. Raises Refusal: station.unknown, station.pending, station.loopback_only,
+    auth.signature, auth.clock."""
+    with reading(centre.engine) as connection:
+        row = connection.execute(select(station).where(station.c.id == caller.station)).first()
+    if row is None:
+        raise Refusal("station.unknown", 404)
+    if not caller.signature.holds(verifier(row.public_key)):
+        raise Refusal("auth.signature", 401)
+    if row.state == "pending":
+        raise Refusal("station.pending", 403)
+    if row.rehearsal and not is_loopback(caller.host):
+        raise Refusal("station.loopback_only", 403)
+    if not in_time(caller.signature.marks, now_ms // 1000):
+        raise Refusal("auth.clock", 401)
+    return row
+
+
+def spend_nonce(connection: Connection, caller: Caller, now_ms: int) -> None:
+    """Take the request's nonce, inside the transaction of its work. Raises Refusal("auth.replay")."""
+    marks = caller.signature.marks
+    connection.execute(delete(nonce).where(nonce.c.expires_ms < now_ms))
+    expires_ms = (marks.expires_s + SKEW_S + LIFETIME_S) * 1000
+    row = {"station": caller.station, "nonce": marks.nonce, "expires_ms": expires_ms}
+    if insert_missing(connection, nonce, [row]) == 0:
+        raise Refusal("auth.replay", 401)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is of this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,83 @@
+"""The centre's database: a SQLite file on one machine, PostgreSQL for more; the same statements on both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Select, Table, create_engine, literal_column
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.elements import ColumnElement
+
+from app.core.errors import BadInput
+from app.server.tables import feed
+from app.store.db import open_database, reading
+
+Database = Engine
+"""An open database, for those who only hand it on."""
+
+_PREFIX = "postgresql://"
+
+
+def open_engine(where: Path | str, connections: int = 8) -> Engine:
+    """An engine over a SQLite file (a path, which must exist) or a PostgreSQL database ("postgresql://…").
+
+    Raises StorageTrouble when it cannot be reached, BadInput("serve.database") for another kind of address.
+    """
+    if isinstance(where, Path):
+        return open_database(where, connections=connections, must_exist=True)
+    if not where.startswith(_PREFIX):
+        raise BadInput("serve.database", where.partition(":")[0])
+    # READ COMMITTED: who waited for a locked row sees what the one before it wrote. The server keeps commits durable
+    # (synchronous_commit is on by default); a connection that died is noticed before it is used.
+    engine = create_engine(
+        "postgresql+psycopg://" + where.removeprefix(_PREFIX),
+        pool_size=connections,
+        max_overflow=40,
+        pool_pre_ping=True,
+        hide_parameters=True,
+    )
+    with reading(engine) as connection:
+        connection.exec_driver_sql("SELECT 1")
+    return engine
+
+
+def is_postgres(connection: Connection) -> bool:
+    return connection.dialect.name == "postgresql"
+
+
+def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Insert rows whose key is not there yet; the number of rows that were new."""
+    if not rows:
+        return 0
+    kind = postgresql.insert if is_postgres(connection) else sqlite.insert
+    done = connection.execute(kind(table).on_conflict_do_nothing(), list(rows))
+    return int(done.rowcount)
+
+
+def insert_or_update(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], changes: Sequence[str]
+) -> None:
+    """Insert rows; where the key is there already, take over the columns `changes`."""
+    statement = (postgresql.insert if is_postgres(connection) else sqlite.insert)(table)
+    values = {name: statement.excluded[name] for name in changes}
+    keys = [column.name for column in table.primary_key]
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), list(rows))
+
+
+def locked(connection: Connection, statement: Select[Any]) -> Select[Any]:
+    """The statement so that its rows wait for other writers. SQLite has one writer at a time anyway."""
+    return statement.with_for_update() if is_postgres(connection) else statement
+
+
+def settled(connection: Connection) -> ColumnElement[bool]:
+    """Whether a row of the feed can no longer be overtaken by one that is still being written.
+
+    PostgreSQL: only rows of transactions before the oldest one that is still open. Else a reader at row 2 would never
+    see row 1, which committed later. SQLite writes one transaction after the other.
+    """
+    if not is_postgres(connection):
+        return literal_column("1") == 1
+    oldest: ColumnElement[int] = literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+    return feed.c.xid < oldest

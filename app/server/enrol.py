@@ -1,0 +1,159 @@
+"""Letting stations join: one-time codes, confirmation by six words, revocation, release after a fork.
+
+A code is bound to a station's name and role, holds for 15 minutes and joins one key. The same code with the same key
+gives the same answer (the first may have been lost); with another key it is refused and leaves an alarm.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, and_, insert, select, update
+
+from app.core.audit import GENESIS
+from app.core.errors import BadInput, EvidenceTrouble
+from app.keys import code_key, new_code, six_words, verifier
+from app.server.refusal import Refusal
+from app.server.setup import OpenCentre
+from app.server.tables import alarm, code, station
+from app.store.db import reading, transaction
+from app.wire import (
+    Enrolled,
+    Enrolment,
+    EnrolmentAnswer,
+    EnrolRequest,
+    Signed,
+    enrolment_proof,
+    open_statement,
+    sign_statement,
+)
+
+CODE_LIFE_MS = 15 * 60 * 1000
+ROLES = ("store", "counter", "rehearsal", "vault")
+
+
+def make_code(engine: Engine, name: str, role: str, now_ms: int, *, confirm: bool = True) -> str:
+    """A fresh code for one station, to be read out to it. `confirm`: it joins only after `confirm_station`.
+
+    Raises BadInput: station.taken (there is such a station), station.role.
+    """
+    if role not in ROLES:
+        raise BadInput("station.role", role)
+    fresh = new_code()
+    row = {"key": code_key(fresh), "station": name, "role": role, "confirm": confirm}
+    with transaction(engine) as connection:
+        if connection.execute(select(station.c.id).where(station.c.id == name)).first():
+            raise BadInput("station.taken", name)
+        connection.execute(insert(code), {**row, "expires_ms": now_ms + CODE_LIFE_MS})
+    return fresh
+
+
+def enrol(centre: OpenCentre, asked: Enrolment, now_ms: int) -> EnrolmentAnswer:
+    """Let the station join whose request proves that it knows a code.
+
+    Raises Refusal: enrol.code (unknown, expired, or proof wrong), enrol.used (by another key), enrol.request.
+    """
+    request = _request_of(asked.request)
+    with transaction(centre.engine) as connection:
+        known = _code_of(connection, asked)
+        if known is None or (known.used_by is None and known.expires_ms < now_ms):
+            raise Refusal("enrol.code", 403)
+        public_key = bytes.fromhex(request.public_key)
+        taken = known.used_by not in (None, public_key)
+        if taken:
+            _alarm(connection, known.station, asked, now_ms)
+        elif known.used_by is None:
+            connection.execute(update(code).where(code.c.key == known.key).values(used_by=public_key))
+            _add(connection, known, request, now_ms)
+        state = connection.execute(select(station.c.state).where(station.c.id == known.station)).scalar()
+    if taken:  # told after the commit: the alarm stays
+        raise Refusal("enrol.used", 409)
+    stated = Enrolled(
+        station=known.station,
+        public_key=request.public_key,
+        role=known.role,
+        state="pending" if state == "pending" else "active",
+        centre=centre.centre,
+    )
+    signed = sign_statement(stated, centre.signer.sign)
+    return EnrolmentAnswer.model_construct(enrolled=signed, proof=enrolment_proof(known.key, "centre", signed.text))
+
+
+def _request_of(signed: Signed) -> EnrolRequest:
+    try:
+        claimed = EnrolRequest.model_validate(json.loads(signed.text))
+        return open_statement(EnrolRequest, signed, verifier(bytes.fromhex(claimed.public_key)))
+    except (ValueError, EvidenceTrouble) as wrong:
+        raise Refusal("enrol.request") from wrong
+
+
+def _code_of(connection: Connection, asked: Enrolment) -> Row[Any] | None:
+    """The code that the proof was made with. Few are open at a time, so each is tried."""
+    for row in connection.execute(select(code)):
+        if hmac.compare_digest(enrolment_proof(row.key, "station", asked.request.text), asked.proof):
+            return row
+    return None
+
+
+def _add(connection: Connection, known: Row[Any], request: EnrolRequest, now_ms: int) -> None:
+    if request.rehearsal != (known.role == "rehearsal"):
+        raise Refusal("enrol.kind", 409)
+    state = "pending" if known.confirm else "active"
+    row = station_row(known.station, bytes.fromhex(request.public_key), known.role, state, now_ms)
+    connection.execute(insert(station), row)
+
+
+def station_row(name: str, public_key: bytes, role: str, state: str, now_ms: int) -> dict[str, Any]:
+    """The row of a station that has not sent anything yet."""
+    row = {"id": name, "public_key": public_key, "rehearsal": role == "rehearsal", "registered_ms": now_ms}
+    return {**row, "high": 0, "head_hash": GENESIS, "state": state, "role": role, "revoked_ms": None}
+
+
+def admit_station(engine: Engine, name: str, public_key: bytes, role: str, now_ms: int) -> None:
+    """Let a key join without a code: after a restore from before its enrolment. Again: changes nothing.
+
+    Raises BadInput("station.taken") when the name belongs to another key.
+    """
+    with transaction(engine) as connection:
+        known = connection.execute(select(station.c.public_key).where(station.c.id == name)).scalar()
+        if known is None:
+            connection.execute(insert(station), station_row(name, public_key, role, "active", now_ms))
+        elif known != public_key:
+            raise BadInput("station.taken", name)
+
+
+def _alarm(connection: Connection, name: str, asked: Enrolment, now_ms: int) -> None:
+    data = asked.request.text.encode()
+    row = {"station": name, "code": "enrol.used", "seq": 0, "data": data, "hash": "", "sig": asked.request.sig}
+    connection.execute(insert(alarm), {**row, "at_ms": now_ms})
+
+
+def waiting_words(engine: Engine) -> dict[str, str]:
+    """Stations that wait for confirmation, each with the six words of its key."""
+    with reading(engine) as connection:
+        rows = connection.execute(select(station.c.id, station.c.public_key).where(station.c.state == "pending")).all()
+    return {row.id: six_words(row.public_key) for row in rows}
+
+
+def confirm_station(engine: Engine, name: str) -> None:
+    """The six words were the same on both sides. Raises BadInput("station.state")."""
+    _change(engine, name, ("pending",), {"state": "active"})
+
+
+def release_station(engine: Engine, name: str) -> None:
+    """A person looked at the fork and lets the station go on. Raises BadInput("station.state")."""
+    _change(engine, name, ("locked",), {"state": "active"})
+
+
+def revoke_station(engine: Engine, name: str, now_ms: int) -> None:
+    """The station's key counts no more from now on; what it still sends is kept, not acted on."""
+    _change(engine, name, ("pending", "active", "locked"), {"state": "revoked", "revoked_ms": now_ms})
+
+
+def _change(engine: Engine, name: str, before: tuple[str, ...], values: dict[str, Any]) -> None:
+    wanted = and_(station.c.id == name, station.c.state.in_(before))
+    with transaction(engine) as connection:
+        if connection.execute(update(station).where(wanted).values(**values)).rowcount != 1:
+            raise BadInput("station.state", name)

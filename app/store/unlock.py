@@ -1,0 +1,88 @@
+"""Where the passphrase of a station comes from: a file descriptor, a systemd credential, the OS keyring, or a prompt.
+
+Never a plain file. Of keyrings only those that the operating system guards are asked: with a helper package installed
+the library silently takes a plain text file.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from pathlib import Path
+
+import keyring
+import keyring.errors
+
+from app.core.errors import BadInput
+
+CREDENTIAL = "cardintake-passphrase"
+"""The name of the systemd credential (`LoadCredentialEncrypted=cardintake-passphrase:…`)."""
+
+_SERVICE = "cardintake"
+_GUARDED = (
+    "keyring.backends.Windows",
+    "keyring.backends.macOS",
+    "keyring.backends.SecretService",
+    "keyring.backends.libsecret",
+    "keyring.backends.kwallet",
+)
+_LONGEST = 4096
+
+
+def find_passphrase(station_folder: Path, fd: int | None = None) -> str | None:
+    """The passphrase from the first source that has one, without asking a person; None when there is none.
+
+    Raises BadInput("store.passphrase_fd") when the file descriptor cannot be read or holds nothing.
+    """
+    if fd is not None:
+        return _from_fd(fd)
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    credential = Path(folder) / CREDENTIAL
+    if folder and credential.is_file():
+        return credential.read_text(encoding="utf-8").rstrip("\n")
+    return _from_keyring(station_folder)
+
+
+def ask_passphrase(*, twice: bool = False) -> str | None:
+    """Ask at the terminal; None when there is none. Raises BadInput("store.passphrase_differs")."""
+    if not sys.stdin.isatty():
+        return None
+    told = getpass.getpass("口令 passphrase: ")
+    if twice and getpass.getpass("再输一次 again: ") != told:
+        raise BadInput("store.passphrase_differs")
+    return told
+
+
+def remember_passphrase(station_folder: Path, passphrase: str) -> bool:
+    """Put it into the OS keyring; False where there is none that the operating system guards."""
+    if not _keyring_guards():
+        return False
+    try:
+        keyring.set_password(_SERVICE, str(station_folder.resolve()), passphrase)
+    except keyring.errors.KeyringError:
+        return False
+    return True
+
+
+def _from_fd(fd: int) -> str:
+    try:
+        told = os.read(fd, _LONGEST).decode().rstrip("\n")
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise BadInput("store.passphrase_fd", str(fd)) from wrong
+    if not told:
+        raise BadInput("store.passphrase_fd", str(fd))
+    return told
+
+
+def _from_keyring(station_folder: Path) -> str | None:
+    if not _keyring_guards():
+        return None
+    try:
+        return keyring.get_password(_SERVICE, str(station_folder.resolve()))
+    except keyring.errors.KeyringError:
+        return None
+
+
+def _keyring_guards() -> bool:
+    return type(keyring.get_keyring()).__module__ in _GUARDED

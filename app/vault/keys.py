@@ -1,0 +1,115 @@
+"""The vault's folder: one encrypted database, whose key a passphrase wraps; inside it the private keys.
+
+`make_vault` takes the private keys over from where `serve --init` left them and removes them there: from then on only
+this folder, with its passphrase, opens a secret.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from sqlalchemy import Engine, insert, select
+
+from app.core.cards import Secret
+from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
+from app.keys import Signer, key_id
+from app.platform import private_folder, sync_folder
+from app.store.db import open_database, reading, transaction
+from app.store.keyfile import key_path, make_key, read_key
+from app.store.migrate import upgrade
+from app.store.seal import MAGIC, SUITE, Context, info_of
+from app.vault.tables import meta, vault_key
+from app.wire import Centre
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+DATABASE = "vault.db"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Vault:
+    """An open vault. Holds private keys, so it does not print."""
+
+    engine: Engine
+    name: str
+    centre: Centre
+    signer: Signer
+    index_key: bytes
+    private: dict[str, X25519PrivateKey]
+
+    def open(self, blob: bytes, context: Context) -> Secret:
+        """A sealed field. Raises EvidenceTrouble("vault.not_openable"): another key or place, or changed bytes."""
+        name = blob[len(MAGIC) : len(MAGIC) + 8].hex()
+        key = self.private.get(name)
+        if not blob.startswith(MAGIC) or key is None:
+            raise EvidenceTrouble("vault.not_openable", name)
+        try:
+            padded = SUITE.decrypt(blob[len(MAGIC) + 8 :], key, info=info_of(context, name))
+        except InvalidTag as wrong:
+            raise EvidenceTrouble("vault.not_openable", context.field) from wrong
+        text, mark, _ = padded.rpartition(b"\x80")
+        if not mark:
+            raise EvidenceTrouble("vault.not_openable", "padding")
+        return Secret(text.decode())
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def make_vault(folder: Path, passphrase: str, name: str, centre: Centre, seed: bytes, keys_from: Path) -> None:
+    """Make the vault's folder and take the private keys over from `keys_from`.
+
+    Raises BadInput: vault.exists, vault.no_keys (no private key of the centre's vault certificate lies there).
+    """
+    database = folder / DATABASE
+    if database.exists():
+        raise BadInput("vault.exists", folder.name)
+    keys = _read_keys(keys_from)
+    if centre.vault_certificate().key_id not in keys:
+        raise BadInput("vault.no_keys", keys_from.name)
+    private_folder(folder)
+    published = passphrase == "rehearsal"
+    engine = open_database(database, make_key(database, passphrase, published=published))
+    try:
+        upgrade(engine, database, MIGRATIONS)
+        with transaction(engine) as connection:
+            row = {"id": 1, "name": name, "centre": centre.model_dump_json(), "signing_seed": seed}
+            connection.execute(insert(meta), {**row, "index_key": os.urandom(32)})
+            connection.execute(insert(vault_key), [{"id": kid, "private": key} for kid, key in keys.items()])
+    finally:
+        engine.dispose()
+    for kid in keys:
+        (keys_from / f"{kid}.key").unlink()
+    sync_folder(keys_from)
+
+
+def _read_keys(folder: Path) -> dict[str, bytes]:
+    found = {}
+    for path in sorted(folder.glob("*.key")):
+        if path.stem == "root":
+            continue
+        raw = bytes.fromhex(path.read_text(encoding="ascii"))
+        if key_id(X25519PrivateKey.from_private_bytes(raw).public_key().public_bytes_raw()) == path.stem:
+            found[path.stem] = raw
+    return found
+
+
+def open_vault(folder: Path, passphrase: str) -> Vault:
+    """Open a vault. Raises StorageTrouble as `read_key` and `open_database`; BadInput("vault.missing")."""
+    database = folder / DATABASE
+    if not database.exists() or not key_path(database).exists():
+        raise BadInput("vault.missing", folder.name)
+    engine = open_database(database, read_key(database, passphrase), must_exist=True)
+    upgrade(engine, database, MIGRATIONS)
+    with reading(engine) as connection:
+        row = connection.execute(select(meta)).first()
+        keys = {
+            key.id: X25519PrivateKey.from_private_bytes(key.private) for key in connection.execute(select(vault_key))
+        }
+    if row is None:
+        raise StorageTrouble("store.damaged", "meta")
+    centre = Centre.model_validate_json(row.centre)
+    return Vault(engine, row.name, centre, Signer(row.signing_seed), row.index_key, keys)

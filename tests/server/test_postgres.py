@@ -1,0 +1,218 @@
+"""The same centre on PostgreSQL: once each, one log for all writers, a feed that loses nothing, facts that stay."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
+
+from app.core.audit import GENESIS, EventKind, SignedEvent, Stamp, link
+from app.core.errors import BadInput, StorageTrouble
+from app.keys import Signer, new_seed, verifier
+from app.server.admit import Caller
+from app.server.db import open_engine
+from app.server.decide import read_feed
+from app.server.embedded import start_server_process, stop_server_process
+from app.server.enrol import admit_station
+from app.server.intake import take
+from app.server.report import report
+from app.server.setup import OpenCentre, init, open_centre
+from app.server.tables import feed
+from app.signing import ReadSignature, RequestMarks
+from app.store.db import transaction
+from app.store.merkle import CompactTree, leaf_hash
+from app.store.verify import verify_centre
+from app.sync.client import CentreClient, Speaker
+from app.wire import BatchAnswer, EventBatch, FeedPage, Receipt, open_statement
+
+NOW_MS = 1_790_000_000_000
+
+
+class Station:
+    """A key and its chain."""
+
+    def __init__(self, centre: OpenCentre, name: str) -> None:
+        self.name, self.signer = name, Signer(new_seed())
+        self.chain: list[SignedEvent] = []
+        admit_station(centre.engine, name, self.signer.public_key, "rehearsal", 0)
+
+    def add(self, kind: EventKind = EventKind.UNEXPECTED, body: dict[str, Any] | None = None) -> SignedEvent:
+        prev, seq = (self.chain[-1].hash if self.chain else GENESIS), len(self.chain) + 1
+        place = {"event_id": f"{self.name}-{seq}", "station": self.name, "seq": seq, "prev": prev}
+        stamp = Stamp(NOW_MS * 1000, 5, "boot")
+        event = link(**place, kind=kind, stamp=stamp, actor="1001", body=body or {"n": seq}, sign=self.signer.sign)  # type: ignore[arg-type]
+        self.chain.append(event)
+        return event
+
+    def keep_card(self, card: str) -> None:
+        sealed = {"number": {"sha256": hashlib.sha256(b"sealed").hexdigest(), "key": "k"}}
+        self.add(EventKind.CARD_KEPT, {"card": card, "verdict": "kept", "sealed": sealed})
+
+    def caller(self) -> Caller:
+        marks = RequestMarks(self.name, os.urandom(12).hex(), NOW_MS // 1000, NOW_MS // 1000 + 60)
+        return Caller(ReadSignature(marks, b"request", self.signer.sign(b"request")))
+
+    def send(self, centre: OpenCentre, events: list[SignedEvent], blobs: tuple[bytes, ...] = ()) -> BatchAnswer:
+        return take(centre, EventBatch.of(self.name, events, blobs), self.caller(), NOW_MS)
+
+
+@pytest.fixture
+def database(new_database: Callable[[], str]) -> str:
+    return new_database()
+
+
+@pytest.fixture
+def centre(tmp_path: Path, database: str) -> Iterator[OpenCentre]:
+    init(tmp_path / "centre", database)
+    opened = open_centre(tmp_path / "centre", database)
+    yield opened
+    opened.engine.dispose()
+
+
+def page_of(centre: OpenCentre, station: Station, after: str = "") -> FeedPage:
+    signed = read_feed(centre, station.caller(), after, NOW_MS)
+    return open_statement(FeedPage, signed, verifier(centre.signer.public_key))
+
+
+def results(answer: BatchAnswer) -> list[str]:
+    return [one.result for one in answer.results]
+
+
+def test_once_each_in_order_with_forks_and_quarantine(centre: OpenCentre, database: str) -> None:
+    station = Station(centre, "st-1")
+    for name in ("a", "b"):
+        station.keep_card(name)
+    station.add(EventKind.CARD_KEPT, {"no": "card"})
+    answer = station.send(centre, station.chain, (b"sealed",))
+    assert results(answer) == ["applied", "applied", "quarantined"]
+    assert results(station.send(centre, station.chain, (b"sealed",))) == ["duplicate"] * 3
+    first = page_of(centre, station)
+    assert len(first.items) == 2
+    station.add(EventKind.CARD_TO_REVIEW, {"card": "a"})
+    station.send(centre, station.chain[3:])
+    assert len(page_of(centre, station, first.cursor).items) == 1
+    true = station.chain.pop()
+    assert results(station.send(centre, [station.add(body={"twin": 1})])) == ["fork"]
+    assert results(station.send(centre, [true])) == ["duplicate"]
+    assert [row["state"] for row in report(centre.engine, "stations")] == ["locked"]
+    assert verify_centre(open_engine(database))["ok"]
+
+
+def test_many_writers_share_one_log(centre: OpenCentre, database: str) -> None:
+    stations = [Station(centre, f"st-{n}") for n in range(6)]
+
+    def work(station: Station) -> None:
+        for _ in range(8):
+            station.send(centre, [station.add(), station.add()])
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, stations))
+    with centre.engine.connect() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT l.n, e.data FROM log_leaf l JOIN event e ON e.station = l.station AND e.seq = l.seq ORDER BY l.n"
+        ).all()
+        told = connection.exec_driver_sql("SELECT log_size, log_peaks FROM meta").one()
+    assert [row.n for row in rows] == list(range(96))
+    tree = CompactTree().grown(leaf_hash(row.data) for row in rows)
+    assert (told.log_size, told.log_peaks) == (96, tree.to_bytes())
+    assert verify_centre(open_engine(database))["ok"]
+
+
+def test_the_feed_shows_nothing_that_can_be_overtaken(centre: OpenCentre) -> None:
+    """The trap of a counting cursor: row 2 is committed before row 1, and who has read row 2 never sees row 1."""
+    station = Station(centre, "st-1")
+
+    def row(text: str) -> dict[str, Any]:
+        return {"station": "st-1", "kind": "x", "text": text, "sig": b"s"}
+
+    with centre.engine.connect() as slow:
+        with slow.begin():
+            slow.execute(insert(feed), row("first"))
+            with centre.engine.begin() as quick:
+                quick.execute(insert(feed), row("second"))
+            early = page_of(centre, station)
+            assert early.items == ()
+        shown = page_of(centre, station, early.cursor)
+    assert [item.text for item in shown.items] == ["first", "second"]
+    assert page_of(centre, station, shown.cursor).items == ()
+
+
+@pytest.mark.parametrize("table", ["event", "log_leaf", "alarm", "feed"])
+def test_facts_cannot_be_changed(centre: OpenCentre, table: str) -> None:
+    station = Station(centre, "st-1")
+    station.keep_card("a")
+    station.send(centre, station.chain, (b"sealed",))
+    station.chain.pop()
+    station.send(centre, [station.add(body={"twin": 1})])
+    for statement in (f"UPDATE {table} SET station = 'x'", f"DELETE FROM {table}"):
+        with pytest.raises(IntegrityError), centre.engine.begin() as connection:
+            connection.exec_driver_sql(statement)
+
+
+def test_a_database_serves_one_centre(tmp_path: Path, centre: OpenCentre, database: str) -> None:
+    with pytest.raises(BadInput, match=r"serve.already_initialised"):
+        init(tmp_path / "second", database)
+    with pytest.raises(BadInput, match=r"serve.database"):
+        open_engine("mysql://x")
+    with pytest.raises(StorageTrouble, match=r"store.io"):
+        open_engine("postgresql://x@127.0.0.1:1/none?connect_timeout=2")
+
+
+def test_two_processes_serve_the_same_stations_and_one_may_die(
+    centre: OpenCentre, tmp_path: Path, database: str
+) -> None:
+    """A load balancer may send each request elsewhere: what one process receipted the other knows."""
+    station = Station(centre, "st-1")
+    events = [station.add() for _ in range(60)]
+    command = (sys.executable, "-m", "app", "serve", "--database", database, "--data")
+    servers = [start_server_process(tmp_path / "centre", command=command) for _ in range(2)]
+    speaker = Speaker("st-1", station.signer, centre.centre)
+
+    async def send(url: str, batch: list[SignedEvent]) -> Receipt:
+        async with CentreClient(url, None, speaker) as client:
+            answer = await client.send(EventBatch.of("st-1", batch))
+            return open_statement(Receipt, answer.receipt, verifier(centre.signer.public_key))
+
+    highs = [asyncio.run(send(servers[n % 2][1], events[n * 5 : n * 5 + 8])).high for n in range(8)]
+    servers[0][0].send_signal(signal.SIGKILL)
+    last = asyncio.run(send(servers[1][1], events[40:]))
+    for child, _ in servers:
+        stop_server_process(child)
+    assert highs == [8, 13, 18, 23, 28, 33, 38, 43]
+    assert (last.high, last.log_size) == (60, 60)
+
+
+def test_connections_that_were_cut_are_made_anew(
+    centre: OpenCentre, tmp_path: Path, database: str, postgres: str
+) -> None:
+    station = Station(centre, "st-1")
+    station.send(centre, [station.add()])
+    with psycopg.connect(postgres, autocommit=True) as admin:
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'centre%'")
+    time.sleep(0.05)
+    assert results(station.send(centre, [station.add()])) == ["applied"]
+
+
+def test_a_cut_in_the_middle_is_trouble_to_come_back_from(centre: OpenCentre, postgres: str) -> None:
+    with pytest.raises(StorageTrouble, match=r"store.io"):
+        _cut_off(centre, postgres)
+
+
+def _cut_off(centre: OpenCentre, postgres: str) -> None:
+    with transaction(centre.engine) as connection:
+        pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        with psycopg.connect(postgres, autocommit=True) as admin:
+            admin.execute("SELECT pg_terminate_backend(%s)", (pid,))
+        connection.exec_driver_sql("SELECT 1")

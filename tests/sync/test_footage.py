@@ -1,0 +1,205 @@
+"""Footage: each chunk once, whole or not at all, and no word of `durable` before all of it lies there."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from app.core.audit import Stamp
+from app.core.cards import CardState
+from app.core.errors import EvidenceTrouble
+from app.evidence import journal
+from app.evidence.reader import DecryptedRecording, recording_parts
+from app.evidence.writer import Origin, RecordingKeys, create_recording
+from app.server.report import report
+from app.server.setup import OpenCentre
+from app.store.seal import SUITE, Context, info_of
+from app.sync import footage
+from app.sync.footage import chunks_of, open_journal
+from app.sync.worker import SyncListeners, SyncPlan, SyncWorker
+from app.wire import VideoManifest
+
+STAMP = Stamp(1_790_000_000_000_000, 5, "boot")
+
+
+@pytest.fixture
+def filmed(party: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A closed recording `r-1` of 12 fragments in two parts, cut into small chunks."""
+    monkeypatch.setattr(footage, "CHUNK_BYTES", 40_000)
+    key = party.store.new_recording("r-1", "p-1", STAMP, "1001").key
+    folder = tmp_path / "recordings" / "r-1"
+    folder.parent.mkdir()
+    keys = RecordingKeys(key, party.store.signing_seed)
+    writer = create_recording(folder, keys, Origin("r-1", "none:", True, True, "0"))
+    for part in range(2):
+        start = part * 10_000_000
+        writer.begin_part(1280, 720, writer.pts(1000) + start)
+        writer.add_init(os.urandom(700))
+        for n in range(6):
+            writer.add_fragment(os.urandom(15_000), start + n * 500_000, start + n * 500_000 + 1, 15, 0)
+    root = writer.close("test")
+    party.store.close_recording("r-1", writer.head, root, writer.frames, STAMP, "1001")
+    return folder
+
+
+def bring(party: Any, folder: Path) -> None:
+    async def run() -> None:
+        exchange = party.exchange()
+        exchange.recordings, exchange.chance = folder.parent, lambda: 0.0
+        async with exchange.client:
+            await exchange.round()
+
+    asyncio.run(run())
+
+
+def puts(party: Any) -> list[str]:
+    sent = (r for r in party.line.requests if r.method == "PUT" and r.url.path.startswith("/v1/objects/"))
+    return [request.url.path.rsplit("/", 1)[1] for request in sent]
+
+
+def durable(party: Any) -> bool:
+    return bool(party.writer.call(lambda store: store.is_durable("r-1")))
+
+
+def test_a_recording_arrives_whole_and_can_be_read_there(
+    party: Any, centre: OpenCentre, filmed: Path, tmp_path: Path
+) -> None:
+    bring(party, filmed)
+    assert durable(party)
+    key = party.store.find_recording("r-1").key
+    chunks = chunks_of(filmed, key)
+    assert len(chunks) > 5
+    assert puts(party) == [chunk.piece.oid for chunk in chunks]
+    there = tmp_path / "there"
+    there.mkdir()
+    for chunk in chunks:
+        data = (centre.folder.objects / chunk.piece.oid[:2] / chunk.piece.oid).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == chunk.piece.oid
+        if chunk.piece.file == journal.NAME:
+            data = open_journal(data, key)
+        with (there / chunk.piece.file).open("ab") as file:
+            file.write(data)
+    for part in recording_parts(there):
+        with DecryptedRecording(there, key, part) as recording:
+            assert len(recording.read()) == recording.size
+    bring(party, filmed)
+    assert len(puts(party)) == len(chunks)
+
+
+def test_the_vault_finds_the_key_in_the_manifest(party: Any, centre: OpenCentre, filmed: Path) -> None:
+    bring(party, filmed)
+    with centre.engine.connect() as connection:
+        text = connection.exec_driver_sql("SELECT manifest FROM video").scalar_one()
+    blob = VideoManifest.model_validate_json(text).key
+    [path] = [path for path in centre.folder.vault.iterdir() if path.name != "root.key"]
+    private = X25519PrivateKey.from_private_bytes(bytes.fromhex(path.read_text()))
+    context = Context(centre.centre.tenant, party.store.station, "r-1", "recording-key")
+    padded = SUITE.decrypt(blob[12:], private, info=info_of(context, path.stem))
+    assert padded.rstrip(b"\0")[:-1].decode() == party.store.find_recording("r-1").key.hex()
+
+
+@pytest.mark.warns
+@pytest.mark.parametrize("fate", ["cut", "lost", "flip", "busy", "twice"])
+def test_whatever_happens_to_a_chunk_it_is_sent_again_and_only_it(party: Any, filmed: Path, fate: str) -> None:
+    seen: list[str] = []
+
+    def fates(request: httpx.Request) -> str:
+        if request.method == "PUT":
+            seen.append(request.url.path)
+        return fate if len(seen) == 3 and request.method == "PUT" else ""
+
+    party.line.fate = fates
+    bring(party, filmed)
+    assert not durable(party)
+    party.line.fate = lambda _request: ""
+    party.writer.call(lambda store: store.save_retry(type(store.retry_state())(), "footage"))
+    bring(party, filmed)
+    assert durable(party)
+    again = len(puts(party)) - len(set(puts(party)))
+    assert again == (0 if fate in ("lost", "twice") else 1)
+
+
+@pytest.mark.warns
+def test_footage_waits_on_its_own(party: Any, filmed: Path) -> None:
+    """Its failures do not make events wait, and its next try lies in the database."""
+    party.line.fate = lambda request: "busy" if request.url.path.startswith("/v1/objects") else ""
+    bring(party, filmed)
+    first = len(party.line.requests)
+    card = party.keep()
+    bring(party, filmed)
+    assert party.state_of(card) is CardState.ACCEPTED
+    assert not [r for r in party.line.requests[first:] if r.url.path.startswith("/v1/objects")]
+
+
+def test_events_go_between_two_chunks(party: Any, filmed: Path) -> None:
+    def fates(request: httpx.Request) -> str:
+        if request.method == "PUT" and len(puts(party)) == 2:
+            party.keep()
+        return ""
+
+    party.line.fate = fates
+    bring(party, filmed)
+    paths = [r.url.path for r in party.line.requests if r.method in ("PUT", "POST")]
+    third = [n for n, path in enumerate(paths) if path.startswith("/v1/objects/") and "batch" not in path][1]
+    assert paths[third + 1] == "/v1/events"
+
+
+@pytest.mark.warns
+def test_a_chunk_that_was_lost_there_is_asked_for_again(party: Any, centre: OpenCentre, filmed: Path) -> None:
+    honest = party.line.handle_async_request
+    lost: list[Path] = []
+
+    async def losing(request: httpx.Request) -> httpx.Response:
+        if request.url.path.startswith("/v1/videos/") and not lost:
+            lost.append(next(path for path in centre.folder.objects.rglob("*") if path.is_file()))
+            lost[0].unlink()
+        return await honest(request)
+
+    party.line.handle_async_request = losing
+    bring(party, filmed)
+    assert not durable(party)
+    bring(party, filmed)
+    assert durable(party)
+    assert lost[0].is_file()
+
+
+def test_footage_that_changed_on_the_disk_is_not_sent(party: Any, filmed: Path) -> None:
+    chunk = chunks_of(filmed, bytes(32))[0]
+    path = chunk.path
+    data = bytearray(path.read_bytes())
+    data[100] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(EvidenceTrouble, match=r"evidence.content_differs"):
+        chunk.read()
+
+
+def test_the_centre_lists_what_it_holds(party: Any, centre: OpenCentre, filmed: Path) -> None:
+    bring(party, filmed)
+    listed = report(centre.engine, "objects")
+    assert listed[0]["video"] == "r-1"
+    assert listed[0]["bytes"] == sum(row["bytes"] for row in listed[1:])
+
+
+def test_the_worker_brings_footage(party: Any, filmed: Path) -> None:
+    done = threading.Event()
+
+    def heard(_report: object) -> None:
+        if durable(party):
+            done.set()
+
+    listeners = SyncListeners(heard, lambda _cards: None, party.crashes.append)
+    plan = SyncPlan("http://127.0.0.1", 0.05, filmed.parent)
+    worker = SyncWorker(plan, party.writer, lambda: STAMP, listeners, transport=party.line)
+    worker.start()
+    party.keep()
+    worker.nudge()
+    assert done.wait(20)
+    assert worker.stop(20)

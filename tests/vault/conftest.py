@@ -1,0 +1,14 @@
+"""Stations like those of the sync tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.sync.conftest import new_party
+
+
+@pytest.fixture(name="make_party")
+def _make_party() -> Any:
+    return new_party

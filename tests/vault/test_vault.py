@@ -1,0 +1,251 @@
+"""The vault: finds a number that two stations took, opens nothing unwritten, gives nothing to who may not ask."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from sqlalchemy.exc import IntegrityError
+
+from app.core.cards import CardState, Secret
+from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
+from app.keys import Signer, new_seed
+from app.server.embedded import start_server_process, stop_server_process
+from app.server.enrol import admit_station, make_code
+from app.server.report import report
+from app.server.routes import make_app
+from app.server.setup import OpenCentre, init, open_centre
+from app.store.seal import Context, VaultKey, seal
+from app.store.store import REHEARSAL_PASSPHRASE
+from app.sync.client import CentreClient, CentreRefused, Speaker
+from app.vault.keys import Vault, make_vault, open_vault
+from app.vault.reveal import QUOTA_A_DAY, Approval, add_person, show, unwrap
+from app.vault.run import look_once
+from app.wire import RevealRequest, Signed, sign_statement
+
+NOW_MS = 1_790_000_000_000
+
+
+@pytest.fixture
+def centre(tmp_path: Path) -> Iterator[OpenCentre]:
+    init(tmp_path / "centre")
+    opened = open_centre(tmp_path / "centre")
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def vault(tmp_path: Path, centre: OpenCentre) -> Iterator[Vault]:
+    seed = new_seed()
+    admit_station(centre.engine, "vault-1", Signer(seed).public_key, "vault", 0)
+    folder = tmp_path / "vault"
+    make_vault(folder, REHEARSAL_PASSPHRASE, "vault-1", centre.centre, seed, centre.folder.vault)
+    opened = open_vault(folder, REHEARSAL_PASSPHRASE)
+    yield opened
+    opened.close()
+
+
+def talk(centre: OpenCentre, speaker: Speaker, work: Any) -> Any:
+    async def run() -> Any:
+        transport = httpx.ASGITransport(make_app(centre, now_ms=lambda: NOW_MS))
+        async with CentreClient("http://centre", transport, speaker, lambda: NOW_MS) as client:
+            return await work(client)
+
+    return asyncio.run(run())
+
+
+def look(centre: OpenCentre, vault: Vault) -> int:
+    speaker = Speaker(vault.name, vault.signer, vault.centre)
+    return int(talk(centre, speaker, lambda client: look_once(vault, client)))
+
+
+def test_the_keys_move_into_the_vault_and_nowhere_else(tmp_path: Path, centre: OpenCentre, vault: Vault) -> None:
+    assert [path.name for path in centre.folder.vault.iterdir()] == ["root.key"]
+    private = next(iter(vault.private.values())).private_bytes_raw()
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert private not in content
+            assert private.hex().encode() not in content
+    with pytest.raises(StorageTrouble, match=r"store.wrong_key"):
+        open_vault(tmp_path / "vault", "guess")
+    with pytest.raises(BadInput, match=r"vault.exists"):
+        make_vault(tmp_path / "vault", "x", "v", centre.centre, new_seed(), centre.folder.vault)
+    with pytest.raises(BadInput, match=r"vault.no_keys"):
+        make_vault(tmp_path / "v2", "x", "v", centre.centre, new_seed(), centre.folder.vault)
+    with pytest.raises(BadInput, match=r"vault.missing"):
+        open_vault(tmp_path / "v3", "x")
+
+
+def two_stations(tmp_path: Path, centre: OpenCentre, make_party: Any) -> tuple[Any, Any]:
+    parties = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        parties.append(make_party(tmp_path / name, centre))
+    return parties[0], parties[1]
+
+
+def test_a_number_that_two_stations_took_goes_to_review(
+    tmp_path: Path, centre: OpenCentre, vault: Vault, make_party: Any
+) -> None:
+    """Each party's first card has the same number."""
+    first, second = two_stations(tmp_path, centre, make_party)
+    one = first.keep()
+    first.round()
+    assert look(centre, vault) == 1
+    same, other = second.keep(), second.keep()
+    second.round()
+    assert second.state_of(same) is CardState.ACCEPTED
+    assert look(centre, vault) == 2
+    assert look(centre, vault) == 0
+    first.round()
+    second.round()
+    assert (first.state_of(one), second.state_of(same)) == (CardState.ACCEPTED, CardState.REVIEW)
+    assert second.state_of(other) is CardState.ACCEPTED
+    for party in (first, second):
+        assert party.writer.stop()
+
+
+def test_what_cannot_be_opened_goes_to_a_person(
+    tmp_path: Path, centre: OpenCentre, vault: Vault, make_party: Any
+) -> None:
+    party, other = two_stations(tmp_path, centre, make_party)
+    card = party.keep()
+    party.round()
+    emptied = replace(vault, private={})
+    assert look(centre, emptied) == 1
+    party.round()
+    assert party.state_of(card) is CardState.REVIEW
+    assert party.writer.stop()
+    assert other.writer.stop()
+
+
+def test_only_the_vault_gets_sealed_numbers(centre: OpenCentre, vault: Vault) -> None:
+    signer = Signer(new_seed())
+    admit_station(centre.engine, "st-1", signer.public_key, "rehearsal", 0)
+    with pytest.raises(CentreRefused, match=r"403 station.role"):
+        talk(centre, Speaker("st-1", signer, centre.centre), lambda client: client.arrivals())
+
+
+# Showing
+
+
+class Person:
+    """Somebody who may ask."""
+
+    def __init__(self, vault: Vault, name: str) -> None:
+        self.name, self.signer = name, Signer(new_seed())
+        add_person(vault, name, self.signer.public_key)
+
+    def ask(self, vault: Vault, **changes: Any) -> tuple[Signed, X25519PrivateKey]:
+        private = X25519PrivateKey.generate()
+        asked = {"tenant": vault.centre.tenant, "station": "st-1", "card": "c-1", "field": "pin", "made_ms": NOW_MS}
+        asked |= {"reason": "客户投诉 4711", "to_key": private.public_key().public_bytes_raw().hex(), **changes}
+        return sign_statement(RevealRequest.model_validate(asked), self.signer.sign), private
+
+    def approves(self, signed: Signed) -> Approval:
+        return Approval(self.name, self.signer.sign(b"approve " + signed.text.encode()))
+
+
+@pytest.fixture
+def blob(vault: Vault) -> bytes:
+    stated = vault.centre.vault_certificate()
+    key = VaultKey(stated.key_id, bytes.fromhex(stated.public_key))
+    return seal(Secret("83749261"), key, Context(vault.centre.tenant, "st-1", "c-1", "pin")).blob
+
+
+def log_of(vault: Vault) -> list[tuple[str, str, str]]:
+    with vault.engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT who, approved_by, reason FROM reveal ORDER BY id")
+        return [(row.who, row.approved_by, row.reason) for row in rows]
+
+
+def test_a_secret_is_shown_to_who_asked_and_written_down(vault: Vault, blob: bytes) -> None:
+    person = Person(vault, "周岚")
+    signed, private = person.ask(vault)
+    sealed = show(vault, signed, "周岚", blob, NOW_MS)
+    assert b"83749261" not in sealed
+    assert unwrap(sealed, private, signed).reveal() == "83749261"
+    assert log_of(vault) == [("周岚", "", "客户投诉 4711")]
+    with pytest.raises(BadInput, match=r"vault.stale"):
+        show(vault, signed, "周岚", blob, NOW_MS)
+    for statement in ("UPDATE reveal SET reason = ''", "DELETE FROM reveal"):
+        with pytest.raises(IntegrityError), vault.engine.begin() as connection:
+            connection.exec_driver_sql(statement)
+
+
+def test_it_is_written_down_before_it_is_opened(vault: Vault, blob: bytes) -> None:
+    person = Person(vault, "周岚")
+    signed, _ = person.ask(vault, field="number")  # the blob is a PIN's: opening fails
+    with pytest.raises(EvidenceTrouble, match=r"vault.not_openable"):
+        show(vault, signed, "周岚", blob, NOW_MS)
+    assert len(log_of(vault)) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({"reason": "  "}, "vault.reason"), ({"tenant": "other"}, "vault.reason"), ({"made_ms": 1}, "vault.stale")],
+)
+def test_without_reason_or_too_late_nothing_is_shown(changes: Any, code: str, vault: Vault, blob: bytes) -> None:
+    signed, _ = Person(vault, "周岚").ask(vault, **changes)
+    with pytest.raises(BadInput, match=code):
+        show(vault, signed, "周岚", blob, NOW_MS)
+    assert log_of(vault) == []
+
+
+def test_beyond_the_quota_a_second_person_signs(vault: Vault, blob: bytes) -> None:
+    one, two = Person(vault, "one"), Person(vault, "two")
+    for _ in range(QUOTA_A_DAY):
+        show(vault, one.ask(vault)[0], "one", blob, NOW_MS)
+    signed, private = one.ask(vault)
+    with pytest.raises(BadInput, match=r"vault.quota"):
+        show(vault, signed, "one", blob, NOW_MS)
+    for wrong in (one.approves(signed), Approval("two", bytes(64)), Approval("nobody", bytes(64))):
+        with pytest.raises(BadInput, match=r"vault.person"):
+            show(vault, signed, "one", blob, NOW_MS, wrong)
+    sealed = show(vault, signed, "one", blob, NOW_MS, two.approves(signed))
+    assert unwrap(sealed, private, signed).reveal() == "83749261"
+    assert log_of(vault)[-1][:2] == ("one", "two")
+
+
+def test_strangers_and_forgers_are_shown_nothing(vault: Vault, blob: bytes) -> None:
+    person = Person(vault, "周岚")
+    signed, _ = person.ask(vault)
+    with pytest.raises(BadInput, match=r"vault.person"):
+        show(vault, signed, "谁", blob, NOW_MS)
+    forged = sign_statement(RevealRequest.model_validate(json.loads(signed.text)), Signer(new_seed()).sign)
+    with pytest.raises(EvidenceTrouble, match=r"sync.untrusted_answer"):
+        show(vault, forged, "周岚", blob, NOW_MS)
+    with pytest.raises(BadInput, match=r"vault.person"):
+        add_person(vault, "周岚", Signer(new_seed()).public_key)
+
+
+def test_the_program_joins_by_a_code_and_looks(tmp_path: Path, centre: OpenCentre) -> None:
+    code = make_code(centre.engine, "vault-1", "vault", time.time_ns() // 1_000_000, confirm=False)
+    child, url = start_server_process(centre.folder.root)
+    program = [sys.executable, "-m", "app", "vault"]
+    data = ["--data", str(tmp_path / "v"), "--server", url, "--passphrase-fd", "0"]
+    try:
+        made = _call([*program, "init", "--code", code, "--keys", str(centre.folder.vault), *data])
+        looked = _call([*program, "run", "--once", *data])
+    finally:
+        stop_server_process(child)
+    assert made["vault"] == "vault-1"
+    assert looked["looked_up"] == 0
+    assert [row["role"] for row in report(centre.engine, "stations")] == ["vault"]
+
+
+def _call(argv: list[str]) -> dict[str, Any]:
+    done = subprocess.run(argv, input=b"a long passphrase\n", capture_output=True, check=True)
+    told: dict[str, Any] = json.loads(done.stdout.decode().splitlines()[-1])
+    return told
