@@ -244,7 +244,7 @@ def _relief(rng: np.random.Generator, card: Pixels, mask: Pixels) -> Pixels:
 
 def _cut(rng: np.random.Generator, card: Pixels, shape: tuple[int, ...], scale: float) -> Pixels:
     """A slightly turned, sheared and leaning crop around the line, `scale` times the size of the card's pixels."""
-    tall = CAP * between(rng, 1.12, 1.9)
+    tall = CAP * (between(rng, 1.12, 1.7) if chance(rng, 0.7) else between(rng, 1.7, 2.3))
     slack = tall - CAP
     top = _EDGE + ABOVE - slack * between(rng, 0.25, 0.75)
     left, right = _EDGE - CAP * between(rng, -0.02, 0.9), shape[1] - _EDGE - 8 + CAP * between(rng, -0.02, 0.9)

@@ -20,7 +20,7 @@ from app.core.products import DIGITS, LATIN
 from app.rehearsal.dice import between, chance, pick, stream
 from app.rehearsal.errors import FontMissing
 from app.rehearsal.fonts import find_font
-from app.rehearsal.glyphs import DOTS, dot_rows, stroke_lines
+from app.rehearsal.glyphs import DOTS, all_dot_rows, dot_rows, stroke_lines
 
 Pixels = npt.NDArray[Any]
 
@@ -45,6 +45,16 @@ _FILES: Mapping[str, tuple[tuple[str, int], ...]] = {
         ("LiberationMono-Regular.ttf", 0),
         ("LiberationMono-Bold.ttf", 0),
         ("NimbusMonoPS-Bold.otf", 0),
+        ("anonymous-pro-latin-400-normal.woff", 0),
+        ("courier-prime-latin-400-normal.woff", 0),
+        ("courier-prime-latin-700-normal.woff", 0),
+        ("ibm-plex-mono-latin-400-normal.woff", 0),
+        ("ibm-plex-mono-latin-700-normal.woff", 0),
+        ("roboto-mono-latin-400-normal.woff", 0),
+        ("roboto-mono-latin-700-normal.woff", 0),
+        ("share-tech-mono-latin-400-normal.woff", 0),
+        ("space-mono-latin-400-normal.woff", 0),
+        ("space-mono-latin-700-normal.woff", 0),
     ),
     "sans": (
         ("NotoSansCJK-Regular.ttc", 2),
@@ -56,14 +66,26 @@ _FILES: Mapping[str, tuple[tuple[str, int], ...]] = {
         ("LiberationSansNarrow-Regular.ttf", 0),
         ("NimbusSans-Regular.otf", 0),
         ("URWGothic-Book.otf", 0),
+        ("roboto-condensed-latin-400-normal.woff", 0),
+        ("roboto-condensed-latin-700-normal.woff", 0),
+        ("barlow-latin-400-normal.woff", 0),
+        ("barlow-latin-700-normal.woff", 0),
     ),
     "serif": (("DejaVuSerif.ttf", 0), ("LiberationSerif-Bold.ttf", 0), ("NimbusRoman-Regular.otf", 0)),
     "ocr": (("OCRA.ttf", 0), ("OCRABold.ttf", 0)),
+    "dot": (
+        ("doto-latin-400-normal.woff", 0),
+        ("doto-latin-700-normal.woff", 0),
+        ("dotgothic16-latin-400-normal.woff", 0),
+        ("vt323-latin-400-normal.woff", 0),
+    ),
 }
+"""Files by family. Those the system or `--fonts` does not have are left out."""
 
 HELD_OUT = frozenset(
     {"LiberationMono-Regular.ttf", "LiberationMono-Bold.ttf", "NimbusSans-Regular.otf", "LiberationSans-Bold.ttf"}
-    | {"strokes-held-out", "dot-held-out", "OCRABold.ttf", "NimbusRoman-Regular.otf"}
+    | {"space-mono-latin-400-normal.woff", "space-mono-latin-700-normal.woff", "barlow-latin-700-normal.woff"}
+    | {"strokes-held-out", "dot-held-out", "dot-mixed-held-out", "OCRABold.ttf", "NimbusRoman-Regular.otf"}
 )
 
 _DOT_SOURCES = ("DejaVuSansMono-Bold.ttf", "NotoSansMono-Regular.ttf", "JetBrainsMono-Regular.ttf")
@@ -164,10 +186,11 @@ def _rounded(points: Pixels) -> Pixels:
 
 def _dotted(seed: int) -> Iterator[Face]:
     """The 5x7 table with dots of several sizes and shapes, and finer matrices taken from outlines."""
-    own = {sign: np.array(dot_rows(sign)) for sign in DOTS}
-    yield _dots("dot", own, None)
-    for index in range(6):
-        yield _dots(f"dot-{index}", own, stream(seed, "dot", index))
+    yield _dots("dot", {sign: np.array(dot_rows(sign)) for sign in DOTS}, None)
+    for index in range(16):
+        rng = stream(seed, "dot", index)
+        mixed = {sign: np.array(pick(rng, all_dot_rows(sign))) for sign in DOTS}
+        yield _dots("dot-mixed-held-out" if index == 15 else f"dot-{index}", mixed, rng)
     outlines = [f for f in _typeset(()) if f.name in _DOT_SOURCES]
     for number, face in enumerate(outlines):
         for grid in _DOT_GRIDS:
@@ -195,9 +218,9 @@ def _dots(name: str, rows: Mapping[str, Pixels], rng: np.random.Generator | None
     wide = max(matrix.shape[1] for matrix in rows.values())
     step = CAP / (high - 0.4)
     stretch = 1.0 if rng is None else between(rng, 0.82, 1.12)
-    radius = step * (0.44 if rng is None else between(rng, 0.3, 0.58))
+    radius = step * (0.44 if rng is None else between(rng, 0.3, 0.66))
     square = rng is not None and chance(rng, 0.25)
-    advance = CAP * 0.86 if rng is None else (wide + pick(rng, (1.0, 1.2, 2.0))) * step * stretch
+    advance = CAP * 0.86 if rng is None else (wide + pick(rng, (0.8, 1.0, 1.2, 2.0))) * step * stretch
     glyphs = {}
     for sign, matrix in rows.items():
         canvas = np.zeros(((ABOVE + CAP + BELOW) * zoom, (round(wide * step * stretch) + 8) * zoom), np.uint8)
