@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
 from app import __version__
+from app.commands.complaint import complain
 from app.core.errors import Trouble
-from ui.texts import trouble
 
 COMMANDS = {
     "demo": "播放一次完整演练：开箱、读卡、录像、入库、上报 / one whole rehearsal from parcel to centre",
@@ -30,19 +29,6 @@ COMMANDS = {
     "recorder": "（内部）录像程序 / (internal) the recorder program",
     "eye": "（内部）读卡程序 / (internal) the eye program",
 }
-
-
-def language() -> str:
-    """The operator's language for messages: "zh" unless the system says otherwise."""
-    said = os.environ.get("CARDINTAKE_LANG") or os.environ.get("LC_ALL") or os.environ.get("LANG") or "zh"
-    return "en" if said.lower().startswith("en") or said.startswith("C") else "zh"
-
-
-def complain(problem: Trouble) -> None:
-    """Say on stderr what happened, what to do and what was kept."""
-    text = trouble(problem.code, language())
-    lines = [text.title, f"  → {text.do}", f"  ✓ {text.kept}", f"  [{problem.code}] {problem.detail}".rstrip()]
-    print("\n".join(line for line in lines if line.strip("→✓ ")), file=sys.stderr)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +19,13 @@ settings.register_profile("wide", deadline=None, max_examples=3000, stateful_ste
 settings.load_profile(os.environ.get("CARDINTAKE_HYPOTHESIS", "steady"))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
+    """A temporary folder of its own for each run, with a short name: programs listen on sockets in it (108 bytes)."""
     config.addinivalue_line("markers", "warns: this test expects warnings or errors in the log")
+    if config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix="ci-")
+        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
 class _Listener(logging.Handler):

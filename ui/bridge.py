@@ -47,6 +47,7 @@ class Bridge(QObject):
         self._lock = threading.Lock()
         self._newest: Shown | None = None
         self._on_its_way = False
+        self._closed = False
 
     def connect_window(
         self, changed: Callable[[], None], sounded: Callable[[Sound], None], closing: Callable[[], None]
@@ -56,6 +57,8 @@ class Bridge(QObject):
         self.changed.connect(changed, queued)
         self.sounded.connect(sounded, queued)
         self.closing.connect(closing, queued)
+        if self._closed:
+            self.closing.emit()  # it was closed before the window was there
 
     def show(self, state: State, around: Surroundings) -> None:
         """Show this from now on. Any thread; never waits for the screen."""
@@ -78,4 +81,5 @@ class Bridge(QObject):
 
     def close(self) -> None:
         """Ask the window to close (a demo has ended). Any thread."""
+        self._closed = True
         self.closing.emit()

@@ -157,7 +157,7 @@ def opening(scene: Scene, state: Opening) -> Part:
     """The waybill is taken; the knife waits for the REC block."""
     recording = state.began and scene.around.rec.mode is not RecMode.OFF
     line = Line(Tone.WARN, notice(state.notice, scene.language, at_work=True)) if state.notice else None
-    if recording or state.began:
+    if recording:
         lines = (scene.say("prompt.open.1"), scene.say("prompt.open.2"))
         prompt = BigPrompt("package-open", scene.say("prompt.open"), lines, notice=line)
         go = GoKey(GoState.READY, scene.say("cap.space"), scene.say("go.opened"), "arrow-right")

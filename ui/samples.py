@@ -125,6 +125,14 @@ def visit(count: int = 4) -> Visit:
     return Visit(OPERATOR, "parcel-1", "recording-1", EXPECTED, cards(count), first_us=1, stays=(TagStay(TAG, 1),))
 
 
+def ten() -> Visit:
+    """Ten declared, six done: the tray has to be narrow."""
+    base = visit(6)
+    states = (CardState.AT_CENTRE, CardState.KEPT)
+    done = tuple(replace(c, state=states[c.no % 2] if c.no > 4 else c.state) for c in base.cards)
+    return replace(base, expected=replace(EXPECTED, declared=10), cards=done)
+
+
 def _char(glyph: str, p: float = 0.99) -> CharReading:
     return CharReading((Candidate(glyph, p),), sure=True)
 
@@ -320,6 +328,7 @@ def _further(on: Surroundings, late: Surroundings, crop: bytes) -> tuple[Sample,
         Sample("count-equal", counting(8), late, "parcel"),
         Sample("count-shots", counting(7, 0, None), late, "parcel"),
         Sample("count-nothing-chosen", replace(counting(7, 2, None), notice=Notice("choose.first")), late, "parcel"),
+        Sample("next-of-ten", Waiting(ten(), settled=True, notice=Notice("card.kept")), on, "mat"),
         Sample("sealing", Sealing(visit(8), WayOut.EQUAL), late, "parcel"),
         Sample("error-camera-back", replace(paused(), ready=True), replace(cut, camera=on.camera)),
         Sample("error-supervisor", replace(paused(), ready=True, supervisor=True), cut),

@@ -24,16 +24,18 @@ from app.station.filming import Filming
 from app.station.link import ProgramPlan
 from app.station.looking import Looking
 from app.station.perform import Cameras, Hands, Perform
+from app.station.scanning import Scanning
 from app.station.station import Station
 from app.station.tapping import Tapping
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.sync import worker as sync
-from hardware.catalog import open_nfc
+from hardware.catalog import open_nfc, open_scanner
 
 _log = logging.getLogger(__name__)
 _DISK_EVERY_S = 5.0
 _NOT_FITTED = "none:"
+_TYPES_LIKE_A_KEYBOARD = "wedge:"
 _RECORDER_QUIET_S = 5.0
 """The recorder tells its state twice a second."""
 
@@ -116,6 +118,12 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     stack.callback(parts.sync.stop)
     if plan.settings.nfc.address != _NOT_FITTED:
         stack.callback(start_tapping(parts, plan.settings.nfc.address).stop)
+    if plan.settings.scanner.address not in (_NOT_FITTED, _TYPES_LIKE_A_KEYBOARD):
+        scanning = Scanning(
+            lambda: open_scanner(plan.settings.scanner.address), parts.station.post, parts.station.adjust
+        )
+        scanning.start()
+        stack.callback(scanning.stop)
     disk = DiskWatch(plan.folder, parts.station.adjust)
     disk.start()
     stack.callback(disk.stop)

@@ -82,7 +82,7 @@ def _default_folder(out: Path) -> Path:
     folder = StationFolder(path.resolve())
     if not folder.database.exists():
         return path
-    store = Store.open(folder.database, REHEARSAL_PASSPHRASE)
+    store = Store.open(folder.database, REHEARSAL_PASSPHRASE, reserve_bytes=0)
     unfinished = store.unfinished_parcel()
     store.close()
     if unfinished is None:
@@ -101,8 +101,9 @@ def _settings(folder: StationFolder) -> Settings:
 def _opened_store(rehearsal: Rehearsal, settings: Settings) -> Store:
     """The rehearsal's store: opened if it is there, else made with its operators and the deck's parcel."""
     folder = rehearsal.folder
+    reserve_bytes = settings.recording.reserve_mb * 1_000_000
     if folder.database.exists():
-        return Store.open(folder.database, REHEARSAL_PASSPHRASE)
+        return Store.open(folder.database, REHEARSAL_PASSPHRASE, reserve_bytes=reserve_bytes)
     folders.write_mark(folder, folders.Mark(str(rehearsal.footage), boot_id()))
     init(_centre(folder))
     store = Store.create(
@@ -111,7 +112,7 @@ def _opened_store(rehearsal: Rehearsal, settings: Settings) -> Store:
         station_id=settings.station.id,
         centre=read_centre(_centre(folder)),
         rehearsal=True,
-        reserve_bytes=settings.recording.reserve_mb * 1_000_000,
+        reserve_bytes=reserve_bytes,
     )
     store.add_operator("E10327", "陈敏", Role.CLERK, folders.DEMO_BADGE, Secret("246810"))
     store.add_operator("S20018", "周岚", Role.SUPERVISOR, folders.SUPERVISOR_BADGE, Secret("135790"))

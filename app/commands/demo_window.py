@@ -14,6 +14,7 @@ from app.commands import rehearsal_folder as folders
 from app.commands.assembly import Parts, StationPlan, joined_station
 from app.commands.demo_report import Progress, write_report
 from app.commands.rehearsal_play import Rehearsal, settled, start_autoplay, start_footage
+from app.core.events import SecretShown
 from app.evidence.reader import DecryptedRecording, recording_parts
 from app.frames import FrameReader, HalfFrame
 from app.station.autoplay import Autoplay
@@ -30,7 +31,11 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
     """Show the window until it is closed; gives the exit status. The station runs in a thread of its own."""
     application()
     player = Player(rehearsal)
-    bridge = Bridge(lambda event: player.parts.station.post(event), take_over=player.take_over)
+    bridge = Bridge(
+        lambda event: player.parts.station.post(event),
+        take_over=player.take_over,
+        secret_shown=lambda field: player.parts.station.post(SecretShown(field)),
+    )
     player.parts = stack.enter_context(joined_station(plan, store, bridge.play))
     player.parts.station.on_show(bridge.show)
     stack.callback(player.stop)
@@ -99,12 +104,17 @@ class Player:
         filming.end(filming.recording_id, "crash")
 
     def open_recording(self, recording_id: str) -> BinaryIO | None:
-        """The recording as a decrypting file, its last part; None while there is nothing to play."""
-        folder = self._rehearsal.folder.recordings / recording_id
-        known = self.parts.store.call(lambda store: store.find_recording(recording_id))
+        """The recording ("" for the newest) as a decrypting file, its last part; None while nothing can be played."""
+        folder = self._rehearsal.folder.recordings / (recording_id or self._newest_recording())
+        known = self.parts.store.call(lambda store: store.find_recording(folder.name))
         if known is None or not folder.is_dir() or not (pieces := recording_parts(folder)):
             return None
         return cast(BinaryIO, DecryptedRecording(folder, known.key, pieces[-1]))
+
+    def _newest_recording(self) -> str:
+        recordings = self._rehearsal.folder.recordings
+        found = sorted(recordings.iterdir(), key=lambda path: path.stat().st_mtime) if recordings.is_dir() else []
+        return found[-1].name if found else ""
 
     def _run(self) -> None:
         station = self.parts.station

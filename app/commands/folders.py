@@ -20,7 +20,8 @@ def opened_store(folder: StationFolder) -> Iterator[Store]:
         raise BadInput("folder.not_a_station", str(folder.root))
     if not folder.rehearsal_mark.exists():
         raise BadInput("folder.not_a_rehearsal", str(folder.root))
-    store = Store.open(folder.database, REHEARSAL_PASSPHRASE)
+    # No reserve is laid in for somebody who only looks something up.
+    store = Store.open(folder.database, REHEARSAL_PASSPHRASE, reserve_bytes=0)
     try:
         yield store
     finally:

@@ -17,8 +17,8 @@ from app.paths import StationFolder
 from app.platform import boot_id
 from app.station.autoplay import Autoplay
 
-ROUNDS = 2
-"""The footage begins again at its end; a card missed in the first round is met in the second, then it is counted."""
+ROUNDS = 3
+"""The footage begins again at its end; a card that a busy machine missed is met in a later round."""
 
 _DECIDED = (CardState.ACCEPTED, CardState.REVIEW, CardState.REJECTED, CardState.WITHDRAWN)
 
@@ -56,8 +56,8 @@ def start_footage(rehearsal: Rehearsal, parts: Parts, stack: ExitStack) -> int:
 
 
 def start_autoplay(rehearsal: Rehearsal, parts: Parts, epoch_us: int) -> Autoplay:
-    """The autopilot, watching the screen from now on."""
-    end_us = epoch_us + round(ROUNDS * rehearsal.seconds * 1e6)
+    """The autopilot, watching the screen from now on; a rehearsal that is gone on with has all its rounds before it."""
+    end_us = max(epoch_us, parts.clock.mono_us()) + round(ROUNDS * rehearsal.seconds * 1e6)
     script = folders.script_of(rehearsal.labels)
     autoplay = Autoplay(script, parts.station.post, lambda: parts.clock.mono_us() > end_us)
     parts.station.on_show(autoplay.show)

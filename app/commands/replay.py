@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from app.catalog.templates import load_products
+from app.commands.complaint import complain
 from app.core.products import Catalogue
 from app.eye.replay import run_replay
 from app.paths import TEMPLATES
@@ -19,4 +20,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return run_replay(args.video, sys.stdout, sys.stderr, Catalogue(load_products(TEMPLATES)), args.threads)
+    catalogue = Catalogue(load_products(TEMPLATES))
+    return run_replay(args.video, sys.stdout, sys.stderr, catalogue, args.threads, complain)

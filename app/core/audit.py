@@ -38,6 +38,7 @@ class EventKind(StrEnum):
     CARD_WITHDRAWN = "card.withdrawn"
     CARD_DECISION_APPLIED = "card.decision-applied"
     DUPLICATE_REFUSED = "card.duplicate-refused"
+    SECRET_SHOWN = "secret.shown"
     UNEXPECTED = "session.unexpected"
 
 

@@ -266,6 +266,13 @@ class DeviceBack:
     device: Device
 
 
+@dataclass(frozen=True, slots=True)
+class SecretShown:
+    """The operator uncovered a secret on the screen: "pin" or "number"."""
+
+    field: str
+
+
 Event = (
     Tick
     | KeyPressed
@@ -297,4 +304,5 @@ Event = (
     | ParcelSealed
     | DeviceLost
     | DeviceBack
+    | SecretShown
 )

@@ -120,7 +120,12 @@ class Surroundings:
     @property
     def simulated_devices(self) -> tuple[str, ...]:
         """Which devices are simulated, for the strip: "camera", "spare", "scanner", "nfc"."""
-        fitted = {"camera": self.camera, "spare": self.spare, "scanner": self.scanner, "nfc": self.nfc}
+        fitted: dict[str, CameraFacts | DeviceFacts] = {
+            "camera": self.camera,
+            "spare": self.spare,
+            "scanner": self.scanner,
+            "nfc": self.nfc,
+        }
         return tuple(role for role, d in fitted.items() if d.simulated and d.level is not Level.NONE)
 
 

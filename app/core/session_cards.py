@@ -76,9 +76,10 @@ def when_opening(state: Opening, event: Event, rules: Rules) -> Step | None:
     match event:
         case RecordingBegan(recording_id, first_us):
             return _began(replace(state, visit=state.visit.filmed(recording_id, first_us), began=True), rules)
-        case RecordingClosed(recording_id) if not state.began and recording_id == state.visit.recording_id:
-            # It was closed while nobody was at the desk: the parcel goes on in a new one.
-            return state, (StartRecording(recording_id, state.visit.parcel_id, state.visit.expected.waybill),)
+        case RecordingClosed() if not state.began:
+            # The one it should have gone on with was closed while nobody was here: there will be a next one.
+            visit = state.visit
+            return state, (StartRecording(visit.recording_id, visit.parcel_id, visit.expected.waybill),)
         case CardWasRead(read) if state.began:
             return take(state.visit, read, rules)
         case CardWasRead(read):

@@ -48,6 +48,7 @@ from app.core.events import (
     RecordingCut,
     RecordingResumed,
     SaveFailed,
+    SecretShown,
     ShotTaken,
     SignedIn,
     SignInRefused,
@@ -262,7 +263,7 @@ def _meanwhile(state: Paused, event: Event, rules: Rules) -> Step | None:
             return when_sealing(back, event, rules)
         case RecordingClosed(recording_id), _ if recording_id == back.visit.recording_id and _is_filmed(back):
             return _without(state, Device.RECORDER, "recorder.lost"), (_start(back.visit),)
-        case RecordingClosed(recording_id), Opening(visit) if recording_id == visit.recording_id:
+        case RecordingClosed(), Opening(visit, began=False):
             return state, (_start(visit),)
         case _:
             return None
@@ -277,6 +278,8 @@ def bystander(state: State, event: Event) -> Step | None:
     match event:
         case CardChanged(card):
             return _card_changed(state, card), ()
+        case SecretShown(field):
+            return state, (RecordFact(EventKind.SECRET_SHOWN, (("field", field), ("read", _read_in(state)))),)
         case CardSaved(card) if isinstance(state, (*_AT_WORK, Paused)):
             return _with_work(state, lambda visit: visit.with_card(card)), ()
         case TagSeen(tag, at_us) if isinstance(state, (*_AT_WORK, Paused)):
@@ -325,6 +328,15 @@ def _with_work(state: Paused | AtWork, change: Callable[[Visit], Visit]) -> Stat
     if isinstance(state, Paused):
         return replace(state, back_to=with_visit(state.back_to, change(state.back_to.visit)))
     return with_visit(state, change(state.visit))
+
+
+def _read_in(state: State) -> str:
+    """The read whose secret is on the screen; "" where there is none."""
+    match state:
+        case Asking(read=read) | Paused(back_to=Asking(read=read)):
+            return read.read_id
+        case _:
+            return ""
 
 
 def _card_changed(state: State, card: TrayCard) -> State:

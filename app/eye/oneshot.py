@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -81,12 +81,23 @@ def _codes_only(picture: Colour) -> dict[str, Any]:
     }
 
 
-def run_read(paths: Iterable[Path], catalogue: Catalogue, out: TextIO, err: TextIO, threads: int = 1) -> int:
+Tell = Callable[[Trouble, TextIO], None]
+"""How trouble is put into words for whoever reads the second stream."""
+
+
+def plainly(trouble: Trouble, err: TextIO) -> None:
+    """Its code and detail, for who knows no better words."""
+    err.write(f"{trouble}\n")
+
+
+def run_read(
+    paths: Iterable[Path], catalogue: Catalogue, out: TextIO, err: TextIO, threads: int = 1, tell: Tell = plainly
+) -> int:
     """Read each file, one JSON line each; a file that is no picture gets an error object. Exit status: 0, or 2."""
     try:
         looker = make_looker(catalogue, threads)
     except Trouble as trouble:
-        err.write(f"{trouble}\n")
+        tell(trouble, err)
         return trouble.exit_code
     status = 0
     for path in paths:
@@ -94,7 +105,7 @@ def run_read(paths: Iterable[Path], catalogue: Catalogue, out: TextIO, err: Text
             answer = read_file(Path(path), looker, catalogue)
         except BadInput as trouble:
             answer = {"file": Path(path).name, "error": {"code": trouble.code, "detail": trouble.detail}}
-            err.write(f"{trouble}\n")
+            tell(trouble, err)
             status = trouble.exit_code
         out.write(json.dumps(answer, ensure_ascii=False) + "\n")
         out.flush()

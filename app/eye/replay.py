@@ -18,7 +18,7 @@ from app.core.cards import CardRead, FieldReading, FieldState
 from app.core.errors import BadInput, Trouble
 from app.core.products import Catalogue
 from app.eye.codec import LeftTooEarly
-from app.eye.oneshot import make_looker
+from app.eye.oneshot import Tell, make_looker, plainly
 from app.eye.watcher import Glimpse, Watcher
 from app.vision.pixels import from_planes
 
@@ -30,19 +30,28 @@ class _Tally:
     frames: int = 0
     cards: int = 0
     last_us: int = 0
+    broken: BadInput | None = None
 
 
-def run_replay(video: Path, out: TextIO, err: TextIO, catalogue: Catalogue | None = None, threads: int = 2) -> int:
-    """One JSON line per card, then the summary, on `out`; progress on `err`. Exit status 0, or 2 for no video."""
+def run_replay(
+    video: Path,
+    out: TextIO,
+    err: TextIO,
+    catalogue: Catalogue | None = None,
+    threads: int = 2,
+    tell: Tell = plainly,
+) -> int:
+    """One JSON line per card, then the summary, on `out`; progress on `err`. Exit status 0, or 2 for no video, or one
+    that is broken on the way (what came before the break is told all the same)."""
     started = time.monotonic()
     tally = _Tally()
     try:
         frames = film(video)
         known = catalogue or Catalogue()
         watcher = Watcher(make_looker(known, threads), known)
-        _play(frames, watcher, tally, out, err)
+        _play(_up_to_the_break(frames, tally), watcher, tally, out, err)
     except Trouble as trouble:
-        err.write(f"{trouble}\n")
+        tell(trouble, err)
         return trouble.exit_code
     summary = {
         "cards": tally.cards,
@@ -52,11 +61,15 @@ def run_replay(video: Path, out: TextIO, err: TextIO, catalogue: Catalogue | Non
         "video_s": round(tally.last_us / 1e6, 2),
     }
     _line(out, {"summary": summary})
+    if tally.broken is not None:
+        tell(tally.broken, err)
+        return tally.broken.exit_code
     return 0
 
 
 def film(video: Path) -> Iterator[Glimpse]:
-    """The frames of a recording. Raises BadInput("input.missing" | "input.empty" | "input.not_a_video") before any."""
+    """The frames of a recording. Raises BadInput("input.missing" | "input.empty" | "input.not_a_video") before any;
+    ("input.broken_video" | "input.empty_video") on the way."""
     if not video.is_file():
         raise BadInput("input.missing", video.name)
     if video.stat().st_size == 0:
@@ -68,20 +81,30 @@ def film(video: Path) -> Iterator[Glimpse]:
     if not container.streams.video:
         container.close()
         raise BadInput("input.not_a_video", video.name)
-    return _frames(container)
+    return _frames(container, video.name)
 
 
-def _frames(container: av.container.InputContainer) -> Iterator[Glimpse]:
+def _up_to_the_break(frames: Iterator[Glimpse], tally: _Tally) -> Iterator[Glimpse]:
+    try:
+        yield from frames
+    except BadInput as broken:
+        tally.broken = broken
+
+
+def _frames(container: av.container.InputContainer, name: str) -> Iterator[Glimpse]:
     stream = container.streams.video[0]
     rate = float(stream.average_rate or 30)
+    index = -1
     try:
         for index, frame in enumerate(container.decode(stream)):
             at_us = int(frame.time * 1e6) if frame.time is not None else int(index / rate * 1e6)
             yield _glimpse(frame, at_us)
-    except av.error.FFmpegError:
-        return  # cut off on the way: what came before counts
+    except av.error.FFmpegError as error:
+        raise BadInput("input.broken_video", f"{name}, after picture {index + 1}") from error
     finally:
         container.close()
+    if index < 0:
+        raise BadInput("input.empty_video", name)
 
 
 def _glimpse(frame: av.VideoFrame, at_us: int) -> Glimpse:

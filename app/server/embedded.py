@@ -20,7 +20,7 @@ def start_server_process(
     """Start a server over an initialised centre and wait until it can be reached; the child and its URL.
 
     The child ends when its stdin is closed or the parent dies; `stop_server_process` does it in order. Its log goes
-    to `server.log` in the folder. `command` replaces `python -m app serve --data` (the folder and options are appended).
+    to `server.log` in the folder. `command` replaces `python -m app serve --data` (folder and options are appended).
     Raises Unavailable with the child's own code (serve.port_in_use, serve.not_initialised, …) or serve.no_answer.
     """
     program = list(command or (sys.executable, "-m", "app", "serve", "--data"))

@@ -81,7 +81,8 @@ class ProgramLink:
                 line = self._reach()
             except ProgramError as trouble:
                 failures += 1
-                self._on_down(trouble.code)
+                if not self._stopping.is_set():
+                    self._on_down(trouble.code)
                 continue
             if self._serve(line):
                 failures = 0
@@ -116,7 +117,8 @@ class ProgramLink:
                     kill_process(line.pid)
                     raise ProgramError("program.silent", self._plan.name)
         except ProgramError as trouble:
-            self._on_down(trouble.code)
+            if not self._stopping.is_set():
+                self._on_down(trouble.code)
         finally:
             with self._send_lock:
                 self._line = None

@@ -9,6 +9,7 @@ from dataclasses import replace
 from app.core.cards import Tag
 from app.core.events import Device, DeviceBack, DeviceLost, Event, TagSeen
 from app.core.readiness import DeviceFacts, Level, Surroundings
+from app.station.plugged import Plugged, Use
 from hardware.errors import DeviceError
 from hardware.ports import NfcReader, NfcSighting
 
@@ -17,43 +18,20 @@ Adjust = Callable[[Callable[[Surroundings], Surroundings]], None]
 Open = Callable[[], NfcReader]
 
 _POLL_S = 0.3
-_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Tapping:
     """Polls the reader; only ever lists chips, never writes. Reopens a lost reader with growing pauses."""
 
     def __init__(self, open_reader: Open, post: Post, adjust: Adjust, mono_us: Callable[[], int]) -> None:
-        self._open, self._post, self._adjust, self._mono_us = open_reader, post, adjust, mono_us
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="nfc", daemon=True)
+        self._post, self._adjust, self._mono_us = post, adjust, mono_us
+        use = Use(open_reader, self._tell_ready, self._watch, self._tell_lost)
+        self._plugged: Plugged[NfcReader] = Plugged("nfc", use)
+        self.start, self.stop = self._plugged.start, self._plugged.stop
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join(timeout=3.0)
-
-    def _run(self) -> None:
-        failures = 0
-        while not self._stopping.is_set():
-            try:
-                reader = self._open()
-                try:
-                    self._tell_ready(reader, was_lost=failures > 0)
-                    failures = 0
-                    self._watch(reader)
-                finally:
-                    reader.close()
-            except DeviceError as trouble:
-                self._tell_lost(trouble)
-                self._stopping.wait(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
-                failures += 1
-
-    def _watch(self, reader: NfcReader) -> None:
+    def _watch(self, reader: NfcReader, stopping: threading.Event) -> None:
         last: tuple[str, ...] = ()
-        while not self._stopping.wait(_POLL_S / 3):
+        while not stopping.wait(_POLL_S / 3):
             seen = reader.poll(_POLL_S)
             uids = tuple(sorted(s.target.uid.hex() for s in seen))
             if uids != last:

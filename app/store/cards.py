@@ -29,6 +29,7 @@ _TRAY: Select[Any] = select(
     card.c.t_video_us,
     card.c.tag,
     card.c.kept_seq,
+    card.c.withdrawn,
 )
 
 _CENTRE_REASON = {
@@ -230,7 +231,7 @@ def _tray(row: Row[Any]) -> TrayCard:
         product_id=row.product_id,
         last4=row.last4,
         face_value_fen=row.face_value_fen,
-        state=CardState(row.state),
+        state=CardState.WITHDRAWN if row.withdrawn else CardState(row.state),
         reasons=tuple(Reason(reason) for reason in json.loads(row.reasons)),
         t_video_us=row.t_video_us,
         tag=Tag(**json.loads(row.tag)) if row.tag else None,

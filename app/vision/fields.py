@@ -92,7 +92,7 @@ def sort_lines(lines: Sequence[Line], bars: Sequence[Area]) -> Sorted:
         value, kind = split(line)
         if _COVER.search(line.read.text) and not _is_sentence(line.read.text):
             covers.append(line.area)
-        elif below_bars(line.area, bars) or (not kind and _is_retail_code(value.glyphs)):
+        elif below_bars(line.area, bars):
             printed.add(value.glyphs)
         elif kind and len(value.glyphs) < 4:
             labels.append((kind, line.area))
@@ -128,7 +128,7 @@ def below_bars(area: Area, bars: Sequence[Area]) -> bool:
     return False
 
 
-def _is_retail_code(glyphs: str) -> bool:
+def is_retail_code(glyphs: str) -> bool:
     """Twelve or thirteen digits without a label are what stands below a retail symbol, not a card number."""
     return len(glyphs) in (12, 13) and glyphs.isdigit()
 
@@ -148,7 +148,7 @@ def _may_be_value(line: Line, value: Value) -> bool:
         return False  # a hotline
     # English sentences have small letters; fields are printed in capitals and digits.
     small = sum(c.islower() for c in text[-len(value.glyphs) :])
-    words = len(re.findall(r"[a-zA-Z]{3,}", text))
+    words = len(re.findall(r"[A-Z]?[a-z]{3,}", text))
     return value.foreign <= 0.25 * len(value.glyphs) and small <= 0.3 * len(value.glyphs) and words < 4
 
 

@@ -16,7 +16,17 @@ from app.core.cards import PanelState
 from app.core.products import Catalogue, Product, normalise_gtin
 from app.vision import third_opinion
 from app.vision.barcode import Hit, blur_along, gtin, read_zbar, read_zxing
-from app.vision.fields import Line, Sorted, Value, find_expiry, find_face_value, row_label, sort_lines, to_area
+from app.vision.fields import (
+    Line,
+    Sorted,
+    Value,
+    find_expiry,
+    find_face_value,
+    is_retail_code,
+    row_label,
+    sort_lines,
+    to_area,
+)
 from app.vision.focus import glare, sharpness
 from app.vision.locate import Located
 from app.vision.panel import Area, Panel, find_panel, judge, prepare
@@ -251,6 +261,8 @@ def _pick_number(values: Sequence[Value], kinds: dict[int, str], product: Produc
         points += 2.0 if 13 <= len(value.glyphs) <= 20 and value.digits > 0.7 else -1.0
         if product is not None and product.layout is not None and product.layout.number is not None:
             points += 4.0 * to_area(product.layout.number).share_of(value.area)
+        if not kinds[id(value)] and is_retail_code(value.glyphs):
+            points -= 4.0
         return points + 0.5 * value.line.read.score
 
     best = max(values, key=score, default=None)
@@ -300,9 +312,10 @@ def read_card_codes(raw: Gray, card: Gray) -> tuple[Hit, ...]:
 
 def _bars(hits: Sequence[Hit], card: Gray) -> tuple[Area, ...]:
     """Where linear symbols stand on the card: as decoded, and as stripes that look like bars."""
-    areas = [_bounds(h.corners) for h in hits if h.source.split()[1].startswith("card") and h.format != "QR"]
-    regions = [r for r in bar_regions(card) if not any(r.share_of(a) > 0.7 for a in areas)]
-    return (*areas, *regions)
+    on_card = [h for h in hits if h.source.split()[1].startswith("card")]
+    known = [_bounds(h.corners) for h in on_card]
+    regions = [r for r in bar_regions(card) if not any(r.share_of(a) > 0.4 for a in known)]
+    return (*(_bounds(h.corners) for h in on_card if h.format != "QR"), *regions)
 
 
 def _bounds(corners: Corners) -> Area:

@@ -95,8 +95,16 @@ def _between(lab: Floats, pair: tuple[_Edge, _Edge], x0: float, x1: float) -> Pa
     """The panel whose top and bottom are known: its nearest straight side edges beyond the text."""
     top, bottom = pair
     columns = _across(lab, top.at + 2, bottom.at - 2, upright=True)
-    lefts = [e for e in _edges(columns, x0 - 30 * _MM, x0 + 0.5 * _MM) if not _goes_on(lab, top, e.at - 3 * _MM, e.at)]
-    rights = [e for e in _edges(columns, x1 - 0.5 * _MM, x1 + 55 * _MM) if not _goes_on(lab, top, e.at, e.at + 3 * _MM)]
+    lefts = [
+        e
+        for e in _edges(columns, x0 - 30 * _MM, x0 + 0.5 * _MM)
+        if not _goes_on(lab, top, e.at - 1.1 * _MM, e.at - 0.4 * _MM)
+    ]
+    rights = [
+        e
+        for e in _edges(columns, x1 - 0.5 * _MM, x1 + 55 * _MM)
+        if not _goes_on(lab, top, e.at + 0.4 * _MM, e.at + 1.1 * _MM)
+    ]
     left = _side(lefts, top.step, last=True)
     right = _side(rights, -top.step, last=False)
     if left is None or right is None or not 12 * _MM < right.at - left.at < 80 * _MM:
@@ -154,7 +162,7 @@ def _pair(tops: list[_Edge], bottoms: list[_Edge], mid: float) -> tuple[_Edge, _
 
 def _goes_on(lab: Floats, top: _Edge, low: float, high: float) -> bool:
     """Whether the panel's top edge runs on over these columns: then a step there is the rim of scratching, no end."""
-    first, last = int(max(0, low + 0.6 * _MM)), int(min(lab.shape[1], high - 0.6 * _MM))
+    first, last = int(max(0, low)), int(min(lab.shape[1], high))
     row = int(top.at)
     if last - first < 4 or row < 3 or row > len(lab) - 4:
         return False

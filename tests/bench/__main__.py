@@ -1,6 +1,6 @@
 """Runs every `tests/bench/bench_*.py`, each in a process of its own; figures go to `out/bench/NAME.json`.
 
-    python -m tests.bench [NAME…]      e.g. `python -m tests.bench store`
+python -m tests.bench [NAME…]      e.g. `python -m tests.bench store`
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ from app.core.events import (
     RecordingCut,
     RecordingResumed,
     SaveFailed,
+    SecretShown,
     ShotTaken,
     SignedIn,
     SignInRefused,
@@ -158,6 +159,7 @@ _EVENTS: Mapping[type, Sequence[Event]] = {
     SaveFailed: (SaveFailed("store.disk_full", "28"),),
     ParcelSealed: (ParcelSealed(PARCEL, 1),),
     DeviceLost: tuple(DeviceLost(device, f"{device.value}.lost") for device in Device),
+    SecretShown: (SecretShown("pin"),),
     DeviceBack: tuple(DeviceBack(device) for device in Device),
 }
 

@@ -56,9 +56,13 @@ from app.programs import ProgramDoor
 folder = Path(sys.argv[1])
 door = ProgramDoor(folder / "eye.lock", "eye")
 door.open()
-heard = (folder / "eye.heard").open("a")
+heard, say = (folder / "eye.heard").open("a"), folder / "eye.say"
 while True:
-    message = door.receive(5.0)
+    message = door.receive(0.05)
+    if say.exists():
+        for line in say.read_text().splitlines():
+            door.send(json.loads(line))
+        say.unlink()
     if door.alone_for_s() > 60 or (message and message["kind"] == "Quit"):
         break
     if message:
@@ -71,8 +75,11 @@ door.close()
 
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_film(tmp_path_factory.mktemp("film") / "film.mp4")
+
+
+def make_film(path: Path) -> Path:
     """Thirty seconds of moving noise at 320x240, 30 fps."""
-    path = tmp_path_factory.mktemp("film") / "film.mp4"
     noise = np.random.default_rng(7).integers(16, 235, (24, 640), np.uint8).repeat(10, axis=0)
     grey = np.full((120, 320), 128, np.uint8)
     with av.open(str(path), "w") as out:
@@ -113,12 +120,14 @@ def make_store(folder: StationFolder, *waybills: str) -> Store:
 
 
 class MoodyWriter(StoreWriter):
-    """The real writer; while `trouble` is set every piece of work that comes in fails with that code instead."""
+    """The real writer; while `trouble` is set work fails with that code instead, after the next `patience` pieces."""
 
     trouble = ""
+    patience = 0
 
     def ask(self, work: Callable[[Store], T]) -> Future[T]:
-        if self.trouble:
+        self.patience -= bool(self.trouble)
+        if self.trouble and self.patience < 0:
             refused: Future[T] = Future()
             refused.set_exception(StorageTrouble(self.trouble))
             return refused
@@ -209,6 +218,11 @@ class Desk:
         path = self.folder.runtime / "eye.heard"
         lines = path.read_text().splitlines() if path.exists() else []
         return [message for line in lines if (message := json.loads(line))["kind"] == kind]
+
+    def eye_says(self, *messages: codec.FromEye) -> None:
+        partial = self.folder.runtime / "eye.saying"
+        partial.write_text("".join(json.dumps(codec.to_wire(message)) + "\n" for message in messages))
+        partial.rename(self.folder.runtime / "eye.say")
 
     def chain(self) -> list[dict[str, Any]]:
         """The events of the station's chain, as they will reach the centre."""

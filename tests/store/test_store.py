@@ -73,7 +73,8 @@ def test_a_number_is_free_again_after(free: str, working: Store, now: Stamp, mak
     first = working.keep_card(make_draft(), now, "1001")
     assert isinstance(first, Kept)
     if free == "withdraw":
-        working.withdraw_card(first.card.card_id, (), now, "1001")
+        taken_back = working.withdraw_card(first.card.card_id, (), now, "1001")
+        assert taken_back.state is CardState.WITHDRAWN
     else:
         working.change_card(first.card.card_id, CardState.REJECTED, (Reason.OPERATOR_REJECTED,), now, "1001")
     assert isinstance(working.keep_card(make_draft(2), now, "1001"), Kept)

@@ -13,6 +13,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
+from app.core.effects import Sound
 from app.core.events import (
     CodeScanned,
     Event,
@@ -29,7 +30,7 @@ from app.frames import HalfFrame
 from app.paths import RESOURCES
 from ui import samples
 from ui.bridge import Bridge
-from ui.run import CrashHook
+from ui.run import CrashHook, run_window
 from ui.sample_pictures import crop
 from ui.scene import Desk
 from ui.shots import SIZES, grab_state, quiet_window, render_shots, shoot
@@ -281,6 +282,22 @@ def test_states_from_another_thread_arrive_and_the_newest_wins(qtbot: QtBot, sta
     qtbot.waitUntil(lambda: window._around.wall_us == samples.NOW_US + 499_000_000)
 
 
+def test_window_runs_until_the_station_closes_it(station: Station) -> None:
+    bridge = Bridge(station.events.append)
+
+    def play() -> None:
+        for sample in samples.samples():
+            bridge.show(sample.state, sample.around)
+            bridge.play(Sound.TICK)
+        bridge.close()
+
+    thread = threading.Thread(target=play)
+    thread.start()
+    code = run_window(bridge, samples.catalogue(), settings=WindowSettings(volume=0.0))
+    thread.join()
+    assert code == 0
+
+
 def test_bridge_closes_the_window(qtbot: QtBot, window: Window) -> None:
     window._bridge.close()
     qtbot.waitUntil(lambda: not window.isVisible())
@@ -355,11 +372,13 @@ def test_two_hundred_thousand_calls_into_qt_survive() -> None:
 
 
 def test_shots_cover_every_sample(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The whole series takes a while; here one theme, one language and one size of it."""
+    """The whole series takes a while; here six screens in one theme, one language and one size."""
+    first = samples.samples()[:6]
+    monkeypatch.setattr("ui.samples.samples", lambda _crop: first)
     monkeypatch.setattr("ui.shots.SIZES", ((1440, 900),))
     monkeypatch.setattr("ui.shots.THEMES", ("dark",))
     monkeypatch.setattr("ui.shots.LANGUAGES", ("zh",))
     paths = render_shots(tmp_path)
-    assert len(paths) == len(samples.samples()) + 1
+    assert len(paths) == len(first) + 1
     assert all(p.stat().st_size > 5_000 for p in paths)
     assert paths[0].name == "sign-in-zh-dark-1440x900.png"

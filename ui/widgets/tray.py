@@ -9,6 +9,8 @@ from ui.views import Slot, SlotState
 from ui.widgets.ink import CENTRE, RIGHT, Ink, Painted
 
 _MIN_SLOT = 84
+_MOST = 12
+"""So many slots at most are shown at once; further ones are told by a number at the end."""
 
 _STYLE: dict[SlotState, tuple[str, str, float, bool, str]] = {
     # fill, border, width, dashed, word
@@ -41,17 +43,26 @@ class Tray(Painted):
         ink.box(rect, fill="panel", line="line", radius=10)
         pad = px(self.look.density.tray_pad) + 1
         room = rect.adjusted(pad, pad, -pad, -pad)
-        gap = px(8 if self.look.density.tray_pad > 6 else 6)
-        shown, first = self._visible(room.width(), gap)
+        wide = px(8 if self.look.density.tray_pad > 6 else 6)
+        narrow = len(self.slots) * (px(_MIN_SLOT) + wide) - wide > room.width()
+        gap = px(4) if narrow else wide
+        shown, first = self._visible(room.width(), gap, self._least(narrow))
         if not shown:
             return
         width = (room.width() - gap * (len(shown) - 1)) / len(shown)
         for i, slot in enumerate(shown):
-            self._slot(ink, QRectF(room.x() + i * (width + gap), room.y(), width, room.height()), slot)
+            self._slot(ink, QRectF(room.x() + i * (width + gap), room.y(), width, room.height()), slot, narrow)
         self._ends(ink, room, first, len(self.slots) - first - len(shown))
 
-    def _visible(self, width: float, gap: int) -> tuple[tuple[Slot, ...], int]:
-        fits = max(1, int((width + gap) // (self.look.px(_MIN_SLOT) + gap)))
+    def _least(self, narrow: bool) -> float:
+        """The narrowest slot: with number and last four, or just wide enough for its word."""
+        if not narrow:
+            return self.look.px(_MIN_SLOT)
+        words = max((self.look.width(s.word, 14, 700) for s in self.slots), default=0.0)
+        return max(words, self.look.px(18 + 4 + 18)) + self.look.px(12)
+
+    def _visible(self, width: float, gap: int, least: float) -> tuple[tuple[Slot, ...], int]:
+        fits = max(1, min(_MOST, int((width + gap) // (least + gap))))
         if len(self.slots) <= fits:
             return self.slots, 0
         at = next((i for i, s in enumerate(self.slots) if s.state is SlotState.CURRENT), None)
@@ -60,24 +71,24 @@ class Tray(Painted):
         first = max(0, min(at - fits + 2, len(self.slots) - fits))
         return self.slots[first : first + fits], first
 
-    def _slot(self, ink: Ink, rect: QRectF, slot: Slot) -> None:
+    def _slot(self, ink: Ink, rect: QRectF, slot: Slot, narrow: bool) -> None:
         px = ink.px
         fill, line, width, dashed, colour = _STYLE[slot.state]
         ink.box(rect, fill=fill, line=line, width=width, radius=8, dashed=dashed)
         self.marks[f"slot{slot.no}"] = rect
-        side, top = px(10), px(self.look.density.slot_pad) + 1
+        side, top = px(6 if narrow else 10), px(self.look.density.slot_pad) + 1
         row = QRectF(rect.x() + side, rect.y() + top, rect.width() - 2 * side, px(20))
         x = row.x()
         if slot.icon:
             ink.icon(x, row.center().y() - px(9), slot.icon, 18, colour, 2.4)
-            x += px(18 + 5)
+            x += px(18 + (4 if narrow else 5))
         x += ink.text(QRectF(x, row.y(), px(30), row.height()), str(slot.no), 14, weight=700)
-        if slot.last4:
+        if slot.last4 and not narrow:
             room = QRectF(x, row.y(), row.right() - x + 1, row.height())
             ink.text(room, slot.last4, 14, colour="text2", mono=True, align=RIGHT)
         word = QRectF(row.x(), rect.bottom() - top - px(23), row.width() + px(4), px(23))
         weight = 400 if slot.state is SlotState.TODO else 700
-        ink.text(word, slot.word, 16, colour=colour, weight=weight)
+        ink.text(word, slot.word, 14 if narrow else 16, colour=colour, weight=weight)
 
     def _ends(self, ink: Ink, room: QRectF, before: int, after: int) -> None:
         for count, x, mark in ((before, room.x(), "‹ {}"), (after, room.right() - ink.px(34), "{} ›")):

@@ -1,0 +1,303 @@
+"""What can go wrong on the command line: an exit code, a sentence in the operator's language, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from app.paths import RESOURCES, StationFolder
+from app.server.setup import init
+from app.store.db import open_database, transaction
+from app.store.keyfile import read_key
+from app.store.store import REHEARSAL_PASSPHRASE, Store
+from tests.commands.conftest import Said, call
+
+Say = Callable[..., Said]
+
+
+def names_in(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+# Decks
+
+
+def test_no_such_deck(say: Say, language: str, tmp_path: Path) -> None:
+    said = say("render", "--deck", tmp_path / "nope.toml", "--cache", tmp_path / "cache")
+    assert said.code == 2
+    assert said.complains("deck.missing", language)
+    assert "nope.toml" in said.err
+    assert names_in(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("typing_slip", "code"),
+    [
+        (("waybill =", "wabill ="), "deck.key"),
+        (("seed = 2", "seed = two"), "deck.syntax"),
+        (("declared_count = 2", "declared_count = -2"), "deck.value"),
+        (("orange-boat-300", "orange-boot-300"), "deck.product"),
+    ],
+)
+def test_deck_with_a_slip(say: Say, language: str, tmp_path: Path, typing_slip: tuple[str, str], code: str) -> None:
+    deck = tmp_path / "slip.toml"
+    good = (RESOURCES / "decks" / "two_cards.toml").read_text(encoding="utf-8")
+    deck.write_text(good.replace(*typing_slip), encoding="utf-8")
+    said = say("render", "--deck", deck, "--cache", tmp_path / "cache")
+    assert said.code == 2
+    assert said.complains(code, language)
+    assert "slip" in said.err
+    assert names_in(tmp_path) == {"slip.toml"}
+
+
+def test_demo_says_it_too_and_makes_no_rehearsal(tmp_path: Path) -> None:
+    said = call("demo", "--headless", "--deck", tmp_path / "nope.toml", "--out", tmp_path / "out", CARDINTAKE_LANG="en")
+    assert said.code == 2
+    assert said.complains("deck.missing", "en")
+    assert names_in(tmp_path) <= {"out"}
+
+
+# Videos
+
+
+def test_video_that_is_missing_empty_or_none(say: Say, language: str, tmp_path: Path) -> None:
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    (tmp_path / "poem.mp4").write_text("no video at all\n" * 500)
+    for name, code in (("gone.mp4", "missing"), ("empty.mp4", "empty"), ("poem.mp4", "not_a_video")):
+        said = say("replay", tmp_path / name, "--json")
+        assert (said.code, said.out) == (2, "")
+        assert said.complains(f"input.{code}", language)
+        assert name in said.err
+
+
+def test_video_that_breaks_on_the_way_tells_what_came_before(say: Say, language: str, tmp_path: Path) -> None:
+    path = tmp_path / "cut.mp4"
+    rng = np.random.default_rng(1)
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as out:
+        stream = out.add_stream("libx264", rate=30, options={"preset": "ultrafast", "g": "5"})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for _ in range(30):
+            picture = av.VideoFrame.from_ndarray(rng.integers(0, 256, (360, 320), np.uint8), format="yuv420p")
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 6 // 10])
+    said = say("replay", path, "--json")
+    assert said.code == 2
+    assert said.complains("input.broken_video", language)
+    assert 0 < json.loads(said.out.splitlines()[-1])["summary"]["frames"] < 30
+
+
+# Pictures
+
+
+def test_pictures_that_are_none_do_not_keep_the_others_from_being_read(say: Say, language: str, tmp_path: Path) -> None:
+    noise = np.random.default_rng(3).integers(0, 256, (120, 160, 3), np.uint8)
+    png = cv2.imencode(".png", noise)[1].tobytes()
+    files = {
+        "empty.png": (b"", "input.empty"),
+        "torn.png": (png[:40], "input.not_an_image"),
+        "poem.png": (b"roses are red" * 50, "input.not_an_image"),
+        "whole.png": (png, ""),
+    }
+    for name, (data, _) in files.items():
+        (tmp_path / name).write_bytes(data)
+    said = say("read", tmp_path / "gone.png", *(tmp_path / name for name in files), "--json")
+    assert said.code == 2
+    answers = {answer["file"]: answer for answer in map(json.loads, said.out.splitlines())}
+    assert list(answers) == ["gone.png", *files]
+    expected = {"gone.png": "input.missing"} | {name: code for name, (_, code) in files.items()}
+    assert {name: answer.get("error", {}).get("code", "") for name, answer in answers.items()} == expected
+    for code in set(expected.values()) - {""}:
+        assert said.complains(code, language)
+    assert answers["whole.png"]["number"] is None
+
+
+# Recordings and chains
+
+
+def test_recording_that_nobody_knows(say: Say, language: str, finished: StationFolder, tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    said = say("export", finished.recordings / "nope", out)
+    assert said.code == 2
+    assert said.complains("recording.missing", language)
+    stranger = finished.recordings / "stranger"
+    stranger.mkdir()
+    try:
+        said = say("export", stranger, out)
+    finally:
+        stranger.rmdir()
+    assert said.code == 2
+    assert said.complains("recording.unknown", language)
+    assert names_in(tmp_path) == set()
+
+
+def test_recording_of_a_folder_that_is_no_station(say: Say, language: str, recording: Path, tmp_path: Path) -> None:
+    shutil.copytree(recording, tmp_path / "somewhere" / "recordings" / recording.name)
+    said = say("export", tmp_path / "somewhere" / "recordings" / recording.name, tmp_path / "out.mp4")
+    assert said.code == 2
+    assert said.complains("folder.not_a_station", language)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_altered_recording_is_not_exported(say: Say, language: str, finished: StationFolder, tmp_path: Path) -> None:
+    copy = StationFolder(tmp_path / "station")
+    shutil.copytree(finished.root, copy.root)
+    [recording] = copy.recordings.iterdir()
+    part = next(recording.glob("part-*"))
+    data = bytearray(part.read_bytes())
+    data[len(data) // 2] ^= 1
+    part.write_bytes(data)
+    said = say("export", recording, tmp_path / "out.mp4")
+    assert said.code == 5
+    assert said.complains("evidence.not_decryptable", language) or said.complains("evidence.content_differs", language)
+    assert not list(tmp_path.glob("out.mp4*"))
+
+
+def exported_chain(folder: StationFolder, path: Path) -> list[str]:
+    store = Store.open(folder.database, REHEARSAL_PASSPHRASE, reserve_bytes=0)
+    store.export_chain(path)
+    store.close()
+    return path.read_text(encoding="utf-8").splitlines(keepends=True)
+
+
+def test_broken_chain_is_told_with_its_first_fault(
+    say: Say, language: str, finished: StationFolder, tmp_path: Path
+) -> None:
+    path = tmp_path / "chain.jsonl"
+    lines = exported_chain(finished, path)
+    assert say("audit", "verify", path).code == 0
+    at = [n for n, line in enumerate(lines) if '"seq"' in line or '"data"' in line][3:]
+    path.write_text("".join(line for n, line in enumerate(lines) if n != at[0]), encoding="utf-8")
+    said = say("audit", "verify", path)
+    assert said.code == 5
+    assert said.complains("audit.broken", language)
+    [chain] = json.loads(said.out)["chains"]
+    assert chain["fault"]["code"] == "gap"
+    assert chain["fault"]["seq"] == 5
+
+
+def test_no_chain_there(say: Say, language: str, tmp_path: Path) -> None:
+    said = say("audit", "verify", tmp_path / "nope")
+    assert said.code == 2
+    assert said.complains("audit.not_found", language)
+
+
+def test_sound_chain_and_sound_recording(say: Say, finished: StationFolder, recording: Path, tmp_path: Path) -> None:
+    assert json.loads(say("audit", "verify", finished.root).out)["ok"]
+    said = say("export", recording, tmp_path / "out.mp4")
+    assert said.code == 0
+    assert json.loads(said.out)["frames"] > 30
+    assert names_in(tmp_path) == {"out.mp4"}
+    assert finished.database.with_suffix(".reserve").stat().st_size <= 65536  # looking something up takes no room
+
+
+# The centre and the databases
+
+
+@pytest.fixture
+def centre(tmp_path: Path) -> Path:
+    return init(tmp_path / "centre").root
+
+
+def test_serve_before_init(say: Say, language: str, tmp_path: Path) -> None:
+    said = say("serve", "--data", tmp_path / "centre", "--port", 0)
+    assert said.code == 2
+    assert said.complains("serve.not_initialised", language)
+    assert json.loads(said.out)["code"] == "serve.not_initialised"
+    assert names_in(tmp_path) == set()
+
+
+def test_init_twice_changes_nothing(say: Say, language: str, centre: Path) -> None:
+    before = {path: path.read_bytes() for path in centre.rglob("*") if path.is_file()}
+    said = say("serve", "--init", "--data", centre)
+    assert said.code == 2
+    assert said.complains("serve.already_initialised", language)
+    assert {path: path.read_bytes() for path in centre.rglob("*") if path.is_file()} == before
+
+
+def test_port_in_use(say: Say, language: str, centre: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        said = say("serve", "--data", centre, "--port", taken.getsockname()[1])
+    assert said.code == 3
+    assert said.complains("serve.port_in_use", language)
+
+
+def test_centre_of_a_newer_version(say: Say, language: str, centre: Path) -> None:
+    with sqlite3.connect(centre / "centre.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
+    said = say("serve", "--data", centre, "--port", 0)
+    assert said.code == 4
+    assert said.complains("store.newer_database", language)
+    assert "9999" in said.err
+
+
+def test_station_of_a_newer_version(say: Say, language: str, finished: StationFolder, tmp_path: Path) -> None:
+    copy = StationFolder(tmp_path / "station")
+    shutil.copytree(finished.root, copy.root)
+    engine = open_database(copy.database, read_key(copy.database, REHEARSAL_PASSPHRASE))
+    with transaction(engine) as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    engine.dispose()
+    before = copy.database.read_bytes()
+    [recording] = copy.recordings.iterdir()
+    said = say("export", recording, tmp_path / "out.mp4")
+    assert said.code == 4
+    assert said.complains("store.newer_database", language)
+    assert copy.database.read_bytes() == before
+
+
+def test_database_that_is_gone_is_not_made_anew(
+    say: Say, language: str, finished: StationFolder, tmp_path: Path
+) -> None:
+    copy = StationFolder(tmp_path / "station")
+    shutil.copytree(finished.root, copy.root)
+    copy.database.unlink()
+    [recording] = copy.recordings.iterdir()
+    said = say("export", recording, tmp_path / "out.mp4")
+    assert said.code == 4
+    assert said.complains("store.missing_over_enrolled_folder", language)
+    assert not copy.database.exists()
+
+
+def test_settings_with_a_slip(say: Say, language: str, tmp_path: Path) -> None:
+    folder = StationFolder(tmp_path)
+    folder.settings.write_text('[camera]\noverheard = "none:"\n', encoding="utf-8")
+    said = say("doctor", "--data", tmp_path)
+    assert said.code == 2
+    assert said.complains("settings.unknown_key", language)
+    assert "overheard" in said.err
+    assert names_in(tmp_path) == {folder.settings.name}
+
+
+# A disk that is full: no file may grow beyond a limit, as on a disk without room
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_export_onto_a_full_disk_leaves_no_half_film(recording: Path, tmp_path: Path, lang: str) -> None:
+    said = call("export", recording, tmp_path / "out.mp4", limit_bytes=60_000, CARDINTAKE_LANG=lang)
+    assert said.code == 4
+    assert said.complains("evidence.cannot_write", lang)
+    assert names_in(tmp_path) == set()
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_init_on_a_full_disk_can_be_done_again(tmp_path: Path, lang: str) -> None:
+    centre = tmp_path / "centre"
+    said = call("serve", "--init", "--data", centre, limit_bytes=8192, CARDINTAKE_LANG=lang)
+    assert said.code == 4
+    assert said.complains("store.io", lang) or said.complains("store.disk_full", lang)
+    assert not (centre / "centre.json").exists()
+    assert init(centre).centre.exists()
