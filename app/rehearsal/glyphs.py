@@ -46,6 +46,39 @@ DOTS: dict[str, str] = {
     "-": "00 00 00 1F 00 00 00",
 }
 
+OTHER_DOTS: dict[str, tuple[str, ...]] = {
+    "0": ("0E 11 11 11 11 11 0E", "0E 11 11 15 11 11 0E", "0E 13 15 15 15 19 0E", "06 09 09 09 09 09 06"),
+    "1": ("04 0C 14 04 04 04 1F", "04 0C 14 04 04 04 04", "02 06 0A 02 02 02 02"),
+    "2": ("0E 11 01 06 08 10 1F", "1E 01 01 0E 10 10 1F"),
+    "3": ("0E 11 01 06 01 11 0E", "1E 01 01 0E 01 01 1E"),
+    "4": ("11 11 11 1F 01 01 01", "10 10 12 12 1F 02 02", "01 03 05 09 1F 01 01"),
+    "5": ("1F 10 10 1E 01 11 0E", "1F 10 16 19 01 11 0E"),
+    "6": ("0E 11 10 1E 11 11 0E", "0E 10 10 1E 11 11 0E", "02 04 08 1E 11 11 0E"),
+    "7": ("1F 01 01 02 04 04 04", "1F 11 01 02 04 04 04", "1F 01 02 02 04 04 08"),
+    "9": ("0E 11 11 0F 01 11 0E", "0E 11 11 0F 01 01 0E", "0E 11 11 0F 02 04 08"),
+    "A": ("04 0A 11 11 1F 11 11", "04 0A 0A 11 1F 11 11"),
+    "B": ("1E 09 09 0E 09 09 1E",),
+    "C": ("0F 10 10 10 10 10 0F", "06 09 10 10 10 09 06"),
+    "D": ("1E 11 11 11 11 11 1E", "1E 09 09 09 09 09 1E"),
+    "G": ("0E 11 10 13 11 11 0E", "0F 10 10 13 11 11 0F", "0E 11 10 10 13 11 0F"),
+    "I": ("1F 04 04 04 04 04 1F", "04 04 04 04 04 04 04"),
+    "J": ("01 01 01 01 11 11 0E", "1F 02 02 02 02 12 0C"),
+    "K": ("11 11 12 1C 12 11 11",),
+    "M": ("11 1B 15 11 11 11 11", "11 1B 1B 15 15 11 11"),
+    "N": ("11 19 19 15 13 13 11", "11 19 15 15 15 13 11"),
+    "O": ("1F 11 11 11 11 11 1F", "0E 1B 11 11 11 1B 0E"),
+    "Q": ("0E 11 11 11 15 0E 01", "0E 11 11 15 15 12 0D"),
+    "R": ("1E 11 11 1E 11 11 11", "1E 09 09 0E 0C 0A 19"),
+    "S": ("0E 11 10 0E 01 11 0E", "0F 10 08 04 02 01 1E"),
+    "U": ("11 11 11 11 11 11 1F",),
+    "V": ("11 11 11 0A 0A 04 04", "11 11 0A 0A 0A 04 04"),
+    "W": ("11 11 11 15 15 1B 11", "11 11 15 15 15 15 0A"),
+    "Y": ("11 11 11 0E 04 04 04", "11 0A 0A 04 04 04 04"),
+    "Z": ("1F 01 02 0E 08 10 1F", "1F 02 02 04 08 08 1F"),
+    "-": ("00 00 00 0E 00 00 00",),
+}
+"""Forms that other printers give some glyphs; practice lines mix them."""
+
 STROKES: dict[str, str] = {
     "0": "10 30 41 45 36 16 05 01 10",
     "1": "10 20 26/06 46 45",
@@ -89,7 +122,16 @@ STROKES: dict[str, str] = {
 
 def dot_rows(glyph: str) -> list[list[bool]]:
     """Seven rows of five dots, top to bottom, for a digit, capital letter or "-"; KeyError for others."""
-    return [[bool(int(row, 16) >> (4 - column) & 1) for column in range(5)] for row in DOTS[glyph].split()]
+    return _rows(DOTS[glyph])
+
+
+def all_dot_rows(glyph: str) -> list[list[list[bool]]]:
+    """Every form we know of a glyph, ours first; KeyError for others."""
+    return [_rows(form) for form in (DOTS[glyph], *OTHER_DOTS.get(glyph, ()))]
+
+
+def _rows(form: str) -> list[list[bool]]:
+    return [[bool(int(row, 16) >> (4 - column) & 1) for column in range(5)] for row in form.split()]
 
 
 def stroke_lines(glyph: str) -> list[list[tuple[int, int]]]:

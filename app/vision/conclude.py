@@ -197,9 +197,8 @@ def _crops(name: str, fused: Fused, spots: Sequence[Spot | None]) -> Iterable[Cr
     spot = next((s for s in spots if s is not None), None)
     if spot is None or fused.lead is None or len(fused.lead.spans) != len(fused.reading.chars):
         return
-    lattice = max(spot.lattices, key=len)
     for position in fused.reading.doubts:
-        yield Crop(name, position, png(_around(spot.picture, fused.lead.spans[position], len(lattice))))
+        yield Crop(name, position, png(_around(spot.picture, fused.lead.spans[position], fused.lead.steps)))
 
 
 def _around(picture: Colour, span: tuple[int, int], steps: int) -> Colour:

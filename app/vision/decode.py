@@ -51,7 +51,8 @@ class Decoded:
     """One reading of a field by one lattice.
 
     `chars`: per character glyph -> probability, adding to 1. `p`: share of the best text among all texts allowed.
-    `spans`: the steps (first, last + 1) of each character. `strange` 0..1: how far signs stood there that no field has.
+    `spans`: the steps (first, last + 1) of each character, of `steps` in all. `strange` 0..1: how far signs stood
+    there that no field has.
     """
 
     text: str
@@ -59,6 +60,7 @@ class Decoded:
     p: float
     spans: tuple[tuple[int, int], ...]
     strange: float
+    steps: int
 
 
 def decode(lattice: Floats, pattern: FieldPattern) -> Decoded | None:
@@ -76,7 +78,7 @@ def decode(lattice: Floats, pattern: FieldPattern) -> Decoded | None:
     spans = _align(narrow, best)
     chars = tuple(_chances(narrow, span, pattern.alphabet) for span in spans)
     text = "".join(pattern.alphabet[i] for i in best)
-    return Decoded(text, chars, share, spans, _strangeness(lattice, spans))
+    return Decoded(text, chars, share, spans, _strangeness(lattice, spans), len(lattice))
 
 
 def _narrow(lattice: Floats, alphabet: str, columns: list[int]) -> Floats:

@@ -173,8 +173,7 @@ class Looker:
         plain, wide = cut(card, box, 0.05), cut(card, box, 0.18)
         soft = cv2.GaussianBlur(wide, (0, 0), max(1.0, 0.035 * area.h))
         views = [plain, wide, np.asarray(soft, np.uint8), stretch(plain)]
-        lattices = tuple(read.lattice for read in self._recogniser.read(views))
-        return Spot(area, limits, lattices, plain)
+        return Spot(area, limits, self._recogniser.lattices(views), plain)
 
 
 _CLEAR = 0.88

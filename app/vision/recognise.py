@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.products import DIGITS, LATIN
+from app.vision.codes import CodeReader
 from app.vision.models import RECOGNISER, compile_model, load_model, models_folder
 from app.vision.pixels import Colour, Floats
 
@@ -64,9 +65,10 @@ class LineText:
 
 
 class Recogniser:
-    """The text recogniser; one instance a process. 15 to 30 ms a line on one thread."""
+    """The text recogniser; one instance a process. 15 to 30 ms a line on one thread. `codes`: the second opinion."""
 
-    def __init__(self, folder: Path | None = None, threads: int = 1) -> None:
+    def __init__(self, folder: Path | None = None, threads: int = 1, codes: CodeReader | None = None) -> None:
+        self._codes = codes
         model = load_model((folder or models_folder()) / RECOGNISER)
         signs = model.get_rt_info(["framework", "character"]).astype(str).split("\n")
         self._signs = ["", *signs, " "]
@@ -77,6 +79,13 @@ class Recogniser:
         """Prepare the common shapes, so that the first card is not slower than the others."""
         for width in _WIDTHS[:5]:
             self._model(np.zeros((1, 3, HEIGHT, width), np.float32))
+        if self._codes is not None:
+            self._codes.warm_up()
+
+    def lattices(self, views: Sequence[Colour]) -> tuple[Floats, ...]:
+        """What each engine makes of several views of one field: where they differ, fusing them finds doubt."""
+        own = self._codes.read(views) if self._codes is not None else []
+        return (*(read.lattice for read in self.read(views)), *own)
 
     def read(self, lines: Sequence[Colour]) -> list[LineText]:
         """Each picture of a line as text, in the order given; one at a time, so memory stays bounded."""
