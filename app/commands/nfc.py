@@ -211,7 +211,7 @@ def _told(outcome: Outcome) -> dict[str, Any]:
     if outcome.why is not Why.READY:
         text = f"{text} {say(f'nfc.do.{outcome.verdict.value}', _language())}"
     return {
-        "verdict": outcome.verdict.value,
+        "verdict": outcome.why.value if outcome.why is Why.READY else outcome.verdict.value,
         "why": outcome.why.value,
         "done": outcome.done,
         "uid": outcome.uid,

@@ -86,7 +86,7 @@ def test_without_yes_the_plan_is_printed_and_nothing_written(cli: Cli, board: Si
     chip = used_chip(FAMILY)
     board.put(chip)
     code, told = cli("deactivate")
-    assert (code, told["dry_run"], told["done"]) == (0, True, False)
+    assert (code, told["verdict"], told["dry_run"], told["done"]) == (0, "ready", True, False)
     assert [step["stage"] for step in told["plan"]][-1] == "proof"
     assert any(step["irreversible"] for step in told["plan"])
     assert chip.writes == 0

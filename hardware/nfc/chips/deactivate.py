@@ -164,11 +164,12 @@ class _Run:
             self._means.journal.save(procedure.entry())
         if isinstance(procedure, ClassicProcedure):
             procedure.on_irreversible(self._means.journal.save)
-        total = len(self._notes.plan)
-        for number, (stage, run) in enumerate(procedure.stages(), start=1):
+        planned = [step.stage for step in self._notes.plan]
+        for stage, run in procedure.stages():
             if stage in IRREVERSIBLE and stage in due and stage is not Stage.KEYS:
                 self._means.journal.save(procedure.entry().at(stage))
-            self._means.progress(stage, number, total)
+            if stage in planned:
+                self._means.progress(stage, planned.index(stage) + 1, len(planned))
             run()
 
     def _prove(self, procedure: Procedure) -> Why:
