@@ -53,6 +53,7 @@ class News(StrEnum):
     LEFT_TOO_EARLY = "left-too-early"
     LEFT = "left"
     NEW_CARD = "new-card"  # forget the looks: another card lies there
+    SWAPPED = "swapped"  # another card took the place of one that was being read
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,10 @@ class Tracker:
         if same:
             return Step(replace(self, phase=Done(), last_us=at_us))
         return Step(Tracker(Reading(at_us), at_us, at_us, at_us), news=News.NEW_CARD)
+
+    def swapped(self, at_us: int) -> Step:
+        """A look showed another card than the looks before it: its reading begins with this look."""
+        return Step(Tracker(Reading(at_us, at_us, looks=1), at_us, at_us, at_us), news=News.SWAPPED)
 
     def read_again(self, at_us: int) -> Step:
         """The operator wants the card that lies there read once more."""

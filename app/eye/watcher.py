@@ -14,7 +14,7 @@ import numpy as np
 from app.core.cards import CardRead, Guidance, PanelState, Sighting, Zone
 from app.core.products import Catalogue
 from app.eye.codec import LeftTooEarly
-from app.eye.tracker import Empty, News, Presence, Step, Tracker, Wish
+from app.eye.tracker import LEAST_LOOKS, Empty, News, Presence, Step, Tracker, Wish
 from app.vision.conclude import Conclusion, conclude, zones
 from app.vision.guide import guidance
 from app.vision.locate import Found, Located, locate
@@ -27,6 +27,12 @@ SIGHTING_APART_US = 66_000
 
 _FOLLOWED = 0.25
 """Of the card's width: how far a corner may have moved since the look."""
+
+UNSEEN_US = 500_000
+"""Without a look for this long, another card may have been laid down in the same place."""
+
+_COMPARABLE = 0.2
+"""Confidence below which a reading says nothing about which card it is."""
 
 Told = Sighting | CardRead | LeftTooEarly
 
@@ -54,11 +60,14 @@ class Watcher:
         self._done: Conclusion | None = None
         self._told_us = -SIGHTING_APART_US
         self._moving = False
+        self._stirred = False
+        self._parted: list[Told] = []
 
     def see(self, glimpse: Glimpse) -> list[Told]:
         """All there is to tell after this frame. Takes 1 ms, or up to a second when the card is read."""
         small = shrink(glimpse.y)
         self._moving = self._before is None or motion(small, self._before) > STILL
+        self._stirred = self._stirred or self._moving
         self._before = small
         told: list[Told] = []
         step = self._tracker.glanced(glimpse.at_us, self._moving)
@@ -104,18 +113,20 @@ class Watcher:
                 self._located = locate(glimpse.colour())
                 return self._tracker.located(glimpse.at_us, presence(self._located), self._moving)
             case Wish.LOOK:
-                return self._tracker.looked(glimpse.at_us, self._look(glimpse))
+                return self._look(glimpse)
             case Wish.COMPARE:
                 return self._tracker.compared(glimpse.at_us, self._is_same(glimpse))
             case Wish.NOTHING:
                 return Step(step.tracker)
 
-    def _look(self, glimpse: Glimpse) -> bool:
-        """Take one look; True when all looks together leave nothing open."""
+    def _look(self, glimpse: Glimpse) -> Step:
+        """Take one look and tell the tracker whether all looks together leave nothing open."""
         picture = glimpse.colour()
         self._located = locate(picture)
         if self._located.corners is None or self._located.found is Found.TOO_FAR:
-            return False
+            return self._tracker.looked(glimpse.at_us, False)
+        if self._looks and self._lost_sight(glimpse.at_us):
+            return self._look_anew(self._looker.look(picture, self._located), glimpse.at_us)
         first = self._looks[0] if self._looks and self._is_whole(self._looks[0]) else None
         look = (
             self._looker.look_again(picture, self._located, first)
@@ -123,11 +134,41 @@ class Watcher:
             else self._looker.look(picture, self._located)
         )
         if first is None and self._is_whole(look):
-            self._looks.clear()  # what saw less of the card (a blurred arrival) has nothing to add
-            self._look_times.clear()
+            self._forget_looks()  # what saw less of the card (a blurred arrival) has nothing to add
+        return self._add(look, glimpse.at_us)
+
+    def _add(self, look: Look, at_us: int) -> Step:
         self._looks.append(look)
-        self._look_times.append(glimpse.at_us)
-        return conclude(self._looks, self._catalogue).sure
+        self._look_times.append(at_us)
+        self._stirred = False
+        return self._tracker.looked(at_us, conclude(self._looks, self._catalogue).sure)
+
+    def _lost_sight(self, at_us: int) -> bool:
+        """Whether the card may have been changed since the last look: something moved, or nobody looked for long."""
+        return self._stirred or at_us - self._look_times[-1] > UNSEEN_US
+
+    def _look_anew(self, look: Look, at_us: int) -> Step:
+        """Join a look to those before it only when it shows the same card; a number of one card never meets the PIN of
+        another. What cannot be told is left out.
+        """
+        before, now = conclude(self._looks, self._catalogue), conclude([look], self._catalogue)
+        if not same_card(before, now):
+            self._parted = self._part(before)
+            self._forget_looks()
+            self._looks.append(look)
+            self._look_times.append(at_us)
+            self._stirred = False
+            return self._tracker.swapped(at_us)
+        if not shares_proof(before, now):
+            return self._tracker.looked(at_us, False)
+        return self._add(look, at_us)
+
+    def _part(self, before: Conclusion) -> list[Told]:
+        """What is told of a card that was taken away before its reading was over."""
+        first_us, last_us = self._tracker.first_us, self._tracker.last_us
+        if before.sure and len(self._looks) >= LEAST_LOOKS:
+            return [as_card_read(before, first_us, self._look_times[before.best])]
+        return [LeftTooEarly(first_us, last_us)]
 
     def _is_whole(self, look: Look) -> bool:
         """Whether a look found every field that later looks need only read again."""
@@ -150,6 +191,9 @@ class Watcher:
                 told = LeftTooEarly(self._tracker.first_us, self._tracker.last_us)
                 self._forget_looks()
                 return [told]
+            case News.SWAPPED:
+                told_before, self._parted = self._parted, []
+                return told_before
             case News.NEW_CARD | News.LEFT:
                 self._forget_looks()
         return []
@@ -209,13 +253,20 @@ def same_card(before: Conclusion, now: Conclusion) -> bool:
     if before.gtin is not None and now.gtin is not None and before.gtin != now.gtin:
         return False
     for old, new in ((before.number, now.number), (before.pin, now.pin)):
-        if not old.chars or not new.chars or new.confidence < 0.2:
+        if not old.chars or not new.chars or new.confidence < _COMPARABLE:
             continue
         if len(old.chars) != len(new.chars):
             return False
         if sum(a.best.glyph != b.best.glyph for a, b in zip(old.chars, new.chars, strict=True)) > 2:
             return False
     return True
+
+
+def shares_proof(before: Conclusion, now: Conclusion) -> bool:
+    """Whether two conclusions that do not differ have something in common: the GTIN, or a number that was read."""
+    if before.gtin is not None and before.gtin == now.gtin:
+        return True
+    return bool(before.number.chars) and bool(now.number.chars) and now.number.confidence >= _COMPARABLE
 
 
 def as_card_read(found: Conclusion, first_us: int, best_us: int) -> CardRead:

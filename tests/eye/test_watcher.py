@@ -1,0 +1,63 @@
+"""Two cards never become one reading, however long the eye was kept from looking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+
+from app.core.cards import CardRead, Secret
+from app.core.products import Catalogue
+from app.eye.codec import LeftTooEarly
+from app.eye.watcher import Glimpse, Told, Watcher
+from app.rehearsal.pictures import render_card_picture
+from app.vision.look import Looker
+from app.vision.pixels import Colour
+
+
+def _glimpses(picture: Colour, at_us: int, times: int) -> Iterator[Glimpse]:
+    lightness = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    for n in range(times):
+        yield Glimpse(at_us + n * 100_000, np.ascontiguousarray(lightness), lambda: picture)
+
+
+@pytest.fixture(scope="module")
+def cards() -> list[tuple[Colour, str]]:
+    made = []
+    for seed in (611, 612):
+        picture, labels = render_card_picture(seed, "easy")
+        made.append((np.ascontiguousarray(cv2.resize(picture, (1280, 720))), str(labels["number"])))
+    return made
+
+
+def test_a_card_that_took_the_place_of_another_begins_a_reading_of_its_own(
+    looker: Looker, cards: list[tuple[Colour, str]]
+) -> None:
+    """The first card was looked at once; then the eye was starved, and saw the second card lie in its place."""
+    (first, first_number), (second, second_number) = cards
+    watcher = Watcher(looker, Catalogue())
+    told: list[Told] = []
+    frames = _glimpses(first, 0, 10)
+    while not watcher._looks:  # until it has taken its first look
+        told += watcher.see(next(frames))
+    for glimpse in _glimpses(second, 4_000_000, 12):
+        told += watcher.see(glimpse)
+    reads = [item for item in told if isinstance(item, CardRead)]
+    assert [read.number.secret() for read in reads if read.number.chars] == [Secret(second_number)]
+    assert reads[0].first_us >= 4_000_000
+    assert any(isinstance(item, LeftTooEarly) for item in told)
+    assert first_number != second_number
+
+
+def test_the_same_card_after_a_pause_is_one_reading(looker: Looker, cards: list[tuple[Colour, str]]) -> None:
+    (first, number), _ = cards
+    watcher = Watcher(looker, Catalogue())
+    told: list[Told] = []
+    for at_us in (0, 3_000_000):
+        for glimpse in _glimpses(first, at_us, 6):
+            told += watcher.see(glimpse)
+    reads = [item for item in told if isinstance(item, CardRead)]
+    assert [read.number.secret() for read in reads] == [Secret(number)]
+    assert not any(isinstance(item, LeftTooEarly) for item in told)
