@@ -17,7 +17,7 @@ run: ready
 	$(PYTHON) -m app demo $(ARGS)
 
 test: ready-test lint
-	$(PYTHON) -m pytest -n $(JOBS) $(ARGS)
+	$(PYTHON) -m pytest -n $(JOBS) --dist loadscope $(ARGS)
 
 lint: ready-test
 	$(PYTHON) -m ruff format --check .

@@ -20,6 +20,7 @@ from app.commands.demo_report import Pictures, Progress, write_report
 from app.commands.demo_vault import join_vault, start_vault, stop_vault
 from app.commands.demo_window import play_in_window
 from app.commands.enrolling import applicant_of, join, make_store
+from app.commands.interrupt import Interrupts, noted_interrupts
 from app.commands.rehearsal_play import ROUNDS, Rehearsal, settled, start_autoplay, start_footage
 from app.core.cards import Secret
 from app.core.errors import Unavailable
@@ -66,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
     catalogue = Catalogue(load_products(TEMPLATES))
     rehearsal = Rehearsal(folder, footage, folders.read_labels(labels), catalogue, args.out, headless)
     with ExitStack() as stack:
+        interrupts = stack.enter_context(noted_interrupts()) if headless else Interrupts()
         settings = _settings(folder)
         stack.callback(start_logging("station", folder.logs))
         if not folder.database.exists() and not CentreFolder(_centre(folder)).centre.exists():
@@ -77,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         plan = StationPlan(folder, settings, catalogue, url, rehearsal=True)
         if headless:
             parts = stack.enter_context(joined_station(plan, store, lambda _sound: None))
-            return _play_headless(rehearsal, parts, stack)
+            return _play_headless(rehearsal, parts, interrupts, stack)
         return play_in_window(rehearsal, plan, store, stack)
 
 
@@ -152,7 +154,7 @@ def _enrolled(folder: StationFolder, settings: Settings, url: str) -> Store:
     return make_store(folder, told, REHEARSAL_PASSPHRASE, settings.recording.reserve_mb * 1_000_000)
 
 
-def _play_headless(rehearsal: Rehearsal, parts: Parts, stack: ExitStack) -> int:
+def _play_headless(rehearsal: Rehearsal, parts: Parts, interrupts: Interrupts, stack: ExitStack) -> int:
     station = parts.station
     progress = Progress(rehearsal.catalogue, sys.stderr)
     station.on_show(progress.show)
@@ -160,12 +162,12 @@ def _play_headless(rehearsal: Rehearsal, parts: Parts, stack: ExitStack) -> int:
     stack.callback(frames.close)
     station.on_show(Pictures(rehearsal.out, rehearsal.catalogue, frames).show)
     progress.say("演练：读卡程序热身 · rehearsal: warming up the reader")
-    if not station.run_until(lambda: parts.looking.ready, _EYE_READY_S):
+    if not interrupts.run_until(station, lambda: parts.looking.ready, _EYE_READY_S):
         raise Unavailable("eye.not_ready")
     epoch_us = start_footage(rehearsal, parts, stack)
     autoplay = start_autoplay(rehearsal, parts, epoch_us)
     whole_s = ROUNDS * rehearsal.seconds + _SETTLED_S
-    if not station.run_until(lambda: autoplay.over, whole_s):
+    if not interrupts.run_until(station, lambda: autoplay.over, whole_s):
         raise Unavailable("demo.not_finished", type(station.state).__name__)
-    station.run_until(lambda: settled(parts), _SETTLED_S)
+    interrupts.run_until(station, lambda: settled(parts), _SETTLED_S)
     return write_report(rehearsal.folder, parts.store, rehearsal.out, progress)
