@@ -76,5 +76,8 @@ def _keep(connection: Connection, deciding: Deciding, one: Finding) -> int:
 
 
 def _only_vault(centre: OpenCentre, caller: Caller, now_ms: int) -> None:
-    if identify(centre, caller, now_ms).role != "vault":
+    known = identify(centre, caller, now_ms)
+    if known.role != "vault":
         raise Refusal("station.role", 403)
+    if known.state != "active":
+        raise Refusal("station.revoked", 403)

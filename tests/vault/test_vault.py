@@ -21,7 +21,7 @@ from app.core.cards import CardState, Secret
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
 from app.keys import Signer, new_seed
 from app.server.embedded import start_server_process, stop_server_process
-from app.server.enrol import admit_station, make_code
+from app.server.enrol import admit_station, make_code, revoke_station
 from app.server.report import report
 from app.server.routes import make_app
 from app.server.setup import OpenCentre, init, open_centre
@@ -135,6 +135,9 @@ def test_only_the_vault_gets_sealed_numbers(centre: OpenCentre, vault: Vault) ->
     admit_station(centre.engine, "st-1", signer.public_key, "rehearsal", 0)
     with pytest.raises(CentreRefused, match=r"403 station.role"):
         talk(centre, Speaker("st-1", signer, centre.centre), lambda client: client.arrivals())
+    revoke_station(centre.engine, vault.name, NOW_MS)
+    with pytest.raises(CentreRefused, match=r"403 station.revoked"):
+        look(centre, vault)
 
 
 # Showing
