@@ -98,6 +98,10 @@ class _PrivateFile(RotatingFileHandler):
         return os.fdopen(fd, "a", encoding="utf-8")
 
 
+_TALKATIVE = ("httpx", "httpcore", "alembic")
+"""Libraries that tell each request and each migration step; only their warnings matter here."""
+
+
 def start_logging(
     program: str, folder: Path | None, *, err: TextIO | None = None, level: int = logging.INFO
 ) -> Callable[[], None]:
@@ -117,6 +121,8 @@ def start_logging(
             trouble = wrong.strerror or "cannot be written"
     before = root.level
     root.setLevel(level)
+    for talkative in _TALKATIVE:
+        logging.getLogger(talkative).setLevel(max(level, logging.WARNING))
     for handler in handlers:
         root.addHandler(handler)
     logging.captureWarnings(True)
