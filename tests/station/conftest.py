@@ -31,12 +31,14 @@ from app.eye import codec
 from app.paths import StationFolder
 from app.platform import free_bytes
 from app.programs import find_program, stop_program
-from app.server.setup import init, read_centre
+from app.server.enrol import admit_station
+from app.server.setup import init, open_centre, read_centre
 from app.station.clock import Clock, system_clock
 from app.station.filming import Filming
 from app.station.link import ProgramPlan
 from app.station.looking import Looking
 from app.station.perform import Cameras, Hands, Perform
+from app.station.shielding import Shield
 from app.station.station import Station
 from app.store.seal import IndexCost
 from app.store.store import REHEARSAL_PASSPHRASE, Store
@@ -113,6 +115,9 @@ def make_store(folder: StationFolder, *waybills: str) -> Store:
         folder.database, REHEARSAL_PASSPHRASE, station_id="desk-1", centre=read_centre(centre), rehearsal=True,
         index_cost=IndexCost(64, 1), reserve_bytes=65536,
     )  # fmt: skip
+    opened = open_centre(centre)
+    admit_station(opened.engine, "desk-1", store.public_key, "rehearsal", 0)
+    opened.engine.dispose()
     store.add_operator("1007", "林晓", Role.CLERK, BADGE, Secret(PASSCODE))
     store.add_operator("2001", "周敏", Role.SUPERVISOR, SUPERVISOR_BADGE, Secret("135790"))
     store.announce_parcels([ExpectedParcel(waybill, f"T-{n}", 2) for n, waybill in enumerate(waybills)])
@@ -268,7 +273,9 @@ class Desks:
         crashes: list[Exception] = []
         writer = MoodyWriter(store, crashes.append)
         filming = Filming(recorder, post, station.adjust, clock)
-        looking = Looking(eye_plan(folder), codec.Configure(("templates",)), folder.frames, post, station.adjust)
+        shield = Shield(RULES.catalogue, filming.zones)
+        configure = codec.Configure(("templates",))
+        looking = Looking(eye_plan(folder), configure, folder.frames, post, station.adjust, shield)
         hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, rehearsal=True)
         desk = Desk(folder, station, writer, filming, looking, cameras, clock, events, crashes=crashes)
         perform = Perform(hands, post, lambda: station.around, desk.sounds.append, lambda: None)

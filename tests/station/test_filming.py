@@ -218,7 +218,7 @@ def test_camera_that_is_pulled_stops_the_hands_and_space_goes_on(desks: Desks) -
     pull(desk, desks, 1.5)
     desk.until_in(Paused)
     assert desk.state.code == "camera.lost"
-    assert desk.station.around.camera.code == "camera.lost"
+    assert desk.station.around.camera.code in ("camera.lost", "camera.missing")  # it is looked for again at once
     desk.press(Key.SPACE)  # too early: nothing goes on without a picture
     desk.show_card("card-2")  # without video no card is taken
     desk.until(lambda: isinstance(desk.state, Paused) and desk.state.ready)
