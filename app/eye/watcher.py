@@ -176,9 +176,14 @@ class Watcher:
         return look.number is not None and look.number_proved and pin_found
 
     def _is_same(self, glimpse: Glimpse) -> bool:
-        """Whether the card in view is the one read last: the same digits in the same places."""
+        """Whether the card in view is the one read last: the same digits in the same places.
+
+        What showed nothing (the parcel, a card's front) has no digits to compare: then something readable is new.
+        """
         if self._done is None or not self._looks or self._located.corners is None:
             return True
+        if self._done.blank:
+            return conclude([self._looker.look(glimpse.colour(), self._located)], self._catalogue).blank
         look = self._looker.look_again(glimpse.colour(), self._located, self._looks[0])
         now = conclude([look], self._catalogue)
         return same_card(self._done, now)

@@ -51,6 +51,21 @@ def test_a_card_that_took_the_place_of_another_begins_a_reading_of_its_own(
     assert first_number != second_number
 
 
+def test_a_card_that_took_the_place_of_something_blank_is_read(looker: Looker, cards: list[tuple[Colour, str]]) -> None:
+    """The parcel lay there, was looked at and had nothing to say; the eye missed that it was taken away."""
+    (picture, number), _ = cards
+    blank = picture.copy()
+    quad = render_card_picture(611, "easy")[1]["card_quad"]
+    cv2.fillConvexPoly(blank, np.array(quad, np.int32), (120, 160, 200))
+    watcher = Watcher(looker, Catalogue())
+    told: list[Told] = []
+    for shown, at_us, times in ((blank, 0, 14), (picture, 5_000_000, 14)):
+        for glimpse in _glimpses(shown, at_us, times):
+            told += watcher.see(glimpse)
+    reads = [item for item in told if isinstance(item, CardRead)]
+    assert [read.number.secret() for read in reads] == [Secret(number)]
+
+
 def test_the_same_card_after_a_pause_is_one_reading(looker: Looker, cards: list[tuple[Colour, str]]) -> None:
     (first, number), _ = cards
     watcher = Watcher(looker, Catalogue())
