@@ -1,6 +1,7 @@
 # Card Intake: `make run` plays the demo, `make test` proves the house. Both make themselves ready first.
 SHELL := /usr/bin/env bash
 PYTHON := .venv/bin/python
+JOBS ?= 2
 ARGS ?=
 
 .PHONY: help run test lint bench shots ready ready-test clean
@@ -16,7 +17,7 @@ run: ready
 	$(PYTHON) -m app demo $(ARGS)
 
 test: ready-test lint
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest -n $(JOBS) --dist loadscope $(ARGS)
 
 lint: ready-test
 	$(PYTHON) -m ruff format --check .

@@ -236,7 +236,7 @@ def rejecting(scene: Scene, state: Rejecting, behind: Part) -> Part:
         title=scene.say(title, no=state.visit.next_no, n=state.visit.found),
         sub="" if whole else _reject_sub(scene, state.back_to),
         options=tuple(
-            Option(str(i + 1), scene.say(f"reject.{reason}"), picked=state.choice == i)
+            Option(str(i + 1), scene.say(f"reason.{reason}"), picked=state.choice == i)
             for i, reason in enumerate(REJECT_REASONS)
         ),
         notes=(

@@ -17,6 +17,7 @@ from app.commands import rehearsal_folder as folders
 from app.commands.assembly import Parts, StationPlan, joined_station
 from app.commands.demo_report import Pictures, Progress, write_report
 from app.commands.demo_window import play_in_window
+from app.commands.interrupt import Interrupts, noted_interrupts
 from app.commands.rehearsal_play import ROUNDS, Rehearsal, settled, start_autoplay, start_footage
 from app.core.cards import Secret
 from app.core.errors import Unavailable
@@ -60,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     catalogue = Catalogue(load_products(TEMPLATES))
     rehearsal = Rehearsal(folder, footage, folders.read_labels(labels), catalogue, args.out, headless)
     with ExitStack() as stack:
+        interrupts = stack.enter_context(noted_interrupts()) if headless else Interrupts()
         settings = _settings(folder)
         stack.callback(start_logging("station", folder.logs))
         store = _opened_store(rehearsal, settings)
@@ -68,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         plan = StationPlan(folder, settings, catalogue, url, rehearsal=True)
         if headless:
             parts = stack.enter_context(joined_station(plan, store, lambda _sound: None))
-            return _play_headless(rehearsal, parts, stack)
+            return _play_headless(rehearsal, parts, interrupts, stack)
         return play_in_window(rehearsal, plan, store, stack)
 
 
@@ -120,7 +122,7 @@ def _opened_store(rehearsal: Rehearsal, settings: Settings) -> Store:
     return store
 
 
-def _play_headless(rehearsal: Rehearsal, parts: Parts, stack: ExitStack) -> int:
+def _play_headless(rehearsal: Rehearsal, parts: Parts, interrupts: Interrupts, stack: ExitStack) -> int:
     station = parts.station
     progress = Progress(rehearsal.catalogue, sys.stderr)
     station.on_show(progress.show)
@@ -128,12 +130,12 @@ def _play_headless(rehearsal: Rehearsal, parts: Parts, stack: ExitStack) -> int:
     stack.callback(frames.close)
     station.on_show(Pictures(rehearsal.out, rehearsal.catalogue, frames).show)
     progress.say("演练：读卡程序热身 · rehearsal: warming up the reader")
-    if not station.run_until(lambda: parts.looking.ready, _EYE_READY_S):
+    if not interrupts.run_until(station, lambda: parts.looking.ready, _EYE_READY_S):
         raise Unavailable("eye.not_ready")
     epoch_us = start_footage(rehearsal, parts, stack)
     autoplay = start_autoplay(rehearsal, parts, epoch_us)
     whole_s = ROUNDS * rehearsal.seconds + _SETTLED_S
-    if not station.run_until(lambda: autoplay.over, whole_s):
+    if not interrupts.run_until(station, lambda: autoplay.over, whole_s):
         raise Unavailable("demo.not_finished", type(station.state).__name__)
-    station.run_until(lambda: settled(parts), _SETTLED_S)
+    interrupts.run_until(station, lambda: settled(parts), _SETTLED_S)
     return write_report(rehearsal.folder, parts.store, rehearsal.out, progress)

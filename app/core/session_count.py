@@ -106,8 +106,9 @@ def when_rejecting(state: Rejecting, event: Event, rules: Rules) -> Step | None:
         case KeyPressed(Key.DIGIT, digit) if 1 <= digit <= len(REJECT_REASONS):
             return replace(state, choice=digit - 1), (Play(Sound.TICK),)
         case KeyHeld(Key.SPACE) if state.choice is not None:
+            reason, asked = REJECT_REASONS[state.choice], state.back_to
             return (
-                _reject_card(state, state.back_to, rules) if isinstance(state.back_to, Asking) else _reject_all(state)
+                _reject_card(state, asked, reason, rules) if isinstance(asked, Asking) else _reject_all(state, reason)
             )
         case KeyPressed(Key.ESC) if isinstance(state.back_to, Counting):
             return next_in_line(state.visit, state.back_to, rules)
@@ -125,22 +126,23 @@ def when_rejecting(state: Rejecting, event: Event, rules: Rules) -> Step | None:
             return None
 
 
-def _reject_card(state: Rejecting, asked: Asking, rules: Rules) -> Step:
-    reasons = (*asked.reasons, Reason.OPERATOR_REJECTED)
+def _reject_card(state: Rejecting, asked: Asking, reason: Reason, rules: Rules) -> Step:
+    reasons = (*asked.reasons, reason)
     draft = draft_of(state.visit, asked.read, rules.catalogue, CardState.REJECTED, reasons)
     return Saving(state.visit, draft), (SaveCard(draft),)
 
 
-def _reject_all(state: Rejecting) -> Step:
+def _reject_all(state: Rejecting, reason: Reason) -> Step:
     """Reject all cards of the parcel, those too that were shown while the dialog stood there."""
-    sealing = Sealing(replace(state.visit, pending=()), WayOut.REJECT_ALL)
+    sealing = Sealing(replace(state.visit, pending=()), WayOut.REJECT_ALL, rejected_for=reason)
     shown = (AcknowledgeRead(read.read_id) for read in state.visit.pending)
     return sealing, (*shown, WatchForCards(False), *what_is_left(sealing))
 
 
 def what_is_left(state: Sealing) -> tuple[Effect, ...]:
     """What has to be written before a parcel is sealed: its rejections, the recording's end, its last event."""
-    visit, reason = state.visit, (Reason.OPERATOR_REJECTED,)
+    visit = state.visit
+    reason = () if state.rejected_for is None else (state.rejected_for,)
     wrong = [card for card in visit.counted if card.state is not CardState.REJECTED]
     rejections = wrong if state.way_out is WayOut.REJECT_ALL else []
     last = (

@@ -232,6 +232,7 @@ class Sealing:
     visit: Visit
     way_out: WayOut
     closed: bool = False
+    rejected_for: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,8 +285,15 @@ def with_visit(state: W, visit: Visit) -> W:
     return replace(state, visit=visit)
 
 
-REJECT_REASONS = ("used", "damaged", "altered", "wrong-product", "not-a-card", "sender")
-"""Keys 1-6 of the reject dialog; worded in ui.texts as reject.<key>."""
+REJECT_REASONS = (
+    Reason.REJECTED_USED,
+    Reason.REJECTED_DAMAGED,
+    Reason.REJECTED_ALTERED,
+    Reason.REJECTED_WRONG_PRODUCT,
+    Reason.REJECTED_NOT_A_CARD,
+    Reason.REJECTED_SENDER,
+)
+"""Keys 1-6 of the reject dialog."""
 
 WAYS_OUT = (WayOut.SUBMIT_DIFFERENT, WayOut.LOOK_AGAIN, WayOut.SUPERVISOR)
 """Keys 1-3 of the count when declared and found differ."""

@@ -111,21 +111,23 @@ class Watcher:
         self._located = locate(picture)
         if self._located.corners is None or self._located.found is Found.TOO_FAR:
             return False
-        if self._looks and not self._is_whole(self._looks[0]):
-            self._looks.clear()  # the first look missed something: look at everything again
-            self._look_times.clear()
-        first = self._looks[0] if self._looks else None
+        first = self._looks[0] if self._looks and self._is_whole(self._looks[0]) else None
         look = (
             self._looker.look_again(picture, self._located, first)
             if first
             else self._looker.look(picture, self._located)
         )
+        if first is None and self._is_whole(look):
+            self._looks.clear()  # what saw less of the card (a blurred arrival) has nothing to add
+            self._look_times.clear()
         self._looks.append(look)
         self._look_times.append(glimpse.at_us)
         return conclude(self._looks, self._catalogue).sure
 
     def _is_whole(self, look: Look) -> bool:
-        return look.number is not None and (look.pin is not None or look.panel is not PanelState.OPEN)
+        """Whether a look found every field that later looks need only read again."""
+        pin_found = look.pin is not None or look.panel in (PanelState.COVERED, PanelState.PARTIAL)
+        return look.number is not None and look.number_proved and pin_found
 
     def _is_same(self, glimpse: Glimpse) -> bool:
         """Whether the card in view is the one read last: the same digits in the same places."""

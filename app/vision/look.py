@@ -176,6 +176,10 @@ class Looker:
         return Spot(area, limits, self._recogniser.lattices(views), plain)
 
 
+_CLEAR = 0.88
+"""Support above which a panel is beyond doubt; decoration and rows of text reach 0.8."""
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
     """Where the fields stand on the upright card."""
@@ -205,11 +209,34 @@ def choose(found: Sorted, lab: Floats, product: Product | None) -> Places:
         state = (
             PanelState.COVERED if any(kind == "pin" for kind, _ in found.labels) or found.covers else PanelState.NONE
         )
-    elsewhere = panel is not None or any(kind == "pin" for kind, _ in found.labels)
-    pin_proved = pin is not None and (kinds[id(pin)] == "pin" or product is not None or number is not None)
-    proved = number is not None and (kinds[id(number)] == "number" or elsewhere or product is not None)
+    proof = _Proof(kinds, panels, product is not None)
+    proved = number is not None and proof.of_number(number, pin, any(kind == "pin" for kind, _ in found.labels))
+    pin_proved = pin is not None and proof.of_pin(pin, number)
     pin_area = _area(pin) if pin is None or panel is None else _joined(pin, found.values, panel)
     return Places(_area(number), pin_area, state, None if panel is None else panel.area, proved, pin_proved)
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """Why a value is what it was picked for. Where nothing is labelled, only a clear panel tells PIN from number."""
+
+    kinds: dict[int, str]
+    panels: dict[int, Panel | None]
+    known: bool  # the product, and so where things stand
+
+    def of_number(self, number: Value, pin: Value | None, pin_labelled: bool) -> bool:
+        if self.known or self.kinds[id(number)] == "number":
+            return True
+        return pin_labelled or (pin is not None and (self.kinds[id(pin)] == "pin" or self._alone_in_panel(pin, number)))
+
+    def of_pin(self, pin: Value, number: Value | None) -> bool:
+        if self.known or self.kinds[id(pin)] == "pin":
+            return True
+        return number is not None and self._alone_in_panel(pin, number)
+
+    def _alone_in_panel(self, pin: Value, number: Value) -> bool:
+        panel = self.panels[id(pin)]
+        return panel is not None and panel.support >= _CLEAR and self.panels[id(number)] is None
 
 
 def _joined(pin: Value, values: Sequence[Value], panel: Panel) -> Area:
@@ -246,7 +273,7 @@ def _pick_pin(
 
     def score(value: Value) -> float:
         points = {"pin": 3.0, "number": -4.0, "": 0.0}[kinds[id(value)]]
-        points += 2.5 * panel.support if (panel := panels[id(value)]) is not None else 0.0
+        points += 2.1 * panel.support if (panel := panels[id(value)]) is not None else 0.0
         if product is not None and product.layout is not None and product.layout.panel is not None:
             points += 4.0 * to_area(product.layout.panel).share_of(value.area)
         return points

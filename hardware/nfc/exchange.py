@@ -54,7 +54,7 @@ class Exchange:
         """
         self._start_clean()
         question = encode(bytes((HOST_TO_CHIP, code)) + data)
-        first = self._send_until_heard(question, code, sends)
+        first = self._send_until_heard(question, code, sends, timeout_s)
         return self._answer(first, code, self._clock() + timeout_s)
 
     def wake(self, preamble: bytes) -> None:
@@ -83,10 +83,11 @@ class Exchange:
             pass
         self._settle_for_s = 0.0
 
-    def _send_until_heard(self, question: bytes, code: int, sends: int) -> Frame:
+    def _send_until_heard(self, question: bytes, code: int, sends: int, timeout_s: float) -> Frame:
         """The first frame that belongs to the question: its ACK or, where that was lost, the answer itself."""
         for attempt in range(sends):
-            self._settle_for_s = _QUIET_AFTER_RESEND_S if attempt else 0.0
+            # A question that was sent twice may be answered twice, the second time as late as any answer may come.
+            self._settle_for_s = max(_QUIET_AFTER_RESEND_S, timeout_s + _QUIET_S) if attempt else 0.0
             self._link.write(question)
             frame = self._next(code, self._clock() + ACK_TIMEOUT_S)
             if frame is not None:

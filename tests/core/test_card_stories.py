@@ -271,7 +271,7 @@ def test_the_reject_dialog_needs_a_reason_and_a_hold() -> None:
     assert walk.key(Key.ENTER) == ()
     walk.on(KeyHeld(Key.SPACE))
     draft = walk.the(SaveCard).draft
-    assert (draft.verdict, draft.reasons) == (CardState.REJECTED, (Reason.OPERATOR_REJECTED,))
+    assert (draft.verdict, draft.reasons) == (CardState.REJECTED, (Reason.REJECTED_DAMAGED,))
     walk.saved()
     assert Play(Sound.REJECTED) in walk.effects
 

@@ -146,7 +146,7 @@ def test_a_rejection_that_could_not_be_written_is_written_before_the_seal() -> N
     assert walk.on(RecordingClosed(RECORDING)) == ()
     assert walk.on(RecordingCut("camera.lost", 1)) == ()
     walk.key(Key.SPACE)
-    rejection = ChangeCard(second.card_id, CardState.REJECTED, (Reason.OPERATOR_REJECTED,))
+    rejection = ChangeCard(second.card_id, CardState.REJECTED, (Reason.REJECTED_SENDER,))
     assert walk.effects == (rejection, SealParcel(PARCEL, WayOut.REJECT_ALL, 2, 2))
 
 

@@ -76,7 +76,7 @@ def test_a_number_is_free_again_after(free: str, working: Store, now: Stamp, mak
         taken_back = working.withdraw_card(first.card.card_id, (), now, "1001")
         assert taken_back.state is CardState.WITHDRAWN
     else:
-        working.change_card(first.card.card_id, CardState.REJECTED, (Reason.OPERATOR_REJECTED,), now, "1001")
+        working.change_card(first.card.card_id, CardState.REJECTED, (Reason.REJECTED_SENDER,), now, "1001")
     assert isinstance(working.keep_card(make_draft(2), now, "1001"), Kept)
     expected = [2] if free == "withdraw" else [1, 2]
     assert [card.no for card in working.tray("p-1")] == expected

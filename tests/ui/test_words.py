@@ -13,7 +13,7 @@ from app.core.effects import Sound
 from app.core.events import Device
 from app.core.parcels import Reason
 from app.core.readiness import Level
-from app.core.states import REJECT_REASONS, Notice
+from app.core.states import Notice
 from hardware.errors import DeviceReason
 from ui import texts
 from ui.texts import troubles, words
@@ -87,7 +87,6 @@ def test_unknown_device_takes_the_words_for_any_device() -> None:
     ("prefix", "names"),
     [
         ("reason", [r.value for r in Reason]),
-        ("reject", list(REJECT_REASONS)),
         ("slot", [s.value for s in CardState]),
         ("level", [level.value for level in Level]),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hardware.errors import DeviceError, DeviceReason
@@ -172,6 +172,7 @@ FAULTS = ["none", "deaf", "no ack", "ack late", "no answer", "answer late", "dam
 
 
 @given(st.lists(st.sampled_from(FAULTS), max_size=20))
+@example(["no answer", "answer late", "ack late"])
 def test_no_question_ever_gets_the_answer_of_another(faults: list[str]) -> None:
     _, exchange = ask(BadBoard(faults))
     for number in range(8):
