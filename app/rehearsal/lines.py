@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from app.rehearsal.content import ALPHABETS
 from app.rehearsal.dice import between, chance, pick, stream
+from app.rehearsal.errors import FontMissing
+from app.rehearsal.lettering import plain_text
 from app.rehearsal.typefaces import ABOVE, BELOW, CAP, Face, heavier, set_text
 
 Pixels = npt.NDArray[Any]
@@ -27,6 +29,10 @@ STATES = ("plain", "residue", "over", "worn")
 
 _KIND_ODDS = (0.2, 0.12, 0.02, 0.1, 0.16, 0.2, 0.06, 0.14)
 _FAMILY = {"light": ("mono", "sans"), "thermal": ("mono", "sans"), "emboss": ("ocr", "mono", "sans")}
+_LABELS = (
+    *("卡号:", "卡号", "NO.", "No.", "Card No.", "序列号:", "账号:", "SN:"),
+    *("密码:", "密 码", "卡密", "兑换码:", "充值密码", "PIN:", "Code:", "激活码:"),
+)
 _TILE = 1400
 _EDGE = CAP  # bare card around a line, from which crooked crops are cut
 
@@ -49,6 +55,7 @@ class LineStudio:
         for face in faces:
             variants = [face] if face.family == "dot" else [face, heavier(face, 1)]
             self._families.setdefault(face.family, []).extend(variants)
+        self._labels = _label_masks()
         rng = stream(seed, "tiles")
         self._clouds = {grain: _cloud_tile(rng, grain) for grain in (1.0, 3.0, 7.0, 16.0)}
         self._streaks = _standard(cv2.GaussianBlur(self._clouds[1.0], (0, 0), sigmaX=18, sigmaY=1.0))
@@ -61,29 +68,45 @@ class LineStudio:
         printed = draw_text(rng)
         families = [f for f in _FAMILY.get(kind, (kind,)) if f in self._families]
         face = pick(rng, self._families[pick(rng, families)])
-        mask = self._mask(rng, face, printed, kind)
+        mask, label = self._mask(rng, face, printed, kind)
         panel = state in ("residue", "over")  # below a panel cards are light
         card = self._card(rng, mask.shape, kind, 0.92 if panel else 0.7)
         card = self._print(rng, card, mask, kind, state, hardness)
+        if label is not None:
+            card += ((20.0 if card[:4].mean() > 110 else 235.0) - card) * (label * between(rng, 0.5, 0.95))
         card = self._covered(rng, card, mask, state, hardness)
         picture = self._seen(rng, card, mask.shape, hardness)
         return PracticeLine(picture, "".join(s for s in printed if s.isalnum()), kind, state)
 
-    def _mask(self, rng: np.random.Generator, face: Face, printed: str, kind: str) -> Pixels:
-        """Ink 0..1 with bare card around it; sometimes the lines above and below reach into the picture."""
+    def _mask(self, rng: np.random.Generator, face: Face, printed: str, kind: str) -> tuple[Pixels, Pixels | None]:
+        """Ink 0..1 with bare card around it, and that of a caption left of it, if any; neighbours may reach in."""
         line = set_text(face, printed, between(rng, 0.92, 1.12), between(rng, 0.5, 1.1))
         if kind == "thermal":
             line = _thermal(rng, line)
-        mask = np.zeros((line.shape[0] + 2 * _EDGE, line.shape[1] + 2 * _EDGE), np.float32)
-        mask[_EDGE:-_EDGE, _EDGE:-_EDGE] = line
+        caption = self._caption(rng) if self._labels and chance(rng, 0.3) else None
+        start = _EDGE + (0 if caption is None else caption.shape[1])
+        mask = np.zeros((line.shape[0] + 2 * _EDGE, line.shape[1] + start + _EDGE), np.float32)
+        mask[_EDGE:-_EDGE, start:-_EDGE] = line
+        label = None
+        if caption is not None:
+            label = np.zeros_like(mask)
+            label[_EDGE:-_EDGE, _EDGE:start] = caption
         if chance(rng, 0.18):
-            other = set_text(face, draw_text(rng), 1.0)
-            y = 0 if chance(rng, 0.5) else mask.shape[0] - _EDGE + int(rng.integers(2, 10))
-            rows = other[BELOW + 6 :] if y == 0 else other[: mask.shape[0] - y]
-            rows = rows[-(_EDGE - 6) :] if y == 0 else rows
-            width = min(rows.shape[1], mask.shape[1])
-            mask[y : y + rows.shape[0], :width] = rows[:, :width]
-        return mask / 255
+            _add_neighbour(rng, mask, set_text(face, draw_text(rng)))
+        return mask / 255, None if label is None else label / 255
+
+    def _caption(self, rng: np.random.Generator) -> Pixels:
+        """A label as high as a line, level with its middle, cut off at a place of chance, with a gap after it."""
+        words = pick(rng, self._labels)
+        words = words[:, int(rng.integers(words.shape[1])) if chance(rng, 0.4) else 0 :]
+        height, high = ABOVE + CAP + BELOW, words.shape[0]
+        gap = round(CAP * between(rng, 0.25, 1.1))
+        out = np.zeros((height, words.shape[1] + gap), np.float32)
+        top = ABOVE + (CAP - high) // 2 + int(rng.integers(-3, 4))
+        low, first = max(top, 0), max(-top, 0)
+        rows = words[first : first + height - low]
+        out[low : low + rows.shape[0], : words.shape[1]] = rows
+        return out
 
     def _card(self, rng: np.random.Generator, shape: tuple[int, ...], kind: str, light: float) -> Pixels:
         """The ground: light or dark, sloping, slightly rough, sometimes with the edge of a motif through it."""
@@ -197,6 +220,25 @@ def _packed(picture: Pixels, quality: int) -> Pixels:
     """The picture with the traces that JPEG of that quality leaves."""
     packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE))
+
+
+def _label_masks() -> list[Pixels]:
+    """Captions 0..255 in three sizes, cut to their ink; none where the system has no Chinese font."""
+    masks = []
+    try:
+        for size in (0.72, 0.9, 1.12):
+            masks += [plain_text(words, "sans", CAP * size).mask * 255 for words in _LABELS]
+    except FontMissing:
+        return []
+    return masks
+
+
+def _add_neighbour(rng: np.random.Generator, mask: Pixels, other: Pixels) -> None:
+    """Part of another line at the upper or lower edge of the mask, in place."""
+    y = 0 if chance(rng, 0.5) else mask.shape[0] - _EDGE + int(rng.integers(2, 10))
+    rows = other[BELOW + 6 :][-(_EDGE - 6) :] if y == 0 else other[: mask.shape[0] - y]
+    width = min(rows.shape[1], mask.shape[1])
+    mask[y : y + rows.shape[0], :width] = rows[:, :width]
 
 
 def to_height(picture: Pixels) -> Pixels:
