@@ -3,8 +3,8 @@
     python -m training.recogniser --minutes 60 [--out out/recogniser] [--fonts FOLDER]   train, or go on
     python -m training.recogniser --export resources/models/codes.onnx                write the network as ONNX
 
-One thread, its time counted, not the clock's. Lines are drawn while training, each batch from a stream of its own, so that no line is seen twice and a
-stopped run goes on with the next batch. The checkpoint is replaced every few minutes.
+One thread, its time counted, not the clock's. Lines are drawn while training, each batch from a stream of its own, so
+that no line is seen twice and a stopped run goes on with the next batch. The checkpoint is replaced every few minutes.
 """
 
 from __future__ import annotations
