@@ -12,6 +12,7 @@ from app.core.cards import FieldReading, FieldState, PanelState
 from app.core.errors import BadInput, Trouble
 from app.core.products import Catalogue
 from app.vision.barcode import distinct, gtin, read_zbar, read_zxing
+from app.vision.codes import CodeReader
 from app.vision.conclude import Conclusion, conclude
 from app.vision.locate import Found, locate
 from app.vision.look import Looker
@@ -22,7 +23,7 @@ from app.vision.textlines import LineFinder
 
 def make_looker(catalogue: Catalogue, threads: int = 1) -> Looker:
     """The reader with warm models. Raises BadInput("reading.model_missing")."""
-    recogniser = Recogniser(threads=threads)
+    recogniser = Recogniser(threads=threads, codes=CodeReader(threads=threads))
     recogniser.warm_up()
     finder = LineFinder(threads=threads)
     finder.warm_up()

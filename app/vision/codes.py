@@ -27,6 +27,7 @@ STRIDE = 2  # pixels of the scaled line per step
 
 _GRID = 64  # widths are multiples of this, so that few shapes have to be prepared
 _WIDEST = 704
+_TAIL = 12  # least pixels after the line: the network reads a glyph at the very end less surely
 _COLUMNS = len(DIGITS + LATIN) + 3  # as a `LineText.lattice`: glyphs, separator, other, blank
 
 
@@ -56,11 +57,13 @@ class CodeReader:
 
 
 def scaled(line: Gray) -> Floats:
-    """A line as the network takes it, (1, 1, HEIGHT, a multiple of 64): stretched a little, never padded."""
-    wanted = line.shape[1] * HEIGHT / line.shape[0]
-    width = int(np.clip(round(wanted / _GRID), 1, _WIDEST // _GRID)) * _GRID
+    """A line as the network takes it, (1, 1, HEIGHT, a multiple of 64), prolonged by its last column as in training."""
+    wanted = round(line.shape[1] * HEIGHT / line.shape[0])
+    used = int(np.clip(wanted, 8, _WIDEST - _TAIL))
     way = cv2.INTER_AREA if line.shape[0] > HEIGHT else cv2.INTER_CUBIC
-    return cv2.resize(line, (width, HEIGHT), interpolation=way).astype(np.float32)[None, None]
+    narrow = cv2.resize(line, (used, HEIGHT), interpolation=way)
+    width = -(-(used + _TAIL) // _GRID) * _GRID
+    return np.pad(narrow, ((0, 0), (0, width - used)), "edge").astype(np.float32)[None, None]
 
 
 def check_sum(path: Path) -> None:

@@ -83,8 +83,11 @@ class Recogniser:
             self._codes.warm_up()
 
     def lattices(self, views: Sequence[Colour]) -> tuple[Floats, ...]:
-        """What each engine makes of several views of one field: where they differ, fusing them finds doubt."""
-        own = self._codes.read(views) if self._codes is not None else []
+        """What each engine makes of several views of one field: where they differ, fusing them finds doubt.
+
+        Ours sees the first two only: smoothed and stretched views were measured to add nothing to it.
+        """
+        own = self._codes.read(views[:2]) if self._codes is not None else []
         return (*(read.lattice for read in self.read(views)), *own)
 
     def read(self, lines: Sequence[Colour]) -> list[LineText]:

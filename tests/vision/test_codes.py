@@ -1,0 +1,114 @@
+"""Our recogniser: it reads clear lines in faces it never saw, refuses damaged weights, and doubts with PP-OCR."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.core.cards import FieldState
+from app.core.errors import BadInput
+from app.core.products import DIGITS, LATIN, FieldPattern
+from app.paths import RESOURCES
+from app.rehearsal.dice import stream
+from app.rehearsal.lines import LineStudio
+from app.rehearsal.typefaces import load_faces
+from app.vision.codes import CHECKSUMS, HEIGHT, MODEL, CodeReader, scaled
+from app.vision.decode import Decoded, decode
+from app.vision.fuse import fuse
+from app.vision.recognise import BLANK, GLYPHS, Recogniser
+
+MIXED = FieldPattern(DIGITS + LATIN, tuple(range(4, 21)))
+COLUMNS = len(GLYPHS) + 3
+
+
+@pytest.fixture(scope="module")
+def reader() -> CodeReader:
+    return CodeReader()
+
+
+def colour(picture: np.ndarray) -> np.ndarray:
+    return np.repeat(picture[:, :, None], 3, axis=2)
+
+
+def test_clear_lines_in_unknown_faces_are_read(reader: CodeReader) -> None:
+    studio = LineStudio(tuple(f for f in load_faces(31) if f.held_out), 31)
+    right = []
+    for kind in ("ocr", "dot", "emboss"):
+        for index in range(12):
+            line = studio.draw(stream(31, kind, index), 0.1, kind, "plain")
+            pattern = FieldPattern(DIGITS if line.text.isdigit() else MIXED.alphabet, MIXED.lengths)
+            found = decode(reader.read([colour(line.picture)])[0], pattern)
+            right.append(found is not None and found.text.replace("O", "0") == line.text.replace("O", "0"))
+    assert np.mean(right) > 0.7
+
+
+@pytest.mark.parametrize("size", [(1, 1), (8, 3), (300, 9), (20, 4000), (64, 640)])
+def test_any_size_gives_a_lattice_whose_rows_add_to_one(reader: CodeReader, size: tuple[int, int]) -> None:
+    found = reader.read([np.full((*size, 3), 7, np.uint8)])[0]
+    assert found.shape[1] == COLUMNS
+    assert len(found) >= 16
+    assert np.allclose(found.sum(axis=1), 1, atol=1e-3)
+    assert found[:, BLANK].min() > 0.5, "a bare card says nothing"
+
+
+def test_lines_get_the_height_of_the_network_and_a_tail_of_their_last_column() -> None:
+    line = np.tile((np.arange(640) // 4).astype(np.uint8), (64, 1))
+    found = scaled(line)
+    assert found.shape == (1, 1, HEIGHT, 384)
+    assert (found[0, 0, :, 320:] == found[0, 0, 0, 319]).all()
+
+
+def test_a_missing_or_damaged_model_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="model_missing"):
+        CodeReader(tmp_path)
+    shutil.copy(RESOURCES / "models" / CHECKSUMS, tmp_path / CHECKSUMS)
+    weights = bytearray((RESOURCES / "models" / MODEL).read_bytes())
+    weights[len(weights) // 2] ^= 1
+    (tmp_path / MODEL).write_bytes(weights)
+    with pytest.raises(BadInput, match="damaged"):
+        CodeReader(tmp_path)
+
+
+def test_both_engines_answer_for_a_field(reader: CodeReader) -> None:
+    line = LineStudio(load_faces(31), 31).draw(stream(31, "both"), 0.0, "mono", "plain")
+    views = [colour(line.picture)] * 4
+    found = Recogniser(codes=reader).lattices(views)
+    assert len(found) == 6
+    assert len(Recogniser().lattices(views)) == 4
+    assert {lattice.shape[1] for lattice in found} == {COLUMNS}
+    assert fuse([d for f in found if (d := decode(f, MIXED))], MIXED).reading.state is not FieldState.UNREADABLE
+
+
+def spoken(text: str, p: float, steps: int) -> Decoded:
+    """A reading of `text` with probability `p` for each glyph, the rest spread, `steps` rows to a glyph."""
+    rows = []
+    for glyph in text:
+        row = np.full(COLUMNS, (1 - p) / (COLUMNS - 1), np.float32)
+        row[GLYPHS.index(glyph)] = p
+        blank = np.full(COLUMNS, 1e-5, np.float32)
+        blank[BLANK] = 1
+        rows += [blank] * (steps - 1) + [row]
+    lattice = np.array(rows, np.float32)
+    found = decode(lattice / lattice.sum(axis=1, keepdims=True), MIXED)
+    assert found is not None
+    assert found.steps == len(rows)
+    return found
+
+
+def test_engines_that_agree_are_surer_than_one() -> None:
+    one, both = [spoken("7K4W9HXT", 0.9, 2)], [spoken("7K4W9HXT", 0.9, 2), spoken("7K4W9HXT", 0.9, 5)]
+    weakest = [min(c.best.p for c in fuse(readings, MIXED).reading.chars) for readings in (one, both)]
+    assert weakest[1] > weakest[0]
+
+
+def test_where_engines_differ_there_is_doubt_and_both_are_offered() -> None:
+    readings = [spoken("7K4V9HXT", 0.9999, 2)] * 2 + [spoken("7K4U9HXT", 0.9999, 5)] * 2
+    reading = fuse(readings, MIXED).reading
+    assert reading.state is FieldState.DOUBTFUL
+    assert reading.doubts == (3,)
+    assert {c.glyph for c in reading.chars[3].candidates[:2]} == {"U", "V"}
+    alone = fuse([spoken("7K4V9HXT", 0.9999, 2)] * 4, MIXED).reading
+    assert alone.state is FieldState.READ
