@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from app.core.errors import BadInput
-from app.core.products import DIGITS, LATIN, Box, CheckDigit, FieldPattern, Layout, Product, normalise_gtin
+from app.core.products import (
+    DIGITS,
+    LATIN,
+    Box,
+    CheckDigit,
+    CompositeCode,
+    FieldPattern,
+    Layout,
+    Product,
+    normalise_gtin,
+)
 
 _FILE_KEYS = {"product", "rehearsal", "version"}
 _PRODUCT_KEYS = {
@@ -30,7 +40,9 @@ _PRODUCT_KEYS = {
     "pin",
     "layout",
     "style",
+    "code",
 }
+_CODE_KEYS = {"prefix", "length", "number"}
 _PATTERN_KEYS = {"alphabet", "length", "grouping", "check"}
 _LAYOUT_KEYS = {"number", "panel", "pin", "expiry", "face_value", "barcode"}
 _NAMED_ALPHABETS = {"digits": DIGITS, "latin": LATIN, "alnum": DIGITS + LATIN}
@@ -82,7 +94,20 @@ def _product(file: str, table: Mapping[str, Any], rehearsal: bool) -> Product:
         chip=_text(where, table, "chip", ""),
         layout=None if layout is None else _layout(f"{where}.layout", layout),
         rehearsal=bool(table.get("rehearsal", rehearsal)),
+        codes=tuple(_code(f"{where}.code", code) for code in table.get("code", [])),
     )
+
+
+def _code(where: str, table: Mapping[str, Any]) -> CompositeCode:
+    """A `[[product.code]]`: `prefix` and `length` of the whole; `number = [from, to]` from 0, the end left out."""
+    _refuse_unknown(where, table, _CODE_KEYS)
+    prefix, length = _text(where, table, "prefix"), _positive(f"{where}.length", table.get("length"))
+    span = table.get("number")
+    if not (isinstance(span, list) and len(span) == 2 and all(type(v) is int for v in span)):
+        raise _fault(where, "number is [from, to]")
+    if not len(prefix) <= span[0] < span[1] <= length:
+        raise _fault(where, "number must stand behind the prefix and within the length")
+    return CompositeCode(prefix, length, span[0], span[1])
 
 
 def _pattern(where: str, table: Mapping[str, Any]) -> FieldPattern:
