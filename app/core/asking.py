@@ -123,4 +123,5 @@ def draft_of(
         verdict=verdict,
         reasons=reasons,
         tag=visit.tag_during(read.first_us, read.best_us),
+        catalogue=read.catalogue,
     )

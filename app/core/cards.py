@@ -275,6 +275,7 @@ class CardRead:
     quad: Quad | None = None
     zones: tuple[Zone, ...] = ()
     crops: tuple[Crop, ...] = ()
+    catalogue: str = ""  # the version it was read with
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,7 @@ class CardDraft:
     verdict: CardState
     reasons: tuple[Reason, ...] = ()
     tag: Tag | None = None
+    catalogue: str = ""  # the version it was read with
 
 
 @dataclass(frozen=True, slots=True)
