@@ -69,9 +69,7 @@ def make_bundle(
         if not _FILE_NAME.fullmatch(name):
             raise BadInput("catalog.bad_template", f"{name}: a template file is called NAME.toml")
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    stated = CatalogueStatement(
-        tenant=tenant, serial=serial, version=version_of(files), made_ms=made_ms, files=hashes
-    )
+    stated = CatalogueStatement(tenant=tenant, serial=serial, version=version_of(files), made_ms=made_ms, files=hashes)
     bundle = Bundle(sign_statement(stated, sign), stated, dict(files))
     if not bundle.products():
         raise BadInput("catalog.missing", "no product in it")

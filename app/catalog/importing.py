@@ -87,9 +87,8 @@ def _clashes(name: str, products: Iterable[Product], known: Iterable[Product]) -
         if product.id in seen:
             wrong.append(Wrong(where, "id given twice"))
         seen.add(product.id)
-        for gtin in sorted(product.gtins):
-            if owner.setdefault(gtin, product.id) != product.id:
-                wrong.append(Wrong(where, f"GTIN {gtin} belongs to {owner[gtin]} too"))
+        taken = [g for g in sorted(product.gtins) if owner.setdefault(g, product.id) != product.id]
+        wrong += [Wrong(where, f"GTIN {g} belongs to {owner[g]} too") for g in taken]
     for product in known:
         if product.id not in seen:
             taken = sorted(g for g in product.gtins if g in owner)
@@ -110,12 +109,12 @@ def _csv_tables(name: str, data: bytes) -> Iterator[tuple[str, Mapping[str, Any]
             raise BadInput("catalog.bad_template", f"{name}: {wanted}")
         for row in reader:
             where = f"{name}: line {reader.line_num}"
-            yield where, _table(where, row), False
+            yield where, _table(row), False
     except csv.Error as error:
         raise BadInput("catalog.bad_template", f"{name}: line {reader.line_num}: {error}") from error
 
 
-def _table(where: str, row: Mapping[str, Any]) -> dict[str, Any]:
+def _table(row: Mapping[str | None, Any]) -> dict[str, Any]:
     table: dict[str, Any] = {}
     for column, cell in row.items():
         if column is None:

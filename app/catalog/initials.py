@@ -1,4 +1,4 @@
-"""Pinyin initials of Chinese product names: what a clerk types to find a product. Only who writes templates needs it."""
+"""Pinyin initials of Chinese product names: what a clerk types to find one. Only who writes templates needs it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,5 @@ def initials_of(name_zh: str) -> str:
 
     "云杉超市礼品卡" gives "YSCSLPK".
     """
-    parts = lazy_pinyin(name_zh, style=Style.FIRST_LETTER, errors=_kept)
+    parts = lazy_pinyin(name_zh, style=Style.FIRST_LETTER, errors=lambda text: text)
     return "".join(c for part in parts for c in part.upper() if c.isascii() and c.isalnum())
-
-
-def _kept(text: str) -> list[str]:
-    return list(text)

@@ -1,4 +1,4 @@
-"""Finding a product by what a clerk knows of it: Chinese or English name, pinyin initials, a GTIN or part of one, id."""
+"""Finding a product by what a clerk knows of it: Chinese or English name, pinyin initials, part of a GTIN, id."""
 
 from __future__ import annotations
 

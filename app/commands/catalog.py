@@ -123,7 +123,10 @@ def _import(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     known = [product for file in others for product in load_products(file)]
     judged = read_incoming(args.file.name, args.file.read_bytes(), known)
     there = {p.id for p in known}
-    wrong = [*judged.wrong, *(Wrong(args.file.name, f"{p.id} is in another file") for p in judged.products if p.id in there)]
+    wrong = [
+        *judged.wrong,
+        *(Wrong(args.file.name, f"{p.id} is in another file") for p in judged.products if p.id in there),
+    ]
     if wrong:
         return {"imported": 0, "wrong": [_told(w) for w in wrong]}, BadInput.exit_code
     if not args.dry_run:

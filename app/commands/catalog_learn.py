@@ -19,8 +19,8 @@ from app.core.errors import BadInput
 from app.core.products import Box, Catalogue
 from app.eye.oneshot import make_looker
 from app.platform import durable_write
-from app.vision.learn import Lesson, learn as learn_from
-from app.vision.learn import try_on
+from app.vision.learn import Lesson, try_on
+from app.vision.learn import learn as learn_from
 from app.vision.pixels import load_picture
 
 _FIELDS = ("number", "panel", "pin", "expiry", "face_value", "barcode")

@@ -87,7 +87,9 @@ class FieldPattern:
         return (4,) * full + ((rest,) if rest else ())
 
 
-def by_place(places: Iterable[str], grouping: tuple[int, ...] = (), check: CheckDigit = CheckDigit.NONE) -> FieldPattern:
+def by_place(
+    places: Iterable[str], grouping: tuple[int, ...] = (), check: CheckDigit = CheckDigit.NONE
+) -> FieldPattern:
     """A pattern of fixed length from the alphabet of each position."""
     each = tuple(places)
     return FieldPattern("".join(sorted(set("".join(each)))), (len(each),), grouping, check, each)

@@ -123,7 +123,7 @@ def _pattern(table: Mapping[str, Any], where: str) -> FieldPattern:
     except ValueError as error:
         raise TemplateError("template.value", f"{where}.check") from error
     if "places" in table:
-        places = [ALPHABETS.get(place, place) for place in _take(table, "places", list, where)]
+        places = [ALPHABETS.get(str(place), str(place)) for place in _take(table, "places", list, where)]
         return by_place(places, tuple(table.get("grouping", ())), check)
     alphabet = _take(table, "alphabet", str, where)
     grouping = tuple(table.get("grouping", ()))

@@ -79,7 +79,9 @@ def learn(pictures: Sequence[Colour], looker: Looker, known: Product, drawn: Reg
         draft = replace(known, gtins=frozenset(gtins), number=UNKNOWN_NUMBER, pin=UNKNOWN_PIN, layout=layout)
         guided = Catalogue((draft,))
         looker.learn(guided)
-        studies = [_better(s, _study(p, looker, guided, i)) for i, (s, p) in enumerate(zip(studies, pictures, strict=True))]
+        studies = [
+            _better(s, _study(p, looker, guided, i)) for i, (s, p) in enumerate(zip(studies, pictures, strict=True))
+        ]
         layout = _layout(studies, drawn)
     _refuse_same_card(studies)
     number, pin = infer([s.number for s in studies]), infer([s.pin for s in studies])
