@@ -71,9 +71,9 @@ def with_initials(table: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _wrong(trouble: BadInput) -> Wrong:
     where, _, why = trouble.detail.partition(": ")
-    if why.startswith("product "):
-        product, _, why = why.partition(": ")
-        where = f"{where}: {product}"
+    if why.startswith(("product ", "line ")):
+        part, _, why = why.partition(": ")
+        where = f"{where}: {part}"
     return Wrong(where, why)
 
 

@@ -192,7 +192,9 @@ def test_nine_keeps_a_text_as_printed_sends_the_card_to_review_and_reports_the_t
 
 def test_a_number_kept_as_printed_is_not_asked_about_again_but_the_pin_is() -> None:
     walk = at_work()
-    walk.on(CardWasRead(card_read("read-1", number=read_field(number(7), three_ways()), pin=read_field(PIN, {1: "KX"}))))
+    walk.on(
+        CardWasRead(card_read("read-1", number=read_field(number(7), three_ways()), pin=read_field(PIN, {1: "KX"})))
+    )
     walk.on(FieldTyped("number", typed("12345")))
     walk.key(Key.DIGIT, 9)
     assert isinstance(walk.state, Asking)
