@@ -129,7 +129,7 @@ def _is_rival(hit: Hit, winner: Hit) -> bool:
 def same_place(one: Corners, other: Corners) -> bool:
     """Whether two outlines lie on one symbol: their middles are close, measured by the larger one."""
     size = max(float(np.ptp(c, axis=0).max()) for c in (one, other))
-    return float(np.linalg.norm(one.mean(axis=0) - other.mean(axis=0))) < 0.3 * size
+    return float(np.linalg.norm(one.mean(axis=0) - other.mean(axis=0))) <= 0.3 * size
 
 
 def distinct(hits: Iterable[Hit]) -> tuple[Barcode, ...]:

@@ -105,17 +105,21 @@ def test_pictures_that_are_none_do_not_keep_the_others_from_being_read(say: Say,
     png = cv2.imencode(".png", noise)[1].tobytes()
     files = {
         "empty.png": (b"", "input.empty"),
-        "torn.png": (png[:40], "input.not_an_image"),
+        "torn.png": (png[: len(png) // 2], "input.truncated"),
         "poem.png": (b"roses are red" * 50, "input.not_an_image"),
         "whole.png": (png, ""),
     }
     for name, (data, _) in files.items():
         (tmp_path / name).write_bytes(data)
-    said = say("read", tmp_path / "gone.png", *(tmp_path / name for name in files), "--json")
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    others = {"gone.png": "input.missing", "loop.png": "input.not_a_file"}
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "within").mkdir()
+    said = say("read", *(tmp_path / name for name in [*others, *files]), tmp_path / "folder", "--json")
     assert said.code == 2
     answers = {answer["file"]: answer for answer in map(json.loads, said.out.splitlines())}
-    assert list(answers) == ["gone.png", *files]
-    expected = {"gone.png": "input.missing"} | {name: code for name, (_, code) in files.items()}
+    expected = others | {name: code for name, (_, code) in files.items()} | {"within": "input.is_folder"}
+    assert list(answers) == list(expected)
     assert {name: answer.get("error", {}).get("code", "") for name, answer in answers.items()} == expected
     for code in set(expected.values()) - {""}:
         assert said.complains(code, language)

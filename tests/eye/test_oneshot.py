@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import zxingcpp
 
 from app.core.products import Catalogue
 from app.eye import oneshot
@@ -16,6 +18,7 @@ from app.eye.oneshot import read_file, read_picture, run_read
 from app.rehearsal.pictures import render_card_picture
 from app.vision import models
 from app.vision.look import Looker
+from app.vision.picture_file import PLENTY_PIXELS
 
 KEYS = {"file", "barcodes", "gtin", "number", "pin", "pin_state", "expiry", "face_value", "quad", "confidence", "ms"}
 
@@ -77,7 +80,7 @@ def test_bad_files_are_named_and_the_others_read(
     assert [a.get("error", {}).get("code") for a in answers] == [
         "input.not_an_image",
         "input.empty",
-        "input.not_an_image",
+        "input.truncated",
         "input.missing",
         None,
     ]
@@ -96,3 +99,43 @@ def test_a_broken_model_is_said(tmp_path: Path) -> None:
     with pytest.raises(models.BadInput) as caught:
         models.load_model(tmp_path / "model.onnx")
     assert caught.value.code == "reading.model_missing"
+
+
+def test_places_are_told_in_pixels_of_the_file(looker: Looker, tmp_path: Path) -> None:
+    picture, labels = render_card_picture(611, "easy")
+    large = cv2.resize(np.ascontiguousarray(picture), None, fx=4, fy=4, interpolation=cv2.INTER_LINEAR)
+    assert large.shape[0] * large.shape[1] > PLENTY_PIXELS / 2
+    cv2.imwrite(str(tmp_path / "large.jpg"), cv2.resize(large, (7680, 4320)))
+    answer = read_file(tmp_path / "large.jpg", looker, Catalogue())
+    times = 7680 / picture.shape[1]
+    wanted = np.array(labels["card_quad"]) * times
+    assert answer["number"] == labels["number"]
+    assert np.abs(np.array(answer["quad"]) - wanted).max() < 12 * times
+
+
+def test_a_symbol_alone_is_read_without_a_card(looker: Looker) -> None:
+    row = np.array(zxingcpp.create_barcode("6924985861422", zxingcpp.BarcodeFormat.EAN13).to_image(scale=2))
+    plate = np.pad(row if row.ndim == 2 else row[..., 0], 40, constant_values=240)
+    answer = read_picture(cv2.cvtColor(cv2.GaussianBlur(plate, (0, 0), 1.3), cv2.COLOR_GRAY2BGR), looker, Catalogue())
+    assert answer["gtin"] == "06924985861422"
+    assert [b["text"] for b in answer["barcodes"]] == ["6924985861422"]
+
+
+def test_nothing_is_looked_up_anywhere(looker: Looker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a network look-up")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    code = zxingcpp.create_barcode("https://card.example/01/06901234567892?x=1", zxingcpp.BarcodeFormat.QRCode)
+    image = np.array(code.to_image(scale=5))
+    picture = np.pad(image if image.ndim == 2 else image[..., 0], 60, constant_values=255)
+    answer = read_picture(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), looker, Catalogue())
+    assert [b["format"] for b in answer["barcodes"]] == ["QR"]
+    read_picture(np.ascontiguousarray(render_card_picture(612, "easy")[0]), looker, Catalogue())
+
+
+def test_an_all_black_picture_gives_nulls(looker: Looker) -> None:
+    answer = read_picture(np.zeros((720, 1280, 3), np.uint8), looker, Catalogue())
+    assert answer["barcodes"] == []
+    assert [answer[k] for k in ("gtin", "number", "pin", "expiry", "face_value")] == [None] * 5

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import zxingcpp
 
-from app.vision.barcode import Hit, distinct, expand_upce, gtin, read_zbar, read_zxing
+from app.core.codes import expand_upce
+from app.vision.barcode import Hit, agreed_texts, as_gtin, distinct, gtin, read_zbar, read_zxing, settled
 
 NOWHERE = np.zeros((4, 2), np.float32)
 
@@ -74,3 +75,44 @@ def test_a_leading_zero_is_a_upca() -> None:
 def test_no_symbol_in_noise() -> None:
     noise = np.random.default_rng(7).integers(0, 255, (400, 600), np.uint8)
     assert read_zxing(noise, "raw") + read_zbar(noise, "raw") == []
+
+
+def test_the_whole_profile_settles_what_edges_misread() -> None:
+    wrong, right = hit("7034759003930", "zxing raw"), hit("5030159003930", "zxing raw")
+    bars = [hit("5030159003930", "bars raw"), hit("5030159003930", "bars-again raw")]
+    assert gtin([wrong, right]) is None
+    assert gtin([wrong, right, *bars]) == "05030159003930"
+    assert [b.text for b in distinct([wrong, *bars])] == ["5030159003930"]
+
+
+def test_another_symbol_beside_it_is_left_alone() -> None:
+    there = np.float32([[900, 0], [990, 0], [990, 40], [900, 40]])
+    other = Hit("EAN13", "6978751451089", "zxing raw", there)
+    bars = Hit("EAN13", "5030159003930", "bars raw", there - np.float32([800, 0]))
+    elsewhere = Hit("EAN13", "6978751451089", "zxing card", bars.corners)  # places of two views cannot be compared
+    assert settled([other, bars, elsewhere]) == [other, bars, elsewhere]
+
+
+def test_zbar_does_not_add_its_guess_of_an_encoding() -> None:
+    hits = [hit("*ダブルQR*", "zxing raw", "QR"), hit("*蹬靼翌QR*", "zbar raw", "QR")]
+    assert [b.text for b in distinct(hits)] == ["*ダブルQR*"]
+
+
+def test_a_card_number_counts_once_two_readings_agree() -> None:
+    one = hit("7001234567890123", "zxing raw", "CODE128")
+    assert agreed_texts([one]) == ()
+    assert agreed_texts([one, hit("7001234567890123", "zbar raw", "CODE128")]) == ("7001234567890123",)
+    assert agreed_texts([hit("https://a.example", "zxing raw", "QR")]) == ("https://a.example",)
+
+
+def test_a_product_in_gs1_data_is_a_product_in_any_symbol() -> None:
+    assert as_gtin(hit("010690123456789217270131", "zxing raw", "CODE128")) == "06901234567892"
+    assert as_gtin(hit("https://id.gs1.org/01/06901234567892", "zxing raw", "QR")) == "06901234567892"
+    assert as_gtin(hit("04252614", "zxing raw", "UPCE")) == "00042100005264"
+
+
+def test_control_characters_come_as_they_are() -> None:
+    code = zxingcpp.create_barcode("a\x01b", zxingcpp.BarcodeFormat.QRCode)
+    image = np.array(code.to_image(scale=4))
+    picture = np.pad(image if image.ndim == 2 else image[..., 0], 30, constant_values=255)
+    assert [h.text for h in read_zxing(picture, "raw")] == ["a\x01b"]
