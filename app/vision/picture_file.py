@@ -40,13 +40,14 @@ FORMATS = tuple(kind.format for kind in _KINDS if kind.format)
 """Importing a plug-in makes Pillow know its format; it knows no others than these unless somebody asks it to."""
 
 MOST_BYTES = 400_000_000
-MOST_PIXELS = 130_000_000
-"""Above this a picture is refused: it would take more than a gigabyte."""
+MOST_PIXELS = 110_000_000
+"""Above this a picture is refused: beside the models it would take more than a gigabyte."""
 
 PLENTY_PIXELS = 16_000_000
 """Above this a picture is made smaller by a whole number: a card's print is long resolved."""
 
 LEAST_SIDE = 16
+_STRIP_ROWS = 256
 _BROKEN = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError, AttributeError)
 _BROKEN_PARTS = (struct.error, zlib.error, ZeroDivisionError, MemoryError, Image.DecompressionBombError)
 """What Pillow is known to raise over damaged files, beside OSError."""
@@ -106,16 +107,21 @@ def _why(error: BaseException) -> str:
 
 
 def _decoded(path: Path) -> PictureFile:
+    longest, image = _loaded(path)
+    scale = max(1, round(longest / max(image.size)))
+    ImageOps.exif_transpose(image, in_place=True)
+    return PictureFile(_bgr(image), scale)
+
+
+def _loaded(path: Path) -> tuple[int, Image.Image]:
+    """The longer side in the file, and the picture at a bearable size; what it was made from is let go."""
     with Image.open(path, formats=FORMATS) as image:
         width, height = image.size
         if width * height > MOST_PIXELS:
             raise BadInput("input.too_large", f"{path.name}, {width} x {height} pixels")
         if min(width, height) < LEAST_SIDE:
             raise BadInput("input.not_an_image", f"{path.name}, {width} x {height} pixels")
-        turned = ImageOps.exif_transpose(_small(image))
-        # The longer sides tell how much smaller it became, whichever way up it is.
-        scale = max(1, round(max(width, height) / max(turned.size)))
-        return PictureFile(_bgr(turned), scale)
+        return max(width, height), _small(image)
 
 
 def _small(image: Image.Image) -> Image.Image:
@@ -134,13 +140,17 @@ def _small(image: Image.Image) -> Image.Image:
 
 
 def _reduced(image: Image.Image, times: int) -> Image.Image:
-    """Made smaller band by band: the whole picture is never held twice."""
+    """Made smaller strip by strip: the whole picture is never held twice."""
     exif = image.getexif()
+    size = (image.width // times, image.height // times)
     if image.mode in ("P", "PA", "1", "I", "I;16", "I;16B", "I;16L", "F"):
-        small = image.resize((image.width // times, image.height // times), Image.Resampling.NEAREST)
+        small = image.resize(size, Image.Resampling.NEAREST)
     else:
-        bands = [image.getchannel(band).reduce(times) for band in range(len(image.getbands()))]
-        small = Image.merge(image.mode, bands) if len(bands) > 1 else bands[0]
+        small = Image.new(image.mode, size)
+        for top in range(0, size[1], _STRIP_ROWS):
+            rows = min(_STRIP_ROWS, size[1] - top)
+            strip = image.crop((0, top * times, size[0] * times, (top + rows) * times))
+            small.paste(strip.reduce(times), (0, top))
     small.getexif().update(exif)
     small.info = {**image.info}
     return small
