@@ -65,7 +65,7 @@ CARRIERS = (
     Carrier("zto", "中通", "ZTO", re.compile(r"7[34568][0-9]{12}")),
     Carrier("sto", "申通", "STO", re.compile(r"(?:77|43)[0-9]{12,13}")),
     Carrier("yunda", "韵达", "Yunda", re.compile(r"[34][0-9]{14}|5[0-9]{12}")),
-    Carrier("jd", "京东", "JD", re.compile(r"JD[0-9A-Z]{2}[0-9]{11}(?:-[0-9]{1,3}-[0-9]{1,3}-?)?")),
+    Carrier("jd", "京东", "JD", re.compile(r"JD[0-9A-Z]{2}[0-9]{11}")),
     Carrier("ems", "中国邮政", "China Post", re.compile(r"[189][0-9]{12}|P[A-Z][0-9]{11}")),
     Carrier("jt", "极兔", "J&T", re.compile(r"JT[0-9]{13}")),
     Carrier("deppon", "德邦", "Deppon", re.compile(r"DPK[0-9]{12}")),

@@ -84,7 +84,6 @@ def test_gs1_data_names_its_product(text: str, gtin: str | None) -> None:
         ("771234567890123", "sto"),
         ("312345678901234", "yunda"),
         ("JDVA12345678901", "jd"),
-        ("JDVA12345678901-1-1-", "jd"),
         ("JT1234567890123", "jt"),
         ("DPK123456789012", "deppon"),
         ("PA12345678901", "ems"),
