@@ -14,7 +14,7 @@ import zxingcpp
 from pyzbar import pyzbar
 
 from app.core.cards import Barcode
-from app.core.codes import expand_upce, gtin_in, symbology_of
+from app.core.codes import GS, expand_upce, gtin_in, symbology_of
 from app.vision.pixels import Corners, Gray
 
 _FORMATS = zxingcpp.BarcodeFormats(
@@ -36,12 +36,16 @@ _LEAD = 3  # times as many readings as any other GTIN on the card (a misread rep
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Hit:
-    """One decoded symbol: `source` names the reader and the picture it read, `corners` (4, 2) its place in it."""
+    """One decoded symbol: `source` names the reader and the picture it read, `corners` (4, 2) its place in it.
+
+    `gs1`: FNC1 stands in front, which is no part of the text.
+    """
 
     format: str
     text: str
     source: str
     corners: Corners
+    gs1: bool = False
 
     @property
     def upside_down(self) -> bool:
@@ -63,7 +67,7 @@ def read_zbar(picture: Gray, view: str) -> list[Hit]:
     for code in pyzbar.decode(small, symbols=_ZBAR_KINDS):
         x, y, w, h = (v / scale for v in code.rect)
         corners = np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], np.float32)
-        hits.append(_hit(_ZBAR_NAMES[code.type], code.data.decode("utf-8", "replace"), f"zbar {view}", corners))
+        hits.append(hit_of(_ZBAR_NAMES[code.type], code.data.decode("utf-8", "replace"), f"zbar {view}", corners))
     return hits
 
 
@@ -92,7 +96,7 @@ def gtin(hits: Iterable[Hit], confirmed: frozenset[str] = frozenset()) -> str | 
 def as_gtin(hit: Hit) -> str | None:
     """The GTIN that a symbol names: retail digits, or GS1 data in Code 128 and QR; None for a card's number."""
     text = expand_upce(hit.text) if hit.format == "UPCE" else hit.text
-    return gtin_in(text, symbology_of(hit.format))
+    return gtin_in(f"]C1{text}" if hit.gs1 else text, symbology_of(hit.format))
 
 
 def agreed_texts(hits: Iterable[Hit]) -> tuple[str, ...]:
@@ -141,13 +145,16 @@ def _zxing_hit(code: zxingcpp.Barcode, view: str) -> Hit:
     p = code.position
     corners = np.array([[c.x, c.y] for c in (p.top_left, p.top_right, p.bottom_right, p.bottom_left)], np.float32)
     name = _ZXING_NAMES.get(code.format.name, code.format.name.upper())
-    return _hit(name, code.text, f"zxing {view}", corners)
+    return hit_of(name, code.text, f"zxing {view}", corners)
 
 
-def _hit(name: str, text: str, source: str, corners: Corners) -> Hit:
-    """An EAN-13 that begins with a zero is the same symbol as a UPC-A: it is given the shorter name."""
+def hit_of(name: str, text: str, source: str, corners: Corners) -> Hit:
+    """A symbol as every reader reports it: an EAN-13 that begins with a zero is the same symbol as a UPC-A and is given
+    the shorter name; FNC1 in front becomes a mark.
+    """
     if name == "EAN13" and len(text) == 13 and text[0] == "0":
         return Hit("UPCA", text[1:], source, corners)
     if name == "UPCA" and len(text) == 13:
         return Hit("UPCA", text[1:], source, corners)
-    return Hit(name, text, source, corners)
+    content = text.lstrip(GS)
+    return Hit(name, content, source, corners, gs1=name == "CODE128" and content != text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from app.vision.barcode import Hit, same_place
+from app.vision.barcode import Hit, hit_of, same_place
 from app.vision.barprofile import Decoded
 from app.vision.code128 import decode_code128
 from app.vision.pixels import Floats, Gray
@@ -65,11 +65,7 @@ def _hits(kind: str, sure: Iterable[Decoded], strip: Strip, view: str) -> Iterat
     readings = list(sure)
     clear = sum(d.free and d.lead >= _LEAD_TWICE for d in readings)
     for name in ("bars", "bars-again")[: 2 if clear >= 2 and kind != "EAN8" else 1]:
-        text = readings[0].text
-        if kind == "EAN13" and text[0] == "0":
-            yield Hit("UPCA", text[1:], f"{name} {view}", strip.corners)
-        else:
-            yield Hit(kind, text, f"{name} {view}", strip.corners)
+        yield hit_of(kind, readings[0].text, f"{name} {view}", strip.corners)
 
 
 def _decode_ean8(profile: Floats, width: float) -> Decoded | None:

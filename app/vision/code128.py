@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from app.core.codes import GS
 from app.vision.barprofile import (
     BENDS,
     BLURS,
@@ -44,8 +45,6 @@ _STARTS = slice(103, 106)
 _FEWEST, _MOST = 3, 26  # characters between start and stop, the check character included
 _SIZES = (0.93, 0.96, 0.99, 1.02)  # of the width that the strip suggests
 _KEPT = 4  # numbers of characters that are tried in full
-GS = "\x1d"
-"""What FNC1 inside a symbol becomes: the separator of GS1 element strings."""
 
 
 def decode_code128(profile: Floats, width: float) -> Decoded | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 
@@ -95,7 +95,7 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
 
 def _of_frame(hits: Iterable[Hit], at: int) -> Iterable[Hit]:
     """Hits marked by their frame, so that the same reader in another frame counts as another reading."""
-    return (Hit(h.format, h.text, f"{h.source} {at}", h.corners) for h in hits)
+    return (replace(h, source=f"{h.source} {at}") for h in hits)
 
 
 def _panel(looks: Sequence[Look]) -> PanelState:

@@ -7,7 +7,7 @@ import pytest
 import zxingcpp
 
 from app.core.codes import expand_upce
-from app.vision.barcode import Hit, agreed_texts, as_gtin, distinct, gtin, read_zbar, read_zxing, settled
+from app.vision.barcode import Hit, agreed_texts, as_gtin, distinct, gtin, hit_of, read_zbar, read_zxing, settled
 
 NOWHERE = np.zeros((4, 2), np.float32)
 
@@ -116,3 +116,10 @@ def test_control_characters_come_as_they_are() -> None:
     image = np.array(code.to_image(scale=4))
     picture = np.pad(image if image.ndim == 2 else image[..., 0], 30, constant_values=255)
     assert [h.text for h in read_zxing(picture, "raw")] == ["a\x01b"]
+
+
+def test_fnc1_in_front_is_a_mark_and_no_text() -> None:
+    marked = hit_of("CODE128", "\x1d0106901234567892", "zxing raw", NOWHERE)
+    assert (marked.text, as_gtin(marked)) == ("0106901234567892", "06901234567892")
+    assert as_gtin(hit_of("CODE128", "0106901234567892", "zxing raw", NOWHERE)) is None
+    assert hit_of("CODE128", "a\x1db", "zxing raw", NOWHERE).text == "a\x1db"

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stdnum import ean
 
+from app.core.codes import GS
 from app.vision.barcode import gtin, read_zbar, read_zxing
 from app.vision.bars import read_bars
-from app.vision.code128 import GS, as_text, decode_code128
+from app.vision.code128 import as_text, decode_code128
 from app.vision.retail import EAN8, EAN13, decode_retail
 from app.vision.search import search_codes
 from app.vision.stripes import find_strips
