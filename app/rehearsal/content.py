@@ -12,7 +12,7 @@ from app.core.products import CheckDigit, FieldPattern
 from app.rehearsal.dice import pick
 
 PIN_STATES = ("covered", "partial", "clean", "residue", "over")
-OPEN_STATES = ("clean", "residue", "over")
+OPEN_STATES = ("clean", "residue", "over", "cleared")
 
 ALPHABETS = {
     "digits": "0123456789",
