@@ -16,6 +16,7 @@ from app.vision.codes import CodeReader
 from app.vision.conclude import Conclusion, conclude
 from app.vision.locate import Found, locate
 from app.vision.look import Looker
+from app.vision.panel import PanelFinder
 from app.vision.pixels import Colour, as_quad, grey, load_picture
 from app.vision.recognise import Recogniser
 from app.vision.textlines import LineFinder
@@ -27,7 +28,7 @@ def make_looker(catalogue: Catalogue, threads: int = 1) -> Looker:
     recogniser.warm_up()
     finder = LineFinder(threads=threads)
     finder.warm_up()
-    return Looker(catalogue, finder, recogniser)
+    return Looker(catalogue, finder, recogniser, PanelFinder(threads=threads))
 
 
 def read_file(path: Path, looker: Looker, catalogue: Catalogue) -> dict[str, Any]:

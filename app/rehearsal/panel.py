@@ -138,7 +138,7 @@ def _rim(rng: np.random.Generator, shape: tuple[int, int], ppm: float) -> Pixels
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     edge = np.minimum.reduce([rows, columns, height - 1 - rows, width - 1 - columns])
     ragged = between(rng, 0.0, 0.7) * ppm - edge + cloud(rng, shape, ppm * 0.8) * ppm * 0.25
-    return np.maximum(np.clip(ragged / (ppm * 0.15), 0, 1), _crumbs(rng, shape, ppm)).astype(np.float32)
+    return np.asarray(np.maximum(np.clip(ragged / (ppm * 0.15), 0, 1), _crumbs(rng, shape, ppm)), np.float32)
 
 
 def _patches(rng: np.random.Generator, shape: tuple[int, int], pin: Rect, ppm: float) -> Pixels:

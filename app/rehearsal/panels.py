@@ -99,7 +99,7 @@ def _shaken(rng: np.random.Generator) -> Pixels:
     """The flat card onto the picture: nearly filling it, or (one in four) zoomed and shifted."""
     width, height = CARD_W_MM * _PPM, CARD_H_MM * _PPM
     source = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    target = source * np.array([_LARGE[0] / width, _LARGE[1] / height], np.float32)
+    target: Pixels = source * np.array([_LARGE[0] / width, _LARGE[1] / height], np.float32)
     target += rng.normal(0, 2.2, (4, 2)).astype(np.float32)
     if chance(rng, 0.25):
         zoom, middle = between(rng, 0.8, 1.35), np.array(_LARGE, np.float32) / 2
@@ -126,7 +126,7 @@ def _cover_by_hand(rng: np.random.Generator, seen: Pixels, told: Pixels) -> None
 def _lit(rng: np.random.Generator, seen: Pixels) -> Pixels:
     """Gloss, blur, exposure and white balance."""
     size = (seen.shape[1], seen.shape[0])
-    light = seen.astype(np.float32)
+    light: Pixels = seen.astype(np.float32)
     if chance(rng, 0.45):
         at = (between(rng, 0.1, 0.9), between(rng, 0.1, 0.9))
         light += gloss_map(rng, size, between(rng, 30, 230), at)[..., None].astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,13 +13,14 @@ from app.core.cards import (
     ABSENT,
     UNREADABLE,
     Barcode,
+    CharReading,
     Crop,
     FieldReading,
     FieldState,
     PanelState,
     Zone,
 )
-from app.core.products import DIGITS, LATIN, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product
+from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product
 from app.vision.barcode import Hit, distinct, gtin
 from app.vision.decode import Decoded, decode
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
@@ -27,8 +29,8 @@ from app.vision.panel import Area
 from app.vision.pixels import Colour, Corners, as_quad, png
 from app.vision.rectify import to_frame
 
-_PLAIN_LETTERS = set(LATIN) - set("OQDILSBZGUVT")
-"""Letters that no digit looks like: one of them proves that a field holds letters."""
+_DIGITS_BEYOND_DOUBT = 5.5
+"""Log odds from which an unknown product's PIN counts as digits only (1 in 250; six clear digits reach 7.6)."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -140,9 +142,9 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
     if product is not None and product.pin is not None:
         return fuse(_decoded(spots, product.pin), product.pin)
     pattern = _guess_pattern(spots)
-    fused = fuse(_decoded(spots, pattern), pattern)
+    fused = fuse(_decoded(spots, pattern or UNKNOWN_PIN), pattern or UNKNOWN_PIN)
     # Of an unknown product nobody knows how long the PIN is: without the panel's edges some of it may be covered.
-    proved = all(look.panel_area is not None and look.pin_proved for look in looks)
+    proved = pattern is not None and all(look.panel_area is not None and look.pin_proved for look in looks)
     return fused if proved else doubt_all(fused)
 
 
@@ -151,13 +153,23 @@ def _decoded(spots: Sequence[Spot], pattern: FieldPattern) -> list[Decoded]:
     return [d for d in found if d is not None]
 
 
-def _guess_pattern(spots: Sequence[Spot]) -> FieldPattern:
-    """Digits only, unless a letter stands there that no digit looks like."""
-    for reading in _decoded(spots, UNKNOWN_PIN):
-        for chances in reading.chars:
-            if any(p > 0.6 and glyph in _PLAIN_LETTERS for glyph, p in chances.items()):
-                return UNKNOWN_PIN
-    return FieldPattern(DIGITS, UNKNOWN_PIN.lengths)
+def _guess_pattern(spots: Sequence[Spot]) -> FieldPattern | None:
+    """Digits only, or letters and digits; None when the print does not tell.
+
+    Half of all cards print digits only, the others draw from both; so each character speaks for digits by 36/10 times
+    the probability that it is one. The odds multiply: eight digits in a row are no accident.
+    """
+    fused = fuse(_decoded(spots, UNKNOWN_PIN), UNKNOWN_PIN)
+    odds = sum(math.log(len(UNKNOWN_PIN.alphabet) / len(DIGITS) * _digit_share(c)) for c in fused.reading.chars)
+    if odds >= _DIGITS_BEYOND_DOUBT:
+        return FieldPattern(DIGITS, UNKNOWN_PIN.lengths)
+    return UNKNOWN_PIN if odds < 0 else None
+
+
+def _digit_share(char: CharReading) -> float:
+    """Probability that a character is a digit, never beyond doubt."""
+    share = sum(c.p for c in char.candidates if c.glyph in DIGITS) / sum(c.p for c in char.candidates)
+    return min(0.99, max(0.02, share))
 
 
 def _agreed(values: Iterable[date | None]) -> date | None:
