@@ -7,14 +7,14 @@ count as blank. A glyph outside the alphabet lends its probability to the glyph 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 
 from app.core.products import CheckDigit, FieldPattern
 from app.vision.pixels import Floats
-from app.vision.recognise import BLANK, GLYPHS, OTHER, SEPARATOR
+from app.vision.recognise import BLANK, GLYPHS, OTHER, SEPARATOR, Engine, View
 
 BEAM = 24
 _LEAST_P = 2e-4  # a glyph below this does not open a branch
@@ -61,6 +61,7 @@ class Decoded:
     spans: tuple[tuple[int, int], ...]
     strange: float
     steps: int
+    engine: Engine = Engine.PPOCR
 
 
 def decode(lattice: Floats, pattern: FieldPattern) -> Decoded | None:
@@ -79,6 +80,12 @@ def decode(lattice: Floats, pattern: FieldPattern) -> Decoded | None:
     chars = tuple(_chances(narrow, span, pattern.alphabet) for span in spans)
     text = "".join(pattern.alphabet[i] for i in best)
     return Decoded(text, chars, share, spans, _strangeness(lattice, spans), len(lattice))
+
+
+def decode_views(views: Iterable[View], pattern: FieldPattern) -> list[Decoded]:
+    """What each view says under the pattern; places are told in steps of the picture's own width."""
+    found = ((view, decode(view.lattice, pattern)) for view in views)
+    return [replace(said, steps=view.steps, engine=view.engine) for view, said in found if said is not None]
 
 
 def _narrow(lattice: Floats, alphabet: str, columns: list[int]) -> Floats:
