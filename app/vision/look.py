@@ -5,6 +5,7 @@ A look holds lattices, not strings: what they mean is decided over all looks of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -108,9 +109,7 @@ class Looker:
         return replace(
             look,
             printed=confirmed,
-            number=None
-            if places.number is None
-            else self._spots.read(card, places.number, self._limits(places.number, look, lines)),
+            number=self._number_spot(card, places.number, look, lines),
             pin=None
             if places.pin is None
             else self._spots.read(card, places.pin, _within(places.pin, places.panel_area)),
@@ -122,6 +121,12 @@ class Looker:
             face_value_yuan=find_face_value(lines, CARD_W),
         )
 
+    def _number_spot(self, card: Colour, area: Area | None, look: Look, lines: Sequence[Line]) -> Spot | None:
+        if area is None:
+            return None
+        area = _with_pieces(area, lines)
+        return self._spots.read(card, area, self._limits(area, look, lines))
+
     def _limits(self, area: Area, look: Look, lines: Sequence[Line]) -> tuple[float, float]:
         """How far to the left and right a number may reach beyond the box the finder gave: to what stands next."""
         left, right = area.x, CARD_W - 0.5 * PX_PER_MM
@@ -130,6 +135,21 @@ class Looker:
             if other.y < area.bottom and other.bottom > area.y and other.right > area.right:
                 right = min(right, other.x - 0.4 * PX_PER_MM)
         return left, right
+
+
+_PIECE_APART = 3.0  # heights; groups of wide print stand two apart
+
+
+def _with_pieces(area: Area, lines: Sequence[Line]) -> Area:
+    """A number with the groups behind it that the finder took for lines of their own."""
+    for line in sorted(lines, key=lambda line: line.area.x):
+        piece, text = line.area, line.read.text
+        level = abs(piece.mid_y - area.mid_y) < 0.3 * area.h and 0.7 < piece.h / area.h < 1.4
+        behind = piece.right > area.right and -0.5 * area.h < piece.x - area.right < _PIECE_APART * area.h
+        if level and behind and re.fullmatch(r"[0-9 \-–.]+", text):
+            top, bottom = min(area.y, piece.y), max(area.bottom, piece.bottom)
+            area = Area(area.x, top, piece.right - area.x, bottom - top)
+    return area
 
 
 _CLEAR = 0.88
