@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.rehearsal.camera import Camera, Layer, Pose, compose
-from app.rehearsal.cards import PrintedCard, print_back
+from app.rehearsal.cards import CardPlan, PrintedCard, print_back
 from app.rehearsal.content import PIN_STATES
 from app.rehearsal.dice import between, chance, pick, stream
 from app.rehearsal.director import card_sprite
@@ -200,3 +200,13 @@ def render_scratch_sequence(seed: int, tier: str = "easy") -> Iterator[tuple[Pix
     """The same card, place and light with its panel in each of PIN_STATES, in the order a thumb makes them."""
     for state in PIN_STATES:
         yield render_card_picture(seed, tier, state)
+
+
+def photograph(plan: CardPlan, seed: int, tier: str = "easy") -> tuple[Pixels, dict[str, Any]]:
+    """The back of a given card under the camera, and its labels. Same plan, seed and tier: same pixels."""
+    rules, rng = TIERS[tier], stream(seed, "photograph", tier)
+    size = (1920, 1080) if chance(rng, rules.full_hd) else (1280, 720)
+    printed = print_back(plan)
+    camera, pose = _placing(rng, rules, size)
+    picture, _ = _through_lens(rng, rules, _scene(rng, rules, camera, pose, printed, chance(rng, rules.glare)))
+    return picture, card_labels(plan, printed, camera, pose)

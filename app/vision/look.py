@@ -68,6 +68,14 @@ class Looker:
         self._wording = Wording(finder, recogniser, codes)
         self._spots = SpotReader(recogniser, codes)
 
+    def learn(self, catalogue: Catalogue) -> None:
+        """Know these products from now on."""
+        self._catalogue = catalogue
+
+    def read_lines(self, card: Colour) -> list[Line]:
+        """The lines of text on a rectified card that lies the right way up."""
+        return self._lines(card, self._finder.find(card))
+
     def look(self, picture: Colour, located: Located) -> Look:
         """Everything on the card that `located` points at (it has corners)."""
         assert located.corners is not None
