@@ -26,6 +26,9 @@ MIN_AREA = 0.035
 _LEAST_AREA, _MOST_AREA = 0.012, 1.6  # a card may reach beyond the picture
 _LEAST_SUPPORT = 0.66
 _PLAIN = 1.18  # support from which an outline needs no second search
+_AROUND = 0.2  # support that an outline around another may lack
+_UNPULLED = 0.05  # what an outline loses that does not stand on the nearest edges
+_APART = 3  # further outlines that lie elsewhere: a second card
 _TRIED = 10  # outlines that are pulled onto their edges
 
 
@@ -61,9 +64,9 @@ def locate(picture: Colour) -> Located:
         quads, scores = np.concatenate([quads, more])[order], np.concatenate([scores, further])[order]
     if not len(scores) or scores[0] < _LEAST_SUPPORT:
         return Located(Found.NONE)
-    best, support = _grown(quads[0], scene)
+    best, support = _grown(quads[_outermost(quads, scores)], scene)
     corners = refine(picture, best / np.float32(scale))
-    return Located(_judge(corners, picture, scene, quads, scores), corners, support)
+    return Located(_judge(best, corners, picture, scene, quads, scores), corners, support)
 
 
 def refine(picture: Colour, corners: Corners) -> Corners:
@@ -78,8 +81,10 @@ def _judged(proposed: Floats, scene: Scene) -> tuple[Floats, Floats]:
     """The likeliest outlines, as proposed and pulled onto the edges near by, with their support, best first."""
     quads = _of_size(arrange(proposed), scene)
     quads = _distinct(quads, supports(quads, scene))
-    both = np.concatenate([quads, _of_size(arrange(pull(scene.lab, quads, 7.0)), scene)])
-    scores = supports(both, scene)
+    pulled = _of_size(arrange(pull(scene.lab, quads, 7.0)), scene)
+    both = np.concatenate([pulled, quads])
+    # A blob's rim lies a little off the edge and is no worse supported there where the edge is strong.
+    scores = supports(both, scene) - np.where(np.arange(len(both)) < len(pulled), 0.0, _UNPULLED)
     order = np.argsort(-scores, kind="stable")
     return both[order], scores[order]
 
@@ -99,7 +104,20 @@ def _distinct(quads: Floats, scores: Floats) -> Floats:
             kept.append(quads[at])
         if len(kept) == _TRIED:
             break
-    return np.stack(kept) if kept else quads
+    apart = [q for q in quads[np.argsort(-scores, kind="stable")] if kept and overlap(kept[0], q) < 0.08]
+    return np.stack(kept + apart[:_APART]) if kept else quads
+
+
+def _outermost(quads: Floats, scores: Floats) -> int:
+    """Which outline is the card: the best, or one around it that is hardly worse (panels and plates lie on cards)."""
+    chosen = 0
+    for at in range(1, len(quads)):
+        if scores[at] < scores[0] - _AROUND:
+            break
+        around = area(quads[at]) > 1.5 * area(quads[chosen])
+        if around and all(cv2.pointPolygonTest(quads[at], tuple(map(float, c)), True) > -4 for c in quads[chosen]):
+            chosen = at
+    return chosen
 
 
 def _grown(best: Corners, scene: Scene) -> tuple[Corners, float]:
@@ -126,20 +144,20 @@ def _reaches_out(corners: Corners, size: tuple[int, int]) -> bool:
     return bool(((corners < -margin) | (corners > np.array(size) + margin)).any())
 
 
-def _judge(corners: Corners, picture: Colour, scene: Scene, quads: Floats, scores: Floats) -> Found:
+def _judge(best: Corners, corners: Corners, picture: Colour, scene: Scene, quads: Floats, scores: Floats) -> Found:
     height, width = picture.shape[:2]
     if _reaches_out(corners, (width, height)):
         return Found.CUT_OFF
     within = [not _reaches_out(q, scene.size) for q in quads]
-    if _second_card(quads[within], scores[within]):
+    if _second_card(best, quads[within], scores[within]):
         return Found.TWO
     return Found.TOO_FAR if area(corners) < MIN_AREA * height * width else Found.ONE
 
 
-def _second_card(quads: Floats, scores: Floats) -> bool:
+def _second_card(best: Corners, quads: Floats, scores: Floats) -> bool:
     """A second rectangle of the same size, clearly apart and nearly as well supported."""
-    best, least = quads[0], max(0.8, float(scores[0]) - 0.15)
-    for other, score in zip(quads[1:], scores[1:], strict=True):
+    least = max(0.8, float(scores.max(initial=0.0)) - 0.15)
+    for other, score in zip(quads, scores, strict=True):
         alike = 0.6 < area(other) / area(best) < 1.67
         if score > least and alike and overlap(best, other) < 0.08:
             return True

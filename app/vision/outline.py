@@ -14,8 +14,9 @@ from app.vision.pixels import RATIO, Colour, Corners, Floats, Gray
 _STEP = 3.0  # levels by which the two sides of a card edge differ at least, of 255
 _FAR = 40.0  # levels from the mat's colours at which a pixel is surely no mat
 _POINTS = 48
-_OUTSIDE = 0.8
+_OUTSIDE = 0.7
 """What a side beyond the picture counts for at most: neither proof nor disproof."""
+_CLEAR = 0.85  # share of a step along the seen sides that makes one beyond the picture believable
 _SEEN = 0.3  # share of a side inside the picture from which that part speaks for all of it
 
 
@@ -61,7 +62,9 @@ def supports(quads: Floats, scene: Scene) -> Floats:
     ratio = (sides[:, 0] + sides[:, 2]) / (sides[:, 1] + sides[:, 3])
     width, height = scene.size
     size = np.minimum(1.0, _areas(quads) / (height * width) / 0.25)
-    fit = 0.6 * shares.mean(axis=1) + 0.4 * shares.min(axis=1)
+    # One side may be under a hand, so the worst counts no more than the second worst.
+    weakest = np.sort(shares, axis=1)[:, :2]
+    fit = 0.6 * shares.mean(axis=1) + 0.4 * weakest.mean(axis=1)
     return cast(Floats, fit - 1.2 * np.abs(ratio / RATIO - 1) + 0.3 * size - 0.25 * outer)
 
 
@@ -80,27 +83,28 @@ def _shares(quads: Floats, scene: Scene) -> tuple[Floats, Floats]:
     points = starts[:, :, None] + (ends - starts)[:, :, None] * at  # (n, 4, points, 2)
     inner, outer, beyond = (points + np.float32(d) * normal[:, :, None] for d in (1.8, -1.8, -5.0))
     limit = np.array(scene.size, np.float32) - 1
-    inside = ((np.minimum(inner, outer) >= 0) & (np.maximum(inner, outer) <= limit)).all(axis=-1)
-    step = np.where(inside[..., None], _sample(scene.smooth, inner) - _sample(scene.smooth, outer), 0)
+    inside = np.all((np.minimum(inner, outer) >= 0) & (np.maximum(inner, outer) <= limit), axis=-1)
+    step = (_sample(scene.smooth, inner) - _sample(scene.smooth, outer)) * np.asarray(inside)[..., None]
     # The same direction all along the side, in the channel that shows it best.
-    steps = np.maximum((step > _STEP).sum(axis=2), (step < -_STEP).sum(axis=2)).max(axis=-1)
+    steps = np.maximum(np.sum(step > _STEP, axis=2), np.sum(step < -_STEP, axis=2)).max(axis=-1)
     seen = inside.sum(axis=2)
     known = seen / _POINTS
     share = np.where(known > _SEEN, steps / np.maximum(1, seen), 1.0)
     # A side beyond the picture is believed as far as the worst of those that are seen.
-    share = np.where(known > _SEEN, share, _OUTSIDE * share.min(axis=1, keepdims=True))
+    least = share.min(axis=1, keepdims=True)
+    share = np.where(known > _SEEN, share, np.where(least > _CLEAR, _OUTSIDE * least, 0.0))
     unlike = np.clip(_sample(scene.unlike, beyond) / _FAR, 0, 1) * inside
     strange = unlike.sum(axis=2) / np.maximum(1, seen)
-    return cast(Floats, np.where(known.mean(axis=1) > 0.5, 1.0, 0.0)[:, None] * share), cast(
-        Floats, strange.mean(axis=1)
-    )
+    mostly_seen = known.mean(axis=1) > 0.5
+    return cast(Floats, share * mostly_seen[:, None]), cast(Floats, strange.mean(axis=1))
 
 
 def _sample(values: Floats, points: Floats) -> Floats:
     """Values at the nearest pixels of points (…, 2)."""
     x = np.clip(points[..., 0].round().astype(np.intp), 0, values.shape[1] - 1)
     y = np.clip(points[..., 1].round().astype(np.intp), 0, values.shape[0] - 1)
-    return cast(Floats, values[y, x])
+    picked: Floats = values[y, x]
+    return picked
 
 
 def pull(picture: Colour | Gray, quads: Floats, reach: float, samples: int = 32) -> Floats:
