@@ -23,11 +23,10 @@ from app.vision.textlines import LineFinder
 
 def make_looker(catalogue: Catalogue, threads: int = 1) -> Looker:
     """The reader with warm models. Raises BadInput("reading.model_missing")."""
-    recogniser = Recogniser(threads=threads, codes=CodeReader(threads=threads))
-    recogniser.warm_up()
-    finder = LineFinder(threads=threads)
-    finder.warm_up()
-    return Looker(catalogue, finder, recogniser)
+    finder, recogniser, codes = LineFinder(threads=threads), Recogniser(threads=threads), CodeReader(threads=threads)
+    for model in (finder, recogniser, codes):
+        model.warm_up()
+    return Looker(catalogue, finder, recogniser, codes)
 
 
 def read_file(path: Path, looker: Looker, catalogue: Catalogue) -> dict[str, Any]:

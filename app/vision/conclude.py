@@ -20,12 +20,13 @@ from app.core.cards import (
 )
 from app.core.products import DIGITS, LATIN, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product
 from app.vision.barcode import Hit, distinct, gtin
-from app.vision.decode import Decoded, decode
+from app.vision.decode import Decoded, decode_views
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
-from app.vision.look import Look, Spot
+from app.vision.look import Look
 from app.vision.panel import Area
 from app.vision.pixels import Colour, Corners, as_quad, png
 from app.vision.rectify import to_frame
+from app.vision.spots import Spot
 
 _PLAIN_LETTERS = set(LATIN) - set("OQDILSBZGUVT")
 """Letters that no digit looks like: one of them proves that a field holds letters."""
@@ -147,8 +148,7 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
 
 
 def _decoded(spots: Sequence[Spot], pattern: FieldPattern) -> list[Decoded]:
-    found = (decode(lattice, pattern) for spot in spots for lattice in spot.lattices)
-    return [d for d in found if d is not None]
+    return decode_views((view for spot in spots for view in spot.views), pattern)
 
 
 def _guess_pattern(spots: Sequence[Spot]) -> FieldPattern:

@@ -16,6 +16,7 @@ from app.core.cards import PanelState
 from app.core.products import Catalogue, Product, normalise_gtin
 from app.vision import third_opinion
 from app.vision.barcode import Hit, blur_along, gtin, read_zbar, read_zxing
+from app.vision.codes import CodeReader
 from app.vision.fields import (
     Line,
     Sorted,
@@ -31,19 +32,11 @@ from app.vision.focus import glare, sharpness
 from app.vision.locate import Located
 from app.vision.panel import Area, Panel, find_panel, judge, prepare
 from app.vision.pixels import Colour, Corners, Floats, Gray, grey
-from app.vision.recognise import GLYPHS, Recogniser
+from app.vision.recognise import Recogniser
 from app.vision.rectify import CARD_H, CARD_W, PX_PER_MM, rectify, turn, turn_corners
-from app.vision.textlines import LineBox, LineFinder, cut
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Spot:
-    """A field's place on the upright card and the lattices read there (several views of the same ink)."""
-
-    area: Area
-    limits: tuple[float, float]  # how far to the left and right its characters may reach
-    lattices: tuple[Floats, ...]
-    picture: Colour
+from app.vision.spots import Spot, SpotReader
+from app.vision.textlines import LineFinder, cut
+from app.vision.wording import Wording
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -67,26 +60,25 @@ class Look:
 
 
 class Looker:
-    """Looks at frames. Holds the two text models; one instance a process, one thread at a time."""
+    """Looks at frames. Holds the text models; one instance a process, one thread at a time."""
 
-    def __init__(self, catalogue: Catalogue, finder: LineFinder, recogniser: Recogniser) -> None:
+    def __init__(self, catalogue: Catalogue, finder: LineFinder, recogniser: Recogniser, codes: CodeReader) -> None:
         self._catalogue = catalogue
-        self._finder = finder
-        self._recogniser = recogniser
+        self._wording = Wording(finder, recogniser, codes)
+        self._spots = SpotReader(recogniser, codes)
 
     def look(self, picture: Colour, located: Located) -> Look:
         """Everything on the card that `located` points at (it has corners)."""
         assert located.corners is not None
         card = rectify(picture, located.corners)
-        boxes = self._finder.find(card)
-        upside_down = self._is_upside_down(card, boxes)
+        upside_down, boxes, known = self._wording.find(card)
         corners = turn_corners(located.corners) if upside_down else located.corners
         if upside_down:
-            card, boxes = turn(card), tuple(_turned(b) for b in boxes)
+            card = turn(card)
         shade = grey(card)
         hits = read_card_codes(grey(picture), shade)
-        lines = self._lines(card, boxes)
         bars = _bars(hits, shade)
+        lines = self._wording.read(card, boxes, known, bars)
         look = Look(corners, sharpness(shade), glare(card), hits, bars=bars)
         return self._with_fields(look, card, lines)
 
@@ -102,23 +94,9 @@ class Looker:
             sharpness=sharpness(shade),
             glare=glare(card),
             hits=read_card_codes(grey(picture), shade),
-            number=None if first.number is None else self._spot(card, first.number.area, first.number.limits),
-            pin=None if first.pin is None else self._spot(card, first.pin.area, first.pin.limits),
+            number=None if first.number is None else self._spots.read(card, first.number.area, first.number.limits),
+            pin=None if first.pin is None else self._spots.read(card, first.pin.area, first.pin.limits),
         )
-
-    def _lines(self, card: Colour, boxes: Sequence[LineBox]) -> list[Line]:
-        read = self._recogniser.read([cut(card, box) for box in boxes])
-        return [Line(box, text) for box, text in zip(boxes, read, strict=True)]
-
-    def _is_upside_down(self, card: Colour, boxes: Sequence[LineBox]) -> bool:
-        """Which way up the text reads better, judged by a few long lines."""
-        longest = sorted(boxes, key=lambda b: -min(b.w, 12 * b.h) * b.score)[:3]
-        pictures = [cut(card, box) for box in longest]
-        upright = sum(read.score * min(4, len(read.signs)) for read in self._recogniser.read(pictures))
-        if upright > 0.97 * 4 * len(longest):
-            return False
-        turned = self._recogniser.read([np.ascontiguousarray(p[::-1, ::-1]) for p in pictures])
-        return sum(read.score * min(4, len(read.signs)) for read in turned) > upright
 
     def _with_fields(self, look: Look, card: Colour, lines: list[Line]) -> Look:
         sorted_lines = sort_lines(lines, look.bars)
@@ -132,8 +110,10 @@ class Looker:
             printed=confirmed,
             number=None
             if places.number is None
-            else self._spot(card, places.number, self._limits(places.number, look, lines)),
-            pin=None if places.pin is None else self._spot(card, places.pin, _within(places.pin, places.panel_area)),
+            else self._spots.read(card, places.number, self._limits(places.number, look, lines)),
+            pin=None
+            if places.pin is None
+            else self._spots.read(card, places.pin, _within(places.pin, places.panel_area)),
             panel=places.panel,
             panel_area=places.panel_area,
             number_proved=places.number_proved,
@@ -150,30 +130,6 @@ class Looker:
             if other.y < area.bottom and other.bottom > area.y and other.right > area.right:
                 right = min(right, other.x - 0.4 * PX_PER_MM)
         return left, right
-
-    def _reach(self, card: Colour, area: Area, limits: tuple[float, float], reach: float) -> Area:
-        """The area grown to characters that the finder's box cut off (a last group of one digit, say)."""
-        low, high = min(area.x, limits[0]), max(area.right, limits[1])
-        grown = Area(max(low, area.x - 1.5 * area.h), area.y, 0.0, area.h)
-        grown = replace(grown, w=min(high, area.right + reach * area.h) - grown.x)
-        if grown.w < area.w + 0.25 * area.h:
-            return area
-        read = self._recogniser.read([cut(card, LineBox(grown.x, grown.y, grown.w, grown.h, 0.0, 1.0))])[0]
-        seen = [s for s in read.signs if s.text.upper() in GLYPHS and s.p > 0.4]
-        if not seen:
-            return area
-        left = min(area.x, grown.x + seen[0].start * grown.w - 0.25 * area.h)
-        right = max(area.right, grown.x + seen[-1].end * grown.w + 0.25 * area.h)
-        return Area(max(left, low), area.y, min(right, high) - max(left, low), area.h)
-
-    def _spot(self, card: Colour, area: Area, limits: tuple[float, float]) -> Spot:
-        """Several views of one field: as it is, with more margin, smoothed (dot matrix), stretched in contrast."""
-        area = self._reach(card, area, limits, 2.2)
-        box = LineBox(area.x, area.y, area.w, area.h, 0.0, 1.0)
-        plain, wide = cut(card, box, 0.05), cut(card, box, 0.18)
-        soft = cv2.GaussianBlur(wide, (0, 0), max(1.0, 0.035 * area.h))
-        views = [plain, wide, np.asarray(soft, np.uint8), stretch(plain)]
-        return Spot(area, limits, self._recogniser.lattices(views), plain)
 
 
 _CLEAR = 0.88
@@ -363,18 +319,6 @@ def bar_regions(card: Gray) -> tuple[Area, ...]:
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     boxes = [Area(*(4.0 * v for v in cv2.boundingRect(c))) for c in contours]
     return tuple(b for b in boxes if b.w > 12 * PX_PER_MM and b.h > 4 * PX_PER_MM)
-
-
-def stretch(picture: Colour) -> Colour:
-    """The picture as grey with its lightness spread over the whole range, in three equal channels."""
-    shade = grey(picture).astype(np.float32)
-    low, high = np.percentile(shade, (2, 98))
-    even = np.clip((shade - low) * (255 / max(12.0, high - low)), 0, 255).astype(np.uint8)
-    return np.repeat(even[:, :, None], 3, axis=2)
-
-
-def _turned(box: LineBox) -> LineBox:
-    return LineBox(CARD_W - box.right, CARD_H - box.y - box.h, box.w, box.h, box.tilt, box.score)
 
 
 def _same_way_up(corners: Corners, like: Corners) -> Corners:
