@@ -105,10 +105,10 @@ def render_card_picture(seed: int, tier: str, pin_state: str = "") -> tuple[Pixe
     size = (1920, 1080) if chance(rng, rules.full_hd) else (1280, 720)
     card = improvise_card(int(stream(seed, "picture-card", tier).integers(2**53)), pin_state)
     printed = print_back(card.plan)
-    camera, pose = _placing(rng, rules, size)
+    camera, pose = placing(rng, rules, size)
     glare = chance(rng, rules.glare)
     picture = _scene(rng, rules, camera, pose, printed, glare)
-    picture, optics = _through_lens(rng, rules, picture)
+    picture, optics = through_lens(rng, rules, picture)
     labels = {
         **card_labels(card.plan, printed, camera, pose),
         "angle_style": card.angle_style,
@@ -122,7 +122,7 @@ def render_card_picture(seed: int, tier: str, pin_state: str = "") -> tuple[Pixe
     return picture, labels
 
 
-def _placing(rng: np.random.Generator, rules: Tier, size: tuple[int, int]) -> tuple[Camera, Pose]:
+def placing(rng: np.random.Generator, rules: Tier, size: tuple[int, int]) -> tuple[Camera, Pose]:
     """A camera and a pose that keep the whole card in the picture."""
     share = between(rng, *rules.card_share)
     turn = between(rng, -rules.turn, rules.turn)
@@ -149,14 +149,14 @@ def _scene(
     sprite = card_sprite(printed, ppm)
     layers = [Layer(sprite, camera.project(pose.place(sprite.corners_mm())), gloss=gloss)]
     if chance(rng, rules.hand):
-        layers.append(_hand_at_edge(rng, camera, pose))
+        layers.append(hand_at_edge(rng, camera, pose))
     compose(picture, layers)
     if gloss is not None:
         picture = cv2.add(picture, cv2.merge([(gloss // 4).astype(np.uint8)] * 3))
     return picture
 
 
-def _hand_at_edge(rng: np.random.Generator, camera: Camera, pose: Pose) -> Layer:
+def hand_at_edge(rng: np.random.Generator, camera: Camera, pose: Pose) -> Layer:
     """Fingertips that touch the card's lower or right edge by a few millimetres."""
     sprite = hand(rng, min(camera.px_per_mm * 0.8, 6.0))
     if chance(rng, 0.5):
@@ -168,7 +168,7 @@ def _hand_at_edge(rng: np.random.Generator, camera: Camera, pose: Pose) -> Layer
     return Layer(sprite, camera.project(at.place(sprite.corners_mm())))
 
 
-def _through_lens(rng: np.random.Generator, rules: Tier, picture: Pixels) -> tuple[Pixels, dict[str, Any]]:
+def through_lens(rng: np.random.Generator, rules: Tier, picture: Pixels) -> tuple[Pixels, dict[str, Any]]:
     """Exposure, defocus, motion blur, noise and JPEG."""
     defocus, motion = between(rng, *rules.defocus), between(rng, *rules.motion)
     quality = int(rng.integers(rules.jpeg[0], rules.jpeg[1] + 1))
