@@ -11,13 +11,14 @@ from typing import Any, TextIO
 from app.core.cards import FieldReading, FieldState, PanelState
 from app.core.errors import BadInput, Trouble
 from app.core.products import Catalogue
-from app.vision.barcode import distinct, gtin, read_zbar, read_zxing
+from app.vision.barcode import Hit, distinct, gtin
 from app.vision.codes import CodeReader
 from app.vision.conclude import Conclusion, conclude
 from app.vision.locate import Found, locate
 from app.vision.look import Looker
 from app.vision.pixels import Colour, as_quad, grey, load_picture
 from app.vision.recognise import Recogniser
+from app.vision.search import search_codes
 from app.vision.textlines import LineFinder
 
 
@@ -41,7 +42,9 @@ def read_picture(picture: Colour, looker: Looker, catalogue: Catalogue) -> dict[
     located = locate(picture)
     if located.corners is None or located.found is Found.TOO_FAR:
         return _codes_only(picture)
-    return as_answer(conclude([looker.look(picture, located)], catalogue))
+    answer = as_answer(conclude([looker.look(picture, located)], catalogue))
+    # A rectangle without any symbol may be no card: the picture as a whole is searched too.
+    return answer if answer["barcodes"] else {**answer, **_codes(search_codes(grey(picture)))}
 
 
 def as_answer(found: Conclusion) -> dict[str, Any]:
@@ -66,11 +69,8 @@ def _clear(reading: FieldReading) -> str | None:
 
 def _codes_only(picture: Colour) -> dict[str, Any]:
     """No card to be seen (a photograph of a symbol): barcodes alone."""
-    shade = grey(picture)
-    hits = (*read_zxing(shade, "raw"), *read_zbar(shade, "raw"))
     return {
-        "barcodes": [{"format": b.format, "text": b.text} for b in distinct(hits)],
-        "gtin": gtin(hits),
+        **_codes(search_codes(grey(picture))),
         "number": None,
         "pin": None,
         "pin_state": str(PanelState.NONE),
@@ -79,6 +79,11 @@ def _codes_only(picture: Colour) -> dict[str, Any]:
         "quad": None,
         "confidence": {"number": 0.0, "pin": 0.0},
     }
+
+
+def _codes(hits: Iterable[Hit]) -> dict[str, Any]:
+    found = tuple(hits)
+    return {"barcodes": [{"format": b.format, "text": b.text} for b in distinct(found)], "gtin": gtin(found)}
 
 
 Tell = Callable[[Trouble, TextIO], None]

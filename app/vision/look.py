@@ -16,7 +16,8 @@ import numpy as np
 from app.core.cards import PanelState
 from app.core.products import Catalogue, Product, normalise_gtin
 from app.vision import third_opinion
-from app.vision.barcode import Hit, blur_along, gtin, read_zbar, read_zxing
+from app.vision.barcode import Hit, as_gtin, blur_along, gtin, read_zbar, read_zxing
+from app.vision.bars import read_bars
 from app.vision.codes import CodeReader
 from app.vision.fields import (
     Line,
@@ -102,7 +103,7 @@ class Looker:
             corners=corners,
             sharpness=sharpness(shade),
             glare=glare(card),
-            hits=read_card_codes(grey(picture), shade),
+            hits=read_card_codes(grey(picture), shade, thorough=_awaits_a_second(first.hits)),
             number=None if first.number is None else self._spots.read(card, first.number.area, first.number.limits),
             pin=None if first.pin is None else self._spots.read(card, first.pin.area, first.pin.limits),
         )
@@ -311,22 +312,40 @@ def _within(area: Area, panel: Area | None) -> tuple[float, float]:
     return panel.x + 0.4 * PX_PER_MM, panel.right - 0.4 * PX_PER_MM
 
 
-def read_card_codes(raw: Gray, card: Gray) -> tuple[Hit, ...]:
-    """Symbols on the frame and on the rectified card; zbar is asked when zxing's readings do not suffice."""
+def _awaits_a_second(hits: Sequence[Hit]) -> bool:
+    """Whether a look read a product's symbol once, so that another frame may make it a GTIN."""
+    return gtin(hits) is None and any(as_gtin(h) is not None for h in hits)
+
+
+def read_card_codes(raw: Gray, card: Gray, thorough: bool = True) -> tuple[Hit, ...]:
+    """Symbols on the frame and on the rectified card; slower readers are asked when zxing's readings do not suffice.
+
+    `thorough`: also read bars by their whole profile (a tenth to half a second) when there are any nobody could read.
+    """
     hits = read_zxing(card, "card") + read_zxing(raw, "raw")
     if gtin(hits) is None:
         hits += read_zxing(blur_along(card), "card-soft")
     if gtin(hits) is None:
         hits += read_zbar(card, "card")
+    if thorough and (gtin(hits) is None or unread_regions(hits, card)):
+        hits += read_bars(card, "card", hits if gtin(hits) is not None else [h for h in hits if h.format == "CODE128"])
     return tuple(hits)
 
 
 def _bars(hits: Sequence[Hit], card: Gray) -> tuple[Area, ...]:
     """Where linear symbols stand on the card: as decoded, and as stripes that look like bars."""
-    on_card = [h for h in hits if h.source.split()[1].startswith("card")]
-    known = [_bounds(h.corners) for h in on_card]
-    regions = [r for r in bar_regions(card) if not any(r.share_of(a) > 0.4 for a in known)]
-    return (*(_bounds(h.corners) for h in on_card if h.format != "QR"), *regions)
+    on_card = [h for h in hits if _is_on_card(h) and h.format != "QR"]
+    return (*(_bounds(h.corners) for h in on_card), *unread_regions(hits, card))
+
+
+def unread_regions(hits: Sequence[Hit], card: Gray) -> tuple[Area, ...]:
+    """Stretches of upright bars on the card where no symbol was read."""
+    known = [_bounds(h.corners) for h in hits if _is_on_card(h)]
+    return tuple(r for r in bar_regions(card) if not any(r.share_of(a) > 0.4 for a in known))
+
+
+def _is_on_card(hit: Hit) -> bool:
+    return hit.source.split()[1].startswith("card")
 
 
 def _bounds(corners: Corners) -> Area:
