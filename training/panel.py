@@ -115,7 +115,7 @@ def rate(done: float) -> float:
 def train(out: Path, batches: int, workers: int) -> None:
     """Train up to `batches` in all; goes on where the checkpoint in `out` stands."""
     out.mkdir(parents=True, exist_ok=True)
-    net, number = PanelNet().to(memory_format=torch.channels_last), 0
+    net, number = PanelNet(), 0
     optimiser = torch.optim.AdamW(net.parameters(), LEARNING_RATE, weight_decay=1e-4)
     kept = out / "checkpoint.pt"
     if kept.exists():

@@ -142,9 +142,9 @@ _MOST_FILLINGS = 4096
 def _fillings(reading: FieldReading, pattern: FieldPattern) -> list[str] | None:
     """All texts that the pattern allows; None when there are too many to look at all of them."""
     texts = [""]
-    for char in reading.chars:
+    for at, char in enumerate(reading.chars):
         possible = char.candidates[:1] if char.sure else char.candidates
-        glyphs = [c.glyph for c in possible if pattern.allows_glyph(c.glyph)]
+        glyphs = [c.glyph for c in possible if pattern.allows_glyph(c.glyph, at)]
         texts = [text + g for text in texts for g in glyphs]
         if len(texts) > _MOST_FILLINGS:
             return None
@@ -164,7 +164,7 @@ def alternatives(reading: FieldReading, position: int, pattern: FieldPattern, mo
     fillings = _fillings(reading, pattern)
     chosen = reading.chars[position].candidates[:most]
     if fillings is None:
-        return tuple(Alternative(c, pattern.allows_glyph(c.glyph)) for c in chosen)
+        return tuple(Alternative(c, pattern.allows_glyph(c.glyph, position)) for c in chosen)
     valid = {text[position] for text in fillings}
     return tuple(Alternative(c, c.glyph in valid) for c in chosen)
 
@@ -275,6 +275,7 @@ class CardRead:
     quad: Quad | None = None
     zones: tuple[Zone, ...] = ()
     crops: tuple[Crop, ...] = ()
+    catalogue: str = ""  # the version it was read with
 
 
 @dataclass(frozen=True, slots=True)

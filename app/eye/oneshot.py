@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from app.core.cards import FieldReading, FieldState, PanelState
 from app.core.errors import BadInput, Trouble
 from app.core.products import Catalogue
-from app.vision.barcode import distinct, gtin, read_zbar, read_zxing
+from app.vision.barcode import Hit, distinct, gtin
 from app.vision.codes import CodeReader
 from app.vision.conclude import Conclusion, conclude
 from app.vision.locate import Found, locate
@@ -19,16 +19,16 @@ from app.vision.look import Looker
 from app.vision.panel import PanelFinder
 from app.vision.pixels import Colour, as_quad, grey, load_picture
 from app.vision.recognise import Recogniser
+from app.vision.search import search_codes
 from app.vision.textlines import LineFinder
 
 
 def make_looker(catalogue: Catalogue, threads: int = 1) -> Looker:
     """The reader with warm models. Raises BadInput("reading.model_missing")."""
-    recogniser = Recogniser(threads=threads, codes=CodeReader(threads=threads))
-    recogniser.warm_up()
-    finder = LineFinder(threads=threads)
-    finder.warm_up()
-    return Looker(catalogue, finder, recogniser, PanelFinder(threads=threads))
+    finder, recogniser, codes = LineFinder(threads=threads), Recogniser(threads=threads), CodeReader(threads=threads)
+    for model in (finder, recogniser, codes):
+        model.warm_up()
+    return Looker(catalogue, finder, recogniser, codes, PanelFinder(threads=threads))
 
 
 def read_file(path: Path, looker: Looker, catalogue: Catalogue) -> dict[str, Any]:
@@ -43,7 +43,9 @@ def read_picture(picture: Colour, looker: Looker, catalogue: Catalogue) -> dict[
     located = locate(picture)
     if located.corners is None or located.found is Found.TOO_FAR:
         return _codes_only(picture)
-    return as_answer(conclude([looker.look(picture, located)], catalogue))
+    answer = as_answer(conclude([looker.look(picture, located)], catalogue))
+    # A rectangle without any symbol may be no card: the picture as a whole is searched too.
+    return answer if answer["barcodes"] else {**answer, **_codes(search_codes(grey(picture)))}
 
 
 def as_answer(found: Conclusion) -> dict[str, Any]:
@@ -68,11 +70,8 @@ def _clear(reading: FieldReading) -> str | None:
 
 def _codes_only(picture: Colour) -> dict[str, Any]:
     """No card to be seen (a photograph of a symbol): barcodes alone."""
-    shade = grey(picture)
-    hits = (*read_zxing(shade, "raw"), *read_zbar(shade, "raw"))
     return {
-        "barcodes": [{"format": b.format, "text": b.text} for b in distinct(hits)],
-        "gtin": gtin(hits),
+        **_codes(search_codes(grey(picture))),
         "number": None,
         "pin": None,
         "pin_state": str(PanelState.NONE),
@@ -81,6 +80,11 @@ def _codes_only(picture: Colour) -> dict[str, Any]:
         "quad": None,
         "confidence": {"number": 0.0, "pin": 0.0},
     }
+
+
+def _codes(hits: Iterable[Hit]) -> dict[str, Any]:
+    found = tuple(hits)
+    return {"barcodes": [{"format": b.format, "text": b.text} for b in distinct(found)], "gtin": gtin(found)}
 
 
 Tell = Callable[[Trouble, TextIO], None]

@@ -6,7 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 
+import cv2
 import numpy as np
 
 from app.core.cards import (
@@ -22,12 +24,13 @@ from app.core.cards import (
 )
 from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product
 from app.vision.barcode import Hit, distinct, gtin
-from app.vision.decode import Decoded, decode
+from app.vision.decode import Decoded, decode_views
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
-from app.vision.look import Look, Spot
+from app.vision.look import Look
 from app.vision.panel import Area
 from app.vision.pixels import Colour, Corners, as_quad, png
 from app.vision.rectify import to_frame
+from app.vision.spots import Spot
 
 _DIGITS_BEYOND_DOUBT = 5.5
 """Log odds from which an unknown product's PIN counts as digits only (1 in 250; six clear digits reach 7.6)."""
@@ -87,7 +90,7 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
         face_value_yuan=_face_value(looks, product),
         corners=looks[best].corners,
         zones=zones(looks[best], number.reading, pin.reading),
-        crops=tuple(crop for name, fused, spots in fields for crop in _crops(name, fused, spots)),
+        crops=tuple(crop for name, fused, spots in fields for crop in _crops(name, fused, spots, best)),
         best=best,
     )
 
@@ -149,8 +152,7 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
 
 
 def _decoded(spots: Sequence[Spot], pattern: FieldPattern) -> list[Decoded]:
-    found = (decode(lattice, pattern) for spot in spots for lattice in spot.lattices)
-    return [d for d in found if d is not None]
+    return decode_views((view for spot in spots for view in spot.views), pattern)
 
 
 def _guess_pattern(spots: Sequence[Spot]) -> FieldPattern | None:
@@ -204,18 +206,35 @@ def _outline(corners: Corners, area: Area) -> Corners:
     return to_frame(corners, np.array(points, np.float32))
 
 
-def _crops(name: str, fused: Fused, spots: Sequence[Spot | None]) -> Iterable[Crop]:
-    """The picture of each doubtful character, from the first look that shows the field."""
-    spot = next((s for s in spots if s is not None), None)
+_FRAME = (87, 203, 255)
+"""Amber (BGR), as the screen marks a doubtful character."""
+
+_CROP_H = 168
+
+
+def _crops(name: str, fused: Fused, spots: Sequence[Spot | None], best: int) -> Iterable[Crop]:
+    """The picture of each doubtful character with its neighbours, from the best look that shows the field."""
+    spot = spots[best] or next((s for s in spots if s is not None), None)
     if spot is None or fused.lead is None or len(fused.lead.spans) != len(fused.reading.chars):
         return
     for position in fused.reading.doubts:
-        yield Crop(name, position, png(_around(spot.picture, fused.lead.spans[position], fused.lead.steps)))
+        yield Crop(name, position, png(_around(spot.picture, fused.lead.spans, position, fused.lead.steps)))
 
 
-def _around(picture: Colour, span: tuple[int, int], steps: int) -> Colour:
-    """The character's columns with half a character on either side."""
-    width = picture.shape[1]
-    middle = (span[0] + span[1]) / 2 / max(1, steps) * width
-    half = max(12.0, 0.55 * picture.shape[0])
-    return np.ascontiguousarray(picture[:, max(0, int(middle - half)) : min(width, int(middle + half))])
+def _around(picture: Colour, spans: Sequence[tuple[int, int]], position: int, steps: int) -> Colour:
+    """The character in the middle, marked, half a neighbour on either side, enlarged."""
+    height, width = picture.shape[:2]
+    to_px = width / max(1, steps)
+    middles = [(first + last) / 2 * to_px for first, last in spans]
+    gaps = sorted(b - a for a, b in pairwise(middles))
+    pitch = gaps[len(gaps) // 2] if gaps else 0.7 * height
+    half = round(max(12.0, 0.67 * height))
+    margin = cv2.copyMakeBorder(picture, 0, 0, half, half, cv2.BORDER_REPLICATE)
+    middle = half + min(max(0, round(middles[position])), width)
+    scale = _CROP_H / height
+    cut = margin[:, middle - half : middle + half]
+    shown = cv2.resize(cut, (round(2 * half * scale), _CROP_H), interpolation=cv2.INTER_CUBIC)
+    reach = round(min(0.62 * pitch, 0.9 * half) * scale)
+    centre = shown.shape[1] // 2
+    cv2.rectangle(shown, (centre - reach, 6), (centre + reach, _CROP_H - 7), _FRAME, 3, cv2.LINE_AA)
+    return np.ascontiguousarray(shown, np.uint8)

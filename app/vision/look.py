@@ -5,6 +5,7 @@ A look holds lattices, not strings: what they mean is decided over all looks of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -15,7 +16,9 @@ import numpy as np
 from app.core.cards import PanelState
 from app.core.products import Catalogue, Product, normalise_gtin
 from app.vision import third_opinion
-from app.vision.barcode import Hit, blur_along, gtin, read_zbar, read_zxing
+from app.vision.barcode import Hit, as_gtin, blur_along, gtin, read_zbar, read_zxing
+from app.vision.bars import read_bars
+from app.vision.codes import CodeReader
 from app.vision.fields import (
     Line,
     Sorted,
@@ -30,20 +33,12 @@ from app.vision.fields import (
 from app.vision.focus import glare, sharpness
 from app.vision.locate import Located
 from app.vision.panel import Area, Opening, Panel, PanelFinder, PanelMap, find_text, judge
-from app.vision.pixels import Colour, Corners, Floats, Gray, grey
-from app.vision.recognise import GLYPHS, Recogniser
+from app.vision.pixels import Colour, Corners, Gray, grey
+from app.vision.recognise import Recogniser
 from app.vision.rectify import CARD_H, CARD_W, PX_PER_MM, rectify, turn, turn_corners
+from app.vision.spots import Spot, SpotReader
 from app.vision.textlines import LineBox, LineFinder, cut
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Spot:
-    """A field's place on the upright card and the lattices read there (several views of the same ink)."""
-
-    area: Area
-    limits: tuple[float, float]  # how far to the left and right its characters may reach
-    lattices: tuple[Floats, ...]
-    picture: Colour
+from app.vision.wording import Wording
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -70,25 +65,40 @@ class Look:
 class Looker:
     """Looks at frames. Holds the models; one instance a process, one thread at a time."""
 
-    def __init__(self, catalogue: Catalogue, finder: LineFinder, recogniser: Recogniser, panels: PanelFinder) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        finder: LineFinder,
+        recogniser: Recogniser,
+        codes: CodeReader,
+        panels: PanelFinder,
+    ) -> None:
         self._catalogue = catalogue
-        self._finder = finder
-        self._recogniser = recogniser
+        self._wording = Wording(finder, recogniser, codes)
+        self._spots = SpotReader(recogniser, codes)
         self._panels = panels
+
+    def learn(self, catalogue: Catalogue) -> None:
+        """Know these products from now on."""
+        self._catalogue = catalogue
+
+    def read_lines(self, card: Colour) -> list[Line]:
+        """The lines of text on a rectified card that lies the right way up."""
+        _, boxes, known = self._wording.find(card)
+        return self._wording.read(card, boxes, known, ())
 
     def look(self, picture: Colour, located: Located) -> Look:
         """Everything on the card that `located` points at (it has corners)."""
         assert located.corners is not None
         card = rectify(picture, located.corners)
-        boxes = self._finder.find(card)
-        upside_down = self._is_upside_down(card, boxes)
+        upside_down, boxes, known = self._wording.find(card)
         corners = turn_corners(located.corners) if upside_down else located.corners
         if upside_down:
-            card, boxes = turn(card), tuple(_turned(b) for b in boxes)
+            card = turn(card)
         shade = grey(card)
         hits = read_card_codes(grey(picture), shade)
-        lines = self._lines(card, boxes)
         bars = _bars(hits, shade)
+        lines = self._wording.read(card, boxes, known, bars)
         look = Look(corners, sharpness(shade), glare(card), hits, bars=bars)
         return self._with_fields(look, card, lines)
 
@@ -103,24 +113,10 @@ class Looker:
             corners=corners,
             sharpness=sharpness(shade),
             glare=glare(card),
-            hits=read_card_codes(grey(picture), shade),
-            number=None if first.number is None else self._spot(card, first.number.area, first.number.limits),
-            pin=None if first.pin is None else self._spot(card, first.pin.area, first.pin.limits),
+            hits=read_card_codes(grey(picture), shade, thorough=_awaits_a_second(first.hits)),
+            number=None if first.number is None else self._spots.read(card, first.number.area, first.number.limits),
+            pin=None if first.pin is None else self._spots.read(card, first.pin.area, first.pin.limits),
         )
-
-    def _lines(self, card: Colour, boxes: Sequence[LineBox]) -> list[Line]:
-        read = self._recogniser.read([cut(card, box) for box in boxes])
-        return [Line(box, text) for box, text in zip(boxes, read, strict=True)]
-
-    def _is_upside_down(self, card: Colour, boxes: Sequence[LineBox]) -> bool:
-        """Which way up the text reads better, judged by a few long lines."""
-        longest = sorted(boxes, key=lambda b: -min(b.w, 12 * b.h) * b.score)[:3]
-        pictures = [cut(card, box) for box in longest]
-        upright = sum(read.score * min(4, len(read.signs)) for read in self._recogniser.read(pictures))
-        if upright > 0.97 * 4 * len(longest):
-            return False
-        turned = self._recogniser.read([np.ascontiguousarray(p[::-1, ::-1]) for p in pictures])
-        return sum(read.score * min(4, len(read.signs)) for read in turned) > upright
 
     def _with_fields(self, look: Look, card: Colour, lines: list[Line]) -> Look:
         seen = self._panels.see(card)
@@ -134,10 +130,10 @@ class Looker:
         return replace(
             look,
             printed=confirmed,
-            number=None
-            if places.number is None
-            else self._spot(card, places.number, self._limits(places.number, look, lines)),
-            pin=None if places.pin is None else self._spot(card, places.pin, _within(places.pin, places.panel_area)),
+            number=self._number_spot(card, places.number, look, lines),
+            pin=None
+            if places.pin is None
+            else self._spots.read(card, places.pin, _within(places.pin, places.panel_area)),
             panel=places.panel.state,
             panel_area=places.panel_area,
             hidden=places.panel.hidden,
@@ -147,12 +143,19 @@ class Looker:
             face_value_yuan=find_face_value(lines, CARD_W),
         )
 
+    def _number_spot(self, card: Colour, area: Area | None, look: Look, lines: Sequence[Line]) -> Spot | None:
+        if area is None:
+            return None
+        area = _with_pieces(area, lines)
+        return self._spots.read(card, area, self._limits(area, look, lines))
+
     def _missed(self, card: Colour, lines: Sequence[Line], panels: Sequence[Panel], seen: PanelMap) -> list[Line]:
         """Text in an open panel in which the line finder saw none."""
         areas = [line.area for line in lines]
         empty = [p.area for p in panels if not any(p.area.share_of(a) > 0.5 and a.w > 0.3 * p.area.w for a in areas)]
         found = [find_text(card, area, seen) for area in empty[:2]]
-        return self._lines(card, [LineBox(a.x, a.y, a.w, a.h, 0.0, 1.0) for a in found if a is not None])
+        boxes = [LineBox(a.x, a.y, a.w, a.h, 0.0, 1.0) for a in found if a is not None]
+        return self._wording.read(card, boxes, {}, ())
 
     def _limits(self, area: Area, look: Look, lines: Sequence[Line]) -> tuple[float, float]:
         """How far to the left and right a number may reach beyond the box the finder gave: to what stands next."""
@@ -163,29 +166,20 @@ class Looker:
                 right = min(right, other.x - 0.4 * PX_PER_MM)
         return left, right
 
-    def _reach(self, card: Colour, area: Area, limits: tuple[float, float], reach: float) -> Area:
-        """The area grown to characters that the finder's box cut off (a last group of one digit, say)."""
-        low, high = min(area.x, limits[0]), max(area.right, limits[1])
-        grown = Area(max(low, area.x - 1.5 * area.h), area.y, 0.0, area.h)
-        grown = replace(grown, w=min(high, area.right + reach * area.h) - grown.x)
-        if grown.w < area.w + 0.25 * area.h:
-            return area
-        read = self._recogniser.read([cut(card, LineBox(grown.x, grown.y, grown.w, grown.h, 0.0, 1.0))])[0]
-        seen = [s for s in read.signs if s.text.upper() in GLYPHS and s.p > 0.4]
-        if not seen:
-            return area
-        left = min(area.x, grown.x + seen[0].start * grown.w - 0.25 * area.h)
-        right = max(area.right, grown.x + seen[-1].end * grown.w + 0.25 * area.h)
-        return Area(max(left, low), area.y, min(right, high) - max(left, low), area.h)
 
-    def _spot(self, card: Colour, area: Area, limits: tuple[float, float]) -> Spot:
-        """Several views of one field: as it is, with more margin, smoothed (dot matrix), stretched in contrast."""
-        area = self._reach(card, area, limits, 2.2)
-        box = LineBox(area.x, area.y, area.w, area.h, 0.0, 1.0)
-        plain, wide = cut(card, box, 0.05), cut(card, box, 0.18)
-        soft = cv2.GaussianBlur(wide, (0, 0), max(1.0, 0.035 * area.h))
-        views = [plain, wide, np.asarray(soft, np.uint8), stretch(plain)]
-        return Spot(area, limits, self._recogniser.lattices(views), plain)
+_PIECE_APART = 3.0  # heights; groups of wide print stand two apart
+
+
+def _with_pieces(area: Area, lines: Sequence[Line]) -> Area:
+    """A number with the groups behind it that the finder took for lines of their own."""
+    for line in sorted(lines, key=lambda line: line.area.x):
+        piece, text = line.area, line.read.text
+        level = abs(piece.mid_y - area.mid_y) < 0.3 * area.h and 0.7 < piece.h / area.h < 1.4
+        behind = piece.right > area.right and -0.5 * area.h < piece.x - area.right < _PIECE_APART * area.h
+        if level and behind and re.fullmatch(r"[0-9 \-–.]+", text):
+            top, bottom = min(area.y, piece.y), max(area.bottom, piece.bottom)
+            area = Area(area.x, top, piece.right - area.x, bottom - top)
+    return area
 
 
 _CLEAR = 0.8
@@ -341,22 +335,40 @@ def _within(area: Area, panel: Area | None) -> tuple[float, float]:
     return panel.x + 0.4 * PX_PER_MM, panel.right - 0.4 * PX_PER_MM
 
 
-def read_card_codes(raw: Gray, card: Gray) -> tuple[Hit, ...]:
-    """Symbols on the frame and on the rectified card; zbar is asked when zxing's readings do not suffice."""
+def _awaits_a_second(hits: Sequence[Hit]) -> bool:
+    """Whether a look read a product's symbol once, so that another frame may make it a GTIN."""
+    return gtin(hits) is None and any(as_gtin(h) is not None for h in hits)
+
+
+def read_card_codes(raw: Gray, card: Gray, thorough: bool = True) -> tuple[Hit, ...]:
+    """Symbols on the frame and on the rectified card; slower readers are asked when zxing's readings do not suffice.
+
+    `thorough`: also read bars by their whole profile (a tenth to half a second) when there are any nobody could read.
+    """
     hits = read_zxing(card, "card") + read_zxing(raw, "raw")
     if gtin(hits) is None:
         hits += read_zxing(blur_along(card), "card-soft")
     if gtin(hits) is None:
         hits += read_zbar(card, "card")
+    if thorough and (gtin(hits) is None or unread_regions(hits, card)):
+        hits += read_bars(card, "card", hits if gtin(hits) is not None else [h for h in hits if h.format == "CODE128"])
     return tuple(hits)
 
 
 def _bars(hits: Sequence[Hit], card: Gray) -> tuple[Area, ...]:
     """Where linear symbols stand on the card: as decoded, and as stripes that look like bars."""
-    on_card = [h for h in hits if h.source.split()[1].startswith("card")]
-    known = [_bounds(h.corners) for h in on_card]
-    regions = [r for r in bar_regions(card) if not any(r.share_of(a) > 0.4 for a in known)]
-    return (*(_bounds(h.corners) for h in on_card if h.format != "QR"), *regions)
+    on_card = [h for h in hits if _is_on_card(h) and h.format != "QR"]
+    return (*(_bounds(h.corners) for h in on_card), *unread_regions(hits, card))
+
+
+def unread_regions(hits: Sequence[Hit], card: Gray) -> tuple[Area, ...]:
+    """Stretches of upright bars on the card where no symbol was read."""
+    known = [_bounds(h.corners) for h in hits if _is_on_card(h)]
+    return tuple(r for r in bar_regions(card) if not any(r.share_of(a) > 0.4 for a in known))
+
+
+def _is_on_card(hit: Hit) -> bool:
+    return hit.source.split()[1].startswith("card")
 
 
 def _bounds(corners: Corners) -> Area:
@@ -377,18 +389,6 @@ def bar_regions(card: Gray) -> tuple[Area, ...]:
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     boxes = [Area(*(4.0 * v for v in cv2.boundingRect(c))) for c in contours]
     return tuple(b for b in boxes if b.w > 12 * PX_PER_MM and b.h > 4 * PX_PER_MM)
-
-
-def stretch(picture: Colour) -> Colour:
-    """The picture as grey with its lightness spread over the whole range, in three equal channels."""
-    shade = grey(picture).astype(np.float32)
-    low, high = np.percentile(shade, (2, 98))
-    even = np.clip((shade - low) * (255 / max(12.0, high - low)), 0, 255).astype(np.uint8)
-    return np.repeat(even[:, :, None], 3, axis=2)
-
-
-def _turned(box: LineBox) -> LineBox:
-    return LineBox(CARD_W - box.right, CARD_H - box.y - box.h, box.w, box.h, box.tilt, box.score)
 
 
 def _same_way_up(corners: Corners, like: Corners) -> Corners:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from stdnum import luhn
 
 from app.core.cards import FieldState
-from app.core.products import DIGITS, LATIN, CheckDigit, FieldPattern
+from app.core.products import DIGITS, LATIN, CheckDigit, FieldPattern, by_place
 from app.vision.decode import decode
 from app.vision.fuse import confirm, fuse
 from app.vision.recognise import BLANK, GLYPHS, OTHER, SEPARATOR
@@ -141,3 +141,12 @@ def test_a_code_128_of_the_same_digits_makes_the_number_sure() -> None:
     assert confirmed.state is FieldState.READ
     assert confirm(reading, "9999567890123456") is None
     assert confirm(reading, "123456789012345") is None
+
+
+def test_a_place_that_holds_digits_only_takes_a_letter_for_the_digit_it_looks_like() -> None:
+    pattern = by_place([LATIN, DIGITS, DIGITS, LATIN])
+    found = decode(lattice("SO1B"), pattern)
+    assert found is not None
+    assert found.text == "S01B"
+    assert set(found.chars[1]) <= set(DIGITS)
+    assert decode(lattice("501B"), pattern) is not None
