@@ -27,6 +27,7 @@ from hardware.camera.http_mjpeg import HttpCamera
 from hardware.camera.packets import list_uvc, open_rtsp, open_uvc
 from hardware.errors import DeviceError, DeviceReason
 from hardware.nfc.acr122u import open_acr122u
+from hardware.nfc.lasting import LastingReader
 from hardware.nfc.link import DEFAULT_BAUD
 from hardware.nfc.pn532 import open_pn532
 from hardware.ports import Camera, DeviceInfo, NfcReader, Scanner
@@ -58,6 +59,11 @@ class SerialPort:
 def open_nfc(address: str) -> NfcReader:
     """The NFC reader at an address, awake. Raises DeviceError."""
     return _open(address, {"serial": _open_pn532, "sim": _open_simulated_nfc, "pcsc": _open_acr122u})
+
+
+def open_lasting_nfc(address: str) -> NfcReader:
+    """As `open_nfc`; when it is pulled out, each further question looks for it again. Raises DeviceError."""
+    return LastingReader(lambda: open_nfc(address))
 
 
 def open_scanner(address: str) -> Scanner:

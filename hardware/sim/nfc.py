@@ -106,6 +106,10 @@ class SimulatedReader:
         """As `Pn532.command`."""
         return self._reader.command(code, data, timeout_s)
 
+    def cancel(self) -> None:
+        """As `Pn532.cancel`."""
+        self._reader.cancel()
+
     def close(self) -> None:
         self._reader.close()
         self.board.stop()
