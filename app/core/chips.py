@@ -54,7 +54,7 @@ class PlannedStage:
 
 @dataclass(frozen=True, slots=True)
 class ChipEnd:
-    """How a run on one card's chip ended. `why` is worded under `nfc.why.*`, or `nfc.gate.*` for a closed gate.
+    """How a run on one card's chip ended. `why` is worded under `nfc.` and itself: "why.proved", "gate.no-decision".
 
     `verdict`: "deactivated", "already-deactivated", "refused", "not-completed", "proof-failed"; "destroyed" and
     "still-answers" after punching. `details`: UIDs, sectors, pages. `begun`: the run may have written something.

@@ -277,7 +277,7 @@ class ChipsListed:
 
 @dataclass(frozen=True, slots=True)
 class ChipSurveyed:
-    """What would be written to a card's chip (nothing was): the plan, or `why` not (worded under `nfc.why.*`)."""
+    """What would be written to a card's chip (nothing was): the plan, or `why` not (worded as in `ChipEnd`)."""
 
     card_id: str
     plan: tuple[PlannedStage, ...]

@@ -179,7 +179,7 @@ def _heard(state: ChipTray, event: ChipSurveyed | ChipStageBegan | ChipRunEnded 
         case ChipRunEnded(end):
             return _ended(state, end)
         case ChipSurveyed(card_id, plan, why) if card_id == state.at and not state.running:
-            said = Notice(why) if why else None
+            said = Notice(f"nfc.{why}") if why else None
             return replace(state, plan=plan, notice=said), ((Play(Sound.ASK),) if why else ())
         case ChipStageBegan(card_id, stage, number, of) if card_id == state.at and state.running:
             return replace(state, stage=stage, number=number, of=of), ()
