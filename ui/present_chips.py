@@ -130,7 +130,8 @@ def _ended(scene: Scene, state: ChipTray, card: ChipCard, line: Line | None) -> 
     if end is None:
         raise ValueError("no run has ended")
     title = scene.say(f"prompt.chip.{card.stand.value}")
-    lines = [_called(scene, card), _parcel(scene, card), scene.say(f"nfc.{end.why}")]
+    said = f"nfc.do.{end.verdict}" if end.stand is ChipStand.OFF else f"nfc.{end.why}"
+    lines = [_called(scene, card), _parcel(scene, card), scene.say(said)]
     if end.stand in (ChipStand.WAITING, ChipStand.UNFINISHED):
         lines.append(scene.say("prompt.chip.unfinished.1" if end.begun else "nfc.do.refused"))
     elif state.to_tap:
@@ -158,8 +159,8 @@ def _asking(scene: Scene, state: ChipTray, line: Line | None) -> BigPrompt:
         return BigPrompt("nfc", scene.say("prompt.chip.armed"), both, notice=line)
     hold = scene.say("prompt.chip.hold")
     if card is not None and state.plan:
-        lines = (_called(scene, card), _parcel(scene, card), scene.say("prompt.chip.plan.1"), hold)
-        return BigPrompt("nfc", scene.say("prompt.chip.plan"), lines, notice=line)
+        planned = (_called(scene, card), _parcel(scene, card), scene.say("prompt.chip.plan.1"), hold)
+        return BigPrompt("nfc", scene.say("prompt.chip.plan"), planned, notice=line)
     lines = (scene.say("prompt.chip.ask.1"), scene.say("prompt.chip.ask.2"), hold)
     return BigPrompt("nfc", scene.say("prompt.chip.ask", n=waiting), lines, notice=line)
 

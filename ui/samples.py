@@ -370,7 +370,8 @@ PLAN = (
 def chip_tray(stand: ChipStand = ChipStand.WAITING, why: str = "", begun: bool = False) -> ChipTray:
     """Four chips; the second one in hand, as a run left it."""
     second = replace(CHIPS[1], stand=stand, why=why)
-    ended = ChipEnd(second.card_id, stand, "", why, begun=begun) if why else None
+    verdict = "deactivated" if stand is ChipStand.OFF else "not-completed"
+    ended = ChipEnd(second.card_id, stand, verdict, why, begun=begun) if why else None
     first = replace(CHIPS[0], stand=ChipStand.OFF) if why else CHIPS[0]
     at = second.card_id if why else ""
     cards = (first, second, *CHIPS[2:])

@@ -159,4 +159,5 @@ def _card(card: TrayCard, event: dict[str, Any], high: int) -> dict[str, Any]:
         "verdict": card.state.value,
         "receipt": {"seq": event["seq"], "high": high} if event["seq"] <= high else None,
         "chip": card.tag.family if card.tag else None,
+        "chip_stand": card.chip.value if card.chip else None,
     }
