@@ -9,6 +9,7 @@ from app.core.products import Catalogue
 from app.core.readiness import LOW_DISK_BYTES, Level, RecMode, Surroundings, SyncState
 from app.core.states import (
     Asking,
+    ChipTray,
     Counting,
     Faulted,
     Idle,
@@ -23,7 +24,7 @@ from app.core.states import (
     Visit,
     Waiting,
 )
-from ui import present_cards, present_count, present_lost, present_signin, present_wait
+from ui import present_cards, present_chips, present_count, present_lost, present_signin, present_wait
 from ui.parts import Part
 from ui.scene import Desk, Scene, clock, elapsed, gapped
 from ui.views import (
@@ -100,6 +101,8 @@ def _part(scene: Scene, state: State) -> Part:
             return present_count.counting(scene, state)
         case Sealing():
             return present_count.sealing(scene, state)
+        case ChipTray():
+            return present_chips.chip_tray(scene, state)
         case Paused():
             return present_lost.paused(scene, state)
         case Faulted():
@@ -126,7 +129,8 @@ def _visit_of(state: State) -> Visit | None:
 def _top_bar(scene: Scene, state: State) -> TopBar:
     around = scene.around
     visit = _visit_of(state)
-    operator = visit.operator.name if visit else state.operator.name if isinstance(state, Idle) else ""
+    desk = state.back_to if isinstance(state, ChipTray) else state
+    operator = visit.operator.name if visit else desk.operator.name if isinstance(desk, Idle) else ""
     return TopBar(
         rec=rec_view(scene),
         title=scene.say("title.mail-in"),
@@ -234,7 +238,7 @@ def _step_at(state: State) -> tuple[int, bool]:
             return 3, visit.difference != 0
         case Sealing():
             return 4, False
-        case Rejecting(back_to=back):
+        case Rejecting(back_to=back) | ChipTray(back_to=back):
             return _step_at(back)
         case SignedOut() | Idle() | Faulted():
             return 0, False

@@ -25,7 +25,7 @@ from app.core.events import (
 )
 from app.core.products import Catalogue
 from app.core.readiness import RecMode, Surroundings
-from app.core.states import Faulted, Idle, Paused, SignedOut, State
+from app.core.states import ChipTray, Faulted, Idle, Paused, SignedOut, State
 from app.frames import HalfFrame
 from ui.bridge import Bridge
 from ui.keys import KeyFilter
@@ -296,6 +296,8 @@ class Window(QMainWindow):
             self._reveal(True)
         elif name == "Space" and view.dialog is not None:
             self.work.reject.go.begin_hold()
+        elif name == "Space" and view.go.state is GoState.HOLD:
+            self.work.keys.go.begin_hold()
         elif name in "123456789":
             self._post(KeyPressed(Key.DIGIT, int(name)))
         elif name in _EVENT_KEYS and not (name == "Space" and view.go.state is GoState.BUSY):
@@ -306,6 +308,7 @@ class Window(QMainWindow):
             self._reveal(False)
         elif name == "Space":
             self.work.reject.go.end_hold()
+            self.work.keys.go.end_hold()
 
     def _sign_in_key(self, name: str) -> None:
         match name:
@@ -418,6 +421,8 @@ def _recording_of(state: State) -> str:
     """The recording of the parcel in work, "" when none is open."""
     if isinstance(state, Paused):
         return state.back_to.visit.recording_id
+    if isinstance(state, ChipTray):
+        return state.visit.recording_id if state.visit else ""
     return "" if isinstance(state, SignedOut | Idle | Faulted) else state.visit.recording_id
 
 

@@ -170,5 +170,5 @@ def _play_headless(rehearsal: Rehearsal, parts: Parts, interrupts: Interrupts, s
     whole_s = ROUNDS * rehearsal.seconds + _SETTLED_S
     if not interrupts.run_until(station, lambda: autoplay.over, whole_s):
         raise Unavailable("demo.not_finished", type(station.state).__name__)
-    interrupts.run_until(station, lambda: settled(parts), _SETTLED_S)
+    interrupts.run_until(station, lambda: settled(parts, autoplay), _SETTLED_S)
     return write_report(rehearsal.folder, parts.store, rehearsal.out, progress)

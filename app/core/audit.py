@@ -39,6 +39,8 @@ class EventKind(StrEnum):
     CARD_DECISION_APPLIED = "card.decision-applied"
     CHIP_DEACTIVATED = "chip.deactivated"
     CHIP_NOT_DEACTIVATED = "chip.not-deactivated"
+    CHIP_DESTROYED = "chip.destroyed"
+    CHIP_READER_ARMED = "chip.reader-armed"
     DUPLICATE_REFUSED = "card.duplicate-refused"
     SECRET_SHOWN = "secret.shown"
     UNEXPECTED = "session.unexpected"

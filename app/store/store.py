@@ -15,6 +15,7 @@ from sqlalchemy import Engine, insert
 
 from app.core.audit import EventKind, SignedEvent, Stamp
 from app.core.cards import CardState, Secret
+from app.core.chips import ChipCard
 from app.core.errors import BadInput, StorageTrouble
 from app.core.parcels import (
     CardDraft,
@@ -30,7 +31,7 @@ from app.core.parcels import (
 from app.keys import Signer, new_seed
 from app.platform import sync_folder
 from app.store import cards, chips, exchange, parcels, people, recordings
-from app.store.chips import ChipGate, Closed
+from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.db import open_database, transaction, translated
 from app.store.export import export_chain
 from app.store.keyfile import key_path, make_key, read_key
@@ -228,6 +229,24 @@ class Store:
     def seal_chip_content(self, card_id: str, content: bytes) -> str:
         """What a card's chip held, sealed to the vault; base64."""
         return chips.seal_content(self._ledger, card_id, content)
+
+    def keep_chip_fact(self, fact: ChipFact, stamp: Stamp, actor: str) -> TrayCard:
+        """What came of a card's chip: on the card and in the chain. Raises BadInput("store.unknown_card")."""
+        return chips.keep_fact(self._ledger, fact, stamp, actor)
+
+    def waiting_chips(self) -> tuple[ChipCard, ...]:
+        """Accepted cards with a chip that is still to be dealt with, the oldest first."""
+        with self._ledger.reading() as connection:
+            return chips.waiting_chips(connection)
+
+    def proved_record(self, uid: str) -> str:
+        """The SHA-256 of the record by which the chip with this UID was proved off here; "" where there is none."""
+        with self._ledger.reading() as connection:
+            return chips.proved_record(connection, uid)
+
+    def chip_journal_key(self) -> bytes:
+        """The key under which the journal of unproved runs lies on the disk."""
+        return chips.journal_key(self._ledger)
 
     # Facts and people
 

@@ -80,6 +80,8 @@ card = Table(
     Column("event_hash", Text, nullable=False),  # of the station's latest event on this card
     Column("revision", Integer, nullable=False),  # of the centre's latest decision, 0 before any
     Column("withdrawn", Boolean, nullable=False),
+    Column("chip", Text),  # what came of its chip
+    Column("chip_evidence", Text),  # SHA-256 of the record that says so
 )
 Index("card_number_once", card.c.dedupe, unique=True, sqlite_where=card.c.claims)
 
