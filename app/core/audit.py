@@ -41,6 +41,11 @@ class EventKind(StrEnum):
     CHIP_NOT_DEACTIVATED = "chip.not-deactivated"
     DUPLICATE_REFUSED = "card.duplicate-refused"
     SECRET_SHOWN = "secret.shown"
+    STILL_EXPORTED = "still.exported"
+    DOSSIER_EXPORTED = "dossier.exported"
+    FOOTAGE_HELD = "footage.held"
+    FOOTAGE_RELEASED = "footage.released"
+    FOOTAGE_REMOVED = "footage.removed"
     UNEXPECTED = "session.unexpected"
 
 
