@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from app.core.parcels import Operator, Role
 from app.core.products import Catalogue
 from app.core.readiness import LOW_DISK_BYTES, Level, RecMode, Surroundings, SyncState
 from app.core.states import (
@@ -67,7 +68,7 @@ def present(
         return present_signin.sign_in(scene, state, banner_of(scene))
     part = _part(scene, state)
     return WorkView(
-        nav=tuple(_nav(scene, icon, word) for icon, word in _NAV),
+        nav=navigation(scene, "nav.mail-in", operator_of(state)),
         train=NavItem("graduation-cap", scene.say("nav.train"), live=False),
         top=_top_bar(scene, state),
         parcel=_parcel_bar(scene, state),
@@ -108,9 +109,21 @@ def _part(scene: Scene, state: State) -> Part:
             raise ValueError("sign-in has a screen of its own")
 
 
-def _nav(scene: Scene, icon: str, word: str) -> NavItem:
-    here = word == "nav.mail-in"
-    return NavItem(icon, scene.say(word), selected=here, live=here)
+def navigation(scene: Scene, here: str, who: Operator | None) -> tuple[NavItem, ...]:
+    """The rail: the screen that is shown, and where one may go from it. Review is for supervisors."""
+    live = {"nav.mail-in", here} | ({"nav.review"} if may_review(who) else set())
+    return tuple(NavItem(icon, scene.say(word), selected=word == here, live=word in live) for icon, word in _NAV)
+
+
+def may_review(who: Operator | None) -> bool:
+    """Who may look at footage."""
+    return who is not None and who.role in (Role.SUPERVISOR, Role.ADMIN)
+
+
+def operator_of(state: State) -> Operator | None:
+    """Who is signed in."""
+    visit = _visit_of(state)
+    return visit.operator if visit else state.operator if isinstance(state, Idle) else None
 
 
 def _visit_of(state: State) -> Visit | None:
@@ -125,14 +138,13 @@ def _visit_of(state: State) -> Visit | None:
 
 def _top_bar(scene: Scene, state: State) -> TopBar:
     around = scene.around
-    visit = _visit_of(state)
-    operator = visit.operator.name if visit else state.operator.name if isinstance(state, Idle) else ""
+    operator = operator_of(state)
     return TopBar(
         rec=rec_view(scene),
         title=scene.say("title.mail-in"),
         place=" · ".join(p for p in (around.centre_name, around.station_name) if p),
-        chips=(sync_chip(scene), _issuer_chip(scene)),
-        person=operator,
+        chips=(sync_chip(scene), issuer_chip(scene)),
+        person=operator.name if operator else "",
         clock=clock(around.wall_us),
     )
 
@@ -158,7 +170,7 @@ def sync_chip(scene: Scene) -> Chip:
     return Chip(Tone.OK, scene.say("sync.synced"), "cloud-upload")
 
 
-def _issuer_chip(scene: Scene) -> Chip:
+def issuer_chip(scene: Scene) -> Chip:
     if scene.around.rehearsal:
         return Chip(Tone.TRAIN, scene.say("issuer.simulated"), "building-2")
     return Chip(Tone.IDLE, scene.say("issuer.none"), "building-2")

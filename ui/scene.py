@@ -9,8 +9,8 @@ from app.core.cards import CardState
 from app.core.money import yuan_text
 from app.core.products import Catalogue
 from app.core.readiness import Level, RecMode, Surroundings
-from app.core.states import Visit
-from ui.texts import say
+from app.core.states import Notice, Visit
+from ui.texts import notice, say
 from ui.views import Chip, KeyLabel, Slot, SlotState, Tone
 
 
@@ -35,6 +35,10 @@ class Scene:
 
     def say(self, key: str, /, **values: object) -> str:
         return say(key, self.language, **values)
+
+    def trouble_line(self, code: str) -> str:
+        """A trouble's title and first act in one line."""
+        return notice(Notice(code), self.language)
 
     def product_name(self, product_id: str | None) -> str:
         product = self.catalogue.by_id(product_id)

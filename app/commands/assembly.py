@@ -24,6 +24,7 @@ from app.station.filming import Filming
 from app.station.link import ProgramPlan
 from app.station.looking import Looking
 from app.station.perform import Cameras, Hands, Perform
+from app.station.reviewing import Reviewing
 from app.station.scanning import Scanning
 from app.station.shielding import Shield
 from app.station.station import Station
@@ -130,6 +131,13 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     disk = DiskWatch(plan.folder, parts.station.adjust)
     disk.start()
     stack.callback(disk.stop)
+
+
+def join_reviewing(folder: StationFolder, parts: Parts) -> Reviewing:
+    """The review desk of a joined station, started. For the window; a station without one needs none."""
+    reviewing = Reviewing(parts.store, folder.recordings, folder.exports, parts.clock, _crashed(parts.station))
+    reviewing.start()
+    return reviewing
 
 
 def start_tapping(parts: Parts, address: str) -> Tapping:

@@ -137,7 +137,9 @@ class TopStrip(Painted):
     def show_view(self, view: TopBar) -> None:
         if view != self.view:
             self.view = view
-            self.rec.show_view(view.rec)
+            self.rec.setVisible(view.rec is not None)
+            if view.rec is not None:
+                self.rec.show_view(view.rec)
             self.update()
 
     def draw(self, ink: Ink) -> None:
@@ -148,7 +150,7 @@ class TopStrip(Painted):
             return
         row = rect.adjusted(0, 0, 0, -1)
         left = self._right_side(ink, row)
-        x: float = self.rec.geometry().right() + 1 + px(16)
+        x: float = px(12) if self.view.rec is None else self.rec.geometry().right() + 1 + px(16)
         width = self.look.width(self.view.title, 18, 700)
         ink.text(QRectF(x, 0, width + 2, row.height()), self.view.title, 18, weight=700)
         self.marks["title"] = QRectF(x, 0, width, row.height())
