@@ -188,8 +188,8 @@ class Review(QObject):
         words |= {"←": say("review.keys.before"), "→": say("review.keys.after")}
         words |= {"↑": say("review.keys.up"), "↓": say("review.keys.down"), "F11": say("key.fullscreen")}
         words |= {"Ctrl L": say("key.language"), "Ctrl D": say("key.theme"), "Ctrl 2": say("key.mail-in")}
-        words |= {option.key: option.title for option in screen.side.view.options}
-        words |= {tab.key: tab.text for tab in screen.list.view.tabs}
+        words |= {name: say(f"review.keys.{name.lower()}") for name in (EXPORT, STILL, HOLD)}
+        words |= {str(n): say(f"review.pile.{pile.value}") for n, pile in enumerate(Pile, 1)}
         if screen.keys.go.view.fires:
             words["Enter"] = screen.keys.go.view.label
         screen.help.open(say("keys.title"), say("keys.close"), words, REVIEW_BOARD)

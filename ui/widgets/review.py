@@ -90,7 +90,10 @@ class ReviewList(Painted):
         x, width = rect.x() + px(14), rect.width() - px(28)
         age = self.look.width(item.age, 14)
         top = QRectF(x, rect.y() + px(10), width, px(22))
-        ink.text(QRectF(x, top.y(), width - age - px(8), top.height()), item.title, 16, weight=700)
+        room = width - age - px(8)
+        size = 16 if self.look.width(item.title, 16, 700) <= room else 14
+        title = self.look.metrics(size, 700).elidedText(item.title, Qt.TextElideMode.ElideRight, room)
+        ink.text(QRectF(x, top.y(), room, top.height()), title, size, weight=700)
         ink.text(
             QRectF(top.right() - age - 1, top.y(), age + 2, top.height()), item.age, 14, colour="text2", align=RIGHT
         )
@@ -215,6 +218,7 @@ class ControlBar(Painted):
         cap = ink.cap(play.x() + px(12), middle, view.play_cap)
         self._state(ink, QRectF(cap.right() + px(4), play.y(), play.right() - cap.right() - px(8), play.height()))
         self.marks["keySpace"] = play
+        left = self._times(ink, rect)
         x = play.right() + px(8)
         for caps, word in ((view.keys, view.keys_word), (view.jumps, view.jumps_word)):
             for name in caps:
@@ -223,9 +227,14 @@ class ControlBar(Painted):
                 x = key.right() + px(6)
             x += px(2)
             width = self.look.width(word, 14)
-            ink.text(QRectF(x, rect.y(), width + 2, rect.height()), word, 14, colour="text2")
-            x += width + px(8)
-        length = f"/ {minutes_seconds(view.length_us)}"
+            if x + width <= left - px(6):  # in a small window the caps speak for themselves
+                ink.text(QRectF(x, rect.y(), width + 2, rect.height()), word, 14, colour="text2")
+                x += width + px(8)
+
+    def _times(self, ink: Ink, rect: QRectF) -> float:
+        """Where the player stands and how long it all is; gives where they begin."""
+        px = ink.px
+        length = f"/ {minutes_seconds(self.view.length_us)}"
         width = self.look.width(length, 16, mono=True)
         ink.text(
             QRectF(rect.right() - px(13) - width, 0, width + 2, rect.height()), length, 16, colour="text2", mono=True
@@ -234,6 +243,7 @@ class ControlBar(Painted):
         left = rect.right() - px(13) - width - px(8) - self.look.width(at, 18, 700, mono=True)
         ink.text(QRectF(left, 0, px(120), rect.height()), at, 18, weight=700, mono=True)
         self.marks["time"] = QRectF(left, 0, rect.right() - left - px(13), rect.height())
+        return left
 
     def _state(self, ink: Ink, room: QRectF) -> None:
         """What Space does now; another speed than once is written out."""
@@ -354,4 +364,6 @@ class ReviewSide(Painted):
         view, px = self.view, ink.px
         colour = TONE_TEXT[view.foot_tone] if view.foot_tone is not Tone.PLAIN else "text2"
         ink.icon(row.x(), row.center().y() - px(9), view.foot_icon, 18, colour)
-        ink.text(QRectF(row.x() + px(26), row.y(), row.width() - px(26), row.height()), view.foot, 14, colour=colour)
+        room = QRectF(row.x() + px(26), row.y(), row.width() - px(26), row.height())
+        text = self.look.metrics(14).elidedText(view.foot, Qt.TextElideMode.ElideMiddle, room.width())
+        ink.text(room, text, 14, colour=colour)
