@@ -26,7 +26,7 @@ from app.core.states import (
 )
 from ui import present_cards, present_count, present_lost, present_signin, present_wait
 from ui.parts import Part
-from ui.scene import Desk, Scene, clock, elapsed, gapped
+from ui.scene import Desk, Scene, clock, duration, elapsed, gapped
 from ui.views import (
     Banner,
     Chip,
@@ -49,7 +49,7 @@ _NAV = (
     ("film", "nav.review"),
     ("settings", "nav.devices"),
 )
-_FEW_MINUTES = 20
+_FEW_MINUTES = 60
 _PLAIN_DESK = Desk()
 
 
@@ -201,6 +201,9 @@ def _simulated(scene: Scene) -> str:
 def _condition(scene: Scene) -> Banner | None:
     around = scene.around
     minutes = around.disk.minutes_left
+    if around.disk.missing_recordings:
+        text = scene.say("banner.missing", n=around.disk.missing_recordings)
+        return Banner(Tone.WARN, "hard-drive", text, scene.say("banner.missing.more"))
     if around.disk.free_bytes > 0 and (minutes < _FEW_MINUTES or around.disk.free_bytes < LOW_DISK_BYTES):
         text = scene.say("banner.disk", minutes=minutes)
         return Banner(Tone.WARN, "hard-drive", text, scene.say("banner.disk.more"))
@@ -223,7 +226,13 @@ def _parcel_bar(scene: Scene, state: State) -> ParcelBar:
     words = [known]
     if expected.order_no and not scene.compact:
         words.append(scene.say("parcel.order", order=expected.order_no))
-    return ParcelBar(gapped(expected.waybill), " · ".join(words), "", steps)
+    return ParcelBar(gapped(expected.waybill), " · ".join(words), "" if scene.compact else room_left(scene), steps)
+
+
+def room_left(scene: Scene) -> str:
+    """How long the disk still takes footage at the present pace; "" while nobody knows."""
+    disk = scene.around.disk
+    return scene.say("parcel.room", time=duration(scene, disk.minutes_left)) if disk.free_bytes else ""
 
 
 def _steps(scene: Scene, state: State) -> tuple[StepMark, ...]:

@@ -83,6 +83,12 @@ def minutes_seconds(us: int) -> str:
     return f"{s // 60:02d}:{s % 60:02d}"
 
 
+def duration(scene: Scene, minutes: int) -> str:
+    """ "41 hours", "95 min": as long as a person reckons with."""
+    long = minutes >= 120
+    return scene.say("duration.hours" if long else "duration.minutes", n=minutes // 60 if long else minutes)
+
+
 def size(count: int) -> str:
     """Bytes with a decimal unit."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):

@@ -21,6 +21,8 @@ from app.platform import free_bytes
 from app.settings import Settings
 from app.station.clock import Clock, system_clock
 from app.station.filming import Filming
+from app.station.keeping import Keeping
+from app.station.keeping import Rules as KeepingRules
 from app.station.link import ProgramPlan
 from app.station.looking import Looking
 from app.station.perform import Cameras, Hands, Perform
@@ -131,6 +133,12 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     disk = DiskWatch(plan.folder, parts.station.adjust)
     disk.start()
     stack.callback(disk.stop)
+    kept = plan.settings.recording
+    rules = KeepingRules(kept.keep_days, kept.keep_free_gb * 1_000_000_000)
+    station, crashed = parts.station, _crashed(parts.station)
+    keeping = Keeping(parts.store, plan.folder.recordings, rules, parts.clock, station.adjust, crashed)
+    keeping.start()
+    stack.callback(keeping.stop)
 
 
 def join_reviewing(folder: StationFolder, parts: Parts) -> Reviewing:

@@ -257,8 +257,8 @@ class ParcelStrip(Painted):
             (self.view.words, 16, 400, False, "text2"),
             (self.view.quiet, 16, 400, False, "text3"),
         ):
-            if text:
-                room = max(0.0, left - x - px(8))
+            room = max(0.0, left - x - px(8))
+            if text and (text != self.view.quiet or self.look.width(text, size) <= room):  # the quiet words give way
                 used = ink.text(QRectF(x, 0, room, row.height()), text, size, colour=colour, weight=weight, mono=mono)
                 x += used + px(20)
 
