@@ -23,9 +23,12 @@ from app.settings import Settings
 from app.station.chips import Bench, ChipWork
 from app.station.clock import Clock, system_clock
 from app.station.filming import Filming
+from app.station.keeping import Keeping
+from app.station.keeping import Rules as KeepingRules
 from app.station.link import ProgramPlan
 from app.station.looking import Looking
 from app.station.perform import Cameras, Hands, Perform
+from app.station.reviewing import Reviewing
 from app.station.scanning import Scanning
 from app.station.shielding import Shield
 from app.station.station import Station
@@ -144,6 +147,19 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     disk = DiskWatch(plan.folder, parts.station.adjust)
     disk.start()
     stack.callback(disk.stop)
+    kept = plan.settings.recording
+    rules = KeepingRules(kept.keep_days, kept.keep_free_gb * 1_000_000_000)
+    station, crashed = parts.station, _crashed(parts.station)
+    keeping = Keeping(parts.store, plan.folder.recordings, rules, parts.clock, station.adjust, crashed)
+    keeping.start()
+    stack.callback(keeping.stop)
+
+
+def join_reviewing(folder: StationFolder, parts: Parts) -> Reviewing:
+    """The review desk of a joined station, started. For the window; a station without one needs none."""
+    reviewing = Reviewing(parts.store, folder.recordings, folder.exports, parts.clock, _crashed(parts.station))
+    reviewing.start()
+    return reviewing
 
 
 def start_tapping(parts: Parts, address: str) -> Tapping:

@@ -164,3 +164,20 @@ durable = Table(
     Column("text", Text, nullable=False),
     Column("sig", BLOB, nullable=False),
 )
+
+hold = Table(
+    "hold",
+    metadata,
+    Column("recording_id", Text, ForeignKey("recording.id"), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("operator_id", Text, nullable=False),
+    Column("wall_us", Integer, nullable=False),
+    Column("seq", Integer, ForeignKey("outbox.seq"), nullable=False),
+)
+
+removed = Table(
+    "removed",
+    metadata,
+    Column("recording_id", Text, ForeignKey("recording.id"), primary_key=True),
+    Column("seq", Integer, ForeignKey("outbox.seq"), nullable=False),
+)
