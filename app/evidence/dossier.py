@@ -26,11 +26,11 @@ import av
 from PIL import Image
 
 from app.core.errors import BadInput, EvidenceTrouble
+from app.core.merkle import range_proof
 from app.evidence import journal
 from app.evidence.crypt import PartOpener
 from app.evidence.export import copy_parts, same_size
 from app.evidence.ledger import Ledger, Part, Piece, load
-from app.evidence.merkle import range_proof
 from app.platform import durable_write
 
 VERIFIER = Path(__file__).resolve().parent.parent.parent / "resources" / "dossier" / "verify.py"

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.core.errors import EvidenceTrouble
+from app.core.merkle import fragment_leaf
 from app.evidence import journal
 from app.evidence.crypt import PartOpener
 from app.evidence.journal import Record, parse_record
 from app.evidence.ledger import Ledger, Part, Piece
 from app.evidence.loose import KEY_FILE
-from app.evidence.merkle import leaf_hash
 from app.evidence.ring import leftovers
 
 
@@ -169,7 +169,7 @@ class _Walk:
             content = PartOpener(self._key, part.id).open(piece.index, sealed)
         except EvidenceTrouble as trouble:
             raise found(trouble.code) from trouble
-        if leaf_hash(piece.leaf, content).hex() != piece.h:
+        if fragment_leaf(piece.leaf, content).hex() != piece.h:
             raise found("evidence.content_differs")
 
     def _check_last_line(self, line: bytes) -> None:
