@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0: any free one")
     parser.add_argument("--database", default="", help="postgresql://… instead of a file in the folder")
+    parser.add_argument("--objects", default="", help="s3://BUCKET?endpoint=… instead of files in the folder")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end with whoever started it")
 
 
@@ -27,7 +28,8 @@ def run(args: argparse.Namespace) -> int:
             folder = init(args.data, args.database)
             print(json.dumps({"initialised": str(args.data), "vault": str(folder.vault)}))
         else:
-            serve(args.data, args.port, args.host, database=args.database, until_stdin_closes=args.until_stdin_closes)
+            places = {"database": args.database, "objects": args.objects}
+            serve(args.data, args.port, args.host, **places, until_stdin_closes=args.until_stdin_closes)
     except Trouble as trouble:
         print(json.dumps({"code": trouble.code, "detail": trouble.detail}), flush=True)
         raise

@@ -28,6 +28,7 @@ def serve(
     host: str = "127.0.0.1",
     *,
     database: str = "",
+    objects: str = "",
     until_stdin_closes: bool = False,
     announce: Callable[[str], None] = lambda line: print(line, flush=True),
 ) -> None:
@@ -38,7 +39,7 @@ def serve(
     Unavailable("serve.port_in_use"). StorageTrouble.
     """
     _refuse_off_loopback(host)
-    centre = open_centre(data_dir, database)
+    centre = open_centre(data_dir, database, objects)
     try:
         with _listen(host, port) as listener:
             line = ready_line(f"http://{host}:{listener.getsockname()[1]}")

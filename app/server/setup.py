@@ -26,6 +26,7 @@ from app.core.errors import BadInput, StorageTrouble
 from app.keys import Signer, key_id, new_seed
 from app.platform import durable_write, private_folder
 from app.server.db import open_engine
+from app.server.object_store import LocalObjects, Objects
 from app.server.tables import meta
 from app.store.db import open_database, reading, transaction
 from app.store.migrate import upgrade
@@ -70,6 +71,7 @@ class OpenCentre:
     centre: Centre
     epoch: str
     folder: CentreFolder
+    objects: Objects
 
 
 def init(data_dir: Path, database: str = "") -> CentreFolder:
@@ -103,10 +105,11 @@ def read_centre(data_dir: Path) -> Centre:
         raise BadInput("serve.damaged", "centre.json") from broken
 
 
-def open_centre(data_dir: Path, database: str = "", connections: int = 8) -> OpenCentre:
+def open_centre(data_dir: Path, database: str = "", objects: str = "", connections: int = 8) -> OpenCentre:
     """Open a centre for serving; an older database is upgraded (a file is copied before).
 
-    Raises BadInput: serve.not_initialised, serve.damaged (a key is missing or broken), serve.database. StorageTrouble.
+    `database`: postgresql://…, `objects`: s3://…; "" for files in the folder. Raises BadInput: serve.not_initialised,
+    serve.damaged (a key is missing or broken), serve.database, serve.objects. StorageTrouble.
     """
     folder, centre = CentreFolder(data_dir), read_centre(data_dir)
     try:
@@ -117,6 +120,7 @@ def open_centre(data_dir: Path, database: str = "", connections: int = 8) -> Ope
         raise BadInput("serve.damaged", "server.key")
     if not database and not folder.database.exists():
         raise StorageTrouble("store.missing_over_enrolled_folder", folder.database.name)
+    place = open_objects(folder, objects)
     engine = open_engine(database or folder.database, connections)
     upgrade(engine, None if database else folder.database, MIGRATIONS)
     with reading(engine) as connection:
@@ -124,7 +128,16 @@ def open_centre(data_dir: Path, database: str = "", connections: int = 8) -> Ope
     if epoch is None:
         engine.dispose()
         raise StorageTrouble("store.damaged", "meta")
-    return OpenCentre(engine, signer, centre, epoch, folder)
+    return OpenCentre(engine, signer, centre, epoch, folder, place)
+
+
+def open_objects(folder: CentreFolder, url: str) -> Objects:
+    """Where chunks lie: `url` s3://…, "" for files in the folder. Raises BadInput("serve.objects"), StorageTrouble."""
+    if not url:
+        return LocalObjects(folder.objects)
+    from app.server.s3 import S3Objects  # noqa: PLC0415  heavy, and only with a bucket
+
+    return S3Objects(url)
 
 
 def _make_keys(folder: CentreFolder) -> Centre:

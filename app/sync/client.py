@@ -29,10 +29,13 @@ from app.wire import (
     EventBatch,
     Findings,
     FindingsKept,
+    ObjectPlace,
     ObjectsAnswer,
+    ObjectSize,
     ObjectsWanted,
     Signed,
     StoredObject,
+    Transfer,
     VideoAnswer,
     content_digest,
 )
@@ -124,10 +127,27 @@ class CentreClient:
         """Which chunks the centre lacks, and where they go."""
         return await self._post("/v1/objects/batch", wanted, ObjectsAnswer)
 
-    async def put_object(self, href: str, content: bytes) -> StoredObject:
-        """Put one chunk."""
-        kind = "application/octet-stream"
-        return await self._exchange("PUT", href, StoredObject, content=content, content_type=kind)
+    async def put_object(self, place: ObjectPlace, content: bytes) -> None:
+        """Put one chunk where the centre wants it: to itself, or into a bucket, which it then reads back."""
+        upload = place.actions["upload"]
+        if "://" not in upload.href:
+            kind = "application/octet-stream"
+            await self._exchange("PUT", upload.href, StoredObject, content=content, content_type=kind)
+        else:
+            await self._put_outside(upload, content)
+        if verify := place.actions.get("verify"):
+            await self._post(verify.href, ObjectSize(oid=place.oid, size=place.size), StoredObject)
+
+    async def _put_outside(self, upload: Transfer, content: bytes) -> None:
+        """A presigned request to a bucket: nothing of ours goes with it but the encrypted bytes."""
+        async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as http:
+            try:
+                answer = await http.put(upload.href, content=content, headers=upload.header)
+            except httpx.HTTPError as away:
+                raise Unavailable("sync.offline", type(away).__name__) from away
+        # 412: the bucket has this name already; whether it is right the centre sees when it reads it back.
+        if not answer.is_success and answer.status_code != httpx.codes.PRECONDITION_FAILED:
+            raise CentreRefused("objects", answer.status_code, _wait_ms(answer))
 
     async def put_manifest(self, recording: str, manifest: Signed) -> VideoAnswer:
         """Hand in a recording's manifest."""
