@@ -4,6 +4,7 @@
     centre.db     events, receipts' ground, decisions, feed
     objects/      footage in encrypted chunks
     server.key    signs receipts, feed and decisions (0600)
+    tls/          the centre's own authority and certificate (app.server.tls)
     vault/        private halves of the vault key and the tenant root (0600)
 
 In a rehearsal `vault/` lies beside the rest. For real cards it belongs on another machine: who holds it opens every
@@ -15,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from app.platform import durable_write, private_folder
 from app.server.db import open_engine
 from app.server.object_store import LocalObjects, Objects
 from app.server.tables import meta
+from app.server.tls import make_authority, make_certificate
 from app.store.db import open_database, reading, transaction
 from app.store.migrate import upgrade
 from app.wire import Centre, VaultCertificate, sign_statement
@@ -58,6 +61,10 @@ class CentreFolder:
         return self.root / "objects"
 
     @property
+    def tls(self) -> Path:
+        return self.root / "tls"
+
+    @property
     def vault(self) -> Path:
         return self.root / "vault"
 
@@ -74,9 +81,10 @@ class OpenCentre:
     objects: Objects
 
 
-def init(data_dir: Path, database: str = "") -> CentreFolder:
-    """Make a centre: keys, certificate, database (`database`: "postgresql://…", "" for a file in the folder).
+def init(data_dir: Path, database: str = "", names: Sequence[str] = ()) -> CentreFolder:
+    """Make a centre: keys, certificates, database (`database`: "postgresql://…", "" for a file in the folder).
 
+    `names`: hosts or addresses by which stations reach it.
     Raises BadInput("serve.already_initialised"), StorageTrouble.
     """
     folder = CentreFolder(data_dir)
@@ -86,6 +94,7 @@ def init(data_dir: Path, database: str = "") -> CentreFolder:
         data_dir.mkdir(parents=True, exist_ok=True)
         private_folder(folder.vault)
         centre = _make_keys(folder)
+        make_certificate(folder.tls, names)
         folder.database.unlink(missing_ok=True)  # of an `init` that was cut off; nothing can have joined it
         _make_database(open_engine(database) if database else open_database(folder.database), folder, database)
         # Last: its presence says that everything else is there.
@@ -155,6 +164,7 @@ def _make_keys(folder: CentreFolder) -> Centre:
         server_key=Signer(server_seed).public_key.hex(),
         vault=sign_statement(certificate, root.sign),
         base_url=f"https://{tenant}.centre.invalid",
+        ca=make_authority(folder.tls, tenant),
     )
 
 

@@ -300,8 +300,8 @@ def test_a_folder_is_made_once(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"serve.not_initialised"):
         serve(tmp_path / "nothing", 0)
     read_centre(folder).vault_certificate()
-    secrets = [folder / "server.key", *(folder / "vault").iterdir()]
-    assert len(secrets) == 3
+    secrets = [folder / "server.key", *(folder / "vault").iterdir(), *(folder / "tls").glob("*.key")]
+    assert len(secrets) == 5
     assert all(path.stat().st_mode & 0o077 == 0 for path in secrets)
     public = (folder / "centre.json").read_text()
     assert not any(path.read_text() in public for path in secrets)
@@ -325,8 +325,11 @@ def test_a_port_in_use_and_an_open_host_are_told(folder: Path) -> None:
             serve(folder, port)
         with pytest.raises(Unavailable, match=r"serve.port_in_use"):
             start_server_process(folder, port)
-    with pytest.raises(BadInput, match=r"serve.off_loopback"):
+    (folder / "tls" / "server.pem").unlink()
+    with pytest.raises(BadInput, match=r"serve.no_tls"):
         serve(folder, 0, "0.0.0.0")
+    with pytest.raises(BadInput, match=r"serve.host"):
+        serve(folder, 0, "not an address")
 
 
 def test_the_server_killed_in_the_middle_keeps_what_it_receipted(folder: Path) -> None:
