@@ -1,6 +1,7 @@
 """`cardintake centre ACTION --data DIR | --database URL`: what an administrator does at the centre. JSON on stdout.
 
 code NAME [--role R] [--no-confirm]   a one-time code for a new station      confirm NAME   its six words were right
+certificate [HOST …]                  a new TLS certificate by the centre's own authority
 waiting                               stations to be confirmed, with words   release NAME   go on after a fork
 cards | stations | objects | quarantine                                      revoke NAME    its key counts no more
 """
@@ -18,6 +19,8 @@ from app.server import enrol
 from app.server.db import Database, open_engine
 from app.server.report import REPORTS, report
 from app.server.setup import CentreFolder, read_centre
+from app.server.tls import make_certificate
+from app.wire import Centre
 
 _BY_NAME = ("confirm", "release", "revoke")
 
@@ -30,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     code.add_argument("--no-confirm", action="store_true", help="nobody compares the six words")
     for name in _BY_NAME:
         actions.add_parser(name).add_argument("name")
+    actions.add_parser("certificate", help="a new TLS certificate").add_argument("names", nargs="*", metavar="HOST")
     for name in ("waiting", *REPORTS):
         actions.add_parser(name)
     for action in actions.choices.values():
@@ -56,6 +60,12 @@ def _opened(args: argparse.Namespace) -> Database:
     return open_engine(CentreFolder(args.data).database, 2)
 
 
+def _centre_of(args: argparse.Namespace) -> Centre:
+    if args.data is None:
+        raise BadInput("serve.not_initialised", "--data DIR")
+    return read_centre(args.data)
+
+
 def _done(args: argparse.Namespace, engine: Database) -> Any:
     now_ms = time.time_ns() // 1_000_000
     match args.action:
@@ -64,7 +74,10 @@ def _done(args: argparse.Namespace, engine: Database) -> Any:
             code = enrol.make_code(engine, name, args.role, now_ms, confirm=not args.no_confirm)
             return {"code": code, "station": name, "role": args.role, "expires_ms": now_ms + enrol.CODE_LIFE_MS}
         case "waiting":
-            return enrol.waiting_words(engine)
+            return enrol.waiting_words(engine, _centre_of(args))
+        case "certificate":
+            _centre_of(args)
+            return {"names": make_certificate(CentreFolder(args.data).tls, args.names)}
         case "confirm":
             enrol.confirm_station(engine, args.name)
         case "release":

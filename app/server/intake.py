@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, and_, insert, select, update
 
 from app.core.audit import EventKind, SignedEvent, digest
 from app.core.cards import CardState
+from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Verify, verifier
 from app.server.admit import Caller, identify, spend_nonce
 from app.server.db import insert_missing, insert_or_update, locked
@@ -25,7 +26,6 @@ from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import alarm, card, event, log_leaf, meta, sealed, station
 from app.store.db import transaction
-from app.store.merkle import CompactTree, leaf_hash
 from app.wire import BatchAnswer, EventBatch, EventResult, Receipt, sign_statement
 
 _VERDICT_OF = {

@@ -23,7 +23,7 @@ meta = Table(
     Column("id", BigInteger, primary_key=True),  # always 1
     Column("epoch", Text, nullable=False),  # renewed when the database is put back to an earlier state
     Column("log_size", BigInteger, nullable=False),
-    Column("log_peaks", LargeBinary, nullable=False),  # store.merkle.CompactTree
+    Column("log_peaks", LargeBinary, nullable=False),  # core.merkle.CompactTree
 )
 
 station = Table(

@@ -21,10 +21,10 @@ from sqlalchemy import Connection, Engine, text
 
 from app.core.audit import GENESIS, ChainFault, SignedEvent, first_fault
 from app.core.errors import BadInput, EvidenceTrouble
+from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Signer, key_id, verifier
 from app.store.db import open_database, reading
 from app.store.keyfile import read_key
-from app.store.merkle import CompactTree, leaf_hash
 from app.wire import Centre, Receipt, Signed, open_statement
 
 STATION_DATABASE = "station.db"
