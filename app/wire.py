@@ -252,6 +252,28 @@ class FeedPage(Statement):
     items: tuple[Signed, ...]
     more: bool
     server_time_ms: int
+    epoch: str = ""
+
+
+class CheckpointAnswer(WireModel):
+    """The log's latest checkpoint (a C2SP signed note) and, for each size asked, the proof that it begins with it."""
+
+    note: str
+    epoch: str
+    proofs: tuple[tuple[Hex64, ...], ...]
+
+
+class Cosigning(WireModel):
+    """A station's line (C2SP tlog-cosignature) under the checkpoint of that size."""
+
+    size: int
+    line: Annotated[str, StringConstraints(max_length=1000)]
+
+
+class Cosigned(WireModel):
+    """The line is kept."""
+
+    size: int
 
 
 class ObjectSize(WireModel):

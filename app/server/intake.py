@@ -54,7 +54,7 @@ def take(centre: OpenCentre, batch: EventBatch, caller: Caller, now_ms: int) -> 
     known = identify(centre, caller, now_ms)
     verify = verifier(known.public_key)
     checked = check_all([sent.signed_event() for sent in batch.events], batch.station, verify)
-    deciding = Deciding(centre.centre.tenant, centre.signer, now_ms)
+    deciding = Deciding.of(centre, now_ms)
     with transaction(centre.engine) as connection:
         spend_nonce(connection, caller, now_ms)
         taking = _Taking(connection, batch.station, deciding)

@@ -4,6 +4,7 @@
     POST /v1/events     a batch of events with their sealed blobs     GET /v1/centre   GET /
     GET  /v1/feed       what is new for a station after a cursor
     …    /v1/objects    footage (app.server.object_routes)
+    …    /v1/checkpoint  the log's head, proved (app.server.checkpoints)
     …    /v1/vault      sealed numbers and findings (app.server.vault_door)
 
 All but those on the right are signed by the station (app.signing), and their answers by the centre, refusals too.
@@ -23,6 +24,7 @@ from starlette.concurrency import run_in_threadpool
 from app import __version__
 from app.core.errors import StorageTrouble
 from app.server.answers import Desk, read_body
+from app.server.checkpoints import add_checkpoint_routes, publishing
 from app.server.decide import read_feed
 from app.server.enrol import enrol
 from app.server.intake import take
@@ -48,15 +50,17 @@ def make_app(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         on_ready()
-        yield
+        async with publishing(desk):
+            yield
 
-    app = FastAPI(title="Card Intake centre", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     desk = Desk(centre, now_ms)
+    app = FastAPI(title="Card Intake centre", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(Refusal, desk.refused)
     app.add_exception_handler(StorageTrouble, desk.storage_failed)
     _add_signed(app, desk)
     add_object_routes(app, desk)
     add_vault_routes(app, desk)
+    add_checkpoint_routes(app, desk)
     add_page(app, desk)
     _add_open(app, desk)
     return app

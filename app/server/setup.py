@@ -79,6 +79,8 @@ class OpenCentre:
     epoch: str
     folder: CentreFolder
     objects: Objects
+    restored: int
+    """How often the database was put back to an earlier state."""
 
 
 def init(data_dir: Path, database: str = "", names: Sequence[str] = ()) -> CentreFolder:
@@ -133,11 +135,11 @@ def open_centre(data_dir: Path, database: str = "", objects: str = "", connectio
     engine = open_engine(database or folder.database, connections)
     upgrade(engine, None if database else folder.database, MIGRATIONS)
     with reading(engine) as connection:
-        epoch = connection.execute(select(meta.c.epoch)).scalar()
-    if epoch is None:
+        row = connection.execute(select(meta.c.epoch, meta.c.restored)).first()
+    if row is None:
         engine.dispose()
         raise StorageTrouble("store.damaged", "meta")
-    return OpenCentre(engine, signer, centre, epoch, folder, place)
+    return OpenCentre(engine, signer, centre, row.epoch, folder, place, row.restored)
 
 
 def open_objects(folder: CentreFolder, url: str) -> Objects:
@@ -175,7 +177,7 @@ def _make_database(engine: Engine, folder: CentreFolder, database: str) -> None:
         with transaction(engine) as connection:
             if connection.execute(select(meta.c.id)).first() is not None:
                 raise BadInput("serve.already_initialised", "database")
-            row = {"id": 1, "epoch": uuid.uuid4().hex, "log_size": 0, "log_peaks": b""}
+            row = {"id": 1, "epoch": uuid.uuid4().hex, "log_size": 0, "log_peaks": b"", "restored": 0}
             connection.execute(insert(meta), row)
     finally:
         engine.dispose()

@@ -31,7 +31,7 @@ from app.core.parcels import (
 )
 from app.keys import Signer, new_seed
 from app.platform import sync_folder
-from app.store import cards, chips, exchange, footage, parcels, people, recordings
+from app.store import cards, chips, exchange, footage, heads, parcels, people, recordings
 from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.db import open_database, transaction, translated
 from app.store.export import export_chain
@@ -380,6 +380,11 @@ class Store:
         with self._ledger.reading() as connection:
             return exchange.high_received(connection)
 
+    def epoch_known(self) -> str:
+        """The centre's epoch by its last receipt; "" before any."""
+        with self._ledger.reading() as connection:
+            return exchange.epoch_known(connection)
+
     def save_receipt(self, signed: Signed) -> tuple[Receipt, tuple[TrayCard, ...]]:
         """Keep a receipt; gives it back with the cards that are now AT_CENTRE. Raises EvidenceTrouble."""
         return exchange.save_receipt(self._ledger, signed)
@@ -405,6 +410,15 @@ class Store:
         """How far the outbox is, and the cards by state."""
         with self._ledger.reading() as connection:
             return exchange.queue_facts(connection)
+
+    def heads_seen(self) -> tuple[heads.TreeHead, ...]:
+        """What the centre said of its log: the last checkpoint that was verified, and receipts since."""
+        with self._ledger.reading() as connection:
+            return heads.seen(connection)
+
+    def keep_head(self, head: heads.TreeHead) -> bool:
+        """Keep a verified checkpoint; False when it was there."""
+        return heads.keep(self._ledger, head)
 
     def retry_state(self, lane: str = _LANE) -> RetryState:
         """When to try the centre again; footage has a lane of its own."""

@@ -7,7 +7,7 @@ import secrets
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from types import TracebackType
@@ -25,6 +25,9 @@ from app.wire import (
     Arrivals,
     BatchAnswer,
     Centre,
+    CheckpointAnswer,
+    Cosigned,
+    Cosigning,
     Enrolment,
     EnrolmentAnswer,
     EventBatch,
@@ -164,6 +167,16 @@ class CentreClient:
         """The next page of the feed, as it was signed."""
         return await self._exchange("GET", "/v1/feed", Signed, params={"cursor": cursor})
 
+    async def checkpoint(self, since: Sequence[int]) -> CheckpointAnswer:
+        """The log's latest checkpoint, with proofs that it begins with these sizes."""
+        params = {"since": [str(size) for size in since or (0,)]}
+        answer = await self._exchange("GET", "/v1/checkpoint", CheckpointAnswer, params=params)
+        return answer if since else answer.model_copy(update={"proofs": ()})
+
+    async def cosign(self, told: Cosigning) -> Cosigned:
+        """Hand in our line under a checkpoint."""
+        return await self._post("/v1/checkpoint/cosign", told, Cosigned)
+
     async def objects(self, wanted: ObjectsWanted) -> ObjectsAnswer:
         """Which chunks the centre lacks, and where they go."""
         return await self._post("/v1/objects/batch", wanted, ObjectsAnswer)
@@ -220,7 +233,7 @@ class CentreClient:
         *,
         content: bytes = b"",
         content_type: str = "",
-        params: dict[str, str] | None = None,
+        params: Mapping[str, str | Sequence[str]] | None = None,
     ) -> M:
         """One request; a refused clock is put right by the centre's signed time, and asked once more."""
 
