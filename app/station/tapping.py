@@ -169,7 +169,9 @@ class _Timed:
 class LookOut:
     """A thread that sees when a reader hangs, and when it comes back by itself."""
 
-    def __init__(self, reader: Callable[[], _Timed | None], hung: Callable[[], None], awake: Callable[[], None]) -> None:
+    def __init__(
+        self, reader: Callable[[], _Timed | None], hung: Callable[[], None], awake: Callable[[], None]
+    ) -> None:
         self._reader, self._hung, self._awake = reader, hung, awake
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nfc-look-out", daemon=True)

@@ -19,6 +19,7 @@ from app.core.audit import EventKind, Stamp
 from app.core.cards import CardState, PanelState, Secret, Tag
 from app.core.chips import ChipCard, ChipEnd, ChipStand
 from app.core.effects import Sound
+from app.core.errors import StorageTrouble
 from app.core.events import ChipRunEnded, Device, DeviceLost, Event, Key, KeyHeld, KeyPressed, SignedIn
 from app.core.parcels import CardDraft, ExpectedParcel, OpenParcel, Operator, Role
 from app.core.readiness import RecFacts, RecMode
@@ -131,9 +132,7 @@ class Table:
         self.work = ChipWork(Switching(self.writer.call, self.folder), self.writer, bench)
         quiet = cast(Any, self.quiet)
         hands = Hands(self.writer, quiet, quiet, cast(Any, None), Path(), clock, rehearsal=True, chips=self.work)
-        self.station.join(
-            Perform(hands, self.post, lambda: self.station.around, self.sounds.append, lambda: None)
-        )
+        self.station.join(Perform(hands, self.post, lambda: self.station.around, self.sounds.append, lambda: None))
         self.tapping = Tapping(self.open, self.post, self.station.adjust, clock.mono_us, self.crashes.append)
         self.work.attach(self.tapping)
         self.tapping.start()
@@ -417,9 +416,7 @@ def test_after_a_kill_the_next_station_finishes_the_chip_from_the_journal(folder
     board.start()
     board.put(chip)
     argv = [sys.executable, "-m", "app", "nfc", "deactivate", "--port", board.address, "--yes", "--card", "card-1"]
-    child = subprocess.Popen(
-        [*argv, "--data", str(folder.root)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    child = subprocess.Popen([*argv, "--data", str(folder.root)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     board.watch(lambda: os.kill(child.pid, signal.SIGKILL) if chip.writes >= 15 else None)
     assert child.wait(60) == -signal.SIGKILL
     board.stop()
@@ -495,7 +492,7 @@ def test_a_plain_journal_of_an_earlier_release_is_read_and_then_sealed(tmp_path:
     assert [path.suffix for path in (tmp_path / "j").iterdir()] == [".sealed"]
     assert sealed.load(UID) == chip_run
     other = FileJournal(tmp_path / "j", b"\x01" * 32)
-    with pytest.raises(Exception, match="store.damaged"):
+    with pytest.raises(StorageTrouble, match=r"store\.damaged"):
         other.load(UID)
 
 
