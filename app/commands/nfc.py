@@ -28,7 +28,7 @@ from platformdirs import user_state_path
 
 from app import __version__
 from app.commands.opening import add_passphrase, passphrase_of
-from app.core.errors import BadInput, Unavailable
+from app.core.errors import BadInput, StorageTrouble, Unavailable
 from app.paths import StationFolder
 from app.station.chip_files import save_record
 from app.station.clock import system_clock
@@ -254,7 +254,7 @@ def _language() -> str:
 def _switching(args: argparse.Namespace) -> Iterator[Switching]:
     """What runs keep and where: in the station's folder where one is named, opened with its passphrase.
 
-    Raises BadInput("folder.not_a_station", "store.no_passphrase") and what `Store.open` raises.
+    Raises BadInput("folder.not_a_station", "store.no_passphrase"), Unavailable when the store does not open.
     """
     if args.data is None:
         yield Switching(None, None, _journal_folder())
@@ -262,8 +262,11 @@ def _switching(args: argparse.Namespace) -> Iterator[Switching]:
     folder = StationFolder(args.data.resolve())
     if not folder.database.exists():
         raise BadInput("folder.not_a_station", folder.root.name)
-    # No reserve is laid in for a few lines.
-    store = Store.open(folder.database, passphrase_of(folder, args.passphrase_fd), reserve_bytes=0)
+    passphrase = passphrase_of(folder, args.passphrase_fd)
+    try:
+        store = Store.open(folder.database, passphrase, reserve_bytes=0)  # no reserve is laid in for a few lines
+    except StorageTrouble as trouble:
+        raise Unavailable(trouble.code, trouble.detail) from trouble  # 3: the chip is untouched
     try:
         yield Switching(_asking(store), folder)
     finally:

@@ -115,9 +115,14 @@ def expected_of(labels: dict[str, Any], catalogue: Catalogue) -> ExpectedParcel:
 class ChipTable:
     """The simulated reader's table: each chip lies there while its card lies still, and when the hand lays it there."""
 
-    def __init__(self, labels: dict[str, Any], path: Path, epoch_us: int, mono_us: Callable[[], int]) -> None:
-        """Writes the deck's chips to `path`. `epoch_us`: when the deck began on the clock `mono_us`."""
+    def __init__(
+        self, labels: dict[str, Any], path: Path, epoch_us: int, mono_us: Callable[[], int], rounds: int = 1
+    ) -> None:
+        """Writes the deck's chips to `path`. `epoch_us`: when the deck began on the clock `mono_us`; it is played
+        `rounds` times, and the chips come with their cards each time.
+        """
         self._path, self._epoch_us, self._mono_us = path, epoch_us, mono_us
+        self._begins_s = [round_ * float(labels["seconds"]) for round_ in range(rounds)]
         self._cards = [card for card in labels["cards"] if card["chip_uid"]]
         self._by_hand: list[tuple[float, float, dict[str, Any]]] = []
         self._write()
@@ -135,11 +140,14 @@ class ChipTable:
     def _write(self) -> None:
         lines: list[str] = []
         lifted_s = self._by_hand[0][0] if self._by_hand else None
-        for card in self._cards:
-            until_s = card["still_end_s"] if lifted_s is None else min(card["still_end_s"], lifted_s)
-            if card["still_start_s"] < until_s:
-                lines += _chip_entry(card["still_start_s"], until_s, card)
-        for at_s, until_s, card in self._by_hand:
+        lying = [
+            (begin_s + card["still_start_s"], begin_s + card["still_end_s"], card)
+            for begin_s in self._begins_s
+            for card in self._cards
+        ]
+        if lifted_s is not None:  # from then on only the hand lays cards down
+            lying = [(at_s, min(until_s, lifted_s), card) for at_s, until_s, card in lying]
+        for at_s, until_s, card in (*lying, *self._by_hand):
             if at_s < until_s:
                 lines += _chip_entry(at_s, until_s, card)
         durable_write(self._path, ("\n".join(lines) + "\n").encode())

@@ -50,7 +50,7 @@ def start_footage(rehearsal: Rehearsal, parts: Parts, stack: ExitStack) -> int:
     parts.cameras.overhead = f"file:{rehearsal.footage}?epoch_us={epoch_us}&loop=1"
     parts.filming.open_camera(parts.cameras.overhead)
     chips = folder.root / "chips.toml"
-    table = folders.ChipTable(rehearsal.labels, chips, epoch_us, parts.clock.mono_us)
+    table = folders.ChipTable(rehearsal.labels, chips, epoch_us, parts.clock.mono_us, ROUNDS)
     parts.chips.on_lay(table.lay)
     stack.callback(start_tapping(parts, f"sim:{chips}?epoch_us={epoch_us}").stop)
     return epoch_us

@@ -77,7 +77,7 @@ class ChipWork:
 
     def count(self) -> None:
         """Bring the number of waiting chips in the surroundings up to now."""
-        self._list(lambda cards: None)
+        self._list(lambda _cards: None)
 
     def list_cards(self) -> None:
         """Tell the session which chips wait."""
@@ -124,9 +124,7 @@ class ChipWork:
         """The waiting cards; one whose run was cut off before anything could be told of it is unfinished, too."""
         begun = self._switching.journal.begun
         return tuple(
-            replace(card, stand=ChipStand.UNFINISHED)
-            if card.stand is ChipStand.WAITING and begun(card.uid)
-            else card
+            replace(card, stand=ChipStand.UNFINISHED) if card.stand is ChipStand.WAITING and begun(card.uid) else card
             for card in store.waiting_chips()
         )
 

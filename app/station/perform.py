@@ -163,9 +163,7 @@ class Perform:
 
         self._hands.store.submit(work, answered)
 
-    def _chips(
-        self, effect: ListChips | SurveyChip | SwitchChipOff | MarkPunch | ProveDestroyed | LayOnReader
-    ) -> None:
+    def _chips(self, effect: ListChips | SurveyChip | SwitchChipOff | MarkPunch | ProveDestroyed | LayOnReader) -> None:
         work = self._hands.chips
         if work is None:
             return

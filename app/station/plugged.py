@@ -56,7 +56,7 @@ class Plugged(Generic[D]):
     def _run(self) -> None:
         try:
             self._keep()
-        except Exception as bug:  # noqa: BLE001  the top of this thread
+        except Exception as bug:
             if self._crashed is None:
                 raise
             self._crashed(bug)

@@ -124,9 +124,7 @@ class Switching:
         return self._ask(lambda store: store.proved_record(uid)) if self._ask is not None else ""
 
 
-def _fact(
-    gate: ChipGate, stand: ChipStand, kind: EventKind, body: dict[str, Any], record: dict[str, Any]
-) -> ChipFact:
+def _fact(gate: ChipGate, stand: ChipStand, kind: EventKind, body: dict[str, Any], record: dict[str, Any]) -> ChipFact:
     simulated = bool(record["reader"]["simulated"])
     told = {"card": gate.card_id, "decision": gate.decision, "simulated": simulated, **body}
     return ChipFact(gate.card_id, stand, kind, told, record["sha256"])

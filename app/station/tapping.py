@@ -58,6 +58,7 @@ class Tapping:
         self._open, self._post, self._adjust, self._mono_us = open_reader, post, adjust, mono_us
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._reader: _Timed | None = None
+        self._tell_anew = threading.Event()
         use = Use(self._open_timed, self._tell_ready, self._watch, self._tell_lost)
         self._plugged: Plugged[_Timed] = Plugged("nfc", use, crashed)
         self._look_out = LookOut(lambda: self._reader, self._tell_hung, self._tell_awake)
@@ -89,7 +90,8 @@ class Tapping:
             self._work(reader, stopping)
             seen = reader.poll(_POLL_S)
             uids = tuple(sorted(s.target.uid.hex() for s in seen))
-            if uids != last:
+            if uids != last or self._tell_anew.is_set():
+                self._tell_anew.clear()
                 last = uids
                 tag = _tag(seen[0], reader.info.simulated) if len(seen) == 1 else None
                 self._post(TagSeen(tag, self._mono_us(), several=len(seen) > 1))
@@ -123,8 +125,10 @@ class Tapping:
         self._post(DeviceLost(Device.NFC, code))
 
     def _tell_awake(self) -> None:
+        """It came back by itself: what lies there is told anew, for whoever was told that the reader was gone."""
         self._adjust(lambda around: replace(around, nfc=replace(around.nfc, level=Level.OK, code="")))
         self._post(DeviceBack(Device.NFC))
+        self._tell_anew.set()
 
 
 class _Timed:
@@ -165,7 +169,9 @@ class _Timed:
 class LookOut:
     """A thread that sees when a reader hangs, and when it comes back by itself."""
 
-    def __init__(self, reader: Callable[[], _Timed | None], hung: Callable[[], None], awake: Callable[[], None]) -> None:
+    def __init__(
+        self, reader: Callable[[], _Timed | None], hung: Callable[[], None], awake: Callable[[], None]
+    ) -> None:
         self._reader, self._hung, self._awake = reader, hung, awake
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nfc-look-out", daemon=True)

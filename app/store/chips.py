@@ -26,7 +26,6 @@ from app.store.seal import Context, seal
 from app.store.tables import card, decision, parcel
 from app.wire import Decision, Signed, open_statement
 
-
 _PROVED = (ChipStand.OFF.value, ChipStand.DESTROYED.value)
 _JOURNAL_INFO = b"card intake chip journal v1"
 

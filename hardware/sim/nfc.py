@@ -125,8 +125,9 @@ def open_simulated_reader(
 ) -> SimulatedReader:
     """A reader on a simulated board, with chips by time.
 
-    `epoch_s` is when the script begins on `clock` (None: now); `reread` gives a script that changed. Raises DeviceError: MISSING where there are no
-    pseudo-terminals, and what the faults bring about. Raises ValueError for a script that cannot happen.
+    `epoch_s` is when the script begins on `clock` (None: now); `reread` gives a script that changed.
+    Raises DeviceError: MISSING where there are no pseudo-terminals, and what the faults bring about. Raises ValueError
+    for a script that cannot happen.
     """
     board = SimulatedBoard(faults, clock)
     try:

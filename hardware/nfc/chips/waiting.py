@@ -24,7 +24,8 @@ _POLL_S = 0.5
 def deactivate_when_there(reader: NfcReader, request: Request, means: Means, wait_s: float, tell: Tell) -> Outcome:
     """As `deactivate`; with the card or the reader away it waits for it, each time up to `wait_s`.
 
-    After a run that the card left or that lost its reader, only the same UID goes on; another one is named and nothing is written to it.
+    After a run that the card left, or that lost its reader, only the same UID goes on; another one is named and
+    nothing is written to it.
     """
     outcome = _when_there(deactivate, reader, request, means, wait_s, tell)
     while outcome.verdict is Verdict.NOT_COMPLETED and outcome.why in _LEFT and outcome.plan:

@@ -1,4 +1,4 @@
-"""Runs that come again: a finished Classic whose keys are gone, a reader that was unplugged while the card was awaited."""
+"""Runs that come again: a finished Classic whose keys are gone, a reader that was unplugged meanwhile."""
 
 from __future__ import annotations
 

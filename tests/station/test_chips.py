@@ -1,0 +1,511 @@
+"""The chip tray with real parts: session, store, gate, driver and simulated chips on a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from app.core.audit import EventKind, Stamp
+from app.core.cards import CardState, PanelState, Secret, Tag
+from app.core.chips import ChipCard, ChipEnd, ChipStand
+from app.core.effects import Sound
+from app.core.errors import StorageTrouble
+from app.core.events import ChipRunEnded, Device, DeviceLost, Event, Key, KeyHeld, KeyPressed, SignedIn
+from app.core.parcels import CardDraft, ExpectedParcel, OpenParcel, Operator, Role
+from app.core.readiness import RecFacts, RecMode
+from app.core.rules import Rules
+from app.core.states import ChipTray
+from app.keys import Signer, key_id, new_seed
+from app.paths import StationFolder
+from app.station.chip_files import FileJournal
+from app.station.chips import Bench, ChipWork
+from app.station.clock import system_clock
+from app.station.perform import Hands, Perform
+from app.station.station import Station
+from app.station.switching import Switching
+from app.station.tapping import Tapping
+from app.store.seal import IndexCost
+from app.store.store import REHEARSAL_PASSPHRASE, Store
+from app.store.writer import StoreWriter
+from app.wire import Centre, Decision, VaultCertificate, sign_statement
+from hardware.deactivation import Entry, Stage, verifies
+from hardware.errors import DeviceError, DeviceReason
+from hardware.nfc.pn532 import open_pn532
+from hardware.ports import DeviceInfo, NfcReader
+from hardware.sim.nfc import SimulatedBoard
+from hardware.sim.nfc_board import Faults
+from hardware.sim.nfc_chip import Tearing
+from hardware.sim.nfc_chips import make_chip
+from hardware.sim.nfc_type2 import Quirks
+from tests.hardware.nfc.making import OTHER_UID, UID, is_dead, used_chip
+
+FAMILY = "MIFARE Ultralight EV1 (MF0UL11)"
+STAMP = Stamp(1_790_000_000_000_000, 5, "boot")
+CLERK = Operator("1001", "x", Role.CLERK, rehearsal=True)
+HOLD = KeyHeld(Key.SPACE)
+
+
+def make_station(root: Path, *, decided: bool = True) -> StationFolder:
+    """A rehearsal station with two kept cards that have chips, and the centre's word on both."""
+    folder, server, tenant = StationFolder(root), Signer(new_seed()), Signer(new_seed())
+    vault = VaultCertificate(tenant="t", key_id=key_id(bytes(31) + b"\x09"), public_key=(bytes(31) + b"\x09").hex())
+    centre = Centre(
+        tenant="t",
+        salt="00" * 32,
+        root_key=tenant.public_key.hex(),
+        server_key=server.public_key.hex(),
+        vault=sign_statement(vault, tenant.sign),
+    )
+    root.mkdir()
+    folder.rehearsal_mark.touch()
+    made: dict[str, Any] = {"station_id": "st", "centre": centre, "rehearsal": True}
+    cost = IndexCost(memory_kib=8, passes=1)
+    store = Store.create(folder.database, REHEARSAL_PASSPHRASE, **made, index_cost=cost, reserve_bytes=0)
+    store.open_parcel(OpenParcel("p", ExpectedParcel("SF1234567890123", "", 2), "rec", CLERK), STAMP)
+    for no, uid in ((1, UID), (2, OTHER_UID)):
+        store.keep_card(_draft(no, uid), STAMP, "1001")
+    if decided:
+        kept = [e for e in store.outbox_after(0) if json.loads(e.data)["kind"] == EventKind.CARD_KEPT]
+        told = [
+            Decision(
+                tenant="t", station="st", card_id=f"card-{no}", event_hash=event.hash,
+                verdict=CardState.ACCEPTED, revision=1, expires_ms=1 << 52,
+            )
+            for no, event in enumerate(kept, start=1)
+        ]  # fmt: skip
+        store.apply_decisions([sign_statement(one, server.sign) for one in told], STAMP)
+    store.close()
+    return folder
+
+
+def _draft(no: int, uid: str) -> CardDraft:
+    number = Secret(f"622202123456789{no}")
+    tag = Tag(uid, "0044", "00", FAMILY, True)
+    return CardDraft(
+        f"card-{no}", f"read-{no}", "p", no, "quxi-500", None, number, Secret("83749261"), PanelState.OPEN, None,
+        50_000, "rec", 7_000_000, CardState.KEPT, (), tag,
+    )  # fmt: skip
+
+
+class Quiet:
+    """The eye and the recorder, which have no part in this."""
+
+    def __init__(self) -> None:
+        self.notes: list[tuple[str, dict[str, Any]]] = []
+
+    def watch(self, _on: bool) -> None:
+        """Rest or look."""
+
+    def note(self, event: str, body: dict[str, Any]) -> None:
+        self.notes.append((event, body))
+
+
+@dataclass
+class Table:
+    """A station at the chip tray; `board` is what its reader's cable leads to."""
+
+    folder: StationFolder
+    board: SimulatedBoard | None = None
+    heard: list[Event] = field(default_factory=list)
+    sounds: list[Sound] = field(default_factory=list)
+    quiet: Quiet = field(default_factory=Quiet)
+
+    def __post_init__(self) -> None:
+        self.plug_in()
+        clock = system_clock()
+        self.station = Station(Rules(), clock.mono_us, clock.wall_us)
+        store = Store.open(self.folder.database, REHEARSAL_PASSPHRASE, reserve_bytes=0)
+        self.crashes: list[Exception] = []
+        self.writer = StoreWriter(store, self.crashes.append)
+        self.writer.start()
+        bench = Bench(clock, lambda: self.station.around, self.post, self.station.adjust, self.quiet.note, lambda: None)
+        self.work = ChipWork(Switching(self.writer.call, self.folder), self.writer, bench)
+        quiet = cast(Any, self.quiet)
+        hands = Hands(self.writer, quiet, quiet, cast(Any, None), Path(), clock, rehearsal=True, chips=self.work)
+        self.station.join(Perform(hands, self.post, lambda: self.station.around, self.sounds.append, lambda: None))
+        self.tapping = Tapping(self.open, self.post, self.station.adjust, clock.mono_us, self.crashes.append)
+        self.work.attach(self.tapping)
+        self.tapping.start()
+
+    def plug_in(self) -> SimulatedBoard:
+        self.board = SimulatedBoard()
+        self.board.start()
+        return self.board
+
+    def pull(self) -> None:
+        assert self.board is not None
+        self.board.stop()
+        self.board = None
+
+    def open(self) -> NfcReader:
+        if self.board is None:
+            raise DeviceError(DeviceReason.MISSING, "plug")
+        return open_pn532(self.board.address, DeviceInfo("plug", "board", simulated=True))
+
+    def post(self, event: Event) -> None:
+        self.heard.append(event)
+        self.station.post(event)
+
+    def close(self) -> None:
+        self.tapping.stop()
+        self.writer.stop()
+        if self.board is not None:
+            self.board.stop()
+        assert self.crashes == []
+
+    @property
+    def tray(self) -> ChipTray:
+        assert isinstance(self.station.state, ChipTray)
+        return self.station.state
+
+    def until(self, done: Callable[[], bool]) -> None:
+        assert self.station.run_until(done, 30.0), self.station.state
+
+    def open_tray(self, cards: int = 2) -> None:
+        self.post(SignedIn(CLERK))
+        self.post(KeyPressed(Key.F4))
+        self.until(lambda: isinstance(self.station.state, ChipTray) and len(self.tray.cards) == cards)
+
+    def hold(self) -> None:
+        self.post(HOLD)
+        self.until(lambda: self.tray.armed)
+
+    def tap(self, chip: Any) -> None:
+        """Lay a card down, wait for the end of what that brings about, take it away again."""
+        assert self.board is not None
+        ended = len(self.ends)
+        chip.put_back()
+        self.board.put(chip)
+        self.until(lambda: len(self.ends) > ended and not self.tray.running)
+        self.board.clear()
+        self.until(lambda: self.tray.on_reader == "")
+
+    @property
+    def ends(self) -> list[ChipEnd]:
+        return [event.end for event in self.heard if isinstance(event, ChipRunEnded)]
+
+    def stands(self) -> list[ChipStand]:
+        return [card.stand for card in self.tray.cards]
+
+    def facts(self) -> list[dict[str, Any]]:
+        events = self.writer.call(lambda store: [json.loads(e.data) for e in store.outbox_after(0)])
+        return [e for e in events if e["kind"].startswith("chip.")]
+
+    def journal(self) -> list[Path]:
+        return list((self.folder.chips / "journal").glob("*"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> StationFolder:
+    return make_station(tmp_path / "station")
+
+
+@pytest.fixture
+def table(folder: StationFolder) -> Iterator[Table]:
+    made = Table(folder)
+    yield made
+    made.close()
+
+
+def chips() -> tuple[Any, Any]:
+    """The chips of card 1 and card 2."""
+    first, second = used_chip(FAMILY), make_chip(FAMILY, OTHER_UID)
+    return first, second
+
+
+def test_accepted_cards_are_tapped_in_any_order_after_one_hold(table: Table) -> None:
+    first, second = chips()
+    table.open_tray()
+    assert table.station.around.chips == 2
+    table.hold()
+    for chip in (second, first):
+        table.tap(chip)
+        assert is_dead(chip)
+    assert table.stands() == [ChipStand.OFF, ChipStand.OFF]
+    assert not table.tray.armed
+    armed, *facts = table.facts()
+    assert (armed["kind"], armed["body"]["cards"], armed["actor"]) == ("chip.reader-armed", 2, "1001")
+    assert [fact["body"]["card"] for fact in facts] == ["card-2", "card-1"]
+    assert all(fact["body"]["simulated"] for fact in facts)
+    for record in (json.loads(path.read_text()) for path in table.folder.chips.glob("*.json")):
+        assert verifies(record)
+        assert record["about"]["operator"] == "1001"
+        assert record["about"]["filmed"] == "no"
+    assert table.journal() == []
+    assert Sound.ACCEPTED in table.sounds
+    table.until(lambda: table.station.around.chips == 0)
+
+
+def test_a_run_is_bound_to_the_time_in_the_video(table: Table) -> None:
+    first, _ = chips()
+    rec = RecFacts(RecMode.ON, "rec", 9_000_000)
+    table.station.adjust(lambda around: replace(around, rec=rec))
+    table.open_tray()
+    table.hold()
+    table.tap(first)
+    (path,) = table.folder.chips.glob("card-1-*.json")
+    record = json.loads(path.read_text())
+    assert record["about"]["filmed"] == {"recording": "rec", "t_video_us": 9_000_000}
+    assert record["about"]["intake"]["t_video_us"] == 7_000_000
+    assert [name for name, _ in table.quiet.notes] == ["chip.begin", "chip.end"]
+    assert table.quiet.notes[1][1]["evidence"] == record["sha256"]
+
+
+def test_the_plan_is_shown_before_anything_is_written(table: Table) -> None:
+    first, _ = chips()
+    table.open_tray()
+    assert table.board is not None
+    table.board.put(first)
+    table.until(lambda: bool(table.tray.plan))
+    assert [step.irreversible for step in table.tray.plan].count(True) >= 2
+    assert first.writes == 0
+    table.post(HOLD)  # the card that lies there goes first
+    table.until(lambda: table.stands()[0] is ChipStand.OFF)
+    assert is_dead(first)
+
+
+@pytest.mark.parametrize(("family", "uid"), [("bank card", "01020304"), ("NTAG213", "04FFFFFFFFFF80")])
+def test_what_is_not_in_the_tray_is_not_written(table: Table, family: str, uid: str) -> None:
+    stranger = make_chip(family, uid)
+    table.open_tray()
+    table.hold()
+    assert table.board is not None
+    table.board.put(stranger)
+    table.until(lambda: table.tray.notice is not None)
+    assert table.tray.notice is not None
+    assert table.tray.notice.code == "chip.not-here"
+    assert stranger.writes == 0
+    assert table.ends == []
+
+
+def test_without_the_centres_word_the_tray_is_empty_and_the_gate_is_closed(tmp_path: Path) -> None:
+    table = Table(make_station(tmp_path / "undecided", decided=False))
+    first, _ = chips()
+    table.open_tray(0)
+    assert table.tray.cards == ()
+    card = ChipCard("card-1", 1, "", None, "", UID, FAMILY)
+    table.work.switch_off(card, "1001")  # as a wrong session would
+    assert table.board is not None
+    table.board.put(first)
+    table.until(lambda: bool(table.ends))
+    assert table.ends[0].why == "gate.not-accepted"
+    assert first.writes == 0
+    table.close()
+
+
+@pytest.mark.parametrize("at_write", [3, 9, 15])
+def test_a_card_that_leaves_is_not_off_yet_and_its_journal_lies_sealed(table: Table, at_write: int) -> None:
+    first, second = chips()
+    first.tear(at_write, Tearing.HALF)
+    table.open_tray()
+    table.hold()
+    assert table.board is not None
+    table.board.put(first)
+    table.until(lambda: table.tray.ended is not None)
+    assert table.stands()[0] is ChipStand.UNFINISHED
+    (journal,) = table.journal()
+    entry = FileJournal(journal.parent, table.writer.call(lambda store: store.chip_journal_key())).load(UID)
+    assert entry is not None
+    assert journal.suffix == ".sealed"
+    assert not any(secret in journal.read_bytes() for _, secret in entry.secrets if len(secret) > 2)
+    table.board.clear()
+    table.board.put(second)
+    table.until(lambda: table.tray.notice is not None)
+    assert second.writes == 0
+    table.board.clear()
+    table.until(lambda: table.tray.on_reader == "")
+    table.tap(first)
+    assert table.stands()[0] is ChipStand.OFF
+    assert is_dead(first)
+    assert table.journal() == []
+
+
+def test_a_reader_pulled_in_the_middle_is_named_and_the_run_finished_when_it_is_back(table: Table) -> None:
+    first, _ = chips()
+    table.open_tray()
+    table.hold()
+    board = table.board
+    assert board is not None
+    board.put(first)
+    table.until(lambda: table.tray.stage == Stage.DATA.value or bool(table.ends))
+    table.pull()
+    table.until(lambda: bool(table.tray.reader) and not table.tray.running)
+    assert table.tray.reader in ("nfc.lost", "nfc.missing")
+    if not is_dead(first):
+        assert table.stands()[0] is not ChipStand.OFF
+    table.plug_in().put(first)
+    table.until(lambda: table.stands()[0] is ChipStand.OFF)
+    assert is_dead(first)
+    table.until(lambda: table.tray.reader == "")
+
+
+def test_a_board_that_falls_silent_is_named(table: Table) -> None:
+    first, _ = chips()
+    table.open_tray()
+    table.hold()
+    board = table.board
+    assert board is not None
+    board.put(first)
+    table.until(lambda: table.tray.running or bool(table.ends))
+    board.break_down(Faults(silent=True))
+    table.until(lambda: bool(table.tray.reader))
+    board.break_down(Faults())
+    table.until(lambda: table.stands()[0] is ChipStand.OFF)
+    assert is_dead(first)
+
+
+class Stuck:
+    """A reader whose driver does not come back until it is let go."""
+
+    info = DeviceInfo("stuck", "stuck", simulated=True)
+    firmware = "stuck"
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+        self.polls = 0
+
+    def poll(self, timeout_s: float) -> list[Any]:
+        del timeout_s
+        self.polls += 1
+        if self.polls == 2:
+            self.let_go.wait(20)
+        return []
+
+    def command(self, code: int, data: bytes, timeout_s: float) -> bytes:
+        raise DeviceError(DeviceReason.TIMEOUT, "stuck")
+
+    def cancel(self) -> None:
+        self.let_go.set()
+
+    def close(self) -> None:
+        self.let_go.set()
+
+
+def test_a_driver_that_does_not_come_back_is_named_and_the_session_goes_on(folder: StationFolder) -> None:
+    """Whatever the reader's thread is stuck in: the session takes in events meanwhile, and is told."""
+    stuck = Stuck()
+    table = Table(folder)
+    table.tapping.stop()
+    table.tapping = Tapping(lambda: stuck, table.post, table.station.adjust, system_clock().mono_us)
+    table.work.attach(table.tapping)
+    table.tapping.start()
+    table.open_tray()
+    table.until(lambda: table.tray.reader == "nfc.timeout")
+    assert not stuck.let_go.is_set()
+    table.post(HOLD)  # a reader that hangs cannot be armed
+    assert not table.tray.armed
+    stuck.let_go.set()
+    table.until(lambda: table.tray.reader == "")
+    assert [e.code for e in table.heard if isinstance(e, DeviceLost) and e.device is Device.NFC] == ["nfc.timeout"]
+    table.close()
+
+
+def test_after_a_kill_the_next_station_finishes_the_chip_from_the_journal(folder: StationFolder) -> None:
+    """The command that writes is killed right after its fifteenth write; nothing could say a word any more."""
+    board, chip = SimulatedBoard(), used_chip(FAMILY)
+    board.start()
+    board.put(chip)
+    argv = [sys.executable, "-m", "app", "nfc", "deactivate", "--port", board.address, "--yes", "--card", "card-1"]
+    child = subprocess.Popen([*argv, "--data", str(folder.root)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    board.watch(lambda: os.kill(child.pid, signal.SIGKILL) if chip.writes >= 15 else None)
+    assert child.wait(60) == -signal.SIGKILL
+    board.stop()
+    assert not is_dead(chip)
+    table = Table(folder)
+    assert len(table.journal()) == 1
+    table.open_tray()
+    assert table.stands()[0] is ChipStand.UNFINISHED
+    assert [fact["kind"] for fact in table.facts()] == []
+    table.hold()
+    table.tap(chip)
+    assert table.stands()[0] is ChipStand.OFF
+    assert is_dead(chip)
+    assert table.journal() == []
+    table.close()
+
+
+def test_a_station_that_stops_in_the_middle_loses_nothing(folder: StationFolder) -> None:
+    table, (first, _) = Table(folder), chips()
+    table.open_tray()
+    table.hold()
+    assert table.board is not None
+    table.board.put(first)
+    table.until(lambda: table.tray.running or bool(table.ends))
+    table.close()  # the window was closed
+    again = Table(folder)
+    again.open_tray(1 if is_dead(first) else 2)
+    if not is_dead(first):
+        again.hold()
+        again.tap(first)
+    assert is_dead(first)
+    assert again.journal() == []
+    assert again.facts()[-1]["kind"] == "chip.deactivated"
+    again.close()
+
+
+def test_a_copy_is_punched_and_only_a_mute_chip_counts_as_destroyed(table: Table) -> None:
+    copy = used_chip(FAMILY, Quirks(locks_do_nothing=True))
+    table.open_tray()
+    table.hold()
+    table.tap(copy)
+    assert table.stands()[0] is ChipStand.DESTROY
+    card = table.tray.cards[0]
+    table.station.adjust(lambda around: replace(around, rec=RecFacts(RecMode.ON, "rec", 11_000_000)))
+    table.until(lambda: table.station.around.rec.mode is RecMode.ON)
+    for no in (1, 2):
+        table.work.mark_punch(card, no)
+    assert [body["no"] for name, body in table.quiet.notes if name == "chip.punch"] == [1, 2]
+    assert table.board is not None
+    table.board.put(copy)
+    table.work.prove_destroyed(card, "rec", (10, 20), "1001")
+    table.until(lambda: len(table.ends) == 2)
+    assert (table.ends[-1].stand, table.ends[-1].why) == (ChipStand.DESTROY, "why.still-answers")
+    table.board.clear()
+    table.work.prove_destroyed(card, "rec", (10, 20), "1001")
+    table.until(lambda: len(table.ends) == 3)
+    assert table.ends[-1].stand is ChipStand.DESTROYED
+    fact = table.facts()[-1]
+    assert (fact["kind"], fact["body"]["verdict"]) == ("chip.destroyed", "destroyed")
+    (path,) = table.folder.chips.glob(f"card-1-{fact['body']['evidence'][:8]}.json")
+    record = json.loads(path.read_text())
+    assert verifies(record)
+    assert record["about"]["filmed"] == {"recording": "rec", "before_us": 10, "after_us": 20}
+    table.until(lambda: table.station.around.chips == 1)
+
+
+def test_a_plain_journal_of_an_earlier_release_is_read_and_then_sealed(tmp_path: Path) -> None:
+    plain, sealed = FileJournal(tmp_path / "j"), FileJournal(tmp_path / "j", bytes(32))
+    chip_run = _an_entry(tmp_path)
+    plain.save(chip_run)
+    assert sealed.load(UID) == chip_run
+    sealed.save(chip_run)
+    assert [path.suffix for path in (tmp_path / "j").iterdir()] == [".sealed"]
+    assert sealed.load(UID) == chip_run
+    other = FileJournal(tmp_path / "j", b"\x01" * 32)
+    with pytest.raises(StorageTrouble, match=r"store\.damaged"):
+        other.load(UID)
+
+
+def _an_entry(tmp_path: Path) -> Entry:
+    journal = FileJournal(tmp_path / "made")
+    entry = Entry(UID, FAMILY, "VOID", (("pwd", b"\x01\x02\x03\x04"), ("pack", b"\x05\x06")))
+    journal.save(entry)
+    assert journal.load(UID) == entry
+    return entry
+
+
+def test_the_loop_leaves_no_thread(folder: StationFolder) -> None:
+    table = Table(folder)
+    assert {"nfc", "nfc-look-out"} <= {thread.name for thread in threading.enumerate()}
+    table.close()
+    assert not {"nfc", "nfc-look-out"} & {thread.name for thread in threading.enumerate()}
