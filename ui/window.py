@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget
+from PySide6.QtWidgets import QMainWindow, QStackedWidget
 
 from app.core.cards import typed
 from app.core.effects import Sound
@@ -40,7 +40,7 @@ from ui.screens.signin import SignIn
 from ui.screens.workbench import Workbench
 from ui.sound import Sounds
 from ui.texts import language_of, say
-from ui.theme import Density, Look, Themes, density_for, palette, style_sheet
+from ui.theme import Density, Look, Themes, density_for, dress
 from ui.views import Body, CardBody, CardPrompt, CountBody, GoState, SignInView, WorkView
 from ui.widgets.overlays import TypeWords
 
@@ -133,12 +133,7 @@ class Window(QMainWindow):
     def _build(self) -> None:
         """Make all widgets for the present theme and density; about a tenth of a second."""
         self.look: Look = self._themes.look(self.theme, self.density)
-        application = QApplication.instance()
-        assert isinstance(application, QApplication)
-        sheet = style_sheet(self.look)
-        if application.styleSheet() != sheet:  # setting it again would polish every widget anew
-            application.setPalette(palette(self.look))
-            application.setStyleSheet(sheet)
+        dress(self.look)
         self.sign_in, self.work = SignIn(self.look, self.language), Workbench(self.look)
         self.pages = QStackedWidget()
         self.pages.setObjectName("window")

@@ -22,6 +22,7 @@ from app.evidence.ledger import Ledger, Part, Piece, load
 _APART_US = 1_200_000
 """Masks closer together than this are one stay of a card."""
 
+_NEAR_US = 2_000_000
 _PASSING = "passing"
 _FRAME_US = 33_333
 _KEPT_FRAGMENTS = 12
@@ -104,6 +105,13 @@ def stays(masks: Sequence[Span]) -> list[tuple[int, int]]:
     return found
 
 
+def _stay_at(spans: Sequence[tuple[int, int]], at_us: int) -> tuple[int, int]:
+    """The stay around a time, or the nearest one when it is not far: the eye and the clock of events are no twins."""
+    near = min(spans, key=lambda span: max(span[0] - at_us, at_us - span[1], 0), default=(at_us, at_us))
+    away_us = max(near[0] - at_us, at_us - near[1], 0)
+    return near if away_us <= _NEAR_US else (at_us, at_us)
+
+
 def with_stretches(cards: Sequence[FilmedCard], timeline: Timeline) -> tuple[FilmedCard, ...]:
     """The cards with the stretch in which each lay in the picture: from the mask that began before it was read (or
     where the card before it was read), to where that mask ends (or the next card begins); and when it was kept.
@@ -113,7 +121,7 @@ def with_stretches(cards: Sequence[FilmedCard], timeline: Timeline) -> tuple[Fil
     ordered = sorted(cards, key=lambda card: card.read_us)
     made: list[FilmedCard] = []
     for n, card in enumerate(ordered):
-        stay = next((span for span in spans if span[0] <= card.read_us <= span[1]), (card.read_us, card.read_us))
+        stay = _stay_at(spans, card.read_us)
         kept_us = saved.get(card.card_id, -1)
         before_us = made[-1].to_us if made else 0
         after_us = ordered[n + 1].read_us if n + 1 < len(ordered) else timeline.duration_us

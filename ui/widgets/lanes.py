@@ -240,7 +240,7 @@ class Lanes(Painted):
         rect = QRectF(left, px(172), max(px(4), right - left), px(31))
         ink.box(rect, fill=fill, line="focus" if block.current else line, width=2 if block.current else width, radius=4)
         text = self.look.width(block.text, 15, 700)
-        if block.mark and rect.width() >= text + px(30):
+        if block.mark and rect.width() >= text + px(24):
             ink.text(
                 QRectF(rect.x() + px(6), rect.y(), text + 2, rect.height()), block.text, 15, colour=colour, weight=700
             )

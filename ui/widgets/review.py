@@ -93,7 +93,7 @@ class ReviewList(Painted):
         room = width - age - px(8)
         size = 16 if self.look.width(item.title, 16, 700) <= room else 14
         title = self.look.metrics(size, 700).elidedText(item.title, Qt.TextElideMode.ElideRight, room)
-        ink.text(QRectF(x, top.y(), room, top.height()), title, size, weight=700)
+        ink.text(QRectF(x, top.y(), room + 2, top.height()), title, size, weight=700)
         ink.text(
             QRectF(top.right() - age - 1, top.y(), age + 2, top.height()), item.age, 14, colour="text2", align=RIGHT
         )
@@ -366,4 +366,4 @@ class ReviewSide(Painted):
         ink.icon(row.x(), row.center().y() - px(9), view.foot_icon, 18, colour)
         room = QRectF(row.x() + px(26), row.y(), row.width() - px(26), row.height())
         text = self.look.metrics(14).elidedText(view.foot, Qt.TextElideMode.ElideMiddle, room.width())
-        ink.text(room, text, 14, colour=colour)
+        ink.text(room.adjusted(0, 0, 2, 0), text, 14, colour=colour)
