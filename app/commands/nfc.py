@@ -155,7 +155,7 @@ def _gone(reader: NfcReader) -> int:
 
 def _deactivate(args: argparse.Namespace, reader: NfcReader) -> int:
     with _switching(args) as switching:
-        intake = _let_through(args, switching)
+        intake = _let_through(args, switching, reader)
         if isinstance(intake, str):
             _complain(say(f"nfc.gate.{intake}", _language()))
             _print({"verdict": Verdict.REFUSED.value, "why": intake, "card": args.card, "done": False})
@@ -171,11 +171,11 @@ def _deactivate(args: argparse.Namespace, reader: NfcReader) -> int:
     return 0 if outcome.why is Why.READY else EXIT[outcome.verdict]
 
 
-def _let_through(args: argparse.Namespace, switching: Switching) -> Intake | str:
+def _let_through(args: argparse.Namespace, switching: Switching, reader: NfcReader) -> Intake | str:
     """The intake of the chip, or the code of what keeps the gate closed."""
     if args.data is not None and not args.card:
         return "card-needed"
-    intake = switching.let_through(args.card, system_clock().stamp())
+    intake = switching.let_through(args.card, system_clock().stamp(), simulated=reader.info.simulated)
     if isinstance(intake, Closed):
         return intake.value
     if intake.gate is not None and args.uid is not None and args.uid.hex().upper() != intake.gate.uid:

@@ -108,7 +108,9 @@ def _listed(state: ChipTray, cards: tuple[ChipCard, ...]) -> ChipTray:
 
 def _tag_seen(state: ChipTray, tag: Tag | None, at_us: int, several: bool) -> Step:
     if not isinstance(state.back_to, Idle):
-        back = replace(state.back_to, visit=state.back_to.visit.with_tag(tag, at_us))
+        # A chip of the tray is some earlier card's: the next card that is read must not be given it.
+        free = tag if tag is not None and state.with_uid(tag.uid) is None else None
+        back = replace(state.back_to, visit=state.back_to.visit.with_tag(free, at_us))
         state = replace(state, back_to=back)
     state = replace(state, on_reader=tag.uid if tag else "", quiet_since_us=0)
     if state.running:

@@ -141,7 +141,7 @@ class ChipWork:
 
     def _survey(self, reader: NfcReader, card: ChipCard) -> None:
         try:
-            intake = self._switching.let_through(card.card_id, self._stamp())
+            intake = self._switching.let_through(card.card_id, self._stamp(), simulated=reader.info.simulated)
             if isinstance(intake, Closed):
                 self._bench.post(ChipSurveyed(card.card_id, (), f"gate.{intake.value}"))
                 return
@@ -165,7 +165,7 @@ class ChipWork:
         self._tell(end, kept)
 
     def _run(self, reader: NfcReader, card: ChipCard, actor: str) -> tuple[ChipEnd, TrayCard | None]:
-        intake = self._switching.let_through(card.card_id, self._stamp())
+        intake = self._switching.let_through(card.card_id, self._stamp(), simulated=reader.info.simulated)
         if isinstance(intake, Closed):
             return ChipEnd(card.card_id, card.stand, "refused", f"gate.{intake.value}"), None
         rec = self._bench.around().rec
@@ -204,7 +204,7 @@ class ChipWork:
             self._tell(ChipEnd(card.card_id, ChipStand.DESTROY, "still-answers", why, details), None)
             return
         try:
-            intake = self._switching.let_through(card.card_id, self._stamp())
+            intake = self._switching.let_through(card.card_id, self._stamp(), simulated=reader.info.simulated)
             if isinstance(intake, Closed):
                 self._tell(ChipEnd(card.card_id, card.stand, "refused", f"gate.{intake.value}"), None)
                 return

@@ -62,10 +62,15 @@ class Switching:
         else:
             raise ValueError("neither a station nor a folder for journals")
 
-    def let_through(self, card_id: str, stamp: Stamp) -> Intake | Closed:
-        """The intake of a card's chip; why not, when the centre's decision does not hold for it now."""
+    def let_through(self, card_id: str, stamp: Stamp, *, simulated: bool) -> Intake | Closed:
+        """The intake of a card's chip; why not, when the centre's decision does not hold for it now.
+
+        `simulated`: the reader is. A rehearsal's decisions are nobody's, so they open no chip on a real one.
+        """
         if self._ask is None:
             return Intake(None)
+        if not simulated and self._ask(lambda store: store.rehearsal):
+            return Closed.REHEARSAL
         gate = self._ask(lambda store: store.chip_gate(card_id, stamp))
         return Intake(gate) if isinstance(gate, ChipGate) else gate
 

@@ -41,6 +41,7 @@ class Closed(StrEnum):
     DECISION_INVALID = "decision-invalid"
     DECISION_EXPIRED = "decision-expired"
     CHIP_IS_DESTROYED = "chip-is-destroyed"
+    REHEARSAL = "rehearsal"
 
 
 @dataclass(frozen=True, slots=True)

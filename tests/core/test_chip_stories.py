@@ -200,6 +200,18 @@ def test_punching_needs_the_video() -> None:
     assert isinstance(walk.state, Idle)
 
 
+def test_a_card_left_on_the_reader_is_not_taken_for_the_chip_of_the_next_card() -> None:
+    walk = at_tray()
+    walk.on(HOLD, FIRST, ChipRunEnded(OFF))
+    walk.key(Key.ESC)
+    assert isinstance(walk.state, Waiting)
+    assert walk.state.visit.tag is None
+    at_tray(walk)
+    walk.on(TagSeen(tag("04FFFFFFFFFF80"), 40))  # nobody's yet: it may be the next card's
+    walk.key(Key.ESC)
+    assert walk.state.visit.tag is not None  # type: ignore[union-attr]
+
+
 def test_a_digit_takes_a_card_in_hand_and_moves_only_simulated_ones() -> None:
     walk = at_tray()
     walk.key(Key.DIGIT, 2)

@@ -119,6 +119,7 @@ class Table:
     heard: list[Event] = field(default_factory=list)
     sounds: list[Sound] = field(default_factory=list)
     quiet: Quiet = field(default_factory=Quiet)
+    simulated: bool = True
 
     def __post_init__(self) -> None:
         self.plug_in()
@@ -150,7 +151,7 @@ class Table:
     def open(self) -> NfcReader:
         if self.board is None:
             raise DeviceError(DeviceReason.MISSING, "plug")
-        return open_pn532(self.board.address, DeviceInfo("plug", "board", simulated=True))
+        return open_pn532(self.board.address, DeviceInfo("plug", "board", simulated=self.simulated))
 
     def post(self, event: Event) -> None:
         self.heard.append(event)
@@ -299,6 +300,16 @@ def test_without_the_centres_word_the_tray_is_empty_and_the_gate_is_closed(tmp_p
     table.board.put(first)
     table.until(lambda: bool(table.ends))
     assert table.ends[0].why == "gate.not-accepted"
+    assert first.writes == 0
+    table.close()
+
+
+def test_a_rehearsal_writes_to_no_chip_on_a_real_reader(folder: StationFolder) -> None:
+    table, (first, _) = Table(folder, simulated=False), chips()
+    table.open_tray()
+    table.hold()
+    table.tap(first)
+    assert table.ends[0].why == "gate.rehearsal"
     assert first.writes == 0
     table.close()
 
