@@ -3,6 +3,7 @@
 code NAME [--role R] [--no-confirm]   a one-time code for a new station      confirm NAME   its six words were right
 backup --to DIR      a copy, while it serves            restore --from DIR     into an empty place; the epoch changes
 migrate              from file and files to --database and --objects; the log's root stays
+export --to FILE     the log as JSON lines, with the program that checks them
 admit NAME KEY       a station that joined after the backup was made
 certificate [HOST …]                  a new TLS certificate by the centre's own authority
 waiting                               stations to be confirmed, with words   release NAME   go on after a fork
@@ -23,6 +24,7 @@ from app.core.errors import BadInput
 from app.server import enrol
 from app.server.copying import Places, back_up, move, restore
 from app.server.db import Database, open_engine
+from app.server.export import export_log
 from app.server.report import REPORTS, report
 from app.server.setup import CentreFolder, read_centre
 from app.server.tls import make_certificate
@@ -45,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         actions.add_parser(name)
     actions.add_parser("backup").add_argument("--to", type=Path, required=True, metavar="DIR")
     actions.add_parser("restore").add_argument("--from", type=Path, required=True, metavar="DIR", dest="backup")
+    actions.add_parser("export").add_argument("--to", type=Path, required=True, metavar="FILE")
     admit = actions.add_parser("admit", help="let a key join again that joined after the backup")
     admit.add_argument("name")
     admit.add_argument("key", help="the station's public key, hex")
@@ -116,6 +119,8 @@ def _done(args: argparse.Namespace, engine: Database) -> Any:
                 enrol.admit_station(engine, args.name, bytes.fromhex(args.key), args.role, now_ms)
             except ValueError as wrong:
                 raise BadInput("enrol.kind", "KEY") from wrong
+        case "export":
+            return {"entries": export_log(engine, _centre_of(args), args.to), "file": str(args.to)}
         case "confirm":
             enrol.confirm_station(engine, args.name)
         case "release":

@@ -2,7 +2,7 @@
 
     POST /v1/enrol      a station joins by its one-time code          GET /v1/health   GET /metrics
     POST /v1/events     a batch of events with their sealed blobs     GET /v1/centre   GET /
-    GET  /v1/feed       what is new for a station after a cursor
+    GET  /v1/feed       what is new for a station after a cursor      GET /v1/openapi.json
     …    /v1/objects    footage (app.server.object_routes)
     …    /v1/checkpoint  the log's head, proved (app.server.checkpoints)
     …    /v1/vault      sealed numbers and findings (app.server.vault_door)
@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -29,6 +29,7 @@ from app.server.decide import read_feed
 from app.server.enrol import enrol
 from app.server.intake import take
 from app.server.object_routes import add_object_routes
+from app.server.openapi import described
 from app.server.page import add_page
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
@@ -92,6 +93,10 @@ def _add_open(app: FastAPI, desk: Desk) -> None:
     async def join(request: Request) -> Response:
         asked = await read_body(request, Enrolment)
         return desk.reply(request, await run_in_threadpool(enrol, centre, asked, desk.now_ms()))
+
+    @app.get("/v1/openapi.json")
+    def description() -> dict[str, Any]:
+        return described()
 
     @app.get("/v1/centre")
     def about(request: Request) -> Response:

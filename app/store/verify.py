@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
+import runpy
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -27,6 +28,9 @@ from app.keys import Signer, key_id, verifier
 from app.store.db import open_database, reading
 from app.store.keyfile import read_key
 from app.wire import Centre, Receipt, Signed, open_statement
+
+LOG_VERIFIER = Path(__file__).resolve().parent.parent.parent / "resources" / "audit" / "verify.py"
+"""Checks an exported log, for a stranger as for us."""
 
 STATION_DATABASE = "station.db"
 CENTRE_DATABASE = "centre.db"
@@ -61,9 +65,17 @@ def verify_audit(path: Path, passphrase: str = "", *, every: bool = True) -> dic
         return _report("station", _verify_station(path / STATION_DATABASE, passphrase, every))
     if path.is_dir() and (path / CENTRE_DATABASE).exists():
         return verify_centre(open_database(path / CENTRE_DATABASE, must_exist=True), every=every)
+    if path.is_file() and _is_log(path):
+        report: dict[str, Any] = runpy.run_path(str(LOG_VERIFIER))["check"](str(path), every)
+        return report
     if path.is_file():
         return _report("export", [_described(chain, _check(chain, every)) for chain in _read_export(path)])
     raise BadInput("audit.not_found", path.name)
+
+
+def _is_log(path: Path) -> bool:
+    with path.open("rb") as lines:
+        return bool(_fields(lines.readline()).get("type") == "centre-log")
 
 
 def _report(what: str, chains: Iterable[dict[str, Any]]) -> dict[str, Any]:
