@@ -33,6 +33,11 @@ from app.vision.spots import Spot
 _PLAIN_LETTERS = set(LATIN) - set("OQDILSBZGUVT")
 """Letters that no digit looks like: one of them proves that a field holds letters."""
 
+_ROUND = frozenset("OQDIL")
+"""Letters that some fonts print as their zero or one: they prove nothing, however clear they are."""
+
+_CLEAR = 0.9
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Conclusion:
@@ -154,12 +159,20 @@ def _decoded(spots: Sequence[Spot], pattern: FieldPattern) -> list[Decoded]:
 
 
 def _guess_pattern(spots: Sequence[Spot]) -> FieldPattern:
-    """Digits only, unless a letter stands there that no digit looks like."""
-    for reading in _decoded(spots, UNKNOWN_PIN):
+    """Digits only, unless letters stand there: one that no digit looks like in any view, or a clear one in all views.
+
+    Letters dropped by force would leave a shorter text that looks sure, so both readings must be equally long.
+    """
+    readings = _decoded(spots, UNKNOWN_PIN)
+    for reading in readings:
         for chances in reading.chars:
             if any(p > 0.6 and glyph in _PLAIN_LETTERS for glyph, p in chances.items()):
                 return UNKNOWN_PIN
-    return FieldPattern(DIGITS, UNKNOWN_PIN.lengths)
+    digits = FieldPattern(DIGITS, UNKNOWN_PIN.lengths)
+    mixed = fuse(readings, UNKNOWN_PIN).reading.chars
+    forced = fuse(_decoded(spots, digits), digits).reading.chars
+    clear = any(c.best.glyph in LATIN and c.best.glyph not in _ROUND and c.best.p > _CLEAR for c in mixed)
+    return UNKNOWN_PIN if clear or len(mixed) != len(forced) else digits
 
 
 def _agreed(values: Iterable[date | None]) -> date | None:
