@@ -91,7 +91,7 @@ def _stored(path: Path) -> Iterator[list[Sample]]:
     with path.open("rb") as file:
         while True:
             try:
-                yield pickle.load(file)  # noqa: S301  # written by this program
+                yield pickle.load(file)  # written by this program
             except EOFError:
                 return
 

@@ -12,7 +12,7 @@ from typing import cast
 
 import numpy as np
 
-from app.core.products import CheckDigit, FieldPattern
+from app.core.products import LATIN, CheckDigit, FieldPattern
 from app.vision.pixels import Floats
 from app.vision.recognise import BLANK, GLYPHS, OTHER, SEPARATOR, Engine, View
 
@@ -20,6 +20,9 @@ BEAM = 24
 _LEAST_P = 2e-4  # a glyph below this does not open a branch
 _FLOOR = 1e-8
 _HOPELESS = 1e-6  # of the best prefix; what is behind it by more is not followed
+
+PLAIN_LETTERS = frozenset(LATIN) - frozenset("OQDILSBZGUVT")
+"""Letters that no digit looks like: one of them proves that a field holds letters."""
 
 LOOK_ALIKES: Mapping[str, str] = {
     "O": "0QD",
