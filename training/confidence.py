@@ -38,7 +38,7 @@ from app.vision.spots import SpotReader
 SEED = 510_000
 FLOOR = 1e-4  # as in app.vision.fuse
 PRIOR, PRIOR_ERROR, ALIKE = 1500.0, 1.5e-3, 0.6
-"""Before anything was seen: so many readings of each glyph, this share of them wrong, most of that among look-alikes."""
+"""Before anything was seen: so many readings of each glyph, this share wrong, most of that among look-alikes."""
 
 EDGES = (0.0, 0.5, 0.7, 0.85, 0.93, 0.97, 0.985, 0.993, 0.997, 0.999, 1.001)
 """Bins of stated probability for the last correction."""

@@ -16,6 +16,7 @@ from app.vision.codes import CodeReader
 from app.vision.conclude import Conclusion, conclude
 from app.vision.locate import Found, locate
 from app.vision.look import Looker
+from app.vision.panel import PanelFinder
 from app.vision.pixels import Colour, as_quad, grey, load_picture
 from app.vision.recognise import Recogniser
 from app.vision.search import search_codes
@@ -27,7 +28,7 @@ def make_looker(catalogue: Catalogue, threads: int = 1) -> Looker:
     finder, recogniser, codes = LineFinder(threads=threads), Recogniser(threads=threads), CodeReader(threads=threads)
     for model in (finder, recogniser, codes):
         model.warm_up()
-    return Looker(catalogue, finder, recogniser, codes)
+    return Looker(catalogue, finder, recogniser, codes, PanelFinder(threads=threads))
 
 
 def read_file(path: Path, looker: Looker, catalogue: Catalogue) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What the reader believes of its engines: how much their words weigh, and which glyph a glyph may be after all.
 
-Fitted by `training/confidence.py` on 19,670 characters of 1,469 fields: 450 cards rendered from seeds 510000 to 510149 in
+Fitted by `training/confidence.py` on 19,670 characters of 1,469 fields: 450 cards of seeds 510000 to 510149 in
 three tiers and 870 practice lines, none of them used elsewhere. The figures of held-out cards: `docs/benchmarks.md`.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -26,7 +27,7 @@ from app.core.cards import (
 )
 from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product
 from app.vision.barcode import Hit, distinct, gtin
-from app.vision.decode import PLAIN_LETTERS, Decoded, decode_views
+from app.vision.decode import Decoded, decode_views
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
 from app.vision.look import Look
 from app.vision.panel import Area
@@ -35,10 +36,8 @@ from app.vision.printed import Amount
 from app.vision.rectify import to_frame
 from app.vision.spots import Spot
 
-_ROUND = frozenset("OQDIL")
-"""Letters that some fonts print as their zero or one: they prove nothing, however clear they are."""
-
-_CLEAR = 0.9
+_DIGITS_BEYOND_DOUBT = 5.5
+"""Log odds from which an unknown product's PIN counts as digits only (1 in 250; six clear digits reach 7.6)."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -175,9 +174,9 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
     if product is not None and product.pin is not None:
         return fuse(_decoded(spots, product.pin), product.pin)
     pattern = _guess_pattern(spots)
-    fused = fuse(_decoded(spots, pattern), pattern)
+    fused = fuse(_decoded(spots, pattern or UNKNOWN_PIN), pattern or UNKNOWN_PIN)
     # Of an unknown product nobody knows how long the PIN is: without the panel's edges some of it may be covered.
-    proved = all(look.panel_area is not None and look.pin_proved for look in looks)
+    proved = pattern is not None and all(look.panel_area is not None and look.pin_proved for look in looks)
     return fused if proved else doubt_all(fused)
 
 
@@ -185,21 +184,26 @@ def _decoded(spots: Sequence[Spot], pattern: FieldPattern) -> list[Decoded]:
     return decode_views((view for spot in spots for view in spot.views), pattern)
 
 
-def _guess_pattern(spots: Sequence[Spot]) -> FieldPattern:
-    """Digits only, unless letters stand there: one that no digit looks like in any view, or a clear one in all views.
+def _guess_pattern(spots: Sequence[Spot]) -> FieldPattern | None:
+    """Digits only, or letters and digits; None when the print does not tell.
 
-    Letters dropped by force would leave a shorter text that looks sure, so both readings must be equally long.
+    Half of all cards print digits only, the others draw from both; so each character speaks for digits by 36/10 times
+    the probability that it is one. The odds multiply: eight digits in a row are no accident.
     """
-    readings = _decoded(spots, UNKNOWN_PIN)
-    for reading in readings:
-        for chances in reading.chars:
-            if any(p > 0.6 and glyph in PLAIN_LETTERS for glyph, p in chances.items()):
-                return UNKNOWN_PIN
-    digits = FieldPattern(DIGITS, UNKNOWN_PIN.lengths)
-    mixed = fuse(readings, UNKNOWN_PIN).reading.chars
-    forced = fuse(_decoded(spots, digits), digits).reading.chars
-    clear = any(c.best.glyph in LATIN and c.best.glyph not in _ROUND and c.best.p > _CLEAR for c in mixed)
-    return UNKNOWN_PIN if clear or len(mixed) != len(forced) else digits
+    fused = fuse(_decoded(spots, UNKNOWN_PIN), UNKNOWN_PIN)
+    odds = sum(math.log(len(UNKNOWN_PIN.alphabet) / len(DIGITS) * _digit_share(c)) for c in fused.reading.chars)
+    if odds >= _DIGITS_BEYOND_DOUBT:
+        digits = FieldPattern(DIGITS, UNKNOWN_PIN.lengths)
+        # Letters dropped by force would leave a shorter text that looks sure.
+        forced = fuse(_decoded(spots, digits), digits).reading.chars
+        return digits if len(forced) == len(fused.reading.chars) else None
+    return UNKNOWN_PIN if odds < 0 else None
+
+
+def _digit_share(char: CharReading) -> float:
+    """Probability that a character is a digit, never beyond doubt."""
+    share = sum(c.p for c in char.candidates if c.glyph in DIGITS) / sum(c.p for c in char.candidates)
+    return min(0.99, max(0.02, share))
 
 
 T = TypeVar("T")

@@ -124,7 +124,7 @@ def _beam(narrow: Floats, longest: int, allowed: Sequence[Set[int]] = ()) -> lis
     """Prefixes with their probability, best first. `allowed`: the glyphs of each position, where they differ."""
     blank = narrow.shape[1] - 1
     beams: dict[_Prefix, tuple[float, float]] = {(): (1.0, 0.0)}  # ends in blank, ends in its last glyph
-    open_rows = (narrow[:, :-1] > _LEAST_P).any(axis=1).tolist()
+    open_rows = np.any(narrow[:, :-1] > _LEAST_P, axis=1)
     for row, is_open in zip(narrow, open_rows, strict=True):
         if not is_open:  # most steps are blank: nothing grows, the order stays
             beams = {prefix: ((a + b) * float(row[blank]), 0.0) for prefix, (a, b) in beams.items()}

@@ -25,8 +25,8 @@ from app.vision.focus import glare, sharpness
 from app.vision.fuse import fuse
 from app.vision.lines import Line
 from app.vision.locate import Located
-from app.vision.panel import Area, Panel, find_panel, judge, prepare
-from app.vision.pixels import Colour, Corners, Floats, Gray, grey
+from app.vision.panel import Area, Opening, Panel, PanelFinder, PanelMap, find_text, judge
+from app.vision.pixels import Colour, Corners, Gray, grey
 from app.vision.printed import (
     Amount,
     Dated,
@@ -58,6 +58,7 @@ class Look:
     pin: Spot | None = None
     panel: PanelState = PanelState.NONE
     panel_area: Area | None = None
+    hidden: int = 0  # characters of the PIN that still seem to lie under the layer
     number_proved: bool = False
     pin_proved: bool = False
     bars: tuple[Area, ...] = ()
@@ -70,12 +71,20 @@ class Look:
 
 
 class Looker:
-    """Looks at frames. Holds the text models; one instance a process, one thread at a time."""
+    """Looks at frames. Holds the models; one instance a process, one thread at a time."""
 
-    def __init__(self, catalogue: Catalogue, finder: LineFinder, recogniser: Recogniser, codes: CodeReader) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        finder: LineFinder,
+        recogniser: Recogniser,
+        codes: CodeReader,
+        panels: PanelFinder,
+    ) -> None:
         self._catalogue = catalogue
         self._wording = Wording(finder, recogniser, codes)
         self._spots = SpotReader(recogniser, codes)
+        self._panels = panels
 
     def learn(self, catalogue: Catalogue) -> None:
         """Know these products from now on."""
@@ -83,7 +92,8 @@ class Looker:
 
     def read_lines(self, card: Colour) -> list[Line]:
         """The lines of text on a rectified card that lies the right way up."""
-        return self._lines(card, self._finder.find(card))
+        _, boxes, known = self._wording.find(card)
+        return self._wording.read(card, boxes, known, ())
 
     def look(self, picture: Colour, located: Located) -> Look:
         """Everything on the card that `located` points at (it has corners)."""
@@ -117,11 +127,13 @@ class Looker:
         )
 
     def _with_fields(self, look: Look, card: Colour, lines: list[Line]) -> Look:
+        seen = self._panels.see(card)
+        panels = seen.panels()
+        lines = lines + self._missed(card, lines, panels, seen)
         sorted_lines = sort_lines(lines, look.bars)
         confirmed = frozenset(g for p in sorted_lines.printed if (g := normalise_gtin(p)) is not None)
         product = self._catalogue.by_gtin(gtin(look.hits, confirmed))
-        lab = prepare(card)
-        places = choose(sorted_lines, lab, product)
+        places = choose(sorted_lines, seen, panels, product)
         state, expiry = self._expiry(card, look, lines)
         return replace(
             look,
@@ -131,8 +143,9 @@ class Looker:
             pin=None
             if places.pin is None
             else self._spots.read(card, places.pin, _within(places.pin, places.panel_area)),
-            panel=places.panel,
+            panel=places.panel.state,
             panel_area=places.panel_area,
+            hidden=places.panel.hidden,
             number_proved=places.number_proved,
             pin_proved=places.pin_proved,
             expiry=expiry,
@@ -185,6 +198,14 @@ class Looker:
         reading = fuse(decode_views(views, pattern), pattern).reading
         return "".join(c.best.glyph for c in reading.chars) if reading.state is FieldState.READ else None
 
+    def _missed(self, card: Colour, lines: Sequence[Line], panels: Sequence[Panel], seen: PanelMap) -> list[Line]:
+        """Text in an open panel in which the line finder saw none."""
+        areas = [line.area for line in lines]
+        empty = [p.area for p in panels if not any(p.area.share_of(a) > 0.5 and a.w > 0.3 * p.area.w for a in areas)]
+        found = [find_text(card, area, seen) for area in empty[:2]]
+        boxes = [LineBox(a.x, a.y, a.w, a.h, 0.0, 1.0) for a in found if a is not None]
+        return self._wording.read(card, boxes, {}, ())
+
     def _limits(self, area: Area, look: Look, lines: Sequence[Line]) -> tuple[float, float]:
         """How far to the left and right a number may reach beyond the box the finder gave: to what stands next."""
         left, right = area.x, CARD_W - 0.5 * PX_PER_MM
@@ -214,8 +235,8 @@ _DATE_DIGITS = 8
 _FAINT, _CRISP = 0.012, 0.45
 """Glare below and sharpness above which nothing of the small print can have been missed."""
 
-_CLEAR = 0.88
-"""Support above which a panel is beyond doubt; decoration and rows of text reach 0.8."""
+_CLEAR = 0.8
+"""Support above which a panel is beyond doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,35 +245,42 @@ class Places:
 
     number: Area | None
     pin: Area | None
-    panel: PanelState
+    panel: Opening
     panel_area: Area | None
     number_proved: bool  # it has a label, stands where the product has it, or the PIN is known to be elsewhere
     pin_proved: bool  # likewise, the other way round
 
 
-def choose(found: Sorted, lab: Floats, product: Product | None) -> Places:
+def choose(found: Sorted, seen: PanelMap, panels: Sequence[Panel], product: Product | None) -> Places:
     """Which values are the number and the PIN, and the state of the panel."""
     kinds = {id(v): v.label or row_label(v, found.labels) for v in found.values}
-    panels = {id(v): find_panel(lab, v.area) for v in found.values}
-    pin = _pick_pin(found.values, kinds, panels, product)
+    around = {id(v): _panel_of(v.area, panels) for v in found.values}
+    pin = _pick_pin(found.values, kinds, around, product)
     number = _pick_number([v for v in found.values if v is not pin], kinds, product)
-    panel = panels[id(pin)] if pin is not None else _panel_without_text(found, lab, product)
-    if pin is not None and panel is not None:
-        state = judge(lab, panel, ink(pin), pin.pitch)
-    elif pin is not None:
-        state = PanelState.OPEN
-    elif panel is not None:
-        state = judge(lab, panel, None, 0.0)
-    else:
-        state = (
-            PanelState.COVERED if any(kind == "pin" for kind, _ in found.labels) or found.covers else PanelState.NONE
-        )
-    proof = _Proof(kinds, panels, product is not None)
+    panel = around[id(pin)] if pin is not None else _panel_without_text(found, panels, product)
+    opening = _opening(pin, panel, seen, found)
+    proof = _Proof(kinds, around, product is not None)
     labelled = any(kind == "pin" for kind, _ in found.labels)
     proved = number is not None and (number.glyphs in found.printed or proof.of_number(number, pin, labelled))
     pin_proved = pin is not None and proof.of_pin(pin, number)
     pin_area = _area(pin) if pin is None or panel is None else _joined(pin, found.values, panel)
-    return Places(_area(number), pin_area, state, None if panel is None else panel.area, proved, pin_proved)
+    return Places(_area(number), pin_area, opening, None if panel is None else panel.area, proved, pin_proved)
+
+
+def _panel_of(area: Area, panels: Sequence[Panel]) -> Panel | None:
+    """The panel a line of text stands in."""
+    core = Area(area.x, area.y + 0.25 * area.h, area.w, 0.5 * area.h)
+    return next((p for p in panels if p.area.share_of(core) > 0.6), None)
+
+
+def _opening(pin: Value | None, panel: Panel | None, seen: PanelMap, found: Sorted) -> Opening:
+    """How far the PIN lies open; without a panel its label or words of the layer tell that there is one."""
+    if panel is not None:
+        return judge(seen, panel.area, None if pin is None else ink(pin), 0.0 if pin is None else pin.pitch)
+    if pin is not None:
+        return Opening(PanelState.OPEN)
+    covered = any(kind == "pin" for kind, _ in found.labels) or bool(found.covers)
+    return Opening(PanelState.COVERED if covered else PanelState.NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +342,7 @@ def _pick_pin(
 
     def score(value: Value) -> float:
         points = {"pin": 3.0, "number": -4.0, "": 0.0}[kinds[id(value)]]
-        points += 2.1 * panel.support if (panel := panels[id(value)]) is not None else 0.0
+        points += 2.5 * panel.support if (panel := panels[id(value)]) is not None else 0.0
         if product is not None and product.layout is not None and product.layout.panel is not None:
             points += 4.0 * to_area(product.layout.panel).share_of(value.area)
         return points
@@ -337,21 +365,16 @@ def _pick_number(values: Sequence[Value], kinds: dict[int, str], product: Produc
     return best if best is not None and score(best) >= 2.0 else None
 
 
-def _panel_without_text(found: Sorted, lab: Floats, product: Product | None) -> Panel | None:
-    """A panel in which no PIN was read: at its place in the layout, right of its label, or around its cover words."""
+def _panel_without_text(found: Sorted, panels: Sequence[Panel], product: Product | None) -> Panel | None:
+    """A panel in which no PIN was read: at its place in the layout, right of its label, or the surest one."""
     if product is not None and product.layout is not None and product.layout.panel is not None:
         return Panel(to_area(product.layout.panel), 1.0)
-    for kind, label in found.labels:
-        if kind == "pin":
-            beside = Area(label.right + 3 * PX_PER_MM, label.y, 12 * PX_PER_MM, label.h)
-            panel = find_panel(lab, beside)
-            if panel is not None:
+    labelled = [area for kind, area in found.labels if kind == "pin"]
+    for panel in panels:
+        for label in labelled:
+            if panel.area.y < label.mid_y < panel.area.bottom and panel.area.right > label.right:
                 return panel
-    for cover in found.covers:
-        panel = find_panel(lab, cover)
-        if panel is not None:
-            return panel
-    return None
+    return panels[0] if panels else None
 
 
 def _within(area: Area, panel: Area | None) -> tuple[float, float]:
