@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from app.core.cards import FieldReading, FieldState, PanelState
+from app.core.cards import FieldReading, FieldState, PanelState, Printed
 from app.core.errors import BadInput, Trouble
 from app.core.products import Catalogue
 from app.vision.barcode import Hit, distinct, gtin
@@ -62,7 +62,11 @@ def as_answer(found: Conclusion) -> dict[str, Any]:
         "pin_state": str(found.panel),
         "pin_legible": None if found.legible is None else [found.legible.seen, found.legible.total],
         "expiry": found.expiry.isoformat() if found.expiry else None,
-        "face_value": found.face_value_yuan,
+        "expiry_printed": str(found.expiry_printed),
+        "face_value": None if found.face_value is None else found.face_value.units,
+        "currency": None if found.face_value is None else found.face_value.currency,
+        "batch": found.batch,
+        "region": found.region,
         "quad": [list(point) for point in as_quad(found.corners)],
         "confidence": {"number": round(found.number.confidence, 3), "pin": round(found.pin.confidence, 3)},
     }
@@ -82,7 +86,11 @@ def _codes_only(picture: Colour) -> dict[str, Any]:
         "pin_state": str(PanelState.NONE),
         "pin_legible": None,
         "expiry": None,
+        "expiry_printed": str(Printed.UNREAD),
         "face_value": None,
+        "currency": None,
+        "batch": None,
+        "region": None,
         "quad": None,
         "confidence": {"number": 0.0, "pin": 0.0},
     }

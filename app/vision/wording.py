@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.vision.codes import CodeReader
-from app.vision.fields import Line, below_bars
+from app.vision.fields import below_bars
+from app.vision.lines import Line
 from app.vision.panel import Area
 from app.vision.pixels import Colour
 from app.vision.recognise import LineText, Recogniser, TextSign
