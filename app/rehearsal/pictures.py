@@ -107,7 +107,7 @@ def render_card_picture(seed: int, tier: str, pin_state: str = "") -> tuple[Pixe
     printed = print_back(card.plan)
     camera, pose = placing(rng, rules, size)
     glare = chance(rng, rules.glare)
-    picture = _scene(rng, rules, camera, pose, printed, glare)
+    picture = scene(rng, rules, camera, pose, printed, glare)
     picture, optics = through_lens(rng, rules, picture)
     labels = {
         **card_labels(card.plan, printed, camera, pose),
@@ -136,7 +136,7 @@ def placing(rng: np.random.Generator, rules: Tier, size: tuple[int, int]) -> tup
     return camera, Pose(x, y, turn + (np.pi if chance(rng, rules.upside_down) else 0.0))
 
 
-def _scene(
+def scene(
     rng: np.random.Generator, rules: Tier, camera: Camera, pose: Pose, printed: PrintedCard, glare: bool
 ) -> Pixels:
     """Table, card, sometimes a hand at the edge, and the lamp's reflection."""

@@ -37,7 +37,7 @@ from app.vision.printed import (
     span,
 )
 from app.vision.recognise import Recogniser
-from app.vision.rectify import CARD_H, CARD_W, PX_PER_MM, rectify, turn, turn_corners
+from app.vision.rectify import PX_PER_MM, rectify, turn, turn_corners
 from app.vision.spots import Spot, SpotReader
 from app.vision.textlines import LineBox, LineFinder, cut
 from app.vision.wording import Wording
@@ -79,14 +79,13 @@ class Looker:
         """Everything on the card that `located` points at (it has corners)."""
         assert located.corners is not None
         card = rectify(picture, located.corners)
-        upside_down, boxes, known = self._wording.find(card)
-        corners = turn_corners(located.corners) if upside_down else located.corners
-        if upside_down:
-            card = turn(card)
+        standing = self._wording.find(card)
+        corners = turn_corners(located.corners, standing.quarters)
+        card = turn(card, standing.quarters)
         shade = grey(card)
         hits = read_card_codes(grey(picture), shade)
         bars = _bars(hits, shade)
-        lines = self._wording.read(card, boxes, known, bars)
+        lines = self._wording.read(card, standing.boxes, standing.known, bars)
         look = Look(corners, sharpness(shade), glare(card), hits, bars=bars)
         return self._with_fields(look, card, lines)
 
@@ -119,7 +118,7 @@ class Looker:
             below=sorted_lines.printed,
             number=None
             if places.number is None
-            else self._spots.read(card, places.number, self._limits(places.number, look, lines)),
+            else self._spots.read(card, places.number, self._limits(places.number, card.shape[1], look, lines)),
             pin=None
             if places.pin is None
             else self._spots.read(card, places.pin, _within(places.pin, places.panel_area)),
@@ -129,7 +128,7 @@ class Looker:
             pin_proved=places.pin_proved,
             expiry=expiry,
             expiry_printed=state,
-            face_value=find_face_value(lines, CARD_W),
+            face_value=find_face_value(lines, card.shape[1]),
             batch=self._batch(card, lines),
             region=find_region(lines),
         )
@@ -171,9 +170,9 @@ class Looker:
         reading = fuse(decode_views(views, pattern), pattern).reading
         return "".join(c.best.glyph for c in reading.chars) if reading.state is FieldState.READ else None
 
-    def _limits(self, area: Area, look: Look, lines: Sequence[Line]) -> tuple[float, float]:
+    def _limits(self, area: Area, card_w: int, look: Look, lines: Sequence[Line]) -> tuple[float, float]:
         """How far to the left and right a number may reach beyond the box the finder gave: to what stands next."""
-        left, right = area.x, CARD_W - 0.5 * PX_PER_MM
+        left, right = area.x, card_w - 0.5 * PX_PER_MM
         obstacles = [*look.bars, *(line.area for line in lines if line.area.x > area.right - 0.5 * area.h)]
         for other in obstacles:
             if other.y < area.bottom and other.bottom > area.y and other.right > area.right:
@@ -358,7 +357,7 @@ def _bounds(corners: Corners) -> Area:
 
 def bar_regions(card: Gray) -> tuple[Area, ...]:
     """Stretches of upright bars: strong steps sideways, hardly any up or down, at least 12 mm wide and 4 mm high."""
-    small = cv2.resize(card, (CARD_W // 4, CARD_H // 4), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(card, (card.shape[1] // 4, card.shape[0] // 4), interpolation=cv2.INTER_AREA)
     smooth = cv2.blur(small, (1, 7))
     dx = cv2.convertScaleAbs(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3))
     dy = cv2.convertScaleAbs(cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3))
@@ -372,5 +371,4 @@ def bar_regions(card: Gray) -> tuple[Area, ...]:
 
 def _same_way_up(corners: Corners, like: Corners) -> Corners:
     """The corners numbered as in an earlier look at the same card."""
-    turned = turn_corners(corners)
-    return turned if float(np.abs(turned - like).sum()) < float(np.abs(corners - like).sum()) else corners
+    return min((turn_corners(corners, n) for n in range(4)), key=lambda turned: float(np.abs(turned - like).sum()))
