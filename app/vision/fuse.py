@@ -64,7 +64,7 @@ def fuse(readings: Sequence[Decoded], pattern: FieldPattern) -> Fused:
         _reading(c, pattern, sound and (_agreed([r.chars[i] for r in same], next(iter(c))) or bool(pattern.check)))
         for i, c in enumerate(checked or chances)
     )
-    if checked is None or math.prod(c.best.p for c in chars) < SURE_FIELD:
+    if checked is None or (_all_sure(chars) and math.prod(c.best.p for c in chars) < SURE_FIELD):
         chars = _doubt_weakest(chars)
     if sum(_has_hole(r) for r in same) * 2 > len(same):
         chars = tuple(CharReading(c.candidates, sure=False) for c in chars)
