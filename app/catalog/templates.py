@@ -53,8 +53,8 @@ _PRODUCT_KEYS = {
     *("id", "name_zh", "name_en", "initials", "category", "gtins", "face_values_yuan", "chip", "rehearsal", "regions"),
     *("issuer", "number", "pin", "layout", "style", "validity", "scratch", "handling", "source", "confirmed", "code"),
 }
-_PATTERN_KEYS = {"alphabet", "length", "places", "grouping", "check"}
 _CODE_KEYS = {"prefix", "length", "number"}
+_PATTERN_KEYS = {"alphabet", "length", "places", "grouping", "check"}
 _LAYOUT_KEYS = {"number", "panel", "pin", "expiry", "face_value", "barcode"}
 _ISSUER_KEYS = {"name_zh", "name_en", "gateway", "purpose"}
 _NAMED_ALPHABETS = {"digits": DIGITS, "latin": LATIN, "alnum": DIGITS + LATIN}
@@ -145,19 +145,12 @@ def product_of(where: str, table: Mapping[str, Any], rehearsal: bool) -> Product
         handling=_handling(f"{where}.handling", table.get("handling", {})),
         source=_source(where, table),
         confirmed=_flag(where, table, "confirmed") if "confirmed" in table else False,
-        codes=tuple(_code(f"{where}.code", code) for code in _list(where, table, "code")),
+        codes=_codes(where, table),
     )
 
 
-def _number(where: str, table: Mapping[str, Any]) -> FieldPattern:
-    number = table.get("number", {})
-    return UNKNOWN_NUMBER if number == UNKNOWN else _pattern(f"{where}.number", number)
-
-
-def _pin(where: str, table: Mapping[str, Any]) -> FieldPattern | None:
-    if "pin" not in table:
-        return None
-    return UNKNOWN_PIN if table["pin"] == UNKNOWN else _pattern(f"{where}.pin", table["pin"])
+def _codes(where: str, table: Mapping[str, Any]) -> tuple[CompositeCode, ...]:
+    return tuple(_code(f"{where}.code", code) for code in _list(where, table, "code"))
 
 
 def _code(where: str, table: Mapping[str, Any]) -> CompositeCode:
@@ -170,6 +163,17 @@ def _code(where: str, table: Mapping[str, Any]) -> CompositeCode:
     if not len(prefix) <= span[0] < span[1] <= length:
         raise fault(where, "number must stand behind the prefix and within the length")
     return CompositeCode(prefix, length, span[0], span[1])
+
+
+def _number(where: str, table: Mapping[str, Any]) -> FieldPattern:
+    number = table.get("number", {})
+    return UNKNOWN_NUMBER if number == UNKNOWN else _pattern(f"{where}.number", number)
+
+
+def _pin(where: str, table: Mapping[str, Any]) -> FieldPattern | None:
+    if "pin" not in table:
+        return None
+    return UNKNOWN_PIN if table["pin"] == UNKNOWN else _pattern(f"{where}.pin", table["pin"])
 
 
 def _pattern(where: str, table: Mapping[str, Any]) -> FieldPattern:

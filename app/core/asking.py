@@ -99,15 +99,15 @@ def shows_no_card(read: CardRead, waybill: str) -> bool:
     return not (codes or read.gtin or read.number.chars or read.pin.chars)
 
 
+def _is_a_parcels(code: Barcode) -> bool:
+    return names_a_parcel(code.text, symbology_of(code.format))
+
+
 def _kept(read: CardRead, field: str, catalogue: Catalogue, as_printed: bool) -> Secret | None:
     """A field's text when it is a fact, or when a person insists that the card prints it."""
     reading = field_of(read, field)
     printed = as_printed and reading.by_hand and reading.state is FieldState.READ
     return reading.secret() if printed or _is_fact(read, field, catalogue) else None
-
-
-def _is_a_parcels(code: Barcode) -> bool:
-    return names_a_parcel(code.text, symbology_of(code.format))
 
 
 def draft_of(

@@ -284,7 +284,7 @@ def shares_proof(before: Conclusion, now: Conclusion) -> bool:
 def as_card_read(found: Conclusion, first_us: int, best_us: int, catalogue: str = "") -> CardRead:
     """A conclusion as what the station gets, under a fresh id. `catalogue`: the version it was read with.
 
-    Codes for a limited time are not passed on.
+    Codes for a limited time are not passed on: they must not be kept.
     """
     return CardRead(
         read_id=str(uuid.uuid4()),
