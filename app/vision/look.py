@@ -74,6 +74,11 @@ class Looker:
         self._finder = finder
         self._recogniser = recogniser
 
+    @property
+    def catalogue(self) -> Catalogue:
+        """The products it knows."""
+        return self._catalogue
+
     def learn(self, catalogue: Catalogue) -> None:
         """Know these products from now on."""
         self._catalogue = catalogue
