@@ -73,6 +73,7 @@ class Reason(StrEnum):
     PIN_UNREADABLE = "pin-unreadable"
     NUMBER_UNREADABLE = "number-unreadable"
     UNKNOWN_PRODUCT = "unknown-product"
+    SCANNED = "scanned"  # read by a document scanner: there is no footage of it
     OPERATOR_REVIEW = "operator-review"
     REJECTED_USED = "rejected-used"
     REJECTED_DAMAGED = "rejected-damaged"
