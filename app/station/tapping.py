@@ -30,7 +30,7 @@ _POLL_S = 0.3
 HUNG_S = 1.75
 """A command that takes so long hangs; with the look-out's pause it is named within two seconds."""
 
-_LOOK_OUT_S = 0.2
+LOOK_OUT_S = 0.2
 _FINISH_S = 1.5
 """How long a run that is under way when the station stops may take to come to its end before it is called off."""
 
@@ -185,7 +185,7 @@ class LookOut:
 
     def _run(self) -> None:
         told: _Timed | None = None
-        while not self._stopping.wait(_LOOK_OUT_S):
+        while not self._stopping.wait(LOOK_OUT_S):
             reader = self._reader()
             since_s = reader.busy_since_s if reader is not None else 0.0
             hangs = since_s > 0 and time.monotonic() - since_s > HUNG_S
