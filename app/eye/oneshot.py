@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from app.core.cards import FieldReading, FieldState, PanelState
+from app.core.cards import FieldReading, FieldState, PanelState, Printed
 from app.core.errors import BadInput, Trouble
 from app.core.products import Catalogue
 from app.vision.barcode import Hit, distinct, gtin
@@ -16,6 +16,7 @@ from app.vision.codes import CodeReader
 from app.vision.conclude import Conclusion, conclude
 from app.vision.locate import Found, locate
 from app.vision.look import Looker
+from app.vision.panel import PanelFinder
 from app.vision.picture_file import open_picture
 from app.vision.pixels import Colour, as_quad, grey
 from app.vision.recognise import Recogniser
@@ -25,11 +26,10 @@ from app.vision.textlines import LineFinder
 
 def make_looker(catalogue: Catalogue, threads: int = 1) -> Looker:
     """The reader with warm models. Raises BadInput("reading.model_missing")."""
-    recogniser = Recogniser(threads=threads, codes=CodeReader(threads=threads))
-    recogniser.warm_up()
-    finder = LineFinder(threads=threads)
-    finder.warm_up()
-    return Looker(catalogue, finder, recogniser)
+    finder, recogniser, codes = LineFinder(threads=threads), Recogniser(threads=threads), CodeReader(threads=threads)
+    for model in (finder, recogniser, codes):
+        model.warm_up()
+    return Looker(catalogue, finder, recogniser, codes, PanelFinder(threads=threads))
 
 
 def read_file(path: Path, looker: Looker, catalogue: Catalogue) -> dict[str, Any]:
@@ -60,8 +60,13 @@ def as_answer(found: Conclusion) -> dict[str, Any]:
         "number": _clear(found.number),
         "pin": _clear(found.pin),
         "pin_state": str(found.panel),
+        "pin_legible": None if found.legible is None else [found.legible.seen, found.legible.total],
         "expiry": found.expiry.isoformat() if found.expiry else None,
-        "face_value": found.face_value_yuan,
+        "expiry_printed": str(found.expiry_printed),
+        "face_value": None if found.face_value is None else found.face_value.units,
+        "currency": None if found.face_value is None else found.face_value.currency,
+        "batch": found.batch,
+        "region": found.region,
         "quad": [list(point) for point in as_quad(found.corners)],
         "confidence": {"number": round(found.number.confidence, 3), "pin": round(found.pin.confidence, 3)},
     }
@@ -79,8 +84,13 @@ def _codes_only(picture: Colour) -> dict[str, Any]:
         "number": None,
         "pin": None,
         "pin_state": str(PanelState.NONE),
+        "pin_legible": None,
         "expiry": None,
+        "expiry_printed": str(Printed.UNREAD),
         "face_value": None,
+        "currency": None,
+        "batch": None,
+        "region": None,
         "quad": None,
         "confidence": {"number": 0.0, "pin": 0.0},
     }

@@ -21,6 +21,7 @@ from app.vision.guide import guidance
 from app.vision.locate import Found, Located, locate
 from app.vision.look import Look, Looker
 from app.vision.pixels import Colour, Corners, Gray, as_quad
+from app.vision.printed import Amount
 from app.vision.stillness import STILL, motion, shrink
 
 SIGHTING_APART_US = 66_000
@@ -246,6 +247,11 @@ def followed(look: Look, corners: Corners, done: Conclusion) -> tuple[Zone, ...]
     return zones(replace(look, corners=turns[nearest]), done.number, done.pin)
 
 
+def _fen(value: Amount | None) -> int | None:
+    """A face value in fen; None for money of another country, which no rule here counts."""
+    return value.units * 100 if value is not None and value.currency == "CNY" else None
+
+
 def presence(located: Located) -> Presence:
     """What the tracker needs to know of a search."""
     if located.found is Found.NONE:
@@ -291,9 +297,13 @@ def as_card_read(found: Conclusion, first_us: int, best_us: int, catalogue: str 
         pin=found.pin,
         panel=found.panel,
         expiry=found.expiry,
-        face_value_fen=None if found.face_value_yuan is None else found.face_value_yuan * 100,
+        expiry_printed=found.expiry_printed,
+        face_value_fen=_fen(found.face_value),
+        batch=found.batch,
+        region=found.region,
         quad=as_quad(found.corners),
         zones=found.zones,
         crops=found.crops,
+        legible=None if found.legible is None else (found.legible.seen, found.legible.total),
         catalogue=catalogue,
     )

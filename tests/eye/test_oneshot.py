@@ -20,7 +20,10 @@ from app.vision import models
 from app.vision.look import Looker
 from app.vision.picture_file import PLENTY_PIXELS
 
-KEYS = {"file", "barcodes", "gtin", "number", "pin", "pin_state", "expiry", "face_value", "quad", "confidence", "ms"}
+KEYS = {
+    *("file", "barcodes", "gtin", "number", "pin", "pin_state", "pin_legible", "expiry", "expiry_printed"),
+    *("face_value", "currency", "batch", "region", "quad", "confidence", "ms"),
+}
 
 
 @pytest.mark.parametrize("seed", [611, 612, 613, 614])
