@@ -222,6 +222,8 @@ def _go(scene: Scene, state: ChipTray) -> GoKey:
     space = scene.say("cap.space")
     if state.running:
         return GoKey(GoState.BUSY, scene.say("cap.reader"), scene.say("go.chip-running"), "loader-circle")
+    if not state.listed:
+        return GoKey(GoState.BUSY, scene.say("cap.disk"), scene.say("go.chips-listing"), "loader-circle")
     if state.punching:
         if state.visit is None:
             return GoKey(GoState.BLOCKED, space, scene.say("go.punch-later"), "video-off")
