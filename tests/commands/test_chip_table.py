@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from app.commands.rehearsal_folder import ChipTable
+from app.core.states import Idle, LastParcel
+from app.station.autoplay import Autoplay, Script
+from app.station.clock import system_clock
 from hardware.catalog import open_nfc
 from hardware.ports import NfcReader
+from tests.hardware.nfc.making import OTHER_UID, UID
+from tests.station.chip_table import CLERK, FAMILY, Table, make_station
 
 FIRST, SECOND = "04A1B2C3D4E580", "04A1B2C3D4E581"
 
@@ -67,3 +73,38 @@ def test_a_deck_that_is_damaged_while_it_is_played_goes_on_as_it_was(tmp_path: P
         assert lying(reader) == [FIRST]
         path.unlink()
         assert lying(reader) == [FIRST]
+
+
+class RehearsalTable(Table):
+    """The same station, its reader a rehearsal's."""
+
+    def __post_init__(self) -> None:
+        path, clock = self.folder.root / "chips.toml", system_clock()
+        epoch_us = clock.mono_us()
+        cards = [{**card(uid, 0.0, 0.01), "chip_family": FAMILY} for uid in (UID, OTHER_UID)]
+        table = ChipTable({"seconds": 1.0, "cards": cards}, path, epoch_us, clock.mono_us)
+        self.address = f"sim:{path}?epoch_us={epoch_us}"
+        super().__post_init__()
+        self.work.on_lay(table.lay)
+
+    def plug_in(self) -> Any:
+        """Its board comes with the reader."""
+
+    def open(self) -> NfcReader:
+        return open_nfc(self.address)
+
+
+def test_the_autopilot_switches_all_waiting_chips_off_by_the_keys_of_a_clerk(tmp_path: Path) -> None:
+    table = RehearsalTable(make_station(tmp_path / "station"))
+    autoplay = Autoplay(Script("", "", ()), table.post, lambda: True)
+    table.station.on_show(autoplay.show)
+    table.station.state = Idle(CLERK, last=LastParcel("SF1234567890123", 1, ()))
+    table.work.count()
+    table.until(lambda: isinstance(table.station.state, Idle) and len(table.facts()) == 3)
+    table.until(lambda: table.station.around.chips == 0)
+    assert [fact["kind"] for fact in table.facts()] == ["chip.reader-armed", "chip.deactivated", "chip.deactivated"]
+    assert not autoplay.left_chips
+    records = [json.loads(path.read_text()) for path in table.folder.chips.glob("*.json")]
+    assert {record["chip"]["uid"] for record in records} == {UID, OTHER_UID}
+    assert all(record["reader"]["simulated"] for record in records)
+    table.close()
