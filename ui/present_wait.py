@@ -9,7 +9,7 @@ from ui import present_checks
 from ui.parts import Part
 from ui.present_chips import chips_key
 from ui.present_stage import stage
-from ui.scene import Scene, all_keys, day, gapped, hours_minutes, key, level_chip, size, slots
+from ui.scene import Scene, all_keys, day, duration, gapped, hours_minutes, key, level_chip, size, slots
 from ui.texts import notice
 from ui.views import (
     BigPrompt,
@@ -108,8 +108,7 @@ def disk_row(scene: Scene, with_time: bool = True) -> CheckRow:
     """Free space, in hours of video."""
     disk = scene.around.disk
     minutes = disk.minutes_left
-    long = minutes >= 120
-    time = scene.say("duration.hours" if long else "duration.minutes", n=minutes // 60 if long else minutes)
+    time = duration(scene, minutes)
     value = scene.say("value.disk", size=size(disk.free_bytes), time=time) if with_time else size(disk.free_bytes)
     level = Level.OK if minutes >= 60 else Level.WARN if minutes >= 10 else Level.DOWN
     word = "level.warn" if level is Level.DOWN else ""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
+from app.catalog.shelf import SHIPPED, Sources
 from app.core.effects import Sound
 from app.core.events import CardChanged, ParcelResumed
 from app.core.parcels import TrayCard
@@ -16,15 +17,18 @@ from app.core.products import Catalogue
 from app.core.readiness import DeviceFacts, DiskFacts, Level, RecFacts, Surroundings, SyncFacts
 from app.core.rules import Rules
 from app.eye import codec
-from app.paths import TEMPLATES, StationFolder
+from app.paths import StationFolder
 from app.platform import free_bytes
 from app.settings import Settings
 from app.station.chips import Bench, ChipWork
 from app.station.clock import Clock, system_clock
 from app.station.filming import Filming
+from app.station.keeping import Keeping
+from app.station.keeping import Rules as KeepingRules
 from app.station.link import ProgramPlan
 from app.station.looking import Looking
 from app.station.perform import Cameras, Hands, Perform
+from app.station.reviewing import Reviewing
 from app.station.scanning import Scanning
 from app.station.shielding import Shield
 from app.station.station import Station
@@ -53,6 +57,7 @@ class StationPlan:
     catalogue: Catalogue
     url: str
     rehearsal: bool
+    sources: Sources = SHIPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,8 @@ def _make(
 ) -> Parts:
     folder = plan.folder
     filming = Filming(program_plan("recorder", folder), station.post, station.adjust, clock)
-    configure = codec.Configure((str(TEMPLATES),), plan.settings.vision.threads, plan.rehearsal)
+    sources, threads = plan.sources, plan.settings.vision.threads
+    configure = codec.Configure(sources.paths, threads, plan.rehearsal, sources.bound, sources.version)
     shield = Shield(plan.catalogue, filming.zones)
     looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust, shield)
     chips = _chip_work(plan, station, writer, filming, lambda: worker.nudge())
@@ -141,6 +147,19 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     disk = DiskWatch(plan.folder, parts.station.adjust)
     disk.start()
     stack.callback(disk.stop)
+    kept = plan.settings.recording
+    rules = KeepingRules(kept.keep_days, kept.keep_free_gb * 1_000_000_000)
+    station, crashed = parts.station, _crashed(parts.station)
+    keeping = Keeping(parts.store, plan.folder.recordings, rules, parts.clock, station.adjust, crashed)
+    keeping.start()
+    stack.callback(keeping.stop)
+
+
+def join_reviewing(folder: StationFolder, parts: Parts) -> Reviewing:
+    """The review desk of a joined station, started. For the window; a station without one needs none."""
+    reviewing = Reviewing(parts.store, folder.recordings, folder.exports, parts.clock, _crashed(parts.station))
+    reviewing.start()
+    return reviewing
 
 
 def start_tapping(parts: Parts, address: str) -> Tapping:

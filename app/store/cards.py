@@ -112,6 +112,14 @@ def arrive(connection: Connection, high: int) -> list[TrayCard]:
     return [tray_card(connection, card_id) for card_id in ids]
 
 
+def depart(connection: Connection, high: int) -> list[TrayCard]:
+    """Cards that a centre which was put back no longer has, beyond `high`: they are only here again."""
+    lost = and_(card.c.state == CardState.AT_CENTRE.value, card.c.kept_seq > high, card.c.withdrawn.is_(False))
+    ids = connection.execute(select(card.c.id).where(lost)).scalars().all()
+    connection.execute(update(card).where(lost).values(state=CardState.KEPT.value))
+    return [tray_card(connection, card_id) for card_id in ids]
+
+
 def tray_card(connection: Connection, card_id: str) -> TrayCard:
     return _tray(connection.execute(_TRAY.where(card.c.id == card_id)).one())
 
@@ -203,6 +211,7 @@ def _body(draft: CardDraft, blobs: Iterable[SealedField]) -> dict[str, Any]:
         "verdict": draft.verdict.value,
         "reasons": [reason.value for reason in draft.reasons],
         "tag": _tag_fields(draft.tag) if draft.tag else None,
+        "catalogue": draft.catalogue,
         "sealed": {blob.field: {"sha256": blob.ref, "key": blob.key_id} for blob in blobs},
     }
 
