@@ -148,6 +148,12 @@ def _kept_pin(scene: Scene, card: TrayCard) -> CheckRow:
     return _row(scene, "pin", "", Chip(Tone.OK, scene.say("chip.saved")))
 
 
+def _kept_chip(scene: Scene, card: TrayCard) -> CheckRow:
+    if card.tag is None:
+        return _row(scene, "nfc", scene.say("row.nfc.none"), Chip(Tone.IDLE, scene.say("chip.none")), quiet=True)
+    return nfc_row(scene, card.tag, card.chip)
+
+
 _ISSUER = {
     CardState.KEPT: "row.issuer.kept",
     CardState.AT_CENTRE: "row.issuer.at-centre",
@@ -169,4 +175,4 @@ def of_card(scene: Scene, card: TrayCard) -> tuple[CheckRow, ...]:
     rows.append(_kept_pin(scene, card))
     rows.append(_row(scene, "panel", "", done))
     rows.append(_row(scene, "issuer", scene.say(_ISSUER[card.state]), card_chip(scene, card.state)))
-    return (*rows, _wait(scene, "risk", "row.risk.wait"), nfc_row(scene, card.tag, card.chip))
+    return (*rows, _wait(scene, "risk", "row.risk.wait"), _kept_chip(scene, card))

@@ -29,6 +29,7 @@ _SLOT = {
     ChipStand.OFF: (SlotState.OK, "circle-check"),
     ChipStand.DESTROYED: (SlotState.OK, "circle-check"),
 }
+_MOST_ENDINGS = 5
 _ICON = {
     ChipStand.OFF: "circle-check",
     ChipStand.DESTROYED: "circle-check",
@@ -155,7 +156,7 @@ def _asking(scene: Scene, state: ChipTray, line: Line | None) -> BigPrompt:
         word = "prompt.chip.none" if not state.left else "prompt.chip.only-punch"
         return BigPrompt("circle-check", scene.say(word), (scene.say("prompt.chip.none.1"),), notice=line)
     if state.armed:
-        both = (scene.say("prompt.chip.armed.1", n=waiting), scene.say("prompt.chip.armed.2"))
+        both = (scene.say("prompt.chip.armed.1", n=waiting, cards=_endings(state)), scene.say("prompt.chip.armed.2"))
         return BigPrompt("nfc", scene.say("prompt.chip.armed"), both, notice=line)
     hold = scene.say("prompt.chip.hold")
     if card is not None and state.plan:
@@ -163,6 +164,12 @@ def _asking(scene: Scene, state: ChipTray, line: Line | None) -> BigPrompt:
         return BigPrompt("nfc", scene.say("prompt.chip.plan"), planned, notice=line)
     lines = (scene.say("prompt.chip.ask.1"), scene.say("prompt.chip.ask.2"), hold)
     return BigPrompt("nfc", scene.say("prompt.chip.ask", n=waiting), lines, notice=line)
+
+
+def _endings(state: ChipTray) -> str:
+    """The last digits of the cards that wait, as far as they fit a line."""
+    shown = [card.last4 or "····" for card in state.to_tap[:_MOST_ENDINGS]]
+    return " · ".join((*shown, "…") if len(state.to_tap) > _MOST_ENDINGS else shown)
 
 
 # The stages
@@ -222,6 +229,8 @@ def _go(scene: Scene, state: ChipTray) -> GoKey:
     space = scene.say("cap.space")
     if state.running:
         return GoKey(GoState.BUSY, scene.say("cap.reader"), scene.say("go.chip-running"), "loader-circle")
+    if not state.listed:
+        return GoKey(GoState.BUSY, scene.say("cap.disk"), scene.say("go.chips-listing"), "loader-circle")
     if state.punching:
         if state.visit is None:
             return GoKey(GoState.BLOCKED, space, scene.say("go.punch-later"), "video-off")

@@ -102,6 +102,8 @@ class Pictures:
         name = type(state).__name__.lower()
         if name in self._taken or (isinstance(state, Waiting) and not state.visit.found):
             return
+        if isinstance(state, ChipTray) and state.ended is None:
+            return  # not before there is something to see
         self._taken.add(name)
         path = self._out / f"{len(self._taken):02d}-{name}.png"
         grab_state(state, around, self._catalogue, path, frame=self._frames.newest_half())

@@ -139,6 +139,8 @@ class Autoplay:
         insisted = state.named(state.insist)
         if insisted is not None and insisted not in waiting:
             return KeyPressed(Key.F2)
+        if around.nfc.level is not Level.OK and around.mono_us - self._since_us < TAP_US:
+            return None  # it may come back
         if not waiting or around.nfc.level is not Level.OK:
             self.left_chips = bool(state.left)
             return KeyPressed(Key.ESC)

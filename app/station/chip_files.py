@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,10 @@ _PLAIN, _SEALED, _PROVED = ".json", ".sealed", ".proved"
 class FileJournal:
     """One file per chip in a folder of its own, named by the UID."""
 
-    def __init__(self, folder: Path, key: bytes | None = None, proved: Callable[[str], str] | None = None) -> None:
-        """`key`: 32 bytes that entries are sealed under. `proved`: who knows earlier records; else files beside."""
+    def __init__(self, folder: Path, key: bytes | None = None) -> None:
+        """`key`: 32 bytes that entries are sealed under; None where there is none."""
         self._folder = folder
         self._seal = AESGCM(key) if key is not None else None
-        self._known = proved
 
     def load(self, uid: str) -> Entry | None:
         """What an earlier run left. Raises StorageTrouble("store.damaged", "store.io")."""
@@ -64,8 +62,6 @@ class FileJournal:
 
     def proved(self, uid: str) -> str:
         """The SHA-256 of the record by which this chip was proved off; "". Raises StorageTrouble("store.io")."""
-        if self._known is not None:
-            return self._known(uid)
         try:
             return (self._folder / (uid + _PROVED)).read_text("ascii").strip()
         except FileNotFoundError:
@@ -76,7 +72,7 @@ class FileJournal:
     def erase(self, uid: str, record: str) -> None:
         """Forget a chip that is done with, once its record is on disk. Raises StorageTrouble("store.io")."""
         try:
-            if self._known is None:
+            if self._seal is None:  # a station has it in its database, with the card that it belongs to
                 private_folder(self._folder)
                 durable_write(self._folder / (uid + _PROVED), record.encode())
             for kind in (_PLAIN, _SEALED):

@@ -47,6 +47,17 @@ class Intake:
         return {"intake": {**told, "recording": gate.recording_id, "t_video_us": gate.t_video_us}}
 
 
+class _JournalOf:
+    """The journal for one card. Its own earlier record counts as proof, not that of another card with the same UID."""
+
+    def __init__(self, journal: FileJournal, record: str) -> None:
+        self._record = record
+        self.load, self.save = journal.load, journal.save
+
+    def proved(self, _uid: str) -> str:
+        return self._record
+
+
 class Switching:
     """What a run keeps and where: in a station's folder and store, or in a folder for journals alone."""
 
@@ -56,7 +67,7 @@ class Switching:
         self._station = station
         if ask is not None and station is not None:
             key = ask(lambda store: store.chip_journal_key())
-            self.journal = FileJournal(station.chips / "journal", key, self._proved)
+            self.journal = FileJournal(station.chips / "journal", key)
         elif journals is not None:
             self.journal = FileJournal(journals)
         else:
@@ -76,7 +87,11 @@ class Switching:
 
     def means(self, intake: Intake, progress: Progress) -> Means:
         """What a run needs. On a station the chip's old content is sealed to the vault, like a card number."""
-        return Means(self.journal, progress, self._seal(intake))
+        ask, gate = self._ask, intake.gate
+        if ask is None or gate is None:
+            return Means(self.journal, progress)
+        record = ask(lambda store: store.proved_record(gate.card_id))
+        return Means(_JournalOf(self.journal, record), progress, self._seal(intake))
 
     def stand_of(self, outcome: Outcome) -> ChipStand | None:
         """Where a run leaves the card's chip; None when it says nothing of that chip, or nothing was begun."""
@@ -94,12 +109,12 @@ class Switching:
         Raises StorageTrouble; the journal stays then.
         """
         card, stand = None, self.stand_of(outcome)
-        if intake.gate is not None and stand is not None:
+        if intake.gate is not None and stand is not None and outcome.why is not Why.PROVED_BEFORE:
             kind = EventKind.CHIP_DEACTIVATED if outcome.done else EventKind.CHIP_NOT_DEACTIVATED
             body = {"uid": outcome.uid, "verdict": outcome.verdict.value, "why": outcome.why.value}
             fact = _fact(intake.gate, stand, kind, body, outcome.evidence)
             card = self._keep(fact, outcome.evidence, stamp, actor)
-        if outcome.done:
+        if outcome.why is Why.PROVED:
             self.journal.erase(outcome.uid, outcome.evidence["sha256"])
         return card
 
@@ -124,9 +139,6 @@ class Switching:
         if ask is None or gate is None:
             return None
         return lambda content: ask(lambda store: store.seal_chip_content(gate.card_id, content))
-
-    def _proved(self, uid: str) -> str:
-        return self._ask(lambda store: store.proved_record(uid)) if self._ask is not None else ""
 
 
 def _fact(gate: ChipGate, stand: ChipStand, kind: EventKind, body: dict[str, Any], record: dict[str, Any]) -> ChipFact:

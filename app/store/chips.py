@@ -125,11 +125,10 @@ def _waiting(row: Row[Any]) -> ChipCard:
     return ChipCard(*told, stand=stand, simulated=tag["simulated"])
 
 
-def proved_record(connection: Connection, uid: str) -> str:
-    """The SHA-256 of the record by which the chip with this UID was proved off; "" where there is none."""
-    proved = and_(card.c.chip == ChipStand.OFF.value, card.c.tag.is_not(None))
-    rows = connection.execute(select(card.c.tag, card.c.chip_evidence).where(proved))
-    return next((row.chip_evidence for row in rows if json.loads(row.tag)["uid"] == uid), "")
+def proved_record(connection: Connection, card_id: str) -> str:
+    """The SHA-256 of the record by which this card's chip was proved off; "" where there is none."""
+    proved = and_(card.c.id == card_id, card.c.chip == ChipStand.OFF.value)
+    return str(connection.execute(select(card.c.chip_evidence).where(proved)).scalar() or "")
 
 
 def journal_key(ledger: Ledger) -> bytes:

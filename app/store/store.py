@@ -241,10 +241,10 @@ class Store:
         with self._ledger.reading() as connection:
             return chips.waiting_chips(connection)
 
-    def proved_record(self, uid: str) -> str:
-        """The SHA-256 of the record by which the chip with this UID was proved off here; "" where there is none."""
+    def proved_record(self, card_id: str) -> str:
+        """The SHA-256 of the record by which this card's chip was proved off here; "" where there is none."""
         with self._ledger.reading() as connection:
-            return chips.proved_record(connection, uid)
+            return chips.proved_record(connection, card_id)
 
     def chip_journal_key(self) -> bytes:
         """The key under which the journal of unproved runs lies on the disk."""

@@ -41,7 +41,7 @@ CLERK = Operator("1001", "x", Role.CLERK, rehearsal=True)
 HOLD = KeyHeld(Key.SPACE)
 
 
-def make_station(root: Path, *, decided: bool = True) -> StationFolder:
+def make_station(root: Path, *, decided: bool = True, uids: tuple[str, str] = (UID, OTHER_UID)) -> StationFolder:
     """A rehearsal station with two kept cards that have chips, and the centre's word on both."""
     folder, server, tenant = StationFolder(root), Signer(new_seed()), Signer(new_seed())
     vault = VaultCertificate(tenant="t", key_id=key_id(bytes(31) + b"\x09"), public_key=(bytes(31) + b"\x09").hex())
@@ -58,7 +58,7 @@ def make_station(root: Path, *, decided: bool = True) -> StationFolder:
     cost = IndexCost(memory_kib=8, passes=1)
     store = Store.create(folder.database, REHEARSAL_PASSPHRASE, **made, index_cost=cost, reserve_bytes=0)
     store.open_parcel(OpenParcel("p", ExpectedParcel("SF1234567890123", "", 2), "rec", CLERK), STAMP)
-    for no, uid in ((1, UID), (2, OTHER_UID)):
+    for no, uid in enumerate(uids, start=1):
         store.keep_card(_draft(no, uid), STAMP, "1001")
     if decided:
         kept = [e for e in store.outbox_after(0) if json.loads(e.data)["kind"] == EventKind.CARD_KEPT]

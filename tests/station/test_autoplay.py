@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.events import CodeScanned, Event, Key, KeyHeld, KeyPressed
-from app.core.readiness import Surroundings
+from app.core.readiness import DeviceFacts, Level, Surroundings
 from app.core.states import Ask, Asking, ChipTray, Counting, Idle, LastParcel, SignedOut, State, Waiting
-from app.station.autoplay import PAUSE_US, STUCK_US, Autoplay, Script, TrueCard
-from tests.core.examples import ASKING, STATES
-from tests.core.making import BADGE, CLERK, GTIN, WAYBILL, card_read, number, read_field, visit
+from app.station.autoplay import PAUSE_US, STUCK_US, TAP_US, TAPS, Autoplay, Script, TrueCard
+from tests.core.examples import ASKING, DRAFT, STATES
+from tests.core.making import BADGE, CLERK, GTIN, WAYBILL, card_read, kept, number, read_field, visit
 
 TRUTH = TrueCard(GTIN, number(7), "7KQM2XWR")
 SCRIPT = Script(BADGE, WAYBILL, (TRUTH,))
@@ -131,3 +131,43 @@ def test_it_is_over_when_the_parcel_is_sealed_and_scans_nothing_more() -> None:
     watch(autoplay, Idle(CLERK, last=LastParcel(WAYBILL, 1, ())), 0, PAUSE_US, 3 * STUCK_US)
     assert autoplay.over
     assert posted == []
+
+
+def at_chips(**changes: object) -> ChipTray:
+    tray = next(state for state in STATES[ChipTray] if isinstance(state, ChipTray) and state.armed and not state.insist)
+    return replace(tray, **changes)  # type: ignore[arg-type]  # names are the caller's
+
+
+def watch_chips(autoplay: Autoplay, state: State, level: Level, *times_us: int, chips: int = 2) -> None:
+    for at_us in times_us:
+        around = Surroundings(mono_us=at_us, nfc=DeviceFacts(level), chips=chips)
+        autoplay.show(state, around)
+
+
+def test_it_turns_to_the_chips_when_all_cards_are_there_holds_once_and_taps() -> None:
+    autoplay, posted = pilot()
+    watch_chips(autoplay, Waiting(visit(cards=(kept(DRAFT),))), Level.OK, 0, PAUSE_US)
+    watch_chips(autoplay, at_chips(armed=False), Level.OK, 10, 10 + PAUSE_US)
+    watch_chips(autoplay, at_chips(), Level.OK, 20, 20 + PAUSE_US)
+    assert posted == [KeyPressed(Key.F4), KeyHeld(Key.SPACE), KeyPressed(Key.DIGIT, 1)]
+    watch_chips(autoplay, at_chips(), Level.OK, 20 + PAUSE_US + STUCK_US)  # it is given time to be noticed
+    assert len(posted) == 3
+
+
+def test_a_chip_that_will_not_go_off_is_left_after_a_few_taps() -> None:
+    autoplay, posted = pilot()
+    now_us = 0
+    for _ in range(40):
+        now_us += TAP_US
+        watch_chips(autoplay, at_chips(), Level.OK, now_us)
+    assert KeyPressed(Key.ESC) in posted
+    assert autoplay.left_chips
+    assert sum(event == KeyPressed(Key.DIGIT, 1) for event in posted) == TAPS
+
+
+def test_a_reader_that_is_away_for_a_moment_is_waited_for() -> None:
+    autoplay, posted = pilot()
+    watch_chips(autoplay, at_chips(), Level.DOWN, 0, PAUSE_US, STUCK_US)
+    assert posted == []
+    watch_chips(autoplay, at_chips(), Level.DOWN, 2 * TAP_US)
+    assert posted == [KeyPressed(Key.ESC)]

@@ -20,17 +20,17 @@ from hardware.ports import NfcReader
 DECK = """
 [[chip]]
 at_s = 0.0
-until_s = 0.6
+until_s = 0.8
 uid = "04A1B2C3D4E580"
 family = "NTAG213"
 [[chip]]
-at_s = 0.9
-until_s = 2.2
+at_s = 2.0
+until_s = 4.8
 uid = "3A90C4E1"
 family = "MIFARE Classic 1K"
 [[chip]]
-at_s = 1.5
-until_s = 2.2
+at_s = 3.4
+until_s = 4.8
 uid = "04A1B2C3D4E581"
 family = "NTAG213"
 """
