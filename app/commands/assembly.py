@@ -101,7 +101,9 @@ def _make(
     shield = Shield(plan.catalogue, filming.zones)
     looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust, shield)
     listeners = sync.SyncListeners(_sync_shown(station, clock), _cards_changed(station), _crashed(station))
-    worker = sync.SyncWorker(sync.SyncPlan(plan.url, recordings=folder.recordings), writer, clock.stamp, listeners)
+    spare = (plan.settings.server.spare_url,) if plan.settings.server.spare_url else ()
+    sync_plan = sync.SyncPlan(plan.url, recordings=folder.recordings, spare=spare)
+    worker = sync.SyncWorker(sync_plan, writer, clock.stamp, listeners)
     camera = plan.settings.camera
     cameras = Cameras(camera.overhead, "" if camera.spare == _NOT_FITTED else camera.spare)
     hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal)

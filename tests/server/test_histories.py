@@ -141,3 +141,21 @@ def test_the_offline_verifier_finds_every_planted_change(place: Place, tmp_path:
     key = lines[1]["public_key"]
     other = subprocess.run([sys.executable, LOG_VERIFIER, log, "--server-key", key], capture_output=True, check=False)
     assert other.returncode == 1
+
+
+def test_a_second_address_is_used_when_the_first_is_away(place: Place) -> None:
+    """Two servers of one centre; the first dies under way, nobody has to do anything."""
+    second, url = start_server_process(place.centre, timeout_s=60)
+    first = f"http://127.0.0.1:{place.port}"
+    both = ("--server", first, "--server", url, "--until-idle")
+    try:
+        place.take_in(place.station, 2)
+        assert run("station", "sync", "--data", str(place.station), *both)[0] == 0
+        place.child.kill()
+        stop_server_process(place.child)
+        place.take_in(place.station, 2)
+        code, told = run("station", "sync", "--data", str(place.station), *both)
+    finally:
+        stop_server_process(second)
+    assert (code, told["cards"]) == (0, {"accepted": 7})
+    assert run("audit", "verify", str(place.centre), "--quick")[1]["ok"]
