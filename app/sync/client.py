@@ -241,7 +241,7 @@ class CentreClient:
     ) -> M:
         """One request; a refused clock is put right by the centre's signed time, and asked once more.
 
-        Where an address gives no answer the next one is asked at once: each request may arrive twice, none counts twice.
+        Where an address gives no answer the next is asked at once: a request may arrive twice, it counts once.
         """
 
         async def ask() -> httpx.Response:
