@@ -39,10 +39,21 @@ class EventKind(StrEnum):
     CARD_DECISION_APPLIED = "card.decision-applied"
     CHIP_DEACTIVATED = "chip.deactivated"
     CHIP_NOT_DEACTIVATED = "chip.not-deactivated"
+    CHIP_DESTROYED = "chip.destroyed"
+    CHIP_READER_ARMED = "chip.reader-armed"
     DUPLICATE_REFUSED = "card.duplicate-refused"
     SECRET_SHOWN = "secret.shown"
+    STILL_EXPORTED = "still.exported"
+    DOSSIER_EXPORTED = "dossier.exported"
+    FOOTAGE_HELD = "footage.held"
+    FOOTAGE_RELEASED = "footage.released"
+    FOOTAGE_REMOVED = "footage.removed"
     LOG_FORKED = "centre.log-forked"
     UNEXPECTED = "session.unexpected"
+    CATALOGUE_INSTALLED = "catalogue.installed"
+    CATALOGUE_ROLLED_BACK = "catalogue.rolled-back"
+    GTIN_BOUND = "catalogue.gtin-bound"
+    TEMPLATE_REPORTED = "catalogue.template-reported"
 
 
 @dataclass(frozen=True, slots=True)

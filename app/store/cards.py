@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, insert, sel
 
 from app.core.audit import EventKind, SignedEvent, Stamp
 from app.core.cards import CardState, Tag
+from app.core.chips import ChipStand
 from app.core.errors import BadInput
 from app.core.parcels import CardDraft, Reason, TrayCard
 from app.store.ledger import Identity, Ledger
@@ -30,6 +31,7 @@ _TRAY: Select[Any] = select(
     card.c.tag,
     card.c.kept_seq,
     card.c.withdrawn,
+    card.c.chip,
 )
 
 _CENTRE_REASON = {
@@ -209,6 +211,7 @@ def _body(draft: CardDraft, blobs: Iterable[SealedField]) -> dict[str, Any]:
         "verdict": draft.verdict.value,
         "reasons": [reason.value for reason in draft.reasons],
         "tag": _tag_fields(draft.tag) if draft.tag else None,
+        "catalogue": draft.catalogue,
         "sealed": {blob.field: {"sha256": blob.ref, "key": blob.key_id} for blob in blobs},
     }
 
@@ -243,4 +246,5 @@ def _tray(row: Row[Any]) -> TrayCard:
         reasons=tuple(Reason(reason) for reason in json.loads(row.reasons)),
         t_video_us=row.t_video_us,
         tag=Tag(**json.loads(row.tag)) if row.tag else None,
+        chip=ChipStand(row.chip) if row.chip else None,
     )

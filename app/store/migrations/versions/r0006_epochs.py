@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0006"
+down_revision = "0005"
 
 STATEMENTS = (
     "CREATE TABLE durable_by_epoch (recording_id TEXT NOT NULL, epoch TEXT NOT NULL, text TEXT NOT NULL, "
