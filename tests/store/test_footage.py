@@ -109,7 +109,7 @@ def test_only_what_the_centre_has_and_nobody_holds_may_be_removed(full: Store) -
     with pytest.raises(BadInput, match=r"footage.must_stay"):
         full.note_removed("r-1", 10, at(11))
     with full._engine.begin() as connection:
-        connection.execute(insert(durable), {"recording_id": "r-1", "text": "{}", "sig": b""})
+        connection.execute(insert(durable), {"recording_id": "r-1", "epoch": "e", "text": "{}", "sig": b""})
     full.hold_footage("r-1", "complaint", at(11), "2001")
     with pytest.raises(BadInput, match=r"footage.must_stay"):
         full.note_removed("r-1", 10, at(11))
