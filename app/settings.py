@@ -112,6 +112,9 @@ class ServerSettings(Group):
     url: Annotated[
         Url, Words("中心地址", "Centre's address", "留空就只存本机", "Left empty everything stays on this machine")
     ] = ""
+    spare_url: Annotated[
+        Url, Words("备用地址", "Second address", "第一个连不上时自动换用", "Used by itself when the first is away")
+    ] = ""
 
 
 class RecordingSettings(Group):

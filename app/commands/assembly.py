@@ -111,7 +111,9 @@ def _make(
     looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust, shield)
     chips = _chip_work(plan, station, writer, filming, lambda: worker.nudge())
     listeners = sync.SyncListeners(_sync_shown(station, clock), _cards_changed(station, chips), _crashed(station))
-    worker = sync.SyncWorker(sync.SyncPlan(plan.url, recordings=folder.recordings), writer, clock.stamp, listeners)
+    spare = (plan.settings.server.spare_url,) if plan.settings.server.spare_url else ()
+    sync_plan = sync.SyncPlan(plan.url, recordings=folder.recordings, spare=spare)
+    worker = sync.SyncWorker(sync_plan, writer, clock.stamp, listeners)
     camera = plan.settings.camera
     cameras = Cameras(camera.overhead, "" if camera.spare == _NOT_FITTED else camera.spare)
     hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal, chips)

@@ -42,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     capture.add_argument("--video-mb", type=int, default=0, metavar="M", help="with footage of M megabytes")
     sync = actions.add_parser("sync", help="bring what waits to the centre")
     sync.add_argument("--until-idle", action="store_true", help="end when nothing waits any more")
-    sync.add_argument("--server", default="", metavar="URL", help="another address of the same centre")
+    sync.add_argument(
+        "--server", action="append", default=[], metavar="URL", help="other addresses of the same centre, in turn"
+    )
     for action in (enrol, capture, sync):
         action.add_argument("--data", type=Path, required=True, metavar="DIR", help="the station's folder")
         add_passphrase(action)
@@ -111,13 +113,18 @@ def _capture(args: argparse.Namespace, folder: StationFolder) -> int:
 
 
 def _sync(args: argparse.Namespace, folder: StationFolder) -> int:
-    url = args.server or load_settings(folder.settings).server.url
+    known = load_settings(folder.settings).server
+    urls = args.server or [url for url in (known.url, known.spare_url) if url]
+    if not urls:
+        raise BadInput("sync.no_address", folder.root.name)
     store = open_station(folder, args.passphrase_fd)
     heard: SimpleQueue[SyncReport | Exception] = SimpleQueue()
     writer = StoreWriter(store, heard.put)
     writer.start()
     listeners = SyncListeners(heard.put, lambda _cards: None, heard.put)
-    worker = SyncWorker(SyncPlan(url, recordings=folder.recordings), writer, stamp, listeners)
+    worker = SyncWorker(
+        SyncPlan(urls[0], recordings=folder.recordings, spare=tuple(urls[1:])), writer, stamp, listeners
+    )
     worker.start()
     try:
         return _follow(heard, args.until_idle)

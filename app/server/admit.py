@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, bindparam, delete, select
 
 from app.keys import verifier
 from app.server.db import insert_missing
@@ -15,6 +15,9 @@ from app.server.setup import OpenCentre
 from app.server.tables import nonce, station
 from app.signing import LIFETIME_S, SKEW_S, ReadSignature, in_time
 from app.store.db import reading
+
+KNOWN_STATION = select(station).where(station.c.id == bindparam("name"))
+_EXPIRED = delete(nonce).where(nonce.c.expires_ms < bindparam("now_ms"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ def identify(centre: OpenCentre, caller: Caller, now_ms: int) -> Row[Any]:
     """The station that signed the request. Raises Refusal: station.unknown, station.pending, station.loopback_only,
     auth.signature, auth.clock."""
     with reading(centre.engine) as connection:
-        row = connection.execute(select(station).where(station.c.id == caller.station)).first()
+        row = connection.execute(KNOWN_STATION, {"name": caller.station}).first()
     if row is None:
         raise Refusal("station.unknown", 404)
     if not caller.signature.holds(verifier(row.public_key)):
@@ -50,7 +53,7 @@ def identify(centre: OpenCentre, caller: Caller, now_ms: int) -> Row[Any]:
 def spend_nonce(connection: Connection, caller: Caller, now_ms: int) -> None:
     """Take the request's nonce, inside the transaction of its work. Raises Refusal("auth.replay")."""
     marks = caller.signature.marks
-    connection.execute(delete(nonce).where(nonce.c.expires_ms < now_ms))
+    connection.execute(_EXPIRED, {"now_ms": now_ms})
     expires_ms = (marks.expires_s + SKEW_S + LIFETIME_S) * 1000
     row = {"station": caller.station, "nonce": marks.nonce, "expires_ms": expires_ms}
     if insert_missing(connection, nonce, [row]) == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,14 @@ def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[
     """Insert rows whose key is not there yet; the number of rows that were new."""
     if not rows:
         return 0
-    kind = postgresql.insert if is_postgres(connection) else sqlite.insert
-    done = connection.execute(kind(table).on_conflict_do_nothing(), list(rows))
+    done = connection.execute(_insert_missing(table, is_postgres(connection)), list(rows))
     return int(done.rowcount)
+
+
+@cache
+def _insert_missing(table: Table, postgres: bool) -> Any:
+    """Made once a table: building a statement costs more than running it."""
+    return (postgresql.insert if postgres else sqlite.insert)(table).on_conflict_do_nothing()
 
 
 def insert_or_update(
@@ -68,7 +74,12 @@ def insert_or_update(
 
 def locked(connection: Connection, statement: Select[Any]) -> Select[Any]:
     """The statement so that its rows wait for other writers. SQLite has one writer at a time anyway."""
-    return statement.with_for_update() if is_postgres(connection) else statement
+    return _locking(statement) if is_postgres(connection) else statement
+
+
+@lru_cache(maxsize=64)
+def _locking(statement: Select[Any]) -> Select[Any]:
+    return statement.with_for_update()
 
 
 def settled(connection: Connection) -> ColumnElement[bool]:

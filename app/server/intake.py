@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
 
 from app.core.audit import EventKind, SignedEvent, digest
 from app.core.cards import CardState
 from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Verify, verifier
-from app.server.admit import Caller, identify, spend_nonce
+from app.server.admit import KNOWN_STATION, Caller, identify, spend_nonce
 from app.server.db import insert_missing, insert_or_update, locked
 from app.server.decide import Deciding, decide, waiting_for
 from app.server.refusal import Refusal
@@ -108,13 +108,13 @@ class _Taking:
         self._connection = connection
         self._station = station_id
         self._deciding = deciding
-        row = connection.execute(locked(connection, select(station).where(station.c.id == station_id))).one()
+        row = connection.execute(locked(connection, KNOWN_STATION), {"name": station_id}).one()
         self._high, self._head, self._state = row.high, row.head_hash, row.state
         self._hashes: dict[int, str] = {}  # of the events that the batch may repeat
         self._rows: list[dict[str, Any]] = []
         self._cards: dict[str, dict[str, Any]] = {}
         self._touched: set[str] = set()
-        self._log = _read_log(connection, to_write=False)
+        self._log: CompactTree | None = None  # read when it is needed, and then only once
 
     def blobs(self, blobs: Iterable[bytes]) -> None:
         by_ref = {hashlib.sha256(blob).hexdigest(): blob for blob in blobs}
@@ -233,22 +233,23 @@ class _Taking:
         return decide(self._connection, self._deciding, self._station, self._touched, rehearsal)
 
     def _write_events(self) -> None:
-        self._log = _read_log(self._connection, to_write=True)
+        log = _read_log(self._connection, to_write=True)
         self._connection.execute(_EVENT, self._rows)
-        places = enumerate(self._rows, self._log.size)
+        places = enumerate(self._rows, log.size)
         self._connection.execute(_LEAF, [{"n": n, "station": self._station, "seq": row["seq"]} for n, row in places])
-        self._log = self._log.grown(leaf_hash(row["data"]) for row in self._rows)
-        self._connection.execute(update(meta).values(log_size=self._log.size, log_peaks=self._log.to_bytes()))
-        values = {"high": self._high, "head_hash": self._head, "seen_ms": self._deciding.now_ms}
-        self._connection.execute(update(station).where(station.c.id == self._station).values(**values))
+        log = self._log = log.grown(leaf_hash(row["data"]) for row in self._rows)
+        self._connection.execute(_GROWN, {"size": log.size, "peaks": log.to_bytes()})
+        told = {"new_high": self._high, "new_head": self._head, "now_ms": self._deciding.now_ms}
+        self._connection.execute(_MOVED, {"name": self._station, **told})
 
     def receipt(self, epoch: str) -> Receipt:
+        log = self._log or _read_log(self._connection, to_write=False)
         return Receipt(
             station=self._station,
             high=self._high,
             head_hash=self._head if self._high else "",
-            log_size=self._log.size,
-            root=self._log.root().hex(),
+            log_size=log.size,
+            root=log.root().hex(),
             server_time_ms=self._deciding.now_ms,
             epoch=epoch,
         )
@@ -258,11 +259,18 @@ def _exact(sent: SignedEvent) -> dict[str, Any]:
     return {"seq": sent.seq, "data": sent.data, "hash": sent.hash, "sig": sent.sig}
 
 
+# Made once: building a statement costs more than running it.
 _EVENT, _LEAF = insert(event), insert(log_leaf)
+_LOG = select(meta.c.log_size, meta.c.log_peaks)
+_GROWN = update(meta).values(log_size=bindparam("size"), log_peaks=bindparam("peaks"))
+_MOVED = (
+    update(station)
+    .where(station.c.id == bindparam("name"))
+    .values(high=bindparam("new_high"), head_hash=bindparam("new_head"), seen_ms=bindparam("now_ms"))
+)
 
 
 def _read_log(connection: Connection, to_write: bool) -> CompactTree:
     """The log's tree. To write: it is locked until the commit, so that entries get their places one after the other."""
-    wanted = select(meta.c.log_size, meta.c.log_peaks)
-    row = connection.execute(locked(connection, wanted) if to_write else wanted).one()
+    row = connection.execute(locked(connection, _LOG) if to_write else _LOG).one()
     return CompactTree.from_bytes(row.log_size, bytes(row.log_peaks))

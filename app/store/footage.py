@@ -17,6 +17,7 @@ from app.core.errors import BadInput
 from app.core.footage import FilmedCard, Hold, Line, Lines, Pile
 from app.core.parcels import Reason
 from app.store.ledger import Ledger
+from app.store.recordings import is_durable, of_now
 from app.store.tables import card, durable, hold, outbox, parcel, recording, removed
 
 MOST_LINES = 200
@@ -152,7 +153,7 @@ def known(connection: Connection) -> tuple[KnownRecording, ...]:
         )
         .outerjoin(outbox, outbox.c.seq == recording.c.closed_seq)
         .outerjoin(parcel, parcel.c.id == recording.c.parcel_id)
-        .outerjoin(durable, durable.c.recording_id == recording.c.id)
+        .outerjoin(durable, and_(durable.c.recording_id == recording.c.id, of_now(connection)))
         .outerjoin(hold, hold.c.recording_id == recording.c.id)
         .outerjoin(removed, removed.c.recording_id == recording.c.id)
         .order_by(recording.c.closed_seq)
@@ -230,8 +231,7 @@ def note_removed(ledger: Ledger, recording_id: str, size: int, stamp: Stamp) -> 
 
     def work(connection: Connection) -> int:
         held = hold_on(connection, recording_id) is not None
-        there = connection.execute(select(durable.c.recording_id).where(durable.c.recording_id == recording_id)).first()
-        if held or there is None:
+        if held or not is_durable(connection, recording_id):
             raise BadInput("footage.must_stay", recording_id)
         before = select(removed.c.seq).where(removed.c.recording_id == recording_id)
         seq = connection.execute(before).scalar()

@@ -14,7 +14,7 @@ from app.keys import verifier
 from app.store.ledger import Ledger
 from app.store.results import Recording
 from app.store.seal import Context, seal
-from app.store.tables import durable, receipt, recording
+from app.store.tables import durable, receipt, recording, removed
 from app.wire import Durable, Signed, open_statement
 
 
@@ -73,8 +73,9 @@ def waiting_footage(connection: Connection) -> tuple[Recording, ...]:
 
     What it said before it was put back to an earlier state does not count: it may have lost them.
     """
-    here = select(durable.c.recording_id).where(_of_now(connection))
-    closed = and_(recording.c.state == "recorded", recording.c.id.not_in(here))
+    here = select(durable.c.recording_id).where(of_now(connection))
+    gone = select(removed.c.recording_id)  # its pictures can be sent no more
+    closed = and_(recording.c.state == "recorded", recording.c.id.not_in(here), recording.c.id.not_in(gone))
     rows = connection.execute(select(recording).where(closed).order_by(recording.c.closed_seq))
     return tuple(Recording(row.id, row.parcel_id, row.state, row.final_hash, row.key) for row in rows)
 
@@ -101,12 +102,13 @@ def save_durable(ledger: Ledger, signed: Signed, pieces_hash: str) -> None:
     ledger.write(work)
 
 
-def _of_now(connection: Connection) -> ColumnElement[bool]:
+def of_now(connection: Connection) -> ColumnElement[bool]:
+    """Whether the centre of now said so: one that was put back to an earlier state may have lost what it held."""
     epoch = connection.execute(select(receipt.c.epoch).order_by(receipt.c.id.desc()).limit(1)).scalar()
     return true() if epoch is None else durable.c.epoch == epoch
 
 
 def is_durable(connection: Connection, recording_id: str) -> bool:
     """Whether the centre said that it holds this recording, every chunk verified."""
-    wanted = select(durable.c.recording_id).where(and_(durable.c.recording_id == recording_id, _of_now(connection)))
+    wanted = select(durable.c.recording_id).where(and_(durable.c.recording_id == recording_id, of_now(connection)))
     return connection.execute(wanted).first() is not None

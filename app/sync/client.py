@@ -7,7 +7,7 @@ import secrets
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from types import TracebackType
@@ -121,7 +121,8 @@ class CentreClient:
     """Speaks with the centre at `url`. An async context manager; `transport` replaces the network in tests.
 
     `speaker` signs the requests; without one only enrolment and what everybody may ask works. `clock_ms`: this
-    machine's wall clock; how far it is from the centre's is learnt from signed answers. Every call raises
+    machine's wall clock; how far it is from the centre's is learnt from signed answers. `spare`: further addresses of
+    the same centre, asked when one gives no answer. Every call raises
     Unavailable when there is no answer (sync.offline) or not the pinned centre's (sync.tls), CentreRefused when it is
     not a good one, EvidenceTrouble("sync.untrusted_answer") when a good one is not by the centre.
     """
@@ -132,11 +133,14 @@ class CentreClient:
         transport: httpx.AsyncBaseTransport | None = None,
         speaker: Speaker | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        spare: Sequence[str] = (),
     ) -> None:
+        self._urls = deque([url, *spare])
         if transport is None:
-            require_private(url)
+            for one in self._urls:
+                require_private(one)
         trusted: ssl.SSLContext | bool = False  # there is nothing to trust in plain HTTP
-        if urlsplit(url).scheme == "https":
+        if any(urlsplit(one).scheme == "https" for one in self._urls):
             trusted = trusted_by(speaker.centre) if speaker else _whoever_answers()
         # trust_env off: a proxy or netrc of the environment has no business between station and centre.
         self._http = httpx.AsyncClient(
@@ -235,7 +239,10 @@ class CentreClient:
         content_type: str = "",
         params: Mapping[str, str | Sequence[str]] | None = None,
     ) -> M:
-        """One request; a refused clock is put right by the centre's signed time, and asked once more."""
+        """One request; a refused clock is put right by the centre's signed time, and asked once more.
+
+        Where an address gives no answer the next is asked at once: a request may arrive twice, it counts once.
+        """
 
         async def ask() -> httpx.Response:
             return await self._asked(
@@ -243,7 +250,7 @@ class CentreClient:
             )
 
         try:
-            answer = await ask()
+            answer = await self._at_some_address(ask)
         except CentreRefused as refused:
             if refused.reason != "auth.clock":
                 raise
@@ -252,6 +259,20 @@ class CentreClient:
             return kind.model_validate_json(answer.content)
         except ValidationError as wrong:
             raise CentreRefused("answer not understood", answer.status_code) from wrong
+
+    async def _at_some_address(self, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+        """The answer of the first address that gives one; the next request begins there."""
+        for _ in range(len(self._urls) - 1):
+            try:
+                return await ask()
+            except CentreRefused as refused:
+                if refused.reason or refused.wait_ms or refused.status < 500:
+                    raise  # the centre's own word, or a wish to be waited for
+            except Unavailable:
+                pass
+            self._urls.rotate(-1)
+            self._http.base_url = httpx.URL(self._urls[0])
+        return await ask()
 
     async def _asked(self, request: httpx.Request, content_type: str) -> httpx.Response:
         """Sign, send, check: a good answer, or the reason why there is none."""

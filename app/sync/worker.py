@@ -53,12 +53,14 @@ class SyncReport:
 class SyncPlan:
     """Where to and how often: `poll_s` between two looks at the feed while nothing waits.
 
-    `recordings`: the folder whose closed recordings are brought to the centre; None: none are.
+    `recordings`: the folder whose closed recordings are brought to the centre; None: none are. `spare`: further
+    addresses of the same centre.
     """
 
     url: str
     poll_s: float = 2.0
     recordings: Path | None = None
+    spare: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +140,13 @@ class SyncWorker:
     async def _live(self) -> None:
         try:
             if await self._ask(lambda store: store.rehearsal):
-                require_loopback(self._plan.url)
+                for url in (self._plan.url, *self._plan.spare):
+                    require_loopback(url)
         except Trouble as trouble:
             self._tell(SyncReport(SyncState.STOPPED, self._queue, trouble.code))
             return
         speaker = Speaker(*await self._ask(lambda store: store.speaker()))
-        async with CentreClient(self._plan.url, self._transport, speaker, self._now_ms) as client:
+        async with CentreClient(self._plan.url, self._transport, speaker, self._now_ms, self._plan.spare) as client:
             self._offset = client.offset
             exchange = Exchange(client, self._writer, self._clock, self._listeners.on_cards, self._queue_changed)
             exchange.recordings, exchange.chance = self._plan.recordings, self._chance

@@ -18,6 +18,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
+from app.server.embedded import stop_server_process
+from tests.server.place import Place
+
 _number = itertools.count(1)
 
 
@@ -113,3 +116,10 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     name = f"footage{next(_number)}"
     s3_client(s3_server).create_bucket(Bucket=name)
     return f"s3://{name}?endpoint={s3_server}"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    made = Place(tmp_path)
+    yield made
+    stop_server_process(made.child)

@@ -7,58 +7,15 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from app.core.merkle import CompactTree, leaf_hash
 from app.server.embedded import start_server_process, stop_server_process
-from app.server.setup import CentreFolder, init
+from app.server.setup import CentreFolder
 from app.store.db import open_database
 from app.store.verify import LOG_VERIFIER
-
-PROGRAM = (sys.executable, "-m", "app")
-
-
-def run(*words: str) -> tuple[int, Any]:
-    done = subprocess.run([*PROGRAM, *words], stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    lines = done.stdout.decode().strip()
-    whole = words[0] in ("centre", "audit")
-    return done.returncode, json.loads(lines if whole else lines.splitlines()[-1])
-
-
-class Place:
-    """A centre that serves on one port, with a station that has sent three cards."""
-
-    def __init__(self, folder: Path) -> None:
-        self.centre, self.station, self.port = folder / "centre", folder / "station", 0
-        init(self.centre)
-        self.start()
-        code = run("centre", "code", "st-1", "--no-confirm", "--data", str(self.centre))[1]["code"]
-        join = ("--server", f"http://127.0.0.1:{self.port}", "--code", code)
-        assert run("station", "enrol", "--rehearsal", "--data", str(self.station), *join)[0] == 0
-        self.take_in(self.station, 3)
-        assert self.sync(self.station)[0] == 0
-
-    def start(self) -> None:
-        self.child, url = start_server_process(self.centre, self.port, timeout_s=60)
-        self.port = int(url.rsplit(":", 1)[1])
-
-    def take_in(self, station: Path, cards: int) -> None:
-        argv = [*PROGRAM, "station", "capture", "--data", str(station), "--cards", str(cards)]
-        subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=True)
-
-    def sync(self, station: Path) -> tuple[int, Any]:
-        return run("station", "sync", "--data", str(station), "--until-idle")
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    made = Place(tmp_path)
-    yield made
-    stop_server_process(made.child)
+from tests.server.place import Place, run
 
 
 def test_a_copied_station_is_found_and_both_wait_for_a_person(place: Place, tmp_path: Path) -> None:
@@ -141,3 +98,21 @@ def test_the_offline_verifier_finds_every_planted_change(place: Place, tmp_path:
     key = lines[1]["public_key"]
     other = subprocess.run([sys.executable, LOG_VERIFIER, log, "--server-key", key], capture_output=True, check=False)
     assert other.returncode == 1
+
+
+def test_a_second_address_is_used_when_the_first_is_away(place: Place) -> None:
+    """Two servers of one centre; the first dies under way, nobody has to do anything."""
+    second, url = start_server_process(place.centre, timeout_s=60)
+    first = f"http://127.0.0.1:{place.port}"
+    both = ("--server", first, "--server", url, "--until-idle")
+    try:
+        place.take_in(place.station, 2)
+        assert run("station", "sync", "--data", str(place.station), *both)[0] == 0
+        place.child.kill()
+        stop_server_process(place.child)
+        place.take_in(place.station, 2)
+        code, told = run("station", "sync", "--data", str(place.station), *both)
+    finally:
+        stop_server_process(second)
+    assert (code, told["cards"]) == (0, {"accepted": 7})
+    assert run("audit", "verify", str(place.centre), "--quick")[1]["ok"]

@@ -15,9 +15,11 @@ from app.core.cards import CardState
 from app.core.errors import BadInput
 from app.core.footage import Pile
 from app.core.parcels import Reason
+from app.keys import Signer
 from app.store import footage
 from app.store.store import Store
 from app.store.tables import durable
+from app.wire import Durable, Receipt, Signed, sign_statement
 
 Make = Callable[..., Any]
 NOW_US = int(datetime(2026, 11, 21, 10, 42, 18).timestamp() * 1e6)
@@ -107,7 +109,7 @@ def test_only_what_the_centre_has_and_nobody_holds_may_be_removed(full: Store) -
     with pytest.raises(BadInput, match=r"footage.must_stay"):
         full.note_removed("r-1", 10, at(11))
     with full._engine.begin() as connection:
-        connection.execute(insert(durable), {"recording_id": "r-1", "text": "{}", "sig": b""})
+        connection.execute(insert(durable), {"recording_id": "r-1", "epoch": "e", "text": "{}", "sig": b""})
     full.hold_footage("r-1", "complaint", at(11), "2001")
     with pytest.raises(BadInput, match=r"footage.must_stay"):
         full.note_removed("r-1", 10, at(11))
@@ -122,3 +124,28 @@ def test_recordings_are_found_by_waybill_and_by_card(full: Store) -> None:
     assert full.recordings_of_waybill("SF1420 7731 01918") == ("r-1",)
     assert full.recordings_of_waybill("SF0") == ()
     assert (full.recording_of_card("c-2"), full.recording_of_card("c-9")) == ("r-1", None)
+
+
+def receipt(store: Store, signer: Signer, epoch: str, high: int) -> Signed:
+    head = store.outbox_after(high - 1)[0].hash if high else ""
+    told = {"station": store.station, "high": high, "head_hash": head, "log_size": high, "root": "00" * 32}
+    return sign_statement(Receipt(**told, server_time_ms=1, epoch=epoch), signer.sign)
+
+
+def test_a_centre_that_was_put_back_has_to_say_again_what_it_holds(full: Store, keys: Any) -> None:
+    """Else the station would remove the only copy."""
+    full.close_recording("r-1", "ab" * 32, "cd" * 32, 30, at(10, 42), "1001")
+    for epoch, high in (("one", 5), ("two", 0)):
+        full.save_receipt(receipt(full, keys.server, epoch, high))
+        assert (full.is_durable("r-1"), full.known_recordings()[-1].durable) == (False, False)
+        assert [one.recording_id for one in full.waiting_footage()] == ["r-1"]
+        with pytest.raises(BadInput, match=r"footage.must_stay"):
+            full.note_removed("r-1", 9, at(11))
+        told = {"station": full.station, "recording": "r-1", "final_hash": "ab" * 32, "pieces_hash": "ef" * 32}
+        held = sign_statement(Durable(**told, bytes=9, server_time_ms=1, epoch=epoch), keys.server.sign)
+        full.save_durable(held, "ef" * 32)
+        assert (full.is_durable("r-1"), full.waiting_footage()) == (True, ())
+        assert len([one for one in full.known_recordings() if one.durable]) == 1
+    full.note_removed("r-1", 9, at(11))
+    full.save_receipt(receipt(full, keys.server, "three", 1))
+    assert full.waiting_footage() == ()  # there is nothing left to send
