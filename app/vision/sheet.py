@@ -55,7 +55,7 @@ def cut_sheet(picture: Colour, dpi: float) -> SheetCards:
     mm = dpi * scale / MM_PER_INCH
     found: list[Located] = []
     unclear = 0
-    things = _things(cast(Colour, small), mm)
+    things = _things(np.asarray(small, np.uint8), mm)
     for contour in things.outlines:
         box = cv2.minAreaRect(contour)
         if box[1][0] * box[1][1] < _LEAST_MM2 * mm * mm:
@@ -93,7 +93,7 @@ def alone(picture: Colour, card: Located, dpi: float) -> tuple[Colour, Located, 
     inside = np.zeros(cut.shape[:2], np.uint8)
     cv2.fillConvexPoly(inside, np.round(grown).astype(np.int32), 255)
     cut[inside == 0] = np.median(picture[:margin].reshape(-1, 3), axis=0).astype(np.uint8)
-    return cast(Colour, cut), Located(card.found, np.ascontiguousarray(corners, np.float32), card.support), offset
+    return cut, Located(card.found, np.ascontiguousarray(corners, np.float32), card.support), offset
 
 
 def _is_card(corners: Corners, mm: float) -> bool:
