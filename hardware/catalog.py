@@ -28,6 +28,7 @@ from hardware.camera.http_mjpeg import HttpCamera
 from hardware.camera.packets import list_uvc, open_rtsp, open_uvc
 from hardware.errors import DeviceError, DeviceReason
 from hardware.nfc.acr122u import open_acr122u
+from hardware.nfc.lasting import LastingReader
 from hardware.nfc.link import DEFAULT_BAUD
 from hardware.nfc.pn532 import open_pn532
 from hardware.ports import Camera, DeviceInfo, DocumentScanner, NfcReader, Scanner
@@ -35,7 +36,7 @@ from hardware.scanner.folder import FolderScanner
 from hardware.scanner.sane import SaneScanner
 from hardware.scanner.serial import open_serial_scanner
 from hardware.sim.camera import SimCamera
-from hardware.sim.deck import read_chip_visits
+from hardware.sim.deck import DeckFile, read_chip_visits
 from hardware.sim.nfc import open_simulated_reader
 from hardware.sim.scanner import open_simulated_scanner
 
@@ -63,6 +64,11 @@ class SerialPort:
 def open_nfc(address: str) -> NfcReader:
     """The NFC reader at an address, awake. Raises DeviceError."""
     return _open(address, {"serial": _open_pn532, "sim": _open_simulated_nfc, "pcsc": _open_acr122u})
+
+
+def open_lasting_nfc(address: str) -> NfcReader:
+    """As `open_nfc`; when it is pulled out, each further question looks for it again. Raises DeviceError."""
+    return LastingReader(lambda: open_nfc(address))
 
 
 def open_scanner(address: str) -> Scanner:
@@ -125,8 +131,12 @@ def _open_acr122u(address: str) -> NfcReader:
 def _open_simulated_nfc(address: str) -> NfcReader:
     parsed = parse_address(address, _NFC_OPTIONS)
     epoch_us = parsed.number("epoch_us")
-    visits = [] if parsed.path == "nfc" else read_chip_visits(Path(parsed.path), address)
-    return open_simulated_reader(visits, address, None if epoch_us is None else epoch_us / 1e6)
+    epoch_s = None if epoch_us is None else epoch_us / 1e6
+    if parsed.path == "nfc":
+        return open_simulated_reader((), address, epoch_s)
+    deck = DeckFile(Path(parsed.path), address)
+    visits = read_chip_visits(Path(parsed.path), address)
+    return open_simulated_reader(visits, address, epoch_s, reread=deck.reread)
 
 
 def _open_serial_scanner(address: str) -> Scanner:

@@ -118,6 +118,10 @@ class NfcReader(Protocol):
         """One command of the reader's chip; the answer's data after its code. Raises DeviceError."""
         ...
 
+    def cancel(self) -> None:
+        """End the command now running, or else the next one, with a DeviceError. May come from another thread."""
+        ...
+
     def close(self) -> None: ...
 
 

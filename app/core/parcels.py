@@ -7,6 +7,7 @@ from datetime import date
 from enum import StrEnum
 
 from app.core.cards import CardState, PanelState, Secret, Tag
+from app.core.chips import ChipStand
 
 
 class Role(StrEnum):
@@ -127,6 +128,7 @@ class TrayCard:
     reasons: tuple[Reason, ...]
     t_video_us: int
     tag: Tag | None = None
+    chip: ChipStand | None = None  # what came of its chip, None while nothing did
 
 
 @dataclass(frozen=True, slots=True)

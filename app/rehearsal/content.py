@@ -13,7 +13,7 @@ from app.core.products import CheckDigit, FieldPattern
 from app.rehearsal.dice import pick
 
 PIN_STATES = ("covered", "partial", "clean", "residue", "over")
-OPEN_STATES = ("clean", "residue", "over")
+OPEN_STATES = ("clean", "residue", "over", "cleared")
 
 ALPHABETS = {
     "digits": "0123456789",
@@ -55,6 +55,8 @@ def draw_value(rng: np.random.Generator, pattern: FieldPattern) -> str:
         return body[:-1] + str(ean.calc_check_digit(body[:-1].zfill(13)))
     if pattern.check is CheckDigit.ISO7064_MOD97_10:
         return body[:-2] + str(mod_97_10.calc_check_digits(body[:-2]))
+    if pattern.check is CheckDigit.NONE:
+        return body
     return next((body[:-1] + glyph for glyph in pattern.alphabet if pattern.check_holds(body[:-1] + glyph)), body)
 
 

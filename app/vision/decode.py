@@ -7,18 +7,22 @@ count as blank. A glyph outside the alphabet lends its probability to the glyph 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 
-from app.core.products import CheckDigit, FieldPattern
+from app.core.products import LATIN, CheckDigit, FieldPattern
 from app.vision.pixels import Floats
-from app.vision.recognise import BLANK, GLYPHS, OTHER, SEPARATOR
+from app.vision.recognise import BLANK, GLYPHS, OTHER, SEPARATOR, Engine, View
 
 BEAM = 24
 _LEAST_P = 2e-4  # a glyph below this does not open a branch
 _FLOOR = 1e-8
+_HOPELESS = 1e-6  # of the best prefix; what is behind it by more is not followed
+
+PLAIN_LETTERS = frozenset(LATIN) - frozenset("OQDILSBZGUVT")
+"""Letters that no digit looks like: one of them proves that a field holds letters."""
 
 LOOK_ALIKES: Mapping[str, str] = {
     "O": "0QD",
@@ -61,6 +65,7 @@ class Decoded:
     spans: tuple[tuple[int, int], ...]
     strange: float
     steps: int
+    engine: Engine = Engine.PPOCR
 
 
 def decode(lattice: Floats, pattern: FieldPattern) -> Decoded | None:
@@ -81,6 +86,12 @@ def decode(lattice: Floats, pattern: FieldPattern) -> Decoded | None:
     chars = tuple(_chances(each[place], span, pattern.alphabet) for span, place in zip(spans, places, strict=True))
     text = "".join(pattern.alphabet[i] for i in best)
     return Decoded(text, chars, share, spans, _strangeness(lattice, spans), len(lattice))
+
+
+def decode_views(views: Iterable[View], pattern: FieldPattern) -> list[Decoded]:
+    """What each view says under the pattern; places are told in steps of the picture's own width."""
+    found = ((view, decode(view.lattice, pattern)) for view in views)
+    return [replace(said, steps=view.steps, engine=view.engine) for view, said in found if said is not None]
 
 
 def _narrow(lattice: Floats, alphabet: str, place: str) -> Floats:
@@ -113,7 +124,11 @@ def _beam(narrow: Floats, longest: int, allowed: Sequence[Set[int]] = ()) -> lis
     """Prefixes with their probability, best first. `allowed`: the glyphs of each position, where they differ."""
     blank = narrow.shape[1] - 1
     beams: dict[_Prefix, tuple[float, float]] = {(): (1.0, 0.0)}  # ends in blank, ends in its last glyph
-    for row in narrow:
+    open_rows = np.any(narrow[:, :-1] > _LEAST_P, axis=1)
+    for row, is_open in zip(narrow, open_rows, strict=True):
+        if not is_open:  # most steps are blank: nothing grows, the order stays
+            beams = {prefix: ((a + b) * float(row[blank]), 0.0) for prefix, (a, b) in beams.items()}
+            continue
         likely = [int(c) for c in np.flatnonzero(row[:-1] > _LEAST_P)]
         grown: dict[_Prefix, tuple[float, float]] = {}
         for prefix, (ends_blank, ends_glyph) in beams.items():
@@ -139,7 +154,7 @@ def _grow(grown: dict[_Prefix, tuple[float, float]], prefix: _Prefix, in_blank: 
 def _best(grown: dict[_Prefix, tuple[float, float]]) -> dict[_Prefix, tuple[float, float]]:
     kept = sorted(grown.items(), key=lambda item: -sum(item[1]))[:BEAM]
     scale = sum(kept[0][1]) or 1.0
-    return {prefix: (a / scale, b / scale) for prefix, (a, b) in kept}
+    return {prefix: (a / scale, b / scale) for prefix, (a, b) in kept if a + b >= _HOPELESS * scale}
 
 
 def _with_check(texts: list[tuple[_Prefix, float]], pattern: FieldPattern) -> _Prefix:
@@ -162,32 +177,36 @@ def _align(narrow: Floats, text: _Prefix) -> tuple[tuple[int, int], ...]:
     for glyph in text:
         states += [glyph, blank]
     logs = np.log(narrow[:, states]).astype(np.float64)
-    skips = np.array([i > 2 and i % 2 == 1 and states[i] != states[i - 2] for i in range(len(states))])
+    skips = [i > 2 and i % 2 == 1 and states[i] != states[i - 2] for i in range(len(states))]
+    barred = np.where(skips, 0.0, -np.inf)
     steps, count = logs.shape
-    score = np.full(count, -np.inf)
-    score[: min(2, count)] = logs[0, : min(2, count)]
-    back = np.zeros((steps, count), np.int8)
+    scores = np.full((steps, count + 2), -np.inf)  # two columns of no path before the first state
+    scores[0, 2:4] = logs[0, : min(2, count)]
+    two = np.empty(count)
     for step in range(1, steps):
-        one = np.concatenate(([-np.inf], score[:-1]))
-        two = np.where(skips, np.concatenate(([-np.inf, -np.inf], score[:-2]))[:count], -np.inf)
-        options = np.stack([score, one, two])
-        back[step] = options.argmax(axis=0)
-        score = options.max(axis=0) + logs[step]
-    return _walk_back(back, score, len(text))
+        before, now = scores[step - 1], scores[step, 2:]
+        np.add(before[:-2], barred, out=two)
+        np.maximum(before[2:], before[1:-1], out=now)
+        np.maximum(now, two, out=now)
+        np.add(now, logs[step], out=now)
+    return _walk_back(scores, skips, len(text))
 
 
-def _walk_back(
-    back: np.ndarray[tuple[int, int], np.dtype[np.int8]], score: Floats, length: int
-) -> tuple[tuple[int, int], ...]:
-    state = len(score) - 1 if length == 0 or score[-1] >= score[-2] else len(score) - 2
+def _walk_back(scores: Floats, skips: Sequence[bool], length: int) -> tuple[tuple[int, int], ...]:
+    """The steps of each glyph on the best path that the scores (steps, 2 + states) hold."""
+    end = scores[-1, 2:]
+    state = len(end) - 1 if length == 0 or end[-1] >= end[-2] else len(end) - 2
     first = [0] * length
     last = [0] * length
-    for step in range(len(back) - 1, -1, -1):
+    for step in range(len(scores) - 1, -1, -1):
         if state % 2 == 1:
             glyph = state // 2
             first[glyph] = step
             last[glyph] = max(last[glyph], step + 1)
-        state -= int(back[step, state])
+        if step:
+            came = scores[step - 1, state : state + 3]
+            options = (came[2], came[1], came[0] if skips[state] else -np.inf)
+            state -= options.index(max(options))
     return tuple(zip(first, last, strict=True))
 
 

@@ -27,13 +27,14 @@ from app.core.products import (
     Validity,
 )
 from app.vision.conclude import Conclusion, conclude
-from app.vision.decode import decode
-from app.vision.fields import find_expiry, find_face_value
+from app.vision.decode import decode_views
 from app.vision.locate import Located, locate
-from app.vision.look import Look, Looker, Spot
+from app.vision.look import Look, Looker
 from app.vision.panel import Area
 from app.vision.pixels import CARD_H_MM, CARD_W_MM, Colour
+from app.vision.printed import find_expiry, find_face_value
 from app.vision.rectify import CARD_W, PX_PER_MM, rectify
+from app.vision.spots import Spot
 
 Regions = Mapping[str, Box]
 
@@ -162,7 +163,7 @@ def _printed(spot: Spot | None, reading: FieldReading, pattern: FieldPattern) ->
 
 def _gaps(spot: Spot, length: int, pattern: FieldPattern) -> tuple[float, ...]:
     """The gaps between the characters on average over all views of the field, in the usual gap."""
-    read = [d for lattice in spot.lattices if (d := decode(lattice, pattern)) is not None and len(d.text) == length]
+    read = [d for d in decode_views(spot.views, pattern) if len(d.text) == length]
     rows = [[(c + d - a - b) / 2 for (a, b), (c, d) in pairwise(one.spans)] for one in read]
     if not rows or length < 2:
         return ()
@@ -179,7 +180,7 @@ def _boxes(picture: Colour, look: Look, looker: Looker) -> dict[str, Box]:
         "barcode": look.bars[0] if look.bars else None,
     }
     for line in looker.read_lines(rectify(picture, look.corners)):
-        if find_expiry([line])[0] is not None:
+        if find_expiry([line])[1] is not None:
             areas.setdefault("expiry", line.area)
         elif find_face_value([line], CARD_W) is not None:
             areas.setdefault("face_value", line.area)
@@ -232,5 +233,5 @@ def _refuse_same_card(studies: Sequence[Study]) -> None:
 
 
 def _face_values(studies: Sequence[Study]) -> tuple[int, ...]:
-    found = {s.found.face_value_yuan for s in studies if s.found.face_value_yuan is not None}
-    return tuple(yuan * 100 for yuan in sorted(found))
+    amounts = [s.found.face_value for s in studies]
+    return tuple(sorted({a.units * 100 for a in amounts if a is not None and a.currency == "CNY"}))

@@ -23,7 +23,9 @@ def line() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 def test_the_middle_is_found_although_the_lattice_is_a_little_off(off: int) -> None:
     shade = line()[:, :, 0]
     for no in range(COUNT):
-        assert _between_gaps(shade, no * PITCH + 20 + off, PITCH) == pytest.approx(no * PITCH + 20, abs=7), "all of its ink is inside"
+        assert _between_gaps(shade, no * PITCH + 20 + off, PITCH) == pytest.approx(no * PITCH + 20, abs=7), (
+            "all of its ink is inside"
+        )
 
 
 @pytest.mark.parametrize("position", [0, 4, 9])
