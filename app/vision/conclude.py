@@ -32,7 +32,7 @@ from app.vision.decode import Decoded, decode_views
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
 from app.vision.look import Look
 from app.vision.panel import Area
-from app.vision.pixels import Colour, Corners, as_quad, png
+from app.vision.pixels import Colour, Corners, Gray, as_quad, grey, png
 from app.vision.printed import Amount
 from app.vision.rectify import to_frame
 from app.vision.spots import Spot
@@ -281,6 +281,19 @@ def _crops(name: str, fused: Fused, spots: Sequence[Spot | None], best: int) -> 
         yield Crop(name, position, png(_around(spot.picture, fused.lead.spans, position, fused.lead.steps)))
 
 
+def _between_gaps(shade: Gray, middle: float, pitch: float) -> int:
+    """The middle of a character in pixels: moved by less than half a pitch to where paper, not ink, stands on both
+    sides of it. Steps of a lattice say only roughly where a character is."""
+    ink = np.abs(shade.astype(np.float32) - np.median(shade)).mean(axis=0)
+    smooth = cv2.blur(ink[None, :], (max(1, round(0.16 * pitch)) | 1, 1))[0]
+    reach = int(0.45 * pitch)
+    places = np.arange(round(middle) - reach, round(middle) + reach + 1)
+    left, right = places - 0.5 * pitch, places + 0.5 * pitch
+    edges = [smooth[np.clip(np.round(side), 0, len(smooth) - 1).astype(int)] for side in (left, right)]
+    away = np.abs(places - middle) / max(1.0, pitch) * float(smooth.max()) * 0.2
+    return int(np.clip(places[int(np.argmin(edges[0] + edges[1] + away))], 0, shade.shape[1]))
+
+
 def _around(picture: Colour, spans: Sequence[tuple[int, int]], position: int, steps: int) -> Colour:
     """The character in the middle, marked, half a neighbour on either side, enlarged."""
     height, width = picture.shape[:2]
@@ -290,7 +303,7 @@ def _around(picture: Colour, spans: Sequence[tuple[int, int]], position: int, st
     pitch = gaps[len(gaps) // 2] if gaps else 0.7 * height
     half = round(max(12.0, 0.67 * height))
     margin = cv2.copyMakeBorder(picture, 0, 0, half, half, cv2.BORDER_REPLICATE)
-    middle = half + min(max(0, round(middles[position])), width)
+    middle = half + _between_gaps(grey(picture), min(max(0.0, middles[position]), width), pitch)
     scale = _CROP_H / height
     cut = margin[:, middle - half : middle + half]
     shown = cv2.resize(cut, (round(2 * half * scale), _CROP_H), interpolation=cv2.INTER_CUBIC)

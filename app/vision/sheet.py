@@ -55,7 +55,7 @@ def cut_sheet(picture: Colour, dpi: float) -> SheetCards:
     mm = dpi * scale / MM_PER_INCH
     found: list[Located] = []
     unclear = 0
-    things = _things(cast(Colour, small), mm)
+    things = _things(np.asarray(small, np.uint8), mm)
     for contour in things.outlines:
         box = cv2.minAreaRect(contour)
         if box[1][0] * box[1][1] < _LEAST_MM2 * mm * mm:

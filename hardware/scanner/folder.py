@@ -16,6 +16,9 @@ from hardware.errors import DeviceError, DeviceReason
 from hardware.ports import DeviceInfo, Sheet
 
 SETTLED_S = 0.6
+PNG_END = b"IEND\xaeB`\x82"
+"""The last chunk of every PNG with its checksum."""
+
 _LOOK_S = 0.15
 _MOST_BYTES = 400 << 20
 _KINDS = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
@@ -113,7 +116,7 @@ def _whole(path: Path, state: tuple[int, int]) -> bytes | None:
 def _has_end(data: bytes) -> bool:
     """Whether a PNG or JPEG has its last mark; other kinds have none that is looked for."""
     if data.startswith(b"\x89PNG"):
-        return b"IEND" in data[-16:]
+        return data.rstrip(b"\0").endswith(PNG_END)
     if data.startswith(b"\xff\xd8"):
         return b"\xff\xd9" in data[-64:]
     return True

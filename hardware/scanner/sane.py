@@ -12,6 +12,7 @@ import subprocess
 
 from hardware.errors import DeviceError, DeviceReason
 from hardware.ports import DeviceInfo, Sheet
+from hardware.scanner.folder import PNG_END
 
 _PROGRAM = "scanimage"
 _SAID = (
@@ -54,7 +55,7 @@ class SaneScanner:
             raise DeviceError(DeviceReason.TIMEOUT, self._address) from late
         except OSError as error:
             raise DeviceError(DeviceReason.MISSING, self._address, str(error.strerror)) from error
-        if done.returncode != 0 or not done.stdout.startswith(b"\x89PNG") or b"IEND" not in done.stdout[-16:]:
+        if done.returncode != 0 or not done.stdout.startswith(b"\x89PNG") or not done.stdout.endswith(PNG_END):
             raise self._trouble(done.stderr.decode("utf-8", "replace").strip(), done.returncode)
         self._count += 1
         return Sheet(f"sheet-{self._count:04d}", done.stdout, hashlib.sha256(done.stdout).hexdigest())

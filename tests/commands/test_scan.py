@@ -76,7 +76,7 @@ def test_a_folder_becomes_lines_and_a_repeated_sheet_is_refused(
     data, truths = sheet
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(data)
-    (tmp_path / "c.png").write_bytes(b"\x89PNG no picture at all IEND....")
+    (tmp_path / "c.png").write_bytes(b"\x89PNG no picture at all IEND\xaeB`\x82")
     said = say("scan", "--folder", tmp_path, "--once")
     assert said.code == 2
     told = lines(said)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from app.catalog.shelf import SHIPPED
 from app.core.cards import CardRead, Sighting
 from app.eye import codec
 from app.frames import FrameWriter
@@ -129,6 +130,12 @@ def test_a_bad_template_is_told_and_the_eye_stays(mat: Mat, tmp_path: Path) -> N
     trouble = codec.from_wire(wire)
     assert isinstance(trouble, codec.EyeTrouble)
     assert trouble.code == "catalog.bad_template"
+    line.send(codec.to_wire(codec.Configure(templates=SHIPPED.paths, catalogue="0" * 64)))
+    wire = line.receive(START_S)
+    assert wire is not None
+    other = codec.from_wire(wire)
+    assert isinstance(other, codec.EyeTrouble)
+    assert other.code == "catalog.tampered", "an eye never reads by another catalogue than the station's"
     line.send({"kind": "nonsense"})
     wire = line.receive(START_S)
     assert wire is not None

@@ -237,3 +237,10 @@ def test_a_parcel_opened_twice_over_keeps_one_chain(working: Store, make_parcel:
     events: list[SignedEvent] = working.outbox_after(0)
     assert len(events) == 1
     assert json.loads(events[0].data)["prev"] == "0" * 64
+
+
+def test_a_card_event_names_the_catalogue_it_was_read_with(working: Store, make_draft: Any, now: Stamp) -> None:
+    kept = working.keep_card(make_draft(catalogue="c" * 64), now, "1001")
+    assert isinstance(kept, Kept)
+    (event,) = [e for e in working.outbox_after(0) if e.seq == kept.seq]
+    assert json.loads(event.data)["body"]["catalogue"] == "c" * 64
