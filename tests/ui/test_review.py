@@ -16,7 +16,7 @@ from pytestqt.qtbot import QtBot
 
 from app.core.footage import Moment, Pile, Proof
 from app.core.parcels import Operator
-from app.core.readiness import RecMode
+from app.core.readiness import DiskFacts, RecMode
 from app.core.states import Idle, SignedOut
 from app.paths import RESOURCES
 from app.station.clock import system_clock
@@ -25,10 +25,11 @@ from app.store.writer import StoreWriter
 from tests.station.filmed import CLERK, SUPERVISOR, WAYBILL, FilmedParcel, filmed_parcel, number_in
 from ui import samples, samples_review
 from ui.bridge import Bridge
+from ui.present import present
 from ui.present_review import HOLD, Looking, review
 from ui.review import Review
 from ui.scene import Scene
-from ui.views import GoState, Tone
+from ui.views import GoState, Tone, WorkView
 from ui.window import Window, WindowSettings
 
 OFF = samples.around(RecMode.OFF)
@@ -343,3 +344,20 @@ def test_pictures_that_were_removed_are_said_in_words() -> None:
 
 def test_nothing_can_be_done_before_something_is_looked_at() -> None:
     assert review(scene(), Looking(SUPERVISOR)).go.state is GoState.BLOCKED
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(59, True), (60, False)])
+def test_less_than_an_hour_of_room_is_told_and_the_hours_always(minutes: int, told: bool) -> None:
+    around = replace(samples.around(RecMode.ON), disk=DiskFacts(minutes * 100_000_000, 100_000_000))
+    view = present(samples.asking(), around, samples.catalogue(), "en")
+    assert isinstance(view, WorkView)
+    assert (view.banner is not None and "59 min" in view.banner.text) == told
+    assert view.parcel.quiet == f"Room for {minutes} min"
+
+
+def test_many_missing_recordings_are_told_before_all_else() -> None:
+    disk = DiskFacts(10**12, 10**8, missing_recordings=4)
+    view = present(samples.asking(), replace(samples.around(RecMode.ON), disk=disk), samples.catalogue(), "en")
+    assert isinstance(view, WorkView)
+    assert view.banner is not None
+    assert "4 recordings" in view.banner.text
