@@ -10,6 +10,7 @@ from app.core.products import Catalogue
 from app.core.readiness import LOW_DISK_BYTES, Level, RecMode, Surroundings, SyncState
 from app.core.states import (
     Asking,
+    ChipTray,
     Counting,
     Faulted,
     Idle,
@@ -24,7 +25,7 @@ from app.core.states import (
     Visit,
     Waiting,
 )
-from ui import present_cards, present_count, present_lost, present_signin, present_wait
+from ui import present_cards, present_chips, present_count, present_lost, present_signin, present_wait
 from ui.parts import Part
 from ui.scene import Desk, Scene, clock, duration, elapsed, gapped
 from ui.views import (
@@ -101,6 +102,8 @@ def _part(scene: Scene, state: State) -> Part:
             return present_count.counting(scene, state)
         case Sealing():
             return present_count.sealing(scene, state)
+        case ChipTray():
+            return present_chips.chip_tray(scene, state)
         case Paused():
             return present_lost.paused(scene, state)
         case Faulted():
@@ -123,7 +126,8 @@ def may_review(who: Operator | None) -> bool:
 def operator_of(state: State) -> Operator | None:
     """Who is signed in."""
     visit = _visit_of(state)
-    return visit.operator if visit else state.operator if isinstance(state, Idle) else None
+    desk = state.back_to if isinstance(state, ChipTray) else state
+    return visit.operator if visit else desk.operator if isinstance(desk, Idle) else None
 
 
 def _visit_of(state: State) -> Visit | None:
@@ -255,7 +259,7 @@ def _step_at(state: State) -> tuple[int, bool]:
             return 3, visit.difference != 0
         case Sealing():
             return 4, False
-        case Rejecting(back_to=back):
+        case Rejecting(back_to=back) | ChipTray(back_to=back):
             return _step_at(back)
         case SignedOut() | Idle() | Faulted():
             return 0, False

@@ -7,6 +7,7 @@ from app.core.readiness import CameraFacts, DeviceFacts, Level, RecMode, may_beg
 from app.core.states import Idle, LastParcel, Notice, Opening
 from ui import present_checks
 from ui.parts import Part
+from ui.present_chips import chips_key
 from ui.present_stage import stage
 from ui.scene import Scene, all_keys, day, duration, gapped, hours_minutes, key, level_chip, size, slots
 from ui.texts import notice
@@ -33,6 +34,7 @@ def idle(scene: Scene, state: Idle) -> Part:
     keys = [all_keys(scene)]
     if state.last is not None:
         keys.append(key(scene, "F3", "key.video"))
+    keys += chips_key(scene)
     keys += [key(scene, "F6", "key.type-waybill"), key(scene, "F12", "key.lock")]
     body = WaitBody(
         stage=stage(scene, hint=True),

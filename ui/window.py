@@ -26,7 +26,7 @@ from app.core.events import (
 from app.core.footage import ReviewDesk
 from app.core.products import Catalogue
 from app.core.readiness import RecMode, Surroundings
-from app.core.states import Faulted, Idle, Paused, SignedOut, State
+from app.core.states import ChipTray, Faulted, Idle, Paused, SignedOut, State
 from app.frames import HalfFrame
 from ui.bridge import Bridge
 from ui.keys import KeyFilter
@@ -63,6 +63,9 @@ _EVENT_KEYS = {
     "F12": Key.F12,
     "←": Key.LEFT,
     "→": Key.RIGHT,
+    "↑": Key.UP,
+    "↓": Key.DOWN,
+    "⌫": Key.BACKSPACE,
 }
 
 
@@ -321,6 +324,8 @@ class Window(QMainWindow):
             self._reveal(True)
         elif name == "Space" and view.dialog is not None:
             self.work.reject.go.begin_hold()
+        elif name == "Space" and view.go.state is GoState.HOLD:
+            self.work.keys.go.begin_hold()
         elif name in "123456789":
             self._post(KeyPressed(Key.DIGIT, int(name)))
         elif name in _EVENT_KEYS and not (name == "Space" and view.go.state is GoState.BUSY):
@@ -331,6 +336,7 @@ class Window(QMainWindow):
             self._reveal(False)
         elif name == "Space":
             self.work.reject.go.end_hold()
+            self.work.keys.go.end_hold()
 
     def _sign_in_key(self, name: str) -> None:
         match name:
@@ -382,11 +388,15 @@ class Window(QMainWindow):
         words |= {"Ctrl L": say("key.language", language), "Ctrl D": say("key.theme", language)}
         words |= {"Ctrl 4": say("key.go-review", language)} if self.may_review else {}
         words |= _choices(view.body)
+        if _one_character(view.body):
+            cells = {"←": "key.cell-left", "→": "key.cell-right", "↑": "key.pick-up", "↓": "key.pick-down"}
+            words |= {cap: say(word, language) for cap, word in (cells | {"⌫": "key.reopen"}).items()}
         self.work.help.open(say("keys.title", language), say("keys.close", language), words)
 
     def _open_typing(self, kind: str) -> None:
         language = self.language
-        words = (f"type.{kind}", "type.note", "type.go", "cap.enter")
+        note_of = "type.note.char" if self.view is not None and _one_character(self.view.body) else "type.note"
+        words = (f"type.{kind}", note_of, "type.go", "cap.enter")
         title, note, go, enter = (say(word, language) for word in words)
         self.work.typing.open(kind, TypeWords(title, note, go, enter, say("key.back", language)))
 
@@ -440,10 +450,17 @@ def _choices(body: Body) -> dict[str, str]:
     return {}
 
 
+def _one_character(body: Body) -> bool:
+    """Whether the screen asks about one character of a field."""
+    return isinstance(body, CardBody) and isinstance(body.now, CardPrompt) and bool(body.now.alternatives)
+
+
 def _recording_of(state: State) -> str:
     """The recording of the parcel in work, "" when none is open."""
     if isinstance(state, Paused):
         return state.back_to.visit.recording_id
+    if isinstance(state, ChipTray):
+        return state.visit.recording_id if state.visit else ""
     return "" if isinstance(state, SignedOut | Idle | Faulted) else state.visit.recording_id
 
 

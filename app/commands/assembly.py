@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
+from app.catalog.shelf import SHIPPED, Sources
 from app.core.effects import Sound
 from app.core.events import CardChanged, ParcelResumed
 from app.core.parcels import TrayCard
@@ -16,9 +17,10 @@ from app.core.products import Catalogue
 from app.core.readiness import DeviceFacts, DiskFacts, Level, RecFacts, Surroundings, SyncFacts
 from app.core.rules import Rules
 from app.eye import codec
-from app.paths import TEMPLATES, StationFolder
+from app.paths import StationFolder
 from app.platform import free_bytes
 from app.settings import Settings
+from app.station.chips import Bench, ChipWork
 from app.station.clock import Clock, system_clock
 from app.station.filming import Filming
 from app.station.keeping import Keeping
@@ -30,6 +32,7 @@ from app.station.reviewing import Reviewing
 from app.station.scanning import Scanning
 from app.station.shielding import Shield
 from app.station.station import Station
+from app.station.switching import Switching
 from app.station.tapping import Tapping
 from app.store.store import Store
 from app.store.writer import StoreWriter
@@ -54,6 +57,7 @@ class StationPlan:
     catalogue: Catalogue
     url: str
     rehearsal: bool
+    sources: Sources = SHIPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Parts:
     sync: sync.SyncWorker
     cameras: Cameras
     clock: Clock
+    chips: ChipWork
 
 
 @contextmanager
@@ -100,18 +105,27 @@ def _make(
 ) -> Parts:
     folder = plan.folder
     filming = Filming(program_plan("recorder", folder), station.post, station.adjust, clock)
-    configure = codec.Configure((str(TEMPLATES),), plan.settings.vision.threads, plan.rehearsal)
+    sources, threads = plan.sources, plan.settings.vision.threads
+    configure = codec.Configure(sources.paths, threads, plan.rehearsal, sources.bound, sources.version)
     shield = Shield(plan.catalogue, filming.zones)
     looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust, shield)
-    listeners = sync.SyncListeners(_sync_shown(station, clock), _cards_changed(station), _crashed(station))
+    chips = _chip_work(plan, station, writer, filming, lambda: worker.nudge())
+    listeners = sync.SyncListeners(_sync_shown(station, clock), _cards_changed(station, chips), _crashed(station))
     worker = sync.SyncWorker(sync.SyncPlan(plan.url, recordings=folder.recordings), writer, clock.stamp, listeners)
     camera = plan.settings.camera
     cameras = Cameras(camera.overhead, "" if camera.spare == _NOT_FITTED else camera.spare)
-    hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal)
+    hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal, chips)
     perform = Perform(hands, station.post, lambda: station.around, play, worker.nudge)
     station.join(perform)
     filming.on_closed(perform.recording_closed)
-    return Parts(station, writer, filming, looking, worker, cameras, clock)
+    return Parts(station, writer, filming, looking, worker, cameras, clock, chips)
+
+
+def _chip_work(
+    plan: StationPlan, station: Station, writer: StoreWriter, filming: Filming, nudge: Callable[[], None]
+) -> ChipWork:
+    bench = Bench(system_clock(), lambda: station.around, station.post, station.adjust, filming.note, nudge)
+    return ChipWork(Switching(writer.call, plan.folder), writer, bench)
 
 
 def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
@@ -149,9 +163,12 @@ def join_reviewing(folder: StationFolder, parts: Parts) -> Reviewing:
 
 
 def start_tapping(parts: Parts, address: str) -> Tapping:
-    """Begin to poll the NFC reader at an address."""
-    tapping = Tapping(lambda: open_nfc(address), parts.station.post, parts.station.adjust, parts.clock.mono_us)
+    """Begin to poll the NFC reader at an address; it is the one that chips are switched off on."""
+    station = parts.station
+    tapping = Tapping(lambda: open_nfc(address), station.post, station.adjust, parts.clock.mono_us, _crashed(station))
+    parts.chips.attach(tapping)
     tapping.start()
+    parts.chips.count()
     return tapping
 
 
@@ -188,10 +205,11 @@ def _sync_shown(station: Station, clock: Clock) -> Callable[[sync.SyncReport], N
     return show
 
 
-def _cards_changed(station: Station) -> Callable[[tuple[TrayCard, ...]], None]:
+def _cards_changed(station: Station, chips: ChipWork) -> Callable[[tuple[TrayCard, ...]], None]:
     def changed(cards: tuple[TrayCard, ...]) -> None:
         for card in cards:
             station.post(CardChanged(card))
+        chips.count()
 
     return changed
 

@@ -13,22 +13,22 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from app.catalog.templates import load_products
+from app.catalog.shelf import read_sources, shipped
 from app.commands import rehearsal_folder as folders
 from app.commands.assembly import Parts, StationPlan, joined_station
+from app.commands.catalog_station import station_sources
 from app.commands.demo_report import Pictures, Progress, write_report
 from app.commands.demo_vault import join_vault, start_vault, stop_vault
 from app.commands.demo_window import play_in_window
-from app.commands.enrolling import applicant_of, join, make_store
+from app.commands.enrolling import applicant_of, join, look_at, make_store
 from app.commands.interrupt import Interrupts, noted_interrupts
 from app.commands.rehearsal_play import ROUNDS, Rehearsal, settled, start_autoplay, start_footage
 from app.core.cards import Secret
 from app.core.errors import Unavailable
 from app.core.parcels import Role
-from app.core.products import Catalogue
 from app.frames import FrameReader
 from app.logs import start_logging
-from app.paths import RESOURCES, TEMPLATES, StationFolder
+from app.paths import RESOURCES, StationFolder
 from app.platform import boot_id
 from app.server.db import open_engine
 from app.server.embedded import start_server_process, stop_server_process
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     footage, labels = folders.render_footage(args.deck, args.cache, args.size)
     folder = StationFolder((args.data or _default_folder(args.out)).resolve())
-    catalogue = Catalogue(load_products(TEMPLATES))
+    catalogue = shipped()
     rehearsal = Rehearsal(folder, footage, folders.read_labels(labels), catalogue, args.out, headless)
     with ExitStack() as stack:
         interrupts = stack.enter_context(noted_interrupts()) if headless else Interrupts()
@@ -76,7 +76,8 @@ def run(args: argparse.Namespace) -> int:
         stack.callback(stop_server_process, child)
         store = _opened_store(rehearsal, settings, url)
         stack.callback(stop_vault, start_vault(_vault(folder, url), url))
-        plan = StationPlan(folder, settings, catalogue, url, rehearsal=True)
+        sources = station_sources(folder, store)
+        plan = StationPlan(folder, settings, read_sources(sources), url, rehearsal=True, sources=sources)
         if headless:
             parts = stack.enter_context(joined_station(plan, store, lambda _sound: None))
             return _play_headless(rehearsal, parts, interrupts, stack)
@@ -148,7 +149,7 @@ def _enrolled(folder: StationFolder, settings: Settings, url: str) -> Store:
     name = settings.station.id if not taken else f"{settings.station.id}-{taken}"
     code = make_code(engine, name, "rehearsal", time.time_ns() // 1_000_000, confirm=False)
     engine.dispose()
-    applicant = applicant_of(folder, REHEARSAL_PASSPHRASE, code)
+    applicant = applicant_of(folder, REHEARSAL_PASSPHRASE, code, look_at(url))
     told = join(folder, url, applicant)
     print(f"演练工位已在本机中心登记 · enrolled with the centre on this machine: {told.station}", file=sys.stderr)
     return make_store(folder, told, REHEARSAL_PASSPHRASE, settings.recording.reserve_mb * 1_000_000)
@@ -169,5 +170,5 @@ def _play_headless(rehearsal: Rehearsal, parts: Parts, interrupts: Interrupts, s
     whole_s = ROUNDS * rehearsal.seconds + _SETTLED_S
     if not interrupts.run_until(station, lambda: autoplay.over, whole_s):
         raise Unavailable("demo.not_finished", type(station.state).__name__)
-    interrupts.run_until(station, lambda: settled(parts), _SETTLED_S)
+    interrupts.run_until(station, lambda: settled(parts, autoplay), _SETTLED_S)
     return write_report(rehearsal.folder, parts.store, rehearsal.out, progress)

@@ -127,8 +127,8 @@ class Player:
             return
         with ExitStack() as stack:
             epoch_us = start_footage(self._rehearsal, self.parts, stack)
-            self._autoplay = start_autoplay(self._rehearsal, self.parts, epoch_us)
-            if self._until(lambda: settled(self.parts)) and not self._autoplay.taken_over:
+            autoplay = self._autoplay = start_autoplay(self._rehearsal, self.parts, epoch_us)
+            if self._until(lambda: settled(self.parts, autoplay)) and not autoplay.taken_over:
                 write_report(self._rehearsal.folder, self.parts.store, self._rehearsal.out, progress)
             self._until(lambda: False)
 

@@ -142,9 +142,9 @@ _MOST_FILLINGS = 4096
 def _fillings(reading: FieldReading, pattern: FieldPattern) -> list[str] | None:
     """All texts that the pattern allows; None when there are too many to look at all of them."""
     texts = [""]
-    for char in reading.chars:
+    for at, char in enumerate(reading.chars):
         possible = char.candidates[:1] if char.sure else char.candidates
-        glyphs = [c.glyph for c in possible if pattern.allows_glyph(c.glyph)]
+        glyphs = [c.glyph for c in possible if pattern.allows_glyph(c.glyph, at)]
         texts = [text + g for text in texts for g in glyphs]
         if len(texts) > _MOST_FILLINGS:
             return None
@@ -164,7 +164,7 @@ def alternatives(reading: FieldReading, position: int, pattern: FieldPattern, mo
     fillings = _fillings(reading, pattern)
     chosen = reading.chars[position].candidates[:most]
     if fillings is None:
-        return tuple(Alternative(c, pattern.allows_glyph(c.glyph)) for c in chosen)
+        return tuple(Alternative(c, pattern.allows_glyph(c.glyph, position)) for c in chosen)
     valid = {text[position] for text in fillings}
     return tuple(Alternative(c, c.glyph in valid) for c in chosen)
 
@@ -193,6 +193,14 @@ class PanelState(StrEnum):
     PARTIAL = "partial"
     OPEN = "open"
     NONE = "none"
+
+
+class Printed(StrEnum):
+    """How far a plain field (the expiry) is known: read, certainly not on the card, or not read."""
+
+    READ = "read"
+    NONE = "none"
+    UNREAD = "unread"
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +266,9 @@ class Crop:
 class CardRead:
     """All that was read of one card, once per card. `read_id` (UUID) makes a repeated delivery harmless.
 
-    `gtin` is 14 digits and set only when two readings agreed; times are the monotonic clock of the frames.
+    `gtin` is 14 digits and set only when two readings agreed; times are the monotonic clock of the frames. `expiry` is
+    None both where none is printed and where none was read: `expiry_printed` tells which. `region` is an ISO 3166 code,
+    None when the card does not say.
     """
 
     read_id: str
@@ -271,10 +281,15 @@ class CardRead:
     pin: FieldReading
     panel: PanelState
     expiry: date | None = None
+    expiry_printed: Printed = Printed.UNREAD
     face_value_fen: int | None = None
+    batch: str | None = None
+    region: str | None = None
     quad: Quad | None = None
     zones: tuple[Zone, ...] = ()
     crops: tuple[Crop, ...] = ()
+    legible: tuple[int, int] | None = None  # characters of the PIN that can be read, of how many
+    catalogue: str = ""  # the version it was read with
 
 
 @dataclass(frozen=True, slots=True)

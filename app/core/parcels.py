@@ -7,6 +7,7 @@ from datetime import date
 from enum import StrEnum
 
 from app.core.cards import CardState, PanelState, Secret, Tag
+from app.core.chips import ChipStand
 
 
 class Role(StrEnum):
@@ -66,10 +67,13 @@ class Reason(StrEnum):
     NUMBER_CONFIRMED = "number-confirmed"  # a doubtful character was decided by a person
     PIN_BY_HAND = "pin-by-hand"
     PIN_CONFIRMED = "pin-confirmed"
+    NUMBER_AS_PRINTED = "number-as-printed"  # typed against the template, which the person says is wrong
+    PIN_AS_PRINTED = "pin-as-printed"
     PIN_COVERED = "pin-covered"
     PIN_UNREADABLE = "pin-unreadable"
     NUMBER_UNREADABLE = "number-unreadable"
     UNKNOWN_PRODUCT = "unknown-product"
+    SCANNED = "scanned"  # read by a document scanner: there is no footage of it
     OPERATOR_REVIEW = "operator-review"
     REJECTED_USED = "rejected-used"
     REJECTED_DAMAGED = "rejected-damaged"
@@ -107,6 +111,7 @@ class CardDraft:
     verdict: CardState
     reasons: tuple[Reason, ...] = ()
     tag: Tag | None = None
+    catalogue: str = ""  # the version it was read with
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,7 @@ class TrayCard:
     reasons: tuple[Reason, ...]
     t_video_us: int
     tag: Tag | None = None
+    chip: ChipStand | None = None  # what came of its chip, None while nothing did
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,7 @@ class Surroundings:
     disk: DiskFacts = DiskFacts()
     sync: SyncFacts = SyncFacts()
     parcels_today: tuple[int, int] = (0, 0)
+    chips: int = 0  # accepted cards whose chip is still to be dealt with
     wall_us: int = 0
     mono_us: int = 0
 

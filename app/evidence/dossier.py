@@ -26,11 +26,11 @@ from typing import Any
 import av
 
 from app.core.errors import BadInput, EvidenceTrouble
+from app.core.merkle import range_proof
 from app.evidence import journal
 from app.evidence.crypt import PartOpener
 from app.evidence.export import copy_parts, same_size
 from app.evidence.ledger import Ledger, Part, Piece, load
-from app.evidence.merkle import range_proof
 from app.evidence.still import picture_at
 from app.evidence.timestamp import token_files
 from app.platform import durable_write

@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.core.errors import EvidenceTrouble
+from app.core.merkle import fragment_leaf
 from app.evidence import journal
 from app.evidence.crypt import PartOpener
 from app.evidence.journal import Record, parse_record
 from app.evidence.ledger import Ledger, Part, Piece
 from app.evidence.loose import KEY_FILE
-from app.evidence.merkle import leaf_hash
 from app.evidence.ring import leftovers
 
 _AHEAD = 16
@@ -246,7 +246,7 @@ class _Walk:
             content = PartOpener(self._key, part.id).open(piece.index, sealed)
         except EvidenceTrouble as trouble:
             return trouble.code
-        return "" if leaf_hash(piece.leaf, content).hex() == piece.h else "evidence.content_differs"
+        return "" if fragment_leaf(piece.leaf, content).hex() == piece.h else "evidence.content_differs"
 
     def _check_last_line(self, line: bytes) -> None:
         """What follows the last newline: nothing, or what a crash left of a record."""

@@ -8,32 +8,37 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from app.core.cards import FieldReading, FieldState, PanelState
+from app.core.cards import FieldReading, FieldState, PanelState, Printed
 from app.core.errors import BadInput, Trouble
 from app.core.products import Catalogue
-from app.vision.barcode import distinct, gtin, read_zbar, read_zxing
+from app.vision.barcode import Hit, distinct, gtin
 from app.vision.codes import CodeReader
 from app.vision.conclude import Conclusion, conclude
 from app.vision.locate import Found, locate
 from app.vision.look import Looker
-from app.vision.pixels import Colour, as_quad, grey, load_picture
+from app.vision.panel import PanelFinder
+from app.vision.picture_file import open_picture
+from app.vision.pixels import Colour, as_quad, grey
 from app.vision.recognise import Recogniser
+from app.vision.search import search_codes
 from app.vision.textlines import LineFinder
 
 
 def make_looker(catalogue: Catalogue, threads: int = 1) -> Looker:
     """The reader with warm models. Raises BadInput("reading.model_missing")."""
-    recogniser = Recogniser(threads=threads, codes=CodeReader(threads=threads))
-    recogniser.warm_up()
-    finder = LineFinder(threads=threads)
-    finder.warm_up()
-    return Looker(catalogue, finder, recogniser)
+    finder, recogniser, codes = LineFinder(threads=threads), Recogniser(threads=threads), CodeReader(threads=threads)
+    for model in (finder, recogniser, codes):
+        model.warm_up()
+    return Looker(catalogue, finder, recogniser, codes, PanelFinder(threads=threads))
 
 
 def read_file(path: Path, looker: Looker, catalogue: Catalogue) -> dict[str, Any]:
-    """One picture as the answer of `cardintake read --json`. Raises BadInput for what is no picture."""
+    """One picture as the answer of `cardintake read --json`; places in pixels of the file. Raises BadInput."""
     start = time.perf_counter()
-    answer = read_picture(load_picture(path), looker, catalogue)
+    file = open_picture(path)
+    answer = read_picture(file.pixels, looker, catalogue)
+    if answer["quad"] is not None and file.scale > 1:
+        answer["quad"] = [[round(v * file.scale, 1) for v in point] for point in answer["quad"]]
     return {"file": path.name, **answer, "ms": round((time.perf_counter() - start) * 1000, 1)}
 
 
@@ -42,7 +47,9 @@ def read_picture(picture: Colour, looker: Looker, catalogue: Catalogue) -> dict[
     located = locate(picture)
     if located.corners is None or located.found is Found.TOO_FAR:
         return _codes_only(picture)
-    return as_answer(conclude([looker.look(picture, located)], catalogue))
+    answer = as_answer(conclude([looker.look(picture, located)], catalogue))
+    # A rectangle without any symbol may be no card: the picture as a whole is searched too.
+    return answer if answer["barcodes"] else {**answer, **_codes(search_codes(grey(picture)))}
 
 
 def as_answer(found: Conclusion) -> dict[str, Any]:
@@ -53,8 +60,13 @@ def as_answer(found: Conclusion) -> dict[str, Any]:
         "number": _clear(found.number),
         "pin": _clear(found.pin),
         "pin_state": str(found.panel),
+        "pin_legible": None if found.legible is None else [found.legible.seen, found.legible.total],
         "expiry": found.expiry.isoformat() if found.expiry else None,
-        "face_value": found.face_value_yuan,
+        "expiry_printed": str(found.expiry_printed),
+        "face_value": None if found.face_value is None else found.face_value.units,
+        "currency": None if found.face_value is None else found.face_value.currency,
+        "batch": found.batch,
+        "region": found.region,
         "quad": [list(point) for point in as_quad(found.corners)],
         "confidence": {"number": round(found.number.confidence, 3), "pin": round(found.pin.confidence, 3)},
     }
@@ -67,19 +79,26 @@ def _clear(reading: FieldReading) -> str | None:
 
 def _codes_only(picture: Colour) -> dict[str, Any]:
     """No card to be seen (a photograph of a symbol): barcodes alone."""
-    shade = grey(picture)
-    hits = (*read_zxing(shade, "raw"), *read_zbar(shade, "raw"))
     return {
-        "barcodes": [{"format": b.format, "text": b.text} for b in distinct(hits)],
-        "gtin": gtin(hits),
+        **_codes(search_codes(grey(picture))),
         "number": None,
         "pin": None,
         "pin_state": str(PanelState.NONE),
+        "pin_legible": None,
         "expiry": None,
+        "expiry_printed": str(Printed.UNREAD),
         "face_value": None,
+        "currency": None,
+        "batch": None,
+        "region": None,
         "quad": None,
         "confidence": {"number": 0.0, "pin": 0.0},
     }
+
+
+def _codes(hits: Iterable[Hit]) -> dict[str, Any]:
+    found = tuple(hits)
+    return {"barcodes": [{"format": b.format, "text": b.text} for b in distinct(found)], "gtin": gtin(found)}
 
 
 Tell = Callable[[Trouble, TextIO], None]

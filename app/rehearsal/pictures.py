@@ -6,7 +6,7 @@ Tiers: easy (sharp, even light), typical (720p, some blur, noise and glare), har
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.rehearsal.camera import Camera, Layer, Pose, compose
-from app.rehearsal.cards import PrintedCard, print_back
-from app.rehearsal.content import PIN_STATES
+from app.rehearsal.cards import CardPlan, PrintedCard, print_back
 from app.rehearsal.dice import between, chance, pick, stream
 from app.rehearsal.director import card_sprite
 from app.rehearsal.improvise import improvise_card
@@ -95,20 +94,25 @@ TIERS: dict[str, Tier] = {
 }
 
 
-def render_card_picture(seed: int, tier: str, pin_state: str = "") -> tuple[Pixels, dict[str, Any]]:
+def render_card_picture(
+    seed: int, tier: str, pin_state: str = "", any_panel: bool = False, open_share: float | None = None
+) -> tuple[Pixels, dict[str, Any]]:
     """A card of chance under the camera: (uint8 HxWx3 BGR with JPEG's traces, labels as in the sample set).
 
-    `tier` is a key of TIERS. Sizes are 1920x1080 or 1280x720. Same seed, tier and state: same pixels. Raises
-    KeyError for an unknown tier, FontMissing.
+    `tier` is a key of TIERS. Sizes are 1920x1080 or 1280x720. Same arguments: same pixels. `any_panel` as for
+    `improvise_card`; `open_share` 0..1 of the PIN's width is open where `pin_state` is partial. Raises KeyError for an
+    unknown tier, FontMissing.
     """
     rules, rng = TIERS[tier], stream(seed, "picture", tier)
     size = (1920, 1080) if chance(rng, rules.full_hd) else (1280, 720)
-    card = improvise_card(int(stream(seed, "picture-card", tier).integers(2**53)), pin_state)
+    card = improvise_card(int(stream(seed, "picture-card", tier).integers(2**53)), pin_state, any_panel)
+    if open_share is not None:
+        card = replace(card, plan=replace(card.plan, open_share=open_share))
     printed = print_back(card.plan)
-    camera, pose = _placing(rng, rules, size)
+    camera, pose = placing(rng, rules, size)
     glare = chance(rng, rules.glare)
-    picture = _scene(rng, rules, camera, pose, printed, glare)
-    picture, optics = _through_lens(rng, rules, picture)
+    picture = scene(rng, rules, camera, pose, printed, glare)
+    picture, optics = through_lens(rng, rules, picture)
     labels = {
         **card_labels(card.plan, printed, camera, pose),
         "angle_style": card.angle_style,
@@ -122,7 +126,7 @@ def render_card_picture(seed: int, tier: str, pin_state: str = "") -> tuple[Pixe
     return picture, labels
 
 
-def _placing(rng: np.random.Generator, rules: Tier, size: tuple[int, int]) -> tuple[Camera, Pose]:
+def placing(rng: np.random.Generator, rules: Tier, size: tuple[int, int]) -> tuple[Camera, Pose]:
     """A camera and a pose that keep the whole card in the picture."""
     share = between(rng, *rules.card_share)
     turn = between(rng, -rules.turn, rules.turn)
@@ -136,7 +140,7 @@ def _placing(rng: np.random.Generator, rules: Tier, size: tuple[int, int]) -> tu
     return camera, Pose(x, y, turn + (np.pi if chance(rng, rules.upside_down) else 0.0))
 
 
-def _scene(
+def scene(
     rng: np.random.Generator, rules: Tier, camera: Camera, pose: Pose, printed: PrintedCard, glare: bool
 ) -> Pixels:
     """Table, card, sometimes a hand at the edge, and the lamp's reflection."""
@@ -149,14 +153,14 @@ def _scene(
     sprite = card_sprite(printed, ppm)
     layers = [Layer(sprite, camera.project(pose.place(sprite.corners_mm())), gloss=gloss)]
     if chance(rng, rules.hand):
-        layers.append(_hand_at_edge(rng, camera, pose))
+        layers.append(hand_at_edge(rng, camera, pose))
     compose(picture, layers)
     if gloss is not None:
         picture = cv2.add(picture, cv2.merge([(gloss // 4).astype(np.uint8)] * 3))
     return picture
 
 
-def _hand_at_edge(rng: np.random.Generator, camera: Camera, pose: Pose) -> Layer:
+def hand_at_edge(rng: np.random.Generator, camera: Camera, pose: Pose) -> Layer:
     """Fingertips that touch the card's lower or right edge by a few millimetres."""
     sprite = hand(rng, min(camera.px_per_mm * 0.8, 6.0))
     if chance(rng, 0.5):
@@ -168,7 +172,7 @@ def _hand_at_edge(rng: np.random.Generator, camera: Camera, pose: Pose) -> Layer
     return Layer(sprite, camera.project(at.place(sprite.corners_mm())))
 
 
-def _through_lens(rng: np.random.Generator, rules: Tier, picture: Pixels) -> tuple[Pixels, dict[str, Any]]:
+def through_lens(rng: np.random.Generator, rules: Tier, picture: Pixels) -> tuple[Pixels, dict[str, Any]]:
     """Exposure, defocus, motion blur, noise and JPEG."""
     defocus, motion = between(rng, *rules.defocus), between(rng, *rules.motion)
     quality = int(rng.integers(rules.jpeg[0], rules.jpeg[1] + 1))
@@ -196,7 +200,21 @@ def _motion_kernel(rng: np.random.Generator, length_px: float) -> Pixels:
     return np.asarray(kernel / kernel.sum(), np.float32)
 
 
-def render_scratch_sequence(seed: int, tier: str = "easy") -> Iterator[tuple[Pixels, dict[str, Any]]]:
-    """The same card, place and light with its panel in each of PIN_STATES, in the order a thumb makes them."""
-    for state in PIN_STATES:
-        yield render_card_picture(seed, tier, state)
+def render_scratch_sequence(
+    seed: int, tier: str = "easy", steps: int = 12, any_panel: bool = True
+) -> Iterator[tuple[Pixels, dict[str, Any]]]:
+    """The same card, place and light while its panel is scratched from one end: covered, `steps` in between, open."""
+    yield render_card_picture(seed, tier, "covered", any_panel)
+    for step in range(1, steps + 1):
+        yield render_card_picture(seed, tier, "partial", any_panel, open_share=step / (steps + 1))
+    yield render_card_picture(seed, tier, "clean", any_panel)
+
+
+def photograph(plan: CardPlan, seed: int, tier: str = "easy") -> tuple[Pixels, dict[str, Any]]:
+    """The back of a given card under the camera, and its labels. Same plan, seed and tier: same pixels."""
+    rules, rng = TIERS[tier], stream(seed, "photograph", tier)
+    size = (1920, 1080) if chance(rng, rules.full_hd) else (1280, 720)
+    printed = print_back(plan)
+    camera, pose = placing(rng, rules, size)
+    picture, _ = through_lens(rng, rules, scene(rng, rules, camera, pose, printed, chance(rng, rules.glare)))
+    return picture, card_labels(plan, printed, camera, pose)

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, insert
 
 from app.core.audit import EventKind, SignedEvent, Stamp
 from app.core.cards import CardState, Secret
+from app.core.chips import ChipCard
 from app.core.errors import BadInput, StorageTrouble
 from app.core.footage import FilmedCard, Hold, Lines, Pile
 from app.core.parcels import (
@@ -30,8 +31,8 @@ from app.core.parcels import (
 )
 from app.keys import Signer, new_seed
 from app.platform import sync_folder
-from app.store import cards, chips, exchange, footage, parcels, people, recordings
-from app.store.chips import ChipGate, Closed
+from app.store import cards, chips, exchange, footage, heads, parcels, people, recordings
+from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.db import open_database, transaction, translated
 from app.store.export import export_chain
 from app.store.footage import KnownRecording
@@ -231,6 +232,24 @@ class Store:
         """What a card's chip held, sealed to the vault; base64."""
         return chips.seal_content(self._ledger, card_id, content)
 
+    def keep_chip_fact(self, fact: ChipFact, stamp: Stamp, actor: str) -> TrayCard:
+        """What came of a card's chip: on the card and in the chain. Raises BadInput("store.unknown_card")."""
+        return chips.keep_fact(self._ledger, fact, stamp, actor)
+
+    def waiting_chips(self) -> tuple[ChipCard, ...]:
+        """Accepted cards with a chip that is still to be dealt with, the oldest first."""
+        with self._ledger.reading() as connection:
+            return chips.waiting_chips(connection)
+
+    def proved_record(self, uid: str) -> str:
+        """The SHA-256 of the record by which the chip with this UID was proved off here; "" where there is none."""
+        with self._ledger.reading() as connection:
+            return chips.proved_record(connection, uid)
+
+    def chip_journal_key(self) -> bytes:
+        """The key under which the journal of unproved runs lies on the disk."""
+        return chips.journal_key(self._ledger)
+
     # Facts and people
 
     def record(self, kind: EventKind, body: Mapping[str, Any], stamp: Stamp, actor: str) -> int:
@@ -361,6 +380,11 @@ class Store:
         with self._ledger.reading() as connection:
             return exchange.high_received(connection)
 
+    def epoch_known(self) -> str:
+        """The centre's epoch by its last receipt; "" before any."""
+        with self._ledger.reading() as connection:
+            return exchange.epoch_known(connection)
+
     def save_receipt(self, signed: Signed) -> tuple[Receipt, tuple[TrayCard, ...]]:
         """Keep a receipt; gives it back with the cards that are now AT_CENTRE. Raises EvidenceTrouble."""
         return exchange.save_receipt(self._ledger, signed)
@@ -386,6 +410,15 @@ class Store:
         """How far the outbox is, and the cards by state."""
         with self._ledger.reading() as connection:
             return exchange.queue_facts(connection)
+
+    def heads_seen(self) -> tuple[heads.TreeHead, ...]:
+        """What the centre said of its log: the last checkpoint that was verified, and receipts since."""
+        with self._ledger.reading() as connection:
+            return heads.seen(connection)
+
+    def keep_head(self, head: heads.TreeHead) -> bool:
+        """Keep a verified checkpoint; False when it was there."""
+        return heads.keep(self._ledger, head)
 
     def retry_state(self, lane: str = _LANE) -> RetryState:
         """When to try the centre again; footage has a lane of its own."""

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 
 from app.core.errors import BadInput
-from app.core.products import DIGITS, LATIN
 from app.paths import RESOURCES
 from app.vision.models import compile_model, load_model
 from app.vision.pixels import Colour, Floats, Gray, grey
+from app.vision.recognise import BLANK, GLYPHS, Engine, LineText, TextSign, View
 
 MODEL = "codes.onnx"
 CHECKSUMS = "SHA256SUMS"
@@ -28,7 +28,6 @@ STRIDE = 2  # pixels of the scaled line per step
 _GRID = 64  # widths are multiples of this, so that few shapes have to be prepared
 _WIDEST = 704
 _TAIL = 12  # least pixels after the line: the network reads a glyph at the very end less surely
-_COLUMNS = len(DIGITS + LATIN) + 3  # as a `LineText.lattice`: glyphs, separator, other, blank
 
 
 class CodeReader:
@@ -37,33 +36,60 @@ class CodeReader:
     def __init__(self, folder: Path | None = None, threads: int = 1) -> None:
         path = (folder or RESOURCES / "models") / MODEL
         check_sum(path)
-        self._model: Any = compile_model(load_model(path), threads)
+        self._model: Any = compile_model(load_model(path), threads, exact=True)  # small: nothing to gain
 
     def warm_up(self) -> None:
         """Prepare the common shapes, so that the first card is not slower than the others."""
         for width in range(_GRID * 2, _WIDEST + 1, _GRID):
             self._model(np.zeros((1, 1, HEIGHT, width), np.float32))
 
-    def read(self, lines: Sequence[Colour]) -> list[Floats]:
-        """A lattice (steps, 39) for each picture of a line, columns as in `LineText.lattice`, rows adding to 1."""
+    def read(self, lines: Sequence[Colour]) -> list[View]:
+        """Each picture of a line as a reading: columns as in `LineText.lattice`, rows adding to 1."""
         return [self._read_one(line) for line in lines]
 
-    def _read_one(self, line: Colour) -> Floats:
-        chances = cast(Floats, self._model(scaled(grey(line)))[0][0])
-        out = np.zeros((len(chances), _COLUMNS), np.float32)
-        out[:, : _COLUMNS - 3] = chances[:, 1:]
-        out[:, -1] = chances[:, 0]
-        return out
+    def signs(self, line: Colour) -> list[TextSign]:
+        """The likeliest glyphs of a line and where they stand."""
+        return _signs(self._read_one(line))
+
+    def text(self, line: Colour) -> LineText:
+        """A line that can hold nothing but glyphs as text."""
+        view = self._read_one(line)
+        return LineText(tuple(_signs(view)), view.lattice[: view.steps])
+
+    def _read_one(self, line: Colour) -> View:
+        tensor, used = scaled(grey(line))
+        chances = cast(Floats, self._model(tensor)[0][0])
+        out = np.zeros((len(chances), BLANK + 1), np.float32)
+        out[:, : len(GLYPHS)] = chances[:, 1:]
+        out[:, BLANK] = chances[:, 0]
+        return View(Engine.OWN, out, used // STRIDE)
 
 
-def scaled(line: Gray) -> Floats:
-    """A line as the network takes it, (1, 1, HEIGHT, a multiple of 64), prolonged by its last column as in training."""
+def _signs(view: View) -> list[TextSign]:
+    best, count = view.lattice.argmax(axis=1), max(1, view.steps)
+    signs: list[TextSign] = []
+    for at, column in enumerate(best):
+        if column >= len(GLYPHS):
+            continue
+        p, end = float(view.lattice[at, column]), min(1.0, (at + 1) / count)
+        if at and best[at - 1] == column:
+            last = signs.pop()
+            signs.append(TextSign(last.text, last.start, end, max(last.p, p)))
+        else:
+            signs.append(TextSign(GLYPHS[column], min(1.0, at / count), end, p))
+    return signs
+
+
+def scaled(line: Gray) -> tuple[Floats, int]:
+    """A line as the network takes it, (1, 1, HEIGHT, a multiple of 64), prolonged by its last column as in training;
+    and how many of its columns the line itself takes.
+    """
     wanted = round(line.shape[1] * HEIGHT / line.shape[0])
     used = int(np.clip(wanted, 8, _WIDEST - _TAIL))
     way = cv2.INTER_AREA if line.shape[0] > HEIGHT else cv2.INTER_CUBIC
     narrow = cv2.resize(line, (used, HEIGHT), interpolation=way)
     width = -(-(used + _TAIL) // _GRID) * _GRID
-    return np.pad(narrow, ((0, 0), (0, width - used)), "edge").astype(np.float32)[None, None]
+    return np.pad(narrow, ((0, 0), (0, width - used)), "edge").astype(np.float32)[None, None], used
 
 
 def check_sum(path: Path) -> None:

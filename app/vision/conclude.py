@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
+from typing import TypeVar
 
+import cv2
 import numpy as np
 
 from app.core.cards import (
     ABSENT,
     UNREADABLE,
     Barcode,
+    Candidate,
+    CharReading,
     Crop,
     FieldReading,
     FieldState,
     PanelState,
+    Printed,
     Zone,
 )
-from app.core.products import DIGITS, LATIN, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product
-from app.vision.barcode import Hit, distinct, gtin
-from app.vision.decode import Decoded, decode
+from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product
+from app.vision.barcode import Hit, agreed_texts, distinct, gtin
+from app.vision.coach import Legible, count_legible, free_pattern
+from app.vision.decode import Decoded, decode_views
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
-from app.vision.look import Look, Spot
+from app.vision.look import Look
 from app.vision.panel import Area
 from app.vision.pixels import Colour, Corners, as_quad, png
+from app.vision.printed import Amount
 from app.vision.rectify import to_frame
+from app.vision.spots import Spot
+from app.vision.twins import tell_twins
 
-_PLAIN_LETTERS = set(LATIN) - set("OQDILSBZGUVT")
-"""Letters that no digit looks like: one of them proves that a field holds letters."""
+_DIGITS_BEYOND_DOUBT = 5.5
+"""Log odds from which an unknown product's PIN counts as digits only (1 in 250; six clear digits reach 7.6)."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -42,11 +53,15 @@ class Conclusion:
     pin: FieldReading
     panel: PanelState
     expiry: date | None
-    face_value_yuan: int | None
+    expiry_printed: Printed
+    face_value: Amount | None
+    batch: str | None
+    region: str | None
     corners: Corners
     zones: tuple[Zone, ...]
     crops: tuple[Crop, ...]
     best: int  # which look was the sharpest
+    legible: Legible | None = None  # of the PIN, for who scratches it
 
     @property
     def blank(self) -> bool:
@@ -66,12 +81,14 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
     hits = [hit for at, look in enumerate(looks) for hit in _of_frame(look.hits, at)]
     printed = frozenset(g for look in looks for g in look.printed)
     code = gtin(hits, printed)
-    product = catalogue.by_gtin(code)
+    texts = agreed_texts(hits)
+    product = catalogue.by_gtin(code) or next((p for t in texts if (p := catalogue.by_code(t)) is not None), None)
     panel = _panel(looks)
     if panel is PanelState.PARTIAL and _is_complete(looks, product):
         panel = PanelState.OPEN
     number = _number(looks, product, hits)
     pin = _pin(looks, product, panel)
+    expiry = _agreed(look.expiry for look in looks)
     best = int(np.argmax([look.sharpness - look.glare for look in looks]))
     fields = (("number", number, [look.number for look in looks]), ("pin", pin, [look.pin for look in looks]))
     return Conclusion(
@@ -81,12 +98,16 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
         number=number.reading,
         pin=pin.reading,
         panel=panel,
-        expiry=_agreed(look.expiry for look in looks),
-        face_value_yuan=_face_value(looks, product),
+        expiry=expiry,
+        expiry_printed=_expiry_printed(looks, expiry),
+        face_value=_face_value(looks, product),
+        batch=_agreed(look.batch for look in looks),
+        region=_agreed(look.region for look in looks),
         corners=looks[best].corners,
         zones=zones(looks[best], number.reading, pin.reading),
-        crops=tuple(crop for name, fused, spots in fields for crop in _crops(name, fused, spots)),
+        crops=tuple(crop for name, fused, spots in fields for crop in _crops(name, fused, spots, best)),
         best=best,
+        legible=_legible(looks, product, panel, pin.reading),
     )
 
 
@@ -115,18 +136,42 @@ def _is_complete(looks: Sequence[Look], product: Product | None) -> bool:
 
 
 def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit]) -> Fused:
+    pattern = product.number if product is not None else UNKNOWN_NUMBER
     spots = [look.number for look in looks if look.number is not None]
     if not spots:
-        return Fused(ABSENT if product is None else UNREADABLE, None)
-    pattern = product.number if product is not None else UNKNOWN_NUMBER
+        coded = _number_of_bars(looks, hits, pattern)
+        return Fused(coded or (ABSENT if product is None else UNREADABLE), None)
     fused = fuse(_decoded(spots, pattern), pattern)
     if not any(look.number_proved for look in looks):
         fused = doubt_all(fused)
-    for text in {h.text for h in hits if h.format == "CODE128" and pattern.matches(h.text)}:
+    for text in _numbers_in({h.text for h in hits if h.format in ("CODE128", "QR")}, product, pattern):
         confirmed = confirm(fused.reading, text)
         if confirmed is not None:
             return Fused(confirmed, fused.lead)
+    text = "".join(c.best.glyph for c in fused.reading.chars)
+    if pattern.matches(text) and any(text in look.below for look in looks):
+        return Fused(confirm(fused.reading, text) or fused.reading, fused.lead)  # printed twice, read alike twice
     return fused
+
+
+def _numbers_in(texts: Iterable[str], product: Product | None, pattern: FieldPattern) -> set[str]:
+    """The card numbers that symbols hold: alone, or behind the product in a shop's composite code."""
+    parts = {part for text in texts if product is not None and (part := product.number_in(text)) is not None}
+    return parts | {text for text in texts if pattern.matches(text)}
+
+
+def _number_of_bars(looks: Sequence[Look], hits: Sequence[Hit], pattern: FieldPattern) -> FieldReading | None:
+    """The number of a card that prints it as a Code 128 only: read twice, or once with the digits below."""
+    below = {text for look in looks for text in look.below}
+    sources: dict[str, set[str]] = {}
+    for hit in hits:
+        if hit.format == "CODE128" and pattern.matches(hit.text):
+            sources.setdefault(hit.text, set()).add(hit.source)
+    sure = [text for text, by in sources.items() if len(by) > 1 or text in below]
+    if len(sources) != 1 or not sure:
+        return None
+    chars = tuple(CharReading((Candidate(glyph, 0.999),), sure=True) for glyph in sure[0])
+    return FieldReading(FieldState.READ, chars)
 
 
 def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> Fused:
@@ -138,39 +183,68 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
     if not spots:
         return Fused(ABSENT if panel is PanelState.NONE else UNREADABLE, None)
     if product is not None and product.pin is not None:
-        return fuse(_decoded(spots, product.pin), product.pin)
+        said = _decoded(spots, product.pin)
+        return tell_twins(fuse(said, product.pin), said, product.pin)
     pattern = _guess_pattern(spots)
-    fused = fuse(_decoded(spots, pattern), pattern)
+    said = _decoded(spots, pattern or UNKNOWN_PIN)
+    fused = tell_twins(fuse(said, pattern or UNKNOWN_PIN), said, pattern or UNKNOWN_PIN)
     # Of an unknown product nobody knows how long the PIN is: without the panel's edges some of it may be covered.
-    proved = all(look.panel_area is not None and look.pin_proved for look in looks)
+    proved = pattern is not None and all(look.panel_area is not None and look.pin_proved for look in looks)
     return fused if proved else doubt_all(fused)
 
 
+def _legible(looks: Sequence[Look], product: Product | None, panel: PanelState, pin: FieldReading) -> Legible | None:
+    said = _decoded([look.pin for look in looks if look.pin is not None], free_pattern(product))
+    return count_legible(panel, pin, said, max(look.hidden for look in looks), product)
+
+
 def _decoded(spots: Sequence[Spot], pattern: FieldPattern) -> list[Decoded]:
-    found = (decode(lattice, pattern) for spot in spots for lattice in spot.lattices)
-    return [d for d in found if d is not None]
+    return decode_views((view for spot in spots for view in spot.views), pattern)
 
 
-def _guess_pattern(spots: Sequence[Spot]) -> FieldPattern:
-    """Digits only, unless a letter stands there that no digit looks like."""
-    for reading in _decoded(spots, UNKNOWN_PIN):
-        for chances in reading.chars:
-            if any(p > 0.6 and glyph in _PLAIN_LETTERS for glyph, p in chances.items()):
-                return UNKNOWN_PIN
-    return FieldPattern(DIGITS, UNKNOWN_PIN.lengths)
+def _guess_pattern(spots: Sequence[Spot]) -> FieldPattern | None:
+    """Digits only, or letters and digits; None when the print does not tell.
+
+    Half of all cards print digits only, the others draw from both; so each character speaks for digits by 36/10 times
+    the probability that it is one. The odds multiply: eight digits in a row are no accident.
+    """
+    fused = fuse(_decoded(spots, UNKNOWN_PIN), UNKNOWN_PIN)
+    odds = sum(math.log(len(UNKNOWN_PIN.alphabet) / len(DIGITS) * _digit_share(c)) for c in fused.reading.chars)
+    if odds >= _DIGITS_BEYOND_DOUBT:
+        digits = FieldPattern(DIGITS, UNKNOWN_PIN.lengths)
+        # Letters dropped by force would leave a shorter text that looks sure.
+        forced = fuse(_decoded(spots, digits), digits).reading.chars
+        return digits if len(forced) == len(fused.reading.chars) else None
+    return UNKNOWN_PIN if odds < 0 else None
 
 
-def _agreed(values: Iterable[date | None]) -> date | None:
+def _digit_share(char: CharReading) -> float:
+    """Probability that a character is a digit, never beyond doubt."""
+    share = sum(c.p for c in char.candidates if c.glyph in DIGITS) / sum(c.p for c in char.candidates)
+    return min(0.99, max(0.02, share))
+
+
+T = TypeVar("T")
+
+
+def _agreed(values: Iterable[T | None]) -> T | None:
     found = {v for v in values if v is not None}
     return found.pop() if len(found) == 1 else None
 
 
-def _face_value(looks: Sequence[Look], product: Product | None) -> int | None:
-    found = {look.face_value_yuan for look in looks if look.face_value_yuan is not None}
-    value = found.pop() if len(found) == 1 else None
+def _expiry_printed(looks: Sequence[Look], expiry: date | None) -> Printed:
+    """READ when the looks agree on a day; NONE when no look saw any trace of one and one saw all there is."""
+    if expiry is not None:
+        return Printed.READ
+    states = {look.expiry_printed for look in looks}
+    return Printed.NONE if states <= {Printed.NONE} else Printed.UNREAD
+
+
+def _face_value(looks: Sequence[Look], product: Product | None) -> Amount | None:
+    value = _agreed(look.face_value for look in looks)
     if product is None or not product.face_values_fen:
         return value
-    known = {fen // 100 for fen in product.face_values_fen}
+    known = {Amount(fen // 100, "CNY") for fen in product.face_values_fen}
     if value is None:
         return known.pop() if len(known) == 1 else None
     return value if value in known else None
@@ -192,18 +266,35 @@ def _outline(corners: Corners, area: Area) -> Corners:
     return to_frame(corners, np.array(points, np.float32))
 
 
-def _crops(name: str, fused: Fused, spots: Sequence[Spot | None]) -> Iterable[Crop]:
-    """The picture of each doubtful character, from the first look that shows the field."""
-    spot = next((s for s in spots if s is not None), None)
+_FRAME = (87, 203, 255)
+"""Amber (BGR), as the screen marks a doubtful character."""
+
+_CROP_H = 168
+
+
+def _crops(name: str, fused: Fused, spots: Sequence[Spot | None], best: int) -> Iterable[Crop]:
+    """The picture of each doubtful character with its neighbours, from the best look that shows the field."""
+    spot = spots[best] or next((s for s in spots if s is not None), None)
     if spot is None or fused.lead is None or len(fused.lead.spans) != len(fused.reading.chars):
         return
     for position in fused.reading.doubts:
-        yield Crop(name, position, png(_around(spot.picture, fused.lead.spans[position], fused.lead.steps)))
+        yield Crop(name, position, png(_around(spot.picture, fused.lead.spans, position, fused.lead.steps)))
 
 
-def _around(picture: Colour, span: tuple[int, int], steps: int) -> Colour:
-    """The character's columns with half a character on either side."""
-    width = picture.shape[1]
-    middle = (span[0] + span[1]) / 2 / max(1, steps) * width
-    half = max(12.0, 0.55 * picture.shape[0])
-    return np.ascontiguousarray(picture[:, max(0, int(middle - half)) : min(width, int(middle + half))])
+def _around(picture: Colour, spans: Sequence[tuple[int, int]], position: int, steps: int) -> Colour:
+    """The character in the middle, marked, half a neighbour on either side, enlarged."""
+    height, width = picture.shape[:2]
+    to_px = width / max(1, steps)
+    middles = [(first + last) / 2 * to_px for first, last in spans]
+    gaps = sorted(b - a for a, b in pairwise(middles))
+    pitch = gaps[len(gaps) // 2] if gaps else 0.7 * height
+    half = round(max(12.0, 0.67 * height))
+    margin = cv2.copyMakeBorder(picture, 0, 0, half, half, cv2.BORDER_REPLICATE)
+    middle = half + min(max(0, round(middles[position])), width)
+    scale = _CROP_H / height
+    cut = margin[:, middle - half : middle + half]
+    shown = cv2.resize(cut, (round(2 * half * scale), _CROP_H), interpolation=cv2.INTER_CUBIC)
+    reach = round(min(0.62 * pitch, 0.9 * half) * scale)
+    centre = shown.shape[1] // 2
+    cv2.rectangle(shown, (centre - reach, 6), (centre + reach, _CROP_H - 7), _FRAME, 3, cv2.LINE_AA)
+    return np.ascontiguousarray(shown, np.uint8)

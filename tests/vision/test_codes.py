@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -16,9 +17,10 @@ from app.rehearsal.dice import stream
 from app.rehearsal.lines import LineStudio
 from app.rehearsal.typefaces import load_faces
 from app.vision.codes import CHECKSUMS, HEIGHT, MODEL, CodeReader, scaled
-from app.vision.decode import Decoded, decode
+from app.vision.decode import Decoded, decode, decode_views
 from app.vision.fuse import fuse
-from app.vision.recognise import BLANK, GLYPHS, Recogniser
+from app.vision.recognise import BLANK, GLYPHS, Engine, Recogniser, View
+from app.vision.spots import SpotReader, settled
 
 MIXED = FieldPattern(DIGITS + LATIN, tuple(range(4, 21)))
 COLUMNS = len(GLYPHS) + 3
@@ -40,14 +42,14 @@ def test_clear_lines_in_unknown_faces_are_read(reader: CodeReader) -> None:
         for index in range(12):
             line = studio.draw(stream(31, kind, index), 0.1, kind, "plain")
             pattern = FieldPattern(DIGITS if line.text.isdigit() else MIXED.alphabet, MIXED.lengths)
-            found = decode(reader.read([colour(line.picture)])[0], pattern)
+            found = decode(reader.read([colour(line.picture)])[0].lattice, pattern)
             right.append(found is not None and found.text.replace("O", "0") == line.text.replace("O", "0"))
     assert np.mean(right) > 0.7
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 3), (300, 9), (20, 4000), (64, 640)])
 def test_any_size_gives_a_lattice_whose_rows_add_to_one(reader: CodeReader, size: tuple[int, int]) -> None:
-    found = reader.read([np.full((*size, 3), 7, np.uint8)])[0]
+    found = reader.read([np.full((*size, 3), 7, np.uint8)])[0].lattice
     assert found.shape[1] == COLUMNS
     assert len(found) >= 16
     assert np.allclose(found.sum(axis=1), 1, atol=1e-3)
@@ -56,7 +58,8 @@ def test_any_size_gives_a_lattice_whose_rows_add_to_one(reader: CodeReader, size
 
 def test_lines_get_the_height_of_the_network_and_a_tail_of_their_last_column() -> None:
     line = np.tile((np.arange(640) // 4).astype(np.uint8), (64, 1))
-    found = scaled(line)
+    found, used = scaled(line)
+    assert used == 320
     assert found.shape == (1, 1, HEIGHT, 384)
     assert (found[0, 0, :, 320:] == found[0, 0, 0, 319]).all()
 
@@ -72,18 +75,35 @@ def test_a_missing_or_damaged_model_is_told(tmp_path: Path) -> None:
         CodeReader(tmp_path)
 
 
-def test_both_engines_answer_for_a_field(reader: CodeReader) -> None:
-    line = LineStudio(load_faces(31), 31).draw(stream(31, "both"), 0.0, "mono", "plain")
-    views = [colour(line.picture)] * 4
-    found = Recogniser(codes=reader).lattices(views)
-    assert len(found) == 6
-    assert len(Recogniser().lattices(views)) == 4
-    assert {lattice.shape[1] for lattice in found} == {COLUMNS}
-    assert fuse([d for f in found if (d := decode(f, MIXED))], MIXED).reading.state is not FieldState.UNREADABLE
+def test_places_are_told_in_steps_of_the_picture_not_of_its_tail(reader: CodeReader) -> None:
+    line = LineStudio(load_faces(31), 31).draw(stream(31, "place"), 0.0, "mono", "plain")
+    view = reader.read([colour(line.picture)])[0]
+    signs = reader.signs(colour(line.picture))
+    assert view.steps < len(view.lattice)
+    assert "".join(s.text for s in signs) == line.text
+    assert signs[-1].end > 0.75, "the last glyph stands near the end of its picture"
 
 
-def spoken(text: str, p: float, steps: int) -> Decoded:
-    """A reading of `text` with probability `p` for each glyph, the rest spread, `steps` rows to a glyph."""
+def test_one_view_of_ppocr_is_enough_where_both_engines_agree(reader: CodeReader) -> None:
+    studio, spots = LineStudio(load_faces(31), 31), SpotReader(Recogniser(), reader)
+    taken = []
+    for index in range(6):
+        picture = colour(studio.draw(stream(31, "both", index), 0.0, "mono", "plain").picture)
+        found = spots.views(picture, picture)
+        engines = [view.engine for view in found]
+        assert engines[:3] == [Engine.OWN, Engine.OWN, Engine.PPOCR]
+        assert len(found) == (3 if settled(found[:3]) else 6)
+        assert {view.lattice.shape[1] for view in found} == {COLUMNS}
+        assert fuse(decode_views(found, MIXED), MIXED).reading.state is not FieldState.UNREADABLE
+        taken.append(len(found))
+    assert taken.count(3) >= 3
+    smeared = np.asarray(cv2.GaussianBlur(picture, (0, 0), 5.0))
+    assert len(spots.views(smeared, smeared)) == 6, "where there is doubt, all views are taken"
+
+
+def spoken(text: str, p: float, engine: Engine) -> Decoded:
+    """A reading of `text` with probability `p` for each glyph, the rest spread."""
+    steps = 5 if engine is Engine.OWN else 2
     rows = []
     for glyph in text:
         row = np.full(COLUMNS, (1 - p) / (COLUMNS - 1), np.float32)
@@ -92,23 +112,23 @@ def spoken(text: str, p: float, steps: int) -> Decoded:
         blank[BLANK] = 1
         rows += [blank] * (steps - 1) + [row]
     lattice = np.array(rows, np.float32)
-    found = decode(lattice / lattice.sum(axis=1, keepdims=True), MIXED)
-    assert found is not None
+    (found,) = decode_views([View(engine, lattice / lattice.sum(axis=1, keepdims=True), len(rows))], MIXED)
     assert found.steps == len(rows)
     return found
 
 
 def test_engines_that_agree_are_surer_than_one() -> None:
-    one, both = [spoken("7K4W9HXT", 0.9, 2)], [spoken("7K4W9HXT", 0.9, 2), spoken("7K4W9HXT", 0.9, 5)]
-    weakest = [min(c.best.p for c in fuse(readings, MIXED).reading.chars) for readings in (one, both)]
+    own, other = spoken("7K4W9HXT", 0.97, Engine.OWN), spoken("7K4W9HXT", 0.97, Engine.PPOCR)
+    weakest = [min(c.best.p for c in fuse(readings, MIXED).reading.chars) for readings in ([own], [own, other])]
     assert weakest[1] > weakest[0]
 
 
 def test_where_engines_differ_there_is_doubt_and_both_are_offered() -> None:
-    readings = [spoken("7K4V9HXT", 0.9999, 2)] * 2 + [spoken("7K4U9HXT", 0.9999, 5)] * 2
-    reading = fuse(readings, MIXED).reading
+    own = [spoken("7K4V9HXT", 0.9999, Engine.OWN)] * 2
+    reading = fuse([*own, *[spoken("7K4U9HXT", 0.9999, Engine.PPOCR)] * 4], MIXED).reading
     assert reading.state is FieldState.DOUBTFUL
     assert reading.doubts == (3,)
     assert {c.glyph for c in reading.chars[3].candidates[:2]} == {"U", "V"}
-    alone = fuse([spoken("7K4V9HXT", 0.9999, 2)] * 4, MIXED).reading
-    assert alone.state is FieldState.READ
+    agreed = fuse([*own, *[spoken("7K4V9HXT", 0.9999, Engine.PPOCR)] * 4], MIXED).reading
+    assert "".join(c.best.glyph for c in agreed.chars) == "7K4V9HXT"
+    assert agreed.doubts in ((), (3,)), "V is often taken for U or W, so it may stay open; the others may not"

@@ -1,0 +1,197 @@
+"""Quadrilaterals on a small picture that may be the card: blobs of several masks, and crossings of straight lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import cast
+
+import cv2
+import numpy as np
+
+from app.vision.pixels import RATIO, Corners, Floats, Gray
+
+_LEAST_AREA, _MOST_AREA = 0.012, 0.98
+_MOST_LINES = 18
+_SQUARE = 0.25  # radians by which the corners of a card may differ from right angles
+
+
+def quads_of_blobs(lab: Gray, unlike: Floats) -> Floats:
+    """Outlines (n, 4, 2) of the blobs that differ from the mat, are rimmed by edges, or are light or dark."""
+    found = [quad for mask in _masks(lab, unlike) for quad in _quads_of_mask(mask)]
+    return cast(Floats, np.stack(found)) if found else np.zeros((0, 4, 2), np.float32)
+
+
+def _gradient(lab: Gray) -> Floats:
+    """Strength of the strongest edge over lightness and colour (colour edges count double: less noise)."""
+    strengths = []
+    for channel, weight in zip(cv2.split(cv2.GaussianBlur(lab, (0, 0), 1.2)), (1.0, 2.0, 2.0), strict=True):
+        dx = cv2.Sobel(channel, cv2.CV_32F, 1, 0, ksize=3)
+        dy = cv2.Sobel(channel, cv2.CV_32F, 0, 1, ksize=3)
+        strengths.append(cv2.magnitude(dx, dy) * weight)
+    return cast(Floats, np.maximum.reduce(strengths))
+
+
+def _masks(lab: Gray, unlike: Floats) -> Iterator[Gray]:
+    """Binary pictures in which the card may be a filled blob."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+    gradient = _gradient(lab)
+    for share in (0.7, 1.0, 1.4):
+        level = max(6.0, share * _otsu(unlike))
+        mask = (unlike > level).astype(np.uint8) * 255
+        yield cast(Gray, cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel, iterations=2))
+    for percentile in (86, 92, 96):
+        edges = (gradient > np.percentile(gradient, percentile)).astype(np.uint8) * 255
+        yield cast(Gray, cv2.morphologyEx(edges, cv2.MORPH_CLOSE, kernel))
+    for channel in cv2.split(lab):
+        _, otsu = cv2.threshold(cv2.GaussianBlur(channel, (5, 5), 0), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+        mask = otsu.astype(np.uint8)
+        yield mask
+        yield 255 - mask
+
+
+def unlike_mat(lab: Gray) -> Floats:
+    """Distance of each pixel to the nearest of three colours that fill the border of the picture."""
+    smooth = cv2.GaussianBlur(lab, (0, 0), 2.0).astype(np.float32)
+    ring = np.concatenate(
+        [
+            smooth[:8].reshape(-1, 3),
+            smooth[-8:].reshape(-1, 3),
+            smooth[:, :8].reshape(-1, 3),
+            smooth[:, -8:].reshape(-1, 3),
+        ]
+    )
+    cv2.setRNGSeed(1)
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 0.5)
+    start = np.zeros((0, 1), np.int32)
+    _, labels, centres = cv2.kmeans(ring, 3, start, criteria, 1, cv2.KMEANS_PP_CENTERS)
+    shares = np.bincount(labels.ravel(), minlength=3) / len(ring)
+    used = centres[shares > 0.15]
+    return cast(Floats, np.min([np.linalg.norm(smooth - c, axis=2) for c in used], axis=0).astype(np.float32))
+
+
+def _otsu(values: Floats) -> float:
+    top = float(np.percentile(values, 99.5)) or 1.0
+    level, _ = cv2.threshold(np.clip(values * (255 / top), 0, 255).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)
+    return float(level) * top / 255
+
+
+def _quads_of_mask(mask: Gray) -> Iterator[Corners]:
+    contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    whole = mask.shape[0] * mask.shape[1]
+    for contour in contours:
+        if len(contour) < 8:
+            continue
+        hull = cv2.convexHull(contour)
+        size = cv2.contourArea(hull)
+        if not _LEAST_AREA * whole < size < _MOST_AREA * whole:
+            continue
+        rectangle = cv2.boxPoints(cv2.minAreaRect(hull)).astype(np.float32)
+        if size > 0.8 * cv2.contourArea(rectangle):
+            yield rectangle
+        polygon = cv2.approxPolyDP(hull, 0.04 * cv2.arcLength(hull, True), True)
+        if len(polygon) == 4:
+            yield polygon.reshape(4, 2).astype(np.float32)
+
+
+def _segments(lab: Gray) -> Floats:
+    """Straight edge segments (n, 4) x1 y1 x2 y2 of lightness and colour; faint ones too."""
+    detector = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD)
+    stretch = cv2.createCLAHE(2.0, (4, 3))
+    found = [detector.detect(stretch.apply(cv2.GaussianBlur(c, (0, 0), 1.0)))[0] for c in cv2.split(lab)]
+    parts = [f.reshape(-1, 4) for f in found if f is not None]
+    return cast(Floats, np.concatenate(parts).astype(np.float32) if parts else np.zeros((0, 4), np.float32))
+
+
+def quads_of_lines(lab: Gray) -> Floats:
+    """Rectangles of long straight lines, for cards whose outline is broken, faint, or cut off by the picture.
+
+    Two pairs of parallels; or one pair and one line across them, prolonged to a card's proportions.
+    """
+    segments = _segments(lab)
+    if not len(segments):
+        return np.zeros((0, 4, 2), np.float32)
+    lengths = np.hypot(segments[:, 2] - segments[:, 0], segments[:, 3] - segments[:, 1])
+    lines = _distinct(segments[np.argsort(-lengths)])
+    pairs = [(a, b) for a, b in combinations(lines, 2) if _turn(a[0], b[0]) < 0.17]
+    crossed = [(*one, *other) for one, other in combinations(pairs, 2) if _is_square(one[0], other[0])]
+    opened = [(a, b, c) for a, b in pairs for c in lines if _is_square(a, c)]
+    return np.concatenate([_crossed(crossed), _prolonged(opened)]).astype(np.float32)
+
+
+_Line = tuple[float, float]
+"""An endless line: its direction 0..pi and its signed distance from the origin."""
+
+
+def _distinct(segments: Floats) -> list[_Line]:
+    """Lines of the segments, longest first, near repeats left out."""
+    lines: list[_Line] = []
+    for x1, y1, x2, y2 in segments[:90].tolist():
+        angle = float(np.arctan2(y2 - y1, x2 - x1)) % np.pi
+        offset = float(-np.sin(angle) * x1 + np.cos(angle) * y1)
+        if all(_turn(angle, known[0]) > 0.06 or abs(abs(offset) - abs(known[1])) > 6 for known in lines):
+            lines.append((angle, offset))
+        if len(lines) == _MOST_LINES:
+            break
+    return lines
+
+
+def _turn(one: float, other: float) -> float:
+    turn = abs(one - other) % np.pi
+    return float(min(turn, np.pi - turn))
+
+
+def _is_square(one: _Line, other: _Line) -> bool:
+    return abs(_turn(one[0], other[0]) - np.pi / 2) < _SQUARE
+
+
+def _crossed(pairs: list[tuple[_Line, _Line, _Line, _Line]]) -> Floats:
+    """Corners of two pairs of parallels (a, b, c, d): a-c, a-d, b-d, b-c."""
+    if not pairs:
+        return np.zeros((0, 4, 2), np.float32)
+    a, b, c, d = np.array(pairs, np.float64).transpose(1, 0, 2)
+    return cast(Floats, np.stack([_meet(a, c), _meet(a, d), _meet(b, d), _meet(b, c)], axis=1))
+
+
+def _prolonged(triples: list[tuple[_Line, _Line, _Line]]) -> Floats:
+    """From two parallels a, b and c across them: a card on either side of c, lying along or across the parallels."""
+    if not triples:
+        return np.zeros((0, 4, 2), np.float32)
+    a, b, c = np.array(triples, np.float64).transpose(1, 0, 2)
+    one, other = _meet(a, c), _meet(b, c)
+    across = other - one
+    normal = np.stack([-across[:, 1], across[:, 0]], axis=1)
+    lengths = (RATIO, -RATIO, 1 / RATIO, -1 / RATIO)
+    cards = [np.stack([one, other, other + normal * n, one + normal * n], axis=1) for n in lengths]
+    return cast(Floats, np.concatenate(cards))
+
+
+def _meet(one: Floats, other: Floats) -> Floats:
+    """Where lines (n, 2) of direction and offset cross: (n, 2)."""
+    s1, c1, s2, c2 = np.sin(one[:, 0]), np.cos(one[:, 0]), np.sin(other[:, 0]), np.cos(other[:, 0])
+    det = -s1 * c2 + c1 * s2
+    x = (one[:, 1] * c2 - other[:, 1] * c1) / det
+    y = (-s1 * other[:, 1] + s2 * one[:, 1]) / det
+    return cast(Floats, np.stack([x, y], axis=1))
+
+
+def arrange(quads: Floats) -> Floats:
+    """Those of the quadrilaterals (n, 4, 2) that have a card's shape: clockwise, the first side a long one and as
+    upright as can be.
+    """
+    if not len(quads):
+        return quads
+    x, y = quads[..., 0], quads[..., 1]
+    signed = (x * np.roll(y, -1, 1) - y * np.roll(x, -1, 1)).sum(axis=1)
+    ordered = np.where((signed < 0)[:, None, None], quads[:, ::-1], quads)
+    d = np.roll(ordered, -1, axis=1) - ordered
+    e = np.roll(d, -1, axis=1)
+    convex = (d[..., 0] * e[..., 1] - d[..., 1] * e[..., 0] > 0).all(axis=1)
+    sides = np.linalg.norm(d, axis=2)
+    one, other = sides[:, 0] + sides[:, 2], sides[:, 1] + sides[:, 3]
+    ratio = np.maximum(one, other) / np.maximum(1e-6, np.minimum(one, other))
+    opposite = np.maximum(sides, np.roll(sides, 2, axis=1)) / np.maximum(1e-6, np.minimum(sides, np.roll(sides, 2, 1)))
+    fine = convex & (sides.min(axis=1) >= 8) & (ratio > 1.25) & (ratio < 2.0) & (opposite.max(axis=1) < 1.4)
+    ordered = np.where((one < other)[:, None, None], np.roll(ordered, -1, axis=1), ordered)
+    ordered = np.where((ordered[:, 1, 0] < ordered[:, 0, 0])[:, None, None], np.roll(ordered, 2, axis=1), ordered)
+    return cast(Floats, ordered[fine].astype(np.float32))

@@ -1,0 +1,107 @@
+"""The lines of a card as text, each read no dearer than it deserves, and which way up the card lies.
+
+Most lines are none of the fields: small print is read as far as its first words, digits below bars by our recogniser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.vision.codes import CodeReader
+from app.vision.fields import below_bars
+from app.vision.lines import Line
+from app.vision.panel import Area
+from app.vision.pixels import Colour
+from app.vision.recognise import LineText, Recogniser, TextSign
+from app.vision.rectify import turn
+from app.vision.textlines import LineBox, LineFinder, cut
+
+_UPRIGHT = 0.97
+"""Mean score above which text is upright beyond doubt."""
+
+_ASKED = 3  # lines asked which way up they are
+_TALL = 6.0  # heights of a line's width that count for that: tall lines tell best, small print costs most
+
+_LONG = 8.0  # heights of width from which a line may be small print
+_DENSE = 0.55  # glyphs to a height of width that a line of print with a value in it has at least
+_FEW = 6  # digits; from as many on a line may hold a date or a number
+_SURE = 0.6
+_ON_END = 3  # runs of text on end that make a card look as if it lay across
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Standing:
+    """How a card must be turned (quarters clockwise), its lines then, and what was read of them meanwhile."""
+
+    quarters: int
+    boxes: tuple[LineBox, ...]
+    known: dict[LineBox, LineText]
+
+
+class Wording:
+    """Finds and reads the lines of a rectified card. One instance a process, one thread at a time."""
+
+    def __init__(self, finder: LineFinder, recogniser: Recogniser, codes: CodeReader) -> None:
+        self._finder = finder
+        self._recogniser = recogniser
+        self._codes = codes
+
+    def find(self, card: Colour) -> Standing:
+        """Which way up the card is, and where its lines stand then."""
+        boxes, on_end = self._finder.search(card)
+        level = self._either_way(card, boxes, 0)
+        if on_end < _ON_END or on_end < len(boxes):
+            return level
+        across = turn(card, 1)
+        other = self._either_way(across, self._finder.find(across), 1)
+        return other if _legible(tuple(other.known.values())) > _legible(tuple(level.known.values())) else level
+
+    def _either_way(self, card: Colour, boxes: tuple[LineBox, ...], quarters: int) -> Standing:
+        """The card as it lies or the other way up, whichever reads better."""
+        asked = sorted(boxes, key=lambda b: -min(b.w, _TALL * b.h) * b.score)[:_ASKED]
+        upright = self._recogniser.read([cut(card, box) for box in asked])
+        if _legible(upright) <= _UPRIGHT * 4 * len(asked):
+            over, height, width = turn(card, 2), *card.shape[:2]
+            turned = self._recogniser.read([cut(over, _turned(box, width, height)) for box in asked])
+            if _legible(turned) > _legible(upright):
+                known = {_turned(box, width, height): text for box, text in zip(asked, turned, strict=True)}
+                return Standing(quarters + 2, tuple(_turned(box, width, height) for box in boxes), known)
+        return Standing(quarters, boxes, dict(zip(asked, upright, strict=True)))
+
+    def read(
+        self, card: Colour, boxes: Sequence[LineBox], known: dict[LineBox, LineText], bars: Sequence[Area]
+    ) -> list[Line]:
+        """Every line of the upright card with its text. `bars`: where symbols stand on it."""
+        return [Line(box, known.get(box) or self._text(card, box, bars)) for box in boxes]
+
+    def _text(self, card: Colour, box: LineBox, bars: Sequence[Area]) -> LineText:
+        picture = cut(card, box)
+        if below_bars(Area(box.x, box.y, box.w, box.h), bars):
+            return self._codes.text(picture)
+        if box.w > _LONG * box.h and not _holds_value(self._codes.signs(picture), box.w / box.h):
+            return self._first_words(picture)
+        return self._recogniser.read([picture])[0]
+
+    def _first_words(self, picture: Colour) -> LineText:
+        """As much of a line of small print as tells what it is about."""
+        share = min(1.0, _TALL * picture.shape[0] / picture.shape[1])
+        read = self._recogniser.read([np.ascontiguousarray(picture[:, : round(share * picture.shape[1])])])[0]
+        signs = tuple(TextSign(s.text, s.start * share, s.end * share, s.p) for s in read.signs)
+        return LineText(signs, read.lattice)
+
+
+def _legible(read: Sequence[LineText]) -> float:
+    return sum(text.score * min(4, len(text.signs)) for text in read)
+
+
+def _holds_value(signs: Sequence[TextSign], heights: float) -> bool:
+    """Whether a long line is dense with glyphs as numbers and codes are; sentences give our recogniser hardly any."""
+    sure = [s for s in signs if s.p > _SURE]
+    return len(sure) >= _DENSE * heights or sum(s.text.isdigit() for s in sure) >= _FEW
+
+
+def _turned(box: LineBox, width: int, height: int) -> LineBox:
+    return LineBox(width - box.right, height - box.y - box.h, box.w, box.h, box.tilt, box.score)
