@@ -17,6 +17,7 @@ from app.core.errors import BadInput
 from app.core.footage import FilmedCard, Hold, Line, Lines, Pile
 from app.core.parcels import Reason
 from app.store.ledger import Ledger
+from app.store.recordings import is_durable, said_now
 from app.store.tables import card, durable, hold, outbox, parcel, recording, removed
 
 MOST_LINES = 200
@@ -143,16 +144,17 @@ def _micros(when: datetime) -> int:
 
 
 def known(connection: Connection) -> tuple[KnownRecording, ...]:
-    """Every recording, the oldest first."""
+    """Every recording, the oldest first. What the centre said counts in its present epoch only."""
+    there = select(durable.c.recording_id).where(said_now(connection)).distinct().subquery()
     rows = connection.execute(
         select(
             recording.c.id, recording.c.parcel_id, recording.c.state, outbox.c.at_wall_us, parcel.c.waybill,
-            parcel.c.operator_name, durable.c.recording_id.label("durable"), hold.c.recording_id.label("held"),
+            parcel.c.operator_name, there.c.recording_id.label("durable"), hold.c.recording_id.label("held"),
             removed.c.recording_id.label("removed"),
         )
         .outerjoin(outbox, outbox.c.seq == recording.c.closed_seq)
         .outerjoin(parcel, parcel.c.id == recording.c.parcel_id)
-        .outerjoin(durable, durable.c.recording_id == recording.c.id)
+        .outerjoin(there, there.c.recording_id == recording.c.id)
         .outerjoin(hold, hold.c.recording_id == recording.c.id)
         .outerjoin(removed, removed.c.recording_id == recording.c.id)
         .order_by(recording.c.closed_seq)
@@ -230,8 +232,7 @@ def note_removed(ledger: Ledger, recording_id: str, size: int, stamp: Stamp) -> 
 
     def work(connection: Connection) -> int:
         held = hold_on(connection, recording_id) is not None
-        there = connection.execute(select(durable.c.recording_id).where(durable.c.recording_id == recording_id)).first()
-        if held or there is None:
+        if held or not is_durable(connection, recording_id):
             raise BadInput("footage.must_stay", recording_id)
         before = select(removed.c.seq).where(removed.c.recording_id == recording_id)
         seq = connection.execute(before).scalar()

@@ -73,7 +73,7 @@ def waiting_footage(connection: Connection) -> tuple[Recording, ...]:
 
     What it said before it was put back to an earlier state does not count: it may have lost them.
     """
-    here = select(durable.c.recording_id).where(_of_now(connection))
+    here = select(durable.c.recording_id).where(said_now(connection))
     closed = and_(recording.c.state == "recorded", recording.c.id.not_in(here))
     rows = connection.execute(select(recording).where(closed).order_by(recording.c.closed_seq))
     return tuple(Recording(row.id, row.parcel_id, row.state, row.final_hash, row.key) for row in rows)
@@ -101,12 +101,13 @@ def save_durable(ledger: Ledger, signed: Signed, pieces_hash: str) -> None:
     ledger.write(work)
 
 
-def _of_now(connection: Connection) -> ColumnElement[bool]:
+def said_now(connection: Connection) -> ColumnElement[bool]:
+    """Which words of the centre about footage count: those of its present epoch, by its last receipt."""
     epoch = connection.execute(select(receipt.c.epoch).order_by(receipt.c.id.desc()).limit(1)).scalar()
     return true() if epoch is None else durable.c.epoch == epoch
 
 
 def is_durable(connection: Connection, recording_id: str) -> bool:
     """Whether the centre said that it holds this recording, every chunk verified."""
-    wanted = select(durable.c.recording_id).where(and_(durable.c.recording_id == recording_id, _of_now(connection)))
+    wanted = select(durable.c.recording_id).where(and_(durable.c.recording_id == recording_id, said_now(connection)))
     return connection.execute(wanted).first() is not None

@@ -256,7 +256,7 @@ def test_a_hold_keeps_footage_that_would_go(asked: Asked, own: FilmedParcel) -> 
 
     def has(store: Store) -> None:
         with store._engine.begin() as connection:
-            connection.execute(insert(durable), {"recording_id": "r-1", "text": "{}", "sig": b""})
+            connection.execute(insert(durable), {"recording_id": "r-1", "epoch": "e", "text": "{}", "sig": b""})
 
     rules = Rules(keep_days=0, keep_free_bytes=1_000, free=lambda _path: 0)
     keeping = Keeping(asked.store, own.folder.recordings, rules, system_clock(), adjust, lambda bug: None)
@@ -282,7 +282,7 @@ def test_a_hold_keeps_footage_that_would_go(asked: Asked, own: FilmedParcel) -> 
 def test_young_footage_stays_and_a_roomy_disk_keeps_all(asked: Asked, own: FilmedParcel) -> None:
     def has(store: Store) -> None:
         with store._engine.begin() as connection:
-            connection.execute(insert(durable), {"recording_id": "r-1", "text": "{}", "sig": b""})
+            connection.execute(insert(durable), {"recording_id": "r-1", "epoch": "e", "text": "{}", "sig": b""})
 
     asked.store.call(has)
     for rules in (Rules(30, 1_000, lambda _path: 0), Rules(0, 1_000, lambda _path: 2_000)):
@@ -302,7 +302,7 @@ def test_nothing_is_removed_while_much_is_missing(asked: Asked, own: FilmedParce
             store.new_recording(f"x-{n}", "p-1", stamp(), "")
             store.close_recording(f"x-{n}", "00", "00", 0, stamp(), "")
         with store._engine.begin() as connection:
-            connection.execute(insert(durable), {"recording_id": "r-1", "text": "{}", "sig": b""})
+            connection.execute(insert(durable), {"recording_id": "r-1", "epoch": "e", "text": "{}", "sig": b""})
 
     asked.store.call(more)
     rules = Rules(keep_days=0, keep_free_bytes=1_000, free=lambda _path: 0)

@@ -17,7 +17,7 @@ from app.core.footage import Pile
 from app.core.parcels import Reason
 from app.store import footage
 from app.store.store import Store
-from app.store.tables import durable
+from app.store.tables import durable, receipt
 
 Make = Callable[..., Any]
 NOW_US = int(datetime(2026, 11, 21, 10, 42, 18).timestamp() * 1e6)
@@ -107,7 +107,7 @@ def test_only_what_the_centre_has_and_nobody_holds_may_be_removed(full: Store) -
     with pytest.raises(BadInput, match=r"footage.must_stay"):
         full.note_removed("r-1", 10, at(11))
     with full._engine.begin() as connection:
-        connection.execute(insert(durable), {"recording_id": "r-1", "text": "{}", "sig": b""})
+        connection.execute(insert(durable), {"recording_id": "r-1", "epoch": "e", "text": "{}", "sig": b""})
     full.hold_footage("r-1", "complaint", at(11), "2001")
     with pytest.raises(BadInput, match=r"footage.must_stay"):
         full.note_removed("r-1", 10, at(11))
@@ -122,3 +122,18 @@ def test_recordings_are_found_by_waybill_and_by_card(full: Store) -> None:
     assert full.recordings_of_waybill("SF1420 7731 01918") == ("r-1",)
     assert full.recordings_of_waybill("SF0") == ()
     assert (full.recording_of_card("c-2"), full.recording_of_card("c-9")) == ("r-1", None)
+
+
+def test_what_the_centre_said_before_it_was_restored_frees_nothing(full: Store) -> None:
+    """A centre of a new epoch may have lost what the old one held; both may have spoken of the same recording."""
+    with full._engine.begin() as connection:
+        for epoch in ("old", "older"):
+            connection.execute(insert(durable), {"recording_id": "r-1", "epoch": epoch, "text": "{}", "sig": b""})
+        row = {"epoch": "new", "high": 0, "head_hash": "", "server_time_ms": 0, "text": "{}", "sig": b""}
+        connection.execute(insert(receipt), row)
+    assert [(one.recording_id, one.durable) for one in full.known_recordings()] == [("r-1", False), ("r-2", False)]
+    with pytest.raises(BadInput, match=r"footage.must_stay"):
+        full.note_removed("r-1", 10, at(11))
+    with full._engine.begin() as connection:
+        connection.execute(insert(durable), {"recording_id": "r-1", "epoch": "new", "text": "{}", "sig": b""})
+    assert [(one.recording_id, one.durable) for one in full.known_recordings()] == [("r-1", True), ("r-2", False)]
