@@ -15,7 +15,7 @@ from ui.player import Engine, FileDevice
 
 RATES = (-8.0, -4.0, -2.0, -1.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 _BACK_MS = 125
-_LAST_FRAME_US = 33_333
+_FRAME_US = 33_333
 _END_MARGIN_US = 20_000
 
 
@@ -74,7 +74,7 @@ class Reel(QObject):
         at_us = min(max(0, at_us), footage.duration_us)
         times = self._desk.frame_times(footage.recording_id, at_us)
         frame_us = max((time for time in times if time <= at_us), default=part.from_us)
-        self._show(shown_at(times, frame_us, _LAST_FRAME_US), frame_us)
+        self._show(shown_at(times, frame_us, _FRAME_US), frame_us)
 
     def step(self, forward: bool) -> None:
         """One frame on or back."""
@@ -85,7 +85,7 @@ class Reel(QObject):
         times = self._desk.frame_times(footage.recording_id, self.at_us)
         frame_us = next_frame(times, self.at_us + 1, forward)
         if frame_us is not None:
-            self._show(shown_at(times, frame_us, _LAST_FRAME_US), frame_us)
+            self._show(shown_at(times, frame_us, _FRAME_US), frame_us)
 
     def jump(self, forward: bool) -> None:
         """To the event after or before."""
@@ -205,7 +205,7 @@ class Reel(QObject):
         if not frame.isValid() or self._part is None or waits:
             return
         self._waiting = False
-        if frame.startTime() >= 0:
+        if frame.startTime() >= 0 and self.playing and self.rate > 0:  # else a late picture of an earlier seek may come
             self.at_us = self._part.from_us + frame.startTime()
         self.framed.emit(frame.toImage())
         self.moved.emit()
