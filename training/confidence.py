@@ -14,7 +14,7 @@ import pickle
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,13 @@ from app.vision.spots import SpotReader
 SEED = 510_000
 FLOOR = 1e-4  # as in app.vision.fuse
 PRIOR, PRIOR_ERROR, ALIKE = 1500.0, 1.5e-3, 0.6
-"""Before anything was seen: so many readings of each glyph, this share of them wrong, most of that among look-alikes."""
+"""Before anything was seen: so many readings of each glyph, this share wrong, most of that among look-alikes."""
+
+EDGES = (0.0, 0.5, 0.7, 0.85, 0.93, 0.97, 0.985, 0.993, 0.997, 0.999, 1.001)
+"""Bins of stated probability for the last correction."""
 
 CONFIDENT = 0.9  # readings surer than this teach the table; the others carry their doubt themselves
-LEAST_SHOWN = 2e-4
+LEAST_SHOWN = 1.5e-4
 
 Values = NDArray[np.float64]
 
@@ -88,7 +91,7 @@ def _stored(path: Path) -> Iterator[list[Sample]]:
     with path.open("rb") as file:
         while True:
             try:
-                yield pickle.load(file)  # noqa: S301  # written by this program
+                yield pickle.load(file)  # written by this program
             except EOFError:
                 return
 
@@ -190,6 +193,28 @@ def confusions(chars: Sequence[Character], weights: dict[Engine, float], repeat:
     return np.asarray(counts / counts.sum(axis=1, keepdims=True))
 
 
+def mixed(char: Character, weights: dict[Engine, float], repeat: float, table: Values) -> Values:
+    """Glyph probabilities after the table; the same formula as in `app.vision.fuse`."""
+    columns = [GLYPHS.index(glyph) for glyph in char.alphabet]
+    part = table[np.ix_(columns, columns)]
+    return np.asarray(chances(char, weights, repeat) @ (part / part.sum(axis=1, keepdims=True)))
+
+
+def knots(chars: Sequence[Character], weights: dict[Engine, float], repeat: float, table: Values) -> list[list[float]]:
+    """Stated and found share of right glyphs at EDGES, never falling (pool adjacent violators): the last correction."""
+    told = [(float(p.max()), bool(p.argmax() == c.truth)) for c in chars for p in [mixed(c, weights, repeat, table)]]
+    pools: list[list[float]] = []  # number, sum stated, sum found
+    for low, high in pairwise(EDGES):
+        inside = [(p, right) for p, right in told if low <= p < high]
+        if not inside:
+            continue
+        pools.append([len(inside), sum(p for p, _ in inside), sum(right for _, right in inside)])
+        while len(pools) > 1 and pools[-1][2] / pools[-1][0] < pools[-2][2] / pools[-2][0]:
+            last = pools.pop()
+            pools[-1] = [a + b for a, b in zip(pools[-1], last, strict=True)]
+    return [[round(p / n, 5), round(min(found / n, 1 - 1 / (n + 2)), 5)] for n, p, found in pools]
+
+
 def _prior(glyph: str) -> Values:
     row = np.full(len(GLYPHS), PRIOR_ERROR * (1 - ALIKE) / (len(GLYPHS) - 1))
     alike = LOOK_ALIKES.get(glyph, "")
@@ -200,14 +225,16 @@ def _prior(glyph: str) -> Values:
     return row
 
 
-def tell(weights: dict[Engine, float], repeat: float, table: Values) -> str:
+def tell(weights: dict[Engine, float], repeat: float, table: Values, found: list[list[float]]) -> str:
     """The constants as they stand in the product."""
     lines = [f"WEIGHTS = {{Engine.PPOCR: {weights[Engine.PPOCR]}, Engine.OWN: {weights[Engine.OWN]}}}"]
     lines.append(f"REPEAT = {repeat}")
+    lines.append(f"STATED_FOUND = {found}")
     for glyph, row in zip(GLYPHS, table, strict=True):
-        order = [i for i in np.argsort(-row) if GLYPHS[i] != glyph and row[i] >= LEAST_SHOWN][:6]
-        shown = " ".join(f"{GLYPHS[i]}{1e4 * row[i]:.0f}" for i in order)
-        lines.append(f'    "{glyph}": "{shown}",')
+        order = [i for i in np.argsort(-row) if GLYPHS[i] != glyph and row[i] >= LEAST_SHOWN][:5]
+        shown = " ".join(f"{GLYPHS[i]}{1e5 * row[i]:.0f}" for i in order)
+        rest = 1e5 * (1 - row[GLYPHS.index(glyph)] - sum(row[i] for i in order))
+        lines.append(f'    "{glyph}": "{shown} ?{rest:.0f}",')
     return "\n".join(lines)
 
 
@@ -224,9 +251,10 @@ def main() -> None:
         gather(given.out, given.pictures, given.lines)
     samples = [s for path in sorted(given.out.glob("*.pkl")) for found in _stored(path) for s in found]
     chars = list(characters(samples))
-    weights, repeat = fit(chars)
+    weights, repeat = fit(chars[:: max(1, len(chars) // 9000)])
     print(f"# {len(samples)} fields, {len(chars)} characters")
-    print(tell(weights, repeat, confusions(chars, weights, repeat)))
+    table = confusions(chars, weights, repeat)
+    print(tell(weights, repeat, table, knots(chars, weights, repeat, table)))
 
 
 if __name__ == "__main__":

@@ -195,6 +195,14 @@ class PanelState(StrEnum):
     NONE = "none"
 
 
+class Printed(StrEnum):
+    """How far a plain field (the expiry) is known: read, certainly not on the card, or not read."""
+
+    READ = "read"
+    NONE = "none"
+    UNREAD = "unread"
+
+
 @dataclass(frozen=True, slots=True)
 class Barcode:
     """A decoded barcode: format named EAN13 UPCA CODE128 QR …; the text as decoded."""
@@ -258,7 +266,9 @@ class Crop:
 class CardRead:
     """All that was read of one card, once per card. `read_id` (UUID) makes a repeated delivery harmless.
 
-    `gtin` is 14 digits and set only when two readings agreed; times are the monotonic clock of the frames.
+    `gtin` is 14 digits and set only when two readings agreed; times are the monotonic clock of the frames. `expiry` is
+    None both where none is printed and where none was read: `expiry_printed` tells which. `region` is an ISO 3166 code,
+    None when the card does not say.
     """
 
     read_id: str
@@ -271,7 +281,10 @@ class CardRead:
     pin: FieldReading
     panel: PanelState
     expiry: date | None = None
+    expiry_printed: Printed = Printed.UNREAD
     face_value_fen: int | None = None
+    batch: str | None = None
+    region: str | None = None
     quad: Quad | None = None
     zones: tuple[Zone, ...] = ()
     crops: tuple[Crop, ...] = ()

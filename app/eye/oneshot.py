@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from app.core.cards import FieldReading, FieldState, PanelState
+from app.core.cards import FieldReading, FieldState, PanelState, Printed
 from app.core.errors import BadInput, Trouble
 from app.core.products import Catalogue
 from app.vision.barcode import Hit, distinct, gtin
@@ -17,7 +17,8 @@ from app.vision.conclude import Conclusion, conclude
 from app.vision.locate import Found, locate
 from app.vision.look import Looker
 from app.vision.panel import PanelFinder
-from app.vision.pixels import Colour, as_quad, grey, load_picture
+from app.vision.picture_file import open_picture
+from app.vision.pixels import Colour, as_quad, grey
 from app.vision.recognise import Recogniser
 from app.vision.search import search_codes
 from app.vision.textlines import LineFinder
@@ -32,9 +33,12 @@ def make_looker(catalogue: Catalogue, threads: int = 1) -> Looker:
 
 
 def read_file(path: Path, looker: Looker, catalogue: Catalogue) -> dict[str, Any]:
-    """One picture as the answer of `cardintake read --json`. Raises BadInput for what is no picture."""
+    """One picture as the answer of `cardintake read --json`; places in pixels of the file. Raises BadInput."""
     start = time.perf_counter()
-    answer = read_picture(load_picture(path), looker, catalogue)
+    file = open_picture(path)
+    answer = read_picture(file.pixels, looker, catalogue)
+    if answer["quad"] is not None and file.scale > 1:
+        answer["quad"] = [[round(v * file.scale, 1) for v in point] for point in answer["quad"]]
     return {"file": path.name, **answer, "ms": round((time.perf_counter() - start) * 1000, 1)}
 
 
@@ -58,7 +62,11 @@ def as_answer(found: Conclusion) -> dict[str, Any]:
         "pin_state": str(found.panel),
         "pin_legible": None if found.legible is None else [found.legible.seen, found.legible.total],
         "expiry": found.expiry.isoformat() if found.expiry else None,
-        "face_value": found.face_value_yuan,
+        "expiry_printed": str(found.expiry_printed),
+        "face_value": None if found.face_value is None else found.face_value.units,
+        "currency": None if found.face_value is None else found.face_value.currency,
+        "batch": found.batch,
+        "region": found.region,
         "quad": [list(point) for point in as_quad(found.corners)],
         "confidence": {"number": round(found.number.confidence, 3), "pin": round(found.pin.confidence, 3)},
     }
@@ -78,7 +86,11 @@ def _codes_only(picture: Colour) -> dict[str, Any]:
         "pin_state": str(PanelState.NONE),
         "pin_legible": None,
         "expiry": None,
+        "expiry_printed": str(Printed.UNREAD),
         "face_value": None,
+        "currency": None,
+        "batch": None,
+        "region": None,
         "quad": None,
         "confidence": {"number": 0.0, "pin": 0.0},
     }

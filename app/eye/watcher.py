@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.core.cards import CardRead, Guidance, PanelState, Sighting, Zone
+from app.core.codes import CodeKind, kind_of, symbology_of
 from app.core.products import Catalogue
 from app.eye.codec import LeftTooEarly
 from app.eye.tracker import LEAST_LOOKS, Empty, News, Presence, Step, Tracker, Wish
@@ -20,6 +21,7 @@ from app.vision.guide import guidance
 from app.vision.locate import Found, Located, locate
 from app.vision.look import Look, Looker
 from app.vision.pixels import Colour, Corners, Gray, as_quad
+from app.vision.printed import Amount
 from app.vision.stillness import STILL, motion, shrink
 
 SIGHTING_APART_US = 66_000
@@ -245,6 +247,11 @@ def followed(look: Look, corners: Corners, done: Conclusion) -> tuple[Zone, ...]
     return zones(replace(look, corners=turns[nearest]), done.number, done.pin)
 
 
+def _fen(value: Amount | None) -> int | None:
+    """A face value in fen; None for money of another country, which no rule here counts."""
+    return value.units * 100 if value is not None and value.currency == "CNY" else None
+
+
 def presence(located: Located) -> Presence:
     """What the tracker needs to know of a search."""
     if located.found is Found.NONE:
@@ -275,19 +282,25 @@ def shares_proof(before: Conclusion, now: Conclusion) -> bool:
 
 
 def as_card_read(found: Conclusion, first_us: int, best_us: int, catalogue: str = "") -> CardRead:
-    """A conclusion as what the station gets, under a fresh id. `catalogue`: the version it was read with."""
+    """A conclusion as what the station gets, under a fresh id. `catalogue`: the version it was read with.
+
+    Codes for a limited time are not passed on: they must not be kept.
+    """
     return CardRead(
         read_id=str(uuid.uuid4()),
         first_us=first_us,
         best_us=best_us,
         product_id=None if found.product is None else found.product.id,
         gtin=found.gtin,
-        barcodes=found.barcodes,
+        barcodes=tuple(b for b in found.barcodes if kind_of(b.text, symbology_of(b.format)) is not CodeKind.TIMED),
         number=found.number,
         pin=found.pin,
         panel=found.panel,
         expiry=found.expiry,
-        face_value_fen=None if found.face_value_yuan is None else found.face_value_yuan * 100,
+        expiry_printed=found.expiry_printed,
+        face_value_fen=_fen(found.face_value),
+        batch=found.batch,
+        region=found.region,
         quad=as_quad(found.corners),
         zones=found.zones,
         crops=found.crops,

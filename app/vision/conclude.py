@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -15,21 +16,24 @@ from app.core.cards import (
     ABSENT,
     UNREADABLE,
     Barcode,
+    Candidate,
     CharReading,
     Crop,
     FieldReading,
     FieldState,
     PanelState,
+    Printed,
     Zone,
 )
 from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product
-from app.vision.barcode import Hit, distinct, gtin
+from app.vision.barcode import Hit, agreed_texts, distinct, gtin
 from app.vision.coach import Legible, count_legible, free_pattern
 from app.vision.decode import Decoded, decode_views
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
 from app.vision.look import Look
 from app.vision.panel import Area
 from app.vision.pixels import Colour, Corners, as_quad, png
+from app.vision.printed import Amount
 from app.vision.rectify import to_frame
 from app.vision.spots import Spot
 from app.vision.twins import tell_twins
@@ -49,7 +53,10 @@ class Conclusion:
     pin: FieldReading
     panel: PanelState
     expiry: date | None
-    face_value_yuan: int | None
+    expiry_printed: Printed
+    face_value: Amount | None
+    batch: str | None
+    region: str | None
     corners: Corners
     zones: tuple[Zone, ...]
     crops: tuple[Crop, ...]
@@ -74,12 +81,14 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
     hits = [hit for at, look in enumerate(looks) for hit in _of_frame(look.hits, at)]
     printed = frozenset(g for look in looks for g in look.printed)
     code = gtin(hits, printed)
-    product = catalogue.by_gtin(code)
+    texts = agreed_texts(hits)
+    product = catalogue.by_gtin(code) or next((p for t in texts if (p := catalogue.by_code(t)) is not None), None)
     panel = _panel(looks)
     if panel is PanelState.PARTIAL and _is_complete(looks, product):
         panel = PanelState.OPEN
     number = _number(looks, product, hits)
     pin = _pin(looks, product, panel)
+    expiry = _agreed(look.expiry for look in looks)
     best = int(np.argmax([look.sharpness - look.glare for look in looks]))
     fields = (("number", number, [look.number for look in looks]), ("pin", pin, [look.pin for look in looks]))
     return Conclusion(
@@ -89,8 +98,11 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
         number=number.reading,
         pin=pin.reading,
         panel=panel,
-        expiry=_agreed(look.expiry for look in looks),
-        face_value_yuan=_face_value(looks, product),
+        expiry=expiry,
+        expiry_printed=_expiry_printed(looks, expiry),
+        face_value=_face_value(looks, product),
+        batch=_agreed(look.batch for look in looks),
+        region=_agreed(look.region for look in looks),
         corners=looks[best].corners,
         zones=zones(looks[best], number.reading, pin.reading),
         crops=tuple(crop for name, fused, spots in fields for crop in _crops(name, fused, spots, best)),
@@ -124,18 +136,42 @@ def _is_complete(looks: Sequence[Look], product: Product | None) -> bool:
 
 
 def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit]) -> Fused:
+    pattern = product.number if product is not None else UNKNOWN_NUMBER
     spots = [look.number for look in looks if look.number is not None]
     if not spots:
-        return Fused(ABSENT if product is None else UNREADABLE, None)
-    pattern = product.number if product is not None else UNKNOWN_NUMBER
+        coded = _number_of_bars(looks, hits, pattern)
+        return Fused(coded or (ABSENT if product is None else UNREADABLE), None)
     fused = fuse(_decoded(spots, pattern), pattern)
     if not any(look.number_proved for look in looks):
         fused = doubt_all(fused)
-    for text in {h.text for h in hits if h.format == "CODE128" and pattern.matches(h.text)}:
+    for text in _numbers_in({h.text for h in hits if h.format in ("CODE128", "QR")}, product, pattern):
         confirmed = confirm(fused.reading, text)
         if confirmed is not None:
             return Fused(confirmed, fused.lead)
+    text = "".join(c.best.glyph for c in fused.reading.chars)
+    if pattern.matches(text) and any(text in look.below for look in looks):
+        return Fused(confirm(fused.reading, text) or fused.reading, fused.lead)  # printed twice, read alike twice
     return fused
+
+
+def _numbers_in(texts: Iterable[str], product: Product | None, pattern: FieldPattern) -> set[str]:
+    """The card numbers that symbols hold: alone, or behind the product in a shop's composite code."""
+    parts = {part for text in texts if product is not None and (part := product.number_in(text)) is not None}
+    return parts | {text for text in texts if pattern.matches(text)}
+
+
+def _number_of_bars(looks: Sequence[Look], hits: Sequence[Hit], pattern: FieldPattern) -> FieldReading | None:
+    """The number of a card that prints it as a Code 128 only: read twice, or once with the digits below."""
+    below = {text for look in looks for text in look.below}
+    sources: dict[str, set[str]] = {}
+    for hit in hits:
+        if hit.format == "CODE128" and pattern.matches(hit.text):
+            sources.setdefault(hit.text, set()).add(hit.source)
+    sure = [text for text, by in sources.items() if len(by) > 1 or text in below]
+    if len(sources) != 1 or not sure:
+        return None
+    chars = tuple(CharReading((Candidate(glyph, 0.999),), sure=True) for glyph in sure[0])
+    return FieldReading(FieldState.READ, chars)
 
 
 def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> Fused:
@@ -175,7 +211,10 @@ def _guess_pattern(spots: Sequence[Spot]) -> FieldPattern | None:
     fused = fuse(_decoded(spots, UNKNOWN_PIN), UNKNOWN_PIN)
     odds = sum(math.log(len(UNKNOWN_PIN.alphabet) / len(DIGITS) * _digit_share(c)) for c in fused.reading.chars)
     if odds >= _DIGITS_BEYOND_DOUBT:
-        return FieldPattern(DIGITS, UNKNOWN_PIN.lengths)
+        digits = FieldPattern(DIGITS, UNKNOWN_PIN.lengths)
+        # Letters dropped by force would leave a shorter text that looks sure.
+        forced = fuse(_decoded(spots, digits), digits).reading.chars
+        return digits if len(forced) == len(fused.reading.chars) else None
     return UNKNOWN_PIN if odds < 0 else None
 
 
@@ -185,17 +224,27 @@ def _digit_share(char: CharReading) -> float:
     return min(0.99, max(0.02, share))
 
 
-def _agreed(values: Iterable[date | None]) -> date | None:
+T = TypeVar("T")
+
+
+def _agreed(values: Iterable[T | None]) -> T | None:
     found = {v for v in values if v is not None}
     return found.pop() if len(found) == 1 else None
 
 
-def _face_value(looks: Sequence[Look], product: Product | None) -> int | None:
-    found = {look.face_value_yuan for look in looks if look.face_value_yuan is not None}
-    value = found.pop() if len(found) == 1 else None
+def _expiry_printed(looks: Sequence[Look], expiry: date | None) -> Printed:
+    """READ when the looks agree on a day; NONE when no look saw any trace of one and one saw all there is."""
+    if expiry is not None:
+        return Printed.READ
+    states = {look.expiry_printed for look in looks}
+    return Printed.NONE if states <= {Printed.NONE} else Printed.UNREAD
+
+
+def _face_value(looks: Sequence[Look], product: Product | None) -> Amount | None:
+    value = _agreed(look.face_value for look in looks)
     if product is None or not product.face_values_fen:
         return value
-    known = {fen // 100 for fen in product.face_values_fen}
+    known = {Amount(fen // 100, "CNY") for fen in product.face_values_fen}
     if value is None:
         return known.pop() if len(known) == 1 else None
     return value if value in known else None

@@ -12,7 +12,7 @@ from typing import cast
 
 import numpy as np
 
-from app.core.products import CheckDigit, FieldPattern
+from app.core.products import LATIN, CheckDigit, FieldPattern
 from app.vision.pixels import Floats
 from app.vision.recognise import BLANK, GLYPHS, OTHER, SEPARATOR, Engine, View
 
@@ -20,6 +20,9 @@ BEAM = 24
 _LEAST_P = 2e-4  # a glyph below this does not open a branch
 _FLOOR = 1e-8
 _HOPELESS = 1e-6  # of the best prefix; what is behind it by more is not followed
+
+PLAIN_LETTERS = frozenset(LATIN) - frozenset("OQDILSBZGUVT")
+"""Letters that no digit looks like: one of them proves that a field holds letters."""
 
 LOOK_ALIKES: Mapping[str, str] = {
     "O": "0QD",
@@ -121,7 +124,7 @@ def _beam(narrow: Floats, longest: int, allowed: Sequence[Set[int]] = ()) -> lis
     """Prefixes with their probability, best first. `allowed`: the glyphs of each position, where they differ."""
     blank = narrow.shape[1] - 1
     beams: dict[_Prefix, tuple[float, float]] = {(): (1.0, 0.0)}  # ends in blank, ends in its last glyph
-    open_rows = (narrow[:, :-1] > _LEAST_P).any(axis=1).tolist()
+    open_rows = np.any(narrow[:, :-1] > _LEAST_P, axis=1)
     for row, is_open in zip(narrow, open_rows, strict=True):
         if not is_open:  # most steps are blank: nothing grows, the order stays
             beams = {prefix: ((a + b) * float(row[blank]), 0.0) for prefix, (a, b) in beams.items()}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
-from app.core.products import Box
+from app.core.products import Box, normalise_gtin
+from app.vision.lines import Line
 from app.vision.panel import Area
-from app.vision.recognise import GLYPHS, LineText
+from app.vision.printed import is_public
+from app.vision.recognise import GLYPHS
 from app.vision.rectify import PX_PER_MM
-from app.vision.textlines import LineBox
 
 _NUMBER_LABEL = re.compile(
     r"^\W*(?:(?:礼品|购物|充值|预付|会员)?卡\s*号|[账帐]\s*号|序\s*列\s*号|编\s*号"
@@ -23,25 +23,14 @@ _PIN_LABEL = re.compile(
     r"|pin(?:\s*(?:code|no))?\b|pass\s*(?:word|code)\b|(?:redeem|redemption|claim|access|security|gift|voucher)\s*code\b|code\b)\W*",
     re.IGNORECASE,
 )
-_DATE = re.compile(r"(20\d\d)\s?[-–./年]\s?(\d{1,2})\s?[-–./月]\s?(\d{1,2})(?!\d)")
-_FACE = re.compile(
-    r"(?:[¥￥]|rmb|cny|面\s*[值额]|value|金\s*额)\W*(?:[¥￥]|rmb|cny)?\W{0,2}(\d{1,5})(?![\d-])", re.IGNORECASE
+_GARBLED = (
+    ("number", re.compile(r"号|^\W*c?ar?d|^\W*n[o0][.:：]", re.IGNORECASE)),
+    ("pin", re.compile(r"[密码兑换]|^\W*p[il1]n", re.IGNORECASE)),
 )
-_YUAN = re.compile(r"(?<![\d-])(\d{1,5})\s*元")
+"""What is left of a label that was not read well, in the few signs before a value."""
+_VALUE_BEGINS = re.compile(r"[0-9A-Z]{4}|[0-9]{3}")
+_MOST_OF_A_LABEL = 9
 _COVER = re.compile(r"s[co]?r?atch|刮开|涂层|刮涂", re.IGNORECASE)
-_SURE_SIGN = 0.8
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Line:
-    """A line where it stands and what it says."""
-
-    box: LineBox
-    read: LineText
-
-    @property
-    def area(self) -> Area:
-        return Area(self.box.x, self.box.y, self.box.w, self.box.h)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -109,6 +98,8 @@ def split(line: Line) -> tuple[Value, str]:
         found = pattern.match(text)
         if found is not None and found.end() > cut_at:
             kind, cut_at = name, found.end()
+    if not cut_at:
+        kind, cut_at = _garbled_label(text)
     if cut_at and cut_at == len(text):
         return Value(line, 1.0, 1.0, "", 0, kind), kind
     rest = signs[cut_at:]
@@ -116,6 +107,15 @@ def split(line: Line) -> tuple[Value, str]:
     glyphs = "".join(s.text.upper() for s in rest if s.text.upper() in GLYPHS)
     foreign = sum(1 for s in rest if s.text.upper() not in GLYPHS and not re.match(r"[\s\-–—.·:：_,']", s.text))
     return Value(line, start, 1.0, glyphs, foreign, kind), kind
+
+
+def _garbled_label(text: str) -> tuple[str, int]:
+    """The kind of what seems to be left of a label before a value, and its length; "" and 0 when nothing is."""
+    begins = _VALUE_BEGINS.search(text)
+    if begins is None or not 0 < begins.start() <= _MOST_OF_A_LABEL:
+        return "", 0
+    kinds = [kind for kind, pattern in _GARBLED if pattern.search(text[: begins.start()])]
+    return (kinds[0], begins.start()) if len(kinds) == 1 else ("", 0)
 
 
 def below_bars(area: Area, bars: Sequence[Area]) -> bool:
@@ -129,8 +129,8 @@ def below_bars(area: Area, bars: Sequence[Area]) -> bool:
 
 
 def is_retail_code(glyphs: str) -> bool:
-    """Twelve or thirteen digits without a label are what stands below a retail symbol, not a card number."""
-    return len(glyphs) in (12, 13) and glyphs.isdigit()
+    """Twelve or thirteen digits with the check digit of a GTIN are what stands below a retail symbol."""
+    return len(glyphs) in (12, 13) and normalise_gtin(glyphs) is not None
 
 
 def _is_sentence(text: str) -> bool:
@@ -142,7 +142,7 @@ def _may_be_value(line: Line, value: Value) -> bool:
     text = line.read.text
     if len(value.glyphs) < 4 or len(value.glyphs) > 30 or line.read.score < 0.35:
         return False
-    if _DATE.search(text) or _FACE.search(text) or _YUAN.search(text):
+    if is_public(text):
         return False
     if re.search(r"\d{3,4}-\d{3,4}-\d{4}$", text) and len(value.glyphs) in (10, 11):
         return False  # a hotline
@@ -153,7 +153,7 @@ def _may_be_value(line: Line, value: Value) -> bool:
 
 
 def row_label(value: Value, labels: Sequence[tuple[str, Area]]) -> str:
-    """The kind of label that stands left of a value in its row, "" for none."""
+    """The kind of label that stands left of a value in its row, or else right above it; "" for none."""
     best, best_gap = "", 14 * PX_PER_MM
     area = value.area
     for kind, label in labels:
@@ -161,54 +161,17 @@ def row_label(value: Value, labels: Sequence[tuple[str, Area]]) -> str:
         level = abs(label.mid_y - area.mid_y) < 0.6 * max(area.h, label.h)
         if level and -0.5 * area.h < gap < best_gap:
             best, best_gap = kind, gap
+    return best or _label_above(area, labels)
+
+
+def _label_above(area: Area, labels: Sequence[tuple[str, Area]]) -> str:
+    """The kind of the nearest label above that begins where the value, or the panel around it, begins."""
+    best, best_gap = "", 1.5 * area.h
+    for kind, label in labels:
+        gap = area.y - label.bottom
+        if -0.4 * label.h < gap < best_gap and -1.5 * area.h < area.x - label.x < 3.0 * area.h:
+            best, best_gap = kind, gap
     return best
-
-
-def find_expiry(lines: Sequence[Line]) -> tuple[date | None, Line | None]:
-    """The date on the card and, when it is not sure, the line it stands in."""
-    for line in lines:
-        found = _DATE.search(line.read.text)
-        if found is None:
-            continue
-        try:
-            day = date(int(found[1]), int(found[2]), int(found[3]))
-        except ValueError:
-            return None, line
-        sure = _least_p(line, found.start(), found.end()) >= _SURE_SIGN and 2015 <= day.year <= 2060
-        return (day, None) if sure else (day, line)
-    return None, None
-
-
-def find_face_value(lines: Sequence[Line], card_w: int) -> int | None:
-    """The face value in yuan; None when none is sure. A line that runs to the card's edge may be cut off: not sure."""
-    found: set[int] = set()
-    for line in lines:
-        text = line.read.text
-        match = _FACE.search(text) or _YUAN.search(text)
-        if match is None or len(text) > 20:
-            continue
-        yuan = int(match[1])
-        whole = line.box.right < card_w - 0.6 * PX_PER_MM
-        if (
-            whole
-            and yuan > 0
-            and not match[1].startswith("0")
-            and _least_p(line, match.start(1), match.end(1)) >= _SURE_SIGN
-        ):
-            found.add(yuan)
-        else:
-            return None
-    return found.pop() if len(found) == 1 else None
-
-
-def _least_p(line: Line, start: int, end: int) -> float:
-    """The least probability of the signs of a stretch of the text; signs of more than one letter count by length."""
-    at, least = 0, 1.0
-    for sign in line.read.signs:
-        if at < end and at + len(sign.text) > start and sign.text.strip():
-            least = min(least, sign.p)
-        at += len(sign.text)
-    return least
 
 
 def to_area(box: Box) -> Area:

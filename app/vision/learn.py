@@ -27,13 +27,14 @@ from app.core.products import (
     Validity,
 )
 from app.vision.conclude import Conclusion, conclude
-from app.vision.decode import decode
-from app.vision.fields import find_expiry, find_face_value
-from app.vision.locate import locate
-from app.vision.look import Look, Looker, Spot
+from app.vision.decode import decode_views
+from app.vision.locate import Located, locate
+from app.vision.look import Look, Looker
 from app.vision.panel import Area
 from app.vision.pixels import CARD_H_MM, CARD_W_MM, Colour
+from app.vision.printed import find_expiry, find_face_value
 from app.vision.rectify import CARD_W, PX_PER_MM, rectify
+from app.vision.spots import Spot
 
 Regions = Mapping[str, Box]
 
@@ -69,21 +70,22 @@ def learn(pictures: Sequence[Colour], looker: Looker, known: Product, drawn: Reg
 
     Raises BadInput("learn.no_card" | "learn.different_products" | "learn.same_card" | "learn.nothing_read").
     """
+    corners = [_found(picture, at) for at, picture in enumerate(pictures)]
     looker.learn(Catalogue())
-    studies = [_study(picture, looker, Catalogue(), at) for at, picture in enumerate(pictures)]
+    studies = [_study(picture, at, looker, Catalogue()) for picture, at in zip(pictures, corners, strict=True)]
+    _refuse_same_card(studies)
     gtins = {s.found.gtin for s in studies if s.found.gtin is not None}
     if len(gtins) > 1:
         raise BadInput("learn.different_products", ", ".join(sorted(gtins)))
-    layout = _layout(studies, drawn)
+    layout = layout_of(studies, drawn)
     if gtins:
         draft = replace(known, gtins=frozenset(gtins), number=UNKNOWN_NUMBER, pin=UNKNOWN_PIN, layout=layout)
         guided = Catalogue((draft,))
         looker.learn(guided)
-        studies = [
-            _better(s, _study(p, looker, guided, i)) for i, (s, p) in enumerate(zip(studies, pictures, strict=True))
-        ]
-        layout = _layout(studies, drawn)
-    _refuse_same_card(studies)
+        guided_studies = [_study(picture, at, looker, guided) for picture, at in zip(pictures, corners, strict=True)]
+        studies = [_better(first, second) for first, second in zip(studies, guided_studies, strict=True)]
+        layout = layout_of(studies, drawn)
+        _refuse_same_card(studies)
     number, pin = infer([s.number for s in studies]), infer([s.pin for s in studies])
     if pin is not None and len(pin.pattern.lengths) > 1 and any(not s.found.pin.chars for s in studies):
         pin = None
@@ -117,11 +119,12 @@ class Trial:
 
 def try_on(picture: Colour, looker: Looker, product: Product) -> tuple[Trial, ...]:
     """Hold a template against a card that it was not learned from. Raises BadInput("learn.no_card")."""
+    located = _found(picture, 3)
     looker.learn(Catalogue())
-    before = _study(picture, looker, Catalogue(), 3).found
+    before = _study(picture, located, looker, Catalogue()).found
     catalogue = Catalogue((product,))
     looker.learn(catalogue)
-    after = _study(picture, looker, catalogue, 3).found
+    after = _study(picture, located, looker, catalogue).found
     pairs = (("number", before.number, after.number, product.number), ("pin", before.pin, after.pin, product.pin))
     return tuple(
         Trial(name, old.state, new.state, len(old.doubts), len(new.doubts), pattern is not None and old.fits(pattern))
@@ -129,10 +132,14 @@ def try_on(picture: Colour, looker: Looker, product: Product) -> tuple[Trial, ..
     )
 
 
-def _study(picture: Colour, looker: Looker, catalogue: Catalogue, at: int) -> Study:
+def _found(picture: Colour, at: int) -> Located:
     located = locate(picture)
     if located.corners is None:
         raise BadInput("learn.no_card", f"photograph {at + 1}")
+    return located
+
+
+def _study(picture: Colour, located: Located, looker: Looker, catalogue: Catalogue) -> Study:
     look = looker.look(picture, located)
     found = conclude([look], catalogue)
     # What stands in a panel is looked at although some of it may be covered: whether it is whole is told by whether
@@ -156,7 +163,7 @@ def _printed(spot: Spot | None, reading: FieldReading, pattern: FieldPattern) ->
 
 def _gaps(spot: Spot, length: int, pattern: FieldPattern) -> tuple[float, ...]:
     """The gaps between the characters on average over all views of the field, in the usual gap."""
-    read = [d for lattice in spot.lattices if (d := decode(lattice, pattern)) is not None and len(d.text) == length]
+    read = [d for d in decode_views(spot.views, pattern) if len(d.text) == length]
     rows = [[(c + d - a - b) / 2 for (a, b), (c, d) in pairwise(one.spans)] for one in read]
     if not rows or length < 2:
         return ()
@@ -173,7 +180,7 @@ def _boxes(picture: Colour, look: Look, looker: Looker) -> dict[str, Box]:
         "barcode": look.bars[0] if look.bars else None,
     }
     for line in looker.read_lines(rectify(picture, look.corners)):
-        if find_expiry([line])[0] is not None:
+        if find_expiry([line])[1] is not None:
             areas.setdefault("expiry", line.area)
         elif find_face_value([line], CARD_W) is not None:
             areas.setdefault("face_value", line.area)
@@ -187,7 +194,7 @@ def _box(area: Area) -> Box:
     return Box(round(x, 1), round(y, 1), round(max(0.5, right - x), 1), round(max(0.5, bottom - y), 1))
 
 
-def _layout(studies: Sequence[Study], drawn: Regions) -> Layout:
+def layout_of(studies: Sequence[Study], drawn: Regions) -> Layout:
     """Where the fields stand on most of the cards; what was drawn goes before what was detected."""
     found: dict[str, Box] = {}
     for name in ("number", "panel", "pin", "expiry", "face_value", "barcode"):
@@ -226,5 +233,5 @@ def _refuse_same_card(studies: Sequence[Study]) -> None:
 
 
 def _face_values(studies: Sequence[Study]) -> tuple[int, ...]:
-    found = {s.found.face_value_yuan for s in studies if s.found.face_value_yuan is not None}
-    return tuple(yuan * 100 for yuan in sorted(found))
+    amounts = [s.found.face_value for s in studies]
+    return tuple(sorted({a.units * 100 for a in amounts if a is not None and a.currency == "CNY"}))

@@ -13,29 +13,33 @@ from datetime import date
 import cv2
 import numpy as np
 
-from app.core.cards import PanelState
-from app.core.products import Catalogue, Product, normalise_gtin
+from app.core.cards import FieldState, PanelState, Printed
+from app.core.products import DIGITS, LATIN, Catalogue, FieldPattern, Product, normalise_gtin
 from app.vision import third_opinion
 from app.vision.barcode import Hit, as_gtin, blur_along, gtin, read_zbar, read_zxing
 from app.vision.bars import read_bars
 from app.vision.codes import CodeReader
-from app.vision.fields import (
-    Line,
-    Sorted,
-    Value,
-    find_expiry,
-    find_face_value,
-    is_retail_code,
-    row_label,
-    sort_lines,
-    to_area,
-)
+from app.vision.decode import PLAIN_LETTERS, decode_views
+from app.vision.fields import Sorted, Value, is_retail_code, row_label, sort_lines, to_area
 from app.vision.focus import glare, sharpness
+from app.vision.fuse import fuse
+from app.vision.lines import Line
 from app.vision.locate import Located
 from app.vision.panel import Area, Opening, Panel, PanelFinder, PanelMap, find_text, judge
 from app.vision.pixels import Colour, Corners, Gray, grey
+from app.vision.printed import (
+    Amount,
+    Dated,
+    as_date,
+    find_batch,
+    find_expiry,
+    find_face_value,
+    find_region,
+    says_nothing,
+    span,
+)
 from app.vision.recognise import Recogniser
-from app.vision.rectify import CARD_H, CARD_W, PX_PER_MM, rectify, turn, turn_corners
+from app.vision.rectify import PX_PER_MM, rectify, turn, turn_corners
 from app.vision.spots import Spot, SpotReader
 from app.vision.textlines import LineBox, LineFinder, cut
 from app.vision.wording import Wording
@@ -58,8 +62,12 @@ class Look:
     number_proved: bool = False
     pin_proved: bool = False
     bars: tuple[Area, ...] = ()
+    below: frozenset[str] = frozenset()  # digits printed below bars, as read
     expiry: date | None = None
-    face_value_yuan: int | None = None
+    expiry_printed: Printed = Printed.UNREAD
+    face_value: Amount | None = None
+    batch: str | None = None
+    region: str | None = None
 
 
 class Looker:
@@ -78,27 +86,31 @@ class Looker:
         self._spots = SpotReader(recogniser, codes)
         self._panels = panels
 
+    @property
+    def catalogue(self) -> Catalogue:
+        """The products it knows."""
+        return self._catalogue
+
     def learn(self, catalogue: Catalogue) -> None:
         """Know these products from now on."""
         self._catalogue = catalogue
 
     def read_lines(self, card: Colour) -> list[Line]:
         """The lines of text on a rectified card that lies the right way up."""
-        _, boxes, known = self._wording.find(card)
-        return self._wording.read(card, boxes, known, ())
+        standing = self._wording.find(card)
+        return self._wording.read(card, standing.boxes, standing.known, ())
 
     def look(self, picture: Colour, located: Located) -> Look:
         """Everything on the card that `located` points at (it has corners)."""
         assert located.corners is not None
         card = rectify(picture, located.corners)
-        upside_down, boxes, known = self._wording.find(card)
-        corners = turn_corners(located.corners) if upside_down else located.corners
-        if upside_down:
-            card = turn(card)
+        standing = self._wording.find(card)
+        corners = turn_corners(located.corners, standing.quarters)
+        card = turn(card, standing.quarters)
         shade = grey(card)
         hits = read_card_codes(grey(picture), shade)
         bars = _bars(hits, shade)
-        lines = self._wording.read(card, boxes, known, bars)
+        lines = self._wording.read(card, standing.boxes, standing.known, bars)
         look = Look(corners, sharpness(shade), glare(card), hits, bars=bars)
         return self._with_fields(look, card, lines)
 
@@ -126,10 +138,11 @@ class Looker:
         confirmed = frozenset(g for p in sorted_lines.printed if (g := normalise_gtin(p)) is not None)
         product = self._catalogue.by_gtin(gtin(look.hits, confirmed))
         places = choose(sorted_lines, seen, panels, product)
-        expiry, doubt = find_expiry(lines)
+        state, expiry = self._expiry(card, look, lines)
         return replace(
             look,
             printed=confirmed,
+            below=sorted_lines.printed,
             number=self._number_spot(card, places.number, look, lines),
             pin=None
             if places.pin is None
@@ -139,15 +152,55 @@ class Looker:
             hidden=places.panel.hidden,
             number_proved=places.number_proved,
             pin_proved=places.pin_proved,
-            expiry=expiry if doubt is None else _confirmed_date(card, expiry, doubt),
-            face_value_yuan=find_face_value(lines, CARD_W),
+            expiry=expiry,
+            expiry_printed=state,
+            face_value=find_face_value(lines, card.shape[1]),
+            batch=self._batch(card, lines),
+            region=find_region(lines),
         )
 
     def _number_spot(self, card: Colour, area: Area | None, look: Look, lines: Sequence[Line]) -> Spot | None:
         if area is None:
             return None
         area = _with_pieces(area, lines)
-        return self._spots.read(card, area, self._limits(area, look, lines))
+        return self._spots.read(card, area, self._limits(area, card.shape[1], look, lines))
+
+    def _expiry(self, card: Colour, look: Look, lines: Sequence[Line]) -> tuple[Printed, date | None]:
+        """The expiry as far as it is sure; a doubtful date is read once more by both recognisers, digit by digit."""
+        state, seen = find_expiry(lines)
+        if state is Printed.READ and seen is not None:
+            return state, seen.day
+        if seen is not None:
+            day = self._dated(card, seen)
+            return (Printed.UNREAD if day is None else Printed.READ), day
+        if state is Printed.UNREAD and look.glare < _FAINT and look.sharpness > _CRISP and says_nothing(lines):
+            return Printed.NONE, None
+        return state, None
+
+    def _dated(self, card: Colour, seen: Dated) -> date | None:
+        if sum(c.isdigit() for c in seen.text) != _DATE_DIGITS:
+            return None
+        text = self._again(card, seen.area, FieldPattern(DIGITS, (_DATE_DIGITS,)))
+        if text is not None:
+            return as_date(text)
+        return seen.day if third_opinion.agrees_on_date(cut(card, seen.line.box, 0.1), seen.day) else None
+
+    def _batch(self, card: Colour, lines: Sequence[Line]) -> str | None:
+        found = find_batch(lines)
+        if found is None:
+            return None
+        line, at, text = found
+        left, right = span(line, *at)
+        area = Area(line.area.x + left * line.area.w, line.area.y, (right - left) * line.area.w, line.area.h)
+        pattern = FieldPattern(DIGITS if text.isdigit() else DIGITS + LATIN, (len(text),))
+        return self._again(card, area, pattern)
+
+    def _again(self, card: Colour, area: Area, pattern: FieldPattern) -> str | None:
+        """What stands in an area by both recognisers, None unless every character is sure."""
+        box = LineBox(area.x, area.y, area.w, area.h, 0.0, 1.0)
+        views = self._spots.views(cut(card, box, 0.05), cut(card, box, 0.18))
+        reading = fuse(decode_views(views, pattern), pattern).reading
+        return "".join(c.best.glyph for c in reading.chars) if reading.state is FieldState.READ else None
 
     def _missed(self, card: Colour, lines: Sequence[Line], panels: Sequence[Panel], seen: PanelMap) -> list[Line]:
         """Text in an open panel in which the line finder saw none."""
@@ -157,9 +210,9 @@ class Looker:
         boxes = [LineBox(a.x, a.y, a.w, a.h, 0.0, 1.0) for a in found if a is not None]
         return self._wording.read(card, boxes, {}, ())
 
-    def _limits(self, area: Area, look: Look, lines: Sequence[Line]) -> tuple[float, float]:
+    def _limits(self, area: Area, card_w: int, look: Look, lines: Sequence[Line]) -> tuple[float, float]:
         """How far to the left and right a number may reach beyond the box the finder gave: to what stands next."""
-        left, right = area.x, CARD_W - 0.5 * PX_PER_MM
+        left, right = area.x, card_w - 0.5 * PX_PER_MM
         obstacles = [*look.bars, *(line.area for line in lines if line.area.x > area.right - 0.5 * area.h)]
         for other in obstacles:
             if other.y < area.bottom and other.bottom > area.y and other.right > area.right:
@@ -181,6 +234,10 @@ def _with_pieces(area: Area, lines: Sequence[Line]) -> Area:
             area = Area(area.x, top, piece.right - area.x, bottom - top)
     return area
 
+
+_DATE_DIGITS = 8
+_FAINT, _CRISP = 0.012, 0.45
+"""Glare below and sharpness above which nothing of the small print can have been missed."""
 
 _CLEAR = 0.8
 """Support above which a panel is beyond doubt."""
@@ -207,7 +264,8 @@ def choose(found: Sorted, seen: PanelMap, panels: Sequence[Panel], product: Prod
     panel = around[id(pin)] if pin is not None else _panel_without_text(found, panels, product)
     opening = _opening(pin, panel, seen, found)
     proof = _Proof(kinds, around, product is not None)
-    proved = number is not None and proof.of_number(number, pin, any(kind == "pin" for kind, _ in found.labels))
+    labelled = any(kind == "pin" for kind, _ in found.labels)
+    proved = number is not None and (number.glyphs in found.printed or proof.of_number(number, pin, labelled))
     pin_proved = pin is not None and proof.of_pin(pin, number)
     pin_area = _area(pin) if pin is None or panel is None else _joined(pin, found.values, panel)
     return Places(_area(number), pin_area, opening, None if panel is None else panel.area, proved, pin_proved)
@@ -240,6 +298,8 @@ class _Proof:
     def of_number(self, number: Value, pin: Value | None, pin_labelled: bool) -> bool:
         if self.known or self.kinds[id(number)] == "number":
             return True
+        if pin is not None and sum(glyph in PLAIN_LETTERS for glyph in pin.glyphs) >= 2 and number.glyphs.isdigit():
+            return True  # letters make the other value the PIN
         return pin_labelled or (pin is not None and (self.kinds[id(pin)] == "pin" or self._alone_in_panel(pin, number)))
 
     def of_pin(self, pin: Value, number: Value | None) -> bool:
@@ -321,13 +381,6 @@ def _panel_without_text(found: Sorted, panels: Sequence[Panel], product: Product
     return panels[0] if panels else None
 
 
-def _confirmed_date(card: Colour, day: date | None, line: Line) -> date | None:
-    """A doubtful date, if Tesseract reads the same one."""
-    if day is None or not third_opinion.agrees_on_date(cut(card, line.box, 0.1), day):
-        return None
-    return day
-
-
 def _within(area: Area, panel: Area | None) -> tuple[float, float]:
     """A PIN may reach as far as its panel."""
     if panel is None:
@@ -379,7 +432,7 @@ def _bounds(corners: Corners) -> Area:
 
 def bar_regions(card: Gray) -> tuple[Area, ...]:
     """Stretches of upright bars: strong steps sideways, hardly any up or down, at least 12 mm wide and 4 mm high."""
-    small = cv2.resize(card, (CARD_W // 4, CARD_H // 4), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(card, (card.shape[1] // 4, card.shape[0] // 4), interpolation=cv2.INTER_AREA)
     smooth = cv2.blur(small, (1, 7))
     dx = cv2.convertScaleAbs(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3))
     dy = cv2.convertScaleAbs(cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3))
@@ -393,5 +446,4 @@ def bar_regions(card: Gray) -> tuple[Area, ...]:
 
 def _same_way_up(corners: Corners, like: Corners) -> Corners:
     """The corners numbered as in an earlier look at the same card."""
-    turned = turn_corners(corners)
-    return turned if float(np.abs(turned - like).sum()) < float(np.abs(corners - like).sum()) else corners
+    return min((turn_corners(corners, n) for n in range(4)), key=lambda turned: float(np.abs(turned - like).sum()))
