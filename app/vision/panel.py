@@ -37,7 +37,7 @@ _WEIGHTS = (-4.751, 0.112, 0.996, 0.884, 0.959, 0.687)
 _DOUBT = 0.2  # probability of hidden characters from which a panel counts as partly covered
 _LEAST_TEXT_MM = 6.0
 _COVERED_GLYPH = 0.5  # share of coat over a character's place from which the character counts as covered
-_OPEN_SHARE, _COVERED_SHARE = 0.75, 0.1  # of a panel in which no text was read
+_OPEN_SHARE, _COVERED_SHARE = 0.75, 0.3  # of a panel in which no text was read; words on the layer look open
 
 
 @dataclass(frozen=True, slots=True)
