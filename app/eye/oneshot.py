@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from app.core.cards import FieldReading, FieldState, PanelState, Printed
+from app.core.cards import FieldReading, FieldState, Medium, PanelState, Printed
 from app.core.errors import BadInput, Trouble
 from app.core.products import Catalogue
 from app.vision.barcode import distinct, gtin, read_zbar, read_zxing
 from app.vision.codes import CodeReader
 from app.vision.conclude import Conclusion, conclude
 from app.vision.locate import Found, locate
-from app.vision.look import Looker
+from app.vision.look import Looker, is_doubtful_card
+from app.vision.medium import COPIES
 from app.vision.pixels import Colour, as_quad, grey, load_picture
 from app.vision.recognise import Recogniser
 from app.vision.textlines import LineFinder
@@ -40,13 +41,19 @@ def read_picture(picture: Colour, looker: Looker, catalogue: Catalogue) -> dict[
     """What one picture shows, as plain data in the shape of `cardintake read --json` (without file and ms)."""
     located = locate(picture)
     if located.corners is None or located.found is Found.TOO_FAR:
-        return _codes_only(picture)
-    return as_answer(conclude([looker.look(picture, located)], catalogue))
+        return _codes_only(picture, looker.medium(picture, None))
+    look = looker.look(picture, located)
+    if is_doubtful_card(look):
+        medium = looker.medium(picture, located.corners)
+        if medium in COPIES:
+            return _codes_only(picture, medium)
+    return as_answer(conclude([look], catalogue))
 
 
 def as_answer(found: Conclusion) -> dict[str, Any]:
     """A conclusion as plain data. Unsure or covered fields are null."""
     return {
+        "medium": str(Medium.CARD),
         "barcodes": [{"format": b.format, "text": b.text} for b in found.barcodes],
         "gtin": found.gtin,
         "number": _clear(found.number),
@@ -68,11 +75,12 @@ def _clear(reading: FieldReading) -> str | None:
     return "".join(c.best.glyph for c in reading.chars) if reading.state is FieldState.READ else None
 
 
-def _codes_only(picture: Colour) -> dict[str, Any]:
-    """No card to be seen (a photograph of a symbol): barcodes alone."""
+def _codes_only(picture: Colour, medium: Medium | None) -> dict[str, Any]:
+    """No card to be seen (a photograph of a symbol, a printed e-mail): barcodes alone."""
     shade = grey(picture)
     hits = (*read_zxing(shade, "raw"), *read_zbar(shade, "raw"))
     return {
+        "medium": str(medium) if medium in COPIES else None,
         "barcodes": [{"format": b.format, "text": b.text} for b in distinct(hits)],
         "gtin": gtin(hits),
         "number": None,
