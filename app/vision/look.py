@@ -38,7 +38,7 @@ from app.vision.printed import (
     span,
 )
 from app.vision.recognise import Recogniser
-from app.vision.rectify import PX_PER_MM, rectify, turn, turn_corners
+from app.vision.rectify import PX_PER_MM, rectify, size_of, turn, turn_corners
 from app.vision.spots import Spot, SpotReader
 from app.vision.textlines import FRAME_SIZE, LineBox, LineFinder, cut
 from app.vision.wording import Wording
@@ -199,6 +199,8 @@ _DATE_DIGITS = 8
 _FAINT, _CRISP = 0.012, 0.45
 """Glare below and sharpness above which nothing of the small print can have been missed."""
 
+_WIDEST_PANEL = 0.87  # of the card's width: what is wider is the rim of a telephone
+
 _CLEAR = 0.88
 """Support above which a panel is beyond doubt; decoration and rows of text reach 0.8."""
 
@@ -358,7 +360,7 @@ def _unturned(point: tuple[float, float], quarters: int, size: tuple[int, int]) 
 
 def is_doubtful_card(look: Look) -> bool:
     """Whether something with a card's outline lacks what cards have, so that it may be part of a page or a screen."""
-    return look.panel_area is None
+    return look.panel_area is None or look.panel_area.w > _WIDEST_PANEL * size_of(look.corners)[0]
 
 
 def read_card_codes(raw: Gray, card: Gray) -> tuple[Hit, ...]:
