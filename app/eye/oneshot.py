@@ -40,10 +40,22 @@ def read_file(path: Path, looker: Looker, catalogue: Catalogue) -> dict[str, Any
 
 def read_picture(picture: Colour, looker: Looker, catalogue: Catalogue) -> dict[str, Any]:
     """What one picture shows, as plain data in the shape of `cardintake read --json` (without file and ms)."""
+    return told(picture, conclude_picture(picture, looker, catalogue))
+
+
+def conclude_picture(picture: Colour, looker: Looker, catalogue: Catalogue) -> Conclusion | None:
+    """What was read of the card in a picture; None when there is no card to be read."""
     located = locate(picture)
     if located.corners is None or located.found is Found.TOO_FAR:
+        return None
+    return conclude([looker.look(picture, located)], catalogue)
+
+
+def told(picture: Colour, found: Conclusion | None) -> dict[str, Any]:
+    """The answer for a picture and what was concluded of it."""
+    if found is None:
         return _codes_only(picture)
-    answer = as_answer(conclude([looker.look(picture, located)], catalogue))
+    answer = as_answer(found)
     # A rectangle without any symbol may be no card: the picture as a whole is searched too.
     return answer if answer["barcodes"] else {**answer, **_codes(search_codes(grey(picture)))}
 
