@@ -22,6 +22,7 @@ COMMANDS = {
     "replay": "用录像跑整条相机流程 / run the camera pipeline on a video",
     "station": "无界面的工位：登记、采集、同步 / a station without a window: enrol, capture, sync",
     "centre": "中心管理：登记码、工位、卡、隔离 / administer the centre: codes, stations, cards, quarantine",
+    "catalog": "卡片目录：检查、搜索、导入、学习、发布、回退 / the catalogue: check, search, import, learn, publish",
     "vault": "保险库：唯一能打开卡密的程序 / the vault, the one program that can open secrets",
     "serve": "运行中心服务器 / run the central server",
     "record": "不经工位直接录像 / film without a station",

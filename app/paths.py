@@ -40,6 +40,11 @@ class StationFolder:
         return self.root / "chips"
 
     @property
+    def catalogue(self) -> Path:
+        """Published catalogues and what was bound here (`app.catalog.shelf`)."""
+        return self.root / "catalogue"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

@@ -42,9 +42,10 @@ _NAMES = {
     Qt.Key.Key_Down: "↓",
     Qt.Key.Key_Return: "Enter",
     Qt.Key.Key_Enter: "Enter",
+    Qt.Key.Key_Backspace: "⌫",
     **{Qt.Key(Qt.Key.Key_F1.value + n): f"F{n + 1}" for n in range(12)},
 }
-_FIELD_KEYS = ("←", "→", "↑", "↓")
+_FIELD_KEYS = ("←", "→", "↑", "↓", "⌫")
 _CTRL = {Qt.Key.Key_L: "Ctrl L", Qt.Key.Key_D: "Ctrl D"}
 
 

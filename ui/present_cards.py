@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.core.asking import field_of, pattern_of
 from app.core.cards import Alternative as Filling
 from app.core.cards import CardRead, FieldReading, FieldState, Guidance
+from app.core.session_correct import AS_PRINTED_DIGIT
 from app.core.states import Ask, Asking, Notice, Reading, Saving, Visit, Waiting
 from ui import present_checks
 from ui.parts import Part
@@ -129,6 +130,8 @@ def asking(scene: Scene, state: Asking) -> Part:
     if question.ask is not Ask.PIN_COVERED:
         keys.append(key(scene, "F6", typed.get(question.ask, "key.type")))
     keys += [key(scene, "F7", "key.review"), key(scene, "F9", "key.reject")]
+    if state.typed is not None:
+        keys.append(key(scene, str(AS_PRINTED_DIGIT), "key.as-printed"))
     typing = "" if question.ask is Ask.PIN_COVERED else question.field
     return Part(body, tuple(keys), _asking_go(scene, state), typing=typing)
 
@@ -179,6 +182,7 @@ def _character(scene: Scene, state: Asking, base: CardPrompt) -> CardPrompt:
     prompt = scene.say(
         f"prompt.char.{question.field}", no=question.position + 1, glyphs=ordinal_list(glyphs, scene.language)
     )
+    several = len(field_of(state.first or read, question.field).doubts) > 1
     pattern = pattern_of(read, question.field, scene.catalogue)
     checked = pattern is not None and bool(pattern.check)
     crop = next((c.png for c in read.crops if (c.field, c.position) == (question.field, question.position)), b"")
@@ -187,7 +191,7 @@ def _character(scene: Scene, state: Asking, base: CardPrompt) -> CardPrompt:
         base.product,
         prompt,
         "" if checked else scene.say("help.no-check"),
-        cells=cells(scene, reading, hidden=question.field == "pin", at=question.position),
+        cells=cells(scene, reading, hidden=question.field == "pin", at=question.position if several else -1),
         groups=_groups(scene, read, question.field),
         crop=crop,
         alternatives=tuple(
@@ -209,20 +213,19 @@ def _alternative(scene: Scene, index: int, option: Filling, picked: bool, checke
 
 
 def cells(scene: Scene, reading: FieldReading, *, hidden: bool, at: int = -1) -> tuple[Cell, ...]:
-    """The strip of a field; `hidden` shows dots (a PIN), `at` the one in question (marked if there are several)."""
+    """The strip of a field; `hidden` shows dots (a PIN), `at` the one to be marked, -1 for none."""
     made = []
-    several = len(reading.doubts) > 1
     for i, char in enumerate(reading.chars):
         percent = round(char.best.p * 100)
         if not char.sure:
             options = ordinal_list(tuple(c.glyph for c in char.candidates[:3]), scene.language)
             spoken = scene.say("card.spoken.doubt", no=i + 1, glyphs=options)
-            made.append(Cell(CellKind.DOUBT, percent, "?", spoken, current=several and i == at))
+            made.append(Cell(CellKind.DOUBT, percent, "?", spoken, current=i == at))
         elif hidden:
-            made.append(Cell(CellKind.DOT, percent, "", scene.say("card.spoken.sure", no=i + 1)))
+            made.append(Cell(CellKind.DOT, percent, "", scene.say("card.spoken.sure", no=i + 1), current=i == at))
         else:
             kind = CellKind.SURE if percent >= _FULL else CellKind.MID
-            made.append(Cell(kind, percent, char.best.glyph, f"{i + 1}: {char.best.glyph}"))
+            made.append(Cell(kind, percent, char.best.glyph, f"{i + 1}: {char.best.glyph}", current=i == at))
     return tuple(made)
 
 

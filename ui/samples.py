@@ -198,6 +198,11 @@ def asking(crop: bytes = b"") -> Asking:
     return Asking(visit(), read(crop=crop), question, 0, sighting=sighting())
 
 
+def refused() -> Asking:
+    """A typed number that the template refuses; the card may print it all the same."""
+    return replace(asking(), typed=("number", _field("600935124178")), notice=Notice("number.does-not-fit"))
+
+
 def counting(found: int = 7, shots: int = 2, choice: WayOut | None = WayOut.SUBMIT_DIFFERENT) -> Counting:
     taken = (712 * _SECOND, 718 * _SECOND)[:shots]
     return Counting(replace(visit(found), shots=taken), choice if found != 8 else None)
@@ -293,6 +298,7 @@ def samples(crop: bytes = b"") -> tuple[Sample, ...]:
         Sample("workbench-2-reading", asking(crop), on, "card"),
         Sample("workbench-3-summary", counting(), late, "parcel"),
         Sample("error-camera-lost", paused(), cut),
+        Sample("workbench-2-as-printed", refused(), on, "card"),
         Sample("reject-dialog", Rejecting(visit(), asking(crop), 2), rehearsal(on), "card"),
         *_further(on, late, crop),
     )

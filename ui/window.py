@@ -60,6 +60,9 @@ _EVENT_KEYS = {
     "F12": Key.F12,
     "←": Key.LEFT,
     "→": Key.RIGHT,
+    "↑": Key.UP,
+    "↓": Key.DOWN,
+    "⌫": Key.BACKSPACE,
 }
 
 
@@ -353,11 +356,15 @@ class Window(QMainWindow):
         words |= {"F11": say("key.fullscreen", language), "Space": view.go.label, "Esc": say("key.back", language)}
         words |= {"Ctrl L": say("key.language", language), "Ctrl D": say("key.theme", language)}
         words |= _choices(view.body)
+        if _one_character(view.body):
+            cells = {"←": "key.cell-left", "→": "key.cell-right", "↑": "key.pick-up", "↓": "key.pick-down"}
+            words |= {cap: say(word, language) for cap, word in (cells | {"⌫": "key.reopen"}).items()}
         self.work.help.open(say("keys.title", language), say("keys.close", language), words)
 
     def _open_typing(self, kind: str) -> None:
         language = self.language
-        words = (f"type.{kind}", "type.note", "type.go", "cap.enter")
+        note_of = "type.note.char" if self.view is not None and _one_character(self.view.body) else "type.note"
+        words = (f"type.{kind}", note_of, "type.go", "cap.enter")
         title, note, go, enter = (say(word, language) for word in words)
         self.work.typing.open(kind, TypeWords(title, note, go, enter, say("key.back", language)))
 
@@ -400,6 +407,11 @@ def _choices(body: Body) -> dict[str, str]:
     if isinstance(body, CardBody) and isinstance(body.now, CardPrompt):
         return {way.key: way.glyph for way in body.now.alternatives if way.open}
     return {}
+
+
+def _one_character(body: Body) -> bool:
+    """Whether the screen asks about one character of a field."""
+    return isinstance(body, CardBody) and isinstance(body.now, CardPrompt) and bool(body.now.alternatives)
 
 
 def _recording_of(state: State) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
+from app.catalog.shelf import SHIPPED, Sources
 from app.core.effects import Sound
 from app.core.events import CardChanged, ParcelResumed
 from app.core.parcels import TrayCard
@@ -16,7 +17,7 @@ from app.core.products import Catalogue
 from app.core.readiness import DeviceFacts, DiskFacts, Level, RecFacts, Surroundings, SyncFacts
 from app.core.rules import Rules
 from app.eye import codec
-from app.paths import TEMPLATES, StationFolder
+from app.paths import StationFolder
 from app.platform import free_bytes
 from app.settings import Settings
 from app.station.clock import Clock, system_clock
@@ -51,6 +52,7 @@ class StationPlan:
     catalogue: Catalogue
     url: str
     rehearsal: bool
+    sources: Sources = SHIPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ def _make(
 ) -> Parts:
     folder = plan.folder
     filming = Filming(program_plan("recorder", folder), station.post, station.adjust, clock)
-    configure = codec.Configure((str(TEMPLATES),), plan.settings.vision.threads, plan.rehearsal)
+    sources, threads = plan.sources, plan.settings.vision.threads
+    configure = codec.Configure(sources.paths, threads, plan.rehearsal, sources.bound, sources.version)
     shield = Shield(plan.catalogue, filming.zones)
     looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust, shield)
     listeners = sync.SyncListeners(_sync_shown(station, clock), _cards_changed(station), _crashed(station))

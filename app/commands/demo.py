@@ -13,9 +13,10 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from app.catalog.templates import load_products
+from app.catalog.shelf import read_sources, shipped
 from app.commands import rehearsal_folder as folders
 from app.commands.assembly import Parts, StationPlan, joined_station
+from app.commands.catalog_station import station_sources
 from app.commands.demo_report import Pictures, Progress, write_report
 from app.commands.demo_vault import join_vault, start_vault, stop_vault
 from app.commands.demo_window import play_in_window
@@ -25,10 +26,9 @@ from app.commands.rehearsal_play import ROUNDS, Rehearsal, settled, start_autopl
 from app.core.cards import Secret
 from app.core.errors import Unavailable
 from app.core.parcels import Role
-from app.core.products import Catalogue
 from app.frames import FrameReader
 from app.logs import start_logging
-from app.paths import RESOURCES, TEMPLATES, StationFolder
+from app.paths import RESOURCES, StationFolder
 from app.platform import boot_id
 from app.server.db import open_engine
 from app.server.embedded import start_server_process, stop_server_process
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     footage, labels = folders.render_footage(args.deck, args.cache, args.size)
     folder = StationFolder((args.data or _default_folder(args.out)).resolve())
-    catalogue = Catalogue(load_products(TEMPLATES))
+    catalogue = shipped()
     rehearsal = Rehearsal(folder, footage, folders.read_labels(labels), catalogue, args.out, headless)
     with ExitStack() as stack:
         interrupts = stack.enter_context(noted_interrupts()) if headless else Interrupts()
@@ -76,7 +76,8 @@ def run(args: argparse.Namespace) -> int:
         stack.callback(stop_server_process, child)
         store = _opened_store(rehearsal, settings, url)
         stack.callback(stop_vault, start_vault(_vault(folder, url), url))
-        plan = StationPlan(folder, settings, catalogue, url, rehearsal=True)
+        sources = station_sources(folder, store)
+        plan = StationPlan(folder, settings, read_sources(sources), url, rehearsal=True, sources=sources)
         if headless:
             parts = stack.enter_context(joined_station(plan, store, lambda _sound: None))
             return _play_headless(rehearsal, parts, interrupts, stack)

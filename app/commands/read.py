@@ -6,11 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from app.catalog.templates import load_products
+from app.catalog.shelf import shipped
 from app.commands.complaint import complain
-from app.core.products import Catalogue
 from app.eye.oneshot import run_read
-from app.paths import TEMPLATES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,4 +19,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     files = [file for given in args.files for file in (sorted(given.iterdir()) if given.is_dir() else [given])]
-    return run_read(files, Catalogue(load_products(TEMPLATES)), sys.stdout, sys.stderr, args.threads, complain)
+    return run_read(files, shipped(), sys.stdout, sys.stderr, args.threads, complain)

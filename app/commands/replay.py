@@ -6,11 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from app.catalog.templates import load_products
+from app.catalog.shelf import shipped
 from app.commands.complaint import complain
-from app.core.products import Catalogue
 from app.eye.replay import run_replay
-from app.paths import TEMPLATES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,5 +18,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    catalogue = Catalogue(load_products(TEMPLATES))
+    catalogue = shipped()
     return run_replay(args.video, sys.stdout, sys.stderr, catalogue, args.threads, complain)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID, uuid5
 
-from app.core.cards import CardRead, CardState, FieldReading, FieldState, alternatives, settle
+from app.core.cards import CardRead, CardState, FieldReading, FieldState, Secret, alternatives, settle
 from app.core.codes import tidy
 from app.core.parcels import CardDraft, Reason
 from app.core.products import UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern
@@ -41,9 +41,13 @@ def with_field(read: CardRead, field: str, reading: FieldReading) -> CardRead:
     return replace(read, number=reading) if field == "number" else replace(read, pin=reading)
 
 
-def next_question(read: CardRead, catalogue: Catalogue) -> Question | None:
-    """The one thing to ask now, number before PIN, doubts from left to right; None when nothing is open."""
-    return _number_question(read, catalogue) or _pin_question(read, catalogue)
+def next_question(read: CardRead, catalogue: Catalogue, as_printed: frozenset[str] = frozenset()) -> Question | None:
+    """The one thing to ask now, number before PIN, doubts from left to right; None when nothing is open.
+
+    Nothing is asked about the fields that a person keeps `as_printed`.
+    """
+    number = None if "number" in as_printed else _number_question(read, catalogue)
+    return number or (None if "pin" in as_printed else _pin_question(read, catalogue))
 
 
 def _number_question(read: CardRead, catalogue: Catalogue) -> Question | None:
@@ -95,6 +99,13 @@ def shows_no_card(read: CardRead, waybill: str) -> bool:
     return not (codes or read.gtin or read.number.chars or read.pin.chars)
 
 
+def _kept(read: CardRead, field: str, catalogue: Catalogue, as_printed: bool) -> Secret | None:
+    """A field's text when it is a fact, or when a person insists that the card prints it."""
+    reading = field_of(read, field)
+    printed = as_printed and reading.by_hand and reading.state is FieldState.READ
+    return reading.secret() if printed or _is_fact(read, field, catalogue) else None
+
+
 def draft_of(
     visit: Visit,
     read: CardRead,
@@ -113,8 +124,8 @@ def draft_of(
         no=visit.next_no,
         product_id=read.product_id,
         gtin=read.gtin,
-        number=read.number.secret() if _is_fact(read, "number", catalogue) else None,
-        pin=read.pin.secret() if _is_fact(read, "pin", catalogue) else None,
+        number=_kept(read, "number", catalogue, Reason.NUMBER_AS_PRINTED in reasons),
+        pin=_kept(read, "pin", catalogue, Reason.PIN_AS_PRINTED in reasons),
         panel=read.panel,
         expiry=read.expiry,
         face_value_fen=read.face_value_fen,
@@ -123,4 +134,5 @@ def draft_of(
         verdict=verdict,
         reasons=reasons,
         tag=visit.tag_during(read.first_us, read.best_us),
+        catalogue=read.catalogue,
     )

@@ -42,6 +42,10 @@ class EventKind(StrEnum):
     DUPLICATE_REFUSED = "card.duplicate-refused"
     SECRET_SHOWN = "secret.shown"
     UNEXPECTED = "session.unexpected"
+    CATALOGUE_INSTALLED = "catalogue.installed"
+    CATALOGUE_ROLLED_BACK = "catalogue.rolled-back"
+    GTIN_BOUND = "catalogue.gtin-bound"
+    TEMPLATE_REPORTED = "catalogue.template-reported"
 
 
 @dataclass(frozen=True, slots=True)

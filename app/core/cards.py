@@ -142,9 +142,9 @@ _MOST_FILLINGS = 4096
 def _fillings(reading: FieldReading, pattern: FieldPattern) -> list[str] | None:
     """All texts that the pattern allows; None when there are too many to look at all of them."""
     texts = [""]
-    for char in reading.chars:
+    for at, char in enumerate(reading.chars):
         possible = char.candidates[:1] if char.sure else char.candidates
-        glyphs = [c.glyph for c in possible if pattern.allows_glyph(c.glyph)]
+        glyphs = [c.glyph for c in possible if pattern.allows_glyph(c.glyph, at)]
         texts = [text + g for text in texts for g in glyphs]
         if len(texts) > _MOST_FILLINGS:
             return None
@@ -164,9 +164,19 @@ def alternatives(reading: FieldReading, position: int, pattern: FieldPattern, mo
     fillings = _fillings(reading, pattern)
     chosen = reading.chars[position].candidates[:most]
     if fillings is None:
-        return tuple(Alternative(c, pattern.allows_glyph(c.glyph)) for c in chosen)
+        return tuple(Alternative(c, pattern.allows_glyph(c.glyph, position)) for c in chosen)
     valid = {text[position] for text in fillings}
     return tuple(Alternative(c, c.glyph in valid) for c in chosen)
+
+
+def ranked_texts(reading: FieldReading, pattern: FieldPattern, most: int = 3) -> tuple[str, ...]:
+    """The likeliest whole texts of a field that obey its pattern, best first; () when nothing was read."""
+    texts = [("", 1.0)]
+    for at, char in enumerate(reading.chars):
+        shown = [c for c in char.candidates if pattern.allows_glyph(c.glyph, at)]
+        grown = [(text + c.glyph, p * max(c.p, 1e-9)) for text, p in texts for c in shown]
+        texts = sorted(grown, key=lambda item: -item[1])[:_MOST_FILLINGS]
+    return tuple(text for text, _ in texts if text and pattern.matches(text))[:most]
 
 
 def settle(reading: FieldReading, pattern: FieldPattern) -> FieldReading:
@@ -297,6 +307,7 @@ class CardRead:
     quad: Quad | None = None
     zones: tuple[Zone, ...] = ()
     crops: tuple[Crop, ...] = ()
+    catalogue: str = ""  # the version it was read with
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,9 @@ class Key(StrEnum):
     F12 = "f12"
     LEFT = "left"
     RIGHT = "right"
+    UP = "up"
+    DOWN = "down"
+    BACKSPACE = "backspace"
     DIGIT = "digit"
 
 

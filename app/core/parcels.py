@@ -66,6 +66,8 @@ class Reason(StrEnum):
     NUMBER_CONFIRMED = "number-confirmed"  # a doubtful character was decided by a person
     PIN_BY_HAND = "pin-by-hand"
     PIN_CONFIRMED = "pin-confirmed"
+    NUMBER_AS_PRINTED = "number-as-printed"  # typed against the template, which the person says is wrong
+    PIN_AS_PRINTED = "pin-as-printed"
     PIN_COVERED = "pin-covered"
     PIN_UNREADABLE = "pin-unreadable"
     NUMBER_UNREADABLE = "number-unreadable"
@@ -107,6 +109,7 @@ class CardDraft:
     verdict: CardState
     reasons: tuple[Reason, ...] = ()
     tag: Tag | None = None
+    catalogue: str = ""  # the version it was read with
 
 
 @dataclass(frozen=True, slots=True)

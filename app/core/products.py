@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from stdnum import ean, luhn
+from stdnum import damm, ean, luhn, verhoeff
 from stdnum.exceptions import ValidationError
-from stdnum.iso7064 import mod_11_2, mod_37_36
+from stdnum.iso7064 import mod_11_2, mod_11_10, mod_37_36, mod_97_10
 
 DIGITS = "0123456789"
 LATIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -21,7 +21,11 @@ class CheckDigit(StrEnum):
     LUHN = "luhn"
     GS1 = "gs1"
     ISO7064_MOD11_2 = "iso7064-mod11-2"
+    ISO7064_MOD11_10 = "iso7064-mod11-10"
     ISO7064_MOD37_36 = "iso7064-mod37-36"
+    ISO7064_MOD97_10 = "iso7064-mod97-10"  # the last two characters
+    DAMM = "damm"
+    VERHOEFF = "verhoeff"
 
 
 def _gs1_valid(text: str) -> bool:
@@ -37,23 +41,33 @@ _VALID: Mapping[CheckDigit, Callable[[str], bool]] = {
     CheckDigit.LUHN: luhn.is_valid,
     CheckDigit.GS1: _gs1_valid,
     CheckDigit.ISO7064_MOD11_2: mod_11_2.is_valid,
+    CheckDigit.ISO7064_MOD11_10: mod_11_10.is_valid,
     CheckDigit.ISO7064_MOD37_36: mod_37_36.is_valid,
+    CheckDigit.ISO7064_MOD97_10: mod_97_10.is_valid,
+    CheckDigit.DAMM: damm.is_valid,
+    CheckDigit.VERHOEFF: verhoeff.is_valid,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class FieldPattern:
-    """What the text of one field may be: allowed lengths, alphabet (same at each position), printed grouping.
+    """What the text of one field may be: allowed lengths, alphabet, printed grouping, check digit.
 
-    `alphabet` holds upper-case letters and digits; `grouping` is how the card prints it (4-4-4-4), empty when unknown.
+    `alphabet` holds every upper-case letter and digit the field may have; `places`, where the product knows more, the
+    alphabet of each position (then `lengths` is their number alone). `grouping` is how the card prints it (4-4-4-4),
+    empty when unknown.
     """
 
     alphabet: str
     lengths: tuple[int, ...]
     grouping: tuple[int, ...] = ()
     check: CheckDigit = CheckDigit.NONE
+    places: tuple[str, ...] = ()
 
-    def allows_glyph(self, glyph: str) -> bool:
+    def allows_glyph(self, glyph: str, position: int | None = None) -> bool:
+        """Whether a glyph may stand in the field, or at one position (from 0) of it."""
+        if position is not None and self.places:
+            return position < len(self.places) and glyph in self.places[position]
         return glyph in self.alphabet
 
     def check_holds(self, text: str) -> bool:
@@ -62,7 +76,8 @@ class FieldPattern:
 
     def matches(self, text: str) -> bool:
         """True when length, every glyph and the check digit fit."""
-        return len(text) in self.lengths and all(c in self.alphabet for c in text) and self.check_holds(text)
+        fits = len(text) in self.lengths and all(self.allows_glyph(c, i) for i, c in enumerate(text))
+        return fits and self.check_holds(text)
 
     def groups(self, length: int) -> tuple[int, ...]:
         """Sizes of the printed groups for a text of `length` glyphs; fours when the product does not say."""
@@ -70,6 +85,14 @@ class FieldPattern:
             return self.grouping
         full, rest = divmod(length, 4)
         return (4,) * full + ((rest,) if rest else ())
+
+
+def by_place(
+    places: Iterable[str], grouping: tuple[int, ...] = (), check: CheckDigit = CheckDigit.NONE
+) -> FieldPattern:
+    """A pattern of fixed length from the alphabet of each position."""
+    each = tuple(places)
+    return FieldPattern("".join(sorted(set("".join(each)))), (len(each),), grouping, check, each)
 
 
 UNKNOWN_NUMBER = FieldPattern(DIGITS, tuple(range(13, 21)))
@@ -101,9 +124,80 @@ class Layout:
     barcode: Box | None = None
 
 
+class Gateway(StrEnum):
+    """How the issuer of a product is asked; "" while nobody knows."""
+
+    UNKNOWN = ""
+    REST = "rest"
+    BANK = "bank"
+    BATCH = "batch"
+
+
+class Purpose(StrEnum):
+    """What a prepaid card is in law: spent at its issuer only, or with many merchants; "" while nobody knows."""
+
+    UNKNOWN = ""
+    SINGLE = "single-purpose"
+    MULTI = "multi-purpose"
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Who issues a product. Names are empty where no source tells them."""
+
+    name_zh: str = ""
+    name_en: str = ""
+    gateway: Gateway = Gateway.UNKNOWN
+    purpose: Purpose = Purpose.UNKNOWN
+
+
+class ExpiryRule(StrEnum):
+    """When a card ends; "" while nobody knows. `NEVER`: the product has no end, so none is printed."""
+
+    UNKNOWN = ""
+    PRINTED = "printed"
+    NEVER = "never"
+    AFTER_ISSUE = "after-issue"
+    AFTER_ACTIVATION = "after-activation"
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """How long a card is good. `months` goes with AFTER_ISSUE and AFTER_ACTIVATION, 0 where unknown."""
+
+    rule: ExpiryRule = ExpiryRule.UNKNOWN
+    months: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """Where the clerk scratches: side "back", "front" or "none" ("" unknown), and words for the clerk."""
+
+    side: str = ""
+    zh: str = ""
+    en: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """What a product demands of whoever takes it in; None while nobody knows.
+
+    `bound_account`: redeeming binds it to an account for good; `splits_balance`: it may be spent in parts;
+    `batch_number`: the batch number must be recorded too.
+    """
+
+    bound_account: bool | None = None
+    splits_balance: bool | None = None
+    batch_number: bool | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One card product of one issuer. `gtins` are 14 digits; `chip` is a chip family or "" for none."""
+    """One card product of one issuer. `gtins` are 14 digits; `chip` is a chip family or "" for none.
+
+    `initials` are the first letters of the Chinese name in pinyin, upper case; `regions` ISO 3166 codes; `source` an
+    address that can be opened; `confirmed` once a person held real cards against this template.
+    """
 
     id: str
     name_zh: str
@@ -116,6 +210,14 @@ class Product:
     chip: str = ""
     layout: Layout | None = None
     rehearsal: bool = False
+    initials: str = ""
+    regions: tuple[str, ...] = ()
+    issuer: Issuer = Issuer()
+    validity: Validity = Validity()
+    scratch: Scratch = Scratch()
+    handling: Handling = Handling()
+    source: str = ""
+    confirmed: bool = False
 
     def name(self, language: str) -> str:
         return self.name_zh if language.startswith("zh") else self.name_en
@@ -123,16 +225,24 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The products a station knows, found by GTIN or id."""
+    """The products a station knows, found by GTIN or id. `version` names their exact content, "" when made by hand."""
 
     products: tuple[Product, ...] = ()
+    version: str = ""
+    _ids: Mapping[str, Product] = field(init=False, repr=False, compare=False)
+    _gtins: Mapping[str, Product] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # The first product of an id or GTIN wins, so they are entered from the last to the first.
+        object.__setattr__(self, "_ids", {p.id: p for p in reversed(self.products)})
+        object.__setattr__(self, "_gtins", {g: p for p in reversed(self.products) for g in p.gtins})
 
     def by_gtin(self, gtin: str | None) -> Product | None:
         """The product of a GTIN (14 digits), None when unknown."""
-        return next((p for p in self.products if gtin is not None and gtin in p.gtins), None)
+        return None if gtin is None else self._gtins.get(gtin)
 
     def by_id(self, product_id: str | None) -> Product | None:
-        return next((p for p in self.products if p.id == product_id), None)
+        return None if product_id is None else self._ids.get(product_id)
 
 
 def normalise_gtin(digits: str) -> str | None:

@@ -5,16 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
-from app.core.asking import (
-    draft_of,
-    field_of,
-    next_question,
-    pattern_of,
-    preselected,
-    settled_by_check,
-    shows_no_card,
-    with_field,
-)
+from app.core.asking import draft_of, settled_by_check, shows_no_card
 from app.core.cards import CardRead, CardState, Guidance, Sighting
 from app.core.effects import (
     AcknowledgeRead,
@@ -44,11 +35,24 @@ from app.core.events import (
 )
 from app.core.parcels import Reason
 from app.core.rules import Rules, Step
+from app.core.session_correct import (
+    AS_PRINTED_DIGIT,
+    answered,
+    asked,
+    choose,
+    choose_beside,
+    keep_as_printed,
+    move,
+    reopen,
+    take_typed,
+    verdict_of,
+)
 from app.core.session_desk import misfit
 from app.core.states import (
     Ask,
     Asking,
     Counting,
+    Decided,
     Notice,
     Opening,
     Reading,
@@ -62,8 +66,6 @@ from app.core.states import (
 
 Q = TypeVar("Q", Opening, Asking, Rejecting, Saving)
 
-_CONFIRMED = {"number": Reason.NUMBER_CONFIRMED, "pin": Reason.PIN_CONFIRMED}
-_BY_HAND = {"number": Reason.NUMBER_BY_HAND, "pin": Reason.PIN_BY_HAND}
 _TO_REVIEW = {
     Ask.PIN_COVERED: Reason.PIN_COVERED,
     Ask.PIN_UNREADABLE: Reason.PIN_UNREADABLE,
@@ -156,8 +158,6 @@ def when_reading(state: Reading, event: Event, rules: Rules) -> Step | None:
 
 def when_asking(state: Asking, event: Event, rules: Rules) -> Step | None:
     match event:
-        case KeyPressed(Key.DIGIT, digit):
-            return _choose(state, digit - 1, rules)
         case KeyPressed(Key.SPACE):
             return _answer(state, rules)
         case KeyPressed(Key.F2 | Key.F5):
@@ -179,6 +179,8 @@ def when_asking(state: Asking, event: Event, rules: Rules) -> Step | None:
             return with_visit(state, state.visit.with_tag(tag, at_us)), ()
         case CodeScanned(text):
             return replace(state, notice=misfit(text)), (Play(Sound.WRONG_CODE),)
+        case KeyPressed(key, digit):
+            return _correct(state, key, digit, rules)
         case _:
             return None
 
@@ -231,12 +233,14 @@ def shows_card(sighting: Sighting) -> bool:
     return sighting.quad is not None and sighting.guidance is not Guidance.EMPTY
 
 
-def _go_on(visit: Visit, read: CardRead, rules: Rules, reasons: tuple[Reason, ...]) -> Step:
-    question = next_question(read, rules.catalogue)
-    if question is None:
-        return _save(visit, read, rules, CardState.KEPT, reasons)
-    choice = preselected(question, pattern_of(read, question.field, rules.catalogue))
-    return Asking(visit, read, question, choice, reasons), (Play(Sound.ASK),)
+def _go_on(
+    visit: Visit, first: CardRead, rules: Rules, reasons: tuple[Reason, ...], decided: tuple[Decided, ...] = ()
+) -> Step:
+    """Ask what is still open after the person's decisions; keep the card when nothing is."""
+    following = asked(visit, first, decided, reasons, rules)
+    if isinstance(following, Asking):
+        return following, (Play(Sound.ASK),)
+    return _save(visit, following, rules, verdict_of(reasons), reasons)
 
 
 def _save(visit: Visit, read: CardRead, rules: Rules, verdict: CardState, reasons: tuple[Reason, ...]) -> Step:
@@ -270,27 +274,14 @@ def _in_hand(state: Opening | Asking | Rejecting | Saving) -> str:
             return ""
 
 
-def _choose(state: Asking, index: int, rules: Rules) -> Step:
-    """Choose an option; one that breaks a real check digit cannot be chosen."""
-    if state.question.ask is not Ask.CHARACTER or not 0 <= index < len(state.question.options):
-        return state, ()
-    pattern = pattern_of(state.read, state.question.field, rules.catalogue)
-    if pattern is not None and pattern.check and not state.question.options[index].check_holds:
-        return replace(state, notice=Notice("option.breaks-check")), (Play(Sound.WRONG_CODE),)
-    return replace(state, choice=index, notice=None), (Play(Sound.TICK),)
-
-
 def _answer(state: Asking, rules: Rules) -> Step:
     if state.question.ask is Ask.PIN_COVERED:
         return _put_aside(state, rules)
-    if state.question.ask is not Ask.CHARACTER or state.choice is None:
+    done = answered(state)
+    if done is None:
         return replace(state, notice=Notice("choose.first")), (Play(Sound.WRONG_CODE),)
-    field, position = state.question.field, state.question.position
-    glyph = state.question.options[state.choice].candidate.glyph
-    reading = field_of(state.read, field).resolve(position, glyph)
-    read = settled_by_check(with_field(state.read, field, reading), rules.catalogue)
-    reasons = state.reasons if _CONFIRMED[field] in state.reasons else (*state.reasons, _CONFIRMED[field])
-    return _go_on(state.visit, read, rules, reasons)
+    decided, reasons = done
+    return _go_on(state.visit, state.first or state.read, rules, reasons, decided)
 
 
 def _put_aside(state: Asking, rules: Rules) -> Step:
@@ -304,8 +295,31 @@ def _put_aside(state: Asking, rules: Rules) -> Step:
 
 
 def _typed(state: Asking, event: FieldTyped, rules: Rules) -> Step:
-    pattern = pattern_of(state.read, event.field, rules.catalogue)
-    if pattern is None or not event.reading.fits(pattern):
-        return replace(state, notice=Notice(f"{event.field}.does-not-fit")), (Play(Sound.WRONG_CODE),)
-    read = with_field(state.read, event.field, event.reading)
-    return _go_on(state.visit, read, rules, (*state.reasons, _BY_HAND[event.field]))
+    taken = take_typed(state, event, rules)
+    if isinstance(taken, Asking):
+        return taken, (Play(Sound.WRONG_CODE),)
+    first, decided, reasons = taken
+    return _go_on(state.visit, first, rules, reasons, decided)
+
+
+def _as_printed(state: Asking, rules: Rules) -> Step:
+    first, decided, reasons, fact = keep_as_printed(state)
+    following, effects = _go_on(state.visit, first, rules, reasons, decided)
+    return following, (fact, *effects)
+
+
+def _correct(state: Asking, key: Key, digit: int, rules: Rules) -> Step | None:
+    """The keys of the correction; None for any other."""
+    match key:
+        case Key.DIGIT if digit == AS_PRINTED_DIGIT and state.typed is not None:
+            return _as_printed(state, rules)
+        case Key.DIGIT:
+            return choose(state, digit - 1, rules)
+        case Key.UP | Key.DOWN:
+            return choose_beside(state, 1 if key is Key.DOWN else -1, rules)
+        case Key.LEFT | Key.RIGHT:
+            return move(state, 1 if key is Key.RIGHT else -1, rules)
+        case Key.BACKSPACE:
+            return reopen(state, rules)
+        case _:
+            return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
-from app.core.cards import Alternative, CardRead, CardState, Sighting, Tag, TagStay
+from app.core.cards import Alternative, CardRead, CardState, FieldReading, Sighting, Tag, TagStay
 from app.core.events import Device
 from app.core.parcels import CardDraft, EarlierParcel, ExpectedParcel, OpenParcel, Operator, Reason, TrayCard, WayOut
 
@@ -184,10 +185,21 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """A character that a person decided: picked among the alternatives, or `typed`."""
+
+    field: str
+    position: int
+    glyph: str = dataclasses.field(repr=False)
+    typed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Asking:
     """The clerk is asked one thing about the card. `choice`: index of the chosen option, None when none is.
 
-    `reasons` collects what was decided by hand so far.
+    `reasons` collects what was decided by hand so far; `first` is the read before any of `decided`, so that each answer
+    can be taken back; `typed` a field's text that the template refused.
     """
 
     visit: Visit
@@ -197,6 +209,9 @@ class Asking:
     reasons: tuple[Reason, ...] = ()
     sighting: Sighting | None = None
     notice: Notice | None = None
+    first: CardRead | None = None
+    decided: tuple[Decided, ...] = ()
+    typed: tuple[str, FieldReading] | None = None
 
 
 @dataclass(frozen=True, slots=True)

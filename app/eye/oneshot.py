@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from app.core.cards import FieldReading, FieldState, Medium, PanelState, Printed
+from app.core.cards import FieldReading, FieldState, PanelState, Printed
 from app.core.errors import BadInput, Trouble
 from app.core.products import Catalogue
-from app.vision.barcode import distinct, gtin, read_zbar, read_zxing
+from app.vision.barcode import Hit, distinct, gtin
 from app.vision.codes import CodeReader
 from app.vision.conclude import Conclusion, conclude
 from app.vision.locate import Found, locate
 from app.vision.look import Looker, is_doubtful_card
 from app.vision.medium import COPIES
+from app.vision.panel import PanelFinder
 from app.vision.pixels import Colour, as_quad, grey, load_picture
 from app.vision.recognise import Recogniser
+from app.vision.search import search_codes
 from app.vision.textlines import LineFinder
 
 
@@ -27,7 +30,7 @@ def make_looker(catalogue: Catalogue, threads: int = 1) -> Looker:
     finder, recogniser, codes = LineFinder(threads=threads), Recogniser(threads=threads), CodeReader(threads=threads)
     for model in (finder, recogniser, codes):
         model.warm_up()
-    return Looker(catalogue, finder, recogniser, codes)
+    return Looker(catalogue, finder, recogniser, codes, PanelFinder(threads=threads))
 
 
 def read_file(path: Path, looker: Looker, catalogue: Catalogue) -> dict[str, Any]:
@@ -39,21 +42,37 @@ def read_file(path: Path, looker: Looker, catalogue: Catalogue) -> dict[str, Any
 
 def read_picture(picture: Colour, looker: Looker, catalogue: Catalogue) -> dict[str, Any]:
     """What one picture shows, as plain data in the shape of `cardintake read --json` (without file and ms)."""
+    found = conclude_picture(picture, looker, catalogue)
+    answer = told(picture, found)
+    if found is None and (medium := looker.medium(picture, None)) in COPIES:
+        answer["medium"] = str(medium)
+    return answer
+
+
+def conclude_picture(picture: Colour, looker: Looker, catalogue: Catalogue) -> Conclusion | None:
+    """What was read of the card in a picture; None when there is no card to be read."""
     located = locate(picture)
     if located.corners is None or located.found is Found.TOO_FAR:
-        return _codes_only(picture, looker.medium(picture, None))
+        return None
     look = looker.look(picture, located)
-    if is_doubtful_card(look):
-        medium = looker.medium(picture, located.corners)
-        if medium in COPIES:
-            return _codes_only(picture, medium)
-    return as_answer(conclude([look], catalogue))
+    found = conclude([look], catalogue)
+    medium = looker.medium(picture, located.corners) if is_doubtful_card(look) else None
+    return replace(found, medium=medium) if medium in COPIES else found
+
+
+def told(picture: Colour, found: Conclusion | None) -> dict[str, Any]:
+    """The answer for a picture and what was concluded of it."""
+    if found is None or found.medium in COPIES:
+        return {**_codes_only(picture), "medium": None if found is None else str(found.medium)}
+    answer = as_answer(found)
+    # A rectangle without any symbol may be no card: the picture as a whole is searched too.
+    return answer if answer["barcodes"] else {**answer, **_codes(search_codes(grey(picture)))}
 
 
 def as_answer(found: Conclusion) -> dict[str, Any]:
     """A conclusion as plain data. Unsure or covered fields are null."""
     return {
-        "medium": str(Medium.CARD),
+        "medium": str(found.medium),
         "barcodes": [{"format": b.format, "text": b.text} for b in found.barcodes],
         "gtin": found.gtin,
         "number": _clear(found.number),
@@ -75,14 +94,11 @@ def _clear(reading: FieldReading) -> str | None:
     return "".join(c.best.glyph for c in reading.chars) if reading.state is FieldState.READ else None
 
 
-def _codes_only(picture: Colour, medium: Medium | None) -> dict[str, Any]:
+def _codes_only(picture: Colour) -> dict[str, Any]:
     """No card to be seen (a photograph of a symbol, a printed e-mail): barcodes alone."""
-    shade = grey(picture)
-    hits = (*read_zxing(shade, "raw"), *read_zbar(shade, "raw"))
     return {
-        "medium": str(medium) if medium in COPIES else None,
-        "barcodes": [{"format": b.format, "text": b.text} for b in distinct(hits)],
-        "gtin": gtin(hits),
+        "medium": None,
+        **_codes(search_codes(grey(picture))),
         "number": None,
         "pin": None,
         "pin_state": str(PanelState.NONE),
@@ -95,6 +111,11 @@ def _codes_only(picture: Colour, medium: Medium | None) -> dict[str, Any]:
         "quad": None,
         "confidence": {"number": 0.0, "pin": 0.0},
     }
+
+
+def _codes(hits: Iterable[Hit]) -> dict[str, Any]:
+    found = tuple(hits)
+    return {"barcodes": [{"format": b.format, "text": b.text} for b in distinct(found)], "gtin": gtin(found)}
 
 
 Tell = Callable[[Trouble, TextIO], None]

@@ -19,7 +19,7 @@ from types import FrameType
 
 import cv2
 
-from app.catalog.templates import load_products
+from app.catalog.shelf import Sources, read_sources
 from app.core.cards import CardRead
 from app.core.errors import Trouble
 from app.core.products import Catalogue
@@ -138,8 +138,8 @@ class Eye:
 
 def _watcher(wanted: codec.Configure) -> Watcher:
     cv2.setNumThreads(wanted.threads)
-    products = tuple(p for path in wanted.templates for p in load_products(path))
-    catalogue = Catalogue(tuple(p for p in products if wanted.rehearsal or not p.rehearsal))
+    known = read_sources(Sources(wanted.templates, wanted.bound, wanted.catalogue))
+    catalogue = Catalogue(tuple(p for p in known.products if wanted.rehearsal or not p.rehearsal), known.version)
     return Watcher(make_looker(catalogue, wanted.threads), catalogue)
 
 

@@ -173,7 +173,7 @@ class Watcher:
         """What is told of a card that was taken away before its reading was over."""
         first_us, last_us = self._tracker.first_us, self._tracker.last_us
         if before.sure and len(self._looks) >= LEAST_LOOKS:
-            return [as_card_read(before, first_us, self._look_times[before.best])]
+            return [as_card_read(before, first_us, self._look_times[before.best], self._catalogue.version)]
         return [LeftTooEarly(first_us, last_us)]
 
     def _is_whole(self, look: Look) -> bool:
@@ -216,7 +216,7 @@ class Watcher:
         self._done = found
         if found.blank or self._medium in COPIES:
             return []  # a card's front, a printed e-mail, or no card at all: nothing to report
-        return [as_card_read(found, self._tracker.first_us, self._look_times[found.best])]
+        return [as_card_read(found, self._tracker.first_us, self._look_times[found.best], self._catalogue.version)]
 
     def _forget_looks(self) -> None:
         self._looks.clear()
@@ -288,8 +288,8 @@ def shares_proof(before: Conclusion, now: Conclusion) -> bool:
     return bool(before.number.chars) and bool(now.number.chars) and now.number.confidence >= _COMPARABLE
 
 
-def as_card_read(found: Conclusion, first_us: int, best_us: int) -> CardRead:
-    """A conclusion as what the station gets, under a fresh id."""
+def as_card_read(found: Conclusion, first_us: int, best_us: int, catalogue: str = "") -> CardRead:
+    """A conclusion as what the station gets, under a fresh id. `catalogue`: the version it was read with."""
     return CardRead(
         read_id=str(uuid.uuid4()),
         first_us=first_us,
@@ -308,4 +308,5 @@ def as_card_read(found: Conclusion, first_us: int, best_us: int) -> CardRead:
         quad=as_quad(found.corners),
         zones=found.zones,
         crops=found.crops,
+        catalogue=catalogue,
     )

@@ -17,7 +17,7 @@ from app.rehearsal.barcodes import lay_barcode
 from app.rehearsal.content import CardContent, grouped
 from app.rehearsal.dice import between, pick, stream
 from app.rehearsal.lettering import Line, lay_ink, lay_relief, plain_text, set_line
-from app.rehearsal.panel import Scratch, cloud, coating, lay_debris, scratch
+from app.rehearsal.panel import CLOSED_STATES, Scratch, cloud, coating, lay_debris, print_under, scratch
 
 Pixels = npt.NDArray[Any]
 Colour = tuple[int, int, int]
@@ -29,7 +29,10 @@ CORNER_MM = 3.18
 
 @dataclass(frozen=True)
 class CardStyle:
-    """How a product looks. Colours are BGR; `light` is the direction the relief is lit from (x, y)."""
+    """How a product looks. Colours are BGR; `light` is the direction the relief is lit from (x, y).
+
+    `coat` colours the scratch layer (None: some metallic grey), `under_mark` is printed on the paper below it.
+    """
 
     ground: Colour
     ground_far: Colour
@@ -42,6 +45,8 @@ class CardStyle:
     mark: str = "SCRATCH"
     under: Colour = (232, 232, 234)
     plate: Colour = (248, 248, 248)
+    coat: Colour | None = None
+    under_mark: str = ""
     foil: float = 0.0
     light: tuple[float, float] = (-0.7, -0.7)
     group_mark: str = " "
@@ -81,11 +86,15 @@ class CardPlan:
     pin_state: str
     upright: bool = False  # printed with the short side on top; places from that side's left corner
     notes_at: tuple[float, float] = (4.2, 40.0)
+    open_share: float | None = None  # of the PIN's width, for a panel in the middle of being scratched
 
 
 @dataclass(frozen=True)
 class PrintedCard:
-    """A drawn side: `image` uint8 HxWx3 BGR; places of what was printed in mm; least visible share of a PIN glyph."""
+    """A drawn side: `image` uint8 HxWx3 BGR; places of what was printed in mm; least visible share of a PIN glyph.
+
+    `coat` is what is left of the scratch layer, float32 HxW over the panel; `pin_ink` the share seen of each PIN glyph.
+    """
 
     image: Pixels
     ppm: float
@@ -93,6 +102,8 @@ class PrintedCard:
     panel: Box | None
     pin: Box | None
     pin_min_ink: float
+    coat: Pixels | None = None
+    pin_ink: tuple[float, ...] = ()
 
     @property
     def size_mm(self) -> tuple[float, float]:
@@ -168,7 +179,8 @@ class _Press:
     def __init__(self, plan: CardPlan, ppm: float) -> None:
         self.plan, self.ppm = plan, ppm
         self.canvas = _ground(plan, ppm)
-        self.min_ink = 0.0
+        self.coat: Pixels | None = None
+        self.pin_ink: tuple[float, ...] = ()
 
     def words(
         self, text: str, face: str, em_mm: float, at_mm: tuple[float, float], ink: Colour, width_mm: float = 80.0
@@ -254,7 +266,7 @@ class _Press:
         text = grouped(content.pin, content.pin_groups, self.plan.style.group_mark)
         line = set_line(text, self.plan.style.pin_style, pin_px[3] * 0.88, pin_px[2])
         at = (pin_px[0] - x, pin_px[1] - y + (pin_px[3] - line.size[1]) // 2)
-        if self.plan.pin_state != "covered":
+        if self.plan.pin_state not in CLOSED_STATES:
             lay_debris(stream(self.plan.seed, "debris"), self.canvas, (x, y, x + w, y + h), self.ppm)
         self.canvas[y : y + h, x : x + w] = self._panel_pixels((h, w), line, at)
         return _mm(x, y, w, h, self.ppm), _mm(x + at[0], y + at[1], line.size[0], line.size[1], self.ppm)
@@ -264,23 +276,23 @@ class _Press:
         below = np.empty((*shape, 3), np.float32)
         below[...] = style.under
         below += cloud(rng, shape, self.ppm * 0.2)[..., None] * 2
+        print_under(below, style.under_mark, self.ppm)
         lay_ink(below, line, at, (44, 40, 42), 0.72 if style.pin_style == "light" else 0.92)
         rect = (at[0], at[1], at[0] + line.size[0], at[1] + line.size[1])
-        left = scratch(rng, self.plan.pin_state, shape, rect, self.ppm)
-        self.min_ink = visible_ink(left, line, at)
+        left = scratch(rng, self.plan.pin_state, shape, rect, self.ppm, self.plan.open_share)
+        self.coat, self.pin_ink = left.coat, visible_ink(left, line, at)
         below += (np.array((246, 246, 247), np.float32) - below) * left.torn[..., None]
-        layer = coating(rng, shape, style.mark, self.ppm)
+        layer = coating(rng, shape, style.mark, self.ppm, style.coat)
         return below + (layer - below) * left.coat[..., None]
 
 
-def visible_ink(left: Scratch, line: Line, at: tuple[int, int]) -> float:
-    """The share of ink that can be seen of the least visible character, 0..1."""
+def visible_ink(left: Scratch, line: Line, at: tuple[int, int]) -> tuple[float, ...]:
+    """The share of ink that can be seen of each character, 0..1."""
     x, y = at
     width, height = line.size
     seen = ((1 - left.coat) * (1 - left.torn))[y : y + height, x : x + width]
     mask = line.mask[: seen.shape[0], : seen.shape[1]]
-    shares = [float((seen * mask)[:, a:b].sum() / max(float(mask[:, a:b].sum()), 1e-6)) for a, b in line.boxes]
-    return min(shares, default=0.0)
+    return tuple(float((seen * mask)[:, a:b].sum() / max(float(mask[:, a:b].sum()), 1e-6)) for a, b in line.boxes)
 
 
 def print_back(plan: CardPlan, ppm: float = 20.0) -> PrintedCard:
@@ -295,7 +307,8 @@ def print_back(plan: CardPlan, ppm: float = 20.0) -> PrintedCard:
     panel, pin = press.panel()
     _wear(stream(plan.seed, "wear"), press.canvas, ppm)
     image = np.clip(press.canvas, 0, 255).astype(np.uint8)
-    return PrintedCard(image, ppm, number, panel, pin, round(press.min_ink, 3))
+    least = round(min(press.pin_ink, default=0.0), 3)
+    return PrintedCard(image, ppm, number, panel, pin, least, press.coat, press.pin_ink)
 
 
 def _wear(rng: np.random.Generator, canvas: Pixels, ppm: float) -> None:

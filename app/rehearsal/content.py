@@ -7,12 +7,13 @@ from datetime import date, timedelta
 
 import numpy as np
 from stdnum import ean, luhn
+from stdnum.iso7064 import mod_97_10
 
 from app.core.products import CheckDigit, FieldPattern
 from app.rehearsal.dice import pick
 
 PIN_STATES = ("covered", "partial", "clean", "residue", "over")
-OPEN_STATES = ("clean", "residue", "over")
+OPEN_STATES = ("clean", "residue", "over", "cleared")
 
 ALPHABETS = {
     "digits": "0123456789",
@@ -47,11 +48,15 @@ class CardContent:
 def draw_value(rng: np.random.Generator, pattern: FieldPattern) -> str:
     """A random value that matches `pattern`, its check digit included (Luhn and GS1; others by trying)."""
     length = pick(rng, pattern.lengths)
-    body = "".join(pick(rng, pattern.alphabet) for _ in range(length))
+    body = "".join(pick(rng, place) for place in (pattern.places or (pattern.alphabet,) * length))
     if pattern.check is CheckDigit.LUHN:
         return body[:-1] + str(luhn.calc_check_digit(body[:-1]))
     if pattern.check is CheckDigit.GS1:
         return body[:-1] + str(ean.calc_check_digit(body[:-1].zfill(13)))
+    if pattern.check is CheckDigit.ISO7064_MOD97_10:
+        return body[:-2] + str(mod_97_10.calc_check_digits(body[:-2]))
+    if pattern.check is CheckDigit.NONE:
+        return body
     return next((body[:-1] + glyph for glyph in pattern.alphabet if pattern.check_holds(body[:-1] + glyph)), body)
 
 

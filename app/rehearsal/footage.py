@@ -36,7 +36,7 @@ from app.rehearsal.timeline import FPS, Timeline, make_timeline
 Pixels = npt.NDArray[Any]
 Progress = Callable[[int, int], None]
 
-STUDIO_VERSION = 5
+STUDIO_VERSION = 6
 """Part of the cache key: raise it when the same deck would give other pixels."""
 
 SIZES: dict[str, tuple[int, int]] = {"1080p": (1920, 1080), "720p": (1280, 720), "360p": (640, 360)}

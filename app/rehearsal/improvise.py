@@ -6,7 +6,7 @@ A reader measured only on the catalogue's products would look better than it is;
 from __future__ import annotations
 
 import colorsys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from app.core.products import Box, CheckDigit, FieldPattern, Layout
 from app.rehearsal.cards import CardPlan, CardStyle, CardWords, Colour
 from app.rehearsal.content import ALPHABETS, PIN_STATES, Barcode, CardContent, draw_value, random_expiry, random_gtin
 from app.rehearsal.dice import between, chance, pick, stream
-from app.rehearsal.panel import MARKS
+from app.rehearsal.panel import MARKS, UNDER_MARKS
 
 TIERS = ("easy", "typical", "hard")
 LAYOUTS = ("num_panel_bar", "bar_right", "panel_num_bar")
@@ -31,6 +31,10 @@ _VALUE_WORDS = ("面值 ¥{}", "面额:{}元", "¥{}", "Value RMB {}")
 _EXPIRY_WORDS = ("有效期至 {}", "EXP {}")
 _TERMS = ("1. 本卡不记名、不挂失,请妥善保管。", "2. 刮开涂层获取密码,登录官网充值使用。")
 _STATE_ODDS = {"clean": 0.5, "residue": 0.24, "over": 0.1, "partial": 0.07, "covered": 0.09}
+_ANY_STATE_ODDS = {
+    **{"clean": 0.36, "residue": 0.18, "over": 0.1, "cleared": 0.08},
+    **{"partial": 0.12, "patchy": 0.06, "covered": 0.05, "marked": 0.05},
+}
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,11 @@ class Improvised:
     angle_style: str
 
 
-def improvise_card(seed: int, pin_state: str = "") -> Improvised:
-    """A random card; `pin_state` fixes the state of its panel (one of PIN_STATES), "" leaves it to chance."""
+def improvise_card(seed: int, pin_state: str = "", any_panel: bool = False) -> Improvised:
+    """A random card; `pin_state` fixes the state of its panel (one of PANEL_STATES), "" leaves it to chance.
+
+    `any_panel`: coats and papers of all colours, faint ones too, and all of PANEL_STATES, instead of grey on white.
+    """
     rng = stream(seed, "improvise")
     kind = pick(rng, LAYOUTS)
     stripe = chance(rng, 0.25)
@@ -52,7 +59,53 @@ def improvise_card(seed: int, pin_state: str = "") -> Improvised:
         layout = Layout(**{name: getattr(layout, name) for name in ("panel", "pin", "expiry", "face_value", "barcode")})
     state = pin_state or str(rng.choice(PIN_STATES, p=[_STATE_ODDS[name] for name in PIN_STATES]))
     plan = CardPlan(seed, content, _style(rng, stripe), _words(rng, content), layout, code_boxes, terms_at, state)
-    return Improvised(plan, kind)
+    return Improvised(_with_any_panel(plan, pin_state) if any_panel else plan, kind)
+
+
+def _with_any_panel(plan: CardPlan, pin_state: str) -> CardPlan:
+    """The same card with a panel drawn from a wider world."""
+    rng, style = stream(plan.seed, "any-panel"), plan.style
+    state = pin_state or str(rng.choice(tuple(_ANY_STATE_ODDS), p=tuple(_ANY_STATE_ODDS.values())))
+    tinted = _colour(between(rng, 0, 1), between(rng, 0.03, 0.22), between(rng, 0.72, 0.96))
+    under = pick(rng, (style.under, style.under, tinted, _near(rng, style.ground, 14)))
+    mark = pick(rng, (*UNDER_MARKS, "", "hatch"))
+    share = between(rng, 0.1, 0.92) if state == "partial" else None
+    return replace(
+        plan,
+        style=replace(style, coat=_coat(rng, style), under=_light(under), under_mark=mark),
+        pin_state=state,
+        open_share=share,
+    )
+
+
+def _coat(rng: np.random.Generator, style: CardStyle) -> Colour | None:
+    """The colour of a scratch layer: grey, near the card's own colour, silver, dark, gold or any."""
+    grey = between(rng, 60, 225)
+    return pick(
+        rng,
+        (
+            None,
+            None,
+            _near(rng, style.ground, 22),
+            _near(rng, style.ground, 22),
+            (round(grey), round(grey), round(grey)),
+            _colour(between(rng, 0.05, 0.14), between(rng, 0.2, 0.55), between(rng, 0.55, 0.85)),
+            _colour(between(rng, 0, 1), between(rng, 0.1, 0.7), between(rng, 0.3, 0.85)),
+        ),
+    )
+
+
+def _near(rng: np.random.Generator, colour: Colour, most: float) -> Colour:
+    """A colour that differs by a few levels, lighter or darker."""
+    step = pick(rng, (-1, 1)) * between(rng, 7, most)
+    blue, green, red = (int(np.clip(v + step + between(rng, -4, 4), 8, 250)) for v in colour)
+    return blue, green, red
+
+
+def _light(paper: Colour) -> Colour:
+    """Paper light enough for dark print."""
+    lack = max(0, 150 - min(paper))
+    return min(255, paper[0] + lack), min(255, paper[1] + lack), min(255, paper[2] + lack)
 
 
 def _content(rng: np.random.Generator) -> tuple[CardContent, bool]:

@@ -36,6 +36,7 @@ def card_labels(plan: CardPlan, printed: PrintedCard, camera: Camera, pose: Pose
         "pin": content.pin if readable else None,
         "pin_state": plan.pin_state,
         "pin_min_ink": printed.pin_min_ink,
+        "pin_ink": [round(share, 3) for share in printed.pin_ink],
         "pin_style": style.pin_style,
         "pin_alphabet": _ALPHABET_NAMES.get(content.pin_alphabet, content.pin_alphabet),
         "gtin": next((code.text for code in content.barcodes if code.format in ("EAN13", "UPCA")), None),

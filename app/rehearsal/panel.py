@@ -1,7 +1,8 @@
 """The scratch panel over a PIN: its metallic coating, and what a coin leaves of it.
 
-States: covered, partial (part of the PIN still under the coating), clean, residue (open, with crumbs and thin film),
-over (open, with the print below scratched too).
+States: covered, marked (closed too, with old rubs and scratches that reveal nothing), partial (part of the PIN still
+under the coating: one end, or in `patchy` islands anywhere), clean, residue (open, with crumbs and thin film), over
+(open, with the print below scratched too), cleared (the whole layer gone but for its rim).
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ Pixels = npt.NDArray[Any]
 Rect = tuple[int, int, int, int]
 
 MARKS = ("SCRATCH", "刮开此涂层", "hatch", "dots", "")
+UNDER_MARKS = ("", "hatch", "dots", "waves")
+CLOSED_STATES = ("covered", "marked")
+PANEL_STATES = (*CLOSED_STATES, "partial", "patchy", "clean", "residue", "over", "cleared")
+Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -38,20 +43,22 @@ def cloud(rng: np.random.Generator, shape: tuple[int, int], grain_px: float) -> 
     return cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC) * 1.2
 
 
-def coating(rng: np.random.Generator, shape: tuple[int, int], mark: str, ppm: float) -> Pixels:
-    """The metallic layer as float32 HxWx3 BGR, with `mark` (one of MARKS) printed over it."""
-    height, width = shape
+def coating(
+    rng: np.random.Generator, shape: tuple[int, int], mark: str, ppm: float, colour: Colour | None = None
+) -> Pixels:
+    """The layer as float32 HxWx3 BGR, metallic grey or of `colour`, with `mark` (one of MARKS) printed over it."""
+    width = shape[1]
     tone = between(rng, 128, 172) + cloud(rng, shape, ppm * 0.7) * 5 + cloud(rng, shape, ppm * 0.14) * 6
     tone = tone + np.linspace(-8, 8, width, dtype=np.float32)[None, :] * pick(rng, (-1, 1))
     layer = np.repeat(tone.astype(np.float32)[..., None], 3, axis=2) + np.array((2, 0, -2), np.float32)
     darker = (96, 94, 92)
+    if colour is not None:
+        layer += np.array(colour, np.float32) - layer.mean(axis=(0, 1))
+        darker = (int(colour[0] * 0.65), int(colour[1] * 0.65), int(colour[2] * 0.65))
     if mark == "hatch":
-        rows, columns = np.mgrid[0:height, 0:width]
-        layer[((rows + columns) % max(round(ppm * 1.3), 4)) < ppm * 0.4] -= 16
+        layer[_hatch(shape, ppm)] -= 16
     elif mark == "dots":
-        rows, columns = np.mgrid[0:height, 0:width]
-        step = max(ppm * 1.5, 4)
-        layer[((rows % step - step / 2) ** 2 + (columns % step - step / 2) ** 2) < (ppm * 0.3) ** 2] -= 18
+        layer[_dots(shape, ppm)] -= 18
     elif mark:
         line = plain_text(f"{mark} " * 12, "sans-bold", ppm * 1.7)
         for row in range(4):
@@ -59,12 +66,50 @@ def coating(rng: np.random.Generator, shape: tuple[int, int], mark: str, ppm: fl
     return layer
 
 
-def scratch(rng: np.random.Generator, state: str, shape: tuple[int, int], pin: Rect, ppm: float) -> Scratch:
-    """What is left of the coating in `state` on a panel of HxW pixels whose PIN lies in `pin` (x0, y0, x1, y1)."""
+def _hatch(shape: tuple[int, int], ppm: float) -> Pixels:
+    rows, columns = np.mgrid[0 : shape[0], 0 : shape[1]]
+    return np.asarray((rows + columns) % max(round(ppm * 1.3), 4) < ppm * 0.4)
+
+
+def _dots(shape: tuple[int, int], ppm: float) -> Pixels:
+    rows, columns = np.mgrid[0 : shape[0], 0 : shape[1]]
+    step = max(ppm * 1.5, 4)
+    return np.asarray(((rows % step - step / 2) ** 2 + (columns % step - step / 2) ** 2) < (ppm * 0.3) ** 2)
+
+
+def print_under(paper: Pixels, mark: str, ppm: float) -> None:
+    """Security print on the paper below the coating (`mark` one of UNDER_MARKS), in place."""
+    shape = (paper.shape[0], paper.shape[1])
+    if mark == "hatch":
+        paper[_hatch(shape, ppm * 1.4)] -= 22
+    elif mark == "dots":
+        paper[_dots(shape, ppm)] -= 24
+    elif mark == "waves":
+        rows, columns = np.mgrid[0 : shape[0], 0 : shape[1]]
+        paper[(rows + ppm * 0.6 * np.sin(columns / (ppm * 1.1))) % (ppm * 0.9) < ppm * 0.22] -= 26
+
+
+def scratch(
+    rng: np.random.Generator,
+    state: str,
+    shape: tuple[int, int],
+    pin: Rect,
+    ppm: float,
+    share: float | None = None,
+) -> Scratch:
+    """What is left of the coating in `state` on a panel of HxW pixels whose PIN lies in `pin` (x0, y0, x1, y1).
+
+    `share` of the PIN's width is open in a `partial` one, None leaves it to chance.
+    """
     torn = np.zeros(shape, np.float32)
-    if state == "covered":
-        return Scratch(1 - _nicks(rng, shape, ppm), torn)
-    coat = 1 - _rubbed(rng, shape, _reach(rng, state, pin, ppm), ppm)
+    if state in CLOSED_STATES:
+        nicks = _nicks(rng, shape, ppm)
+        return Scratch(1 - (np.maximum(nicks, _old_marks(rng, shape, ppm)) if state == "marked" else nicks), torn)
+    if state == "cleared":
+        return Scratch(_rim(rng, shape, ppm), torn)
+    if state == "patchy":
+        return Scratch(1 - _patches(rng, shape, pin, ppm), torn)
+    coat = 1 - _rubbed(rng, shape, _reach(rng, state, pin, ppm, share), ppm)
     if state == "residue":
         coat = np.maximum(coat, _film(rng, shape, ppm))
     if state == "over":
@@ -74,13 +119,51 @@ def scratch(rng: np.random.Generator, state: str, shape: tuple[int, int], pin: R
     return Scratch(coat, torn)
 
 
-def _reach(rng: np.random.Generator, state: str, pin: Rect, ppm: float) -> Rect:
+def _old_marks(rng: np.random.Generator, shape: tuple[int, int], ppm: float) -> Pixels:
+    """Wear of a closed panel: dull rubs and a few long scratches, too thin to show what lies below."""
+    canvas = np.zeros(shape, np.uint8)
+    for _ in range(int(rng.integers(2, 9))):
+        start = np.array([rng.integers(shape[1]), rng.integers(shape[0])])
+        steps = rng.normal(0, ppm * 1.2, (4, 2)).cumsum(axis=0) * (1.8, 0.5)
+        wide = max(1, round(ppm * between(rng, 0.06, 0.2)))
+        points = np.round(start + steps).astype(np.int32)
+        cv2.polylines(canvas, [points], False, int(rng.integers(120, 255)), wide, cv2.LINE_AA)
+    rubs = np.clip(cloud(rng, shape, ppm * 2.2) - 0.9, 0, 1) * 0.3
+    return np.clip(canvas.astype(np.float32) / 255 + rubs, 0, 1).astype(np.float32)
+
+
+def _rim(rng: np.random.Generator, shape: tuple[int, int], ppm: float) -> Pixels:
+    """What stays when the whole layer is scratched off: a broken rim and crumbs."""
+    height, width = shape
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    edge = np.minimum.reduce([rows, columns, height - 1 - rows, width - 1 - columns])
+    ragged = between(rng, 0.0, 0.7) * ppm - edge + cloud(rng, shape, ppm * 0.8) * ppm * 0.25
+    return np.asarray(np.maximum(np.clip(ragged / (ppm * 0.15), 0, 1), _crumbs(rng, shape, ppm)), np.float32)
+
+
+def _patches(rng: np.random.Generator, shape: tuple[int, int], pin: Rect, ppm: float) -> Pixels:
+    """1 where single rubs opened parts of the PIN: at both ends, in the middle, or only its lower half."""
+    x0, y0, x1, y1 = pin
+    width, pad = x1 - x0, round(ppm * between(rng, 0.5, 1.0))
+    kind = int(rng.integers(3))
+    if kind == 2:
+        low = y0 + round((y1 - y0) * between(rng, 0.35, 0.7))
+        rects = [(x0 - pad, low, x1 + pad, y1 + pad)]
+    else:
+        a, b = x0 + round(width * between(rng, 0.15, 0.4)), x0 + round(width * between(rng, 0.6, 0.85))
+        ends = [(x0 - pad, y0 - pad, a, y1 + pad), (b, y0 - pad, x1 + pad, y1 + pad)]
+        rects = ends if kind == 0 else [(a, y0 - pad, b, y1 + pad)]
+    return np.asarray(np.maximum.reduce([_rubbed(rng, shape, rect, ppm) for rect in rects]), np.float32)
+
+
+def _reach(rng: np.random.Generator, state: str, pin: Rect, ppm: float, wanted: float | None) -> Rect:
     """The part that was rubbed: a little more than the PIN, or for `partial` only 30 to 65 % of its width."""
     x0, y0, x1, y1 = pin
     pad = round(ppm * between(rng, 0.6, 1.1))
     if state != "partial":
         return x0 - pad * 2, y0 - pad, x1 + pad * 2, y1 + pad
-    share = between(rng, 0.3, 0.65)
+    by_chance = between(rng, 0.3, 0.65)
+    share = by_chance if wanted is None else wanted
     cut = round((x1 - x0) * share)
     return (x0 - pad, y0 - pad, x0 + cut, y1 + pad) if chance(rng, 0.5) else (x1 - cut, y0 - pad, x1 + pad, y1 + pad)
 

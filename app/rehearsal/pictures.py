@@ -6,7 +6,7 @@ Tiers: easy (sharp, even light), typical (720p, some blur, noise and glare), har
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.rehearsal.camera import Camera, Layer, Pose, compose
-from app.rehearsal.cards import PrintedCard, print_back
-from app.rehearsal.content import PIN_STATES
+from app.rehearsal.cards import CardPlan, PrintedCard, print_back
 from app.rehearsal.dice import between, chance, pick, stream
 from app.rehearsal.director import card_sprite
 from app.rehearsal.improvise import improvise_card
@@ -95,15 +94,20 @@ TIERS: dict[str, Tier] = {
 }
 
 
-def render_card_picture(seed: int, tier: str, pin_state: str = "") -> tuple[Pixels, dict[str, Any]]:
+def render_card_picture(
+    seed: int, tier: str, pin_state: str = "", any_panel: bool = False, open_share: float | None = None
+) -> tuple[Pixels, dict[str, Any]]:
     """A card of chance under the camera: (uint8 HxWx3 BGR with JPEG's traces, labels as in the sample set).
 
-    `tier` is a key of TIERS. Sizes are 1920x1080 or 1280x720. Same seed, tier and state: same pixels. Raises
-    KeyError for an unknown tier, FontMissing.
+    `tier` is a key of TIERS. Sizes are 1920x1080 or 1280x720. Same arguments: same pixels. `any_panel` as for
+    `improvise_card`; `open_share` 0..1 of the PIN's width is open where `pin_state` is partial. Raises KeyError for an
+    unknown tier, FontMissing.
     """
     rules, rng = TIERS[tier], stream(seed, "picture", tier)
     size = (1920, 1080) if chance(rng, rules.full_hd) else (1280, 720)
-    card = improvise_card(int(stream(seed, "picture-card", tier).integers(2**53)), pin_state)
+    card = improvise_card(int(stream(seed, "picture-card", tier).integers(2**53)), pin_state, any_panel)
+    if open_share is not None:
+        card = replace(card, plan=replace(card.plan, open_share=open_share))
     printed = print_back(card.plan)
     camera, pose = placing(rng, rules, size)
     glare = chance(rng, rules.glare)
@@ -196,7 +200,21 @@ def _motion_kernel(rng: np.random.Generator, length_px: float) -> Pixels:
     return np.asarray(kernel / kernel.sum(), np.float32)
 
 
-def render_scratch_sequence(seed: int, tier: str = "easy") -> Iterator[tuple[Pixels, dict[str, Any]]]:
-    """The same card, place and light with its panel in each of PIN_STATES, in the order a thumb makes them."""
-    for state in PIN_STATES:
-        yield render_card_picture(seed, tier, state)
+def render_scratch_sequence(
+    seed: int, tier: str = "easy", steps: int = 12, any_panel: bool = True
+) -> Iterator[tuple[Pixels, dict[str, Any]]]:
+    """The same card, place and light while its panel is scratched from one end: covered, `steps` in between, open."""
+    yield render_card_picture(seed, tier, "covered", any_panel)
+    for step in range(1, steps + 1):
+        yield render_card_picture(seed, tier, "partial", any_panel, open_share=step / (steps + 1))
+    yield render_card_picture(seed, tier, "clean", any_panel)
+
+
+def photograph(plan: CardPlan, seed: int, tier: str = "easy") -> tuple[Pixels, dict[str, Any]]:
+    """The back of a given card under the camera, and its labels. Same plan, seed and tier: same pixels."""
+    rules, rng = TIERS[tier], stream(seed, "photograph", tier)
+    size = (1920, 1080) if chance(rng, rules.full_hd) else (1280, 720)
+    printed = print_back(plan)
+    camera, pose = placing(rng, rules, size)
+    picture, _ = through_lens(rng, rules, scene(rng, rules, camera, pose, printed, chance(rng, rules.glare)))
+    return picture, card_labels(plan, printed, camera, pose)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.core.products import Box, CheckDigit, FieldPattern, Layout
+from app.core.products import DIGITS, LATIN, Box, CheckDigit, FieldPattern, Layout, by_place
 from app.rehearsal.cards import CardStyle, Colour
 from app.rehearsal.errors import TemplateError
 from app.rehearsal.fonts import RESOURCES
@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 REHEARSAL_TEMPLATES = RESOURCES / "templates" / "rehearsal.toml"
 
+ALPHABETS = {"digits": DIGITS, "latin": LATIN, "alnum": DIGITS + LATIN}
 _FIELDS = ("number", "panel", "pin", "expiry", "face_value", "barcode")
 _COLOURS = ("ground", "ground_far", "ink", "title_ink")
 
@@ -121,8 +122,12 @@ def _pattern(table: Mapping[str, Any], where: str) -> FieldPattern:
         check = CheckDigit(_take(table, "check", str, where))
     except ValueError as error:
         raise TemplateError("template.value", f"{where}.check") from error
-    grouping = tuple(_take(table, "grouping", list, where))
-    return FieldPattern(_take(table, "alphabet", str, where), (_take(table, "length", int, where),), grouping, check)
+    if "places" in table:
+        places = [ALPHABETS.get(str(place), str(place)) for place in _take(table, "places", list, where)]
+        return by_place(places, tuple(table.get("grouping", ())), check)
+    alphabet = _take(table, "alphabet", str, where)
+    grouping = tuple(table.get("grouping", ()))
+    return FieldPattern(ALPHABETS.get(alphabet, alphabet), (_take(table, "length", int, where),), grouping, check)
 
 
 def _style(table: Mapping[str, Any], where: str) -> CardStyle:

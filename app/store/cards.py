@@ -201,6 +201,7 @@ def _body(draft: CardDraft, blobs: Iterable[SealedField]) -> dict[str, Any]:
         "verdict": draft.verdict.value,
         "reasons": [reason.value for reason in draft.reasons],
         "tag": _tag_fields(draft.tag) if draft.tag else None,
+        "catalogue": draft.catalogue,
         "sealed": {blob.field: {"sha256": blob.ref, "key": blob.key_id} for blob in blobs},
     }
 

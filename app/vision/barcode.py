@@ -79,7 +79,7 @@ def gtin(hits: Iterable[Hit], confirmed: frozenset[str] = frozenset()) -> str | 
     `confirmed` are GTINs that another kind of reading (the printed digits) gave.
     """
     sources: dict[str, set[str]] = {}
-    for hit in hits:
+    for hit in settled(hits):
         digits = as_gtin(hit)
         if digits is not None:
             sources.setdefault(digits, set()).add(hit.source)
@@ -114,9 +114,37 @@ def expand_upce(text: str) -> str:
     return system + body + check
 
 
+def settled(hits: Iterable[Hit]) -> list[Hit]:
+    """The hits without those that read another text at a place where a better reader was: whole-profile reading over
+    edges for linear symbols, zxing-cpp over zbar for Code 128 and QR (zbar guesses the encoding of their text).
+    """
+    kept = list(hits)
+    winners = [h for h in kept if h.source.startswith("bars")]
+    rivals = [h for h in kept if h.source.startswith("zxing") and h.format in ("CODE128", "QR")]
+    return [
+        h
+        for h in kept
+        if not any(_is_rival(h, w) for w in winners)
+        and not (h.source.startswith("zbar") and any(_is_rival(h, r) for r in rivals))
+    ]
+
+
+def _is_rival(hit: Hit, winner: Hit) -> bool:
+    """Whether two hits read one symbol of one picture differently."""
+    if hit.text == winner.text or hit.source.startswith("bars") or hit.source.split()[1] != winner.source.split()[1]:
+        return False
+    return same_place(hit.corners, winner.corners)
+
+
+def same_place(one: Corners, other: Corners) -> bool:
+    """Whether two outlines lie on one symbol: their middles are close, measured by the larger one."""
+    size = max(float(np.ptp(c, axis=0).max()) for c in (one, other))
+    return float(np.linalg.norm(one.mean(axis=0) - other.mean(axis=0))) < 0.3 * size
+
+
 def distinct(hits: Iterable[Hit]) -> tuple[Barcode, ...]:
     """Every symbol once, in the order first seen."""
-    return tuple(Barcode(format, text) for format, text in dict.fromkeys((h.format, h.text) for h in hits))
+    return tuple(Barcode(format, text) for format, text in dict.fromkeys((h.format, h.text) for h in settled(hits)))
 
 
 def _zxing_hit(code: zxingcpp.Barcode, view: str) -> Hit:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from typing import TypeVar
 
+import cv2
 import numpy as np
 
 from app.core.cards import (
@@ -18,13 +21,14 @@ from app.core.cards import (
     Crop,
     FieldReading,
     FieldState,
+    Medium,
     PanelState,
     Printed,
     Zone,
 )
 from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product
 from app.vision.barcode import Hit, distinct, gtin
-from app.vision.decode import PLAIN_LETTERS, Decoded, decode_views
+from app.vision.decode import Decoded, decode_views
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
 from app.vision.look import Look
 from app.vision.panel import Area
@@ -32,6 +36,9 @@ from app.vision.pixels import Colour, Corners, as_quad, png
 from app.vision.printed import Amount
 from app.vision.rectify import to_frame
 from app.vision.spots import Spot
+
+_DIGITS_BEYOND_DOUBT = 5.5
+"""Log odds from which an unknown product's PIN counts as digits only (1 in 250; six clear digits reach 7.6)."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -53,6 +60,7 @@ class Conclusion:
     zones: tuple[Zone, ...]
     crops: tuple[Crop, ...]
     best: int  # which look was the sharpest
+    medium: Medium = Medium.CARD
 
     @property
     def blank(self) -> bool:
@@ -95,7 +103,7 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
         region=_agreed(look.region for look in looks),
         corners=looks[best].corners,
         zones=zones(looks[best], number.reading, pin.reading),
-        crops=tuple(crop for name, fused, spots in fields for crop in _crops(name, fused, spots)),
+        crops=tuple(crop for name, fused, spots in fields for crop in _crops(name, fused, spots, best)),
         best=best,
     )
 
@@ -168,9 +176,9 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
     if product is not None and product.pin is not None:
         return fuse(_decoded(spots, product.pin), product.pin)
     pattern = _guess_pattern(spots)
-    fused = fuse(_decoded(spots, pattern), pattern)
+    fused = fuse(_decoded(spots, pattern or UNKNOWN_PIN), pattern or UNKNOWN_PIN)
     # Of an unknown product nobody knows how long the PIN is: without the panel's edges some of it may be covered.
-    proved = all(look.panel_area is not None and look.pin_proved for look in looks)
+    proved = pattern is not None and all(look.panel_area is not None and look.pin_proved for look in looks)
     return fused if proved else doubt_all(fused)
 
 
@@ -178,13 +186,26 @@ def _decoded(spots: Sequence[Spot], pattern: FieldPattern) -> list[Decoded]:
     return decode_views((view for spot in spots for view in spot.views), pattern)
 
 
-def _guess_pattern(spots: Sequence[Spot]) -> FieldPattern:
-    """Digits only, unless a letter stands there that no digit looks like."""
-    for reading in _decoded(spots, UNKNOWN_PIN):
-        for chances in reading.chars:
-            if any(p > 0.6 and glyph in PLAIN_LETTERS for glyph, p in chances.items()):
-                return UNKNOWN_PIN
-    return FieldPattern(DIGITS, UNKNOWN_PIN.lengths)
+def _guess_pattern(spots: Sequence[Spot]) -> FieldPattern | None:
+    """Digits only, or letters and digits; None when the print does not tell.
+
+    Half of all cards print digits only, the others draw from both; so each character speaks for digits by 36/10 times
+    the probability that it is one. The odds multiply: eight digits in a row are no accident.
+    """
+    fused = fuse(_decoded(spots, UNKNOWN_PIN), UNKNOWN_PIN)
+    odds = sum(math.log(len(UNKNOWN_PIN.alphabet) / len(DIGITS) * _digit_share(c)) for c in fused.reading.chars)
+    if odds >= _DIGITS_BEYOND_DOUBT:
+        digits = FieldPattern(DIGITS, UNKNOWN_PIN.lengths)
+        # Letters dropped by force would leave a shorter text that looks sure.
+        forced = fuse(_decoded(spots, digits), digits).reading.chars
+        return digits if len(forced) == len(fused.reading.chars) else None
+    return UNKNOWN_PIN if odds < 0 else None
+
+
+def _digit_share(char: CharReading) -> float:
+    """Probability that a character is a digit, never beyond doubt."""
+    share = sum(c.p for c in char.candidates if c.glyph in DIGITS) / sum(c.p for c in char.candidates)
+    return min(0.99, max(0.02, share))
 
 
 T = TypeVar("T")
@@ -229,18 +250,35 @@ def _outline(corners: Corners, area: Area) -> Corners:
     return to_frame(corners, np.array(points, np.float32))
 
 
-def _crops(name: str, fused: Fused, spots: Sequence[Spot | None]) -> Iterable[Crop]:
-    """The picture of each doubtful character, from the first look that shows the field."""
-    spot = next((s for s in spots if s is not None), None)
+_FRAME = (87, 203, 255)
+"""Amber (BGR), as the screen marks a doubtful character."""
+
+_CROP_H = 168
+
+
+def _crops(name: str, fused: Fused, spots: Sequence[Spot | None], best: int) -> Iterable[Crop]:
+    """The picture of each doubtful character with its neighbours, from the best look that shows the field."""
+    spot = spots[best] or next((s for s in spots if s is not None), None)
     if spot is None or fused.lead is None or len(fused.lead.spans) != len(fused.reading.chars):
         return
     for position in fused.reading.doubts:
-        yield Crop(name, position, png(_around(spot.picture, fused.lead.spans[position], fused.lead.steps)))
+        yield Crop(name, position, png(_around(spot.picture, fused.lead.spans, position, fused.lead.steps)))
 
 
-def _around(picture: Colour, span: tuple[int, int], steps: int) -> Colour:
-    """The character's columns with half a character on either side."""
-    width = picture.shape[1]
-    middle = (span[0] + span[1]) / 2 / max(1, steps) * width
-    half = max(12.0, 0.55 * picture.shape[0])
-    return np.ascontiguousarray(picture[:, max(0, int(middle - half)) : min(width, int(middle + half))])
+def _around(picture: Colour, spans: Sequence[tuple[int, int]], position: int, steps: int) -> Colour:
+    """The character in the middle, marked, half a neighbour on either side, enlarged."""
+    height, width = picture.shape[:2]
+    to_px = width / max(1, steps)
+    middles = [(first + last) / 2 * to_px for first, last in spans]
+    gaps = sorted(b - a for a, b in pairwise(middles))
+    pitch = gaps[len(gaps) // 2] if gaps else 0.7 * height
+    half = round(max(12.0, 0.67 * height))
+    margin = cv2.copyMakeBorder(picture, 0, 0, half, half, cv2.BORDER_REPLICATE)
+    middle = half + min(max(0, round(middles[position])), width)
+    scale = _CROP_H / height
+    cut = margin[:, middle - half : middle + half]
+    shown = cv2.resize(cut, (round(2 * half * scale), _CROP_H), interpolation=cv2.INTER_CUBIC)
+    reach = round(min(0.62 * pitch, 0.9 * half) * scale)
+    centre = shown.shape[1] // 2
+    cv2.rectangle(shown, (centre - reach, 6), (centre + reach, _CROP_H - 7), _FRAME, 3, cv2.LINE_AA)
+    return np.ascontiguousarray(shown, np.uint8)

@@ -6,7 +6,7 @@ count as blank. A glyph outside the alphabet lends its probability to the glyph 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -72,16 +72,18 @@ def decode(lattice: Floats, pattern: FieldPattern) -> Decoded | None:
     """The likeliest text that fits the pattern, None when none does. `lattice` (steps, 39) as `LineText.lattice`."""
     if not len(lattice):
         return None
-    columns = [GLYPHS.index(g) for g in pattern.alphabet]
-    narrow = _narrow(lattice, pattern.alphabet, columns)
-    texts = [(t, p) for t, p in _beam(narrow, max(pattern.lengths)) if len(t) in pattern.lengths]
+    each = {place: _narrow(lattice, pattern.alphabet, place) for place in set(pattern.places) or {pattern.alphabet}}
+    narrow = _merged(list(each.values()))
+    allowed = [{pattern.alphabet.index(g) for g in place} for place in pattern.places]
+    texts = [(t, p) for t, p in _beam(narrow, max(pattern.lengths), allowed) if len(t) in pattern.lengths]
     if not texts:
         return None
     best = _with_check(texts, pattern)
     total = sum(p for _, p in texts)
     share = sum(p for t, p in texts if t == best) / total if total > 0 else 0.0
     spans = _align(narrow, best)
-    chars = tuple(_chances(narrow, span, pattern.alphabet) for span in spans)
+    places = pattern.places or (pattern.alphabet,) * len(best)
+    chars = tuple(_chances(each[place], span, pattern.alphabet) for span, place in zip(spans, places, strict=True))
     text = "".join(pattern.alphabet[i] for i in best)
     return Decoded(text, chars, share, spans, _strangeness(lattice, spans), len(lattice))
 
@@ -92,12 +94,14 @@ def decode_views(views: Iterable[View], pattern: FieldPattern) -> list[Decoded]:
     return [replace(said, steps=view.steps, engine=view.engine) for view, said in found if said is not None]
 
 
-def _narrow(lattice: Floats, alphabet: str, columns: list[int]) -> Floats:
-    """The lattice over the alphabet and blank (last column), look-alikes folded in; rows add to 1."""
+def _narrow(lattice: Floats, alphabet: str, place: str) -> Floats:
+    """The lattice over the alphabet and blank (last column), look-alikes folded into what `place` allows; rows add
+    to 1."""
     out = np.zeros((len(lattice), len(alphabet) + 1), np.float32)
-    out[:, :-1] = lattice[:, columns]
-    for glyph in set(GLYPHS) - set(alphabet):
-        twin = next((g for g in LOOK_ALIKES.get(glyph, "") if g in alphabet), None)
+    for glyph in place:
+        out[:, alphabet.index(glyph)] = lattice[:, GLYPHS.index(glyph)]
+    for glyph in set(GLYPHS) - set(place):
+        twin = next((g for g in LOOK_ALIKES.get(glyph, "") if g in place), None)
         if twin is not None:
             out[:, alphabet.index(twin)] += 0.8 * lattice[:, GLYPHS.index(glyph)]
     out[:, -1] = lattice[:, BLANK] + lattice[:, SEPARATOR] + 0.5 * lattice[:, OTHER]
@@ -105,14 +109,22 @@ def _narrow(lattice: Floats, alphabet: str, columns: list[int]) -> Floats:
     return cast(Floats, out / out.sum(axis=1, keepdims=True))
 
 
+def _merged(lattices: list[Floats]) -> Floats:
+    """One lattice for a field whose places differ: what any place can make of a step."""
+    if len(lattices) == 1:
+        return lattices[0]
+    most = np.maximum.reduce(lattices)
+    return cast(Floats, most / most.sum(axis=1, keepdims=True))
+
+
 _Prefix = tuple[int, ...]
 
 
-def _beam(narrow: Floats, longest: int) -> list[tuple[_Prefix, float]]:
-    """Prefixes with their probability, best first."""
+def _beam(narrow: Floats, longest: int, allowed: Sequence[Set[int]] = ()) -> list[tuple[_Prefix, float]]:
+    """Prefixes with their probability, best first. `allowed`: the glyphs of each position, where they differ."""
     blank = narrow.shape[1] - 1
     beams: dict[_Prefix, tuple[float, float]] = {(): (1.0, 0.0)}  # ends in blank, ends in its last glyph
-    open_rows = (narrow[:, :-1] > _LEAST_P).any(axis=1).tolist()
+    open_rows = np.any(narrow[:, :-1] > _LEAST_P, axis=1)
     for row, is_open in zip(narrow, open_rows, strict=True):
         if not is_open:  # most steps are blank: nothing grows, the order stays
             beams = {prefix: ((a + b) * float(row[blank]), 0.0) for prefix, (a, b) in beams.items()}
@@ -128,7 +140,7 @@ def _beam(narrow: Floats, longest: int) -> list[tuple[_Prefix, float]]:
                     start = ends_blank * p
                 else:
                     start = (ends_blank + ends_glyph) * p
-                if len(prefix) < longest:
+                if len(prefix) < longest and (not allowed or glyph in allowed[len(prefix)]):
                     _grow(grown, (*prefix, glyph), 0.0, start)
         beams = _best(grown)
     return sorted(((t, a + b) for t, (a, b) in beams.items()), key=lambda item: -item[1])

@@ -1,7 +1,8 @@
 """From several readings of one field to one answer, or to exactly the doubtful characters.
 
 Probabilities are combined per character before anything is decided; strings are not voted over. Readings of one card
-are not independent (a systematic misread repeats), so their sum counts less than it would if they were.
+are not independent (a systematic misread repeats), so their sum counts less than it would if they were; how much less,
+and what a glyph may be after all, was fitted (`calibration`), so that a stated probability is the share that is right.
 """
 
 from __future__ import annotations
@@ -11,23 +12,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from app.core.cards import UNREADABLE, Candidate, CharReading, FieldReading, FieldState, settle
-from app.core.products import DIGITS, FieldPattern
-from app.vision.decode import Decoded
+import numpy as np
 
-SURE_DIGIT = 0.97
-SURE_MIXED = 0.999
-SURE_TWIN = 0.9995
-"""What a character needs to be sure: among digits; among letters and digits; where a twin glyph is in the alphabet."""
+from app.core.cards import UNREADABLE, Candidate, CharReading, FieldReading, FieldState
+from app.core.products import FieldPattern
+from app.vision.calibration import REPEAT, WEIGHTS, corrected, mistakes
+from app.vision.decode import Decoded
+from app.vision.recognise import Engine
+
+SURE = 0.99
+"""What every character of a field needs to be sure."""
+
+SURE_FIELD = 0.98
+"""What their product needs: many characters that are hardly sure make no sure field."""
 
 LEAST_AGREEMENT = 0.8
 _FLOOR = 1e-4
 _UNREADABLE = 0.45
 _MOST_CANDIDATES = 4
-_NEVER = 1.1
-_TWINS = (("0O", _NEVER), ("1I", SURE_TWIN), ("OQ", SURE_TWIN))
-"""Glyphs that many fonts print alike, and what one needs while its twin is in the alphabet too: a zero and an O cannot
-be told apart by sight, so without the product's alphabet a person decides."""
+_TWINS = frozenset("0O")
+"""Many fonts print these alike: where the alphabet has both, neither is ever sure and a person decides."""
+
+_NEGLIGIBLE = 1e-3
+_MOST_FILLINGS = 512
+_PLAUSIBLE = 2e-3  # share of what was read that fits the check digit, below which the reading is wrong somewhere else
+_DOUBTED = 3
 _STRANGE = 0.6
 
 
@@ -46,15 +55,25 @@ def fuse(readings: Sequence[Decoded], pattern: FieldPattern) -> Fused:
     length, agreement = _length(readings)
     same = [r for r in readings if len(r.text) == length]
     lead = max(same, key=lambda r: r.p * math.prod(max(c.values()) for c in r.chars))
-    chars = tuple(_character([r.chars[i] for r in same], pattern, agreement) for i in range(length))
-    if sum(c.best.p for c in chars) / max(1, length) < _UNREADABLE:
+    chances = [combine([(r.engine, r.chars[i]) for r in same], _alphabet(pattern, i)) for i in range(length)]
+    if sum(next(iter(c.values())) for c in chances) / max(1, length) < _UNREADABLE:
         return Fused(UNREADABLE, lead)
-    if _all_sure(chars) and not (pattern.matches("".join(c.best.glyph for c in chars))):
+    checked = under_check(chances, pattern)
+    sound = agreement >= LEAST_AGREEMENT
+    chars = tuple(
+        _reading(c, pattern, sound and (_agreed([r.chars[i] for r in same], next(iter(c))) or bool(pattern.check)))
+        for i, c in enumerate(checked or chances)
+    )
+    if checked is None or (_all_sure(chars) and math.prod(c.best.p for c in chars) < SURE_FIELD):
         chars = _doubt_weakest(chars)
     if sum(_has_hole(r) for r in same) * 2 > len(same):
         chars = tuple(CharReading(c.candidates, sure=False) for c in chars)
     state = FieldState.READ if _all_sure(chars) else FieldState.DOUBTFUL
-    return Fused(settle(FieldReading(state, chars), pattern), lead)
+    return Fused(FieldReading(state, chars), lead)
+
+
+def _alphabet(pattern: FieldPattern, position: int) -> str:
+    return "".join(g for g in pattern.alphabet if pattern.allows_glyph(g, position))
 
 
 def _has_hole(reading: Decoded) -> bool:
@@ -76,33 +95,64 @@ def _length(readings: Sequence[Decoded]) -> tuple[int, float]:
     return best, weights[best] / sum(weights.values()) * min(1.0, inner + 0.3)
 
 
-def _character(views: Sequence[Mapping[str, float]], pattern: FieldPattern, agreement: float) -> CharReading:
-    chances = combine(views)
+def _agreed(views: Sequence[Mapping[str, float]], best: str) -> bool:
+    """Whether nearly all views put the same glyph first."""
+    return sum(1 for view in views if max(view, key=lambda g: view[g]) == best) >= LEAST_AGREEMENT * len(views)
+
+
+def combine(views: Sequence[tuple[Engine, Mapping[str, float]]], alphabet: str) -> dict[str, float]:
+    """Glyph -> probability over all views, best first: logs averaged for each engine, weighed, what each glyph may be
+    after all mixed in, and the likeliest glyph's probability corrected to what was found.
+    """
+    total = np.zeros(len(alphabet))
+    for engine, weight in WEIGHTS.items():
+        logs = [[math.log(max(_FLOOR, view.get(g, 0.0))) for g in alphabet] for who, view in views if who is engine]
+        if logs:
+            total += weight * len(logs) ** REPEAT * np.mean(logs, axis=0)
+    raw = np.exp(total - total.max())
+    mixed = (raw / raw.sum()) @ mistakes(alphabet)
+    best = int(mixed.argmax())
+    p = corrected(float(mixed[best]))
+    rest = mixed * ((1 - p) / max(1e-9, 1 - mixed[best]))
+    rest[best] = p
+    order = np.argsort(-rest, kind="stable")
+    return {alphabet[i]: float(rest[i]) for i in order}
+
+
+def under_check(chars: Sequence[dict[str, float]], pattern: FieldPattern) -> list[dict[str, float]] | None:
+    """The probabilities given that the check digit holds; unchanged without one, None when hardly anything fits it."""
+    if not pattern.check or not chars:
+        return list(chars)
+    fillings = _fillings(chars)
+    fitting = [(text, p) for text, p in fillings if pattern.check_holds(text)]
+    share = sum(p for _, p in fitting) / sum(p for _, p in fillings)
+    if share < _PLAUSIBLE:
+        return None
+    given: list[dict[str, float]] = [{} for _ in chars]
+    for text, p in fitting:
+        for glyphs, glyph in zip(given, text, strict=True):
+            glyphs[glyph] = glyphs.get(glyph, 0.0) + p
+    total = sum(p for _, p in fitting)
+    return [dict(sorted(((g, p / total) for g, p in glyphs.items()), key=lambda item: -item[1])) for glyphs in given]
+
+
+def _fillings(chars: Sequence[dict[str, float]]) -> list[tuple[str, float]]:
+    """The likeliest texts with their probability, best first."""
+    texts = [("", 1.0)]
+    for chances in chars:
+        shown = [(g, p) for g, p in chances.items() if p >= _NEGLIGIBLE / 10] or [next(iter(chances.items()))]
+        texts = [(text + g, q * p) for text, q in texts for g, p in shown]
+        texts = sorted(texts, key=lambda item: -item[1])[:_MOST_FILLINGS]
+    return texts
+
+
+def _reading(chances: Mapping[str, float], pattern: FieldPattern, trusted: bool) -> CharReading:
     best = next(iter(chances))
-    same = sum(1 for view in views if max(view, key=lambda g: view[g]) == best) / len(views)
-    sure = chances[best] >= _needed(best, pattern) and same >= LEAST_AGREEMENT and agreement >= LEAST_AGREEMENT
-    shown = [Candidate(g, round(p, 4)) for g, p in chances.items() if p >= 0.004 or g == best]
+    twin = best in _TWINS and set(pattern.alphabet) >= _TWINS
+    sure = trusted and not twin and chances[best] >= SURE
+    least = 0.004 if sure else 0.0
+    shown = [Candidate(g, round(p, 5)) for g, p in chances.items() if p >= least or g == best]
     return CharReading(tuple(shown[:_MOST_CANDIDATES]), sure)
-
-
-def combine(views: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Glyph -> probability over all views, best first: logs added, tempered by the root of their number."""
-    glyphs = {g for view in views for g in view}
-    temper = 1 / math.sqrt(len(views))
-    logs = {g: temper * sum(math.log(max(_FLOOR, view.get(g, 0.0))) for view in views) for g in glyphs}
-    top = max(logs.values())
-    raw = {g: math.exp(v - top) for g, v in logs.items()}
-    total = sum(raw.values())
-    return {g: p / total for g, p in sorted(raw.items(), key=lambda item: -item[1])}
-
-
-def _needed(glyph: str, pattern: FieldPattern) -> float:
-    if set(pattern.alphabet) <= set(DIGITS):
-        return SURE_DIGIT
-    for twins, needed in _TWINS:
-        if glyph in twins and sum(t in pattern.alphabet for t in twins) > 1:
-            return needed
-    return SURE_MIXED
 
 
 def _all_sure(chars: Sequence[CharReading]) -> bool:
@@ -110,8 +160,8 @@ def _all_sure(chars: Sequence[CharReading]) -> bool:
 
 
 def _doubt_weakest(chars: Sequence[CharReading]) -> tuple[CharReading, ...]:
-    """A text that breaks its check digit has an error somewhere: the weakest characters are doubtful after all."""
-    weakest = sorted(range(len(chars)), key=lambda i: chars[i].best.p)[:3]
+    """A text that breaks its check digit, or is not sure as a whole: its weakest characters are doubtful after all."""
+    weakest = sorted(range(len(chars)), key=lambda i: chars[i].best.p)[:_DOUBTED]
     return tuple(CharReading(c.candidates, sure=False) if i in weakest else c for i, c in enumerate(chars))
 
 

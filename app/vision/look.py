@@ -5,6 +5,7 @@ A look holds lattices, not strings: what they mean is decided over all looks of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -15,7 +16,8 @@ import numpy as np
 from app.core.cards import FieldState, Medium, PanelState, Printed
 from app.core.products import DIGITS, LATIN, Catalogue, FieldPattern, Product, normalise_gtin
 from app.vision import third_opinion
-from app.vision.barcode import Hit, blur_along, gtin, read_zbar, read_zxing
+from app.vision.barcode import Hit, as_gtin, blur_along, gtin, read_zbar, read_zxing
+from app.vision.bars import read_bars
 from app.vision.codes import CodeReader
 from app.vision.decode import PLAIN_LETTERS, decode_views
 from app.vision.fields import Sorted, Value, is_retail_code, row_label, sort_lines, to_area
@@ -24,8 +26,8 @@ from app.vision.fuse import fuse
 from app.vision.lines import Line
 from app.vision.locate import Located
 from app.vision.medium import medium
-from app.vision.panel import Area, Panel, find_panel, judge, prepare
-from app.vision.pixels import Colour, Corners, Floats, Gray, grey
+from app.vision.panel import Area, Opening, Panel, PanelFinder, PanelMap, find_text, judge
+from app.vision.pixels import Colour, Corners, Gray, grey
 from app.vision.printed import (
     Amount,
     Dated,
@@ -57,6 +59,7 @@ class Look:
     pin: Spot | None = None
     panel: PanelState = PanelState.NONE
     panel_area: Area | None = None
+    hidden: int = 0  # characters of the PIN that still seem to lie under the layer
     number_proved: bool = False
     pin_proved: bool = False
     bars: tuple[Area, ...] = ()
@@ -69,12 +72,29 @@ class Look:
 
 
 class Looker:
-    """Looks at frames. Holds the text models; one instance a process, one thread at a time."""
+    """Looks at frames. Holds the models; one instance a process, one thread at a time."""
 
-    def __init__(self, catalogue: Catalogue, finder: LineFinder, recogniser: Recogniser, codes: CodeReader) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        finder: LineFinder,
+        recogniser: Recogniser,
+        codes: CodeReader,
+        panels: PanelFinder,
+    ) -> None:
         self._catalogue = catalogue
         self._wording = Wording(finder, recogniser, codes)
         self._spots = SpotReader(recogniser, codes)
+        self._panels = panels
+
+    def learn(self, catalogue: Catalogue) -> None:
+        """Know these products from now on."""
+        self._catalogue = catalogue
+
+    def read_lines(self, card: Colour) -> list[Line]:
+        """The lines of text on a rectified card that lies the right way up."""
+        standing = self._wording.find(card)
+        return self._wording.read(card, standing.boxes, standing.known, ())
 
     def look(self, picture: Colour, located: Located) -> Look:
         """Everything on the card that `located` points at (it has corners)."""
@@ -115,30 +135,31 @@ class Looker:
             corners=corners,
             sharpness=sharpness(shade),
             glare=glare(card),
-            hits=read_card_codes(grey(picture), shade),
+            hits=read_card_codes(grey(picture), shade, thorough=_awaits_a_second(first.hits)),
             number=None if first.number is None else self._spots.read(card, first.number.area, first.number.limits),
             pin=None if first.pin is None else self._spots.read(card, first.pin.area, first.pin.limits),
         )
 
     def _with_fields(self, look: Look, card: Colour, lines: list[Line]) -> Look:
+        seen = self._panels.see(card)
+        panels = seen.panels()
+        lines = lines + self._missed(card, lines, panels, seen)
         sorted_lines = sort_lines(lines, look.bars)
         confirmed = frozenset(g for p in sorted_lines.printed if (g := normalise_gtin(p)) is not None)
         product = self._catalogue.by_gtin(gtin(look.hits, confirmed))
-        lab = prepare(card)
-        places = choose(sorted_lines, lab, product)
+        places = choose(sorted_lines, seen, panels, product)
         state, expiry = self._expiry(card, look, lines)
         return replace(
             look,
             printed=confirmed,
             below=sorted_lines.printed,
-            number=None
-            if places.number is None
-            else self._spots.read(card, places.number, self._limits(places.number, card.shape[1], look, lines)),
+            number=self._number_spot(card, places.number, look, lines),
             pin=None
             if places.pin is None
             else self._spots.read(card, places.pin, _within(places.pin, places.panel_area)),
-            panel=places.panel,
+            panel=places.panel.state,
             panel_area=places.panel_area,
+            hidden=places.panel.hidden,
             number_proved=places.number_proved,
             pin_proved=places.pin_proved,
             expiry=expiry,
@@ -147,6 +168,12 @@ class Looker:
             batch=self._batch(card, lines),
             region=find_region(lines),
         )
+
+    def _number_spot(self, card: Colour, area: Area | None, look: Look, lines: Sequence[Line]) -> Spot | None:
+        if area is None:
+            return None
+        area = _with_pieces(area, lines)
+        return self._spots.read(card, area, self._limits(area, card.shape[1], look, lines))
 
     def _expiry(self, card: Colour, look: Look, lines: Sequence[Line]) -> tuple[Printed, date | None]:
         """The expiry as far as it is sure; a doubtful date is read once more by both recognisers, digit by digit."""
@@ -185,6 +212,14 @@ class Looker:
         reading = fuse(decode_views(views, pattern), pattern).reading
         return "".join(c.best.glyph for c in reading.chars) if reading.state is FieldState.READ else None
 
+    def _missed(self, card: Colour, lines: Sequence[Line], panels: Sequence[Panel], seen: PanelMap) -> list[Line]:
+        """Text in an open panel in which the line finder saw none."""
+        areas = [line.area for line in lines]
+        empty = [p.area for p in panels if not any(p.area.share_of(a) > 0.5 and a.w > 0.3 * p.area.w for a in areas)]
+        found = [find_text(card, area, seen) for area in empty[:2]]
+        boxes = [LineBox(a.x, a.y, a.w, a.h, 0.0, 1.0) for a in found if a is not None]
+        return self._wording.read(card, boxes, {}, ())
+
     def _limits(self, area: Area, card_w: int, look: Look, lines: Sequence[Line]) -> tuple[float, float]:
         """How far to the left and right a number may reach beyond the box the finder gave: to what stands next."""
         left, right = area.x, card_w - 0.5 * PX_PER_MM
@@ -195,14 +230,29 @@ class Looker:
         return left, right
 
 
+_PIECE_APART = 3.0  # heights; groups of wide print stand two apart
+
+
+def _with_pieces(area: Area, lines: Sequence[Line]) -> Area:
+    """A number with the groups behind it that the finder took for lines of their own."""
+    for line in sorted(lines, key=lambda line: line.area.x):
+        piece, text = line.area, line.read.text
+        level = abs(piece.mid_y - area.mid_y) < 0.3 * area.h and 0.7 < piece.h / area.h < 1.4
+        behind = piece.right > area.right and -0.5 * area.h < piece.x - area.right < _PIECE_APART * area.h
+        if level and behind and re.fullmatch(r"[0-9 \-–.]+", text):
+            top, bottom = min(area.y, piece.y), max(area.bottom, piece.bottom)
+            area = Area(area.x, top, piece.right - area.x, bottom - top)
+    return area
+
+
 _DATE_DIGITS = 8
 _FAINT, _CRISP = 0.012, 0.45
 """Glare below and sharpness above which nothing of the small print can have been missed."""
 
 _WIDEST_PANEL = 0.87  # of the card's width: what is wider is the rim of a telephone
 
-_CLEAR = 0.88
-"""Support above which a panel is beyond doubt; decoration and rows of text reach 0.8."""
+_CLEAR = 0.8
+"""Support above which a panel is beyond doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,36 +261,43 @@ class Places:
 
     number: Area | None
     pin: Area | None
-    panel: PanelState
+    panel: Opening
     panel_area: Area | None
     number_proved: bool  # it has a label, stands where the product has it, or the PIN is known to be elsewhere
     pin_proved: bool  # likewise, the other way round
 
 
-def choose(found: Sorted, lab: Floats, product: Product | None) -> Places:
+def choose(found: Sorted, seen: PanelMap, panels: Sequence[Panel], product: Product | None) -> Places:
     """Which values are the number and the PIN, and the state of the panel."""
     kinds = {id(v): v.label or row_label(v, found.labels) for v in found.values}
-    panels = {id(v): find_panel(lab, v.area) for v in found.values}
-    pin = _pick_pin(found.values, kinds, panels, product)
+    around = {id(v): _panel_of(v.area, panels) for v in found.values}
+    pin = _pick_pin(found.values, kinds, around, product)
     has_retail_code = any(is_retail_code(digits) for digits in found.printed)
     number = _pick_number([v for v in found.values if v is not pin], kinds, product, has_retail_code)
-    panel = panels[id(pin)] if pin is not None else _panel_without_text(found, lab, product)
-    if pin is not None and panel is not None:
-        state = judge(lab, panel, ink(pin), pin.pitch)
-    elif pin is not None:
-        state = PanelState.OPEN
-    elif panel is not None:
-        state = judge(lab, panel, None, 0.0)
-    else:
-        state = (
-            PanelState.COVERED if any(kind == "pin" for kind, _ in found.labels) or found.covers else PanelState.NONE
-        )
-    proof = _Proof(kinds, panels, product is not None)
+    panel = around[id(pin)] if pin is not None else _panel_without_text(found, panels, product)
+    opening = _opening(pin, panel, seen, found)
+    proof = _Proof(kinds, around, product is not None)
     labelled = any(kind == "pin" for kind, _ in found.labels)
     proved = number is not None and (number.glyphs in found.printed or proof.of_number(number, pin, labelled))
     pin_proved = pin is not None and proof.of_pin(pin, number)
     pin_area = _area(pin) if pin is None or panel is None else _joined(pin, found.values, panel)
-    return Places(_area(number), pin_area, state, None if panel is None else panel.area, proved, pin_proved)
+    return Places(_area(number), pin_area, opening, None if panel is None else panel.area, proved, pin_proved)
+
+
+def _panel_of(area: Area, panels: Sequence[Panel]) -> Panel | None:
+    """The panel a line of text stands in."""
+    core = Area(area.x, area.y + 0.25 * area.h, area.w, 0.5 * area.h)
+    return next((p for p in panels if p.area.share_of(core) > 0.6), None)
+
+
+def _opening(pin: Value | None, panel: Panel | None, seen: PanelMap, found: Sorted) -> Opening:
+    """How far the PIN lies open; without a panel its label or words of the layer tell that there is one."""
+    if panel is not None:
+        return judge(seen, panel.area, None if pin is None else ink(pin), 0.0 if pin is None else pin.pitch)
+    if pin is not None:
+        return Opening(PanelState.OPEN)
+    covered = any(kind == "pin" for kind, _ in found.labels) or bool(found.covers)
+    return Opening(PanelState.COVERED if covered else PanelState.NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +359,7 @@ def _pick_pin(
 
     def score(value: Value) -> float:
         points = {"pin": 3.0, "number": -4.0, "": 0.0}[kinds[id(value)]]
-        points += 2.1 * panel.support if (panel := panels[id(value)]) is not None else 0.0
+        points += 2.5 * panel.support if (panel := panels[id(value)]) is not None else 0.0
         if product is not None and product.layout is not None and product.layout.panel is not None:
             points += 4.0 * to_area(product.layout.panel).share_of(value.area)
         return points
@@ -327,21 +384,16 @@ def _pick_number(
     return best if best is not None and score(best) >= 2.0 else None
 
 
-def _panel_without_text(found: Sorted, lab: Floats, product: Product | None) -> Panel | None:
-    """A panel in which no PIN was read: at its place in the layout, right of its label, or around its cover words."""
+def _panel_without_text(found: Sorted, panels: Sequence[Panel], product: Product | None) -> Panel | None:
+    """A panel in which no PIN was read: at its place in the layout, right of its label, or the surest one."""
     if product is not None and product.layout is not None and product.layout.panel is not None:
         return Panel(to_area(product.layout.panel), 1.0)
-    for kind, label in found.labels:
-        if kind == "pin":
-            beside = Area(label.right + 3 * PX_PER_MM, label.y, 12 * PX_PER_MM, label.h)
-            panel = find_panel(lab, beside)
-            if panel is not None:
+    labelled = [area for kind, area in found.labels if kind == "pin"]
+    for panel in panels:
+        for label in labelled:
+            if panel.area.y < label.mid_y < panel.area.bottom and panel.area.right > label.right:
                 return panel
-    for cover in found.covers:
-        panel = find_panel(lab, cover)
-        if panel is not None:
-            return panel
-    return None
+    return panels[0] if panels else None
 
 
 def _within(area: Area, panel: Area | None) -> tuple[float, float]:
@@ -363,22 +415,40 @@ def is_doubtful_card(look: Look) -> bool:
     return look.panel_area is None or look.panel_area.w > _WIDEST_PANEL * size_of(look.corners)[0]
 
 
-def read_card_codes(raw: Gray, card: Gray) -> tuple[Hit, ...]:
-    """Symbols on the frame and on the rectified card; zbar is asked when zxing's readings do not suffice."""
+def _awaits_a_second(hits: Sequence[Hit]) -> bool:
+    """Whether a look read a product's symbol once, so that another frame may make it a GTIN."""
+    return gtin(hits) is None and any(as_gtin(h) is not None for h in hits)
+
+
+def read_card_codes(raw: Gray, card: Gray, thorough: bool = True) -> tuple[Hit, ...]:
+    """Symbols on the frame and on the rectified card; slower readers are asked when zxing's readings do not suffice.
+
+    `thorough`: also read bars by their whole profile (a tenth to half a second) when there are any nobody could read.
+    """
     hits = read_zxing(card, "card") + read_zxing(raw, "raw")
     if gtin(hits) is None:
         hits += read_zxing(blur_along(card), "card-soft")
     if gtin(hits) is None:
         hits += read_zbar(card, "card")
+    if thorough and (gtin(hits) is None or unread_regions(hits, card)):
+        hits += read_bars(card, "card", hits if gtin(hits) is not None else [h for h in hits if h.format == "CODE128"])
     return tuple(hits)
 
 
 def _bars(hits: Sequence[Hit], card: Gray) -> tuple[Area, ...]:
     """Where linear symbols stand on the card: as decoded, and as stripes that look like bars."""
-    on_card = [h for h in hits if h.source.split()[1].startswith("card")]
-    known = [_bounds(h.corners) for h in on_card]
-    regions = [r for r in bar_regions(card) if not any(r.share_of(a) > 0.4 for a in known)]
-    return (*(_bounds(h.corners) for h in on_card if h.format != "QR"), *regions)
+    on_card = [h for h in hits if _is_on_card(h) and h.format != "QR"]
+    return (*(_bounds(h.corners) for h in on_card), *unread_regions(hits, card))
+
+
+def unread_regions(hits: Sequence[Hit], card: Gray) -> tuple[Area, ...]:
+    """Stretches of upright bars on the card where no symbol was read."""
+    known = [_bounds(h.corners) for h in hits if _is_on_card(h)]
+    return tuple(r for r in bar_regions(card) if not any(r.share_of(a) > 0.4 for a in known))
+
+
+def _is_on_card(hit: Hit) -> bool:
+    return hit.source.split()[1].startswith("card")
 
 
 def _bounds(corners: Corners) -> Area:

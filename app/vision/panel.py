@@ -1,26 +1,39 @@
-"""The scratch panel: where it is on a rectified card, and whether the whole PIN lies open.
+"""The scratch panel: where it is on a rectified card, what of it lies open, and whether the whole PIN does.
 
 Confidence of the characters cannot tell a half-covered panel: the visible half reads cleanly. So the layer itself is
-looked for: its straight outer edges, and what its long end beside the text is made of.
+looked for: a small network (`training/panel.py`) tells for each half millimetre of the card whether it shows the layer,
+the paper below it, or anything else. Panels are what hangs together; their state is read off along the row of the PIN.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 import cv2
 import numpy as np
 
 from app.core.cards import PanelState
+from app.paths import RESOURCES
+from app.vision.codes import check_sum
+from app.vision.models import compile_model, load_model
 from app.vision.pixels import Colour, Floats
-from app.vision.rectify import PX_PER_MM
+from app.vision.rectify import CARD_H, CARD_W, PX_PER_MM
 
-_SCALE = 0.5  # worked on at half size: 9.3 pixels a millimetre
-_MM = PX_PER_MM * _SCALE
-_STEP = 4.0  # levels by which a panel's edge differs at least
-_EDGE = 0.55  # share of an edge's length at which the step must be seen
-_HIDDEN = 1.7  # characters that fit into the asymmetry beside the text before it counts as covered
+MODEL = "panel.onnx"
+WIDTH, HEIGHT = 320, 200
+"""Size at which the network sees a card; it answers for every second pixel of it."""
+
+_CELL_W, _CELL_H = CARD_W * 2 / WIDTH, CARD_H * 2 / HEIGHT
+"""Pixels of the rectified card a cell of the map covers."""
+
+_LEAST_W_MM, _LEAST_H_MM = 9.0, 2.6
+_FILLED = 0.55  # share of its box that a panel fills at least
+_HIDDEN = 1.0  # characters that fit into the layer at one end, beyond what is left at the other, before it counts
+_LEAST_TEXT_MM = 6.0
+_COVERED_GLYPH = 0.5  # share of coat over a character's place from which the character counts as covered
+_OPEN_SHARE, _COVERED_SHARE = 0.75, 0.1  # of a panel in which no text was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,203 +66,147 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A scratch panel; `support` 0..1 how clearly its edges are seen."""
+    """A scratch panel; `support` 0..1 how surely it is one."""
 
     area: Area
     support: float
 
 
 @dataclass(frozen=True, slots=True)
-class _Edge:
-    at: float
-    support: float
-    step: Floats  # mean Lab difference, outside to inside or top to bottom as searched
-    at_rims: bool  # seen at both ends of the band too: scratching hardly reaches a panel's corners
+class Opening:
+    """How far a panel is open: `hidden` characters still fit under the layer beside or between those that were read."""
+
+    state: PanelState
+    hidden: int = 0
 
 
-def prepare(card: Colour) -> Floats:
-    """The rectified card as panels are searched in it: half size, Lab, smoothed."""
-    small = cv2.resize(card, None, fx=_SCALE, fy=_SCALE, interpolation=cv2.INTER_AREA)
-    return cast(Floats, cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_BGR2LAB), (0, 0), 1.3).astype(np.float32))
+@dataclass(frozen=True, slots=True, repr=False)
+class PanelMap:
+    """Probabilities (HEIGHT / 2, WIDTH / 2) that a cell of the card shows the scratch layer, or paper it has left."""
+
+    coat: Floats
+    opened: Floats
+
+    def panels(self) -> tuple[Panel, ...]:
+        """The panels on the card, surest first."""
+        whole = self.coat + self.opened
+        mask = cv2.morphologyEx((whole > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((1, 7), np.uint8))
+        mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 5), np.uint8))
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+        found = [_as_panel(whole, labels == i, stats[i]) for i in range(1, count)]
+        return tuple(sorted((p for p in found if p is not None), key=lambda p: -p.support))
+
+    def coat_along(self, panel: Area, rows: Area) -> Floats:
+        """Share 0..1 of coat in each column of cells of the panel, over the height of `rows`."""
+        top, bottom = _span(rows.y, rows.bottom, _CELL_H, len(self.coat))
+        left, right = _span(panel.x, panel.right, _CELL_W, self.coat.shape[1])
+        coat = self.coat[top:bottom, left:right].sum(axis=0)
+        return cast(Floats, coat / np.maximum(coat + self.opened[top:bottom, left:right].sum(axis=0), 1e-3))
 
 
-def find_panel(lab: Floats, inside: Area) -> Panel | None:
-    """The panel around `inside`, a part of it (the PIN's text, a stretch right of its label); None when none is seen.
+class PanelFinder:
+    """The network; one instance a process. About 3 ms a card on one thread."""
 
-    `lab` as `prepare` gives it, areas in pixels of the full-size card.
-    """
-    x0, x1 = inside.x * _SCALE, inside.right * _SCALE
-    mid, half = inside.mid_y * _SCALE, max(1.0 * _MM, inside.h * _SCALE * 0.36)
-    found: list[Panel] = []
-    # Above and below the text itself, and to both sides of it: scratching may have reached the edge in one of them.
-    for low, high in ((x0, x1), (x1, x1 + 7 * _MM), (x0 - 5 * _MM, x0), (x0 - 2 * _MM, x1 + 4 * _MM)):
-        rows = _across(lab, low, high, upright=False)
-        pair = _pair(_edges(rows, mid - 9 * _MM, mid - half), _edges(rows, mid + half, mid + 9 * _MM), mid)
-        panel = None if pair is None else _between(lab, pair, x0, x1)
-        if panel is not None:
-            found.append(panel)
-    return max(found, key=lambda p: p.support, default=None)
+    def __init__(self, folder: Path | None = None, threads: int = 1) -> None:
+        path = (folder or RESOURCES / "models") / MODEL
+        check_sum(path)
+        self._model: Any = compile_model(load_model(path), threads)
+
+    def see(self, card: Colour) -> PanelMap:
+        """The map of a rectified card, either way up."""
+        small = cv2.resize(card, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+        told = cast(Floats, self._model(small.astype(np.float32)[None])[0][0])
+        return PanelMap(told[1], told[2])
 
 
-def _between(lab: Floats, pair: tuple[_Edge, _Edge], x0: float, x1: float) -> Panel | None:
-    """The panel whose top and bottom are known: its nearest straight side edges beyond the text."""
-    top, bottom = pair
-    columns = _across(lab, top.at + 2, bottom.at - 2, upright=True)
-    lefts = [
-        e
-        for e in _edges(columns, x0 - 30 * _MM, x0 + 0.5 * _MM)
-        if not _goes_on(lab, top, e.at - 1.1 * _MM, e.at - 0.4 * _MM)
-    ]
-    rights = [
-        e
-        for e in _edges(columns, x1 - 0.5 * _MM, x1 + 55 * _MM)
-        if not _goes_on(lab, top, e.at + 0.4 * _MM, e.at + 1.1 * _MM)
-    ]
-    left = _side(lefts, top.step, last=True)
-    right = _side(rights, -top.step, last=False)
-    if left is None or right is None or not 12 * _MM < right.at - left.at < 80 * _MM:
+def _as_panel(whole: Floats, mask: np.ndarray[Any, np.dtype[np.bool_]], stats: Any) -> Panel | None:
+    """A connected piece of the map as a panel, its edges between cells where half of their length belongs to it."""
+    x, y, w, h, cells = (int(v) for v in stats)
+    if w * _CELL_W < _LEAST_W_MM * PX_PER_MM or h * _CELL_H < _LEAST_H_MM * PX_PER_MM or cells < _FILLED * w * h:
         return None
-    support = (top.support + bottom.support + left.support + right.support) / 4
-    area = Area(left.at / _SCALE, top.at / _SCALE, (right.at - left.at) / _SCALE, (bottom.at - top.at) / _SCALE)
-    return Panel(area, support)
+    inside = np.where(mask, np.maximum(whole, 0.5), whole)[max(0, y - 2) : y + h + 2, max(0, x - 2) : x + w + 2]
+    top, bottom = _edges(inside[:, 2:-2].mean(axis=1))
+    left, right = _edges(inside[2:-2].mean(axis=0))
+    area = Area(
+        (max(0, x - 2) + left) * _CELL_W,
+        (max(0, y - 2) + top) * _CELL_H,
+        (right - left) * _CELL_W,
+        (bottom - top) * _CELL_H,
+    )
+    return Panel(area, float(whole[mask].mean()))
 
 
-def _across(lab: Floats, start: float, end: float, upright: bool) -> Floats:
-    """Differences of pixels 2 before and 2 behind, over a band: (positions, band, 3). Upright: columns."""
-    view = lab.transpose(1, 0, 2) if upright else lab
-    low = int(np.clip(start, 0, view.shape[1] - 4))
-    high = int(np.clip(end, low + 4, view.shape[1]))
-    band = view[:, low:high]
-    step = np.zeros_like(band)
-    step[2:-2] = band[4:] - band[:-4]
-    return step
+def _edges(profile: Floats) -> tuple[float, float]:
+    """Where a profile of shares rises above a half and falls below it again, in cells with fractions."""
+    over = np.flatnonzero(profile > 0.5)
+    if not len(over):
+        return 0.0, float(len(profile))
+    first, last = int(over[0]), int(over[-1])
+    before = float(profile[first - 1]) if first else 0.0
+    after = float(profile[last + 1]) if last + 1 < len(profile) else 0.0
+    return first + 0.5 - _step(before, float(profile[first])), last + 0.5 + _step(after, float(profile[last]))
 
 
-def _edges(steps: Floats, first: float, last: float) -> list[_Edge]:
-    """Positions at which most of the band steps in one direction of colour, strongest of each neighbourhood."""
-    low, high = int(max(0, first)), int(min(len(steps), last))
-    if high - low < 2:
-        return []
-    window = steps[low:high]
-    mean = np.median(window, axis=1)
-    size = np.linalg.norm(mean, axis=1)
-    along = np.einsum("pbc,pc->pb", window, mean / np.maximum(size, 1e-3)[:, None])
-    seen = along > np.maximum(_STEP / 2, size[:, None] * 0.35)
-    support = seen.mean(axis=1)
-    rim = max(2, seen.shape[1] // 6)
-    rims = np.minimum(seen[:, :rim].mean(axis=1), seen[:, -rim:].mean(axis=1))
-    good = (support > _EDGE) & (size > _STEP)
-    strength = np.where(good, support * np.minimum(size, 40), 0)
-    peaks = [i for i in np.flatnonzero(good) if strength[i] == strength[max(0, i - 4) : i + 5].max()]
-    return [_Edge(low + float(i), float(support[i]), mean[i], bool(rims[i] > 0.4)) for i in peaks]
+def _step(outside: float, inside: float) -> float:
+    """How far beyond the middle of the inner cell the edge lies, -0.5..1 cells, by straight interpolation."""
+    return float(np.clip((inside - 0.5) / max(1e-3, inside - outside), 0.0, 1.0))
 
 
-def _pair(tops: list[_Edge], bottoms: list[_Edge], mid: float) -> tuple[_Edge, _Edge] | None:
-    """The top and bottom edge that belong together: opposite steps, the text in the middle, a panel's height."""
-    best, best_score = None, 0.0
-    for top in tops:
-        for bottom in bottoms:
-            height = bottom.at - top.at
-            opposite = -_alike(top.step, bottom.step)
-            if not 4 * _MM < height < 15 * _MM or opposite < 0.3:
-                continue
-            off_centre = abs((top.at + bottom.at) / 2 - mid) / height
-            score = top.support + bottom.support + opposite - 2 * off_centre
-            if score > best_score:
-                best, best_score = (top, bottom), score
+def _span(low: float, high: float, cell: float, count: int) -> tuple[int, int]:
+    """The cells from `low` to `high` pixels, at least one."""
+    first = int(np.clip(round(low / cell), 0, count - 1))
+    return first, int(np.clip(round(high / cell), first + 1, count))
+
+
+def judge(seen: PanelMap, panel: Area, text: Area | None, pitch: float) -> Opening:
+    """How far the panel is open. `text`: the ink of the PIN as seen, None when none was; `pitch` pixels a character."""
+    if text is None:
+        rows = Area(panel.x, panel.y + 0.3 * panel.h, panel.w, 0.4 * panel.h)
+        return Opening(_state_of_share(1 - float(seen.coat_along(panel, rows).mean())), 0)
+    coat = seen.coat_along(panel, text)
+    middles = panel.x + (np.arange(len(coat)) + 0.5) * panel.w / len(coat)
+    cell = panel.w / len(coat)
+    left = float(coat[middles < text.x].sum()) * cell / pitch
+    right = float(coat[middles > text.right].sum()) * cell / pitch
+    beside = max(left, right) - min(left, right)
+    between = float(_longest(coat[(middles >= text.x) & (middles <= text.right)] > _COVERED_GLYPH)) * cell / pitch
+    if beside < _HIDDEN and between < 0.8:
+        return Opening(PanelState.OPEN, 0)
+    return Opening(PanelState.PARTIAL, max(1, round(beside if beside >= _HIDDEN else 0.0) + round(between)))
+
+
+def find_text(card: Colour, panel: Area, seen: PanelMap) -> Area | None:
+    """The line of text that ought to stand in a panel that is open, by the ink along its rows; None when there is none.
+
+    For faint or noisy print in which the line finder sees nothing.
+    """
+    middle = Area(panel.x, panel.y + 0.3 * panel.h, panel.w, 0.4 * panel.h)
+    opened = np.flatnonzero(seen.coat_along(panel, middle) < _COVERED_GLYPH)
+    if len(opened) * _CELL_W < _LEAST_TEXT_MM * PX_PER_MM:
+        return None
+    cell = panel.w / len(seen.coat_along(panel, middle))
+    left, right = panel.x + float(opened[0]) * cell, panel.x + float(opened[-1] + 1) * cell
+    top, bottom = int(panel.y + 0.08 * panel.h), int(panel.bottom - 0.08 * panel.h)
+    rows = cv2.GaussianBlur(card[top:bottom, int(left) : int(right)], (0, 0), 2.0)
+    energy = np.abs(cv2.Sobel(cv2.cvtColor(rows, cv2.COLOR_BGR2GRAY), cv2.CV_32F, 1, 0, ksize=3)).mean(axis=1)
+    inked = np.flatnonzero(energy > (float(energy.max()) + float(np.percentile(energy, 15))) / 2)
+    height = float(inked[-1] - inked[0] + 1)
+    if height < 1.2 * PX_PER_MM:
+        return None
+    pad = 0.3 * height
+    return Area(left, top + float(inked[0]) - pad, right - left, height + 2 * pad)
+
+
+def _longest(flags: np.ndarray[Any, np.dtype[np.bool_]]) -> int:
+    """The length of the longest run of True."""
+    best = run = 0
+    for flag in flags:
+        run = run + 1 if flag else 0
+        best = max(best, run)
     return best
 
 
-def _goes_on(lab: Floats, top: _Edge, low: float, high: float) -> bool:
-    """Whether the panel's top edge runs on over these columns: then a step there is the rim of scratching, no end."""
-    first, last = int(max(0, low)), int(min(lab.shape[1], high))
-    row = int(top.at)
-    if last - first < 4 or row < 3 or row > len(lab) - 4:
-        return False
-    step = np.median(lab[row + 2, first:last] - lab[row - 2, first:last], axis=0)
-    return float(step @ top.step) > 0.5 * float(top.step @ top.step)
-
-
-def _side(edges: list[_Edge], step: Floats, last: bool) -> _Edge | None:
-    """The edge nearest to the text that changes colours as the top does, about as strongly, from rim to rim."""
-    size = float(np.linalg.norm(step))
-    fitting = [
-        e for e in edges if _alike(e.step, step) > 0.5 and float(np.linalg.norm(e.step)) > 0.4 * size and e.at_rims
-    ]
-    if not fitting:
-        return None
-    return max(fitting, key=lambda e: e.at) if last else min(fitting, key=lambda e: e.at)
-
-
-def _alike(one: Floats, other: Floats) -> float:
-    sizes = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return float(one @ other) / sizes if sizes > 0 else 0.0
-
-
-def judge(lab: Floats, panel: Panel, text: Area | None, pitch: float) -> PanelState:
-    """How far the panel is open. `text`: the ink of the PIN as seen, None when none was; `pitch` pixels a character."""
-    if text is None:
-        return _state_of_share(_open_share(lab, panel.area))
-    gaps = (max(0.0, text.x - panel.area.x), max(0.0, panel.area.right - text.right))
-    if (max(gaps) - min(gaps)) / max(1.0, pitch) < _HIDDEN:
-        return PanelState.OPEN
-    long_end = _end_area(panel.area, text, left=gaps[0] > gaps[1], pitch=pitch)
-    return PanelState.OPEN if _is_base(lab, panel.area, text, long_end) else PanelState.PARTIAL
-
-
-def _end_area(panel: Area, text: Area, left: bool, pitch: float) -> Area:
-    """The stretch beside the text in which hidden characters would stand."""
-    if left:
-        return Area(panel.x + 0.3 * pitch, text.y, max(4.0, text.x - panel.x - 0.9 * pitch), text.h)
-    start = text.right + 0.6 * pitch
-    return Area(start, text.y, max(4.0, panel.right - 0.3 * pitch - start), text.h)
-
-
-def _is_base(lab: Floats, panel: Area, text: Area, end: Area) -> bool:
-    """Whether the end beside the text shows the paper under the layer, as between the characters, not the layer."""
-    paper = _paper(_pixels(lab, text))
-    layer = np.median(np.concatenate([_pixels(lab, a) for a in _rims(panel)]), axis=0)
-    beside = np.median(_pixels(lab, end), axis=0)
-    if float(np.linalg.norm(paper - layer)) < 7:
-        return False  # paper and layer look alike: nobody can tell, so it counts as covered
-    return float(np.linalg.norm(beside - paper)) < 0.6 * float(np.linalg.norm(beside - layer))
-
-
 def _state_of_share(share: float) -> PanelState:
-    if share < 0.08:
+    if share < _COVERED_SHARE:
         return PanelState.COVERED
-    return PanelState.OPEN if share > 0.8 else PanelState.PARTIAL
-
-
-def _open_share(lab: Floats, panel: Area) -> float:
-    """Share of the panel's length in which its middle looks otherwise than its rims: there something was scratched."""
-    rim = np.concatenate([_pixels(lab, a) for a in _rims(panel)])
-    layer = np.median(rim, axis=0)
-    limit = max(9.0, 2.0 * float(np.linalg.norm(rim.std(axis=0))))
-    pieces = 24
-    width = 0.92 * panel.w / pieces
-    starts = [panel.x + 0.04 * panel.w + i * width for i in range(pieces)]
-    middles = [_pixels(lab, Area(x, panel.y + 0.32 * panel.h, width, 0.36 * panel.h)) for x in starts]
-    return float(np.mean([(np.linalg.norm(m - layer, axis=1) > limit).mean() > 0.5 for m in middles]))
-
-
-def _rims(panel: Area) -> tuple[Area, Area]:
-    inset, thick = 0.5 * PX_PER_MM, 0.5 * PX_PER_MM
-    top = Area(panel.x + inset, panel.y + inset, panel.w - 2 * inset, thick)
-    return top, Area(top.x, panel.bottom - inset - thick, top.w, thick)
-
-
-def _pixels(lab: Floats, area: Area) -> Floats:
-    """Pixels of an area as (n, 3); at least one."""
-    y, x = int(max(0, area.y * _SCALE)), int(max(0, area.x * _SCALE))
-    part = lab[y : max(y + 1, int(area.bottom * _SCALE)), x : max(x + 1, int(area.right * _SCALE))]
-    return cast(Floats, part.reshape(-1, 3)) if part.size else np.zeros((1, 3), np.float32)
-
-
-def _paper(pixels: Floats) -> Floats:
-    """The colour of the ground between characters: the larger of the two classes of lightness."""
-    light = pixels[:, 0]
-    level, _ = cv2.threshold(np.clip(light, 0, 255).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)
-    bright = light > level
-    chosen = pixels[bright] if bright.mean() >= 0.5 else pixels[~bright]
-    return cast(Floats, np.median(chosen if len(chosen) else pixels, axis=0))
+    return PanelState.OPEN if share > _OPEN_SHARE else PanelState.PARTIAL

@@ -114,7 +114,7 @@ def _goes_on(left: LineBox, right: LineBox) -> bool:
     """Whether `right` is the next piece of the same line: level with it, as high, and close behind its end."""
     low, high = sorted((left.h, right.h))
     level = abs(left.mid_y + left.tilt * (right.x - left.x - left.w / 2) - right.mid_y) < 0.25 * low
-    return high < 1.35 * low and level and -0.5 * low < right.x - left.right < _PIECES_APART * low
+    return high < 1.5 * low and level and -1.2 * low < right.x - left.right < _PIECES_APART * low
 
 
 def _together(left: LineBox, right: LineBox) -> LineBox:

@@ -61,7 +61,10 @@ def test_a_template_says_what_a_product_is(tmp_path: Path) -> None:
 def test_the_shipped_templates_load() -> None:
     products = load_products(Path(__file__).parents[2] / "resources" / "templates")
     assert products
-    assert all(p.rehearsal and p.gtins for p in products)
+    assert all(p.gtins for p in products if p.rehearsal)
+    real = [p for p in products if not p.rehearsal]
+    assert {p.category for p in real} == {"supermarket", "e-commerce", "fuel", "game", "telecom", "coffee"}
+    assert all(p.source and p.initials and not p.confirmed and not p.gtins for p in real)
 
 
 @pytest.mark.parametrize(

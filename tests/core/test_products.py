@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stdnum import luhn
-from stdnum.iso7064 import mod_11_2, mod_37_36
+from stdnum import damm, luhn, verhoeff
+from stdnum.iso7064 import mod_11_2, mod_11_10, mod_37_36, mod_97_10
 
 from app.core.codes import CodeKind, kind_of, tidy
 from app.core.money import yuan_text
-from app.core.products import DIGITS, LATIN, Catalogue, CheckDigit, FieldPattern, normalise_gtin
+from app.core.products import DIGITS, LATIN, Catalogue, CheckDigit, FieldPattern, by_place, normalise_gtin
 from app.core.readiness import LOW_DISK_BYTES, CameraFacts, DiskFacts, Level, Surroundings, may_begin_parcel
 from tests.core.making import GTIN, PLAIN, PRODUCT
 
@@ -26,7 +26,11 @@ def _with_check(rule: CheckDigit, body: str) -> str:
         CheckDigit.LUHN: luhn.calc_check_digit,
         CheckDigit.GS1: _gs1,
         CheckDigit.ISO7064_MOD11_2: mod_11_2.calc_check_digit,
+        CheckDigit.ISO7064_MOD11_10: mod_11_10.calc_check_digit,
         CheckDigit.ISO7064_MOD37_36: mod_37_36.calc_check_digit,
+        CheckDigit.ISO7064_MOD97_10: mod_97_10.calc_check_digits,
+        CheckDigit.DAMM: damm.calc_check_digit,
+        CheckDigit.VERHOEFF: verhoeff.calc_check_digit,
     }[rule]
     return body + str(computed(body))
 
@@ -72,6 +76,14 @@ def test_a_field_needs_its_length_and_its_alphabet() -> None:
     assert [pattern.matches(t) for t in ("2345", "234567", "23456", "2340", "", "２３４５")] == [True, True] + [
         False
     ] * 4
+
+
+def test_each_place_may_have_its_own_alphabet() -> None:
+    pattern = by_place(["6", "0", LATIN, DIGITS, DIGITS])
+    assert pattern.lengths == (5,)
+    assert [pattern.matches(t) for t in ("60A12", "61A12", "60112", "60A1B", "60A1", "60A123")] == [True] + [False] * 5
+    assert [pattern.allows_glyph("A", at) for at in (1, 2, 9)] == [False, True, False]
+    assert pattern.allows_glyph("A")
 
 
 def test_printed_groups() -> None:

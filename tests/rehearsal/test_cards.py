@@ -12,12 +12,13 @@ from stdnum import ean, luhn
 from app.core.products import CheckDigit, FieldPattern
 from app.rehearsal.cards import CARD_H_MM, CARD_W_MM, print_back, print_front
 from app.rehearsal.casting import plan_card, product_content
-from app.rehearsal.content import OPEN_STATES, PIN_STATES, draw_value, grouped, random_gtin, retail_barcode
+from app.rehearsal.content import OPEN_STATES, draw_value, grouped, random_gtin, retail_barcode
 from app.rehearsal.deck import DeckCard
 from app.rehearsal.dice import stream
 from app.rehearsal.errors import TemplateError
 from app.rehearsal.glyphs import DOTS, STROKES, dot_rows, stroke_lines
 from app.rehearsal.lettering import STYLES, set_line
+from app.rehearsal.panel import PANEL_STATES
 from app.rehearsal.products import StudioProduct, load_studio_products
 from app.rehearsal.smudge import smudge_digit
 
@@ -79,7 +80,7 @@ def test_the_same_seed_gives_the_same_pixels_and_another_seed_others() -> None:
     assert first.image.tobytes() != other.image.tobytes()
 
 
-@pytest.mark.parametrize("state", PIN_STATES)
+@pytest.mark.parametrize("state", PANEL_STATES)
 def test_an_open_panel_shows_every_character_and_a_closed_one_hides_some(state: str) -> None:
     product = PRODUCTS["yunshan-market-500"]
     for seed in range(4):
@@ -87,7 +88,7 @@ def test_an_open_panel_shows_every_character_and_a_closed_one_hides_some(state: 
         if state in OPEN_STATES:
             assert card.pin_min_ink > 0.6
         else:
-            assert card.pin_min_ink < 0.35
+            assert card.pin_min_ink < (0.65 if state == "patchy" else 0.35)  # the lower half of a glyph may be seen
 
 
 def test_a_front_has_no_barcode_and_no_number() -> None:

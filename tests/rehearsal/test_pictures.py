@@ -11,7 +11,6 @@ import pytest
 import zxingcpp
 from stdnum import ean
 
-from app.rehearsal.content import OPEN_STATES, PIN_STATES
 from app.rehearsal.improvise import improvise_card
 from app.rehearsal.pictures import TIERS, render_card_picture, render_scratch_sequence
 
@@ -57,10 +56,14 @@ def test_hard_cards_stay_inside_the_picture() -> None:
         assert (quad.max(axis=0) < (labels["width"] + 20, labels["height"] + 20)).all()
 
 
-def test_a_scratched_panel_goes_through_its_states() -> None:
-    seen = list(render_scratch_sequence(3))
-    assert [labels["pin_state"] for _, labels in seen] == list(PIN_STATES)
-    assert [labels["pin"] is not None for _, labels in seen] == [state in OPEN_STATES for state in PIN_STATES]
+def test_a_panel_is_scratched_from_one_end_to_the_other() -> None:
+    seen = list(render_scratch_sequence(3, steps=5))
+    assert [labels["pin_state"] for _, labels in seen] == ["covered", *["partial"] * 5, "clean"]
+    assert [labels["pin"] is not None for _, labels in seen] == [False] * 6 + [True]
     assert len({labels["number"] for _, labels in seen}) == 1
+    legible = [sum(share > 0.6 for share in labels["pin_ink"]) for _, labels in seen]
+    assert legible[0] == 0
+    assert legible == sorted(legible)
+    assert legible[-1] == len(seen[-1][1]["pin"])
     pictures = [image for image, _ in seen]
     assert all(a.tobytes() != b.tobytes() for a, b in itertools.pairwise(pictures))

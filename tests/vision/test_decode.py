@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stdnum import luhn
 
 from app.core.cards import FieldState
-from app.core.products import DIGITS, LATIN, CheckDigit, FieldPattern
-from app.vision.decode import decode
-from app.vision.fuse import confirm, fuse
-from app.vision.recognise import BLANK, GLYPHS, OTHER, SEPARATOR
+from app.core.products import DIGITS, LATIN, CheckDigit, FieldPattern, by_place
+from app.vision.calibration import MISTAKES, corrected, mistakes
+from app.vision.decode import Decoded, decode, decode_views
+from app.vision.fuse import SURE, combine, confirm, fuse, under_check
+from app.vision.recognise import BLANK, GLYPHS, OTHER, SEPARATOR, Engine, View
 
 COLUMNS = len(GLYPHS) + 3
 
@@ -28,6 +31,12 @@ def lattice(text: str, doubts: dict[int, dict[str, float]] | None = None) -> np.
         rows += [blank, peak]
     found = np.array(rows, np.float32)
     return found / found.sum(axis=1, keepdims=True)
+
+
+def said(lattices: Sequence[np.ndarray], pattern: FieldPattern) -> list[Decoded]:
+    """What both engines would say, had they read these very lattices."""
+    views = [View(engine, rows, len(rows)) for rows in lattices for engine in Engine]
+    return decode_views(views, pattern)
 
 
 patterns = st.builds(
@@ -100,8 +109,7 @@ def test_a_strange_sign_shows() -> None:
 
 def test_a_zero_is_never_sure_where_an_o_may_stand() -> None:
     pattern = FieldPattern(DIGITS + LATIN, (8,))
-    readings = [r for r in [decode(lattice("K7M0W4XA"), pattern)] * 4 if r is not None]
-    fused = fuse(readings, pattern)
+    fused = fuse(said([lattice("K7M0W4XA")] * 2, pattern), pattern)
     assert fused.reading.state is FieldState.DOUBTFUL
     assert fused.reading.doubts == (3,)
 
@@ -109,14 +117,14 @@ def test_a_zero_is_never_sure_where_an_o_may_stand() -> None:
 def test_frames_that_differ_leave_the_character_open() -> None:
     pattern = FieldPattern(DIGITS, (6,))
     views = [lattice("123456"), lattice("123456"), lattice("128456"), lattice("128456")]
-    fused = fuse([r for r in (decode(v, pattern) for v in views) if r is not None], pattern)
+    fused = fuse(said(views, pattern), pattern)
     assert fused.reading.doubts == (2,)
-    assert {c.glyph for c in fused.reading.chars[2].candidates} == {"3", "8"}
+    assert {c.glyph for c in fused.reading.chars[2].candidates[:2]} == {"3", "8"}
 
 
 def test_a_broken_check_digit_is_never_sure() -> None:
     pattern = FieldPattern(DIGITS, (16,), check=CheckDigit.LUHN)
-    fused = fuse([r for r in [decode(lattice("4539148803436460"), pattern)] * 3 if r is not None], pattern)
+    fused = fuse(said([lattice("4539148803436460")] * 2, pattern), pattern)
     assert fused.reading.state is not FieldState.READ
 
 
@@ -125,19 +133,82 @@ def test_a_hole_between_characters_is_a_doubt() -> None:
     blank = np.repeat(rows[:1], 12, axis=0)
     holed = np.concatenate([rows[:8], blank, rows[8:]])
     pattern = FieldPattern(DIGITS, tuple(range(4, 12)))
-    reading = decode(holed, pattern)
-    assert reading is not None
-    assert fuse([reading] * 4, pattern).reading.state is FieldState.DOUBTFUL
+    readings = said([holed] * 2, pattern)
+    assert readings
+    assert fuse(readings, pattern).reading.state is FieldState.DOUBTFUL
 
 
 def test_a_code_128_of_the_same_digits_makes_the_number_sure() -> None:
     pattern = FieldPattern(DIGITS, (16,))
-    doubtful = decode(lattice("1234567890123456", {4: {"5": 0.5, "6": 0.45}}), pattern)
-    assert doubtful is not None
-    reading = fuse([doubtful], pattern).reading
+    reading = fuse(said([lattice("1234567890123456", {4: {"5": 0.5, "6": 0.45}})], pattern), pattern).reading
     assert reading.state is FieldState.DOUBTFUL
     confirmed = confirm(reading, "1234567890123456")
     assert confirmed is not None
     assert confirmed.state is FieldState.READ
     assert confirm(reading, "9999567890123456") is None
     assert confirm(reading, "123456789012345") is None
+
+
+def test_a_place_that_holds_digits_only_takes_a_letter_for_the_digit_it_looks_like() -> None:
+    pattern = by_place([LATIN, DIGITS, DIGITS, LATIN])
+    found = decode(lattice("SO1B"), pattern)
+    assert found is not None
+    assert found.text == "S01B"
+    assert set(found.chars[1]) <= set(DIGITS)
+    assert decode(lattice("501B"), pattern) is not None
+
+
+def test_probabilities_add_to_one_and_the_correction_never_turns_round() -> None:
+    for alphabet in (DIGITS, DIGITS + LATIN, "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"):
+        assert np.allclose(mistakes(alphabet).sum(axis=1), 1, atol=1e-5)
+        assert (mistakes(alphabet).argmax(axis=1) == np.arange(len(alphabet))).all()
+    steps = [corrected(p) for p in np.linspace(0, 1, 300)]
+    assert steps == sorted(steps)
+    assert steps[0] >= 0
+    assert steps[-1] < 1
+    assert set(MISTAKES) == set(DIGITS + LATIN)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.dictionaries(st.sampled_from(DIGITS), st.floats(0, 1), min_size=1), min_size=1, max_size=6))
+def test_a_combination_is_a_distribution_whatever_the_views_say(views: list[dict[str, float]]) -> None:
+    engines = [list(Engine)[i % 2] for i in range(len(views))]
+    found = combine(list(zip(engines, views, strict=True)), DIGITS)
+    assert abs(sum(found.values()) - 1) < 1e-3
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+
+
+def test_more_views_of_the_same_say_are_believed_more_but_never_wholly() -> None:
+    view = {"7": 0.97, "1": 0.03}
+    sure = [combine([(e, view) for e in Engine] * n, DIGITS)["7"] for n in (1, 2, 6, 40)]
+    assert sure == sorted(sure)
+    assert sure[-1] < 1
+
+
+def test_two_doubtful_digits_are_decided_by_the_check_digit() -> None:
+    body = "453914880343646"
+    right = body + luhn.calc_check_digit(body)
+    pattern = FieldPattern(DIGITS, (16,), check=CheckDigit.LUHN)
+    chars = [{g: 1.0} for g in right]
+    chars[3], chars[9] = {"8": 0.52, right[3]: 0.48}, {"1": 0.5, right[9]: 0.5}
+    given_check = under_check(chars, pattern)
+    assert given_check is not None
+    fitting = [a + b for a in chars[3] for b in chars[9] if luhn.is_valid(right[:3] + a + right[4:9] + b + right[10:])]
+    assert fitting == [right[3] + right[9]]
+    assert given_check[3] == {right[3]: 1.0}
+    assert given_check[9] == {right[9]: 1.0}
+
+
+def test_a_check_digit_that_nothing_fits_leaves_doubt() -> None:
+    pattern = FieldPattern(DIGITS, (16,), check=CheckDigit.LUHN)
+    assert under_check([{g: 1.0} for g in "4539148803436460"], pattern) is None
+
+
+def test_a_clear_text_of_both_engines_is_sure_and_one_engine_alone_is_not() -> None:
+    pattern = FieldPattern(DIGITS + LATIN, (8,))
+    rows = lattice("K7M3W4XA")
+    fused = fuse(said([rows] * 2, pattern), pattern)
+    assert fused.reading.state is FieldState.READ
+    assert min(c.best.p for c in fused.reading.chars) >= SURE
+    alone = fuse(decode_views([View(Engine.PPOCR, rows, len(rows))], pattern), pattern)
+    assert alone.reading.state is not FieldState.READ

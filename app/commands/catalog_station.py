@@ -1,0 +1,166 @@
+"""A station's catalogue from the command line: publish, install, roll back, bind. Each step is in the audit chain."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app.catalog.bundle import make_bundle, read_bundle, sign_bindings
+from app.catalog.shelf import Shelf, Sources, read_sources
+from app.catalog.templates import template_files
+from app.commands.bulk import stamp
+from app.commands.opening import add_passphrase, open_station
+from app.core.audit import EventKind
+from app.core.errors import BadInput
+from app.core.parcels import Operator, Role
+from app.core.products import normalise_gtin
+from app.keys import Signer, verifier
+from app.paths import StationFolder
+from app.platform import durable_write
+from app.server.setup import CentreFolder, read_centre
+from app.store.store import Store
+
+_MAY_CHANGE = (Role.SUPERVISOR, Role.ADMIN)
+
+Answer = dict[str, Any]
+
+
+def add_station_actions(actions: Any) -> None:
+    """The actions of this module, for the parser of `cardintake catalog`."""
+    publish = actions.add_parser("publish", help="sign templates as a new version of the centre's catalogue")
+    publish.add_argument("source", type=Path, nargs="+", metavar="TOML|FOLDER")
+    publish.add_argument("--data", type=Path, required=True, metavar="DIR", help="the centre's folder")
+    publish.add_argument("--out", type=Path, required=True, metavar="BUNDLE.json")
+    install = actions.add_parser("install", help="take a published version into use at a station")
+    install.add_argument("bundle", type=Path, metavar="BUNDLE.json")
+    rollback = actions.add_parser("rollback", help="use the version before again, in one step")
+    bind = actions.add_parser("bind", help="an unknown barcode belongs to a product (supervisor)")
+    bind.add_argument("gtin", metavar="GTIN")
+    bind.add_argument("product", metavar="PRODUCT-ID")
+    for action in (rollback, bind):
+        action.add_argument("--badge", required=True, help="of the supervisor who does it")
+        action.add_argument("--reason", required=True)
+    standing = actions.add_parser("standing", help="which version a station reads by")
+    for action in (install, rollback, bind, standing):
+        action.add_argument("--data", type=Path, required=True, metavar="DIR", help="the station's folder")
+        add_passphrase(action)
+
+
+def shelf_of(folder: StationFolder, store: Store) -> Shelf:
+    """The published catalogues of a station, held against its centre's pinned key."""
+    return Shelf(folder.catalogue, store.centre.tenant, verifier(bytes.fromhex(store.centre.server_key)))
+
+
+def station_sources(folder: StationFolder, store: Store) -> Sources:
+    """What a station reads by now, signatures checked. Raises as `Shelf.sources` and `Shelf.bound`."""
+    shelf = shelf_of(folder, store)
+    return shelf.sources(shelf.bound(store.station, verifier(store.public_key)), store.rehearsal)
+
+
+def publish(args: argparse.Namespace) -> Answer:
+    """Sign the templates; the serial counts on from what the centre published before."""
+    centre, folder = read_centre(args.data), CentreFolder(args.data)
+    try:
+        signer = Signer(bytes.fromhex(folder.server_key.read_text(encoding="ascii")))
+    except (OSError, ValueError) as broken:
+        raise BadInput("serve.damaged", "server.key") from broken
+    kept = folder.root / "catalogue"
+    serial = 1 + max((read_bundle(p.read_bytes()).stated.serial for p in kept.glob("*.json")), default=0)
+    found = [file for source in args.source for file in template_files(source)]
+    files = {file.name: file.read_bytes() for file in found}
+    if len(files) < len(found):
+        raise BadInput("catalog.bad_template", "two template files of the same name")
+    bundle = make_bundle(files, centre.tenant, serial, time.time_ns() // 1_000_000, signer.sign)
+    kept.mkdir(parents=True, exist_ok=True)
+    durable_write(kept / f"{serial:06d}-{bundle.version[:16]}.json", bundle.to_bytes())
+    durable_write(args.out, bundle.to_bytes(), mode=0o644)
+    return {"published": bundle.version, "serial": serial, "products": len(bundle.products())}
+
+
+def install(args: argparse.Namespace) -> Answer:
+    """Verify and take into use; the version before is kept."""
+
+    def work(folder: StationFolder, store: Store) -> Answer:
+        try:
+            data = args.bundle.read_bytes()
+        except OSError as error:
+            raise BadInput("input.missing", args.bundle.name) from error
+        shelf = shelf_of(folder, store)
+        before = shelf.standing.current
+        bundle = shelf.install(data)
+        if bundle.version != before:
+            body = {"version": bundle.version, "serial": bundle.stated.serial, "before": before}
+            store.record(EventKind.CATALOGUE_INSTALLED, body, stamp(), "centre")
+        return {"installed": bundle.version, "before": before}
+
+    return _at_station(args, work)
+
+
+def rollback(args: argparse.Namespace) -> Answer:
+    """One step back, by a supervisor."""
+
+    def work(folder: StationFolder, store: Store) -> Answer:
+        person = _supervisor(store, args.badge)
+        shelf = shelf_of(folder, store)
+        before = shelf.standing.current
+        now = shelf.roll_back()
+        body = {"version": now, "before": before, "reason": args.reason}
+        store.record(EventKind.CATALOGUE_ROLLED_BACK, body, stamp(), person.id)
+        return {"version": now, "before": before}
+
+    return _at_station(args, work)
+
+
+def bind(args: argparse.Namespace) -> Answer:
+    """Bind an unknown GTIN to a product that this station knows, by a supervisor and with a reason."""
+
+    def work(folder: StationFolder, store: Store) -> Answer:
+        person = _supervisor(store, args.badge)
+        gtin, reason = normalise_gtin(args.gtin), args.reason.strip()
+        if gtin is None or not reason:
+            raise BadInput("catalog.bad_binding", args.gtin if gtin is None else "--reason")
+        catalogue = read_sources(station_sources(folder, store))
+        taken = catalogue.by_gtin(gtin)
+        if taken is not None:
+            raise BadInput("catalog.gtin_known", f"{gtin}: {taken.id}")
+        if catalogue.by_id(args.product) is None:
+            raise BadInput("catalog.unknown_product", args.product)
+        shelf, own = shelf_of(folder, store), Signer(store.signing_seed)
+        bound = shelf.bound(store.station, verifier(own.public_key)) | {gtin: args.product}
+        shelf.bind(sign_bindings(store.station, bound, own.sign))
+        body = {"gtin": gtin, "product": args.product, "reason": reason, "catalogue": catalogue.version}
+        store.record(EventKind.GTIN_BOUND, body, stamp(), person.id)
+        return {"bound": gtin, "product": args.product, "by": person.id}
+
+    return _at_station(args, work)
+
+
+def standing(args: argparse.Namespace) -> Answer:
+    """Which version is in use, which one `rollback` would go to, and how many products it has."""
+
+    def work(folder: StationFolder, store: Store) -> Answer:
+        now = shelf_of(folder, store).standing
+        sources = station_sources(folder, store)
+        products = len(read_sources(sources).products)
+        return {"version": sources.version, "published": now.current, "before": list(now.before), "products": products}
+
+    return _at_station(args, work)
+
+
+def _at_station(args: argparse.Namespace, work: Callable[[StationFolder, Store], Answer]) -> Answer:
+    folder = StationFolder(args.data.resolve())
+    store = open_station(folder, args.passphrase_fd)
+    try:
+        return work(folder, store)
+    finally:
+        store.close()
+
+
+def _supervisor(store: Store, badge: str) -> Operator:
+    person = store.by_badge(badge)
+    if person is None or person.role not in _MAY_CHANGE:
+        raise BadInput("catalog.not_supervisor")
+    return person

@@ -1,0 +1,145 @@
+"""Patterns of bars held against a profile of lightness: what the decoders of linear symbols share.
+
+Readers that look for edges need about two pixels a module. Here each character's whole pattern of widths, blurred as
+the picture is, is held against the profile at each place (deformable templates: Gallo and Manduchi, "Reading 1D
+Barcodes with Mobile Phones Using Deformable Templates", IEEE TPAMI 33(9), 2011); a Viterbi path finds where the
+characters stand; the cheapest text that obeys the check digit wins, and its lead over the runner-up tells how sure
+it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from app.vision.pixels import Floats
+
+PER_MODULE = 6  # samples
+BLURS = (0.3, 0.55, 0.8)  # modules, standard deviation
+GROWTHS = (-0.16, 0.16)  # modules by which bars are wider than drawn
+BENDS = (-0.16, -0.08, 0.08, 0.16)  # change of the module width from the middle to either end
+QUIET = 3  # modules of quiet zone that are looked at
+LEAST_NOISE = 0.004  # squared share of the contrast: no profile is believed to be better than this
+_DRIFT = 2  # samples by which a character may be longer or shorter than drawn
+_DRIFT_COST = 0.02
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Decoded:
+    """A code and how well it explains the profile.
+
+    `misfit`: root mean square difference to the drawn code, 0..1 of the contrast; `lead`: how much worse the runner-up
+    is, in units of the noise (natural logarithm of the odds); `free`: the text comes out without help of the check
+    digit.
+    """
+
+    text: str
+    misfit: float
+    lead: float
+    free: bool
+
+
+def darkness(profile: Floats, module: float) -> Floats | None:
+    """The profile as 0 (space) .. 1 (bar), uneven light taken out; None for too little contrast.
+
+    `module`: its width in samples.
+    """
+    reach = max(3, int(14 * module) | 1)
+    line = profile.reshape(1, -1).astype(np.float32)
+    span = (1, reach)
+    ones = np.ones(span, np.uint8)
+    high = cv2.blur(cv2.dilate(line, ones), (reach, 1))
+    low = cv2.blur(cv2.erode(line, ones.reshape(1, -1)), (reach, 1))
+    contrast = high - low
+    strongest = float(np.percentile(contrast, 80))
+    if strongest < 8.0:
+        return None
+    even = (high - line) / np.maximum(contrast, 0.35 * strongest)
+    return cast(Floats, np.clip(even, -0.15, 1.15).reshape(-1).astype(np.float32))
+
+
+def at_scale(dark: Floats, module: float) -> Floats:
+    """The line resampled to a fixed number of samples a module."""
+    samples = max(8, round(len(dark) / module * PER_MODULE))
+    way = cv2.INTER_AREA if samples < len(dark) else cv2.INTER_LINEAR
+    return cast(Floats, cv2.resize(dark.reshape(1, -1), (samples, 1), interpolation=way).reshape(-1))
+
+
+def bent(line: Floats, bend: float) -> Floats:
+    """The line as seen at a slant: modules shrink by `bend` from its middle to its end, and grow to its beginning."""
+    share = np.linspace(0.0, 1.0, len(line), dtype=np.float32)
+    seen = (share + np.float32(bend) * share * (1 - share)) * (len(line) - 1)
+    return cast(Floats, np.interp(seen, np.arange(len(line)), line).astype(np.float32))
+
+
+def draw(code: str, before: str, after: str, blur: float, growth: float) -> Floats:
+    """A pattern of modules as darkness, with two modules of what stands beside it, blurred; the sides cut off again."""
+    fine = 4 * PER_MODULE
+    bits = np.repeat(np.array([int(b) for b in before * 2 + code + after * 2], np.float32), fine)
+    if growth:
+        steps = np.ones((1, 2 * round(abs(growth) * fine / 2) + 1), np.uint8)
+        grown = cv2.dilate(bits.reshape(1, -1), steps) if growth > 0 else cv2.erode(bits.reshape(1, -1), steps)
+        bits = np.asarray(grown, np.float32).reshape(-1)
+    soft = cv2.GaussianBlur(bits.reshape(1, -1), (0, 0), blur * fine, borderType=cv2.BORDER_REPLICATE).reshape(-1)
+    inner = soft[2 * fine : len(soft) - 2 * fine]
+    return cast(Floats, inner.reshape(-1, fine // PER_MODULE).mean(axis=1).astype(np.float32))
+
+
+def pattern_costs(line: Floats, patterns: Floats) -> Floats:
+    """Squared difference of each pattern at each place, in modules: (places, patterns)."""
+    windows = np.lib.stride_tricks.sliding_window_view(line, patterns.shape[1])
+    cost = (windows**2).sum(1)[:, None] - 2 * windows @ patterns.T + (patterns**2).sum(1)[None, :]
+    return cast(Floats, np.maximum(cost, 0.0) / PER_MODULE)
+
+
+_DRIFTS = np.arange(_DRIFT, -_DRIFT - 1, -1)
+_PENALTIES = (_DRIFT_COST * np.abs(_DRIFTS)).astype(np.float32)
+
+
+def advance(so_far: Floats, cost: Floats, length: int) -> tuple[Floats, NDArray[np.int64]]:
+    """One stage on: the cheapest sum at each place behind it, and where it began."""
+    size = len(so_far)
+    padded = np.full(size + length + 2 * _DRIFT, np.inf, np.float32)
+    first = length + _DRIFT
+    padded[first : first + len(cost)] = so_far[: len(cost)] + cost
+    reached = np.lib.stride_tricks.sliding_window_view(padded, 2 * _DRIFT + 1)[:size] + _PENALTIES
+    pick = reached.argmin(axis=1)
+    places = np.arange(size)
+    return reached[places, pick], places + pick - first
+
+
+def near(table: Floats, at: int) -> Floats:
+    return cast(Floats, table[max(0, at - 1) : at + 2].min(axis=0))
+
+
+def checked(rows: Sequence[Floats], weights: Sequence[int], modulus: int) -> list[tuple[float, tuple[int, ...]]]:
+    """The two cheapest choices of one value a row whose weighted sum is a multiple of `modulus`, with their costs.
+
+    `rows`: the cost of each value 0, 1, ... at one place; `weights`: what a value counts there.
+    """
+    sums = np.arange(modulus)
+    costs = np.full((modulus, 2), np.inf)
+    costs[0, 0] = 0.0
+    picks: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+    for row, weight in zip(rows, weights, strict=True):
+        came = (sums[:, None] - weight * np.arange(len(row))[None, :]) % modulus  # (sum now, value) -> sum before
+        offers = (costs[came] + row[None, :, None]).reshape(modulus, 2 * len(row))
+        order = np.argpartition(offers, 1, axis=1)[:, :2]
+        order = np.take_along_axis(order, np.argsort(np.take_along_axis(offers, order, axis=1), axis=1), axis=1)
+        costs = np.take_along_axis(offers, order, axis=1)
+        picks.append((order // 2, came[sums[:, None], order // 2] * 2 + order % 2))
+    return [(float(costs[0, rank]), _trace(picks, rank)) for rank in (0, 1)]
+
+
+def _trace(picks: list[tuple[NDArray[np.int64], NDArray[np.int64]]], rank: int) -> tuple[int, ...]:
+    state, values = rank, []
+    for value, before in reversed(picks):
+        row, column = divmod(state, 2)
+        values.append(int(value[row, column]))
+        state = int(before[row, column])
+    return tuple(reversed(values))

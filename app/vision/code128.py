@@ -1,0 +1,187 @@
+"""Code 128 from a profile that is too small or too blurred for readers that look for edges (ISO/IEC 15417)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.vision.barprofile import (
+    BENDS,
+    BLURS,
+    GROWTHS,
+    LEAST_NOISE,
+    PER_MODULE,
+    QUIET,
+    Decoded,
+    advance,
+    at_scale,
+    bent,
+    checked,
+    darkness,
+    draw,
+    near,
+    pattern_costs,
+)
+from app.vision.pixels import Floats
+
+_TABLE = (
+    "212222 222122 222221 121223 121322 131222 122213 122312 132212 221213 221312 231212 112232 122132 122231 113222 "
+    "123122 123221 223211 221132 221231 213212 223112 312131 311222 321122 321221 312212 322112 322211 212123 212321 "
+    "232121 111323 131123 131321 112313 132113 132311 211313 231113 231311 112133 112331 132131 113123 113321 133121 "
+    "313121 211331 231131 213113 213311 213131 311123 311321 331121 312113 312311 332111 314111 221411 431111 111224 "
+    "111422 121124 121421 141122 141221 112214 112412 122114 122411 142112 142211 241211 221114 413111 241112 134111 "
+    "111242 121142 121241 114212 124112 124211 411212 421112 421211 212141 214121 412121 111143 111341 131141 114113 "
+    "114311 411113 411311 113141 114131 311141 411131 211412 211214 211232"
+)
+_WIDTHS = tuple(_TABLE.split())
+_STOP = "2331112"
+_MODULES, _STOP_MODULES = 11, 13
+_STARTS = slice(103, 106)
+_FEWEST, _MOST = 3, 26  # characters between start and stop, the check character included
+_KEPT = 4  # numbers of characters that are tried in full
+GS = "\x1d"
+"""What FNC1 inside a symbol becomes: the separator of GS1 element strings."""
+
+
+def decode_code128(profile: Floats, width: float) -> Decoded | None:
+    """The Code 128 of a profile of lightness, in either direction; FNC1 becomes GS, one at the front is kept.
+
+    `width`: samples from the first bar to the last, as far as known. None where nothing fits at all.
+    """
+    dark = darkness(profile, width / 110)
+    if dark is None:
+        return None
+    rough = [t for turned in (False, True) for t in _rough(dark[::-1] if turned else dark, width)]
+    tries = [t for line in sorted(rough, key=lambda r: r[0])[:_KEPT] for t in _tried(line[2], line[1], BLURS[1], 0.0)]
+    finer = (_finer(t) for t in sorted(tries, key=lambda t: t.misfit)[:2])
+    best = min(finer, key=lambda t: t.misfit, default=None)
+    return None if best is None else _judge(best)
+
+
+def _rough(dark: Floats, width: float) -> list[tuple[float, int, Floats]]:
+    """How well start and stop alone fit each number of characters: (cost, characters, line at that scale)."""
+    start, _, stop = _templates(BLURS[1], 0.0)
+    found = []
+    for count in range(_FEWEST, _MOST + 1):
+        modules = _MODULES * (count + 1) + _STOP_MODULES
+        line = at_scale(dark, width / modules)
+        if len(line) < (modules + 2 * QUIET) * PER_MODULE:
+            continue
+        begins = pattern_costs(line, start).min(1)
+        ends = pattern_costs(line, stop)[:, 0]
+        gap = (QUIET + _MODULES * (count + 1)) * PER_MODULE
+        slack = max(2, gap // 30)
+        stops = np.full(len(begins), np.inf)
+        for shift in range(gap - slack, gap + slack + 1):
+            here = ends[shift : shift + len(stops)]
+            stops[: len(here)] = np.minimum(stops[: len(here)], here)
+        found.append((float((begins + stops).min()), count, line))
+    return found
+
+
+@lru_cache(maxsize=32)
+def _templates(blur: float, growth: float) -> tuple[Floats, Floats, Floats]:
+    """Drawn patterns: the three starts with their quiet zone, all characters but the starts, the stop with its own."""
+    bits = [_bits(w) for w in _WIDTHS]
+    starts = np.stack([draw("0" * QUIET + b, "0", "1", blur, growth) for b in bits[_STARTS]])
+    inner = np.stack([draw(b, "0", "1", blur, growth) for b in bits[: _STARTS.start]])
+    return starts, inner, draw(_bits(_STOP) + "0" * QUIET, "0", "0", blur, growth)[None]
+
+
+def _bits(widths: str) -> str:
+    return "".join("10"[at % 2] * int(w) for at, w in enumerate(widths))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Try:
+    """The cheapest path through a line: the cost of each value at each character, and of the stop."""
+
+    misfit: float  # mean squared difference a module
+    rows: tuple[Floats, ...]
+    stop: float
+    line: Floats
+    count: int
+    blur: float
+    growth: float
+
+
+def _tried(line: Floats, count: int, blur: float, growth: float) -> list[_Try]:
+    start, inner, stop = (pattern_costs(line, drawn) for drawn in _templates(blur, growth))
+    lengths = [QUIET + _MODULES, *(_MODULES,) * count]
+    so_far, back = np.zeros(len(line), np.float32), []
+    for cost, modules in zip([start.min(1), *(inner.min(1),) * count], lengths, strict=True):
+        so_far, origin = advance(so_far, cost, modules * PER_MODULE)
+        back.append(origin)
+    total = so_far[: len(stop)] + stop[:, 0]
+    at = int(total.argmin())
+    if not np.isfinite(total[at]):
+        return []
+    begins = _walk(back, at)
+    rows = (near(start, begins[0]), *(near(inner, b) for b in begins[1:]))
+    modules = sum(lengths) + _STOP_MODULES + QUIET
+    return [_Try(float(total[at]) / modules, rows, float(stop[at, 0]), line, count, blur, growth)]
+
+
+def _walk(back: Sequence[NDArray[np.int64]], end: int) -> list[int]:
+    """Where each character begins, following the origins from the stop backwards."""
+    begins = [end]
+    for origin in reversed(back):
+        begins.append(int(origin[begins[-1]]))
+    return begins[:0:-1]
+
+
+def _finer(rough: _Try) -> _Try:
+    """The same line under the blur, then the width of ink, then the slant that fit it best."""
+    line, count = rough.line, rough.count
+    blurs = [t for blur in (BLURS[0], BLURS[2]) for t in _tried(line, count, blur, 0.0)]
+    best = min([rough, *blurs], key=lambda t: t.misfit)
+    inks = [t for growth in GROWTHS for t in _tried(line, count, best.blur, growth)]
+    best = min([best, *inks], key=lambda t: t.misfit)
+    bends = [t for bend in BENDS for t in _tried(bent(line, bend), count, best.blur, best.growth)]
+    return min([best, *bends], key=lambda t: t.misfit)
+
+
+def _judge(found: _Try) -> Decoded | None:
+    """The cheapest text with a right check character, its misfit and its lead; None where it means nothing."""
+    weights = [1, *range(1, found.count), -1]  # start, characters, and the check character that equals their sum
+    (cost, values), (second, _) = checked(found.rows, weights, 103)
+    text = as_text(values[0], values[1:-1])
+    if not text:
+        return None
+    modules = _MODULES * (found.count + 1) + _STOP_MODULES + 2 * QUIET
+    misfit = (cost + found.stop) / modules
+    free = tuple(int(row.argmin()) for row in found.rows) == values
+    return Decoded(text, float(np.sqrt(misfit)), (second - cost) / (2 * max(misfit, LEAST_NOISE)), free)
+
+
+def as_text(start: int, values: Sequence[int]) -> str | None:
+    """The text of the values between start (0, 1, 2: set A, B, C) and check character; None for what nobody writes."""
+    letters, shift, text = "ABC"[start], False, []
+    for value in values:
+        current = letters
+        if shift:
+            current, shift = {"A": "B", "B": "A"}[letters], False
+        match current, value:
+            case "C", v if v < 100:
+                text.append(f"{v:02d}")
+            case _, 102:
+                text.append(GS)
+            case ("B", 99) | ("A", 99):
+                letters = "C"
+            case ("A" | "C", 100):
+                letters = "B"
+            case ("B" | "C", 101):
+                letters = "A"
+            case ("A" | "B", 98):
+                shift = True
+            case "A", v if v < 96:
+                text.append(chr(v + 32) if v < 64 else chr(v - 64))
+            case "B", v if v < 96:
+                text.append(chr(v + 32))
+            case _:
+                return None  # FNC2, FNC3 and FNC4 stand in no code of this trade
+    return "".join(text)

@@ -1,0 +1,231 @@
+"""A new product from three photographs of different cards: where its fields stand and what they are made of.
+
+The cards are read as unknown ones first; once their barcode and places are known, read again by those places. What
+comes out is unconfirmed, and says of each conclusion how likely it is an accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import median
+
+from app.catalog.infer import Inferred, Printed, infer
+from app.core.cards import FieldReading, FieldState, PanelState
+from app.core.errors import BadInput
+from app.core.products import (
+    UNKNOWN_NUMBER,
+    UNKNOWN_PIN,
+    Box,
+    Catalogue,
+    ExpiryRule,
+    FieldPattern,
+    Layout,
+    Product,
+    Scratch,
+    Validity,
+)
+from app.vision.conclude import Conclusion, conclude
+from app.vision.decode import decode_views
+from app.vision.locate import locate
+from app.vision.look import Look, Looker
+from app.vision.panel import Area
+from app.vision.pixels import CARD_H_MM, CARD_W_MM, Colour
+from app.vision.printed import find_expiry, find_face_value
+from app.vision.rectify import CARD_W, PX_PER_MM, rectify
+from app.vision.spots import Spot
+
+Regions = Mapping[str, Box]
+
+_CLEAN = 0.9
+_APART_MM = 4.0
+"""Boxes of the same field on different cards lie no further apart than this."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Study:
+    """What one photograph shows. `boxes` in millimetres on the upright card."""
+
+    look: Look
+    found: Conclusion
+    boxes: Mapping[str, Box]
+    number: Printed
+    pin: Printed
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Lesson:
+    """A product as it was learned, and what each field's pattern rests on (None: it could not be read)."""
+
+    product: Product
+    number: Inferred | None
+    pin: Inferred | None
+    gtins: tuple[str, ...]
+    studies: tuple[Study, ...]
+
+
+def learn(pictures: Sequence[Colour], looker: Looker, known: Product, drawn: Regions) -> Lesson:
+    """The product of these pictures. `known`: its id and names; `drawn`: regions that a person drew.
+
+    Raises BadInput("learn.no_card" | "learn.different_products" | "learn.same_card" | "learn.nothing_read").
+    """
+    looker.learn(Catalogue())
+    studies = [_study(picture, looker, Catalogue(), at) for at, picture in enumerate(pictures)]
+    gtins = {s.found.gtin for s in studies if s.found.gtin is not None}
+    if len(gtins) > 1:
+        raise BadInput("learn.different_products", ", ".join(sorted(gtins)))
+    layout = _layout(studies, drawn)
+    if gtins:
+        draft = replace(known, gtins=frozenset(gtins), number=UNKNOWN_NUMBER, pin=UNKNOWN_PIN, layout=layout)
+        guided = Catalogue((draft,))
+        looker.learn(guided)
+        studies = [
+            _better(s, _study(p, looker, guided, i)) for i, (s, p) in enumerate(zip(studies, pictures, strict=True))
+        ]
+        layout = _layout(studies, drawn)
+    _refuse_same_card(studies)
+    number, pin = infer([s.number for s in studies]), infer([s.pin for s in studies])
+    if pin is not None and len(pin.pattern.lengths) > 1 and any(not s.found.pin.chars for s in studies):
+        pin = None
+    if number is None and pin is None:
+        raise BadInput("learn.nothing_read")
+    has_pin = pin is not None or layout.panel is not None
+    product = replace(
+        known,
+        gtins=frozenset(gtins),
+        number=number.pattern if number else UNKNOWN_NUMBER,
+        pin=(pin.pattern if pin else UNKNOWN_PIN) if has_pin else None,
+        layout=layout,
+        face_values_fen=_face_values(studies),
+        validity=Validity(ExpiryRule.PRINTED) if layout.expiry is not None else Validity(),
+        scratch=Scratch("back") if layout.panel is not None else Scratch(),
+    )
+    return Lesson(product, number, pin, tuple(sorted(gtins)), tuple(studies))
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One field of the fourth photograph, read as an unknown card and by the new template."""
+
+    field: str
+    before: FieldState
+    after: FieldState
+    doubts_before: int
+    doubts_after: int
+    fits: bool  # what was read as unknown obeys the new pattern
+
+
+def try_on(picture: Colour, looker: Looker, product: Product) -> tuple[Trial, ...]:
+    """Hold a template against a card that it was not learned from. Raises BadInput("learn.no_card")."""
+    looker.learn(Catalogue())
+    before = _study(picture, looker, Catalogue(), 3).found
+    catalogue = Catalogue((product,))
+    looker.learn(catalogue)
+    after = _study(picture, looker, catalogue, 3).found
+    pairs = (("number", before.number, after.number, product.number), ("pin", before.pin, after.pin, product.pin))
+    return tuple(
+        Trial(name, old.state, new.state, len(old.doubts), len(new.doubts), pattern is not None and old.fits(pattern))
+        for name, old, new, pattern in pairs
+    )
+
+
+def _study(picture: Colour, looker: Looker, catalogue: Catalogue, at: int) -> Study:
+    located = locate(picture)
+    if located.corners is None:
+        raise BadInput("learn.no_card", f"photograph {at + 1}")
+    look = looker.look(picture, located)
+    found = conclude([look], catalogue)
+    # What stands in a panel is looked at although some of it may be covered: whether it is whole is told by whether
+    # all cards have the same length.
+    open_pin = found.pin if found.pin.chars else conclude([replace(look, panel=PanelState.OPEN)], catalogue).pin
+    return Study(
+        look,
+        found,
+        _boxes(picture, look, looker),
+        _printed(look.number, found.number, UNKNOWN_NUMBER),
+        _printed(look.pin, open_pin, UNKNOWN_PIN),
+    )
+
+
+def _printed(spot: Spot | None, reading: FieldReading, pattern: FieldPattern) -> Printed:
+    """A value as it stands there; one whose weakest character is in doubt teaches nothing about check digits."""
+    text = "".join(c.best.glyph for c in reading.chars)
+    clean = bool(text) and min(c.best.p for c in reading.chars) >= _CLEAN
+    return Printed(text, clean, _gaps(spot, len(text), pattern) if spot is not None and text else ())
+
+
+def _gaps(spot: Spot, length: int, pattern: FieldPattern) -> tuple[float, ...]:
+    """The gaps between the characters on average over all views of the field, in the usual gap."""
+    read = [d for d in decode_views(spot.views, pattern) if len(d.text) == length]
+    rows = [[(c + d - a - b) / 2 for (a, b), (c, d) in pairwise(one.spans)] for one in read]
+    if not rows or length < 2:
+        return ()
+    mean = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+    usual = max(1e-6, median(mean))
+    return tuple(gap / usual for gap in mean)
+
+
+def _boxes(picture: Colour, look: Look, looker: Looker) -> dict[str, Box]:
+    areas: dict[str, Area | None] = {
+        "number": look.number.area if look.number else None,
+        "panel": look.panel_area,
+        "pin": look.pin.area if look.pin else None,
+        "barcode": look.bars[0] if look.bars else None,
+    }
+    for line in looker.read_lines(rectify(picture, look.corners)):
+        if find_expiry([line])[1] is not None:
+            areas.setdefault("expiry", line.area)
+        elif find_face_value([line], CARD_W) is not None:
+            areas.setdefault("face_value", line.area)
+    return {name: _box(area) for name, area in areas.items() if area is not None}
+
+
+def _box(area: Area) -> Box:
+    """Pixels of the rectified card as millimetres, kept on the card."""
+    x, y = max(0.0, area.x / PX_PER_MM), max(0.0, area.y / PX_PER_MM)
+    right, bottom = min(CARD_W_MM, area.right / PX_PER_MM), min(CARD_H_MM, area.bottom / PX_PER_MM)
+    return Box(round(x, 1), round(y, 1), round(max(0.5, right - x), 1), round(max(0.5, bottom - y), 1))
+
+
+def _layout(studies: Sequence[Study], drawn: Regions) -> Layout:
+    """Where the fields stand on most of the cards; what was drawn goes before what was detected."""
+    found: dict[str, Box] = {}
+    for name in ("number", "panel", "pin", "expiry", "face_value", "barcode"):
+        boxes = [s.boxes[name] for s in studies if name in s.boxes]
+        middle = _middle(boxes)
+        if middle is not None and len(boxes) * 2 > len(studies):
+            found[name] = middle
+    return Layout(**{**found, **drawn})
+
+
+def _middle(boxes: Sequence[Box]) -> Box | None:
+    """The box in the middle of those that lie at the same place; None when they do not."""
+    if not boxes:
+        return None
+    x, y = median(b.x for b in boxes), median(b.y for b in boxes)
+    near = [b for b in boxes if abs(b.x - x) < _APART_MM and abs(b.y - y) < _APART_MM]
+    if len(near) * 2 <= len(boxes):
+        return None
+    # The widest of them: a value of the next card may be set a little wider.
+    left, top = min(b.x for b in near), min(b.y for b in near)
+    right, bottom = max(b.x + b.w for b in near), max(b.y + b.h for b in near)
+    return Box(round(left, 1), round(top, 1), round(right - left, 1), round(bottom - top, 1))
+
+
+def _better(first: Study, guided: Study) -> Study:
+    """The second look by the places, unless it lost what the first had read."""
+    lost = (first.number.clean and not guided.number.clean) or (first.pin.clean and not guided.pin.clean)
+    return first if lost else guided
+
+
+def _refuse_same_card(studies: Sequence[Study]) -> None:
+    for values in ([s.number for s in studies], [s.pin for s in studies]):
+        texts = [v.text for v in values if v.clean]
+        if len(texts) > len(set(texts)):
+            raise BadInput("learn.same_card")
+
+
+def _face_values(studies: Sequence[Study]) -> tuple[int, ...]:
+    amounts = [s.found.face_value for s in studies]
+    return tuple(sorted({a.units * 100 for a in amounts if a is not None and a.currency == "CNY"}))

@@ -1,0 +1,193 @@
+"""EAN-13, UPC-A and EAN-8 from a profile that is too small or too blurred for readers that look for edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast
+
+import numpy as np
+
+from app.vision.barprofile import (
+    BENDS,
+    BLURS,
+    GROWTHS,
+    LEAST_NOISE,
+    PER_MODULE,
+    QUIET,
+    Decoded,
+    advance,
+    at_scale,
+    bent,
+    checked,
+    darkness,
+    draw,
+    near,
+    pattern_costs,
+)
+from app.vision.pixels import Floats
+
+_LEFT_ODD = tuple("0001101 0011001 0010011 0111101 0100011 0110001 0101111 0111011 0110111 0001011".split())  # noqa: SIM905
+_RIGHT = tuple("".join("10"[int(bit)] for bit in code) for code in _LEFT_ODD)
+_LEFT_EVEN = tuple(code[::-1] for code in _RIGHT)
+_PARITY = tuple("000000 001011 001101 001110 010011 011001 011100 010101 010110 011010".split())  # noqa: SIM905
+"""GS1 General Specifications 5.2.1: number sets A, C, B (0 = A, 1 = B in the parity of the first digit)."""
+
+_SIZES = np.linspace(0.83, 1.05, 9)  # of the module width that the strip suggests
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A retail symbol: digits in each half and the modules of the whole."""
+
+    half: int
+    modules: int
+
+
+EAN13, EAN8 = _Kind(6, 95), _Kind(4, 67)
+
+
+def decode_retail(profile: Floats, width: float, kind: _Kind = EAN13) -> Decoded | None:
+    """The EAN-13 (UPC-A with a leading zero) or EAN-8 of a profile of lightness, in either direction.
+
+    `width`: samples from the first bar to the last, as far as known. None where nothing fits at all.
+    """
+    dark = darkness(profile, width / kind.modules)
+    if dark is None:
+        return None
+    tries: list[_Try] = []
+    for turned in (False, True):
+        for size in _SIZES:
+            line = at_scale(dark[::-1] if turned else dark, width * float(size) / kind.modules)
+            tries += _tried(line, kind, BLURS[1], 0.0)
+    finer = (_finer(t, kind) for t in sorted(tries, key=lambda t: t.cost)[:2])
+    best = min(finer, key=lambda t: t.cost, default=None)
+    return None if best is None else _judge(best, kind)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Try:
+    """The cheapest path through a line under one drawing of the patterns."""
+
+    cost: float
+    starts: tuple[int, ...]
+    line: Floats
+    tables: _Tables
+    blur: float
+    growth: float
+
+
+def _tried(line: Floats, kind: _Kind, blur: float, growth: float) -> list[_Try]:
+    tables = _tables(line, _templates(blur, growth))
+    placed = _place(tables, kind, len(line))
+    return [] if placed is None else [_Try(placed[0], placed[1], line, tables, blur, growth)]
+
+
+def _finer(rough: _Try, kind: _Kind) -> _Try:
+    """The same line under the blur, and then the width of ink, that fit it best."""
+    blurs = [t for blur in (BLURS[0], BLURS[2]) for t in _tried(rough.line, kind, blur, 0.0)]
+    best = min([rough, *blurs], key=lambda t: t.cost)
+    inks = [t for growth in GROWTHS for t in _tried(rough.line, kind, best.blur, growth)]
+    best = min([best, *inks], key=lambda t: t.cost)
+    bends = [t for bend in BENDS for t in _tried(bent(rough.line, bend), kind, best.blur, best.growth)]
+    return min([best, *bends], key=lambda t: t.cost)
+
+
+@dataclass(frozen=True, slots=True)
+class _Templates:
+    """Drawn patterns (n, samples): left digits (20: A then B), right digits (10) and the guards."""
+
+    left: Floats
+    right: Floats
+    start: Floats
+    middle: Floats
+    end: Floats
+
+
+@lru_cache(maxsize=32)
+def _templates(blur: float, growth: float) -> _Templates:
+    quiet = "0" * QUIET
+
+    def drawn(codes: tuple[str, ...], before: str, after: str) -> Floats:
+        return np.stack([draw(code, before, after, blur, growth) for code in codes])
+
+    return _Templates(
+        left=drawn(_LEFT_ODD + _LEFT_EVEN, "1", "0"),
+        right=drawn(_RIGHT, "0", "1"),
+        start=drawn((quiet + "101",), "0", "0"),
+        middle=drawn(("01010",), "1", "1"),
+        end=drawn(("101" + quiet,), "0", "0"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    left: Floats
+    right: Floats
+    guards: tuple[Floats, Floats, Floats]
+
+
+def _tables(line: Floats, drawn: _Templates) -> _Tables:
+    guards = tuple(pattern_costs(line, g)[:, 0] for g in (drawn.start, drawn.middle, drawn.end))
+    return _Tables(pattern_costs(line, drawn.left), pattern_costs(line, drawn.right), cast(Any, guards))
+
+
+def _place(t: _Tables, kind: _Kind, size: int) -> tuple[float, tuple[int, ...]] | None:
+    """Where the stages (guard, digits, guard, digits, guard) begin along the cheapest path, and its cost."""
+    left, right = t.left.min(1), t.right.min(1)
+    stages = [(t.guards[0], 3 + QUIET), *((left, 7),) * kind.half, (t.guards[1], 5), *((right, 7),) * kind.half]
+    so_far = np.zeros(size, np.float32)
+    back = []
+    for cost, modules in stages:
+        so_far, origin = advance(so_far, cost, modules * PER_MODULE)
+        back.append(origin)
+    last = t.guards[2]
+    total = so_far[: len(last)] + last
+    at = int(total.argmin())
+    if not np.isfinite(total[at]):
+        return None
+    starts = [at]
+    for origin in reversed(back):
+        starts.append(int(origin[starts[-1]]))
+    return float(total[at]), tuple(reversed(starts))
+
+
+def _judge(found: _Try, kind: _Kind) -> Decoded:
+    """The cheapest valid code along a path, with its misfit and its lead."""
+    half, starts, tables = kind.half, found.starts, found.tables
+    left = np.stack([near(tables.left, at) for at in starts[1 : 1 + half]])
+    right = np.stack([near(tables.right, at) for at in starts[2 + half : 2 + 2 * half]])
+    ends = zip(tables.guards, (starts[0], starts[1 + half], starts[-1]), strict=True)
+    guards = sum(float(table[at]) for table, at in ends)
+    text, cost, second = _cheapest(left, right, kind)
+    misfit = (cost + guards) / (kind.modules + 2 * QUIET)
+    lead = (second - cost) / (2 * max(misfit, LEAST_NOISE))
+    return Decoded(text, float(np.sqrt(misfit)), lead, _freely(left, right, kind) == text)
+
+
+def _freely(left: Floats, right: Floats, kind: _Kind) -> str:
+    """The digits as they look, each for itself; "" when their parity is no digit's."""
+    seen = left.argmin(1)
+    digits = "".join(str(int(d) % 10) for d in (*seen, *right.argmin(1)))
+    parity = "".join("01"[int(d) >= 10] for d in seen)
+    if kind is EAN8:
+        return digits if parity == "0000" else ""
+    return f"{_PARITY.index(parity)}{digits}" if parity in _PARITY else ""
+
+
+def _cheapest(left: Floats, right: Floats, kind: _Kind) -> tuple[str, float, float]:
+    """The cheapest digits with a right check digit, their cost, and the cost of the runner-up.
+
+    Weights alternate 3 and 1 and end with 1 (GS1 General Specifications 7.9).
+    """
+    parities = _PARITY if kind is EAN13 else ("0000",)
+    weights = [1 if at % 2 else 3 for at in range(2 * kind.half)]
+    results: list[tuple[float, str]] = []
+    for first, parity in enumerate(parities):
+        rows = [left[i, 10 * int(p) : 10 * int(p) + 10] for i, p in enumerate(parity)]
+        known = np.where(np.arange(10) == first, 0.0, np.inf).astype(np.float32)
+        for cost, values in checked([known, *rows, *right], [1, *weights], 10):
+            digits = "".join(map(str, values))
+            results.append((cost, digits if kind is EAN13 else digits[1:]))
+    results.sort()
+    return results[0][1], results[0][0], results[1][0]
