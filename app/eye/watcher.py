@@ -308,5 +308,6 @@ def as_card_read(found: Conclusion, first_us: int, best_us: int, catalogue: str 
         quad=as_quad(found.corners),
         zones=found.zones,
         crops=found.crops,
+        legible=None if found.legible is None else (found.legible.seen, found.legible.total),
         catalogue=catalogue,
     )

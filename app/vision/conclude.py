@@ -28,6 +28,7 @@ from app.core.cards import (
 )
 from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product
 from app.vision.barcode import Hit, distinct, gtin
+from app.vision.coach import Legible, count_legible, free_pattern
 from app.vision.decode import Decoded, decode_views
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
 from app.vision.look import Look
@@ -36,6 +37,7 @@ from app.vision.pixels import Colour, Corners, as_quad, png
 from app.vision.printed import Amount
 from app.vision.rectify import to_frame
 from app.vision.spots import Spot
+from app.vision.twins import tell_twins
 
 _DIGITS_BEYOND_DOUBT = 5.5
 """Log odds from which an unknown product's PIN counts as digits only (1 in 250; six clear digits reach 7.6)."""
@@ -60,7 +62,11 @@ class Conclusion:
     zones: tuple[Zone, ...]
     crops: tuple[Crop, ...]
     best: int  # which look was the sharpest
+<<<<<<< HEAD
     medium: Medium = Medium.CARD
+=======
+    legible: Legible | None = None  # of the PIN, for who scratches it
+>>>>>>> panel
 
     @property
     def blank(self) -> bool:
@@ -105,6 +111,7 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
         zones=zones(looks[best], number.reading, pin.reading),
         crops=tuple(crop for name, fused, spots in fields for crop in _crops(name, fused, spots, best)),
         best=best,
+        legible=_legible(looks, product, panel, pin.reading),
     )
 
 
@@ -174,12 +181,19 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
     if not spots:
         return Fused(ABSENT if panel is PanelState.NONE else UNREADABLE, None)
     if product is not None and product.pin is not None:
-        return fuse(_decoded(spots, product.pin), product.pin)
+        said = _decoded(spots, product.pin)
+        return tell_twins(fuse(said, product.pin), said, product.pin)
     pattern = _guess_pattern(spots)
-    fused = fuse(_decoded(spots, pattern or UNKNOWN_PIN), pattern or UNKNOWN_PIN)
+    said = _decoded(spots, pattern or UNKNOWN_PIN)
+    fused = tell_twins(fuse(said, pattern or UNKNOWN_PIN), said, pattern or UNKNOWN_PIN)
     # Of an unknown product nobody knows how long the PIN is: without the panel's edges some of it may be covered.
     proved = pattern is not None and all(look.panel_area is not None and look.pin_proved for look in looks)
     return fused if proved else doubt_all(fused)
+
+
+def _legible(looks: Sequence[Look], product: Product | None, panel: PanelState, pin: FieldReading) -> Legible | None:
+    said = _decoded([look.pin for look in looks if look.pin is not None], free_pattern(product))
+    return count_legible(panel, pin, said, max(look.hidden for look in looks), product)
 
 
 def _decoded(spots: Sequence[Spot], pattern: FieldPattern) -> list[Decoded]:

@@ -193,7 +193,7 @@ class Looker:
         text = self._again(card, seen.area, FieldPattern(DIGITS, (_DATE_DIGITS,)))
         if text is not None:
             return as_date(text)
-        return seen.day if third_opinion.agrees_on_date(cut(card, seen.line.box, 0.1), seen.day) else None
+        return seen.day if third_opinion.agrees_on_date(cut(card, _boxed(seen.area), 0.1), seen.day) else None
 
     def _batch(self, card: Colour, lines: Sequence[Line]) -> str | None:
         found = find_batch(lines)
@@ -207,7 +207,7 @@ class Looker:
 
     def _again(self, card: Colour, area: Area, pattern: FieldPattern) -> str | None:
         """What stands in an area by both recognisers, None unless every character is sure."""
-        box = LineBox(area.x, area.y, area.w, area.h, 0.0, 1.0)
+        box = _boxed(area)
         views = self._spots.views(cut(card, box, 0.05), cut(card, box, 0.18))
         reading = fuse(decode_views(views, pattern), pattern).reading
         return "".join(c.best.glyph for c in reading.chars) if reading.state is FieldState.READ else None
@@ -401,6 +401,10 @@ def _within(area: Area, panel: Area | None) -> tuple[float, float]:
     if panel is None:
         return area.x, area.right
     return panel.x + 0.4 * PX_PER_MM, panel.right - 0.4 * PX_PER_MM
+
+
+def _boxed(area: Area) -> LineBox:
+    return LineBox(area.x, area.y, area.w, area.h, 0.0, 1.0)
 
 
 def _unturned(point: tuple[float, float], quarters: int, size: tuple[int, int]) -> tuple[float, float]:
