@@ -62,11 +62,8 @@ class Conclusion:
     zones: tuple[Zone, ...]
     crops: tuple[Crop, ...]
     best: int  # which look was the sharpest
-<<<<<<< HEAD
     medium: Medium = Medium.CARD
-=======
     legible: Legible | None = None  # of the PIN, for who scratches it
->>>>>>> panel
 
     @property
     def blank(self) -> bool:

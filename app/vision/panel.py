@@ -86,8 +86,9 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """The layer along the row of the PIN, in characters: `left` and `right` of those that were read, the longest stretch
-    `between` them; `over` the share of coat over all of them, 0..1.
+    """The layer along the row of the PIN, in characters.
+
+    `left` and `right` of those that were read, the longest stretch `between` them; `over` the share of coat over all.
     """
 
     left: float
