@@ -19,7 +19,8 @@ from app.vision.locate import Found, locate
 from app.vision.look import Looker, is_doubtful_card
 from app.vision.medium import COPIES
 from app.vision.panel import PanelFinder
-from app.vision.pixels import Colour, as_quad, grey, load_picture
+from app.vision.picture_file import open_picture
+from app.vision.pixels import Colour, as_quad, grey
 from app.vision.recognise import Recogniser
 from app.vision.search import search_codes
 from app.vision.textlines import LineFinder
@@ -34,9 +35,12 @@ def make_looker(catalogue: Catalogue, threads: int = 1) -> Looker:
 
 
 def read_file(path: Path, looker: Looker, catalogue: Catalogue) -> dict[str, Any]:
-    """One picture as the answer of `cardintake read --json`. Raises BadInput for what is no picture."""
+    """One picture as the answer of `cardintake read --json`; places in pixels of the file. Raises BadInput."""
     start = time.perf_counter()
-    answer = read_picture(load_picture(path), looker, catalogue)
+    file = open_picture(path)
+    answer = read_picture(file.pixels, looker, catalogue)
+    if answer["quad"] is not None and file.scale > 1:
+        answer["quad"] = [[round(v * file.scale, 1) for v in point] for point in answer["quad"]]
     return {"file": path.name, **answer, "ms": round((time.perf_counter() - start) * 1000, 1)}
 
 

@@ -27,7 +27,7 @@ from app.core.cards import (
     Zone,
 )
 from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product
-from app.vision.barcode import Hit, distinct, gtin
+from app.vision.barcode import Hit, agreed_texts, distinct, gtin
 from app.vision.coach import Legible, count_legible, free_pattern
 from app.vision.decode import Decoded, decode_views
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
@@ -83,7 +83,8 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
     hits = [hit for at, look in enumerate(looks) for hit in _of_frame(look.hits, at)]
     printed = frozenset(g for look in looks for g in look.printed)
     code = gtin(hits, printed)
-    product = catalogue.by_gtin(code)
+    texts = agreed_texts(hits)
+    product = catalogue.by_gtin(code) or next((p for t in texts if (p := catalogue.by_code(t)) is not None), None)
     panel = _panel(looks)
     if panel is PanelState.PARTIAL and _is_complete(looks, product):
         panel = PanelState.OPEN
@@ -145,7 +146,7 @@ def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit])
     fused = fuse(_decoded(spots, pattern), pattern)
     if not any(look.number_proved for look in looks):
         fused = doubt_all(fused)
-    for text in {h.text for h in hits if h.format == "CODE128" and pattern.matches(h.text)}:
+    for text in _numbers_in({h.text for h in hits if h.format in ("CODE128", "QR")}, product, pattern):
         confirmed = confirm(fused.reading, text)
         if confirmed is not None:
             return Fused(confirmed, fused.lead)
@@ -153,6 +154,12 @@ def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit])
     if pattern.matches(text) and any(text in look.below for look in looks):
         return Fused(confirm(fused.reading, text) or fused.reading, fused.lead)  # printed twice, read alike twice
     return fused
+
+
+def _numbers_in(texts: Iterable[str], product: Product | None, pattern: FieldPattern) -> set[str]:
+    """The card numbers that symbols hold: alone, or behind the product in a shop's composite code."""
+    parts = {part for text in texts if product is not None and (part := product.number_in(text)) is not None}
+    return parts | {text for text in texts if pattern.matches(text)}
 
 
 def _number_of_bars(looks: Sequence[Look], hits: Sequence[Hit], pattern: FieldPattern) -> FieldReading | None:

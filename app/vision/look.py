@@ -87,6 +87,11 @@ class Looker:
         self._spots = SpotReader(recogniser, codes)
         self._panels = panels
 
+    @property
+    def catalogue(self) -> Catalogue:
+        """The products it knows."""
+        return self._catalogue
+
     def learn(self, catalogue: Catalogue) -> None:
         """Know these products from now on."""
         self._catalogue = catalogue
