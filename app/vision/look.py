@@ -20,7 +20,7 @@ from app.vision.barcode import Hit, as_gtin, blur_along, gtin, read_zbar, read_z
 from app.vision.bars import read_bars
 from app.vision.codes import CodeReader
 from app.vision.decode import PLAIN_LETTERS, decode_views
-from app.vision.fields import Sorted, Value, is_retail_code, row_label, sort_lines, to_area
+from app.vision.fields import Sorted, Value, begins_short, is_retail_code, row_label, sort_lines, to_area
 from app.vision.focus import glare, sharpness
 from app.vision.fuse import fuse
 from app.vision.lines import Line
@@ -283,7 +283,11 @@ def choose(found: Sorted, seen: PanelMap, panels: Sequence[Panel], product: Prod
     opening = _opening(pin, panel, seen, found)
     proof = _Proof(kinds, around, product is not None)
     labelled = any(kind == "pin" for kind, _ in found.labels)
-    proved = number is not None and (number.glyphs in found.printed or proof.of_number(number, pin, labelled))
+    proved = (
+        number is not None
+        and not begins_short(number.text)
+        and (number.glyphs in found.printed or proof.of_number(number, pin, labelled))
+    )
     pin_proved = pin is not None and proof.of_pin(pin, number)
     pin_area = _area(pin) if pin is None or panel is None else _joined(pin, found.values, panel)
     return Places(_area(number), pin_area, opening, None if panel is None else panel.area, proved, pin_proved)

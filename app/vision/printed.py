@@ -136,11 +136,14 @@ def find_expiry(lines: Sequence[Line]) -> tuple[Printed, Dated | None]:
 
 def _days(line: Line) -> Iterable[Dated]:
     text = line.read.text
+    if _BATCH.search(text.strip()) is not None:
+        return
     expires = _EXPIRES.search(text) is not None and _OTHER_DAY.search(text) is None
     short = sum(c.isdigit() for c in text) <= _DIGITS_OF_A_DATE
     for found in _YMD.finditer(text):
         marked = bool(found[2].strip()) and bool(found[4].strip())
-        if marked or (short and len(found[3]) == len(found[5]) == 2):
+        parted = bool(found[2]) or bool(found[4]) or expires
+        if marked or (short and parted and len(found[3]) == len(found[5]) == 2):
             yield from _dated(line, found, (int(found[1]), int(found[3]), int(found[5])), expires, marked)
     for found in _DAY_MONTH.finditer(text):
         if found[2].upper() in _MONTHS:

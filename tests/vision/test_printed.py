@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.cards import Printed
-from app.vision.fields import row_label, sort_lines, split
+from app.vision.fields import begins_short, row_label, sort_lines, split
 from app.vision.lines import Line
 from app.vision.panel import Area
 from app.vision.printed import (
@@ -65,6 +65,8 @@ def test_never_is_a_value_of_its_own(text: str) -> None:
     [
         ["2029 0228 1111 2222"],  # a card number that begins like a year
         ["生产日期 2025-01-02"],
+        ["批次号 20210923"],
+        ["20210923"],
         ["EXP 2028-13-40"],
         ["有效期至 2028-01-02", "截止 2029-01-02"],  # nobody can tell which
     ],
@@ -166,3 +168,10 @@ def test_a_label_may_stand_above_its_value() -> None:
     found = sort_lines([line("卡号", y=130.0), number], [])
     assert [row_label(value, found.labels) for value in found.values] == ["number"]
     assert row_label(found.values[0], [("pin", Area(100.0, 20.0, 60.0, 40.0))]) == ""
+
+
+def test_a_number_in_fours_that_begins_short_may_lack_its_beginning() -> None:
+    assert begins_short("58 6241 1453 7722")
+    assert not begins_short("9058 6241 1453 7722")
+    assert not begins_short("6222 0000 1111 2")
+    assert not begins_short("58624114537722")
