@@ -86,8 +86,9 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """The layer along the row of the PIN, in characters: `left` and `right` of those read, the longest stretch
-    `between` them; `over` the share of coat over all of them, 0..1.
+    """The layer along the row of the PIN, in characters.
+
+    `left` and `right` of those that were read, the longest stretch `between` them; `over` the share of coat over all.
     """
 
     left: float
@@ -135,7 +136,22 @@ class PanelFinder:
         self._model: Any = compile_model(load_model(path), threads)
 
     def see(self, card: Colour) -> PanelMap:
-        """The map of a rectified card, either way up."""
+        """The map of a rectified card, either way up; of one printed upright its upper and its lower part are seen."""
+        if card.shape[0] <= card.shape[1]:
+            return self._see(card)
+        wide = cv2.copyMakeBorder(card, 0, round(_CELL_H), 0, CARD_W - card.shape[1], cv2.BORDER_REPLICATE)
+        rows, columns = round(card.shape[0] / _CELL_H), round(card.shape[1] / _CELL_W)
+        lower_from = rows - HEIGHT // 2
+        start = round(lower_from * _CELL_H)
+        upper, lower = (self._see(np.ascontiguousarray(wide[y : y + CARD_H])) for y in (0, start))
+        seam = HEIGHT // 2 - 20
+        coat, opened = (
+            np.concatenate([one[:seam, :columns], other[seam - lower_from :, :columns]])
+            for one, other in ((upper.coat, lower.coat), (upper.opened, lower.opened))
+        )
+        return PanelMap(coat, opened)
+
+    def _see(self, card: Colour) -> PanelMap:
         small = cv2.resize(card, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
         told = cast(Floats, self._model(small.astype(np.float32)[None])[0][0])
         return PanelMap(told[1], told[2])
@@ -222,7 +238,7 @@ def find_text(card: Colour, panel: Area, seen: PanelMap) -> Area | None:
     rows = cv2.GaussianBlur(card[top:bottom, int(left) : int(right)], (0, 0), 2.0)
     energy = np.abs(cv2.Sobel(cv2.cvtColor(rows, cv2.COLOR_BGR2GRAY), cv2.CV_32F, 1, 0, ksize=3)).mean(axis=1)
     inked = np.flatnonzero(energy > (float(energy.max()) + float(np.percentile(energy, 15))) / 2)
-    height = float(inked[-1] - inked[0] + 1)
+    height = float(inked[-1] - inked[0] + 1) if len(inked) else 0.0
     if height < 1.2 * PX_PER_MM:
         return None
     pad = 0.3 * height
