@@ -92,9 +92,14 @@ def draw(code: str, before: str, after: str, blur: float, growth: float) -> Floa
 
 def pattern_costs(line: Floats, patterns: Floats) -> Floats:
     """Squared difference of each pattern at each place, in modules: (places, patterns)."""
-    windows = np.lib.stride_tricks.sliding_window_view(line, patterns.shape[1])
-    cost = (windows**2).sum(1)[:, None] - 2 * windows @ patterns.T + (patterns**2).sum(1)[None, :]
-    return cast(Floats, np.maximum(cost, 0.0) / PER_MODULE)
+    # Copied out: overlapping windows cannot be multiplied by the fast routines, which take a tenth of the time.
+    windows = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(line, patterns.shape[1]))
+    cost = windows @ (-2 * patterns.T)
+    cost += np.einsum("ij,ij->i", windows, windows)[:, None]
+    cost += np.einsum("ij,ij->i", patterns, patterns)[None, :]
+    np.maximum(cost, 0.0, out=cost)
+    cost /= PER_MODULE
+    return cast(Floats, cost)
 
 
 _DRIFTS = np.arange(_DRIFT, -_DRIFT - 1, -1)
