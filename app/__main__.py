@@ -19,6 +19,7 @@ from app.core.errors import Trouble
 COMMANDS = {
     "demo": "播放一次完整演练：开箱、读卡、录像、入库、上报 / one whole rehearsal from parcel to centre",
     "read": "读取卡片图片 / read pictures of cards",
+    "scan": "文档扫描仪批量读卡：监视文件夹或 SANE / sheets of cards from a document scanner",
     "replay": "用录像跑整条相机流程 / run the camera pipeline on a video",
     "station": "无界面的工位：登记、采集、同步 / a station without a window: enrol, capture, sync",
     "centre": "中心管理：登记码、工位、卡、隔离 / administer the centre: codes, stations, cards, quarantine",

@@ -73,9 +73,9 @@ def code_key(code: str) -> bytes:
     return hash_secret_raw(plain, b"cardintake enrolment", 2, 19456, parallelism=1, hash_len=32, type=Type.ID)
 
 
-def six_words(public_key: bytes) -> str:
-    """96 bits of a key's SHA-256 as six words that can be read out (proquints: consonants and vowels in turn)."""
-    digest = hashlib.sha256(public_key).digest()
+def six_words(data: bytes) -> str:
+    """96 bits of a SHA-256 as six words that can be read out (proquints: consonants and vowels in turn)."""
+    digest = hashlib.sha256(data).digest()
     return " ".join(_word(int.from_bytes(digest[i : i + 2])) for i in range(0, 12, 2))
 
 

@@ -45,6 +45,11 @@ class StationFolder:
         return self.root / "catalogue"
 
     @property
+    def exports(self) -> Path:
+        """What a person asked to have written: stills and dossiers."""
+        return self.root / "exports"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

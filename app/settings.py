@@ -124,6 +124,21 @@ class RecordingSettings(Group):
             "预留空间 MB", "Reserve in MB", "磁盘满时最后一条记录用", "Kept so that the last record fits a full disk"
         ),
     ] = 256
+    keep_days: Annotated[
+        int,
+        Field(ge=1, le=3650),
+        Words("录像至少留几天", "Footage stays (days)", "没到天数不清理", "Footage younger than this is never removed"),
+    ] = 30
+    keep_free_gb: Annotated[
+        int,
+        Field(ge=1, le=10_000),
+        Words(
+            "空间少于多少 GB 才清理",
+            "Room to keep free (GB)",
+            "中心收妥的旧录像先走",
+            "Oldest first, and only what the centre holds",
+        ),
+    ] = 20
 
 
 class VisionSettings(Group):

@@ -18,7 +18,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, StringConstraint
 from app.core.audit import SignedEvent, canonical
 from app.core.cards import CardState
 from app.core.errors import EvidenceTrouble
-from app.keys import Verify, key_id, verifier
+from app.keys import Verify, key_id, six_words, verifier
 
 MOST_EVENTS = 500
 MOST_BYTES = 1 << 20
@@ -105,12 +105,21 @@ class Centre(WireModel):
     base_url: Annotated[str, StringConstraints(max_length=200)] = "https://centre.invalid"
     """What requests are signed for, whatever address leads there."""
 
+    ca: Annotated[str, StringConstraints(max_length=4000)] = ""
+    """The certificate (PEM) of the authority that the centre's TLS certificates come from; "" for none of its own."""
+
     def vault_certificate(self) -> VaultCertificate:
         """The vault key, when the tenant root signed it. Raises EvidenceTrouble("sync.untrusted_answer")."""
         stated = open_statement(VaultCertificate, self.vault, verifier(bytes.fromhex(self.root_key)))
         if stated.tenant != self.tenant or key_id(bytes.fromhex(stated.public_key)) != stated.key_id:
             raise EvidenceTrouble("sync.untrusted_answer", "vault-key: of somebody else")
         return stated
+
+
+def words_to_compare(public_key: str, centre: Centre) -> str:
+    """Six words that both sides show before a station joins: they speak of its key and of all it is going to pin."""
+    pinned = [public_key, centre.tenant, centre.root_key, centre.server_key, centre.ca]
+    return six_words(canonical(pinned))
 
 
 class EnrolRequest(Statement):
@@ -243,6 +252,28 @@ class FeedPage(Statement):
     items: tuple[Signed, ...]
     more: bool
     server_time_ms: int
+    epoch: str = ""
+
+
+class CheckpointAnswer(WireModel):
+    """The log's latest checkpoint (a C2SP signed note) and, for each size asked, the proof that it begins with it."""
+
+    note: str
+    epoch: str
+    proofs: tuple[tuple[Hex64, ...], ...]
+
+
+class Cosigning(WireModel):
+    """A station's line (C2SP tlog-cosignature) under the checkpoint of that size."""
+
+    size: int
+    line: Annotated[str, StringConstraints(max_length=1000)]
+
+
+class Cosigned(WireModel):
+    """The line is kept."""
+
+    size: int
 
 
 class ObjectSize(WireModel):

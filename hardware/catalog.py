@@ -2,6 +2,7 @@
 
 NFC reader   `serial:PORT/pn532` · `sim:nfc` (empty field) · `sim:DECK.toml[?epoch_us=N]` · `pcsc:NAME` · `none:`
 scanner      `serial:PORT/scanner[?baud=N&prefix=TEXT]` · `sim:scanner[?prefix=TEXT]` · `none:`
+documents    `folder:PATH` · `sane:DEVICE[?dpi=300&source=NAME&mode=Color]` · `none:`
 camera       `uvc:by-id/NAME` · `http://HOST/PATH` (MJPEG) · `rtsp://HOST/PATH` (hardware.camera.packets)
              `file:PATH[?…]` · `sim:PATH[?…]` (options: hardware.camera.file, hardware.sim.camera) · `none:`
 
@@ -27,12 +28,15 @@ from hardware.camera.http_mjpeg import HttpCamera
 from hardware.camera.packets import list_uvc, open_rtsp, open_uvc
 from hardware.errors import DeviceError, DeviceReason
 from hardware.nfc.acr122u import open_acr122u
+from hardware.nfc.lasting import LastingReader
 from hardware.nfc.link import DEFAULT_BAUD
 from hardware.nfc.pn532 import open_pn532
-from hardware.ports import Camera, DeviceInfo, NfcReader, Scanner
+from hardware.ports import Camera, DeviceInfo, DocumentScanner, NfcReader, Scanner
+from hardware.scanner.folder import FolderScanner
+from hardware.scanner.sane import SaneScanner
 from hardware.scanner.serial import open_serial_scanner
 from hardware.sim.camera import SimCamera
-from hardware.sim.deck import read_chip_visits
+from hardware.sim.deck import DeckFile, read_chip_visits
 from hardware.sim.nfc import open_simulated_reader
 from hardware.sim.scanner import open_simulated_scanner
 
@@ -41,6 +45,8 @@ _Device = TypeVar("_Device")
 _NFC_OPTIONS = frozenset({"epoch_us"})
 _PSEUDO_TERMINALS = "/dev/pts/"
 _BY_USB = "usb:"
+_SANE_OPTIONS = frozenset({"dpi", "source", "mode", "test-picture"})
+_SANE_DPI = 300
 _SCANNER_OPTIONS = frozenset({"baud", "prefix"})
 
 
@@ -60,9 +66,19 @@ def open_nfc(address: str) -> NfcReader:
     return _open(address, {"serial": _open_pn532, "sim": _open_simulated_nfc, "pcsc": _open_acr122u})
 
 
+def open_lasting_nfc(address: str) -> NfcReader:
+    """As `open_nfc`; when it is pulled out, each further question looks for it again. Raises DeviceError."""
+    return LastingReader(lambda: open_nfc(address))
+
+
 def open_scanner(address: str) -> Scanner:
     """The barcode scanner at an address. Raises DeviceError."""
     return _open(address, {"serial": _open_serial_scanner, "sim": _open_simulated_scanner})
+
+
+def open_documents(address: str) -> DocumentScanner:
+    """The document scanner at an address. Raises DeviceError."""
+    return _open(address, {"folder": _open_folder, "sane": _open_sane})
 
 
 def open_camera(address: str) -> Camera:
@@ -115,8 +131,12 @@ def _open_acr122u(address: str) -> NfcReader:
 def _open_simulated_nfc(address: str) -> NfcReader:
     parsed = parse_address(address, _NFC_OPTIONS)
     epoch_us = parsed.number("epoch_us")
-    visits = [] if parsed.path == "nfc" else read_chip_visits(Path(parsed.path), address)
-    return open_simulated_reader(visits, address, None if epoch_us is None else epoch_us / 1e6)
+    epoch_s = None if epoch_us is None else epoch_us / 1e6
+    if parsed.path == "nfc":
+        return open_simulated_reader((), address, epoch_s)
+    deck = DeckFile(Path(parsed.path), address)
+    visits = read_chip_visits(Path(parsed.path), address)
+    return open_simulated_reader(visits, address, epoch_s, reread=deck.reread)
 
 
 def _open_serial_scanner(address: str) -> Scanner:
@@ -127,6 +147,19 @@ def _open_serial_scanner(address: str) -> Scanner:
         raise DeviceError(DeviceReason.GARBLED, address, "no such line speed")
     info = _serial_info(address, port, "Scanner")
     return open_serial_scanner(port, info, int(baud), parsed.options.get("prefix", ""))
+
+
+def _open_folder(address: str) -> DocumentScanner:
+    return FolderScanner(address, Path(parse_address(address, frozenset()).path))
+
+
+def _open_sane(address: str) -> DocumentScanner:
+    parsed = parse_address(address, _SANE_OPTIONS)
+    dpi = parsed.number("dpi") or _SANE_DPI
+    if not 75 <= dpi <= 1200:
+        raise DeviceError(DeviceReason.GARBLED, address, "dpi from 75 to 1200")
+    options = {"mode": "Color"} | {name: value for name, value in parsed.options.items() if name != "dpi"}
+    return SaneScanner(address, parsed.path, int(dpi), options)
 
 
 def _open_simulated_scanner(address: str) -> Scanner:

@@ -118,6 +118,10 @@ class NfcReader(Protocol):
         """One command of the reader's chip; the answer's data after its code. Raises DeviceError."""
         ...
 
+    def cancel(self) -> None:
+        """End the command now running, or else the next one, with a DeviceError. May come from another thread."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -129,6 +133,36 @@ class Scanner(Protocol):
 
     def read(self, timeout_s: float) -> str | None:
         """One whole code, or None when none came in time. Raises DeviceError."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Sheet:
+    """One scanned sheet: the bytes of its picture file and their SHA-256 (hex), by which a repetition is known."""
+
+    name: str
+    data: bytes
+    sha256: str
+
+    def __repr__(self) -> str:
+        return f"Sheet({self.name}, {len(self.data)} bytes)"
+
+
+class DocumentScanner(Protocol):
+    """A document scanner, or the folder that one writes into."""
+
+    @property
+    def info(self) -> DeviceInfo: ...
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is half there."""
+        ...
+
+    def read(self, timeout_s: float) -> Sheet | None:
+        """The next sheet, None when none came in time. Raises DeviceError; ENDED when the feeder is empty."""
         ...
 
     def close(self) -> None: ...

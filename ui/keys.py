@@ -2,7 +2,8 @@
 
 A scanner in keyboard mode types a burst: gaps under 35 ms, six or more characters, ended by Enter or Tab. The whole
 burst is consumed, whatever has the focus. What is no burst is replayed after 45 ms: into the focused field, or, alone,
-as Space or a digit. So a space inside a waybill never presses the blue key and a code is never lost to focus.
+as Space, a digit, a letter or a comma. So a space inside a waybill never presses the blue key and a code is never
+lost to focus.
 
 The filter sits on the native windows, not on the application: the same keys pass it, and the many other events of the
 application do not have to go through Python.
@@ -46,7 +47,8 @@ _NAMES = {
     **{Qt.Key(Qt.Key.Key_F1.value + n): f"F{n + 1}" for n in range(12)},
 }
 _FIELD_KEYS = ("←", "→", "↑", "↓", "⌫")
-_CTRL = {Qt.Key.Key_L: "Ctrl L", Qt.Key.Key_D: "Ctrl D"}
+_CTRL = {Qt.Key.Key_L: "Ctrl L", Qt.Key.Key_D: "Ctrl D", Qt.Key.Key_2: "Ctrl 2", Qt.Key.Key_4: "Ctrl 4"}
+_PUNCTUATION = {",": ",", ".": ".", "，": ",", "。": "."}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -220,13 +222,20 @@ class KeyFilter(QObject):
         self._replaying = False
 
     def _alone(self, stroke: _Stroke) -> None:
-        name = "Space" if stroke.key == Qt.Key.Key_Space else stroke.text if stroke.text in "123456789" else ""
+        name = "Space" if stroke.key == Qt.Key.Key_Space else _name_of(stroke.text)
         if not name:
             self.pressed.emit("other")
             return
         self.pressed.emit(name)
         if stroke.key not in self._down:
             self.released.emit(name)
+
+
+def _name_of(text: str) -> str:
+    """The name of a lone character key: a digit, a letter of the Latin alphabet, comma or full stop; else ""."""
+    if text in "123456789" or (text.isascii() and text.isalpha()):
+        return text.upper()
+    return _PUNCTUATION.get(text, "")
 
 
 def _key_of(event: QKeyEvent) -> Qt.Key:

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from app.core.parcels import Operator, Role
 from app.core.products import Catalogue
 from app.core.readiness import LOW_DISK_BYTES, Level, RecMode, Surroundings, SyncState
 from app.core.states import (
     Asking,
+    ChipTray,
     Counting,
     Faulted,
     Idle,
@@ -23,9 +25,9 @@ from app.core.states import (
     Visit,
     Waiting,
 )
-from ui import present_cards, present_count, present_lost, present_signin, present_wait
+from ui import present_cards, present_chips, present_count, present_lost, present_signin, present_wait
 from ui.parts import Part
-from ui.scene import Desk, Scene, clock, elapsed, gapped
+from ui.scene import Desk, Scene, clock, duration, elapsed, gapped
 from ui.views import (
     Banner,
     Chip,
@@ -48,7 +50,7 @@ _NAV = (
     ("film", "nav.review"),
     ("settings", "nav.devices"),
 )
-_FEW_MINUTES = 20
+_FEW_MINUTES = 60
 _PLAIN_DESK = Desk()
 
 
@@ -67,7 +69,7 @@ def present(
         return present_signin.sign_in(scene, state, banner_of(scene))
     part = _part(scene, state)
     return WorkView(
-        nav=tuple(_nav(scene, icon, word) for icon, word in _NAV),
+        nav=navigation(scene, "nav.mail-in", operator_of(state)),
         train=NavItem("graduation-cap", scene.say("nav.train"), live=False),
         top=_top_bar(scene, state),
         parcel=_parcel_bar(scene, state),
@@ -100,6 +102,8 @@ def _part(scene: Scene, state: State) -> Part:
             return present_count.counting(scene, state)
         case Sealing():
             return present_count.sealing(scene, state)
+        case ChipTray():
+            return present_chips.chip_tray(scene, state)
         case Paused():
             return present_lost.paused(scene, state)
         case Faulted():
@@ -108,9 +112,22 @@ def _part(scene: Scene, state: State) -> Part:
             raise ValueError("sign-in has a screen of its own")
 
 
-def _nav(scene: Scene, icon: str, word: str) -> NavItem:
-    here = word == "nav.mail-in"
-    return NavItem(icon, scene.say(word), selected=here, live=here)
+def navigation(scene: Scene, here: str, who: Operator | None) -> tuple[NavItem, ...]:
+    """The rail: the screen that is shown, and where one may go from it. Review is for supervisors."""
+    live = {"nav.mail-in", here} | ({"nav.review"} if may_review(who) else set())
+    return tuple(NavItem(icon, scene.say(word), selected=word == here, live=word in live) for icon, word in _NAV)
+
+
+def may_review(who: Operator | None) -> bool:
+    """Who may look at footage."""
+    return who is not None and who.role in (Role.SUPERVISOR, Role.ADMIN)
+
+
+def operator_of(state: State) -> Operator | None:
+    """Who is signed in."""
+    visit = _visit_of(state)
+    desk = state.back_to if isinstance(state, ChipTray) else state
+    return visit.operator if visit else desk.operator if isinstance(desk, Idle) else None
 
 
 def _visit_of(state: State) -> Visit | None:
@@ -125,14 +142,13 @@ def _visit_of(state: State) -> Visit | None:
 
 def _top_bar(scene: Scene, state: State) -> TopBar:
     around = scene.around
-    visit = _visit_of(state)
-    operator = visit.operator.name if visit else state.operator.name if isinstance(state, Idle) else ""
+    operator = operator_of(state)
     return TopBar(
         rec=rec_view(scene),
         title=scene.say("title.mail-in"),
         place=" · ".join(p for p in (around.centre_name, around.station_name) if p),
-        chips=(sync_chip(scene), _issuer_chip(scene)),
-        person=operator,
+        chips=(sync_chip(scene), issuer_chip(scene)),
+        person=operator.name if operator else "",
         clock=clock(around.wall_us),
     )
 
@@ -158,7 +174,7 @@ def sync_chip(scene: Scene) -> Chip:
     return Chip(Tone.OK, scene.say("sync.synced"), "cloud-upload")
 
 
-def _issuer_chip(scene: Scene) -> Chip:
+def issuer_chip(scene: Scene) -> Chip:
     if scene.around.rehearsal:
         return Chip(Tone.TRAIN, scene.say("issuer.simulated"), "building-2")
     return Chip(Tone.IDLE, scene.say("issuer.none"), "building-2")
@@ -189,6 +205,9 @@ def _simulated(scene: Scene) -> str:
 def _condition(scene: Scene) -> Banner | None:
     around = scene.around
     minutes = around.disk.minutes_left
+    if around.disk.missing_recordings:
+        text = scene.say("banner.missing", n=around.disk.missing_recordings)
+        return Banner(Tone.WARN, "hard-drive", text, scene.say("banner.missing.more"))
     if around.disk.free_bytes > 0 and (minutes < _FEW_MINUTES or around.disk.free_bytes < LOW_DISK_BYTES):
         text = scene.say("banner.disk", minutes=minutes)
         return Banner(Tone.WARN, "hard-drive", text, scene.say("banner.disk.more"))
@@ -211,7 +230,13 @@ def _parcel_bar(scene: Scene, state: State) -> ParcelBar:
     words = [known]
     if expected.order_no and not scene.compact:
         words.append(scene.say("parcel.order", order=expected.order_no))
-    return ParcelBar(gapped(expected.waybill), " · ".join(words), "", steps)
+    return ParcelBar(gapped(expected.waybill), " · ".join(words), "" if scene.compact else room_left(scene), steps)
+
+
+def room_left(scene: Scene) -> str:
+    """How long the disk still takes footage at the present pace; "" while nobody knows."""
+    disk = scene.around.disk
+    return scene.say("parcel.room", time=duration(scene, disk.minutes_left)) if disk.free_bytes else ""
 
 
 def _steps(scene: Scene, state: State) -> tuple[StepMark, ...]:
@@ -234,7 +259,7 @@ def _step_at(state: State) -> tuple[int, bool]:
             return 3, visit.difference != 0
         case Sealing():
             return 4, False
-        case Rejecting(back_to=back):
+        case Rejecting(back_to=back) | ChipTray(back_to=back):
             return _step_at(back)
         case SignedOut() | Idle() | Faulted():
             return 0, False

@@ -9,6 +9,7 @@ from app.core.session_correct import AS_PRINTED_DIGIT
 from app.core.states import Ask, Asking, Notice, Reading, Saving, Visit, Waiting
 from ui import present_checks
 from ui.parts import Part
+from ui.present_chips import chips_key, chips_tip
 from ui.present_stage import boxes, stage
 from ui.scene import Scene, all_keys, key, slots
 from ui.texts import notice, ordinal_list
@@ -63,6 +64,7 @@ def waiting(scene: Scene, state: Waiting) -> Part:
     keys = [all_keys(scene)]
     if visit.counted:
         keys.append(key(scene, "F2", "key.take-back"))
+    keys += chips_key(scene)
     if state.settled:
         keys.append(key(scene, "F5", "key.reread"))
     complete = bool(visit.expected.declared) and visit.found >= visit.expected.declared
@@ -89,7 +91,7 @@ def _waiting_prompt(scene: Scene, state: Waiting, complete: bool) -> BigPrompt:
         return BigPrompt("rotate-ccw", scene.say("prompt.put-back"), (), tip)
     if complete:
         lines = (scene.say("prompt.all-here.1"),)
-        return BigPrompt("circle-check", scene.say("prompt.all-here", n=visit.found), lines, notice=line)
+        return BigPrompt("circle-check", scene.say("prompt.all-here", n=visit.found), lines, chips_tip(scene), line)
     if state.settled and visit.counted:
         lines = (scene.say("prompt.next-card.1", no=visit.next_no),)
         return BigPrompt("circle-check", scene.say("prompt.next-card"), lines, tip, line)

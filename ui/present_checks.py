@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.core.cards import CardRead, CardState, FieldReading, FieldState, PanelState, Sighting, Tag
+from app.core.chips import ChipStand
 from app.core.parcels import CardDraft, Reason, TrayCard
 from ui.scene import Scene, card_chip
 from ui.views import CheckRow, Chip, Tone
@@ -32,7 +33,13 @@ def _later(scene: Scene, tag: Tag | None) -> tuple[CheckRow, CheckRow, CheckRow]
     return (_wait(scene, "issuer", "row.issuer.wait"), _wait(scene, "risk", "row.risk.wait"), nfc_row(scene, tag))
 
 
-def nfc_row(scene: Scene, tag: Tag | None) -> CheckRow:
+_CHIP_TONE = {ChipStand.OFF: Tone.OK, ChipStand.DESTROYED: Tone.OK}
+
+
+def nfc_row(scene: Scene, tag: Tag | None, stand: ChipStand | None = None) -> CheckRow:
+    if tag is not None and stand is not None:
+        told = Chip(_CHIP_TONE.get(stand, Tone.WARN), scene.say(f"slot.chip.{stand.value}"))
+        return _row(scene, "nfc", tag.family, told)
     chip = Chip(Tone.IDLE, scene.say("chip.wait"))
     value = scene.say("row.nfc.chip", family=tag.family) if tag else scene.say("row.nfc.wait")
     return _row(scene, "nfc", value, chip, quiet=True)
@@ -162,4 +169,4 @@ def of_card(scene: Scene, card: TrayCard) -> tuple[CheckRow, ...]:
     rows.append(_kept_pin(scene, card))
     rows.append(_row(scene, "panel", "", done))
     rows.append(_row(scene, "issuer", scene.say(_ISSUER[card.state]), card_chip(scene, card.state)))
-    return (*rows, _wait(scene, "risk", "row.risk.wait"), nfc_row(scene, card.tag))
+    return (*rows, _wait(scene, "risk", "row.risk.wait"), nfc_row(scene, card.tag, card.chip))

@@ -9,6 +9,7 @@ from app.core.money import yuan_text
 from app.core.parcels import DeclaredItem, Reason, TrayCard, WayOut
 from app.core.states import REJECT_REASONS, SHOTS_NEEDED, WAYS_OUT, Asking, Counting, Rejecting, Sealing, Visit
 from ui.parts import Part
+from ui.present_chips import chips_key
 from ui.present_stage import stage
 from ui.scene import Scene, all_keys, card_chip, key, minutes_seconds
 from ui.texts import notice
@@ -35,6 +36,7 @@ def counting(scene: Scene, state: Counting) -> Part:
     """The count: equal is one line and the blue key, different asks for two shots and a way out."""
     visit = state.visit
     keys = [all_keys(scene), key(scene, "F2", "key.redo"), key(scene, "F3", "key.video")]
+    keys += chips_key(scene)
     if visit.found:
         keys.append(key(scene, "F9", "key.reject-all"))
     line = Line(Tone.WARN, notice(state.notice, scene.language, at_work=True)) if state.notice else None

@@ -7,8 +7,9 @@ from app.core.readiness import CameraFacts, DeviceFacts, Level, RecMode, may_beg
 from app.core.states import Idle, LastParcel, Notice, Opening
 from ui import present_checks
 from ui.parts import Part
+from ui.present_chips import chips_key
 from ui.present_stage import stage
-from ui.scene import Scene, all_keys, day, gapped, hours_minutes, key, level_chip, size, slots
+from ui.scene import Scene, all_keys, day, duration, gapped, hours_minutes, key, level_chip, size, slots
 from ui.texts import notice
 from ui.views import (
     BigPrompt,
@@ -33,6 +34,7 @@ def idle(scene: Scene, state: Idle) -> Part:
     keys = [all_keys(scene)]
     if state.last is not None:
         keys.append(key(scene, "F3", "key.video"))
+    keys += chips_key(scene)
     keys += [key(scene, "F6", "key.type-waybill"), key(scene, "F12", "key.lock")]
     body = WaitBody(
         stage=stage(scene, hint=True),
@@ -106,8 +108,7 @@ def disk_row(scene: Scene, with_time: bool = True) -> CheckRow:
     """Free space, in hours of video."""
     disk = scene.around.disk
     minutes = disk.minutes_left
-    long = minutes >= 120
-    time = scene.say("duration.hours" if long else "duration.minutes", n=minutes // 60 if long else minutes)
+    time = duration(scene, minutes)
     value = scene.say("value.disk", size=size(disk.free_bytes), time=time) if with_time else size(disk.free_bytes)
     level = Level.OK if minutes >= 60 else Level.WARN if minutes >= 10 else Level.DOWN
     word = "level.warn" if level is Level.DOWN else ""

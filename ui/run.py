@@ -15,6 +15,7 @@ from types import TracebackType
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QMessageBox
 
+from app.core.footage import ReviewDesk
 from app.core.products import Catalogue
 from app.paths import RESOURCES
 from ui.bridge import Bridge
@@ -49,10 +50,13 @@ def run_window(
     frame_source: FrameSource = no_frame,
     open_recording: OpenRecording = no_recording,
     on_crash: OnCrash = _ignore,
+    review_desk: ReviewDesk | None = None,
 ) -> int:
     """Show the window until it is closed; gives the exit status. Call from the main thread."""
     made = application()
-    window = Window(bridge, catalogue, RESOURCES, settings or WindowSettings(), frame_source, open_recording)
+    window = Window(
+        bridge, catalogue, RESOURCES, settings or WindowSettings(), frame_source, open_recording, review_desk
+    )
     window.setWindowIcon(QIcon(window.look.icons.pixmap("scan-barcode", 64, window.look.tokens["primary"])))
     hook = CrashHook(window, on_crash)
     before, sys.excepthook = sys.excepthook, hook

@@ -23,6 +23,7 @@ from app.core.cards import (
     TagStay,
     Zone,
 )
+from app.core.chips import ChipCard, ChipEnd, ChipStand, PlannedStage
 from app.core.events import Device
 from app.core.parcels import (
     CardDraft,
@@ -50,6 +51,7 @@ from app.core.readiness import (
 from app.core.states import (
     Ask,
     Asking,
+    ChipTray,
     Counting,
     Faulted,
     Idle,
@@ -346,6 +348,65 @@ def _further(on: Surroundings, late: Surroundings, crop: bytes) -> tuple[Sample,
         Sample("keys-of-the-screen", asking(crop), on, "card", "F1"),
         Sample("type-number", _ask(Ask.NUMBER_UNREADABLE, "number", _unreadable()), on, "card", "F6"),
         Sample("reject-parcel", Rejecting(visit(7), counting(), None), late, "parcel"),
+        *_chips(replace(late, chips=4)),
+    )
+
+
+CHIPS = tuple(
+    ChipCard(f"card-{no}", no, EXPECTED.waybill, product, last4, uid, family)
+    for no, product, last4, uid, family in (
+        (1, GIFT, "3381", "04A2248A1C6880", "NTAG213"),
+        (2, GIFT, "0072", "0419D2E25A6481", "NTAG216"),
+        (4, GIFT, "5526", "5C8F21A7", "MIFARE Classic 1K"),
+        (7, GIFT, "4408", "047B3C9AE51190", "MIFARE Ultralight"),
+    )
+)
+PLAN = (
+    PlannedStage("secrets", 2, irreversible=False),
+    PlannedStage("data", 36, irreversible=False),
+    PlannedStage("read-back", 0, irreversible=False),
+    PlannedStage("read-only", 1, irreversible=True),
+    PlannedStage("dynamic-locks", 1, irreversible=True),
+    PlannedStage("static-locks", 1, irreversible=True),
+    PlannedStage("config-lock", 1, irreversible=True),
+    PlannedStage("proof", 0, irreversible=False),
+)
+
+
+def chip_tray(stand: ChipStand = ChipStand.WAITING, why: str = "", begun: bool = False) -> ChipTray:
+    """Four chips; the second one in hand, as a run left it."""
+    second = replace(CHIPS[1], stand=stand, why=why)
+    verdict = "deactivated" if stand is ChipStand.OFF else "not-completed"
+    ended = ChipEnd(second.card_id, stand, verdict, why, begun=begun) if why else None
+    first = replace(CHIPS[0], stand=ChipStand.OFF) if why else CHIPS[0]
+    at = second.card_id if why else ""
+    cards = (first, second, *CHIPS[2:])
+    return ChipTray(Waiting(visit(8)), cards, listed=True, armed=bool(why), at=at, ended=ended)
+
+
+def _chips(around: Surroundings) -> tuple[Sample, ...]:
+    plan = replace(chip_tray(), at=CHIPS[0].card_id, plan=PLAN, on_reader=CHIPS[0].uid)
+    running = replace(plan, armed=True, running=True, stage="dynamic-locks", number=5, of=8)
+    torn = replace(chip_tray(ChipStand.UNFINISHED, "why.chip-gone", begun=True), insist=CHIPS[1].card_id)
+    other = Notice("chip.other-first", (("wanted", CHIPS[1].uid), ("there", CHIPS[2].uid)))
+    copy = chip_tray(ChipStand.DESTROY, "why.writes-accepted")
+    gone = replace(around, nfc=replace(around.nfc, level=Level.DOWN, code="nfc.lost"))
+    desk = replace(copy, back_to=Idle(OPERATOR))
+    return (
+        Sample("chips-hold", chip_tray(), around, "mat"),
+        Sample("chips-plan", plan, around, "mat"),
+        Sample("chips-armed", replace(chip_tray(), armed=True), around, "mat"),
+        Sample("chips-running", running, around, "mat"),
+        Sample("chips-off", chip_tray(ChipStand.OFF, "why.proved"), around, "mat"),
+        Sample("chips-torn", torn, around, "mat"),
+        Sample("chips-other-card", replace(torn, notice=other), around, "mat"),
+        Sample("chips-refused", chip_tray(ChipStand.REFUSED, "why.bank-card"), around, "mat"),
+        Sample("chips-punch", copy, around, "mat"),
+        Sample("chips-punched", replace(copy, shots=(1,)), around, "mat"),
+        Sample("chips-punch-later", desk, replace(around, rec=RecFacts()), "mat"),
+        Sample("chips-no-reader", replace(chip_tray(), armed=True, reader="nfc.lost"), gone, "mat"),
+        Sample("chips-none", ChipTray(Idle(OPERATOR), listed=True), replace(around, chips=0), "mat"),
+        Sample("all-here-with-chips", Waiting(visit(8), settled=True), around, "mat"),
     )
 
 

@@ -9,8 +9,8 @@ from app.core.cards import CardState
 from app.core.money import yuan_text
 from app.core.products import Catalogue
 from app.core.readiness import Level, RecMode, Surroundings
-from app.core.states import Visit
-from ui.texts import say
+from app.core.states import Notice, Visit
+from ui.texts import notice, say
 from ui.views import Chip, KeyLabel, Slot, SlotState, Tone
 
 
@@ -35,6 +35,10 @@ class Scene:
 
     def say(self, key: str, /, **values: object) -> str:
         return say(key, self.language, **values)
+
+    def trouble_line(self, code: str) -> str:
+        """A trouble's title and first act in one line."""
+        return notice(Notice(code), self.language)
 
     def product_name(self, product_id: str | None) -> str:
         product = self.catalogue.by_id(product_id)
@@ -77,6 +81,12 @@ def minutes_seconds(us: int) -> str:
     """mm:ss, minutes without limit."""
     s = max(us, 0) // 1_000_000
     return f"{s // 60:02d}:{s % 60:02d}"
+
+
+def duration(scene: Scene, minutes: int) -> str:
+    """ "41 hours", "95 min": as long as a person reckons with."""
+    long = minutes >= 120
+    return scene.say("duration.hours" if long else "duration.minutes", n=minutes // 60 if long else minutes)
 
 
 def size(count: int) -> str:

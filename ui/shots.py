@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QImage
 
 from app.core.products import Catalogue
-from app.core.readiness import Surroundings
+from app.core.readiness import RecMode, Surroundings
 from app.core.states import State
 from app.frames import HalfFrame
 from app.paths import RESOURCES
-from ui import samples
+from ui import samples, samples_review
 from ui.bridge import Bridge
+from ui.present_review import review
 from ui.run import application
 from ui.sample_pictures import crop, picture
-from ui.scene import Desk
+from ui.scene import Desk, Scene
+from ui.screens.review import ReviewScreen
+from ui.theme import Themes, density_for, dress
 from ui.window import Window, WindowSettings
 
 SIZES = ((1440, 900), (1366, 768))
@@ -60,6 +63,26 @@ def shoot(window: Window, state: State, around: Surroundings, image: QImage | No
     return window.grab().toImage()
 
 
+def review_screen(size: tuple[int, int], theme: str = "light", language: str = "zh") -> ReviewScreen:
+    """The review screen with its sample, at exactly this size."""
+    density = density_for(*size)
+    look = Themes(RESOURCES).look(theme, density)
+    dress(look)
+    screen = ReviewScreen(look)
+    screen.setObjectName("window")
+    screen.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+    compact = density.name == "compact"
+    scene = Scene(samples.around(RecMode.OFF), samples.catalogue(), language, compact, _DESK)
+    screen.setMinimumSize(1, 1)
+    screen.resize(*size)
+    screen.show_view(review(scene, samples_review.looking()))
+    screen.film.show_image(picture("card"))
+    screen.show_at(samples_review.AT_US, playing=True, rate=1.0)
+    screen.show()
+    QCoreApplication.processEvents()
+    return screen
+
+
 def grab_state(
     state: State,
     around: Surroundings,
@@ -94,7 +117,17 @@ def render_shots(out: Path) -> list[Path]:
             for language in LANGUAGES:
                 chosen = [s for s in made if size != LARGE or s.name in _LARGE_TOO]
                 paths += _series(out, tuple(chosen), size, theme, language)
+                paths.append(_review(out, size, theme, language))
     return paths
+
+
+def _review(out: Path, size: tuple[int, int], theme: str, language: str) -> Path:
+    path = out / f"review-footage-{language}-{theme}-{size[0]}x{size[1]}.png"
+    screen = review_screen(size, theme, language)
+    screen.grab().save(str(path))
+    screen.close()
+    screen.deleteLater()
+    return path
 
 
 def _series(

@@ -80,8 +80,9 @@ def notice(note: Notice, language: str, at_work: bool = False) -> str:
     key = f"notice.{note.code}"
     if at_work and f"{key}.work" in words():
         return say(f"{key}.work", language, **values)
-    if key in words():
-        return say(key, language, **values)
+    for known in (key, note.code):
+        if known in words():
+            return say(known, language, **values)
     told = trouble(note.code, language)
     join = "：" if language_of(language) == "zh" else ". "
     return f"{told.title}{join}{told.do[0]}".replace("**", "")

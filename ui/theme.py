@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontMetricsF, QPalette
+from PySide6.QtWidgets import QApplication
 
 from ui.icons import Icons
 
@@ -217,3 +218,13 @@ def style_sheet(look: Look) -> str:
     families = ", ".join(f'"{name}"' for name in UI_FAMILIES)
     sizes = {"body": look.px(16), "input": look.px(18), "meta": look.px(14)}
     return _QSS.format(families=families, **sizes, **look.tokens)
+
+
+def dress(look: Look) -> None:
+    """Let the application wear this look. Setting a style sheet again would polish every widget anew."""
+    application = QApplication.instance()
+    assert isinstance(application, QApplication)
+    sheet = style_sheet(look)
+    if application.styleSheet() != sheet:
+        application.setPalette(palette(look))
+        application.setStyleSheet(sheet)

@@ -45,7 +45,9 @@ class RecView:
 
 @dataclass(frozen=True, slots=True)
 class TopBar:
-    rec: RecView
+    """`rec` None: a screen that records nothing."""
+
+    rec: RecView | None
     title: str
     place: str
     chips: tuple[Chip, ...]

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget
+from PySide6.QtWidgets import QMainWindow, QStackedWidget
 
 from app.core.cards import typed
 from app.core.effects import Sound
@@ -23,21 +23,24 @@ from app.core.events import (
     PasscodeEntered,
     WaybillTyped,
 )
+from app.core.footage import ReviewDesk
 from app.core.products import Catalogue
 from app.core.readiness import RecMode, Surroundings
-from app.core.states import Faulted, Idle, Paused, SignedOut, State
+from app.core.states import ChipTray, Faulted, Idle, Paused, SignedOut, State
 from app.frames import HalfFrame
 from ui.bridge import Bridge
 from ui.keys import KeyFilter
 from ui.picture import Colours
 from ui.player import OpenRecording, Player
-from ui.present import present
-from ui.scene import Desk
+from ui.present import may_review, operator_of, present
+from ui.review import Review
+from ui.scene import Desk, Scene
+from ui.screens.review import ReviewScreen
 from ui.screens.signin import SignIn
 from ui.screens.workbench import Workbench
 from ui.sound import Sounds
 from ui.texts import language_of, say
-from ui.theme import Density, Look, Themes, density_for, palette, style_sheet
+from ui.theme import Density, Look, Themes, density_for, dress
 from ui.views import Body, CardBody, CardPrompt, CountBody, GoState, SignInView, WorkView
 from ui.widgets.overlays import TypeWords
 
@@ -102,6 +105,7 @@ class Window(QMainWindow):
         settings: WindowSettings,
         frame_source: FrameSource = no_frame,
         open_recording: OpenRecording = no_recording,
+        review_desk: ReviewDesk | None = None,
     ) -> None:
         super().__init__()
         self._bridge, self._catalogue, self._settings = bridge, catalogue, settings
@@ -114,6 +118,7 @@ class Window(QMainWindow):
         self._around = Surroundings()
         self._player: Player | None = None
         self._last_recording = ""
+        self.review = None if review_desk is None else Review(review_desk, self._scene, self)
         self.keys = KeyFilter(self, prefix=settings.scanner_prefix)
         self._hide_secret = QTimer(self, singleShot=True, interval=_SHOW_SECRET_MS)
         self._hide_secret.timeout.connect(lambda: self._reveal(False))
@@ -128,17 +133,16 @@ class Window(QMainWindow):
     def _build(self) -> None:
         """Make all widgets for the present theme and density; about a tenth of a second."""
         self.look: Look = self._themes.look(self.theme, self.density)
-        application = QApplication.instance()
-        assert isinstance(application, QApplication)
-        sheet = style_sheet(self.look)
-        if application.styleSheet() != sheet:  # setting it again would polish every widget anew
-            application.setPalette(palette(self.look))
-            application.setStyleSheet(sheet)
+        dress(self.look)
         self.sign_in, self.work = SignIn(self.look, self.language), Workbench(self.look)
         self.pages = QStackedWidget()
         self.pages.setObjectName("window")
         self.pages.addWidget(self.sign_in)
         self.pages.addWidget(self.work)
+        if self.review is not None:
+            self.reviewing = ReviewScreen(self.look)
+            self.pages.addWidget(self.reviewing)
+            self.review.show_on(self.reviewing)
         self.setCentralWidget(self.pages)
         self.setWindowTitle(say("product", self.language))
         self.sign_in.submitted.connect(self._submit_passcode)
@@ -150,6 +154,8 @@ class Window(QMainWindow):
 
     def _join(self) -> None:
         self._bridge.connect_window(self._take, self._play, self._close)
+        if self.review is not None:
+            self.review.left.connect(self._refresh)
         self.keys.scanned.connect(self._scanned)
         self.keys.pressed.connect(self._pressed)
         self.keys.released.connect(self._released)
@@ -192,8 +198,24 @@ class Window(QMainWindow):
         else:
             self.setFocus()
 
+    def _scene(self) -> Scene:
+        compact = self.density.name == "compact"
+        return Scene(self._around, self._catalogue, self.language, compact, self._settings.desk)
+
+    @property
+    def may_review(self) -> bool:
+        """Footage is looked at by supervisors, while no parcel is open."""
+        return self.review is not None and isinstance(self._state, Idle) and may_review(operator_of(self._state))
+
     def _refresh(self) -> None:
         if self._state is None:
+            return
+        if self.review is not None and self.review.open:
+            if self.may_review:
+                self.review.refresh()
+                self.pages.setCurrentWidget(self.reviewing)
+                return
+            self.review.leave()  # comes back here when everything is let go
             return
         compact = self.density.name == "compact"
         view = present(
@@ -248,7 +270,9 @@ class Window(QMainWindow):
         return True
 
     def _scanned(self, code: str) -> None:
-        if not self._taken_over():
+        if self.review is not None and self.review.open:
+            self.review.scanned(code)
+        elif not self._taken_over():
             self._post(CodeScanned(code))
 
     def _clicked(self, name: str) -> None:
@@ -265,6 +289,8 @@ class Window(QMainWindow):
             self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
         elif self._player is not None:
             self._player.key(name)
+        elif self.review is not None and self.review.open:
+            self.review.key(name)
         elif self.work.help.isVisible():
             self.work.help.hide()
         elif not self._taken_over():
@@ -286,6 +312,8 @@ class Window(QMainWindow):
             self._sign_in_key(name)
         elif self.work.typing.isVisible():
             self._typing_key(name)
+        elif name == "Ctrl 4":
+            self._open_review()
         elif name == "F1":
             self._open_help(view)
         elif name == "F3" and any(k.key == "F3" for k in view.keys):
@@ -296,6 +324,8 @@ class Window(QMainWindow):
             self._reveal(True)
         elif name == "Space" and view.dialog is not None:
             self.work.reject.go.begin_hold()
+        elif name == "Space" and view.go.state is GoState.HOLD:
+            self.work.keys.go.begin_hold()
         elif name in "123456789":
             self._post(KeyPressed(Key.DIGIT, int(name)))
         elif name in _EVENT_KEYS and not (name == "Space" and view.go.state is GoState.BUSY):
@@ -306,6 +336,7 @@ class Window(QMainWindow):
             self._reveal(False)
         elif name == "Space":
             self.work.reject.go.end_hold()
+            self.work.keys.go.end_hold()
 
     def _sign_in_key(self, name: str) -> None:
         match name:
@@ -355,6 +386,7 @@ class Window(QMainWindow):
         words |= {"F8": say("key.show", language)} if self.work.cards.prompt.has_secret else {}
         words |= {"F11": say("key.fullscreen", language), "Space": view.go.label, "Esc": say("key.back", language)}
         words |= {"Ctrl L": say("key.language", language), "Ctrl D": say("key.theme", language)}
+        words |= {"Ctrl 4": say("key.go-review", language)} if self.may_review else {}
         words |= _choices(view.body)
         if _one_character(view.body):
             cells = {"←": "key.cell-left", "→": "key.cell-right", "↑": "key.pick-up", "↓": "key.pick-down"}
@@ -373,6 +405,12 @@ class Window(QMainWindow):
         self._player.finished.connect(self._player_closed)
         self._player.show()
         self.keys.watch(self._player)
+
+    def _open_review(self) -> None:
+        who = operator_of(self._state) if self._state is not None else None
+        if self.review is not None and self.may_review and who is not None:
+            self.review.enter(who)
+            self._refresh()
 
     def _player_closed(self) -> None:
         if self._player is not None:
@@ -397,6 +435,8 @@ class Window(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         self._frames.stop()
         self._sounds.alarm(False)
+        if self.review is not None:
+            self.review.leave()
         super().closeEvent(event)
 
 
@@ -418,6 +458,8 @@ def _recording_of(state: State) -> str:
     """The recording of the parcel in work, "" when none is open."""
     if isinstance(state, Paused):
         return state.back_to.visit.recording_id
+    if isinstance(state, ChipTray):
+        return state.visit.recording_id if state.visit else ""
     return "" if isinstance(state, SignedOut | Idle | Faulted) else state.visit.recording_id
 
 

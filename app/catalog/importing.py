@@ -138,12 +138,23 @@ def _typed(column: str, cell: str) -> Any:
         return cell.split()
     if key in _FLAGS:
         return {"true": True, "false": False}.get(cell.lower(), cell)
+    if key == "code":
+        return [_composite(part) for part in cell.split()]
     if key == "length" and cell != UNKNOWN:
         lengths = [_number(part) for part in cell.split()]
         return lengths[0] if len(lengths) == 1 else lengths
     if key in _NUMBER_LISTS and (column != key or key == "face_values_yuan"):
         return [_number(part) for part in cell.split()]
     return _number(cell) if key in _NUMBERS else cell
+
+
+def _composite(part: str) -> Any:
+    """prefix:length:from:to as the table of a composite code."""
+    pieces = part.split(":")
+    if len(pieces) != 4:
+        return part
+    prefix, length, *span = pieces
+    return {"prefix": prefix, "length": _number(length), "number": [_number(end) for end in span]}
 
 
 def _number(part: str) -> Any:

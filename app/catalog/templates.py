@@ -25,6 +25,7 @@ from app.core.products import (
     UNKNOWN_PIN,
     Box,
     CheckDigit,
+    CompositeCode,
     ExpiryRule,
     FieldPattern,
     Gateway,
@@ -50,8 +51,9 @@ SIDES = ("back", "front", "none")
 _FILE_KEYS = {"product", "rehearsal", "version"}
 _PRODUCT_KEYS = {
     *("id", "name_zh", "name_en", "initials", "category", "gtins", "face_values_yuan", "chip", "rehearsal", "regions"),
-    *("issuer", "number", "pin", "layout", "style", "validity", "scratch", "handling", "source", "confirmed"),
+    *("issuer", "number", "pin", "layout", "style", "validity", "scratch", "handling", "source", "confirmed", "code"),
 }
+_CODE_KEYS = {"prefix", "length", "number"}
 _PATTERN_KEYS = {"alphabet", "length", "places", "grouping", "check"}
 _LAYOUT_KEYS = {"number", "panel", "pin", "expiry", "face_value", "barcode"}
 _ISSUER_KEYS = {"name_zh", "name_en", "gateway", "purpose"}
@@ -143,7 +145,24 @@ def product_of(where: str, table: Mapping[str, Any], rehearsal: bool) -> Product
         handling=_handling(f"{where}.handling", table.get("handling", {})),
         source=_source(where, table),
         confirmed=_flag(where, table, "confirmed") if "confirmed" in table else False,
+        codes=_codes(where, table),
     )
+
+
+def _codes(where: str, table: Mapping[str, Any]) -> tuple[CompositeCode, ...]:
+    return tuple(_code(f"{where}.code", code) for code in _list(where, table, "code"))
+
+
+def _code(where: str, table: Mapping[str, Any]) -> CompositeCode:
+    """A `[[product.code]]`: `prefix` and `length` of the whole; `number = [from, to]` from 0, the end left out."""
+    _refuse_unknown(where, table, _CODE_KEYS)
+    prefix, length = _text(where, table, "prefix"), _positive(f"{where}.length", table.get("length"))
+    span = table.get("number")
+    if not (isinstance(span, list) and len(span) == 2 and all(type(v) is int for v in span)):
+        raise fault(where, "number is [from, to]")
+    if not len(prefix) <= span[0] < span[1] <= length:
+        raise fault(where, "number must stand behind the prefix and within the length")
+    return CompositeCode(prefix, length, span[0], span[1])
 
 
 def _number(where: str, table: Mapping[str, Any]) -> FieldPattern:

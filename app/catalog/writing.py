@@ -33,8 +33,12 @@ COLUMNS = (
     *("layout.number", "layout.panel", "layout.pin", "layout.expiry", "layout.face_value", "layout.barcode"),
     *("validity.rule", "validity.months", "scratch.side", "scratch.zh", "scratch.en"),
     *("handling.bound_account", "handling.splits_balance", "handling.batch_number", "source", "confirmed"),
+    "code",
 )
-"""The columns of the CSV form: keys of the TOML form, those of a sub-table with a dot. Lists are split by spaces."""
+"""The columns of the CSV form: keys of the TOML form, those of a sub-table with a dot. Lists are split by spaces.
+
+A composite code is one word there: prefix:length:from:to.
+"""
 
 
 def table_of(product: Product) -> Table:
@@ -57,6 +61,7 @@ def table_of(product: Product) -> Table:
         "scratch": _given(side=scratch.side, zh=scratch.zh, en=scratch.en),
         "handling": {f.name: v for f in fields(handling) if (v := getattr(handling, f.name)) is not None},
     }
+    table |= _given(code=[{"prefix": c.prefix, "length": c.length, "number": [c.start, c.end]} for c in product.codes])
     return table | {name: part for name, part in parts.items() if part or (name == "layout" and product.layout)}
 
 
@@ -100,7 +105,11 @@ def to_toml(tables: Iterable[Table], rehearsal: bool = False, note: str = "") ->
 
 
 def _value(value: object) -> str:
-    """A value in TOML: JSON's spelling, which TOML shares but for DEL."""
+    """A value in TOML: JSON's spelling, which TOML shares but for DEL and for tables within a line."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_value(part)}" for key, part in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -121,6 +130,8 @@ def _cell(column: str, table: Table) -> str:
         return UNKNOWN if key == "length" else ""
     if key:
         value = value.get(key, "") if isinstance(value, dict) else ""
+    if column == "code":
+        return " ".join(":".join(map(str, (c["prefix"], c["length"], *c["number"]))) for c in value or ())
     if isinstance(value, bool):
         return "true" if value else "false"
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -20,14 +20,19 @@ from app.eye import codec
 from app.paths import StationFolder
 from app.platform import free_bytes
 from app.settings import Settings
+from app.station.chips import Bench, ChipWork
 from app.station.clock import Clock, system_clock
 from app.station.filming import Filming
+from app.station.keeping import Keeping
+from app.station.keeping import Rules as KeepingRules
 from app.station.link import ProgramPlan
 from app.station.looking import Looking
 from app.station.perform import Cameras, Hands, Perform
+from app.station.reviewing import Reviewing
 from app.station.scanning import Scanning
 from app.station.shielding import Shield
 from app.station.station import Station
+from app.station.switching import Switching
 from app.station.tapping import Tapping
 from app.store.store import Store
 from app.store.writer import StoreWriter
@@ -66,6 +71,7 @@ class Parts:
     sync: sync.SyncWorker
     cameras: Cameras
     clock: Clock
+    chips: ChipWork
 
 
 @contextmanager
@@ -103,15 +109,23 @@ def _make(
     configure = codec.Configure(sources.paths, threads, plan.rehearsal, sources.bound, sources.version)
     shield = Shield(plan.catalogue, filming.zones)
     looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust, shield)
-    listeners = sync.SyncListeners(_sync_shown(station, clock), _cards_changed(station), _crashed(station))
+    chips = _chip_work(plan, station, writer, filming, lambda: worker.nudge())
+    listeners = sync.SyncListeners(_sync_shown(station, clock), _cards_changed(station, chips), _crashed(station))
     worker = sync.SyncWorker(sync.SyncPlan(plan.url, recordings=folder.recordings), writer, clock.stamp, listeners)
     camera = plan.settings.camera
     cameras = Cameras(camera.overhead, "" if camera.spare == _NOT_FITTED else camera.spare)
-    hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal)
+    hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal, chips)
     perform = Perform(hands, station.post, lambda: station.around, play, worker.nudge)
     station.join(perform)
     filming.on_closed(perform.recording_closed)
-    return Parts(station, writer, filming, looking, worker, cameras, clock)
+    return Parts(station, writer, filming, looking, worker, cameras, clock, chips)
+
+
+def _chip_work(
+    plan: StationPlan, station: Station, writer: StoreWriter, filming: Filming, nudge: Callable[[], None]
+) -> ChipWork:
+    bench = Bench(system_clock(), lambda: station.around, station.post, station.adjust, filming.note, nudge)
+    return ChipWork(Switching(writer.call, plan.folder), writer, bench)
 
 
 def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
@@ -133,12 +147,28 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     disk = DiskWatch(plan.folder, parts.station.adjust)
     disk.start()
     stack.callback(disk.stop)
+    kept = plan.settings.recording
+    rules = KeepingRules(kept.keep_days, kept.keep_free_gb * 1_000_000_000)
+    station, crashed = parts.station, _crashed(parts.station)
+    keeping = Keeping(parts.store, plan.folder.recordings, rules, parts.clock, station.adjust, crashed)
+    keeping.start()
+    stack.callback(keeping.stop)
+
+
+def join_reviewing(folder: StationFolder, parts: Parts) -> Reviewing:
+    """The review desk of a joined station, started. For the window; a station without one needs none."""
+    reviewing = Reviewing(parts.store, folder.recordings, folder.exports, parts.clock, _crashed(parts.station))
+    reviewing.start()
+    return reviewing
 
 
 def start_tapping(parts: Parts, address: str) -> Tapping:
-    """Begin to poll the NFC reader at an address."""
-    tapping = Tapping(lambda: open_nfc(address), parts.station.post, parts.station.adjust, parts.clock.mono_us)
+    """Begin to poll the NFC reader at an address; it is the one that chips are switched off on."""
+    station = parts.station
+    tapping = Tapping(lambda: open_nfc(address), station.post, station.adjust, parts.clock.mono_us, _crashed(station))
+    parts.chips.attach(tapping)
     tapping.start()
+    parts.chips.count()
     return tapping
 
 
@@ -175,10 +205,11 @@ def _sync_shown(station: Station, clock: Clock) -> Callable[[sync.SyncReport], N
     return show
 
 
-def _cards_changed(station: Station) -> Callable[[tuple[TrayCard, ...]], None]:
+def _cards_changed(station: Station, chips: ChipWork) -> Callable[[tuple[TrayCard, ...]], None]:
     def changed(cards: tuple[TrayCard, ...]) -> None:
         for card in cards:
             station.post(CardChanged(card))
+        chips.count()
 
     return changed
 

@@ -1,6 +1,11 @@
 """`cardintake centre ACTION --data DIR | --database URL`: what an administrator does at the centre. JSON on stdout.
 
 code NAME [--role R] [--no-confirm]   a one-time code for a new station      confirm NAME   its six words were right
+backup --to DIR      a copy, while it serves            restore --from DIR     into an empty place; the epoch changes
+migrate              from file and files to --database and --objects; the log's root stays
+export --to FILE     the log as JSON lines, with the program that checks them
+admit NAME KEY       a station that joined after the backup was made
+certificate [HOST …]                  a new TLS certificate by the centre's own authority
 waiting                               stations to be confirmed, with words   release NAME   go on after a fork
 cards | stations | objects | quarantine                                      revoke NAME    its key counts no more
 """
@@ -10,16 +15,23 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from app.core.errors import BadInput
 from app.server import enrol
+from app.server.copying import Places, back_up, move, restore
 from app.server.db import Database, open_engine
+from app.server.export import export_log
 from app.server.report import REPORTS, report
 from app.server.setup import CentreFolder, read_centre
+from app.server.tls import make_certificate
+from app.wire import Centre
 
 _BY_NAME = ("confirm", "release", "revoke")
+_WHOLE = ("backup", "restore", "migrate")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,21 +42,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     code.add_argument("--no-confirm", action="store_true", help="nobody compares the six words")
     for name in _BY_NAME:
         actions.add_parser(name).add_argument("name")
-    for name in ("waiting", *REPORTS):
+    actions.add_parser("certificate", help="a new TLS certificate").add_argument("names", nargs="*", metavar="HOST")
+    for name in ("waiting", "migrate", *REPORTS):
         actions.add_parser(name)
+    actions.add_parser("backup").add_argument("--to", type=Path, required=True, metavar="DIR")
+    actions.add_parser("restore").add_argument("--from", type=Path, required=True, metavar="DIR", dest="backup")
+    actions.add_parser("export").add_argument("--to", type=Path, required=True, metavar="FILE")
+    admit = actions.add_parser("admit", help="let a key join again that joined after the backup")
+    admit.add_argument("name")
+    admit.add_argument("key", help="the station's public key, hex")
+    admit.add_argument("--role", choices=enrol.ROLES, default="store")
     for action in actions.choices.values():
         action.add_argument("--data", type=Path, metavar="DIR", help="the centre's folder")
         action.add_argument("--database", default="", metavar="URL", help="postgresql://…")
+        action.add_argument("--objects", default="", metavar="URL", help="s3://…")
         action.add_argument("--json", action="store_true", help="(always so)")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.action in _WHOLE:
+        print(json.dumps(_whole(args), ensure_ascii=False, indent=1))
+        return 0
     engine = _opened(args)
     try:
         print(json.dumps(_done(args, engine), ensure_ascii=False, indent=1))
     finally:
         engine.dispose()
     return 0
+
+
+def _whole(args: argparse.Namespace) -> dict[str, Any]:
+    """What is done to a centre as a whole."""
+    if args.data is None:
+        raise BadInput("serve.not_initialised", "--data DIR")
+    places = Places(CentreFolder(args.data), args.database, args.objects)
+    if args.action == "restore":
+        return asdict(restore(args.backup, places))
+    read_centre(args.data)
+    if args.action == "migrate":
+        if not args.database:
+            raise BadInput("serve.database", "--database postgresql://…")
+        return asdict(move(places))
+    state, copied = back_up(places, args.to, datetime.now(UTC))
+    return {"backup": str(state), **asdict(copied)}
 
 
 def _opened(args: argparse.Namespace) -> Database:
@@ -56,6 +96,12 @@ def _opened(args: argparse.Namespace) -> Database:
     return open_engine(CentreFolder(args.data).database, 2)
 
 
+def _centre_of(args: argparse.Namespace) -> Centre:
+    if args.data is None:
+        raise BadInput("serve.not_initialised", "--data DIR")
+    return read_centre(args.data)
+
+
 def _done(args: argparse.Namespace, engine: Database) -> Any:
     now_ms = time.time_ns() // 1_000_000
     match args.action:
@@ -64,7 +110,17 @@ def _done(args: argparse.Namespace, engine: Database) -> Any:
             code = enrol.make_code(engine, name, args.role, now_ms, confirm=not args.no_confirm)
             return {"code": code, "station": name, "role": args.role, "expires_ms": now_ms + enrol.CODE_LIFE_MS}
         case "waiting":
-            return enrol.waiting_words(engine)
+            return enrol.waiting_words(engine, _centre_of(args))
+        case "certificate":
+            _centre_of(args)
+            return {"names": make_certificate(CentreFolder(args.data).tls, args.names)}
+        case "admit":
+            try:
+                enrol.admit_station(engine, args.name, bytes.fromhex(args.key), args.role, now_ms)
+            except ValueError as wrong:
+                raise BadInput("enrol.kind", "KEY") from wrong
+        case "export":
+            return {"entries": export_log(engine, _centre_of(args), args.to), "file": str(args.to)}
         case "confirm":
             enrol.confirm_station(engine, args.name)
         case "release":

@@ -20,7 +20,7 @@ from app.commands.catalog_station import station_sources
 from app.commands.demo_report import Pictures, Progress, write_report
 from app.commands.demo_vault import join_vault, start_vault, stop_vault
 from app.commands.demo_window import play_in_window
-from app.commands.enrolling import applicant_of, join, make_store
+from app.commands.enrolling import applicant_of, join, look_at, make_store
 from app.commands.interrupt import Interrupts, noted_interrupts
 from app.commands.rehearsal_play import ROUNDS, Rehearsal, settled, start_autoplay, start_footage
 from app.core.cards import Secret
@@ -149,7 +149,7 @@ def _enrolled(folder: StationFolder, settings: Settings, url: str) -> Store:
     name = settings.station.id if not taken else f"{settings.station.id}-{taken}"
     code = make_code(engine, name, "rehearsal", time.time_ns() // 1_000_000, confirm=False)
     engine.dispose()
-    applicant = applicant_of(folder, REHEARSAL_PASSPHRASE, code)
+    applicant = applicant_of(folder, REHEARSAL_PASSPHRASE, code, look_at(url))
     told = join(folder, url, applicant)
     print(f"演练工位已在本机中心登记 · enrolled with the centre on this machine: {told.station}", file=sys.stderr)
     return make_store(folder, told, REHEARSAL_PASSPHRASE, settings.recording.reserve_mb * 1_000_000)
@@ -170,5 +170,5 @@ def _play_headless(rehearsal: Rehearsal, parts: Parts, interrupts: Interrupts, s
     whole_s = ROUNDS * rehearsal.seconds + _SETTLED_S
     if not interrupts.run_until(station, lambda: autoplay.over, whole_s):
         raise Unavailable("demo.not_finished", type(station.state).__name__)
-    interrupts.run_until(station, lambda: settled(parts), _SETTLED_S)
+    interrupts.run_until(station, lambda: settled(parts, autoplay), _SETTLED_S)
     return write_report(rehearsal.folder, parts.store, rehearsal.out, progress)

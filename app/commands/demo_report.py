@@ -12,7 +12,7 @@ from app.core.money import yuan_text
 from app.core.parcels import TrayCard
 from app.core.products import Catalogue
 from app.core.readiness import Surroundings
-from app.core.states import Idle, SignedOut, State, Waiting
+from app.core.states import ChipTray, Idle, SignedOut, State, Waiting
 from app.evidence.verify import verify_recording
 from app.frames import FrameReader
 from app.paths import StationFolder
@@ -42,6 +42,7 @@ _STEPS = {
     "Saving": "存卡 keeping the card",
     "Counting": "清点 counting",
     "Sealing": "封存 sealing",
+    "ChipTray": "停用芯片 switching chips off",
     "Paused": "停手 hands off",
     "Faulted": "程序故障 a fault in the program",
 }
@@ -83,9 +84,11 @@ def _cards_of(state: State) -> tuple[TrayCard, ...]:
             return ()
         case Idle(last=last):
             return last.cards if last else ()
+        case ChipTray(back_to=back):
+            return _cards_of(back)
         case _:
-            back = getattr(state, "back_to", state)
-            return back.visit.cards if hasattr(back, "visit") else ()
+            under = getattr(state, "back_to", state)
+            return under.visit.cards if hasattr(under, "visit") else ()
 
 
 class Pictures:
@@ -156,4 +159,5 @@ def _card(card: TrayCard, event: dict[str, Any], high: int) -> dict[str, Any]:
         "verdict": card.state.value,
         "receipt": {"seq": event["seq"], "high": high} if event["seq"] <= high else None,
         "chip": card.tag.family if card.tag else None,
+        "chip_stand": card.chip.value if card.chip else None,
     }

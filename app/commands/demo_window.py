@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 
 from app import __version__
 from app.commands import rehearsal_folder as folders
-from app.commands.assembly import Parts, StationPlan, joined_station
+from app.commands.assembly import Parts, StationPlan, join_reviewing, joined_station
 from app.commands.demo_report import Progress, write_report
 from app.commands.rehearsal_play import Rehearsal, settled, start_autoplay, start_footage
 from app.core.events import SecretShown
@@ -42,6 +42,8 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
     player.start()
     frames = FrameReader(rehearsal.folder.frames)
     stack.callback(frames.close)
+    reviewing = join_reviewing(plan.folder, player.parts)
+    stack.callback(reviewing.stop)
     looks = plan.settings.ui
     settings = WindowSettings(
         language=looks.language,
@@ -57,6 +59,7 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
         frame_source=NewestFrame(frames),
         open_recording=player.open_recording,
         on_crash=player.seal_after_crash,
+        review_desk=reviewing,
     )
 
 
@@ -124,8 +127,8 @@ class Player:
             return
         with ExitStack() as stack:
             epoch_us = start_footage(self._rehearsal, self.parts, stack)
-            self._autoplay = start_autoplay(self._rehearsal, self.parts, epoch_us)
-            if self._until(lambda: settled(self.parts)) and not self._autoplay.taken_over:
+            autoplay = self._autoplay = start_autoplay(self._rehearsal, self.parts, epoch_us)
+            if self._until(lambda: settled(self.parts, autoplay)) and not autoplay.taken_over:
                 write_report(self._rehearsal.folder, self.parts.store, self._rehearsal.out, progress)
             self._until(lambda: False)
 

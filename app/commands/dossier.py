@@ -1,4 +1,8 @@
-"""`cardintake dossier RECORDING --out FILE.zip [--card ID | --from S --to S]`: a stretch that proves itself."""
+"""`cardintake dossier RECORDING --out FILE.zip [--card ID | --from S --to S]`: a stretch that proves itself.
+
+From a station's store instead: `--data DIR --waybill W` (all recordings of the parcel; a second one goes into
+FILE-2.zip) or `--data DIR --card ID` (the stretch in which the card was taken in, whichever recording it is on).
+"""
 
 from __future__ import annotations
 
@@ -6,25 +10,27 @@ import argparse
 import json
 from pathlib import Path
 
-from app.commands.loose import keys_for
+from app.commands.filmed import Filmed, add_choice, chosen, numbered
 from app.evidence.dossier import Stretch, card_stretch, make_dossier
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recording", type=Path, metavar="RECORDING", help="a parcel's recording: STATION/recordings/ID")
+    add_choice(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.zip")
-    parser.add_argument("--card", default="", metavar="ID", help="only the stretch of this card")
     parser.add_argument("--from", dest="from_s", type=float, default=0.0, metavar="S")
     parser.add_argument("--to", dest="to_s", type=float, default=1e9, metavar="S")
 
 
 def run(args: argparse.Namespace) -> int:
-    recording = args.recording.resolve()
-    keys = keys_for(recording)
-    stretch = Stretch(int(args.from_s * 1e6), int(args.to_s * 1e6))
-    if args.card:
-        stretch = card_stretch(recording, args.card)
-    facts = make_dossier(recording, keys.content, args.out, stretch)
-    proof_bytes = 32 * len(facts.pop("proof"))
-    print(json.dumps({"path": str(args.out), **facts, "proof_bytes": proof_bytes}))
+    for n, one in enumerate(chosen(args), 1):
+        out = numbered(args.out, n)
+        facts = make_dossier(one.folder, one.key, out, _stretch(args, one))
+        proof_bytes = 32 * len(facts.pop("proof"))
+        print(json.dumps({"path": str(out), **facts, "proof_bytes": proof_bytes}))
     return 0
+
+
+def _stretch(args: argparse.Namespace, one: Filmed) -> Stretch:
+    if args.card:
+        return card_stretch(one.folder, args.card)
+    return Stretch(int(args.from_s * 1e6), int(args.to_s * 1e6))

@@ -15,14 +15,24 @@ from app.platform import boot_id
 from app.store.keyfile import key_path, make_key, read_key
 from app.store.reserve import RESERVE_BYTES
 from app.store.store import REHEARSAL_PASSPHRASE, Store
-from app.sync.client import CentreClient, require_loopback
+from app.sync.client import CentreClient, Speaker, require_loopback
 from app.sync.enrol import Applicant, ask_to_join, require_active
-from app.wire import Enrolled
+from app.wire import Centre, Enrolled
 
 _ENROLLING = "enrolling.db"
 
 
-def applicant_of(folder: StationFolder, passphrase: str, code: str) -> Applicant:
+def look_at(url: str) -> Centre:
+    """What a centre says of itself; believed only after the words were compared and the code proved it."""
+
+    async def ask() -> Centre:
+        async with CentreClient(url) as client:
+            return await client.centre()
+
+    return asyncio.run(ask())
+
+
+def applicant_of(folder: StationFolder, passphrase: str, code: str, centre: Centre) -> Applicant:
     """The key that this folder joins with: made once, wrapped by the passphrase, the same at every attempt."""
     folder.root.mkdir(parents=True, exist_ok=True)
     place = folder.root / _ENROLLING
@@ -30,7 +40,7 @@ def applicant_of(folder: StationFolder, passphrase: str, code: str) -> Applicant
     kept = key_path(place).exists()
     root = read_key(place, passphrase) if kept else make_key(place, passphrase, published=rehearsal)
     seed = HKDF(SHA256(), 32, None, b"cardintake station signing key").derive(root)
-    return Applicant(Signer(seed), code, rehearsal)
+    return Applicant(Signer(seed), code, rehearsal, centre)
 
 
 def join(folder: StationFolder, url: str, applicant: Applicant) -> Enrolled:
@@ -42,9 +52,12 @@ def join(folder: StationFolder, url: str, applicant: Applicant) -> Enrolled:
 
     async def ask() -> Enrolled:
         async with CentreClient(url) as client:
-            return await ask_to_join(client, applicant)
+            told = require_active(await ask_to_join(client, applicant))
+        async with CentreClient(url, None, Speaker(told.station, applicant.signer, told.centre)) as pinned:
+            await pinned.feed("")  # from here on only what the pinned authority vouches for
+        return told
 
-    return require_active(asyncio.run(ask()))
+    return asyncio.run(ask())
 
 
 def make_store(folder: StationFolder, told: Enrolled, passphrase: str, reserve_bytes: int = RESERVE_BYTES) -> Store:

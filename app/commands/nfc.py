@@ -18,24 +18,24 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from platformdirs import user_state_path
 
 from app import __version__
-from app.commands.folders import opened_store
-from app.core.errors import Unavailable
+from app.commands.opening import add_passphrase, passphrase_of
+from app.core.errors import BadInput, StorageTrouble, Unavailable
 from app.paths import StationFolder
-from app.station.chip_files import FileJournal, save_record
+from app.station.chip_files import save_record
 from app.station.clock import system_clock
-from app.station.switching import Intake, Switching
+from app.station.switching import Ask, Intake, Switching
 from app.store.chips import Closed
 from app.store.store import Store
-from hardware.catalog import open_nfc
+from hardware.catalog import open_lasting_nfc
 from hardware.deactivation import (
     Means,
     Outcome,
@@ -52,6 +52,8 @@ from hardware.deactivation import (
 from hardware.errors import DeviceError
 from hardware.ports import NfcReader, NfcSighting
 from ui.texts import say
+
+T = TypeVar("T")
 
 EXIT = {
     Verdict.DEACTIVATED: 0,
@@ -78,11 +80,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--secrets", type=_secrets, default=((), None), metavar="FILE", help="the issuer's: key HEX…")
     parser.add_argument("--operator", default="", help="who does it, for the record")
     parser.add_argument("--json", action="store_true", help="the only form; may be left out")
+    add_passphrase(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     try:
-        with closing(open_nfc(_address(args.port))) as reader:
+        with closing(open_lasting_nfc(_address(args.port))) as reader:
             match args.action:
                 case "info":
                     return _info(args, reader)
@@ -102,8 +105,9 @@ def _info(args: argparse.Namespace, reader: NfcReader) -> int:
     seen = reader.poll(_POLL_S)
     chips = [_described(sighting) for sighting in seen]
     if len(seen) == 1 and judge(seen[0].family) is None:
-        means = Means(FileJournal(_journal_folder(args.data)))
-        chips[0] |= _surveyed(survey(reader, Request(seen[0].target.uid, "", *args.secrets), means))
+        with _switching(args) as switching:
+            means = Means(switching.journal)
+            chips[0] |= _surveyed(survey(reader, Request(seen[0].target.uid, "", *args.secrets), means))
     info = reader.info
     told = {"name": info.name, "firmware": reader.firmware, "port": info.address, "simulated": info.simulated}
     _print({"reader": told, "chips": chips})
@@ -150,10 +154,8 @@ def _gone(reader: NfcReader) -> int:
 
 
 def _deactivate(args: argparse.Namespace, reader: NfcReader) -> int:
-    with _station(args.data) as store:
-        folder = StationFolder(args.data.resolve()) if args.data else None
-        switching = Switching(store, folder, _journal_folder(None))
-        intake = _let_through(args, switching)
+    with _switching(args) as switching:
+        intake = _let_through(args, switching, reader)
         if isinstance(intake, str):
             _complain(say(f"nfc.gate.{intake}", _language()))
             _print({"verdict": Verdict.REFUSED.value, "why": intake, "card": args.card, "done": False})
@@ -169,11 +171,11 @@ def _deactivate(args: argparse.Namespace, reader: NfcReader) -> int:
     return 0 if outcome.why is Why.READY else EXIT[outcome.verdict]
 
 
-def _let_through(args: argparse.Namespace, switching: Switching) -> Intake | str:
+def _let_through(args: argparse.Namespace, switching: Switching, reader: NfcReader) -> Intake | str:
     """The intake of the chip, or the code of what keeps the gate closed."""
     if args.data is not None and not args.card:
         return "card-needed"
-    intake = switching.let_through(args.card, system_clock().stamp())
+    intake = switching.let_through(args.card, system_clock().stamp(), simulated=reader.info.simulated)
     if isinstance(intake, Closed):
         return intake.value
     if intake.gate is not None and args.uid is not None and args.uid.hex().upper() != intake.gate.uid:
@@ -249,12 +251,26 @@ def _language() -> str:
 
 
 @contextmanager
-def _station(folder: Path | None) -> Iterator[Store | None]:
-    if folder is None:
-        yield None
+def _switching(args: argparse.Namespace) -> Iterator[Switching]:
+    """What runs keep and where: in the station's folder where one is named, opened with its passphrase.
+
+    Raises BadInput("folder.not_a_station", "store.no_passphrase"), Unavailable when the store does not open.
+    """
+    if args.data is None:
+        yield Switching(None, None, _journal_folder())
         return
-    with opened_store(StationFolder(folder.resolve())) as store:
-        yield store
+    folder = StationFolder(args.data.resolve())
+    if not folder.database.exists():
+        raise BadInput("folder.not_a_station", folder.root.name)
+    passphrase = passphrase_of(folder, args.passphrase_fd)
+    try:
+        store = Store.open(folder.database, passphrase, reserve_bytes=0)  # no reserve is laid in for a few lines
+    except StorageTrouble as trouble:
+        raise Unavailable(trouble.code, trouble.detail) from trouble  # 3: the chip is untouched
+    try:
+        yield Switching(_asking(store), folder)
+    finally:
+        store.close()
 
 
 def _station_folder() -> Path | None:
@@ -262,9 +278,17 @@ def _station_folder() -> Path | None:
     return Path(named) if named else None
 
 
-def _journal_folder(station: Path | None) -> Path:
-    if station is not None:
-        return StationFolder(station.resolve()).chips / "journal"
+def _asking(store: Store) -> Ask:
+    """The store of this process, asked directly."""
+
+    def ask(work: Callable[[Store], T], /) -> T:
+        return work(store)
+
+    return ask
+
+
+def _journal_folder() -> Path:
+    """Where journals lie off a station."""
     return user_state_path("cardintake", appauthor=False) / "chips"
 
 

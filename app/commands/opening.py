@@ -33,3 +33,13 @@ def open_station(folder: StationFolder, fd: int | None) -> Store:
     settings = load_settings(folder.settings) if folder.settings.exists() else Settings()
     reserve_bytes = settings.recording.reserve_mb * 1_000_000
     return Store.open(folder.database, passphrase_of(folder, fd), reserve_bytes=reserve_bytes)
+
+
+def open_to_look(folder: StationFolder, fd: int | None) -> Store:
+    """The store of any station folder for somebody who only looks something up: no reserve is laid in.
+
+    Raises BadInput("folder.not_a_station") and what `Store.open` raises.
+    """
+    if not folder.database.exists():
+        raise BadInput("folder.not_a_station", folder.root.name)
+    return Store.open(folder.database, passphrase_of(folder, fd), reserve_bytes=0)

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,11 @@ from app.station.autoplay import Script, TrueCard
 
 DEMO_BADGE = "CIB-DEMO7001"
 SUPERVISOR_BADGE = "CIB-DEMO9001"
+
+_CHANGE_S = 0.25
+"""Between lifting one card and laying the next."""
+_HELD_S = 20.0
+"""How long the hand holds a card to the reader, if it is not asked for another one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +112,52 @@ def expected_of(labels: dict[str, Any], catalogue: Catalogue) -> ExpectedParcel:
     return ExpectedParcel(labels["waybill"], labels["order_number"], labels["declared_count"], tuple(items.values()))
 
 
-def write_chips(labels: dict[str, Any], path: Path) -> None:
-    """The deck's chips for the simulated reader: each lies in its field while its card lies still."""
-    lines: list[str] = []
-    for card in labels["cards"]:
-        if card["chip_uid"]:
-            lines += _chip_entry(card)
-    durable_write(path, ("\n".join(lines) + "\n").encode())
+class ChipTable:
+    """The simulated reader's table: each chip lies there while its card lies still, and when the hand lays it there."""
+
+    def __init__(
+        self, labels: dict[str, Any], path: Path, epoch_us: int, mono_us: Callable[[], int], rounds: int = 1
+    ) -> None:
+        """Writes the deck's chips to `path`. `epoch_us`: when the deck began on the clock `mono_us`; it is played
+        `rounds` times, and the chips come with their cards each time.
+        """
+        self._path, self._epoch_us, self._mono_us = path, epoch_us, mono_us
+        self._begins_s = [round_ * float(labels["seconds"]) for round_ in range(rounds)]
+        self._cards = [card for card in labels["cards"] if card["chip_uid"]]
+        self._by_hand: list[tuple[float, float, dict[str, Any]]] = []
+        self._write()
+
+    def lay(self, uid: str) -> None:
+        """The hand takes away what lies there and lays this card on the reader, for `_HELD_S` seconds."""
+        card = next((card for card in self._cards if card["chip_uid"] == uid), None)
+        if card is None:
+            return
+        now_s = (self._mono_us() - self._epoch_us) / 1e6
+        self._by_hand = [(at, min(until, now_s), held) for at, until, held in self._by_hand]
+        self._by_hand.append((now_s + _CHANGE_S, now_s + _HELD_S, card))
+        self._write()
+
+    def _write(self) -> None:
+        lines: list[str] = []
+        lifted_s = self._by_hand[0][0] if self._by_hand else None
+        lying = [
+            (begin_s + card["still_start_s"], begin_s + card["still_end_s"], card)
+            for begin_s in self._begins_s
+            for card in self._cards
+        ]
+        if lifted_s is not None:  # from then on only the hand lays cards down
+            lying = [(at_s, min(until_s, lifted_s), card) for at_s, until_s, card in lying]
+        for at_s, until_s, card in (*lying, *self._by_hand):
+            if at_s < until_s:
+                lines += _chip_entry(at_s, until_s, card)
+        durable_write(self._path, ("\n".join(lines) + "\n").encode())
 
 
-def _chip_entry(card: dict[str, Any]) -> Iterable[str]:
+def _chip_entry(at_s: float, until_s: float, card: dict[str, Any]) -> Iterable[str]:
     return (
         "[[chip]]",
-        f"at_s = {card['still_start_s']:.3f}",
-        f"until_s = {card['still_end_s']:.3f}",
+        f"at_s = {at_s:.3f}",
+        f"until_s = {until_s:.3f}",
         f'uid = "{card["chip_uid"]}"',
         f'family = "{card["chip_family"]}"',
     )

@@ -11,7 +11,7 @@ from app.commands import rehearsal_folder as folders
 from app.commands.assembly import Parts, start_tapping
 from app.core.cards import CardState
 from app.core.products import Catalogue
-from app.core.readiness import SyncState
+from app.core.readiness import Level, SyncState
 from app.core.states import Idle
 from app.paths import StationFolder
 from app.platform import boot_id
@@ -50,7 +50,8 @@ def start_footage(rehearsal: Rehearsal, parts: Parts, stack: ExitStack) -> int:
     parts.cameras.overhead = f"file:{rehearsal.footage}?epoch_us={epoch_us}&loop=1"
     parts.filming.open_camera(parts.cameras.overhead)
     chips = folder.root / "chips.toml"
-    folders.write_chips(rehearsal.labels, chips)
+    table = folders.ChipTable(rehearsal.labels, chips, epoch_us, parts.clock.mono_us, ROUNDS)
+    parts.chips.on_lay(table.lay)
     stack.callback(start_tapping(parts, f"sim:{chips}?epoch_us={epoch_us}").stop)
     return epoch_us
 
@@ -65,10 +66,12 @@ def start_autoplay(rehearsal: Rehearsal, parts: Parts, epoch_us: int) -> Autopla
     return autoplay
 
 
-def settled(parts: Parts) -> bool:
-    """Every event has its receipt and every card its decision."""
+def settled(parts: Parts, autoplay: Autoplay) -> bool:
+    """Every event has its receipt, every card its decision, and every chip that can be is switched off."""
     state, around = parts.station.state, parts.station.around
     decided = isinstance(state, Idle) and state.last and all(card.state in _DECIDED for card in state.last.cards)
     if not decided or around.sync.state is not SyncState.SYNCED:
         return False
-    return parts.store.call(lambda store: store.queue().unsent) == 0  # decisions that were applied are events too
+    # Decisions that were applied are events too.
+    unsent, waiting = parts.store.call(lambda store: (store.queue().unsent, len(store.waiting_chips())))
+    return unsent == 0 and (waiting == 0 or autoplay.left_chips or around.nfc.level is not Level.OK)

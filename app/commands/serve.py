@@ -14,9 +14,12 @@ from app.server.setup import init
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--init", action="store_true", help="make keys and database of a new centre, then end")
     parser.add_argument("--data", type=Path, default=Path("centre"), help="the centre's folder")
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--host", default="127.0.0.1", help="an address of this machine; off loopback TLS only")
+    parser.add_argument("--tls", action="store_true", help="TLS on loopback too")
+    parser.add_argument("--name", action="append", default=[], metavar="HOST", help="with --init: for the certificate")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0: any free one")
     parser.add_argument("--database", default="", help="postgresql://… instead of a file in the folder")
+    parser.add_argument("--objects", default="", help="s3://BUCKET?endpoint=… instead of files in the folder")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end with whoever started it")
 
 
@@ -24,10 +27,11 @@ def run(args: argparse.Namespace) -> int:
     """Serve until stopped. What goes wrong is told on stdout too ({"code", "detail"}), for a starter that reads it."""
     try:
         if args.init:
-            folder = init(args.data, args.database)
+            folder = init(args.data, args.database, args.name)
             print(json.dumps({"initialised": str(args.data), "vault": str(folder.vault)}))
         else:
-            serve(args.data, args.port, args.host, database=args.database, until_stdin_closes=args.until_stdin_closes)
+            places = {"database": args.database, "objects": args.objects}
+            serve(args.data, args.port, args.host, **places, tls=args.tls, until_stdin_closes=args.until_stdin_closes)
     except Trouble as trouble:
         print(json.dumps({"code": trouble.code, "detail": trouble.detail}), flush=True)
         raise

@@ -15,7 +15,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from app.commands.bulk import captured, stamp
-from app.commands.enrolling import applicant_of, join, make_store
+from app.commands.enrolling import applicant_of, join, look_at, make_store
 from app.commands.opening import add_passphrase, open_station, passphrase_of
 from app.core.errors import BadInput, Trouble, Unavailable
 from app.core.readiness import SyncState
@@ -57,7 +57,9 @@ def _enrol(args: argparse.Namespace, folder: StationFolder) -> int:
     if folder.database.exists():
         raise BadInput("store.exists", folder.database.name)
     passphrase = _new_passphrase(args, folder)
-    applicant = applicant_of(folder, passphrase, args.code)
+    if passphrase == REHEARSAL_PASSPHRASE:
+        require_loopback(args.server)
+    applicant = applicant_of(folder, passphrase, args.code, look_at(args.server))
     print(f"六个词请和中心核对 · compare these six words with the centre:\n  {applicant.words}", file=sys.stderr)
     give_up_s = time.monotonic() + _CONFIRM_S
     while True:

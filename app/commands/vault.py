@@ -68,14 +68,15 @@ def _end_with_stdin() -> None:
 
 def _init(args: argparse.Namespace, passphrase: str) -> int:
     seed = new_seed()
-    told = asyncio.run(_join(args.server, Applicant(Signer(seed), args.code, rehearsal=False)))
+    told = asyncio.run(_join(args.server, Signer(seed), args.code))
     make_vault(args.data, passphrase, told.station, told.centre, seed, args.keys)
     print(json.dumps({"vault": told.station, "tenant": told.centre.tenant}))
     return 0
 
 
-async def _join(url: str, applicant: Applicant) -> Enrolled:
+async def _join(url: str, signer: Signer, code: str) -> Enrolled:
     async with CentreClient(url) as client:
+        applicant = Applicant(signer, code, rehearsal=False, centre=await client.centre())
         return require_active(await ask_to_join(client, applicant))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID, uuid5
 
-from app.core.cards import CardRead, CardState, FieldReading, FieldState, Secret, alternatives, settle
-from app.core.codes import tidy
+from app.core.cards import Barcode, CardRead, CardState, FieldReading, FieldState, Secret, alternatives, settle
+from app.core.codes import names_a_parcel, symbology_of, tidy
 from app.core.parcels import CardDraft, Reason
 from app.core.products import UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern
 from app.core.states import Ask, Question, Visit
@@ -95,8 +95,12 @@ def preselected(question: Question, pattern: FieldPattern | None) -> int | None:
 
 def shows_no_card(read: CardRead, waybill: str) -> bool:
     """True when nothing of a card was read: the parcel itself, a hand, a sheet of paper, a card lying face up."""
-    codes = [code for code in read.barcodes if tidy(code.text) != waybill]
+    codes = [code for code in read.barcodes if tidy(code.text) != waybill and not _is_a_parcels(code)]
     return not (codes or read.gtin or read.number.chars or read.pin.chars)
+
+
+def _is_a_parcels(code: Barcode) -> bool:
+    return names_a_parcel(code.text, symbology_of(code.format))
 
 
 def _kept(read: CardRead, field: str, catalogue: Catalogue, as_printed: bool) -> Secret | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -39,8 +39,16 @@ class EventKind(StrEnum):
     CARD_DECISION_APPLIED = "card.decision-applied"
     CHIP_DEACTIVATED = "chip.deactivated"
     CHIP_NOT_DEACTIVATED = "chip.not-deactivated"
+    CHIP_DESTROYED = "chip.destroyed"
+    CHIP_READER_ARMED = "chip.reader-armed"
     DUPLICATE_REFUSED = "card.duplicate-refused"
     SECRET_SHOWN = "secret.shown"
+    STILL_EXPORTED = "still.exported"
+    DOSSIER_EXPORTED = "dossier.exported"
+    FOOTAGE_HELD = "footage.held"
+    FOOTAGE_RELEASED = "footage.released"
+    FOOTAGE_REMOVED = "footage.removed"
+    LOG_FORKED = "centre.log-forked"
     UNEXPECTED = "session.unexpected"
     CATALOGUE_INSTALLED = "catalogue.installed"
     CATALOGUE_ROLLED_BACK = "catalogue.rolled-back"
@@ -139,23 +147,45 @@ def first_fault(
     verify: Callable[[bytes, bytes], bool],
     prev: str = GENESIS,
     seq: int = 1,
+    every: bool = True,
 ) -> ChainFault | None:
     """Check a run of events that should begin at `seq` after hash `prev`; None when every link holds.
 
-    `verify(sig, data)` tells whether the station's key signed `data`.
+    `verify(sig, data)` tells whether the station's key signed `data`. Each event names the hash of the one before, so
+    a signature vouches for all before it: without `every` only the last one is checked, and what an event says of its
+    place is read from its end, where canonical JSON puts it.
     """
-    for event in events:
-        fault = _fault_of(event, station=station, verify=verify, prev=prev, seq=seq)
-        if fault:
-            return ChainFault(event.seq, fault)
+    listed = events if isinstance(events, Sequence) else list(events)
+    first, fault = seq, None
+    name = canonical(station)
+    for event in listed:
+        quick = not every and _stands(event, name, prev, seq)
+        code = "" if quick else _link_fault(event, station, prev, seq, verify if every else None)
+        if code:
+            fault = ChainFault(event.seq, code)
+            break
         prev, seq = event.hash, seq + 1
-    return None
+    good = seq - first
+    if every or good == 0 or verify(listed[good - 1].sig, listed[good - 1].data):
+        return fault
+    start = listed[0].seq  # somebody's signature does not hold: whose is the first?
+    before = json.loads(listed[0].data)["prev"]
+    return first_fault(listed, station=station, verify=verify, prev=before, seq=start, every=True)
 
 
-def _fault_of(event: SignedEvent, *, station: str, verify: Callable[[bytes, bytes], bool], prev: str, seq: int) -> str:
+def _stands(event: SignedEvent, name: bytes, prev: str, seq: int) -> bool:
+    """Whether an event ends as the one in this place does; its keys are sorted, so its place is told last."""
+    end = b'"prev":"%b","seq":%d,"station":%b,"v":%d}' % (prev.encode(), seq, name, VERSION)
+    return event.seq == seq and event.data.endswith(end) and digest(event.data) == event.hash
+
+
+def _link_fault(
+    event: SignedEvent, station: str, prev: str, seq: int, verify: Callable[[bytes, bytes], bool] | None
+) -> str:
+    """What is wrong with one link, "" for nothing. Without `verify` its signature is not looked at."""
     if digest(event.data) != event.hash:
         return "hash"
-    if not verify(event.sig, event.data):
+    if verify is not None and not verify(event.sig, event.data):
         return "signature"
     try:
         head = json.loads(event.data)

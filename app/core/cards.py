@@ -298,6 +298,7 @@ class CardRead:
     quad: Quad | None = None
     zones: tuple[Zone, ...] = ()
     crops: tuple[Crop, ...] = ()
+    legible: tuple[int, int] | None = None  # characters of the PIN that can be read, of how many
     catalogue: str = ""  # the version it was read with
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.core.audit import EventKind
 from app.core.cards import CardState
+from app.core.chips import ChipCard
 from app.core.parcels import CardDraft, OpenParcel, Operator, Reason, WayOut
 
 
@@ -127,6 +128,49 @@ class UseSpareCamera:
 
 
 @dataclass(frozen=True, slots=True)
+class ListChips:
+    """Find the accepted cards whose chip is still to be dealt with."""
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyChip:
+    """Say what would be written to the chip of a card that lies on the reader. Writes nothing."""
+
+    card: ChipCard
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchChipOff:
+    """Switch off the chip of a card that lies on the reader. Cannot be undone."""
+
+    card: ChipCard
+
+
+@dataclass(frozen=True, slots=True)
+class MarkPunch:
+    """Write still `no` (1 before, 2 after) of a chip that is punched into the recording's chain, now."""
+
+    card: ChipCard
+    no: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProveDestroyed:
+    """See that no chip answers any more, and keep the record of a punched one. `shots`: times in the recording, µs."""
+
+    card: ChipCard
+    recording_id: str
+    shots: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LayOnReader:
+    """Have the simulated hand lay a card on the simulated reader. Nobody does it for a real one."""
+
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Announce:
     """The operator changed: everything recorded from now on carries this name (None: nobody)."""
 
@@ -154,6 +198,12 @@ Effect = (
     | SealParcel
     | RecordFact
     | UseSpareCamera
+    | ListChips
+    | SurveyChip
+    | SwitchChipOff
+    | MarkPunch
+    | ProveDestroyed
+    | LayOnReader
     | Announce
     | Play
 )

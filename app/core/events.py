@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from app.core.cards import CardRead, FieldReading, Sighting, Tag
+from app.core.chips import ChipCard, ChipEnd, PlannedStage
 from app.core.parcels import EarlierParcel, ExpectedParcel, OpenParcel, Operator, TrayCard
 
 
@@ -200,10 +201,11 @@ class CardWasRead:
 
 @dataclass(frozen=True, slots=True)
 class TagSeen:
-    """At `at_us` (monotonic) the NFC reader's field changed to exactly one chip, or (None) to none or several."""
+    """At `at_us` (monotonic) the NFC reader's field changed to exactly one chip, or (None) to none or `several`."""
 
     tag: Tag | None
     at_us: int
+    several: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +272,48 @@ class DeviceBack:
 
 
 @dataclass(frozen=True, slots=True)
+class ChipsListed:
+    """The accepted cards of this station whose chip is still to be dealt with."""
+
+    cards: tuple[ChipCard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChipSurveyed:
+    """What would be written to a card's chip (nothing was): the plan, or `why` not (worded as in `ChipEnd`)."""
+
+    card_id: str
+    plan: tuple[PlannedStage, ...]
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChipStageBegan:
+    """A run on a card's chip came to the next stage, number `number` of `of` (0 of 0 before there is a plan)."""
+
+    card_id: str
+    stage: str
+    number: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChipRunEnded:
+    """A run is over; what is to be kept of it is on disk."""
+
+    end: ChipEnd
+
+
+@dataclass(frozen=True, slots=True)
+class PunchShotTaken:
+    """A still of a chip before (1) or after (2) it was punched stands in the recording's chain."""
+
+    card_id: str
+    no: int
+    t_video_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class SecretShown:
     """The operator uncovered a secret on the screen: "pin" or "number"."""
 
@@ -308,4 +352,9 @@ Event = (
     | DeviceLost
     | DeviceBack
     | SecretShown
+    | ChipsListed
+    | ChipSurveyed
+    | ChipStageBegan
+    | ChipRunEnded
+    | PunchShotTaken
 )

@@ -7,6 +7,7 @@ from datetime import date
 from enum import StrEnum
 
 from app.core.cards import CardState, PanelState, Secret, Tag
+from app.core.chips import ChipStand
 
 
 class Role(StrEnum):
@@ -72,6 +73,7 @@ class Reason(StrEnum):
     PIN_UNREADABLE = "pin-unreadable"
     NUMBER_UNREADABLE = "number-unreadable"
     UNKNOWN_PRODUCT = "unknown-product"
+    SCANNED = "scanned"  # read by a document scanner: there is no footage of it
     OPERATOR_REVIEW = "operator-review"
     REJECTED_USED = "rejected-used"
     REJECTED_DAMAGED = "rejected-damaged"
@@ -126,6 +128,7 @@ class TrayCard:
     reasons: tuple[Reason, ...]
     t_video_us: int
     tag: Tag | None = None
+    chip: ChipStand | None = None  # what came of its chip, None while nothing did
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,6 +192,24 @@ class Handling:
 
 
 @dataclass(frozen=True, slots=True)
+class CompositeCode:
+    """A shop's barcode that holds product and card: `prefix` in front names the product, of `length` characters in all
+    those from `start` to before `end` (from 0) are the card number.
+    """
+
+    prefix: str
+    length: int
+    start: int
+    end: int
+
+    def number_in(self, text: str) -> str | None:
+        """The card number in a code of this make; None in any other."""
+        if len(text) != self.length or not text.startswith(self.prefix):
+            return None
+        return text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
 class Product:
     """One card product of one issuer. `gtins` are 14 digits; `chip` is a chip family or "" for none.
 
@@ -218,6 +236,12 @@ class Product:
     handling: Handling = Handling()
     source: str = ""
     confirmed: bool = False
+    codes: tuple[CompositeCode, ...] = ()
+
+    def number_in(self, text: str) -> str | None:
+        """The card number that a composite code of this product holds, if it fits the product's pattern."""
+        found = (code.number_in(text) for code in self.codes)
+        return next((n for n in found if n is not None and self.number.matches(n)), None)
 
     def name(self, language: str) -> str:
         return self.name_zh if language.startswith("zh") else self.name_en
@@ -240,6 +264,11 @@ class Catalogue:
     def by_gtin(self, gtin: str | None) -> Product | None:
         """The product of a GTIN (14 digits), None when unknown."""
         return None if gtin is None else self._gtins.get(gtin)
+
+    def by_code(self, text: str) -> Product | None:
+        """The one product whose composite code this is; None when it is none's or several's."""
+        found = [p for p in self.products if p.number_in(text) is not None]
+        return found[0] if len(found) == 1 else None
 
     def by_id(self, product_id: str | None) -> Product | None:
         return None if product_id is None else self._ids.get(product_id)

@@ -81,8 +81,11 @@ class DeviceFacts:
 
 @dataclass(frozen=True, slots=True)
 class DiskFacts:
+    """The disk that footage goes to. `missing_recordings`: how many that should be there are not, if they are many."""
+
     free_bytes: int = 0
     bytes_per_minute: int = 33_000_000
+    missing_recordings: int = 0
 
     @property
     def minutes_left(self) -> int:
@@ -117,6 +120,7 @@ class Surroundings:
     disk: DiskFacts = DiskFacts()
     sync: SyncFacts = SyncFacts()
     parcels_today: tuple[int, int] = (0, 0)
+    chips: int = 0  # accepted cards whose chip is still to be dealt with
     wall_us: int = 0
     mono_us: int = 0
 

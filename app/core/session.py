@@ -2,6 +2,7 @@
 
     SignedOut → Idle → Opening → Waiting ⇄ Reading ⇄ Asking → Saving → Waiting … → Counting → Sealing → Idle
     any state at work ⇄ Paused(device, back_to); Asking, Counting ⇄ Rejecting; any → Faulted
+    Idle, Waiting, Counting ⇄ ChipTray(back_to)
 
 A pair that no rule covers leaves the state as it is and is written to the audit log; tests raise on it.
 """
@@ -9,18 +10,20 @@ A pair that no rule covers leaves the state as it is and is written to the audit
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.core import session_cards as cards
+from app.core import session_chips as chips
 from app.core import session_count as count
 from app.core import session_desk as desk
 from app.core import session_pause as pause
 from app.core.audit import EventKind
-from app.core.effects import Effect, RecordFact
-from app.core.events import Event
+from app.core.effects import Effect, ListChips, RecordFact, WatchForCards
+from app.core.events import CardChanged, Event, Key, KeyPressed
 from app.core.rules import Rules, Step
 from app.core.states import (
     Asking,
+    ChipTray,
     Counting,
     Faulted,
     Idle,
@@ -50,6 +53,10 @@ _RULES_OF: dict[type[State], Callable[..., Step | None]] = {
 }
 
 
+_CHIPS = KeyPressed(Key.F4)
+"""The device at hand: the reader."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a step came to. `expected` is False when no rule covers the pair."""
@@ -63,6 +70,10 @@ def step(state: State, event: Event, rules: Rules) -> Outcome:
     """The next state and the effects to carry out, in order."""
     if isinstance(state, Faulted):
         return Outcome(state)
+    if isinstance(state, ChipTray):
+        return _with_chips(state, event, rules)
+    if isinstance(state, Idle | Waiting | Counting) and event == _CHIPS:
+        return Outcome(*chips.open_tray(state))
     found = _RULES_OF[type(state)](state, event, rules)
     if found is None:
         found = pause.interrupt(state, event) or pause.bystander(state, event)
@@ -70,3 +81,16 @@ def step(state: State, event: Event, rules: Rules) -> Outcome:
         return Outcome(*found)
     names = (("state", type(state).__name__), ("event", type(event).__name__))
     return Outcome(state, (RecordFact(EventKind.UNEXPECTED, names),), expected=False)
+
+
+def _with_chips(state: ChipTray, event: Event, rules: Rules) -> Outcome:
+    """What is none of the tray's business happens to what lies under it; where that moves on, the tray closes."""
+    found = chips.when_chips(state, event, rules)
+    if found is not None:
+        return Outcome(*found)
+    under = step(state.back_to, event, rules)
+    if isinstance(under.state, Idle | Waiting | Counting) and type(under.state) is type(state.back_to):
+        anew = (ListChips(),) if isinstance(event, CardChanged) else ()
+        return Outcome(replace(state, back_to=under.state), (*under.effects, *anew), under.expected)
+    watch = () if isinstance(state.back_to, Idle) else (WatchForCards(True),)
+    return replace(under, effects=(*under.effects, *watch))

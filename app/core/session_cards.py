@@ -121,6 +121,8 @@ def when_waiting(state: Waiting, event: Event, rules: Rules) -> Step | None:
             return replace(state, settled=False, notice=None), (ReadAgain(),)
         case KeyPressed(Key.F2) if state.visit.counted:
             last = state.visit.counted[-1]
+            if last.chip is not None:
+                return replace(state, notice=Notice("card.chip-is-off")), (Play(Sound.WRONG_CODE),)
             return state, (ChangeCard(last.card_id, CardState.WITHDRAWN, ()), ReadAgain())
         case CodeScanned(text):
             return replace(state, notice=misfit(text)), (Play(Sound.WRONG_CODE),)

@@ -63,6 +63,8 @@ def when_counting(state: Counting, event: Event, rules: Rules) -> Step | None:
             return replace(state, choice=WAYS_OUT[digit - 1], notice=None), (Play(Sound.TICK),)
         case KeyPressed(Key.ESC | Key.F2):
             return Waiting(state.visit), ()
+        case KeyPressed(Key.F9) if any(card.chip is not None for card in state.visit.counted):
+            return replace(state, notice=Notice("parcel.chip-is-off")), (Play(Sound.WRONG_CODE),)
         case KeyPressed(Key.F9) if state.visit.found:
             return Rejecting(state.visit, state), ()
         case CardWasRead(read) if is_settled(state.visit, read):

@@ -44,6 +44,8 @@ _WRONG_HERE = {
     CodeKind.GTIN: "code.is-product",
     CodeKind.BADGE: "code.is-badge",
     CodeKind.WAYBILL: "code.is-waybill",
+    CodeKind.LINK: "code.is-link",
+    CodeKind.TIMED: "code.is-timed",
     CodeKind.OTHER: "code.unknown",
 }
 

@@ -28,6 +28,10 @@ from app.core.events import (
     CardSighted,
     CardWasDuplicate,
     CardWasRead,
+    ChipRunEnded,
+    ChipsListed,
+    ChipStageBegan,
+    ChipSurveyed,
     CodeScanned,
     Device,
     DeviceBack,
@@ -43,6 +47,7 @@ from app.core.events import (
     ParcelSealed,
     ParcelUnknown,
     PasscodeEntered,
+    PunchShotTaken,
     RecordingBegan,
     RecordingClosed,
     RecordingCut,
@@ -63,6 +68,7 @@ from app.core.session_count import WANTED, what_is_left, when_sealing
 from app.core.states import (
     Asking,
     AtWork,
+    ChipTray,
     Counting,
     Faulted,
     Idle,
@@ -225,7 +231,7 @@ def _taken_up(state: Paused, rules: Rules) -> Step:
         case Opening():
             return back, (*_opened_again(back, state.owes_write), *((watch,) if back.began else ()))
         case Counting(visit):
-            return Counting(visit), ()
+            return next_in_line(visit, Counting(visit), rules)
         case Rejecting():
             return back, (watch,)
 
@@ -320,6 +326,11 @@ _TOO_LATE = (
     PasscodeEntered,
     WaybillTyped,
     FieldTyped,
+    ChipsListed,
+    ChipSurveyed,
+    ChipStageBegan,
+    ChipRunEnded,
+    PunchShotTaken,
 )
 """Answers to a question that was withdrawn, and what was typed while the state went on."""
 
@@ -347,7 +358,7 @@ def _card_changed(state: State, card: TrayCard) -> State:
         case SignedOut(resume=parcel) if parcel is not None:
             cards = tuple(card if c.card_id == card.card_id else c for c in parcel.cards)
             return replace(state, resume=replace(parcel, cards=cards))
-        case SignedOut() | Idle() | Faulted():
+        case SignedOut() | Idle() | Faulted() | ChipTray():
             return state
         case _:
             return _with_work(state, lambda visit: _with_changed(visit, card))

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from app.core.cards import Alternative, CardRead, CardState, FieldReading, Sighting, Tag, TagStay
+from app.core.chips import OPEN_STANDS, TO_TAP, ChipCard, ChipEnd, ChipStand, PlannedStage
 from app.core.events import Device
 from app.core.parcels import CardDraft, EarlierParcel, ExpectedParcel, OpenParcel, Operator, Reason, TrayCard, WayOut
 
@@ -280,6 +281,68 @@ class Paused:
 
 
 @dataclass(frozen=True, slots=True)
+class ChipTray:
+    """Accepted cards wait for their chips to be switched off, tapped in any order. What lies under it goes on after.
+
+    `listed`: the cards are known. `armed`: a hold said yes, and each tap of a waiting card runs. `at`: the card in
+    hand; `running`: its chip is being written, and `stage`, `number`, `of` say how far; `plan` is that chip's, when it
+    was surveyed; `ended`: how the last run ended. `insist`: this card left in the middle, only it goes on now.
+    `on_reader`: the UID that lies there alone. `reader`: the code of what is wrong with the reader. `shots`: the stills
+    of punching, times in the recording. `quiet_since_us`: since when nobody tapped (0: not seen yet).
+    """
+
+    back_to: Idle | Waiting | Counting
+    cards: tuple[ChipCard, ...] = ()
+    listed: bool = False
+    armed: bool = False
+    at: str = ""
+    running: bool = False
+    stage: str = ""
+    number: int = 0
+    of: int = 0
+    plan: tuple[PlannedStage, ...] = ()
+    ended: ChipEnd | None = None
+    insist: str = ""
+    on_reader: str = ""
+    reader: str = ""
+    shots: tuple[int, ...] = ()
+    quiet_since_us: int = 0
+    notice: Notice | None = None
+
+    @property
+    def visit(self) -> Visit | None:
+        """The parcel in work under it."""
+        return None if isinstance(self.back_to, Idle) else self.back_to.visit
+
+    @property
+    def card(self) -> ChipCard | None:
+        """The card in hand."""
+        return self.named(self.at)
+
+    @property
+    def to_tap(self) -> tuple[ChipCard, ...]:
+        return tuple(card for card in self.cards if card.stand in TO_TAP)
+
+    @property
+    def left(self) -> tuple[ChipCard, ...]:
+        """Cards with something left to do, punching included."""
+        return tuple(card for card in self.cards if card.stand in OPEN_STANDS)
+
+    @property
+    def punching(self) -> bool:
+        """The card in hand has to be destroyed."""
+        return self.card is not None and self.card.stand is ChipStand.DESTROY
+
+    def named(self, card_id: str) -> ChipCard | None:
+        return next((card for card in self.cards if card.card_id == card_id), None)
+
+    def with_uid(self, uid: str) -> ChipCard | None:
+        """The card whose chip has this UID; of two with the same one the one that still waits."""
+        same = [card for card in self.cards if card.uid == uid]
+        return next((card for card in same if card.stand in OPEN_STANDS), same[0] if same else None)
+
+
+@dataclass(frozen=True, slots=True)
 class Faulted:
     """A bug was met: the recording is closed and sealed, the session waits to be started again."""
 
@@ -288,7 +351,7 @@ class Faulted:
 
 
 AtWork = Opening | Waiting | Reading | Asking | Rejecting | Saving | Counting | Sealing
-State = SignedOut | Idle | AtWork | Paused | Faulted
+State = SignedOut | Idle | AtWork | ChipTray | Paused | Faulted
 
 W = TypeVar("W", Opening, Waiting, Reading, Asking, Rejecting, Saving, Counting, Sealing, Asking | Counting, AtWork)
 
@@ -312,5 +375,8 @@ REJECT_REASONS = (
 
 WAYS_OUT = (WayOut.SUBMIT_DIFFERENT, WayOut.LOOK_AGAIN, WayOut.SUPERVISOR)
 """Keys 1-3 of the count when declared and found differ."""
+
+PUNCH_SHOTS = 2
+"""Stills of a chip that is punched: before and after."""
 
 SHOTS_NEEDED = 2

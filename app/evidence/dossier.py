@@ -23,14 +23,14 @@ from pathlib import Path
 from typing import Any
 
 import av
-from PIL import Image
 
 from app.core.errors import BadInput, EvidenceTrouble
+from app.core.merkle import range_proof
 from app.evidence import journal
 from app.evidence.crypt import PartOpener
 from app.evidence.export import copy_parts, same_size
 from app.evidence.ledger import Ledger, Part, Piece, load
-from app.evidence.merkle import range_proof
+from app.evidence.still import picture_at
 from app.platform import durable_write
 
 VERIFIER = Path(__file__).resolve().parent.parent.parent / "resources" / "dossier" / "verify.py"
@@ -199,24 +199,7 @@ def _stills(films: Sequence[_Film], lines: Sequence[bytes]) -> Iterator[tuple[st
     times = sorted({int(record["body"].get("t_video_us", -1)) for record in events})[:_MOST_STILLS]
     shown = [(film, at) for film in films for at in times if film.from_pts <= at <= film.to_pts]
     for n, (film, at) in enumerate(shown or [(films[0], (films[0].from_pts + films[0].to_pts) // 2)], 1):
-        yield f"still-{n:02d}-{at / 1e6:.3f}s.jpg", _still(film, at)
-
-
-def _still(film: _Film, at: int) -> bytes:
-    """The frame that was on the screen at this time of the recording, as JPEG."""
-    wanted_s = (at - film.from_pts) / 1e6
-    picture = io.BytesIO()
-    with av.open(io.BytesIO(film.data), "r") as container:
-        stream = container.streams.video[0]
-        container.seek(int(max(0.0, wanted_s) * 1e6))
-        chosen = None
-        for frame in container.decode(stream):
-            if chosen is not None and frame.time is not None and frame.time > wanted_s:
-                break
-            chosen = frame
-        if chosen is not None:
-            Image.fromarray(chosen.to_ndarray(format="rgb24")).save(picture, "JPEG", quality=92)
-    return picture.getvalue()
+        yield f"still-{n:02d}-{at / 1e6:.3f}s.jpg", picture_at(io.BytesIO(film.data), at - film.from_pts)[0]
 
 
 def _event_texts(lines: Sequence[bytes]) -> Iterator[str]:

@@ -11,7 +11,7 @@ bytes are on the disk) · gap · event (a card, a pause) · mask (what was paint
 jumped) · side, side_end (a part of sealed originals begins, ends) · witness (somebody else confirmed
 the chain's head) · recovered (what a crash left) · close (Merkle root; nothing may follow).
 
-In `init` and `fragment`: `h` = Merkle leaf of the plaintext (app.evidence.merkle), `c` = SHA-256 of the ciphertext,
+In `init` and `fragment`: `h` = Merkle leaf of the plaintext (app.core.merkle), `c` = SHA-256 of the ciphertext,
 `leaf` counts over the recording, `index` within the part. Times `*_pts` are microseconds since the first frame.
 """
 

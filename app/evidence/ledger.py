@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from app.core.errors import EvidenceTrouble
+from app.core.merkle import CompactTree
 from app.evidence import journal
 from app.evidence.crypt import PART_ID_BYTES
 from app.evidence.journal import NO_HASH, Record, parse_record
-from app.evidence.merkle import MerkleTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Ledger:
     size: int = 0
     genesis: Mapping[str, Any] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
-    tree: MerkleTree = field(default_factory=MerkleTree)
+    tree: CompactTree = field(default_factory=CompactTree)
     torn: dict[str, tuple[int, str]] = field(default_factory=dict)  # name -> bytes, SHA-256
     sides: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)  # name -> its side_end record
     gaps: int = 0
@@ -162,7 +162,7 @@ class Ledger:
         _require(fields["leaf"] == self.tree.size and _is_hex(fields["h"], 32) and _is_hex(fields["c"], 32), n)
         place = (fields["part"], fields["index"], fields["leaf"], fields["off"], fields["len"])
         part.pieces.append(Piece(n, *place, fields["h"], fields["c"], *times))
-        self.tree.add(bytes.fromhex(fields["h"]))
+        self.tree = self.tree.grown([bytes.fromhex(fields["h"])])
 
     def _check_mask(self, n: int, fields: Mapping[str, Any]) -> None:
         _require(fields["from_pts"] <= fields["to_pts"], n)

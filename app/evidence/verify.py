@@ -7,17 +7,24 @@ the tail of a recording that was never closed can be cut off.
 from __future__ import annotations
 
 import hashlib
+import os
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.core.errors import EvidenceTrouble
+from app.core.merkle import fragment_leaf
 from app.evidence import journal
 from app.evidence.crypt import PartOpener
 from app.evidence.journal import Record, parse_record
 from app.evidence.ledger import Ledger, Part, Piece
 from app.evidence.loose import KEY_FILE
-from app.evidence.merkle import leaf_hash
 from app.evidence.ring import leftovers
+
+_AHEAD = 16
+"""Pieces that wait for their check at most; each is half a second of pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +79,62 @@ class _Found(Exception):
         self.fault = fault
 
 
-def verify_recording(folder: Path, public_key: str | None = None, recording_key: bytes | None = None) -> Verdict:
+class Stopped(Exception):
+    """Raised by a `Progress` to end a verification; it comes out of `verify_recording`."""
+
+
+Progress = Callable[[int, int], None]
+"""Told after each fragment: how many are checked, and up to when (µs) the pictures hold. May raise Stopped."""
+
+
+def _no_progress(_checked: int, _valid_to_us: int) -> None:
+    pass
+
+
+def verify_recording(
+    folder: Path,
+    public_key: str | None = None,
+    recording_key: bytes | None = None,
+    progress: Progress = _no_progress,
+    threads: int = 0,
+) -> Verdict:
     """Check the recording in `folder`. `public_key` (hex): the station key one trusts; None takes the recording's
     own word for it. `recording_key`: also decrypt and compare with the Merkle leaves. Never raises for bad content.
+
+    Hashing and decrypting let other threads run; `threads` of them (0: one a core) share it.
     """
-    walk = _Walk(folder, public_key, recording_key)
-    fault = None
-    try:
-        walk.run()
-    except _Found as found:
-        fault = found.fault
-    return walk.verdict(fault)
+    with ThreadPoolExecutor(threads or min(4, os.cpu_count() or 1), "verify") as pool:
+        walk = _Walk(folder, public_key, recording_key, pool, progress)
+        fault = None
+        try:
+            walk.run()
+        except _Found as found:
+            fault = found.fault
+        return walk.verdict(fault)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A piece that is being checked, and what holds once it is right."""
+
+    check: Future[Fault | None]
+    held: tuple[int, int, int, int]
 
 
 class _Walk:
-    def __init__(self, folder: Path, public_key: str | None, recording_key: bytes | None) -> None:
+    """Reads the records in order; the bytes they speak of are checked some pieces behind, in the same order."""
+
+    def __init__(
+        self,
+        folder: Path,
+        public_key: str | None,
+        recording_key: bytes | None,
+        pool: ThreadPoolExecutor,
+        progress: Progress,
+    ) -> None:
         self._folder, self._pinned, self._key = folder, public_key, recording_key
+        self._pool, self._progress = pool, progress
+        self._waiting: deque[_Waiting] = deque()
         self._ledger = Ledger()
         self._notes = ["no_witness"]
         self._held = 0, 0, 0, -1  # records, fragments, frames, last pts that were checked with their bytes
@@ -97,8 +144,11 @@ class _Walk:
             lines = (self._folder / journal.NAME).read_bytes().split(b"\n")
         except OSError as trouble:
             raise _Found(Fault("evidence.no_recording", 0)) from trouble
-        for line in lines[:-1]:
-            self._read(line)
+        try:
+            for line in lines[:-1]:
+                self._read(line)
+        finally:
+            self._settle(0)  # what is wrong with earlier bytes comes before what is wrong with a later record
         if self._ledger.records == 0:
             raise _Found(Fault("evidence.no_recording", 0))
         self._check_last_line(lines[-1])
@@ -135,10 +185,35 @@ class _Walk:
         except EvidenceTrouble as trouble:
             raise _Found(Fault(trouble.code, ledger.records, detail=trouble.detail)) from trouble
         self._check_signature(record)
+        held = ledger.records, ledger.fragments, ledger.frames, ledger.last_pts
         if record.kind in ("init", "fragment"):
             part = ledger.parts[-1]
-            self._check_piece(part, part.pieces[-1])
-        self._held = ledger.records, ledger.fragments, ledger.frames, ledger.last_pts
+            self._waiting.append(_Waiting(self._pool.submit(self._fault_in, part, part.pieces[-1]), held))
+            self._settle(_AHEAD)
+        elif self._waiting:
+            self._waiting[-1] = replace(self._waiting[-1], held=held)
+        else:
+            self._held = held
+
+    def _settle(self, left: int) -> None:
+        """Wait for the oldest pieces until so many are left. Raises what is wrong with one, or Stopped."""
+        while len(self._waiting) > left:
+            oldest = self._waiting.popleft()
+            fault = oldest.check.result()
+            if fault is not None:
+                self._drop()
+                raise _Found(fault)
+            self._held = oldest.held
+            try:
+                self._progress(self._held[1], self._held[3])
+            except Stopped:
+                self._drop()
+                raise
+
+    def _drop(self) -> None:
+        for waiting in self._waiting:
+            waiting.check.cancel()
+        self._waiting.clear()
 
     def _check_signature(self, record: Record) -> None:
         own = str(self._ledger.genesis["station_key"])
@@ -149,28 +224,29 @@ class _Walk:
         if not record.signed_by(own):
             raise _Found(Fault("evidence.signature_wrong", record.n))
 
-    def _check_piece(self, part: Part, piece: Piece) -> None:
-        def found(code: str) -> _Found:
-            return _Found(Fault(code, piece.record, part.number, piece.index))
+    def _fault_in(self, part: Part, piece: Piece) -> Fault | None:
+        """What is wrong with a piece's bytes. Runs in the pool."""
+        code = self._code_for(part, piece)
+        return Fault(code, piece.record, part.number, piece.index) if code else None
 
+    def _code_for(self, part: Part, piece: Piece) -> str:
         try:
             with (self._folder / part.file).open("rb") as file:
                 file.seek(piece.offset)
                 sealed = file.read(piece.size)
-        except OSError as trouble:
-            raise found("evidence.bytes_missing") from trouble
+        except OSError:
+            return "evidence.bytes_missing"
         if len(sealed) < piece.size:
-            raise found("evidence.bytes_missing")
+            return "evidence.bytes_missing"
         if hashlib.sha256(sealed).hexdigest() != piece.c:
-            raise found("evidence.bytes_changed")
+            return "evidence.bytes_changed"
         if self._key is None:
-            return
+            return ""
         try:
             content = PartOpener(self._key, part.id).open(piece.index, sealed)
         except EvidenceTrouble as trouble:
-            raise found(trouble.code) from trouble
-        if leaf_hash(piece.leaf, content).hex() != piece.h:
-            raise found("evidence.content_differs")
+            return trouble.code
+        return "" if fragment_leaf(piece.leaf, content).hex() == piece.h else "evidence.content_differs"
 
     def _check_last_line(self, line: bytes) -> None:
         """What follows the last newline: nothing, or what a crash left of a record."""

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.core.merkle import CompactTree, fragment_leaf
 from app.evidence import journal
 from app.evidence.crypt import PartSealer, new_part_id
 from app.evidence.journal import NO_HASH, VERSION, Journal, Signer, Write
 from app.evidence.ledger import Ledger, part_name
-from app.evidence.merkle import MerkleTree, leaf_hash
 from app.evidence.recover import recover
 from app.evidence.ring import Picture
 from app.evidence.side import SidePart, VaultLock
@@ -67,7 +67,7 @@ class RecordingWriter:
         self._write = write
         self._part: _PartFile | None = None
         self._parts, self.fragments = len(ledger.parts), ledger.fragments
-        self._tree: MerkleTree = ledger.tree
+        self._tree: CompactTree = ledger.tree
         self.frames, self.dropped, self.last_pts = ledger.frames, ledger.dropped, ledger.last_pts
         self._ledger_base = (ledger.parts[-1].boot_id, ledger.base_mono_us) if ledger.parts else None
         self._last_wall_us = ledger.last_wall_us
@@ -207,7 +207,7 @@ class RecordingWriter:
     def _add(self, kind: str, data: bytes, times: Mapping[str, int]) -> None:
         if self._part is None:
             raise ValueError("no part has begun")
-        leaf = leaf_hash(self._tree.size, data)
+        leaf = fragment_leaf(self._tree.size, data)
         part, self._part = self._part, None  # stays so if the disk fails: this part takes no more
         try:
             place = part.append(data)
@@ -217,7 +217,7 @@ class RecordingWriter:
             raise
         part.keep(place["len"])
         self._part = part
-        self._tree.add(leaf)
+        self._tree = self._tree.grown([leaf])
         self._bytes += place["len"]
 
     def _watch_clock(self) -> None:

@@ -17,7 +17,8 @@ from app.vision.conclude import Conclusion, conclude
 from app.vision.locate import Found, locate
 from app.vision.look import Looker
 from app.vision.panel import PanelFinder
-from app.vision.pixels import Colour, as_quad, grey, load_picture
+from app.vision.picture_file import open_picture
+from app.vision.pixels import Colour, as_quad, grey
 from app.vision.recognise import Recogniser
 from app.vision.search import search_codes
 from app.vision.textlines import LineFinder
@@ -32,9 +33,12 @@ def make_looker(catalogue: Catalogue, threads: int = 1) -> Looker:
 
 
 def read_file(path: Path, looker: Looker, catalogue: Catalogue) -> dict[str, Any]:
-    """One picture as the answer of `cardintake read --json`. Raises BadInput for what is no picture."""
+    """One picture as the answer of `cardintake read --json`; places in pixels of the file. Raises BadInput."""
     start = time.perf_counter()
-    answer = read_picture(load_picture(path), looker, catalogue)
+    file = open_picture(path)
+    answer = read_picture(file.pixels, looker, catalogue)
+    if answer["quad"] is not None and file.scale > 1:
+        answer["quad"] = [[round(v * file.scale, 1) for v in point] for point in answer["quad"]]
     return {"file": path.name, **answer, "ms": round((time.perf_counter() - start) * 1000, 1)}
 
 
@@ -68,6 +72,7 @@ def as_answer(found: Conclusion) -> dict[str, Any]:
         "number": _clear(found.number),
         "pin": _clear(found.pin),
         "pin_state": str(found.panel),
+        "pin_legible": None if found.legible is None else [found.legible.seen, found.legible.total],
         "expiry": found.expiry.isoformat() if found.expiry else None,
         "expiry_printed": str(found.expiry_printed),
         "face_value": None if found.face_value is None else found.face_value.units,
@@ -91,6 +96,7 @@ def _codes_only(picture: Colour) -> dict[str, Any]:
         "number": None,
         "pin": None,
         "pin_state": str(PanelState.NONE),
+        "pin_legible": None,
         "expiry": None,
         "expiry_printed": str(Printed.UNREAD),
         "face_value": None,

@@ -108,12 +108,12 @@ def _frames(container: av.container.InputContainer, name: str) -> Iterator[Glimp
 
 
 def _glimpse(frame: av.VideoFrame, at_us: int) -> Glimpse:
-    planes = frame.reformat(format="yuv420p").to_ndarray().astype(np.uint8, copy=False)
-    height, width = frame.height // 2 * 2, frame.width // 2 * 2
-    flat = planes.reshape(-1)
-    luma = frame.width * frame.height
-    chroma = (frame.height // 2, frame.width // 2)
-    y = np.ascontiguousarray(flat[:luma].reshape(frame.height, frame.width)[:height, :width])
+    height, width = max(2, frame.height // 2 * 2), max(2, frame.width // 2 * 2)  # half-size planes need even sides
+    even = frame.reformat(width=width, height=height, format="yuv420p")
+    flat = even.to_ndarray().astype(np.uint8, copy=False).reshape(-1)
+    luma = width * height
+    chroma = (height // 2, width // 2)
+    y = flat[:luma].reshape(height, width)
     u = flat[luma : luma + chroma[0] * chroma[1]].reshape(chroma)
     v = flat[luma + chroma[0] * chroma[1] : luma + 2 * chroma[0] * chroma[1]].reshape(chroma)
     return Glimpse(at_us, y, partial(from_planes, y, u, v))

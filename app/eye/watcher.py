@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.core.cards import CardRead, Guidance, PanelState, Sighting, Zone
+from app.core.codes import CodeKind, kind_of, symbology_of
 from app.core.products import Catalogue
 from app.eye.codec import LeftTooEarly
 from app.eye.tracker import LEAST_LOOKS, Empty, News, Presence, Step, Tracker, Wish
@@ -281,14 +282,17 @@ def shares_proof(before: Conclusion, now: Conclusion) -> bool:
 
 
 def as_card_read(found: Conclusion, first_us: int, best_us: int, catalogue: str = "") -> CardRead:
-    """A conclusion as what the station gets, under a fresh id. `catalogue`: the version it was read with."""
+    """A conclusion as what the station gets, under a fresh id. `catalogue`: the version it was read with.
+
+    Codes for a limited time are not passed on: they must not be kept.
+    """
     return CardRead(
         read_id=str(uuid.uuid4()),
         first_us=first_us,
         best_us=best_us,
         product_id=None if found.product is None else found.product.id,
         gtin=found.gtin,
-        barcodes=found.barcodes,
+        barcodes=tuple(b for b in found.barcodes if kind_of(b.text, symbology_of(b.format)) is not CodeKind.TIMED),
         number=found.number,
         pin=found.pin,
         panel=found.panel,
@@ -300,5 +304,6 @@ def as_card_read(found: Conclusion, first_us: int, best_us: int, catalogue: str 
         quad=as_quad(found.corners),
         zones=found.zones,
         crops=found.crops,
+        legible=None if found.legible is None else (found.legible.seen, found.legible.total),
         catalogue=catalogue,
     )

@@ -68,6 +68,8 @@ class CardWords:
     value: str
     expiry: str
     terms: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """Batch number, region and the like, line by line."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class CardPlan:
     terms_at: tuple[float, float]
     pin_state: str
     open_share: float | None = None  # of the PIN's width, for a panel in the middle of being scratched
+    upright: bool = False  # printed with the short side on top; places from that side's left corner
+    notes_at: tuple[float, float] = (4.2, 40.0)
 
 
 @dataclass(frozen=True)
@@ -101,10 +105,17 @@ class PrintedCard:
     coat: Pixels | None = None
     pin_ink: tuple[float, ...] = ()
 
+    @property
+    def size_mm(self) -> tuple[float, float]:
+        """Width and height as printed."""
+        upright = self.image.shape[0] > self.image.shape[1]
+        return (CARD_H_MM, CARD_W_MM) if upright else (CARD_W_MM, CARD_H_MM)
 
-def card_size(ppm: float) -> tuple[int, int]:
-    """Width and height of a card in pixels."""
-    return round(CARD_W_MM * ppm), round(CARD_H_MM * ppm)
+
+def card_size(ppm: float, upright: bool = False) -> tuple[int, int]:
+    """Width and height of a card in pixels; of an `upright` one the short side is the width."""
+    size = round(CARD_W_MM * ppm), round(CARD_H_MM * ppm)
+    return (size[1], size[0]) if upright else size
 
 
 def corner_mask(ppm: float) -> Pixels:
@@ -123,7 +134,7 @@ def corner_mask(ppm: float) -> Pixels:
 
 def _ground(plan: CardPlan, ppm: float) -> Pixels:
     """The coloured ground: a slanting gradient with a few large flat shapes, as gift cards have."""
-    width, height = card_size(ppm)
+    width, height = card_size(ppm, plan.upright)
     rng = stream(plan.seed, "ground")
     ramp = np.linspace(0, 1, width)[None, :] * 0.6 + np.linspace(0, 1, height)[:, None] * 0.4
     near, far = np.array(plan.style.ground, np.float32), np.array(plan.style.ground_far, np.float32)
@@ -182,12 +193,18 @@ class _Press:
             lay_ink(self.canvas, line, (round(at_mm[0] * self.ppm), round(at_mm[1] * self.ppm)), ink)
 
     def label(self, text: str, box: Box) -> None:
-        """A caption left of `box`, right-aligned to it, level with its middle; left out where there is no room."""
+        """A caption left of `box`, right-aligned to it, level with its middle; left out where there is no room.
+
+        Upright cards have no room to the left: there it stands above.
+        """
         if not text:
             return
         line = plain_text(text, "sans", 2.6 * self.ppm)
         x = (box.x - 0.9) * self.ppm - line.size[0]
-        if x > 1.2 * self.ppm:
+        if self.plan.upright:
+            at = (round(box.x * self.ppm), round((box.y - 3.4) * self.ppm))
+            lay_ink(self.canvas, line, at, self.plan.style.ink)
+        elif x > 1.2 * self.ppm:
             y = (box.y + box.h / 2) * self.ppm - line.size[1] / 2
             lay_ink(self.canvas, line, (round(x), round(y)), self.plan.style.ink)
 
@@ -213,6 +230,10 @@ class _Press:
         x, y = self.plan.terms_at
         for index, line in enumerate(self.plan.words.terms):
             self.words(line, "sans", 1.55, (x, y + index * 2.15), self.plan.style.ink)
+        for index, line in enumerate(self.plan.words.notes):
+            self.words(
+                line, "sans", 2.0, (self.plan.notes_at[0], self.plan.notes_at[1] + index * 2.9), self.plan.style.ink
+            )
 
     def codes(self) -> None:
         for code, box in zip(self.plan.content.barcodes, self.plan.code_boxes, strict=False):

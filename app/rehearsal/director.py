@@ -30,19 +30,21 @@ _HAND_STAYS_S = 0.34
 
 def card_sprite(card: PrintedCard, ppm: float) -> Sprite:
     """A card cut to its rounded corners, with its shadow, at `ppm`; the middle of the sprite is the card's middle."""
-    image = cv2.resize(card.image, (round(CARD_W_MM * ppm), round(CARD_H_MM * ppm)), interpolation=cv2.INTER_AREA)
+    width_mm, height_mm = card.size_mm
+    image = cv2.resize(card.image, (round(width_mm * ppm), round(height_mm * ppm)), interpolation=cv2.INTER_AREA)
     pad = round(_MARGIN_MM * ppm)
-    mask = cv2.resize(corner_mask(ppm), (image.shape[1], image.shape[0]))
+    flat = corner_mask(ppm) if width_mm > height_mm else corner_mask(ppm).T
+    mask = cv2.resize(flat, (image.shape[1], image.shape[0]))
     alpha = cv2.copyMakeBorder(mask, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
     colour = cv2.copyMakeBorder(image, pad, pad, pad, pad, cv2.BORDER_REPLICATE).astype(np.float32)
     # Width and height were rounded to pixels one by one; the true density is taken from the width.
-    true_ppm = image.shape[1] / CARD_W_MM
+    true_ppm = image.shape[1] / width_mm
     return Sprite(shadowed(colour, alpha, ppm, 1.1), true_ppm, (alpha.shape[1] / 2, alpha.shape[0] / 2))
 
 
-def box_quad(camera: Camera, pose: Pose, box: Box) -> Pixels:
+def box_quad(camera: Camera, pose: Pose, box: Box, size_mm: tuple[float, float] = (CARD_W_MM, CARD_H_MM)) -> Pixels:
     """Picture corners (4x2 pixels, clockwise from the printed top-left) of a place on a card that lies at `pose`."""
-    left, top = box.x - CARD_W_MM / 2, box.y - CARD_H_MM / 2
+    left, top = box.x - size_mm[0] / 2, box.y - size_mm[1] / 2
     corners = np.array([[left, top], [left + box.w, top], [left + box.w, top + box.h], [left, top + box.h]])
     return camera.project(pose.place(corners))
 

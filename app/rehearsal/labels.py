@@ -6,12 +6,11 @@ from typing import Any
 
 from app.core.products import Box
 from app.rehearsal.camera import Camera, Pose
-from app.rehearsal.cards import CARD_H_MM, CARD_W_MM, CardPlan, PrintedCard
+from app.rehearsal.cards import CardPlan, PrintedCard
 from app.rehearsal.content import ALPHABETS, OPEN_STATES
 from app.rehearsal.director import box_quad
 
 _ALPHABET_NAMES = {glyphs: name for name, glyphs in ALPHABETS.items()}
-_WHOLE = Box(0.0, 0.0, CARD_W_MM, CARD_H_MM)
 
 
 def card_labels(plan: CardPlan, printed: PrintedCard, camera: Camera, pose: Pose) -> dict[str, Any]:
@@ -21,7 +20,9 @@ def card_labels(plan: CardPlan, printed: PrintedCard, camera: Camera, pose: Pose
     """
 
     def quad(box: Box | None) -> list[list[float]] | None:
-        return None if box is None else [[round(float(v), 1) for v in point] for point in box_quad(camera, pose, box)]
+        if box is None:
+            return None
+        return [[round(float(v), 1) for v in point] for point in box_quad(camera, pose, box, printed.size_mm)]
 
     content, style = plan.content, plan.style
     readable = plan.pin_state in OPEN_STATES and printed.pin is not None
@@ -39,7 +40,7 @@ def card_labels(plan: CardPlan, printed: PrintedCard, camera: Camera, pose: Pose
         "pin_alphabet": _ALPHABET_NAMES.get(content.pin_alphabet, content.pin_alphabet),
         "gtin": next((code.text for code in content.barcodes if code.format in ("EAN13", "UPCA")), None),
         "barcodes": [{"format": code.format, "text": code.text} for code in content.barcodes],
-        "card_quad": quad(_WHOLE),
+        "card_quad": quad(Box(0.0, 0.0, *printed.size_mm)),
         "number_quad": quad(printed.number),
         "panel_quad": quad(printed.panel),
         "pin_quad": quad(printed.pin),

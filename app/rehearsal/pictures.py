@@ -111,7 +111,7 @@ def render_card_picture(
     printed = print_back(card.plan)
     camera, pose = placing(rng, rules, size)
     glare = chance(rng, rules.glare)
-    picture = _scene(rng, rules, camera, pose, printed, glare)
+    picture = scene(rng, rules, camera, pose, printed, glare)
     picture, optics = through_lens(rng, rules, picture)
     labels = {
         **card_labels(card.plan, printed, camera, pose),
@@ -140,7 +140,7 @@ def placing(rng: np.random.Generator, rules: Tier, size: tuple[int, int]) -> tup
     return camera, Pose(x, y, turn + (np.pi if chance(rng, rules.upside_down) else 0.0))
 
 
-def _scene(
+def scene(
     rng: np.random.Generator, rules: Tier, camera: Camera, pose: Pose, printed: PrintedCard, glare: bool
 ) -> Pixels:
     """Table, card, sometimes a hand at the edge, and the lamp's reflection."""
@@ -216,5 +216,5 @@ def photograph(plan: CardPlan, seed: int, tier: str = "easy") -> tuple[Pixels, d
     size = (1920, 1080) if chance(rng, rules.full_hd) else (1280, 720)
     printed = print_back(plan)
     camera, pose = placing(rng, rules, size)
-    picture, _ = through_lens(rng, rules, _scene(rng, rules, camera, pose, printed, chance(rng, rules.glare)))
+    picture, _ = through_lens(rng, rules, scene(rng, rules, camera, pose, printed, chance(rng, rules.glare)))
     return picture, card_labels(plan, printed, camera, pose)

@@ -24,16 +24,27 @@ from app.wire import Decision, FeedPage, Signed, sign_statement
 
 EXPIRES_MS = 30 * 24 * 3600 * 1000
 _PAGE = 200
+_REVISIONS = 1_000_000
+"""No card is decided on so often between two restores."""
 _RULE = {CardState.KEPT.value: CardState.ACCEPTED, CardState.REVIEW.value: CardState.REVIEW}
 
 
 @dataclass(frozen=True, slots=True)
 class Deciding:
-    """Who decides: tenant, signing key, the time (ms since 1970)."""
+    """Who decides: tenant, signing key, the time (ms since 1970); how often the centre was put back."""
 
     tenant: str
     signer: Signer
     now_ms: int
+    restored: int
+
+    @classmethod
+    def of(cls, centre: OpenCentre, now_ms: int) -> Deciding:
+        return cls(centre.centre.tenant, centre.signer, now_ms, centre.restored)
+
+    def next_after(self, revision: int) -> int:
+        """The number of a card's next decision: above all that this centre ever gave, also before it was put back."""
+        return max(revision, self.restored * _REVISIONS) + 1
 
 
 def missing_blobs(connection: Connection, refs: Collection[str]) -> set[str]:
@@ -80,7 +91,8 @@ def _write(
     decided = update(card).where(and_(card.c.station == station_id, card.c.id == bindparam("which")))
     values = decided.values(revision=bindparam("next"), decided_hash=bindparam("spoke_of"))
     connection.execute(
-        values, [{"which": row.id, "next": row.revision + 1, "spoke_of": row.event_hash} for row in rows]
+        values,
+        [{"which": row.id, "next": deciding.next_after(row.revision), "spoke_of": row.event_hash} for row in rows],
     )
 
 
@@ -93,7 +105,7 @@ def _decision(deciding: Deciding, station_id: str, row: Any, found: str | None) 
         event_hash=row.event_hash,
         verdict=_RULE[row.verdict] if found is None else CardState.REVIEW,
         duplicate_of=found or "",
-        revision=row.revision + 1,
+        revision=deciding.next_after(row.revision),
         expires_ms=deciding.now_ms + EXPIRES_MS,
     )
     return sign_statement(stated, deciding.signer.sign)
@@ -123,6 +135,7 @@ def _page(connection: Connection, centre: OpenCentre, station_id: str, after: st
         items=tuple(Signed.model_construct(text=row.text, sig=bytes(row.sig)) for row in shown),
         more=len(rows) > _PAGE,
         server_time_ms=now_ms,
+        epoch=centre.epoch,
     )
 
 

@@ -14,12 +14,13 @@ from sqlalchemy import Connection, Engine, Row, and_, insert, select, update
 
 from app.core.audit import GENESIS
 from app.core.errors import BadInput, EvidenceTrouble
-from app.keys import code_key, new_code, six_words, verifier
+from app.keys import code_key, new_code, verifier
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import alarm, code, station
 from app.store.db import reading, transaction
 from app.wire import (
+    Centre,
     Enrolled,
     Enrolment,
     EnrolmentAnswer,
@@ -28,6 +29,7 @@ from app.wire import (
     enrolment_proof,
     open_statement,
     sign_statement,
+    words_to_compare,
 )
 
 CODE_LIFE_MS = 15 * 60 * 1000
@@ -130,11 +132,11 @@ def _alarm(connection: Connection, name: str, asked: Enrolment, now_ms: int) -> 
     connection.execute(insert(alarm), {**row, "at_ms": now_ms})
 
 
-def waiting_words(engine: Engine) -> dict[str, str]:
-    """Stations that wait for confirmation, each with the six words of its key."""
+def waiting_words(engine: Engine, centre: Centre) -> dict[str, str]:
+    """Stations that wait for confirmation, each with the six words that it shows too."""
     with reading(engine) as connection:
         rows = connection.execute(select(station.c.id, station.c.public_key).where(station.c.state == "pending")).all()
-    return {row.id: six_words(row.public_key) for row in rows}
+    return {row.id: words_to_compare(row.public_key.hex(), centre) for row in rows}
 
 
 def confirm_station(engine: Engine, name: str) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, and_, insert, select, update
 
 from app.core.audit import EventKind, SignedEvent, digest
 from app.core.cards import CardState
+from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Verify, verifier
 from app.server.admit import Caller, identify, spend_nonce
 from app.server.db import insert_missing, insert_or_update, locked
@@ -25,7 +26,6 @@ from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import alarm, card, event, log_leaf, meta, sealed, station
 from app.store.db import transaction
-from app.store.merkle import CompactTree, leaf_hash
 from app.wire import BatchAnswer, EventBatch, EventResult, Receipt, sign_statement
 
 _VERDICT_OF = {
@@ -54,7 +54,7 @@ def take(centre: OpenCentre, batch: EventBatch, caller: Caller, now_ms: int) -> 
     known = identify(centre, caller, now_ms)
     verify = verifier(known.public_key)
     checked = check_all([sent.signed_event() for sent in batch.events], batch.station, verify)
-    deciding = Deciding(centre.centre.tenant, centre.signer, now_ms)
+    deciding = Deciding.of(centre, now_ms)
     with transaction(centre.engine) as connection:
         spend_nonce(connection, caller, now_ms)
         taking = _Taking(connection, batch.station, deciding)

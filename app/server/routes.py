@@ -2,8 +2,9 @@
 
     POST /v1/enrol      a station joins by its one-time code          GET /v1/health   GET /metrics
     POST /v1/events     a batch of events with their sealed blobs     GET /v1/centre   GET /
-    GET  /v1/feed       what is new for a station after a cursor
+    GET  /v1/feed       what is new for a station after a cursor      GET /v1/openapi.json
     …    /v1/objects    footage (app.server.object_routes)
+    …    /v1/checkpoint  the log's head, proved (app.server.checkpoints)
     …    /v1/vault      sealed numbers and findings (app.server.vault_door)
 
 All but those on the right are signed by the station (app.signing), and their answers by the centre, refusals too.
@@ -15,7 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -23,10 +24,12 @@ from starlette.concurrency import run_in_threadpool
 from app import __version__
 from app.core.errors import StorageTrouble
 from app.server.answers import Desk, read_body
+from app.server.checkpoints import add_checkpoint_routes, publishing
 from app.server.decide import read_feed
 from app.server.enrol import enrol
 from app.server.intake import take
 from app.server.object_routes import add_object_routes
+from app.server.openapi import described
 from app.server.page import add_page
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
@@ -48,15 +51,17 @@ def make_app(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         on_ready()
-        yield
+        async with publishing(desk):
+            yield
 
-    app = FastAPI(title="Card Intake centre", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     desk = Desk(centre, now_ms)
+    app = FastAPI(title="Card Intake centre", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(Refusal, desk.refused)
     app.add_exception_handler(StorageTrouble, desk.storage_failed)
     _add_signed(app, desk)
     add_object_routes(app, desk)
     add_vault_routes(app, desk)
+    add_checkpoint_routes(app, desk)
     add_page(app, desk)
     _add_open(app, desk)
     return app
@@ -88,6 +93,10 @@ def _add_open(app: FastAPI, desk: Desk) -> None:
     async def join(request: Request) -> Response:
         asked = await read_body(request, Enrolment)
         return desk.reply(request, await run_in_threadpool(enrol, centre, asked, desk.now_ms()))
+
+    @app.get("/v1/openapi.json")
+    def description() -> dict[str, Any]:
+        return described()
 
     @app.get("/v1/centre")
     def about(request: Request) -> Response:

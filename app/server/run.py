@@ -7,6 +7,7 @@ import errno
 import ipaddress
 import os
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from fastapi import FastAPI
 
 from app.core.errors import BadInput, Unavailable
 from app.server.routes import make_app
-from app.server.setup import open_centre, ready_line
+from app.server.setup import CentreFolder, open_centre, ready_line
+from app.server.tls import server_context
 
 DEFAULT_PORT = 8765
 
@@ -28,32 +30,34 @@ def serve(
     host: str = "127.0.0.1",
     *,
     database: str = "",
+    objects: str = "",
+    tls: bool = False,
     until_stdin_closes: bool = False,
     announce: Callable[[str], None] = lambda line: print(line, flush=True),
 ) -> None:
     """Serve until SIGINT or SIGTERM (or, if asked, until stdin ends: then it cannot outlive who started it).
 
     Port 0 takes any free one. When it can be reached, `announce` gets one JSON line {"url", "pid"}.
-    Raises BadInput: serve.not_initialised, serve.damaged, serve.off_loopback (until stations can be enrolled).
-    Unavailable("serve.port_in_use"). StorageTrouble.
+    `tls`: also on loopback; elsewhere always. Raises BadInput: serve.not_initialised, serve.damaged, serve.no_tls (off
+    loopback, and the folder has no certificate), serve.host. Unavailable("serve.port_in_use"). StorageTrouble.
     """
-    _refuse_off_loopback(host)
-    centre = open_centre(data_dir, database)
+    private = tls or not _on_loopback(host)
+    context = server_context(CentreFolder(data_dir).tls) if private else None
+    centre = open_centre(data_dir, database, objects)
     try:
         with _listen(host, port) as listener:
-            line = ready_line(f"http://{host}:{listener.getsockname()[1]}")
-            _run(make_app(centre, on_ready=lambda: announce(line)), listener, until_stdin_closes)
+            shown = f"[{host}]" if ":" in host else host
+            line = ready_line(f"{'https' if context else 'http'}://{shown}:{listener.getsockname()[1]}")
+            _run(make_app(centre, on_ready=lambda: announce(line)), listener, context, until_stdin_closes)
     finally:
         centre.engine.dispose()
 
 
-def _refuse_off_loopback(host: str) -> None:
+def _on_loopback(host: str) -> bool:
     try:
-        if ipaddress.ip_address(host).is_loopback:
-            return
-    except ValueError:
-        pass
-    raise BadInput("serve.off_loopback", host)
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError as wrong:
+        raise BadInput("serve.host", host) from wrong
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -76,8 +80,10 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _run(app: FastAPI, listener: socket.socket, until_stdin_closes: bool) -> None:
+def _run(app: FastAPI, listener: socket.socket, context: ssl.SSLContext | None, until_stdin_closes: bool) -> None:
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2, lifespan="on")
+    config.load()
+    config.ssl = context
     server = uvicorn.Server(config)
     if until_stdin_closes:
         threading.Thread(target=_end_with_stdin, args=(server,), name="stdin-watch", daemon=True).start()

@@ -4,6 +4,7 @@
     centre.db     events, receipts' ground, decisions, feed
     objects/      footage in encrypted chunks
     server.key    signs receipts, feed and decisions (0600)
+    tls/          the centre's own authority and certificate (app.server.tls)
     vault/        private halves of the vault key and the tenant root (0600)
 
 In a rehearsal `vault/` lies beside the rest. For real cards it belongs on another machine: who holds it opens every
@@ -15,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +28,9 @@ from app.core.errors import BadInput, StorageTrouble
 from app.keys import Signer, key_id, new_seed
 from app.platform import durable_write, private_folder
 from app.server.db import open_engine
+from app.server.object_store import LocalObjects, Objects
 from app.server.tables import meta
+from app.server.tls import make_authority, make_certificate
 from app.store.db import open_database, reading, transaction
 from app.store.migrate import upgrade
 from app.wire import Centre, VaultCertificate, sign_statement
@@ -57,6 +61,10 @@ class CentreFolder:
         return self.root / "objects"
 
     @property
+    def tls(self) -> Path:
+        return self.root / "tls"
+
+    @property
     def vault(self) -> Path:
         return self.root / "vault"
 
@@ -70,11 +78,15 @@ class OpenCentre:
     centre: Centre
     epoch: str
     folder: CentreFolder
+    objects: Objects
+    restored: int
+    """How often the database was put back to an earlier state."""
 
 
-def init(data_dir: Path, database: str = "") -> CentreFolder:
-    """Make a centre: keys, certificate, database (`database`: "postgresql://…", "" for a file in the folder).
+def init(data_dir: Path, database: str = "", names: Sequence[str] = ()) -> CentreFolder:
+    """Make a centre: keys, certificates, database (`database`: "postgresql://…", "" for a file in the folder).
 
+    `names`: hosts or addresses by which stations reach it.
     Raises BadInput("serve.already_initialised"), StorageTrouble.
     """
     folder = CentreFolder(data_dir)
@@ -84,6 +96,7 @@ def init(data_dir: Path, database: str = "") -> CentreFolder:
         data_dir.mkdir(parents=True, exist_ok=True)
         private_folder(folder.vault)
         centre = _make_keys(folder)
+        make_certificate(folder.tls, names)
         folder.database.unlink(missing_ok=True)  # of an `init` that was cut off; nothing can have joined it
         _make_database(open_engine(database) if database else open_database(folder.database), folder, database)
         # Last: its presence says that everything else is there.
@@ -103,10 +116,11 @@ def read_centre(data_dir: Path) -> Centre:
         raise BadInput("serve.damaged", "centre.json") from broken
 
 
-def open_centre(data_dir: Path, database: str = "", connections: int = 8) -> OpenCentre:
+def open_centre(data_dir: Path, database: str = "", objects: str = "", connections: int = 8) -> OpenCentre:
     """Open a centre for serving; an older database is upgraded (a file is copied before).
 
-    Raises BadInput: serve.not_initialised, serve.damaged (a key is missing or broken), serve.database. StorageTrouble.
+    `database`: postgresql://…, `objects`: s3://…; "" for files in the folder. Raises BadInput: serve.not_initialised,
+    serve.damaged (a key is missing or broken), serve.database, serve.objects. StorageTrouble.
     """
     folder, centre = CentreFolder(data_dir), read_centre(data_dir)
     try:
@@ -117,14 +131,24 @@ def open_centre(data_dir: Path, database: str = "", connections: int = 8) -> Ope
         raise BadInput("serve.damaged", "server.key")
     if not database and not folder.database.exists():
         raise StorageTrouble("store.missing_over_enrolled_folder", folder.database.name)
+    place = open_objects(folder, objects)
     engine = open_engine(database or folder.database, connections)
     upgrade(engine, None if database else folder.database, MIGRATIONS)
     with reading(engine) as connection:
-        epoch = connection.execute(select(meta.c.epoch)).scalar()
-    if epoch is None:
+        row = connection.execute(select(meta.c.epoch, meta.c.restored)).first()
+    if row is None:
         engine.dispose()
         raise StorageTrouble("store.damaged", "meta")
-    return OpenCentre(engine, signer, centre, epoch, folder)
+    return OpenCentre(engine, signer, centre, row.epoch, folder, place, row.restored)
+
+
+def open_objects(folder: CentreFolder, url: str) -> Objects:
+    """Where chunks lie: `url` s3://…, "" for files in the folder. Raises BadInput("serve.objects"), StorageTrouble."""
+    if not url:
+        return LocalObjects(folder.objects)
+    from app.server.s3 import S3Objects  # noqa: PLC0415  heavy, and only with a bucket
+
+    return S3Objects(url)
 
 
 def _make_keys(folder: CentreFolder) -> Centre:
@@ -142,6 +166,7 @@ def _make_keys(folder: CentreFolder) -> Centre:
         server_key=Signer(server_seed).public_key.hex(),
         vault=sign_statement(certificate, root.sign),
         base_url=f"https://{tenant}.centre.invalid",
+        ca=make_authority(folder.tls, tenant),
     )
 
 
@@ -152,7 +177,7 @@ def _make_database(engine: Engine, folder: CentreFolder, database: str) -> None:
         with transaction(engine) as connection:
             if connection.execute(select(meta.c.id)).first() is not None:
                 raise BadInput("serve.already_initialised", "database")
-            row = {"id": 1, "epoch": uuid.uuid4().hex, "log_size": 0, "log_peaks": b""}
+            row = {"id": 1, "epoch": uuid.uuid4().hex, "log_size": 0, "log_peaks": b"", "restored": 0}
             connection.execute(insert(meta), row)
     finally:
         engine.dispose()

@@ -23,7 +23,8 @@ meta = Table(
     Column("id", BigInteger, primary_key=True),  # always 1
     Column("epoch", Text, nullable=False),  # renewed when the database is put back to an earlier state
     Column("log_size", BigInteger, nullable=False),
-    Column("log_peaks", LargeBinary, nullable=False),  # store.merkle.CompactTree
+    Column("log_peaks", LargeBinary, nullable=False),  # core.merkle.CompactTree
+    Column("restored", BigInteger, nullable=False),  # how often that happened
 )
 
 station = Table(
@@ -156,6 +157,25 @@ checkpoint = Table(
     Column("size", BigInteger, primary_key=True, autoincrement=False),
     Column("note", Text, nullable=False),  # C2SP tlog-checkpoint
     Column("at_ms", BigInteger, nullable=False),
+)
+
+log_tile = Table(
+    "log_tile",
+    metadata,
+    Column("level", BigInteger, nullable=False),  # its hashes are roots of 256**level leaves each
+    Column("n", BigInteger, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),  # 256 of them
+    PrimaryKeyConstraint("level", "n"),
+)
+
+cosignature = Table(
+    "cosignature",
+    metadata,
+    Column("size", BigInteger, nullable=False),
+    Column("station", Text, nullable=False),
+    Column("line", Text, nullable=False),  # C2SP tlog-cosignature
+    Column("at_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("size", "station"),
 )
 
 finding = Table(

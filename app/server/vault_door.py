@@ -59,7 +59,7 @@ def arrivals(centre: OpenCentre, caller: Caller, now_ms: int) -> Arrivals:
 def keep_findings(centre: OpenCentre, told: Findings, caller: Caller, now_ms: int) -> FindingsKept:
     """Keep what the vault found; each finding once, a duplicate with its decision. Raises Refusal as `admit`."""
     _only_vault(centre, caller, now_ms)
-    deciding = Deciding(centre.centre.tenant, centre.signer, now_ms)
+    deciding = Deciding.of(centre, now_ms)
     with transaction(centre.engine) as connection:
         spend_nonce(connection, caller, now_ms)
         return FindingsKept(kept=sum(_keep(connection, deciding, one) for one in told.findings))

@@ -1,34 +1,50 @@
 """What switching off keeps in files: the journal of runs not yet proved, and the records of finished ones.
 
-The journal's secrets are random, made here, and worth nothing once the chip is locked; they are in files of mode 0600
-and gone with the proof. Both kinds reach the disk before the call returns.
+The journal's secrets are random, made here, and worth nothing once the chip is locked; until then they open a torn
+chip. On a station they lie sealed under a key of its database (AES-256-GCM, the chip's UID bound to it); elsewhere
+there is no key to seal them with, and the file's mode (0600) is all. Everything reaches the disk before a call returns.
 """
 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from app.core.errors import StorageTrouble
 from app.platform import durable_write, private_folder, sync_folder
 from hardware.deactivation import Entry, canonical, entry_from_json, entry_to_json
 
+_NONCE = 12
+_PLAIN, _SEALED, _PROVED = ".json", ".sealed", ".proved"
+
 
 class FileJournal:
     """One file per chip in a folder of its own, named by the UID."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, key: bytes | None = None, proved: Callable[[str], str] | None = None) -> None:
+        """`key`: 32 bytes that entries are sealed under. `proved`: who knows earlier records; else files beside."""
         self._folder = folder
+        self._seal = AESGCM(key) if key is not None else None
+        self._known = proved
 
     def load(self, uid: str) -> Entry | None:
         """What an earlier run left. Raises StorageTrouble("store.damaged", "store.io")."""
+        path = self._path(uid)
         try:
-            return entry_from_json(json.loads(self._path(uid).read_text("utf-8")))
+            if self._seal is not None and not path.exists():
+                path = self._folder / (uid + _PLAIN)  # of a release that did not seal: finished all the same
+                return entry_from_json(json.loads(path.read_bytes()))
+            return entry_from_json(json.loads(self._opened(uid, path.read_bytes())))
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError) as wrong:
-            raise StorageTrouble("store.damaged", self._path(uid).name) from wrong
+        except (ValueError, KeyError, TypeError, InvalidTag) as wrong:
+            raise StorageTrouble("store.damaged", path.name) from wrong
         except OSError as trouble:
             raise StorageTrouble("store.io", str(trouble)) from trouble
 
@@ -36,25 +52,61 @@ class FileJournal:
         """Keep an entry; it is on disk afterwards. Raises StorageTrouble("store.io")."""
         try:
             private_folder(self._folder)
-            durable_write(self._path(entry.uid), json.dumps(entry_to_json(entry)).encode())
+            durable_write(self._path(entry.uid), self._closed(entry.uid, json.dumps(entry_to_json(entry)).encode()))
+            if self._seal is not None:
+                self._wipe(self._folder / (entry.uid + _PLAIN))
         except OSError as trouble:
             raise StorageTrouble("store.io", str(trouble)) from trouble
 
-    def erase(self, uid: str) -> None:
+    def begun(self, uid: str) -> bool:
+        """Whether a run on this chip began and was not proved."""
+        return self._path(uid).exists() or (self._folder / (uid + _PLAIN)).exists()
+
+    def proved(self, uid: str) -> str:
+        """The SHA-256 of the record by which this chip was proved off; "". Raises StorageTrouble("store.io")."""
+        if self._known is not None:
+            return self._known(uid)
+        try:
+            return (self._folder / (uid + _PROVED)).read_text("ascii").strip()
+        except FileNotFoundError:
+            return ""
+        except OSError as trouble:
+            raise StorageTrouble("store.io", str(trouble)) from trouble
+
+    def erase(self, uid: str, record: str) -> None:
         """Forget a chip that is done with, once its record is on disk. Raises StorageTrouble("store.io")."""
-        path = self._path(uid)
+        try:
+            if self._known is None:
+                private_folder(self._folder)
+                durable_write(self._folder / (uid + _PROVED), record.encode())
+            for kind in (_PLAIN, _SEALED):
+                self._wipe(self._folder / (uid + kind))
+        except OSError as trouble:
+            raise StorageTrouble("store.io", str(trouble)) from trouble
+
+    def _wipe(self, path: Path) -> None:
         if not path.exists():
             return
-        try:
-            with path.open("r+b") as file:
-                file.write(bytes(path.stat().st_size))
-            path.unlink()
-            sync_folder(self._folder)
-        except OSError as trouble:
-            raise StorageTrouble("store.io", str(trouble)) from trouble
+        with path.open("r+b") as file:
+            file.write(bytes(path.stat().st_size))
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+        sync_folder(self._folder)
 
     def _path(self, uid: str) -> Path:
-        return self._folder / f"{uid}.json"
+        return self._folder / (uid + (_PLAIN if self._seal is None else _SEALED))
+
+    def _closed(self, uid: str, content: bytes) -> bytes:
+        if self._seal is None:
+            return content
+        nonce = os.urandom(_NONCE)
+        return nonce + self._seal.encrypt(nonce, content, uid.encode())
+
+    def _opened(self, uid: str, content: bytes) -> bytes:
+        if self._seal is None:
+            return content
+        return self._seal.decrypt(content[:_NONCE], content[_NONCE:], uid.encode())
 
 
 def save_record(path: Path, record: dict[str, Any]) -> None:

@@ -19,9 +19,13 @@ from app.core.effects import (
     CheckPasscode,
     Effect,
     FindParcel,
+    LayOnReader,
+    ListChips,
+    MarkPunch,
     MarkShot,
     OpenParcelRecord,
     Play,
+    ProveDestroyed,
     ReadAgain,
     RecordFact,
     SaveCard,
@@ -29,6 +33,8 @@ from app.core.effects import (
     Sound,
     StartRecording,
     StopRecording,
+    SurveyChip,
+    SwitchChipOff,
     UseSpareCamera,
     WatchForCards,
 )
@@ -52,6 +58,7 @@ from app.core.events import (
 from app.core.parcels import CardDraft, EarlierParcel, ExpectedParcel, Operator
 from app.core.readiness import Surroundings, may_begin_parcel
 from app.recorder import protocol as told
+from app.station.chips import ChipWork
 from app.station.clock import Clock
 from app.station.filming import Filming
 from app.station.looking import Looking
@@ -89,6 +96,7 @@ class Hands:
     recordings: Path
     clock: Clock
     rehearsal: bool
+    chips: ChipWork | None = None
 
 
 class Perform:
@@ -124,6 +132,8 @@ class Perform:
                 self._look(effect)
             case RecordFact(kind, body):
                 self._fact(kind, dict(body))
+            case _:
+                self._chips(effect)
 
     def recording_closed(self, closed: told.RecordingClosed) -> None:
         """The recorder sealed a recording: write its final hash down, then tell the session."""
@@ -152,6 +162,24 @@ class Perform:
                 done(answer)
 
         self._hands.store.submit(work, answered)
+
+    def _chips(self, effect: ListChips | SurveyChip | SwitchChipOff | MarkPunch | ProveDestroyed | LayOnReader) -> None:
+        work = self._hands.chips
+        if work is None:
+            return
+        match effect:
+            case ListChips():
+                work.list_cards()
+            case SurveyChip(card):
+                work.survey(card)
+            case SwitchChipOff(card):
+                work.switch_off(card, self._actor)
+            case MarkPunch(card, no):
+                work.mark_punch(card, no)
+            case ProveDestroyed(card, recording_id, shots):
+                work.prove_destroyed(card, recording_id, shots, self._actor)
+            case LayOnReader(uid):
+                work.lay(uid)
 
     def _fact(self, kind: EventKind, body: dict[str, object]) -> None:
         stamp, actor = self._stamp(), self._actor

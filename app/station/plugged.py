@@ -34,21 +34,34 @@ class Use(Generic[D]):
 
 
 class Plugged(Generic[D]):
-    """Keeps one device in use; `start()` and `stop()` (within 3 s)."""
+    """Keeps one device in use; `start()` and `stop()` (within 3 s). `crashed` is told of a bug in what is done."""
 
-    def __init__(self, name: str, use: Use[D]) -> None:
+    def __init__(self, name: str, use: Use[D], crashed: Callable[[Exception], None] | None = None) -> None:
         self._use = use
+        self._crashed = crashed
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self, patience_s: float = 3.0, hurry: Callable[[], None] | None = None) -> None:
+        """End it. What still goes on after `patience_s` is hurried, if there is a way to."""
         self._stopping.set()
-        self._thread.join(timeout=3.0)
+        self._thread.join(timeout=patience_s)
+        if hurry is not None and self._thread.is_alive():
+            hurry()
+            self._thread.join(timeout=3.0 - patience_s)
 
     def _run(self) -> None:
+        try:
+            self._keep()
+        except Exception as bug:
+            if self._crashed is None:
+                raise
+            self._crashed(bug)
+
+    def _keep(self) -> None:
         failures = 0
         while not self._stopping.is_set():
             try:

@@ -25,7 +25,10 @@ class Scanning:
         self._post, self._adjust = post, adjust
         use = Use(open_scanner, self._tell_ready, self._listen, self._tell_lost)
         self._plugged: Plugged[Scanner] = Plugged("scanner", use)
-        self.start, self.stop = self._plugged.start, self._plugged.stop
+        self.start = self._plugged.start
+
+    def stop(self) -> None:
+        self._plugged.stop()
 
     def _listen(self, scanner: Scanner, stopping: threading.Event) -> None:
         while not stopping.is_set():

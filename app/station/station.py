@@ -117,7 +117,8 @@ class Station:
         if isinstance(state, (SignedOut, Idle, Faulted)):
             return
         visit = state.back_to.visit if isinstance(state, Paused) else state.visit
-        self._perform(StopRecording(visit.recording_id))
+        if visit is not None:
+            self._perform(StopRecording(visit.recording_id))
 
     def _show(self) -> None:
         self.around = replace(self.around, wall_us=self._wall_us(), mono_us=self._mono_us())

@@ -9,14 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from app.core.audit import EventKind, Stamp
+from app.core.chips import ChipStand
+from app.core.parcels import TrayCard
 from app.paths import StationFolder
 from app.station.chip_files import FileJournal, save_record
-from app.store.chips import ChipGate, Closed
+from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.store import Store
-from hardware.deactivation import Means, Outcome, Progress
+from hardware.deactivation import Means, Method, Outcome, Progress, Verdict, Why
+
+T = TypeVar("T")
+
+_NOTHING_OF_IT = frozenset({Why.NO_CHIP, Why.TWO_CHIPS, Why.OTHER_CHIP})
+"""Refusals that say nothing about the card that was meant."""
+
+
+class Ask(Protocol):
+    """Has the store do something and gives what came of it; from another thread than the store's, too."""
+
+    def __call__(self, work: Callable[[Store], T], /) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,38 +50,86 @@ class Intake:
 class Switching:
     """What a run keeps and where: in a station's folder and store, or in a folder for journals alone."""
 
-    def __init__(self, store: Store | None, station: StationFolder | None, journals: Path) -> None:
-        """`journals` is used off a station only."""
-        self._store = store
+    def __init__(self, ask: Ask | None, station: StationFolder | None, journals: Path | None = None) -> None:
+        """`journals` is where the journal lies off a station; on one it lies sealed in its folder."""
+        self._ask = ask
         self._station = station
-        self._journal = FileJournal(journals if station is None else station.chips / "journal")
+        if ask is not None and station is not None:
+            key = ask(lambda store: store.chip_journal_key())
+            self.journal = FileJournal(station.chips / "journal", key, self._proved)
+        elif journals is not None:
+            self.journal = FileJournal(journals)
+        else:
+            raise ValueError("neither a station nor a folder for journals")
 
-    def let_through(self, card_id: str, stamp: Stamp) -> Intake | Closed:
-        """The intake of a card's chip; why not, when the centre's decision does not hold for it now."""
-        if self._store is None:
+    def let_through(self, card_id: str, stamp: Stamp, *, simulated: bool) -> Intake | Closed:
+        """The intake of a card's chip; why not, when the centre's decision does not hold for it now.
+
+        `simulated`: the reader is. A rehearsal's decisions are nobody's, so they open no chip on a real one.
+        """
+        if self._ask is None:
             return Intake(None)
-        gate = self._store.chip_gate(card_id, stamp)
+        if not simulated and self._ask(lambda store: store.rehearsal):
+            return Closed.REHEARSAL
+        gate = self._ask(lambda store: store.chip_gate(card_id, stamp))
         return Intake(gate) if isinstance(gate, ChipGate) else gate
 
     def means(self, intake: Intake, progress: Progress) -> Means:
         """What a run needs. On a station the chip's old content is sealed to the vault, like a card number."""
-        return Means(self._journal, progress, self._seal(intake))
+        return Means(self.journal, progress, self._seal(intake))
 
-    def keep(self, outcome: Outcome, intake: Intake, stamp: Stamp, actor: str) -> None:
-        """Record, then fact, then the journal goes. Raises StorageTrouble; the journal stays then."""
-        gate = intake.gate
-        if self._store is not None and self._station is not None and gate is not None:
-            sha256 = outcome.evidence["sha256"]
-            save_record(self._station.chips / f"{gate.card_id}-{sha256[:8]}.json", outcome.evidence)
-            kind = EventKind.CHIP_DEACTIVATED if outcome.done else EventKind.CHIP_NOT_DEACTIVATED
-            body = {"card": gate.card_id, "uid": outcome.uid, "verdict": outcome.verdict.value}
-            body |= {"why": outcome.why.value, "evidence": sha256, "decision": gate.decision}
-            self._store.record(kind, body, stamp, actor)
+    def stand_of(self, outcome: Outcome) -> ChipStand | None:
+        """Where a run leaves the card's chip; None when it says nothing of that chip, or nothing was begun."""
         if outcome.done:
-            self._journal.erase(outcome.uid)
+            return ChipStand.OFF
+        if outcome.verdict is Verdict.PROOF_FAILED or outcome.method is Method.PHYSICAL:
+            return ChipStand.DESTROY
+        if outcome.verdict is Verdict.NOT_COMPLETED:
+            return ChipStand.UNFINISHED if self.journal.begun(outcome.uid) else None
+        return None if outcome.why in _NOTHING_OF_IT else ChipStand.REFUSED
+
+    def keep(self, outcome: Outcome, intake: Intake, stamp: Stamp, actor: str) -> TrayCard | None:
+        """Record, then fact, then the journal goes; gives the card as it is now, None off a station.
+
+        Raises StorageTrouble; the journal stays then.
+        """
+        card, stand = None, self.stand_of(outcome)
+        if intake.gate is not None and stand is not None:
+            kind = EventKind.CHIP_DEACTIVATED if outcome.done else EventKind.CHIP_NOT_DEACTIVATED
+            body = {"uid": outcome.uid, "verdict": outcome.verdict.value, "why": outcome.why.value}
+            fact = _fact(intake.gate, stand, kind, body, outcome.evidence)
+            card = self._keep(fact, outcome.evidence, stamp, actor)
+        if outcome.done:
+            self.journal.erase(outcome.uid, outcome.evidence["sha256"])
+        return card
+
+    def keep_destroyed(self, intake: Intake, record: dict[str, Any], stamp: Stamp, actor: str) -> TrayCard | None:
+        """The same for a chip that was punched on camera: `record` says how (canonical JSON with its `sha256`)."""
+        if intake.gate is None:
+            return None
+        body = {"uid": intake.gate.uid, "verdict": "destroyed"}
+        fact = _fact(intake.gate, ChipStand.DESTROYED, EventKind.CHIP_DESTROYED, body, record)
+        card = self._keep(fact, record, stamp, actor)
+        self.journal.erase(intake.gate.uid, record["sha256"])
+        return card
+
+    def _keep(self, fact: ChipFact, record: dict[str, Any], stamp: Stamp, actor: str) -> TrayCard | None:
+        if self._ask is None or self._station is None:
+            return None
+        save_record(self._station.chips / f"{fact.card_id}-{fact.evidence[:8]}.json", record)
+        return self._ask(lambda store: store.keep_chip_fact(fact, stamp, actor))
 
     def _seal(self, intake: Intake) -> Callable[[bytes], str] | None:
-        store, gate = self._store, intake.gate
-        if store is None or gate is None:
+        ask, gate = self._ask, intake.gate
+        if ask is None or gate is None:
             return None
-        return lambda content: store.seal_chip_content(gate.card_id, content)
+        return lambda content: ask(lambda store: store.seal_chip_content(gate.card_id, content))
+
+    def _proved(self, uid: str) -> str:
+        return self._ask(lambda store: store.proved_record(uid)) if self._ask is not None else ""
+
+
+def _fact(gate: ChipGate, stand: ChipStand, kind: EventKind, body: dict[str, Any], record: dict[str, Any]) -> ChipFact:
+    simulated = bool(record["reader"]["simulated"])
+    told = {"card": gate.card_id, "decision": gate.decision, "simulated": simulated, **body}
+    return ChipFact(gate.card_id, stand, kind, told, record["sha256"])

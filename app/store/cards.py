@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, insert, sel
 
 from app.core.audit import EventKind, SignedEvent, Stamp
 from app.core.cards import CardState, Tag
+from app.core.chips import ChipStand
 from app.core.errors import BadInput
 from app.core.parcels import CardDraft, Reason, TrayCard
 from app.store.ledger import Identity, Ledger
@@ -30,6 +31,7 @@ _TRAY: Select[Any] = select(
     card.c.tag,
     card.c.kept_seq,
     card.c.withdrawn,
+    card.c.chip,
 )
 
 _CENTRE_REASON = {
@@ -107,6 +109,14 @@ def arrive(connection: Connection, high: int) -> list[TrayCard]:
     waiting = and_(card.c.state == CardState.KEPT.value, card.c.kept_seq <= high, card.c.withdrawn.is_(False))
     ids = connection.execute(select(card.c.id).where(waiting)).scalars().all()
     connection.execute(update(card).where(waiting).values(state=CardState.AT_CENTRE.value))
+    return [tray_card(connection, card_id) for card_id in ids]
+
+
+def depart(connection: Connection, high: int) -> list[TrayCard]:
+    """Cards that a centre which was put back no longer has, beyond `high`: they are only here again."""
+    lost = and_(card.c.state == CardState.AT_CENTRE.value, card.c.kept_seq > high, card.c.withdrawn.is_(False))
+    ids = connection.execute(select(card.c.id).where(lost)).scalars().all()
+    connection.execute(update(card).where(lost).values(state=CardState.KEPT.value))
     return [tray_card(connection, card_id) for card_id in ids]
 
 
@@ -236,4 +246,5 @@ def _tray(row: Row[Any]) -> TrayCard:
         reasons=tuple(Reason(reason) for reason in json.loads(row.reasons)),
         t_video_us=row.t_video_us,
         tag=Tag(**json.loads(row.tag)) if row.tag else None,
+        chip=ChipStand(row.chip) if row.chip else None,
     )

@@ -5,20 +5,29 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import Connection, Row, and_, or_, select, update
 
-from app.core.audit import Stamp
+from app.core.audit import EventKind, Stamp
 from app.core.cards import CardState, Secret
-from app.core.errors import EvidenceTrouble
+from app.core.chips import OPEN_STANDS, ChipCard, ChipStand
+from app.core.errors import BadInput, EvidenceTrouble
+from app.core.parcels import TrayCard
 from app.keys import verifier
+from app.store.cards import tray_card
 from app.store.ledger import Ledger
 from app.store.seal import Context, seal
-from app.store.tables import card, decision
+from app.store.tables import card, decision, parcel
 from app.wire import Decision, Signed, open_statement
+
+_PROVED = (ChipStand.OFF.value, ChipStand.DESTROYED.value)
+_JOURNAL_INFO = b"card intake chip journal v1"
 
 
 class Closed(StrEnum):
@@ -31,6 +40,8 @@ class Closed(StrEnum):
     NO_DECISION = "no-decision"
     DECISION_INVALID = "decision-invalid"
     DECISION_EXPIRED = "decision-expired"
+    CHIP_IS_DESTROYED = "chip-is-destroyed"
+    REHEARSAL = "rehearsal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,8 @@ def chip_gate(ledger: Ledger, connection: Connection, card_id: str, stamp: Stamp
         return Closed.NOT_ACCEPTED
     if not row.tag:
         return Closed.NO_CHIP
+    if row.chip == ChipStand.DESTROYED.value:
+        return Closed.CHIP_IS_DESTROYED
     wanted = and_(decision.c.card_id == card_id, decision.c.revision == row.revision)
     kept = connection.execute(select(decision).where(wanted)).first()
     if kept is None:
@@ -64,6 +77,64 @@ def chip_gate(ledger: Ledger, connection: Connection, card_id: str, stamp: Stamp
         return closed
     made = hashlib.sha256(kept.text.encode()).hexdigest()
     return ChipGate(card_id, json.loads(row.tag)["uid"], made, row.recording_id, row.t_video_us)
+
+
+@dataclass(frozen=True, slots=True)
+class ChipFact:
+    """What came of a card's chip: where it stands now, the fact for the chain, the SHA-256 of the record of it."""
+
+    card_id: str
+    stand: ChipStand
+    kind: EventKind
+    body: Mapping[str, Any]
+    evidence: str
+
+
+def keep_fact(ledger: Ledger, fact: ChipFact, stamp: Stamp, actor: str) -> TrayCard:
+    """Fact and card in one transaction. A chip that was proved off stays off, whatever a later run met.
+
+    Raises BadInput("store.unknown_card").
+    """
+
+    def work(connection: Connection) -> TrayCard:
+        row = connection.execute(select(card.c.chip).where(card.c.id == fact.card_id)).first()
+        if row is None:
+            raise BadInput("store.unknown_card", fact.card_id)
+        ledger.append(connection, fact.kind, {**fact.body, "evidence": fact.evidence}, stamp, actor)
+        if row.chip not in _PROVED or fact.stand.value in _PROVED:
+            values = {"chip": fact.stand.value, "chip_evidence": fact.evidence}
+            connection.execute(update(card).where(card.c.id == fact.card_id).values(**values))
+        return tray_card(connection, fact.card_id)
+
+    return ledger.write(work)
+
+
+def waiting_chips(connection: Connection) -> tuple[ChipCard, ...]:
+    """Accepted cards with a chip that is still to be dealt with, the oldest first."""
+    still_open = or_(card.c.chip.is_(None), card.c.chip.in_([stand.value for stand in OPEN_STANDS]))
+    accepted = and_(card.c.state == CardState.ACCEPTED.value, card.c.withdrawn.is_(False), card.c.tag.is_not(None))
+    wanted = select(card, parcel.c.waybill).join(parcel, parcel.c.id == card.c.parcel_id)
+    rows = connection.execute(wanted.where(and_(accepted, still_open)).order_by(card.c.kept_seq))
+    return tuple(_waiting(row) for row in rows)
+
+
+def _waiting(row: Row[Any]) -> ChipCard:
+    tag = json.loads(row.tag)
+    stand = ChipStand(row.chip) if row.chip else ChipStand.WAITING
+    told = (row.id, row.no, row.waybill, row.product_id, row.last4, tag["uid"], tag["family"])
+    return ChipCard(*told, stand=stand, simulated=tag["simulated"])
+
+
+def proved_record(connection: Connection, uid: str) -> str:
+    """The SHA-256 of the record by which the chip with this UID was proved off; "" where there is none."""
+    proved = and_(card.c.chip == ChipStand.OFF.value, card.c.tag.is_not(None))
+    rows = connection.execute(select(card.c.tag, card.c.chip_evidence).where(proved))
+    return next((row.chip_evidence for row in rows if json.loads(row.tag)["uid"] == uid), "")
+
+
+def journal_key(ledger: Ledger) -> bytes:
+    """The key (32 bytes) under which the journal of unproved runs lies on this station's disk."""
+    return HKDF(SHA256(), 32, salt=None, info=_JOURNAL_INFO).derive(ledger.identity.signing_seed)
 
 
 def seal_content(ledger: Ledger, card_id: str, content: bytes) -> str:

@@ -15,7 +15,7 @@ from app.core.cards import CardState
 from app.core.errors import EvidenceTrouble
 from app.core.parcels import TrayCard
 from app.keys import Verify, verifier
-from app.store.cards import arrive, decide
+from app.store.cards import arrive, decide, depart
 from app.store.ledger import Ledger, head_of
 from app.store.results import QueueFacts, RetryState
 from app.store.tables import card, decision, feed_state, outbox, receipt, retry, sealed
@@ -27,11 +27,15 @@ _VERDICTS = (CardState.ACCEPTED, CardState.REVIEW, CardState.REJECTED)
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a page of the feed changed: the cards, how many items were not for us any more, whether there is more."""
+    """What a page of the feed changed: the cards, how many items were not for us any more, whether there is more.
+
+    `epoch`: of the centre that made the page.
+    """
 
     changed: tuple[TrayCard, ...]
     ignored: int
     more: bool = False
+    epoch: str = ""
 
 
 def outbox_after(connection: Connection, seq: int, limit_events: int, limit_bytes: int) -> list[SignedEvent]:
@@ -63,6 +67,11 @@ def high_received(connection: Connection) -> int:
     return int(connection.execute(_LATEST.with_only_columns(receipt.c.high)).scalar() or 0)
 
 
+def epoch_known(connection: Connection) -> str:
+    """The centre's epoch by its last receipt, "" before any."""
+    return connection.execute(_LATEST.with_only_columns(receipt.c.epoch)).scalar() or ""
+
+
 _LATEST = select(receipt).order_by(receipt.c.id.desc()).limit(1)
 
 
@@ -79,11 +88,13 @@ def save_receipt(ledger: Ledger, signed: Signed) -> tuple[Receipt, tuple[TrayCar
     def work(connection: Connection) -> tuple[TrayCard, ...]:
         _same_chain(connection, told)
         latest = connection.execute(_LATEST).first()
-        if told.high == 0 or (latest and latest.epoch == told.epoch and latest.high >= told.high):
+        known_high = latest.high if latest and latest.epoch == told.epoch else None
+        if (known_high is not None and known_high >= told.high) or (latest is None and told.high == 0):
             return ()
         row = told.model_dump(include={"epoch", "high", "head_hash", "server_time_ms"})
         connection.execute(insert(receipt), {**row, "text": signed.text, "sig": signed.sig})
-        return tuple(arrive(connection, told.high))
+        gone = [] if known_high is not None else depart(connection, told.high)
+        return (*gone, *arrive(connection, told.high))
 
     return told, ledger.write(work)
 
@@ -124,10 +135,10 @@ def apply_page(ledger: Ledger, signed: Signed, stamp: Stamp) -> Applied:
 
     def work(connection: Connection) -> Applied:
         if page.after != feed_cursor(connection):
-            return Applied((), len(page.items), more=True)
+            return Applied((), len(page.items), True, page.epoch)
         done = _apply_all(ledger, connection, page.items, stamp)
         _save_cursor(connection, page.cursor)
-        return Applied(done.changed, done.ignored, page.more)
+        return Applied(done.changed, done.ignored, page.more, page.epoch)
 
     return ledger.write(work)
 

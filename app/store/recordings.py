@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, select, true, update
 from sqlalchemy.dialects.sqlite import insert
 
 from app.core.audit import EventKind, Stamp
@@ -14,7 +14,7 @@ from app.keys import verifier
 from app.store.ledger import Ledger
 from app.store.results import Recording
 from app.store.seal import Context, seal
-from app.store.tables import durable, recording
+from app.store.tables import durable, receipt, recording
 from app.wire import Durable, Signed, open_statement
 
 
@@ -69,8 +69,11 @@ def close(ledger: Ledger, recording_id: str, final_hash: str, root: str, frames:
 
 
 def waiting_footage(connection: Connection) -> tuple[Recording, ...]:
-    """Closed recordings of which the centre has not said that it holds them, the oldest first."""
-    here = select(durable.c.recording_id)
+    """Closed recordings of which the centre has not said that it holds them, the oldest first.
+
+    What it said before it was put back to an earlier state does not count: it may have lost them.
+    """
+    here = select(durable.c.recording_id).where(_of_now(connection))
     closed = and_(recording.c.state == "recorded", recording.c.id.not_in(here))
     rows = connection.execute(select(recording).where(closed).order_by(recording.c.closed_seq))
     return tuple(Recording(row.id, row.parcel_id, row.state, row.final_hash, row.key) for row in rows)
@@ -92,13 +95,18 @@ def save_durable(ledger: Ledger, signed: Signed, pieces_hash: str) -> None:
         speaks = (told.station, told.pieces_hash) == (ledger.identity.station, pieces_hash)
         if known is None or not speaks or known.final_hash != told.final_hash:
             raise EvidenceTrouble("sync.untrusted_answer", "durable: of another recording")
-        row = {"recording_id": told.recording, "text": signed.text, "sig": signed.sig}
+        row = {"recording_id": told.recording, "epoch": told.epoch, "text": signed.text, "sig": signed.sig}
         connection.execute(insert(durable).on_conflict_do_nothing(), row)
 
     ledger.write(work)
 
 
+def _of_now(connection: Connection) -> ColumnElement[bool]:
+    epoch = connection.execute(select(receipt.c.epoch).order_by(receipt.c.id.desc()).limit(1)).scalar()
+    return true() if epoch is None else durable.c.epoch == epoch
+
+
 def is_durable(connection: Connection, recording_id: str) -> bool:
     """Whether the centre said that it holds this recording, every chunk verified."""
-    wanted = select(durable.c.recording_id).where(durable.c.recording_id == recording_id)
+    wanted = select(durable.c.recording_id).where(and_(durable.c.recording_id == recording_id, _of_now(connection)))
     return connection.execute(wanted).first() is not None

@@ -15,7 +15,9 @@ from sqlalchemy import Engine, insert
 
 from app.core.audit import EventKind, SignedEvent, Stamp
 from app.core.cards import CardState, Secret
+from app.core.chips import ChipCard
 from app.core.errors import BadInput, StorageTrouble
+from app.core.footage import FilmedCard, Hold, Lines, Pile
 from app.core.parcels import (
     CardDraft,
     EarlierParcel,
@@ -29,10 +31,11 @@ from app.core.parcels import (
 )
 from app.keys import Signer, new_seed
 from app.platform import sync_folder
-from app.store import cards, chips, exchange, parcels, people, recordings
-from app.store.chips import ChipGate, Closed
+from app.store import cards, chips, exchange, footage, heads, parcels, people, recordings
+from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.db import open_database, transaction, translated
 from app.store.export import export_chain
+from app.store.footage import KnownRecording
 from app.store.keyfile import key_path, make_key, read_key
 from app.store.ledger import Ledger, read_identity, remove_parts
 from app.store.migrate import upgrade
@@ -229,6 +232,24 @@ class Store:
         """What a card's chip held, sealed to the vault; base64."""
         return chips.seal_content(self._ledger, card_id, content)
 
+    def keep_chip_fact(self, fact: ChipFact, stamp: Stamp, actor: str) -> TrayCard:
+        """What came of a card's chip: on the card and in the chain. Raises BadInput("store.unknown_card")."""
+        return chips.keep_fact(self._ledger, fact, stamp, actor)
+
+    def waiting_chips(self) -> tuple[ChipCard, ...]:
+        """Accepted cards with a chip that is still to be dealt with, the oldest first."""
+        with self._ledger.reading() as connection:
+            return chips.waiting_chips(connection)
+
+    def proved_record(self, uid: str) -> str:
+        """The SHA-256 of the record by which the chip with this UID was proved off here; "" where there is none."""
+        with self._ledger.reading() as connection:
+            return chips.proved_record(connection, uid)
+
+    def chip_journal_key(self) -> bytes:
+        """The key under which the journal of unproved runs lies on the disk."""
+        return chips.journal_key(self._ledger)
+
     # Facts and people
 
     def record(self, kind: EventKind, body: Mapping[str, Any], stamp: Stamp, actor: str) -> int:
@@ -293,6 +314,50 @@ class Store:
         with self._ledger.reading() as connection:
             return recordings.is_durable(connection, recording_id)
 
+    # Footage
+
+    def footage_lines(self, pile: Pile, query: str, now_wall_us: int) -> Lines:
+        """What a reviewer may choose from; with a query (waybill, last four, time) whatever fits it."""
+        with self._ledger.reading() as connection:
+            return footage.lines(connection, pile, query, now_wall_us)
+
+    def known_recordings(self) -> tuple[KnownRecording, ...]:
+        """Every recording with its parcel, the oldest first."""
+        with self._ledger.reading() as connection:
+            return footage.known(connection)
+
+    def filmed_cards(self, recording_id: str) -> tuple[FilmedCard, ...]:
+        """The cards that were read on a recording, in order of time."""
+        with self._ledger.reading() as connection:
+            return footage.filmed_cards(connection, recording_id)
+
+    def recording_of_card(self, card_id: str) -> str | None:
+        """The recording that a card is on."""
+        with self._ledger.reading() as connection:
+            return footage.place_of_card(connection, card_id)
+
+    def recordings_of_waybill(self, waybill: str) -> tuple[str, ...]:
+        """The recordings of a waybill, in order."""
+        with self._ledger.reading() as connection:
+            return footage.of_waybill(connection, waybill)
+
+    def hold_footage(self, recording_id: str, reason: str, stamp: Stamp, actor: str) -> Hold:
+        """Keep a recording from being removed. Raises BadInput("recording.unknown", "hold.no_reason")."""
+        return footage.keep(self._ledger, recording_id, reason, stamp, actor)
+
+    def release_footage(self, recording_id: str, reason: str, stamp: Stamp, actor: str) -> None:
+        """Let a held recording go again."""
+        footage.release(self._ledger, recording_id, reason, stamp, actor)
+
+    def hold_on(self, recording_id: str) -> Hold | None:
+        """Who holds a recording, and why; None when nobody does."""
+        with self._ledger.reading() as connection:
+            return footage.hold_on(connection, recording_id)
+
+    def note_removed(self, recording_id: str, size: int, stamp: Stamp) -> int:
+        """Record that a recording's pictures go now; the event's number. Raises BadInput("footage.must_stay")."""
+        return footage.note_removed(self._ledger, recording_id, size, stamp)
+
     # The centre
 
     def outbox_after(self, seq: int, limit_events: int = 500, limit_bytes: int = 1 << 20) -> list[SignedEvent]:
@@ -314,6 +379,11 @@ class Store:
         """The highest event number that the centre acknowledged."""
         with self._ledger.reading() as connection:
             return exchange.high_received(connection)
+
+    def epoch_known(self) -> str:
+        """The centre's epoch by its last receipt; "" before any."""
+        with self._ledger.reading() as connection:
+            return exchange.epoch_known(connection)
 
     def save_receipt(self, signed: Signed) -> tuple[Receipt, tuple[TrayCard, ...]]:
         """Keep a receipt; gives it back with the cards that are now AT_CENTRE. Raises EvidenceTrouble."""
@@ -340,6 +410,15 @@ class Store:
         """How far the outbox is, and the cards by state."""
         with self._ledger.reading() as connection:
             return exchange.queue_facts(connection)
+
+    def heads_seen(self) -> tuple[heads.TreeHead, ...]:
+        """What the centre said of its log: the last checkpoint that was verified, and receipts since."""
+        with self._ledger.reading() as connection:
+            return heads.seen(connection)
+
+    def keep_head(self, head: heads.TreeHead) -> bool:
+        """Keep a verified checkpoint; False when it was there."""
+        return heads.keep(self._ledger, head)
 
     def retry_state(self, lane: str = _LANE) -> RetryState:
         """When to try the centre again; footage has a lane of its own."""

@@ -80,6 +80,8 @@ card = Table(
     Column("event_hash", Text, nullable=False),  # of the station's latest event on this card
     Column("revision", Integer, nullable=False),  # of the centre's latest decision, 0 before any
     Column("withdrawn", Boolean, nullable=False),
+    Column("chip", Text),  # what came of its chip
+    Column("chip_evidence", Text),  # SHA-256 of the record that says so
 )
 Index("card_number_once", card.c.dedupe, unique=True, sqlite_where=card.c.claims)
 
@@ -159,6 +161,33 @@ durable = Table(
     "durable",
     metadata,
     Column("recording_id", Text, ForeignKey("recording.id"), primary_key=True),
+    Column("epoch", Text, primary_key=True),
     Column("text", Text, nullable=False),
     Column("sig", BLOB, nullable=False),
+)
+
+hold = Table(
+    "hold",
+    metadata,
+    Column("recording_id", Text, ForeignKey("recording.id"), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("operator_id", Text, nullable=False),
+    Column("wall_us", Integer, nullable=False),
+    Column("seq", Integer, ForeignKey("outbox.seq"), nullable=False),
+)
+
+removed = Table(
+    "removed",
+    metadata,
+    Column("recording_id", Text, ForeignKey("recording.id"), primary_key=True),
+    Column("seq", Integer, ForeignKey("outbox.seq"), nullable=False),
+)
+
+tree_head = Table(
+    "tree_head",
+    metadata,
+    Column("size", Integer, primary_key=True),
+    Column("epoch", Text, primary_key=True),
+    Column("root", BLOB, nullable=False),
+    Column("note", Text, nullable=False),  # the checkpoint as the centre signed it
 )

@@ -4,16 +4,18 @@
      "fault": {"seq", "code"} | null, "anchored": seq, …}]}
 
 Fault codes: gap prev hash signature station format (`core.audit`); receipt (a receipt by another key, or of another
-history), log (the centre's tree does not hold its events), truncated (a receipt tells of more than there is), card (a
-card without its event, or the other way round).
+history), log (the centre's tree does not hold its events), checkpoint (nor the one it signed), truncated (a receipt
+tells of more than there is), card (a card without its event, or the other way round).
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import runpy
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,14 @@ from sqlalchemy import Connection, Engine, text
 
 from app.core.audit import GENESIS, ChainFault, SignedEvent, first_fault
 from app.core.errors import BadInput, EvidenceTrouble
+from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Signer, key_id, verifier
 from app.store.db import open_database, reading
 from app.store.keyfile import read_key
-from app.store.merkle import CompactTree, leaf_hash
 from app.wire import Centre, Receipt, Signed, open_statement
+
+LOG_VERIFIER = Path(__file__).resolve().parent.parent.parent / "resources" / "audit" / "verify.py"
+"""Checks an exported log, for a stranger as for us."""
 
 STATION_DATABASE = "station.db"
 CENTRE_DATABASE = "centre.db"
@@ -49,19 +54,28 @@ class _Finding:
     more: dict[str, Any] = field(default_factory=dict)
 
 
-def verify_audit(path: Path, passphrase: str = "") -> dict[str, Any]:
+def verify_audit(path: Path, passphrase: str = "", *, every: bool = True) -> dict[str, Any]:
     """Check what lies at `path`; a report as in the module's head. Nothing is changed there.
 
-    `passphrase` opens a station's database. Raises BadInput("audit.not_found") when it is none of the three;
-    StorageTrouble as `Store.open` when the database cannot be opened.
+    `passphrase` opens a station's database. `every`: each signature, not only those that vouch for the rest.
+    Raises BadInput("audit.not_found") when it is none of the three; StorageTrouble as `Store.open` when the database
+    cannot be opened.
     """
     if path.is_dir() and (path / STATION_DATABASE).exists():
-        return _report("station", _verify_station(path / STATION_DATABASE, passphrase))
+        return _report("station", _verify_station(path / STATION_DATABASE, passphrase, every))
     if path.is_dir() and (path / CENTRE_DATABASE).exists():
-        return verify_centre(open_database(path / CENTRE_DATABASE, must_exist=True))
+        return verify_centre(open_database(path / CENTRE_DATABASE, must_exist=True), every=every)
+    if path.is_file() and _is_log(path):
+        report: dict[str, Any] = runpy.run_path(str(LOG_VERIFIER))["check"](str(path), every)
+        return report
     if path.is_file():
-        return _report("export", [_described(chain, _check(chain)) for chain in _read_export(path)])
+        return _report("export", [_described(chain, _check(chain, every)) for chain in _read_export(path)])
     raise BadInput("audit.not_found", path.name)
+
+
+def _is_log(path: Path) -> bool:
+    with path.open("rb") as lines:
+        return bool(_fields(lines.readline()).get("type") == "centre-log")
 
 
 def _report(what: str, chains: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -77,9 +91,9 @@ def _described(chain: Chain, found: _Finding) -> dict[str, Any]:
     return {**described, "fault": fault, "anchored": found.anchored, **found.more}
 
 
-def _check(chain: Chain) -> _Finding:
+def _check(chain: Chain, every: bool) -> _Finding:
     """The chain's own links, then every receipt against it. `anchored`: how far receipts vouch for it."""
-    fault = first_fault(chain.events, station=chain.station, verify=verifier(chain.public_key))
+    fault = first_fault(chain.events, station=chain.station, verify=verifier(chain.public_key), every=every)
     finding = _Finding(fault, more={"receipts": len(chain.receipts)})
     if chain.server_key is None or fault is not None:
         return finding
@@ -103,12 +117,12 @@ def _receipt_fault(chain: Chain, signed: Signed, server_key: bytes) -> tuple[int
     return told.high, "" if fits else "receipt"
 
 
-def _verify_station(database: Path, passphrase: str) -> Iterator[dict[str, Any]]:
+def _verify_station(database: Path, passphrase: str, every: bool) -> Iterator[dict[str, Any]]:
     engine = open_database(database, read_key(database, passphrase), must_exist=True)
     try:
         with reading(engine) as connection:
             chain = _station_chain(connection)
-            finding = _check(chain)
+            finding = _check(chain, every)
             finding.fault = finding.fault or _cards_fault(connection)
     finally:
         engine.dispose()
@@ -147,30 +161,30 @@ def _cards_fault(connection: Connection) -> ChainFault | None:
     return None if lonely is None else ChainFault(int(lonely), "card")
 
 
-def verify_centre(engine: Engine) -> dict[str, Any]:
+def verify_centre(engine: Engine, *, every: bool = True) -> dict[str, Any]:
     """Check an open database of a centre, and close it; a report as in the module's head."""
-    return _report("centre", _verify_centre(engine))
+    return _report("centre", _verify_centre(engine, every))
 
 
-def _verify_centre(engine: Engine) -> Iterator[dict[str, Any]]:
+def _verify_centre(engine: Engine, every: bool) -> Iterator[dict[str, Any]]:
     try:
         with reading(engine) as connection:
-            log_fault = _log_fault(connection)
+            fault, _ = log_fault(connection)
             stations = connection.exec_driver_sql("SELECT id, public_key, high, head_hash FROM station ORDER BY id")
             for row in stations.all():
-                yield _centre_chain(connection, row, log_fault)
+                yield _centre_chain(connection, row, fault, every)
     finally:
         engine.dispose()
 
 
-def _centre_chain(connection: Connection, row: Any, log_fault: ChainFault | None) -> dict[str, Any]:
+def _centre_chain(connection: Connection, row: Any, of_log: ChainFault | None, every: bool) -> dict[str, Any]:
     query = "SELECT seq, data, hash, sig FROM event WHERE station = :station ORDER BY seq"
     chain = Chain(row.id, bytes(row.public_key), _events(connection, query, station=row.id))
-    finding = _check(chain)
+    finding = _check(chain, every)
     head = chain.events[-1].hash if chain.events else GENESIS
     if finding.fault is None and (len(chain.events), head) != (row.high, row.head_hash):
         finding.fault = ChainFault(row.high, "truncated")
-    finding.fault = finding.fault or log_fault
+    finding.fault = finding.fault or of_log
     quarantined = text("SELECT count(*) FROM event WHERE station = :station AND quarantine <> ''")
     finding.more = {"quarantined": connection.execute(quarantined, {"station": row.id}).scalar_one()}
     alarms = text("SELECT count(*) FROM alarm WHERE station = :station")
@@ -178,17 +192,23 @@ def _centre_chain(connection: Connection, row: Any, log_fault: ChainFault | None
     return _described(chain, finding)
 
 
-def _log_fault(connection: Connection) -> ChainFault | None:
-    """The tree grown again from the events must be the one that receipts were signed over."""
+def log_fault(connection: Connection) -> tuple[ChainFault | None, CompactTree]:
+    """The tree of a centre's log, grown again from its events: it must be the one that receipts were signed over."""
     told = connection.exec_driver_sql("SELECT log_size, log_peaks FROM meta").one()
     rows = connection.exec_driver_sql(
         "SELECT e.data FROM log_leaf l JOIN event e ON e.station = l.station AND e.seq = l.seq ORDER BY l.n"
     )
-    grown = CompactTree().grown(leaf_hash(_raw(row.data)) for row in rows)
+    checkpoints = connection.exec_driver_sql("SELECT size, note FROM checkpoint ORDER BY size").all()
+    grown, leaves = CompactTree(), (leaf_hash(_raw(row.data)) for row in rows)
+    for size, note in checkpoints:
+        grown = grown.grown(islice(leaves, size - grown.size))
+        if (grown.size, base64.b64encode(grown.root()).decode()) != (size, str(note).split("\n")[2]):
+            return ChainFault(size, "checkpoint"), grown
+    grown = grown.grown(leaves)
     events = connection.exec_driver_sql("SELECT count(*) FROM event").scalar_one()
     if (grown.size, grown.to_bytes()) == (told.log_size, told.log_peaks) and events == grown.size:
-        return None
-    return ChainFault(grown.size, "log")
+        return None, grown
+    return ChainFault(grown.size, "log"), grown
 
 
 def _read_export(path: Path) -> Iterator[Chain]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+import ssl
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from types import TracebackType
@@ -24,15 +25,21 @@ from app.wire import (
     Arrivals,
     BatchAnswer,
     Centre,
+    CheckpointAnswer,
+    Cosigned,
+    Cosigning,
     Enrolment,
     EnrolmentAnswer,
     EventBatch,
     Findings,
     FindingsKept,
+    ObjectPlace,
     ObjectsAnswer,
+    ObjectSize,
     ObjectsWanted,
     Signed,
     StoredObject,
+    Transfer,
     VideoAnswer,
     content_digest,
 )
@@ -68,6 +75,39 @@ def require_loopback(url: str) -> None:
     raise BadInput("sync.rehearsal_off_loopback", host)
 
 
+def require_private(url: str) -> None:
+    """Off this machine only TLS will do. Raises BadInput("sync.plain_off_loopback")."""
+    if urlsplit(url).scheme == "https":
+        return
+    try:
+        require_loopback(url)
+    except BadInput as off:
+        raise BadInput("sync.plain_off_loopback", off.detail) from off
+
+
+def trusted_by(centre: Centre) -> ssl.SSLContext:
+    """TLS 1.3 with the authority that is pinned, and no other; one that pins none trusts the system's."""
+    context = ssl.create_default_context(cadata=centre.ca or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
+
+
+def _whoever_answers() -> ssl.SSLContext:
+    """Before anything is pinned. Who answers proves itself by the enrolment code, and six words are compared."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def _is_tls(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Speaker:
     """Who speaks with which centre. Holds the signing key, so it does not print."""
@@ -82,8 +122,8 @@ class CentreClient:
 
     `speaker` signs the requests; without one only enrolment and what everybody may ask works. `clock_ms`: this
     machine's wall clock; how far it is from the centre's is learnt from signed answers. Every call raises
-    Unavailable("sync.offline") when there is no answer, CentreRefused when it is not a good one,
-    EvidenceTrouble("sync.untrusted_answer") when a good one is not by the centre.
+    Unavailable when there is no answer (sync.offline) or not the pinned centre's (sync.tls), CentreRefused when it is
+    not a good one, EvidenceTrouble("sync.untrusted_answer") when a good one is not by the centre.
     """
 
     def __init__(
@@ -93,8 +133,15 @@ class CentreClient:
         speaker: Speaker | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
+        if transport is None:
+            require_private(url)
+        trusted: ssl.SSLContext | bool = False  # there is nothing to trust in plain HTTP
+        if urlsplit(url).scheme == "https":
+            trusted = trusted_by(speaker.centre) if speaker else _whoever_answers()
         # trust_env off: a proxy or netrc of the environment has no business between station and centre.
-        self._http = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT, transport=transport, trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=url, timeout=_TIMEOUT, transport=transport, trust_env=False, verify=trusted
+        )
         self._speaker = speaker
         self._verify = verifier(bytes.fromhex(speaker.centre.server_key)) if speaker else None
         self._clock_ms = clock_ms
@@ -120,14 +167,41 @@ class CentreClient:
         """The next page of the feed, as it was signed."""
         return await self._exchange("GET", "/v1/feed", Signed, params={"cursor": cursor})
 
+    async def checkpoint(self, since: Sequence[int]) -> CheckpointAnswer:
+        """The log's latest checkpoint, with proofs that it begins with these sizes."""
+        params = {"since": [str(size) for size in since or (0,)]}
+        answer = await self._exchange("GET", "/v1/checkpoint", CheckpointAnswer, params=params)
+        return answer if since else answer.model_copy(update={"proofs": ()})
+
+    async def cosign(self, told: Cosigning) -> Cosigned:
+        """Hand in our line under a checkpoint."""
+        return await self._post("/v1/checkpoint/cosign", told, Cosigned)
+
     async def objects(self, wanted: ObjectsWanted) -> ObjectsAnswer:
         """Which chunks the centre lacks, and where they go."""
         return await self._post("/v1/objects/batch", wanted, ObjectsAnswer)
 
-    async def put_object(self, href: str, content: bytes) -> StoredObject:
-        """Put one chunk."""
-        kind = "application/octet-stream"
-        return await self._exchange("PUT", href, StoredObject, content=content, content_type=kind)
+    async def put_object(self, place: ObjectPlace, content: bytes) -> None:
+        """Put one chunk where the centre wants it: to itself, or into a bucket, which it then reads back."""
+        upload = place.actions["upload"]
+        if "://" not in upload.href:
+            kind = "application/octet-stream"
+            await self._exchange("PUT", upload.href, StoredObject, content=content, content_type=kind)
+        else:
+            await self._put_outside(upload, content)
+        if verify := place.actions.get("verify"):
+            await self._post(verify.href, ObjectSize(oid=place.oid, size=place.size), StoredObject)
+
+    async def _put_outside(self, upload: Transfer, content: bytes) -> None:
+        """A presigned request to a bucket: nothing of ours goes with it but the encrypted bytes."""
+        async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as http:
+            try:
+                answer = await http.put(upload.href, content=content, headers=upload.header)
+            except httpx.HTTPError as away:
+                raise Unavailable("sync.offline", type(away).__name__) from away
+        # 412: the bucket has this name already; whether it is right the centre sees when it reads it back.
+        if not answer.is_success and answer.status_code != httpx.codes.PRECONDITION_FAILED:
+            raise CentreRefused("objects", answer.status_code, _wait_ms(answer))
 
     async def put_manifest(self, recording: str, manifest: Signed) -> VideoAnswer:
         """Hand in a recording's manifest."""
@@ -159,7 +233,7 @@ class CentreClient:
         *,
         content: bytes = b"",
         content_type: str = "",
-        params: dict[str, str] | None = None,
+        params: Mapping[str, str | Sequence[str]] | None = None,
     ) -> M:
         """One request; a refused clock is put right by the centre's signed time, and asked once more."""
 
@@ -190,7 +264,8 @@ class CentreClient:
         try:
             answer = await self._http.send(request)
         except httpx.HTTPError as away:
-            raise Unavailable("sync.offline", type(away).__name__) from away
+            code = "sync.tls" if _is_tls(away) else "sync.offline"
+            raise Unavailable(code, type(away).__name__) from away
         believed = not nonce or self._believed(answer, nonce, asked_ms)
         if answer.status_code != httpx.codes.OK:
             # What a proxy in between says is no word of the centre: it can make us wait, nothing else.

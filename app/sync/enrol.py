@@ -10,9 +10,10 @@ import platform
 from dataclasses import dataclass
 
 from app.core.errors import BadInput, EvidenceTrouble, Unavailable
-from app.keys import Signer, code_key, six_words, verifier
+from app.keys import Signer, code_key, verifier
 from app.sync.client import CentreClient, CentreRefused
 from app.wire import (
+    Centre,
     Enrolled,
     Enrolment,
     EnrolmentAnswer,
@@ -20,6 +21,7 @@ from app.wire import (
     enrolment_proof,
     open_statement,
     sign_statement,
+    words_to_compare,
 )
 
 _NEVER = {"enrol.code": "enrol.code", "enrol.used": "enrol.used", "enrol.kind": "enrol.kind"}
@@ -27,16 +29,20 @@ _NEVER = {"enrol.code": "enrol.code", "enrol.used": "enrol.used", "enrol.kind": 
 
 @dataclass(frozen=True, slots=True)
 class Applicant:
-    """Who asks to join: the fresh key, the code that was read out, and whether it is for rehearsals."""
+    """Who asks to join: the fresh key, the code that was read out, whether it is for rehearsals.
+
+    `centre`: what the centre said of itself before; what it hands over in the end has to be the same.
+    """
 
     signer: Signer
     code: str
     rehearsal: bool
+    centre: Centre
 
     @property
     def words(self) -> str:
-        """The six words of the key, to be compared with what the centre shows."""
-        return six_words(self.signer.public_key)
+        """The six words, to be compared with what the centre shows."""
+        return words_to_compare(self.signer.public_key.hex(), self.centre)
 
 
 async def ask_to_join(client: CentreClient, applicant: Applicant) -> Enrolled:
@@ -67,6 +73,8 @@ def _trusted(answer: EnrolmentAnswer, key: bytes, applicant: Applicant) -> Enrol
     told = open_statement(Enrolled, answer.enrolled, verifier(bytes.fromhex(claimed.centre.server_key)))
     if told.public_key != applicant.signer.public_key.hex():
         raise EvidenceTrouble("enrol.untrusted", "key")
+    if told.centre != applicant.centre:
+        raise EvidenceTrouble("enrol.untrusted", "centre")
     told.centre.vault_certificate()
     return told
 

@@ -20,9 +20,10 @@ from app.core.parcels import TrayCard
 from app.store.results import QueueFacts, Recording, RetryState
 from app.store.store import Store
 from app.store.writer import StoreWriter
-from app.sync.client import CentreClient, CentreRefused
+from app.sync.client import CentreClient, CentreRefused, require_loopback
 from app.sync.footage import Chunk, chunks_of
 from app.sync.pace import BatchSize, after_failure
+from app.sync.witness import Witness
 from app.wire import (
     MOST_BYTES,
     BatchAnswer,
@@ -38,7 +39,9 @@ from app.wire import (
 T = TypeVar("T")
 
 _FOOTAGE = "footage"
-_ASKED_AT_ONCE = 500
+_ASKED_AT_ONCE = 32
+"""Chunks; their addresses in a bucket hold for a quarter of an hour."""
+
 _LONGEST_WAIT_MS = 2 * 3_600_000
 _log = logging.getLogger(__name__)
 
@@ -47,7 +50,10 @@ _MOST_BATCHES = 1000
 
 
 class Halt(EvidenceTrouble):
-    """Sending must stop until a person has looked: sync.fork (two histories under one key), sync.event_refused."""
+    """Sending must stop until a person has looked.
+
+    sync.fork (two histories under one key), sync.event_refused, sync.revoked, sync.log_fork (the centre's log changed).
+    """
 
 
 @dataclass(slots=True)
@@ -63,6 +69,7 @@ class Exchange:
     wanted: frozenset[str] = frozenset()
     recordings: Path | None = None  # where footage lies; None: it is not sent
     chance: Callable[[], float] = random.random
+    witness: Witness | None = None
     high: int | None = None  # what the centre said last that it has; may be less than an earlier receipt
 
     async def round(self) -> bool:
@@ -72,8 +79,20 @@ class Exchange:
         """
         await self._push()
         await self._pull()
+        await self._watch_log()
         await self._footage_lane()
         return (await self._tell_queue()).unsent > 0
+
+    async def _watch_log(self) -> None:
+        """See that the centre's log only grows. That it was rewritten stops everything, all else can wait."""
+        if self.witness is None:
+            self.witness = Witness(self.client, self.writer, self.stamp)
+        try:
+            await self.witness.look()
+        except EvidenceTrouble as trouble:
+            if trouble.code == "sync.log_fork":
+                raise Halt(trouble.code, trouble.detail) from trouble
+            raise
 
     async def _footage_lane(self) -> None:
         """Footage waits for events, never the other way round; its trouble is its own, with a retry of its own."""
@@ -85,7 +104,8 @@ class Exchange:
             return
         try:
             for found in await self._ask(lambda store: store.waiting_footage()):
-                await self._bring(found, self.recordings / found.recording_id)
+                if (self.recordings / found.recording_id).is_dir():  # deleted when an earlier centre held it
+                    await self._bring(found, self.recordings / found.recording_id)
         except (Unavailable, OSError, EvidenceTrouble) as trouble:
             _log.warning("footage waits: %s", getattr(trouble, "code", type(trouble).__name__))
             asked_ms = trouble.wait_ms if isinstance(trouble, CentreRefused) else 0
@@ -116,11 +136,12 @@ class Exchange:
         by_oid = {chunk.piece.oid: chunk for chunk in chunks}
         sizes = tuple(ObjectSize(oid=oid, size=chunk.piece.size) for oid, chunk in by_oid.items())
         for place in (await self.client.objects(ObjectsWanted(objects=sizes))).objects:
-            upload = place.actions.get("upload")
-            if upload is None or place.oid not in by_oid:
+            if "upload" not in place.actions or place.oid not in by_oid:
                 continue
+            if "://" in place.actions["upload"].href and await self._ask(lambda store: store.rehearsal):
+                require_loopback(place.actions["upload"].href)
             content = await asyncio.to_thread(by_oid[place.oid].read)
-            await self.client.put_object(upload.href, content)
+            await self.client.put_object(place, content)
             await self._push()
 
     async def _push(self) -> None:
@@ -179,6 +200,8 @@ class Exchange:
             applied = await self._ask(lambda store: store.apply_page(page, self.stamp()))  # noqa: B023  awaited here
             if applied.changed:
                 self.on_cards(applied.changed)
+            if applied.epoch not in ("", await self._ask(lambda store: store.epoch_known())):
+                await self._send([], [])  # put back to an earlier state, or new to us: what does it have?
             if not applied.more:
                 return
 

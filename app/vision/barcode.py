@@ -14,7 +14,7 @@ import zxingcpp
 from pyzbar import pyzbar
 
 from app.core.cards import Barcode
-from app.core.products import normalise_gtin
+from app.core.codes import expand_upce, gtin_in, symbology_of
 from app.vision.pixels import Corners, Gray
 
 _FORMATS = zxingcpp.BarcodeFormats(
@@ -30,7 +30,6 @@ _FORMATS = zxingcpp.BarcodeFormats(
 _ZXING_NAMES = {"EAN13": "EAN13", "EAN8": "EAN8", "UPCA": "UPCA", "UPCE": "UPCE", "Code128": "CODE128", "QRCode": "QR"}
 _ZBAR_NAMES = {"EAN13": "EAN13", "EAN8": "EAN8", "UPCA": "UPCA", "UPCE": "UPCE", "CODE128": "CODE128", "QRCODE": "QR"}
 _ZBAR_KINDS = [pyzbar.ZBarSymbol[name] for name in ("EAN13", "EAN8", "UPCA", "UPCE", "CODE128", "QRCODE")]
-_RETAIL = {"EAN13", "EAN8", "UPCA", "UPCE"}
 ZBAR_MAX_W = 1280
 _LEAD = 3  # times as many readings as any other GTIN on the card (a misread repeats over frames)
 
@@ -52,7 +51,7 @@ class Hit:
 
 def read_zxing(picture: Gray, view: str) -> list[Hit]:
     """Symbols zxing-cpp finds in a grey picture."""
-    found = zxingcpp.read_barcodes(np.ascontiguousarray(picture), formats=_FORMATS)
+    found = zxingcpp.read_barcodes(np.ascontiguousarray(picture), formats=_FORMATS, text_mode=zxingcpp.TextMode.Plain)
     return [_zxing_hit(code, view) for code in found if code.valid and code.text]
 
 
@@ -91,27 +90,18 @@ def gtin(hits: Iterable[Hit], confirmed: frozenset[str] = frozenset()) -> str | 
 
 
 def as_gtin(hit: Hit) -> str | None:
-    """The GTIN a retail symbol carries; None for other symbols."""
-    if hit.format not in _RETAIL:
-        return None
-    return normalise_gtin(expand_upce(hit.text) if hit.format == "UPCE" else hit.text)
+    """The GTIN that a symbol names: retail digits, or GS1 data in Code 128 and QR; None for a card's number."""
+    text = expand_upce(hit.text) if hit.format == "UPCE" else hit.text
+    return gtin_in(text, symbology_of(hit.format))
 
 
-def expand_upce(text: str) -> str:
-    """The UPC-A digits of an eight-digit UPC-E (GS1 General Specifications 5.2.2.4.2); other texts unchanged."""
-    if len(text) != 8 or not text.isdigit():
-        return text
-    system, d, check = text[0], text[1:7], text[7]
-    last = d[5]
-    if last in "012":
-        body = d[:2] + last + "0000" + d[2:5]
-    elif last == "3":
-        body = d[:3] + "00000" + d[3:5]
-    elif last == "4":
-        body = d[:4] + "00000" + d[4]
-    else:
-        body = d[:5] + "0000" + last
-    return system + body + check
+def agreed_texts(hits: Iterable[Hit]) -> tuple[str, ...]:
+    """The texts of Code 128 and QR codes that two readings agree on; a QR code corrects itself, once is enough."""
+    sources: dict[str, set[str]] = {}
+    for hit in settled(hits):
+        if hit.format in ("CODE128", "QR"):
+            sources.setdefault(hit.text, set()).update({hit.source, *(("self",) if hit.format == "QR" else ())})
+    return tuple(text for text, seen in sources.items() if len(seen) > 1)
 
 
 def settled(hits: Iterable[Hit]) -> list[Hit]:

@@ -42,6 +42,7 @@ _STOP = "2331112"
 _MODULES, _STOP_MODULES = 11, 13
 _STARTS = slice(103, 106)
 _FEWEST, _MOST = 3, 26  # characters between start and stop, the check character included
+_SIZES = (0.93, 0.96, 0.99, 1.02)  # of the width that the strip suggests
 _KEPT = 4  # numbers of characters that are tried in full
 GS = "\x1d"
 """What FNC1 inside a symbol becomes: the separator of GS1 element strings."""
@@ -64,23 +65,27 @@ def decode_code128(profile: Floats, width: float) -> Decoded | None:
 
 def _rough(dark: Floats, width: float) -> list[tuple[float, int, Floats]]:
     """How well start and stop alone fit each number of characters: (cost, characters, line at that scale)."""
-    start, _, stop = _templates(BLURS[1], 0.0)
     found = []
     for count in range(_FEWEST, _MOST + 1):
         modules = _MODULES * (count + 1) + _STOP_MODULES
-        line = at_scale(dark, width / modules)
-        if len(line) < (modules + 2 * QUIET) * PER_MODULE:
-            continue
-        begins = pattern_costs(line, start).min(1)
-        ends = pattern_costs(line, stop)[:, 0]
-        gap = (QUIET + _MODULES * (count + 1)) * PER_MODULE
-        slack = max(2, gap // 30)
-        stops = np.full(len(begins), np.inf)
-        for shift in range(gap - slack, gap + slack + 1):
-            here = ends[shift : shift + len(stops)]
-            stops[: len(here)] = np.minimum(stops[: len(here)], here)
-        found.append((float((begins + stops).min()), count, line))
+        lines = [at_scale(dark, width * size / modules) for size in _SIZES]
+        whole = (modules + 2 * QUIET) * PER_MODULE
+        costs = [(_ends_fit(line, count), line) for line in lines if len(line) >= whole]
+        if costs:
+            cost, line = min(costs, key=lambda c: c[0])
+            found.append((cost, count, line))
     return found
+
+
+def _ends_fit(line: Floats, count: int) -> float:
+    """The cheapest start and stop that stand as far apart as `count` characters need."""
+    start, _, stop = _templates(BLURS[1], 0.0)
+    gap = (QUIET + _MODULES * (count + 1)) * PER_MODULE
+    begins = pattern_costs(line[: len(line) - gap + start.shape[1]], start).min(1)
+    slack = max(2, gap // 60)
+    stops = np.pad(pattern_costs(line[gap - slack :], stop)[:, 0], (0, len(line)), constant_values=np.inf)
+    nearest = np.lib.stride_tricks.sliding_window_view(stops, 2 * slack + 1).min(1)[: len(begins)]
+    return float((begins + nearest).min())
 
 
 @lru_cache(maxsize=32)

@@ -26,7 +26,8 @@ from app.core.cards import (
     Zone,
 )
 from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product
-from app.vision.barcode import Hit, distinct, gtin
+from app.vision.barcode import Hit, agreed_texts, distinct, gtin
+from app.vision.coach import Legible, count_legible, free_pattern
 from app.vision.decode import Decoded, decode_views
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
 from app.vision.look import Look
@@ -35,6 +36,7 @@ from app.vision.pixels import Colour, Corners, as_quad, png
 from app.vision.printed import Amount
 from app.vision.rectify import to_frame
 from app.vision.spots import Spot
+from app.vision.twins import tell_twins
 
 _DIGITS_BEYOND_DOUBT = 5.5
 """Log odds from which an unknown product's PIN counts as digits only (1 in 250; six clear digits reach 7.6)."""
@@ -59,6 +61,7 @@ class Conclusion:
     zones: tuple[Zone, ...]
     crops: tuple[Crop, ...]
     best: int  # which look was the sharpest
+    legible: Legible | None = None  # of the PIN, for who scratches it
 
     @property
     def blank(self) -> bool:
@@ -78,7 +81,8 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
     hits = [hit for at, look in enumerate(looks) for hit in _of_frame(look.hits, at)]
     printed = frozenset(g for look in looks for g in look.printed)
     code = gtin(hits, printed)
-    product = catalogue.by_gtin(code)
+    texts = agreed_texts(hits)
+    product = catalogue.by_gtin(code) or next((p for t in texts if (p := catalogue.by_code(t)) is not None), None)
     panel = _panel(looks)
     if panel is PanelState.PARTIAL and _is_complete(looks, product):
         panel = PanelState.OPEN
@@ -103,6 +107,7 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
         zones=zones(looks[best], number.reading, pin.reading),
         crops=tuple(crop for name, fused, spots in fields for crop in _crops(name, fused, spots, best)),
         best=best,
+        legible=_legible(looks, product, panel, pin.reading),
     )
 
 
@@ -139,7 +144,7 @@ def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit])
     fused = fuse(_decoded(spots, pattern), pattern)
     if not any(look.number_proved for look in looks):
         fused = doubt_all(fused)
-    for text in {h.text for h in hits if h.format == "CODE128" and pattern.matches(h.text)}:
+    for text in _numbers_in({h.text for h in hits if h.format in ("CODE128", "QR")}, product, pattern):
         confirmed = confirm(fused.reading, text)
         if confirmed is not None:
             return Fused(confirmed, fused.lead)
@@ -147,6 +152,12 @@ def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit])
     if pattern.matches(text) and any(text in look.below for look in looks):
         return Fused(confirm(fused.reading, text) or fused.reading, fused.lead)  # printed twice, read alike twice
     return fused
+
+
+def _numbers_in(texts: Iterable[str], product: Product | None, pattern: FieldPattern) -> set[str]:
+    """The card numbers that symbols hold: alone, or behind the product in a shop's composite code."""
+    parts = {part for text in texts if product is not None and (part := product.number_in(text)) is not None}
+    return parts | {text for text in texts if pattern.matches(text)}
 
 
 def _number_of_bars(looks: Sequence[Look], hits: Sequence[Hit], pattern: FieldPattern) -> FieldReading | None:
@@ -172,12 +183,19 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
     if not spots:
         return Fused(ABSENT if panel is PanelState.NONE else UNREADABLE, None)
     if product is not None and product.pin is not None:
-        return fuse(_decoded(spots, product.pin), product.pin)
+        said = _decoded(spots, product.pin)
+        return tell_twins(fuse(said, product.pin), said, product.pin)
     pattern = _guess_pattern(spots)
-    fused = fuse(_decoded(spots, pattern or UNKNOWN_PIN), pattern or UNKNOWN_PIN)
+    said = _decoded(spots, pattern or UNKNOWN_PIN)
+    fused = tell_twins(fuse(said, pattern or UNKNOWN_PIN), said, pattern or UNKNOWN_PIN)
     # Of an unknown product nobody knows how long the PIN is: without the panel's edges some of it may be covered.
     proved = pattern is not None and all(look.panel_area is not None and look.pin_proved for look in looks)
     return fused if proved else doubt_all(fused)
+
+
+def _legible(looks: Sequence[Look], product: Product | None, panel: PanelState, pin: FieldReading) -> Legible | None:
+    said = _decoded([look.pin for look in looks if look.pin is not None], free_pattern(product))
+    return count_legible(panel, pin, said, max(look.hidden for look in looks), product)
 
 
 def _decoded(spots: Sequence[Spot], pattern: FieldPattern) -> list[Decoded]:

@@ -153,13 +153,23 @@ def _may_be_value(line: Line, value: Value) -> bool:
 
 
 def row_label(value: Value, labels: Sequence[tuple[str, Area]]) -> str:
-    """The kind of label that stands left of a value in its row, "" for none."""
+    """The kind of label that stands left of a value in its row, or else right above it; "" for none."""
     best, best_gap = "", 14 * PX_PER_MM
     area = value.area
     for kind, label in labels:
         gap = area.x - label.right
         level = abs(label.mid_y - area.mid_y) < 0.6 * max(area.h, label.h)
         if level and -0.5 * area.h < gap < best_gap:
+            best, best_gap = kind, gap
+    return best or _label_above(area, labels)
+
+
+def _label_above(area: Area, labels: Sequence[tuple[str, Area]]) -> str:
+    """The kind of the nearest label above that begins where the value, or the panel around it, begins."""
+    best, best_gap = "", 1.5 * area.h
+    for kind, label in labels:
+        gap = area.y - label.bottom
+        if -0.4 * label.h < gap < best_gap and -1.5 * area.h < area.x - label.x < 3.0 * area.h:
             best, best_gap = kind, gap
     return best
 

@@ -28,7 +28,7 @@ from app.core.products import (
 )
 from app.vision.conclude import Conclusion, conclude
 from app.vision.decode import decode_views
-from app.vision.locate import locate
+from app.vision.locate import Located, locate
 from app.vision.look import Look, Looker
 from app.vision.panel import Area
 from app.vision.pixels import CARD_H_MM, CARD_W_MM, Colour
@@ -70,21 +70,22 @@ def learn(pictures: Sequence[Colour], looker: Looker, known: Product, drawn: Reg
 
     Raises BadInput("learn.no_card" | "learn.different_products" | "learn.same_card" | "learn.nothing_read").
     """
+    corners = [_found(picture, at) for at, picture in enumerate(pictures)]
     looker.learn(Catalogue())
-    studies = [_study(picture, looker, Catalogue(), at) for at, picture in enumerate(pictures)]
+    studies = [_study(picture, at, looker, Catalogue()) for picture, at in zip(pictures, corners, strict=True)]
+    _refuse_same_card(studies)
     gtins = {s.found.gtin for s in studies if s.found.gtin is not None}
     if len(gtins) > 1:
         raise BadInput("learn.different_products", ", ".join(sorted(gtins)))
-    layout = _layout(studies, drawn)
+    layout = layout_of(studies, drawn)
     if gtins:
         draft = replace(known, gtins=frozenset(gtins), number=UNKNOWN_NUMBER, pin=UNKNOWN_PIN, layout=layout)
         guided = Catalogue((draft,))
         looker.learn(guided)
-        studies = [
-            _better(s, _study(p, looker, guided, i)) for i, (s, p) in enumerate(zip(studies, pictures, strict=True))
-        ]
-        layout = _layout(studies, drawn)
-    _refuse_same_card(studies)
+        guided_studies = [_study(picture, at, looker, guided) for picture, at in zip(pictures, corners, strict=True)]
+        studies = [_better(first, second) for first, second in zip(studies, guided_studies, strict=True)]
+        layout = layout_of(studies, drawn)
+        _refuse_same_card(studies)
     number, pin = infer([s.number for s in studies]), infer([s.pin for s in studies])
     if pin is not None and len(pin.pattern.lengths) > 1 and any(not s.found.pin.chars for s in studies):
         pin = None
@@ -118,11 +119,12 @@ class Trial:
 
 def try_on(picture: Colour, looker: Looker, product: Product) -> tuple[Trial, ...]:
     """Hold a template against a card that it was not learned from. Raises BadInput("learn.no_card")."""
+    located = _found(picture, 3)
     looker.learn(Catalogue())
-    before = _study(picture, looker, Catalogue(), 3).found
+    before = _study(picture, located, looker, Catalogue()).found
     catalogue = Catalogue((product,))
     looker.learn(catalogue)
-    after = _study(picture, looker, catalogue, 3).found
+    after = _study(picture, located, looker, catalogue).found
     pairs = (("number", before.number, after.number, product.number), ("pin", before.pin, after.pin, product.pin))
     return tuple(
         Trial(name, old.state, new.state, len(old.doubts), len(new.doubts), pattern is not None and old.fits(pattern))
@@ -130,10 +132,14 @@ def try_on(picture: Colour, looker: Looker, product: Product) -> tuple[Trial, ..
     )
 
 
-def _study(picture: Colour, looker: Looker, catalogue: Catalogue, at: int) -> Study:
+def _found(picture: Colour, at: int) -> Located:
     located = locate(picture)
     if located.corners is None:
         raise BadInput("learn.no_card", f"photograph {at + 1}")
+    return located
+
+
+def _study(picture: Colour, located: Located, looker: Looker, catalogue: Catalogue) -> Study:
     look = looker.look(picture, located)
     found = conclude([look], catalogue)
     # What stands in a panel is looked at although some of it may be covered: whether it is whole is told by whether
@@ -188,7 +194,7 @@ def _box(area: Area) -> Box:
     return Box(round(x, 1), round(y, 1), round(max(0.5, right - x), 1), round(max(0.5, bottom - y), 1))
 
 
-def _layout(studies: Sequence[Study], drawn: Regions) -> Layout:
+def layout_of(studies: Sequence[Study], drawn: Regions) -> Layout:
     """Where the fields stand on most of the cards; what was drawn goes before what was detected."""
     found: dict[str, Box] = {}
     for name in ("number", "panel", "pin", "expiry", "face_value", "barcode"):

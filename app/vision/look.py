@@ -39,7 +39,7 @@ from app.vision.printed import (
     span,
 )
 from app.vision.recognise import Recogniser
-from app.vision.rectify import CARD_H, CARD_W, PX_PER_MM, rectify, turn, turn_corners
+from app.vision.rectify import PX_PER_MM, rectify, turn, turn_corners
 from app.vision.spots import Spot, SpotReader
 from app.vision.textlines import LineBox, LineFinder, cut
 from app.vision.wording import Wording
@@ -86,27 +86,31 @@ class Looker:
         self._spots = SpotReader(recogniser, codes)
         self._panels = panels
 
+    @property
+    def catalogue(self) -> Catalogue:
+        """The products it knows."""
+        return self._catalogue
+
     def learn(self, catalogue: Catalogue) -> None:
         """Know these products from now on."""
         self._catalogue = catalogue
 
     def read_lines(self, card: Colour) -> list[Line]:
         """The lines of text on a rectified card that lies the right way up."""
-        _, boxes, known = self._wording.find(card)
-        return self._wording.read(card, boxes, known, ())
+        standing = self._wording.find(card)
+        return self._wording.read(card, standing.boxes, standing.known, ())
 
     def look(self, picture: Colour, located: Located) -> Look:
         """Everything on the card that `located` points at (it has corners)."""
         assert located.corners is not None
         card = rectify(picture, located.corners)
-        upside_down, boxes, known = self._wording.find(card)
-        corners = turn_corners(located.corners) if upside_down else located.corners
-        if upside_down:
-            card = turn(card)
+        standing = self._wording.find(card)
+        corners = turn_corners(located.corners, standing.quarters)
+        card = turn(card, standing.quarters)
         shade = grey(card)
         hits = read_card_codes(grey(picture), shade)
         bars = _bars(hits, shade)
-        lines = self._wording.read(card, boxes, known, bars)
+        lines = self._wording.read(card, standing.boxes, standing.known, bars)
         look = Look(corners, sharpness(shade), glare(card), hits, bars=bars)
         return self._with_fields(look, card, lines)
 
@@ -150,7 +154,7 @@ class Looker:
             pin_proved=places.pin_proved,
             expiry=expiry,
             expiry_printed=state,
-            face_value=find_face_value(lines, CARD_W),
+            face_value=find_face_value(lines, card.shape[1]),
             batch=self._batch(card, lines),
             region=find_region(lines),
         )
@@ -159,7 +163,7 @@ class Looker:
         if area is None:
             return None
         area = _with_pieces(area, lines)
-        return self._spots.read(card, area, self._limits(area, look, lines))
+        return self._spots.read(card, area, self._limits(area, card.shape[1], look, lines))
 
     def _expiry(self, card: Colour, look: Look, lines: Sequence[Line]) -> tuple[Printed, date | None]:
         """The expiry as far as it is sure; a doubtful date is read once more by both recognisers, digit by digit."""
@@ -206,9 +210,9 @@ class Looker:
         boxes = [LineBox(a.x, a.y, a.w, a.h, 0.0, 1.0) for a in found if a is not None]
         return self._wording.read(card, boxes, {}, ())
 
-    def _limits(self, area: Area, look: Look, lines: Sequence[Line]) -> tuple[float, float]:
+    def _limits(self, area: Area, card_w: int, look: Look, lines: Sequence[Line]) -> tuple[float, float]:
         """How far to the left and right a number may reach beyond the box the finder gave: to what stands next."""
-        left, right = area.x, CARD_W - 0.5 * PX_PER_MM
+        left, right = area.x, card_w - 0.5 * PX_PER_MM
         obstacles = [*look.bars, *(line.area for line in lines if line.area.x > area.right - 0.5 * area.h)]
         for other in obstacles:
             if other.y < area.bottom and other.bottom > area.y and other.right > area.right:
@@ -428,7 +432,7 @@ def _bounds(corners: Corners) -> Area:
 
 def bar_regions(card: Gray) -> tuple[Area, ...]:
     """Stretches of upright bars: strong steps sideways, hardly any up or down, at least 12 mm wide and 4 mm high."""
-    small = cv2.resize(card, (CARD_W // 4, CARD_H // 4), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(card, (card.shape[1] // 4, card.shape[0] // 4), interpolation=cv2.INTER_AREA)
     smooth = cv2.blur(small, (1, 7))
     dx = cv2.convertScaleAbs(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3))
     dy = cv2.convertScaleAbs(cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3))
@@ -442,5 +446,4 @@ def bar_regions(card: Gray) -> tuple[Area, ...]:
 
 def _same_way_up(corners: Corners, like: Corners) -> Corners:
     """The corners numbered as in an earlier look at the same card."""
-    turned = turn_corners(corners)
-    return turned if float(np.abs(turned - like).sum()) < float(np.abs(corners - like).sum()) else corners
+    return min((turn_corners(corners, n) for n in range(4)), key=lambda turned: float(np.abs(turned - like).sum()))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.cards import Quad
-from app.core.errors import BadInput
+from app.vision.picture_file import open_picture
 
 Gray = NDArray[np.uint8]  # (height, width)
 Colour = NDArray[np.uint8]  # (height, width, 3), blue green red
@@ -32,20 +32,8 @@ def grey(picture: Colour) -> Gray:
 
 
 def load_picture(path: Path) -> Colour:
-    """A picture file as colour. Raises BadInput("input.missing" | "input.empty" | "input.not_an_image")."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BadInput("input.missing", path.name) from error
-    if not data:
-        raise BadInput("input.empty", path.name)
-    try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise BadInput("input.not_an_image", path.name) from error
-    if picture is None or min(picture.shape[:2]) < 16:
-        raise BadInput("input.not_an_image", path.name)
-    return cast(Colour, picture)
+    """A picture file as colour, made smaller if it is huge. Raises BadInput as `picture_file.open_picture`."""
+    return open_picture(path).pixels
 
 
 def png(picture: Colour | Gray) -> bytes:

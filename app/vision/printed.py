@@ -54,6 +54,8 @@ _LIKE_YEN = re.compile(r"^[VYvy]\s?(\d{2,4})$")
 """A yen sign alone with its amount is often read as one of these letters."""
 _COMMON_VALUES = frozenset((10, 20, 30, 50, 100, 150, 200, 300, 400, 500, 600, 800, 1000, 1500, 2000, 3000, 5000))
 _MOST_SIGNS = 20
+_GOES_ON = re.compile(r"(?!\s*(?:rmb|cny|usd))\s?[A-Z0-9(]", re.IGNORECASE)
+"""What follows an amount whose last digit is half hidden."""
 
 _BATCH = re.compile(
     r"(?:批\s*次\s*号?|批\s*号|batch(?:\s*(?:no|number))?|lot(?:\s*no)?)[\s.:：#]*([A-Z0-9][A-Z0-9-]{2,19})$",
@@ -195,11 +197,8 @@ def find_face_value(lines: Sequence[Line], card_w: int) -> Amount | None:
         if match is None:
             continue
         (start, end), amount, least = match
-        whole = line.area
-        ink_end = whole.x + span(line, start, end)[1] * whole.w
-        if ink_end > card_w - 0.9 * PX_PER_MM or amount.units <= 0 or text[start] == "0":
-            return None
-        if least_p(line, start, end) < least:
+        cut_off = line.box.right > card_w - 0.6 * PX_PER_MM or _GOES_ON.match(text[end:]) is not None
+        if cut_off or amount.units <= 0 or text[start] == "0" or least_p(line, start, end) < least:
             return None
         found.add(amount)
     return found.pop() if len(found) == 1 else None

@@ -15,18 +15,28 @@ PX_PER_MM = CARD_W / CARD_W_MM
 
 
 def rectify(picture: Colour, corners: Corners) -> Colour:
-    """The card as a picture of CARD_W x CARD_H pixels, its first corner at the top left."""
-    return cast(Colour, cv2.warpPerspective(picture, _homography(corners), (CARD_W, CARD_H), flags=cv2.INTER_CUBIC))
+    """The card, its first corner at the top left: CARD_W x CARD_H pixels, the other way round when printed upright."""
+    return cast(Colour, cv2.warpPerspective(picture, _homography(corners), _size(corners), flags=cv2.INTER_CUBIC))
 
 
-def turn(card: Colour) -> Colour:
-    """A rectified card the other way up."""
-    return cast(Colour, cv2.rotate(card, cv2.ROTATE_180))
+def _size(corners: Corners) -> tuple[int, int]:
+    """Width and height of the rectified card: a card printed upright has its short side on top."""
+    sides = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
+    return (CARD_W, CARD_H) if sides[0] + sides[2] >= sides[1] + sides[3] else (CARD_H, CARD_W)
 
 
-def turn_corners(corners: Corners) -> Corners:
-    """The corners of the card the other way up."""
-    return np.roll(corners, 2, axis=0)
+_TURNS = (None, cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_COUNTERCLOCKWISE)
+
+
+def turn(card: Colour, quarters: int) -> Colour:
+    """A rectified card turned clockwise by so many quarters (0..3)."""
+    code = _TURNS[quarters]
+    return card if code is None else cast(Colour, cv2.rotate(card, code))
+
+
+def turn_corners(corners: Corners, quarters: int) -> Corners:
+    """The corners of a card whose rectified picture is turned clockwise by so many quarters."""
+    return np.roll(corners, quarters, axis=0)
 
 
 def to_frame(corners: Corners, points: Floats) -> Floats:
@@ -36,5 +46,6 @@ def to_frame(corners: Corners, points: Floats) -> Floats:
 
 
 def _homography(corners: Corners) -> Floats:
-    target = np.array([[0, 0], [CARD_W, 0], [CARD_W, CARD_H], [0, CARD_H]], np.float32)
+    width, height = _size(corners)
+    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     return cast(Floats, cv2.getPerspectiveTransform(corners.astype(np.float32), target).astype(np.float32))

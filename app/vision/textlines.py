@@ -17,6 +17,7 @@ WORK_W, WORK_H = 736, 480
 """Size at which a rectified card is searched (multiples of 32): 8.6 pixels a millimetre, lines from 1.3 mm height."""
 
 _HEAT = 0.3
+_STANDING, _LEAST_W = 2.5, 5  # heights to a width of text on end, and the pixels it is wide at least
 _LEAST_SCORE = 0.45
 _PIECES_APART = 0.8  # heights between two pieces of one line at most
 _UNCLIP = 1.6  # the model is trained on shrunken text; boxes grow by area * 1.6 / perimeter
@@ -54,15 +55,21 @@ class LineFinder:
 
     def find(self, card: Colour) -> tuple[LineBox, ...]:
         """Lines of text of a rectified card, top to bottom."""
+        return self.search(card)[0]
+
+    def search(self, card: Colour) -> tuple[tuple[LineBox, ...], int]:
+        """Lines of text, top to bottom, and how many runs of text stand on end instead: more, and the card lies so."""
         heat = self._heat(card)
         mask = cv2.dilate((heat > _HEAT).astype(np.uint8), np.ones((2, 2), np.uint8))
         contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        scale = (card.shape[1] / WORK_W, card.shape[0] / WORK_H)
+        scale = (card.shape[1] / heat.shape[1], card.shape[0] / heat.shape[0])
         boxes = [_box(contour, heat, scale) for contour in contours]
-        return join([b for b in boxes if b is not None])
+        standing = sum(h > _STANDING * w and w >= _LEAST_W for _, _, w, h in map(cv2.boundingRect, contours))
+        return join([b for b in boxes if b is not None]), standing
 
     def _heat(self, card: Colour) -> Floats:
-        small = cv2.resize(card, (WORK_W, WORK_H), interpolation=cv2.INTER_AREA)
+        size = (WORK_W, WORK_H) if card.shape[1] >= card.shape[0] else (WORK_H, WORK_W)
+        small = cv2.resize(card, size, interpolation=cv2.INTER_AREA)
         tensor = (small.astype(np.float32) / 127.5 - 1).transpose(2, 0, 1)[None]
         return cast(Floats, self._model(np.ascontiguousarray(tensor))[0][0, 0])
 

@@ -6,6 +6,7 @@ Most lines are none of the fields: small print is read as far as its first words
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from app.vision.lines import Line
 from app.vision.panel import Area
 from app.vision.pixels import Colour
 from app.vision.recognise import LineText, Recogniser, TextSign
-from app.vision.rectify import CARD_H, CARD_W, turn
+from app.vision.rectify import turn
 from app.vision.textlines import LineBox, LineFinder, cut
 
 _UPRIGHT = 0.97
@@ -28,6 +29,16 @@ _LONG = 8.0  # heights of width from which a line may be small print
 _DENSE = 0.55  # glyphs to a height of width that a line of print with a value in it has at least
 _FEW = 6  # digits; from as many on a line may hold a date or a number
 _SURE = 0.6
+_ON_END = 3  # runs of text on end that make a card look as if it lay across
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Standing:
+    """How a card must be turned (quarters clockwise), its lines then, and what was read of them meanwhile."""
+
+    quarters: int
+    boxes: tuple[LineBox, ...]
+    known: dict[LineBox, LineText]
 
 
 class Wording:
@@ -38,19 +49,27 @@ class Wording:
         self._recogniser = recogniser
         self._codes = codes
 
-    def find(self, card: Colour) -> tuple[bool, tuple[LineBox, ...], dict[LineBox, LineText]]:
-        """Whether the card lies upside down, the boxes of its lines the right way up, and what was read meanwhile."""
-        boxes = self._finder.find(card)
+    def find(self, card: Colour) -> Standing:
+        """Which way up the card is, and where its lines stand then."""
+        boxes, on_end = self._finder.search(card)
+        level = self._either_way(card, boxes, 0)
+        if on_end < _ON_END or on_end < len(boxes):
+            return level
+        across = turn(card, 1)
+        other = self._either_way(across, self._finder.find(across), 1)
+        return other if _legible(tuple(other.known.values())) > _legible(tuple(level.known.values())) else level
+
+    def _either_way(self, card: Colour, boxes: tuple[LineBox, ...], quarters: int) -> Standing:
+        """The card as it lies or the other way up, whichever reads better."""
         asked = sorted(boxes, key=lambda b: -min(b.w, _TALL * b.h) * b.score)[:_ASKED]
         upright = self._recogniser.read([cut(card, box) for box in asked])
-        if _legible(upright) > _UPRIGHT * 4 * len(asked):
-            return False, boxes, dict(zip(asked, upright, strict=True))
-        over = turn(card)
-        turned = self._recogniser.read([cut(over, _turned(box)) for box in asked])
-        if _legible(turned) > _legible(upright):
-            known = {_turned(box): text for box, text in zip(asked, turned, strict=True)}
-            return True, tuple(_turned(box) for box in boxes), known
-        return False, boxes, dict(zip(asked, upright, strict=True))
+        if _legible(upright) <= _UPRIGHT * 4 * len(asked):
+            over, height, width = turn(card, 2), *card.shape[:2]
+            turned = self._recogniser.read([cut(over, _turned(box, width, height)) for box in asked])
+            if _legible(turned) > _legible(upright):
+                known = {_turned(box, width, height): text for box, text in zip(asked, turned, strict=True)}
+                return Standing(quarters + 2, tuple(_turned(box, width, height) for box in boxes), known)
+        return Standing(quarters, boxes, dict(zip(asked, upright, strict=True)))
 
     def read(
         self, card: Colour, boxes: Sequence[LineBox], known: dict[LineBox, LineText], bars: Sequence[Area]
@@ -84,5 +103,5 @@ def _holds_value(signs: Sequence[TextSign], heights: float) -> bool:
     return len(sure) >= _DENSE * heights or sum(s.text.isdigit() for s in sure) >= _FEW
 
 
-def _turned(box: LineBox) -> LineBox:
-    return LineBox(CARD_W - box.right, CARD_H - box.y - box.h, box.w, box.h, box.tilt, box.score)
+def _turned(box: LineBox, width: int, height: int) -> LineBox:
+    return LineBox(width - box.right, height - box.y - box.h, box.w, box.h, box.tilt, box.score)

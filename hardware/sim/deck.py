@@ -1,7 +1,8 @@
 """What happens on the simulated table by time: which chip lies in the field from when to when.
 
 A deck is a TOML file; of it this module reads the tables `[[chip]]`, each with `at_s`, `until_s` (seconds from the
-deck's beginning), `family` and `uid` (hex).
+deck's beginning), `family` and `uid` (hex). A chip that comes twice is the same chip: what was written to it stays.
+The file may be written anew while it is played: that is how a rehearsal's hand lays a card on the reader.
 """
 
 from __future__ import annotations
@@ -45,37 +46,55 @@ class ChipSchedule:
     """
 
     def __init__(
-        self, table: Table, visits: Sequence[ChipVisit], clock: Callable[[], float], epoch_s: float | None = None
+        self,
+        table: Table,
+        visits: Sequence[ChipVisit],
+        clock: Callable[[], float],
+        epoch_s: float | None = None,
+        reread: Callable[[], Sequence[ChipVisit] | None] = lambda: None,
     ) -> None:
-        """`epoch_s` is the time on `clock` at which the deck begins; None: now.
+        """`epoch_s` is the time on `clock` at which the deck begins; None: now. `reread` gives a deck that changed.
 
         Raises ValueError for a chip that cannot be, or one that would lie there twice.
         """
         self._table = table
         self._clock = clock
         self._epoch_s = clock() if epoch_s is None else epoch_s
-        self._visits = _chips(visits)
-        self._lying: set[int] = set()
+        self._reread = reread
+        self._chips: dict[str, SimulatedChip] = {}
+        self._visits = self._checked(visits)
+        self._lying: set[str] = set()
         table.watch(self.advance)
 
     def advance(self) -> None:
         """Bring the table up to now."""
+        fresh = self._reread()
+        if fresh is not None:
+            self._visits = self._checked(fresh)
         now_s = self._clock() - self._epoch_s
-        due = {at for at, (visit, _) in enumerate(self._visits) if visit.at_s <= now_s < visit.until_s}
-        for at in sorted(self._lying - due):
-            self._table.remove(bytes.fromhex(self._visits[at][0].uid_hex))
-        for at in sorted(due - self._lying):
-            self._table.put(self._visits[at][1])
+        due = {visit.uid_hex for visit in self._visits if visit.at_s <= now_s < visit.until_s}
+        for uid in sorted(self._lying - due):
+            self._table.remove(bytes.fromhex(uid))
+        for uid in sorted(due - self._lying):
+            self._table.put(self._chips[uid])
         self._lying = due
 
+    def _checked(self, visits: Sequence[ChipVisit]) -> Sequence[ChipVisit]:
+        """The visits, each chip of them made once."""
+        _check(visits)
+        for visit in visits:
+            if visit.uid_hex not in self._chips:
+                self._chips[visit.uid_hex] = make_chip(visit.family, visit.uid_hex)
+        return visits
 
-def _chips(visits: Sequence[ChipVisit]) -> list[tuple[ChipVisit, SimulatedChip]]:
+
+def _check(visits: Sequence[ChipVisit]) -> None:
+    """Raises ValueError for a script that cannot happen."""
     gone_at_s: dict[str, float] = {}
     for visit in sorted(visits, key=lambda visit: visit.at_s):
         if visit.at_s < gone_at_s.get(visit.uid_hex, visit.at_s):
             raise ValueError(f"chip {visit.uid_hex} would lie there twice at {visit.at_s} s")
         gone_at_s[visit.uid_hex] = visit.until_s
-    return [(visit, make_chip(visit.family, visit.uid_hex)) for visit in visits]
 
 
 def read_chip_visits(path: Path, address: str) -> list[ChipVisit]:
@@ -83,7 +102,9 @@ def read_chip_visits(path: Path, address: str) -> list[ChipVisit]:
     try:
         deck = tomllib.loads(path.read_text(encoding="utf-8"))
         visits = [_visit(entry) for entry in deck.get("chip", [])]
-        _chips(visits)  # tells a wrong deck when it is opened, not in the middle
+        _check(visits)  # tells a wrong deck when it is opened, not in the middle
+        for visit in visits:
+            make_chip(visit.family, visit.uid_hex)
     except OSError as error:
         raise DeviceError(DeviceReason.MISSING, address, f"no such deck: {path.name}") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -93,3 +114,29 @@ def read_chip_visits(path: Path, address: str) -> list[ChipVisit]:
 
 def _visit(entry: dict[str, Any]) -> ChipVisit:
     return ChipVisit(float(entry["at_s"]), str(entry["uid"]).upper(), str(entry["family"]), float(entry["until_s"]))
+
+
+class DeckFile:
+    """A deck on the disk that may be written anew while it is played."""
+
+    def __init__(self, path: Path, address: str) -> None:
+        self._path, self._address = path, address
+        self._seen = self._state()
+
+    def reread(self) -> list[ChipVisit] | None:
+        """The visits, when the file is another than at the last look and a deck; else None."""
+        now = self._state()
+        if now == self._seen:
+            return None
+        self._seen = now
+        try:
+            return read_chip_visits(self._path, self._address)
+        except DeviceError:
+            return None  # what was there goes on
+
+    def _state(self) -> tuple[int, int] | None:
+        try:
+            told = self._path.stat()
+        except OSError:
+            return None
+        return told.st_mtime_ns, told.st_ino

@@ -106,6 +106,10 @@ class SimulatedReader:
         """As `Pn532.command`."""
         return self._reader.command(code, data, timeout_s)
 
+    def cancel(self) -> None:
+        """As `Pn532.cancel`."""
+        self._reader.cancel()
+
     def close(self) -> None:
         self._reader.close()
         self.board.stop()
@@ -117,15 +121,17 @@ def open_simulated_reader(
     epoch_s: float | None = None,
     faults: Faults = NO_FAULTS,
     clock: Callable[[], float] = time.monotonic,
+    reread: Callable[[], Sequence[ChipVisit] | None] = lambda: None,
 ) -> SimulatedReader:
     """A reader on a simulated board, with chips by time.
 
-    `epoch_s` is when the script begins on `clock` (None: now). Raises DeviceError: MISSING where there are no
-    pseudo-terminals, and what the faults bring about. Raises ValueError for a script that cannot happen.
+    `epoch_s` is when the script begins on `clock` (None: now); `reread` gives a script that changed.
+    Raises DeviceError: MISSING where there are no pseudo-terminals, and what the faults bring about. Raises ValueError
+    for a script that cannot happen.
     """
     board = SimulatedBoard(faults, clock)
     try:
-        ChipSchedule(board, script, clock, epoch_s)
+        ChipSchedule(board, script, clock, epoch_s, reread)
         board.start()
         reader = open_pn532(board.address, DeviceInfo(address, "Simulated PN532", simulated=True))
     except BaseException:

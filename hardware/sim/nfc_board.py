@@ -41,6 +41,7 @@ class Faults:
     lose_acks: int = 0
     lose_answers: int = 0
     damage_answers: int = 0  # arrive with a wrong checksum
+    garble_acks: int = 0  # a chip's four-bit acknowledgements are taken for refusals: a disturbed field
     noise: bool = False  # before every answer, false starts among it
     slow_bytes_s: float = 0.0  # bytes go out one by one with this pause
     miss_every_second: bool = False  # every other look finds no chip
@@ -216,6 +217,8 @@ class Board:
             return NOT_ACKNOWLEDGED
         if answer is None:
             return NOT_AUTHENTICATED if data[1] in (AUTH_KEY_A, AUTH_KEY_B) else TIME_OUT
+        if not answer and self._happens("garble_acks"):
+            return NOT_ACKNOWLEDGED
         return OK + answer
 
     def _communicate_through(self, data: bytes) -> bytes:

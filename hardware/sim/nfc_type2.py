@@ -64,6 +64,7 @@ class Quirks:
 
     forgets_writes: bool = False  # answers ACK and keeps nothing
     locks_do_nothing: bool = False  # lock bits are kept and read back, and lock nothing
+    open_pages: frozenset[int] = field(default_factory=frozenset)  # no lock bit locks these
     config_at_once: bool = False  # AUTH0 acts at once, as some real chips are reported to
     mute: bool = False  # no GET_VERSION, no signature
     no_fast_read: bool = False
@@ -142,7 +143,7 @@ class Type2Chip(SimulatedChip):
 
     def locked(self, page: int) -> bool:
         """Whether lock bits forbid to write a page."""
-        if self._quirks.locks_do_nothing or page < _CC:
+        if self._quirks.locks_do_nothing or page in self._quirks.open_pages or page < _CC:
             return False
         if page < 16:
             bits = int.from_bytes(self.page(_STATIC_LOCK)[2:], "little")

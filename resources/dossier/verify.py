@@ -12,6 +12,7 @@ import hashlib
 import json
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -38,6 +39,12 @@ class Files:
     def read(self, name):
         try:
             return (self.path / name).read_bytes() if self.zip is None else self.zip.read(name)
+        except (KeyError, OSError, zipfile.BadZipFile):
+            raise Wrong(f"{name} is missing or damaged / 文件缺失或损坏") from None
+
+    def open(self, name):
+        try:
+            return (self.path / name).open("rb") if self.zip is None else self.zip.open(name)
         except (KeyError, OSError, zipfile.BadZipFile):
             raise Wrong(f"{name} is missing or damaged / 文件缺失或损坏") from None
 
@@ -105,21 +112,39 @@ def rebuild(low, high, start, stop, leaves, proof):
 
 
 def check_fragments(files, pieces):
-    """Every fragment against its signed record; gives their hashes and how far (µs) the pictures hold."""
-    leaves, until = [], None
-    for fields in pieces:
-        name = f"fragments/{fields['leaf']:06d}.mp4"
-        try:
-            data = files.read(name)
-            leaf = leaf_hash(fields["leaf"], data)
-            if leaf.hex() != fields["h"]:
+    """Every fragment against its signed record; gives their leaves, how far (µs) the pictures hold, and the hash of
+    all pictures in them. Hashing lets other threads run, so that reading goes on beside it.
+    """
+    leaves, until, shown, waiting = [], None, hashlib.sha256(), []
+
+    def settle(left):
+        nonlocal until
+        while len(waiting) > left:
+            fields, name, data, leaf = waiting.pop(0)
+            if leaf.result().hex() != fields["h"]:
                 raise Wrong(f"{name} was changed / 片段被改动")
+            leaves.append(leaf.result())
+            until = fields.get("last_pts", until)
+            if fields["kind"] == "fragment":
+                for content in pictures_in(data):
+                    shown.update(content)
+
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            for fields in pieces:
+                name = f"fragments/{fields['leaf']:06d}.mp4"
+                try:
+                    data = files.read(name)
+                except Wrong:
+                    settle(0)
+                    raise
+                waiting.append((fields, name, data, pool.submit(leaf_hash, fields["leaf"], data)))
+                settle(4)
+            settle(0)
         except Wrong as wrong:
             held = "nothing before it / 之前无内容" if until is None else f"{until / 1e6:.3f} s"
             raise Wrong(f"{wrong}; the pictures hold up to / 有效画面止于: {held}") from None
-        leaves.append(leaf)
-        until = fields.get("last_pts", until)
-    return leaves, until
+    return leaves, until, shown.digest()
 
 
 def first_of_run(pieces):
@@ -151,29 +176,48 @@ def check_root(close, pieces, leaves, proof):
         raise Wrong("the fragments do not belong to the closed recording / 片段不属于封存的录像")
 
 
-def boxes(data):
-    """(kind, content) of the boxes of an MP4 file."""
-    at = 0
+def pictures_in(data):
+    """The contents of the `mdat` boxes of an MP4 that is in memory."""
+    view, at = memoryview(data), 0
     while at + 8 <= len(data):
         size, kind, head = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], 8
         if size == 1:
             size, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
         size = size or len(data) - at
-        yield kind, data[at + head : at + size]
+        if kind == b"mdat":
+            yield view[at + head : at + size]
         at += max(size, 8)
 
 
-def pictures_in(data):
-    return b"".join(content for kind, content in boxes(data) if kind == b"mdat")
+def hash_pictures(file, into):
+    """The same of a file that is read piece by piece, whatever its size."""
+    while True:
+        head = file.read(8)
+        if len(head) < 8:
+            return
+        size, kind = int.from_bytes(head[:4], "big"), head[4:]
+        left = size - 8
+        if size == 1:
+            left = int.from_bytes(file.read(8), "big") - 16
+        while size == 0 or left > 0:  # a box of size 0 goes on to the end
+            data = file.read(1 << 20 if size == 0 else min(left, 1 << 20))
+            if not data:
+                return
+            left -= len(data)
+            if kind == b"mdat":
+                into.update(data)
 
 
-def check_copies(files, dossier, pieces):
+def check_copies(files, dossier, proved):
     """The viewing copies hold the very bytes of the fragments' pictures."""
-    shown = hashlib.sha256(b"".join(pictures_in(files.read(name)) for name in dossier["viewing"]))
-    proved = hashlib.sha256(
-        b"".join(pictures_in(files.read(f"fragments/{p['leaf']:06d}.mp4")) for p in pieces if p["kind"] == "fragment")
-    )
-    if shown.digest() != proved.digest():
+    shown = hashlib.sha256()
+    for name in dossier["viewing"]:
+        try:
+            with files.open(name) as film:
+                hash_pictures(film, shown)
+        except (OSError, zipfile.BadZipFile):
+            raise Wrong(f"{name} is missing or damaged / 文件缺失或损坏") from None
+    if shown.digest() != proved:
         raise Wrong("the viewing copy shows other pictures / 观看副本的画面与证据不同")
 
 
@@ -187,11 +231,11 @@ def check(path):
     if not any(piece["kind"] == "fragment" for piece in pieces):
         raise Wrong("no pictures / 没有画面")
     check_order(records, pieces)
-    leaves, until = check_fragments(files, pieces)
+    leaves, until, proved = check_fragments(files, pieces)
     close = next((fields for fields, _ in records if fields["kind"] == "close"), None)
     if close is not None:
         check_root(close, pieces, leaves, [bytes.fromhex(one) for one in dossier["proof"]])
-    check_copies(files, dossier, pieces)
+    check_copies(files, dossier, proved)
     return report(records, pieces, until, close)
 
 

@@ -4,8 +4,9 @@
 
 `time_s`     a whole run on the virtual line: bytes at 115200 baud, chip times, the driver's own pauses
 `real_s`     the same on a real pty in this process, where line and chip take no time: what the software costs
-`least_s`    the least: the writes that are due, the memory read before, after and once more, one attempt to write each
-             lockable piece with the selection after it, both field restarts; frames, acknowledgements and chip times
+`least_s`    the least: the writes that are due, the memory read before, after and once more, two attempts to write each
+             lockable piece (one refusal could be a disturbed field) with the selection after it, both field restarts;
+             frames, acknowledgements and chip times
 `commands`   sent to the reader, `least` of them by the same count
 Nobody can be faster and prove as much; `time/least` is what we spend beside it.
 """
@@ -24,6 +25,7 @@ from hardware.nfc.chips.classic import SECTORS
 from hardware.nfc.chips.deactivate import Means, deactivate
 from hardware.nfc.chips.layout import LAYOUTS
 from hardware.nfc.chips.outcome import Request, Verdict
+from hardware.nfc.chips.proof import REFUSALS
 from hardware.nfc.frames import ACK, encode
 from hardware.nfc.pn532 import open_pn532
 from hardware.ports import DeviceInfo
@@ -63,7 +65,7 @@ def least_type_2(family: Family, writes: int) -> Least:
         for at in range(0, size, 240):
             least.add(0x42, bytes(3), 1 + min(240, size - at))
     least.add(0x40, b"\x01\xa2" + bytes(5), 1, writes)
-    attempts = len(layout.granules) + (2 if layout.config is not None else 0)
+    attempts = REFUSALS * (len(layout.granules) + (2 if layout.config is not None else 0))
     least.add(0x40, b"\x01\xa2" + bytes(5), 1, attempts)
     least.add(0x4A, bytes(10), 13, attempts)
     least.restart()
@@ -79,11 +81,11 @@ def least_classic(family: Family, dirty: int) -> Least:
     least.add(0x40, read, 17, 2 * blocks + sectors)  # before with the access bits, and read back
     least.add(0x40, write, 1, dirty + sectors)
     least.restart()
-    least.add(0x40, auth, 1, 5 * sectors)  # our key for each of three attempts, the old one twice
+    least.add(0x40, auth, 1, 5 * REFUSALS * sectors)  # our key for each of three attempts, both old ones
     least.add(0x40, read, 17, sectors)
-    least.add(0x40, read, 1, sectors)
-    least.add(0x40, write, 1, 2 * sectors)
-    least.add(0x4A, bytes(6), 10, 5 * sectors)
+    least.add(0x40, read, 1, REFUSALS * sectors)
+    least.add(0x40, write, 1, 2 * REFUSALS * sectors)
+    least.add(0x4A, bytes(6), 10, 5 * REFUSALS * sectors)
     return least
 
 

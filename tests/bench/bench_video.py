@@ -31,8 +31,8 @@ from typing import Any
 import av
 import numpy as np
 
+from app.core.merkle import range_proof
 from app.evidence.mask import Word, cover, paint
-from app.evidence.merkle import range_proof
 from app.evidence.ring import Picture, RingSegment
 from app.evidence.verify import verify_recording
 from app.evidence.writer import Origin, RecordingKeys, create_recording

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +225,9 @@ STAMP = Stamp(1_790_000_000_000_000, 5, "boot")
 class Station:
     """A rehearsal station with one kept card that has a chip, and the centre's keys."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, passphrase: str = "") -> None:
+        """A rehearsal, or with a passphrase a real one."""
+        self.passphrase = passphrase or REHEARSAL_PASSPHRASE
         self.folder, self.server = StationFolder(root), Signer(new_seed())
         tenant = Signer(new_seed())
         vault = VaultCertificate(tenant="t", key_id=key_id(bytes(31) + b"\x09"), public_key=(bytes(31) + b"\x09").hex())
@@ -235,18 +239,19 @@ class Station:
             vault=sign_statement(vault, tenant.sign),
         )
         root.mkdir()
-        self.folder.rehearsal_mark.touch()
-        made: dict[str, Any] = {"station_id": "st", "centre": centre, "rehearsal": True}
+        if not passphrase:
+            self.folder.rehearsal_mark.touch()
+        made: dict[str, Any] = {"station_id": "st", "centre": centre, "rehearsal": not passphrase}
         cost = IndexCost(memory_kib=8, passes=1)
-        store = Store.create(self.folder.database, REHEARSAL_PASSPHRASE, **made, index_cost=cost, reserve_bytes=0)
-        clerk = Operator("1001", "x", Role.CLERK, rehearsal=True)
+        store = Store.create(self.folder.database, self.passphrase, **made, index_cost=cost, reserve_bytes=0)
+        clerk = Operator("1001", "x", Role.CLERK, rehearsal=not passphrase)
         store.open_parcel(OpenParcel("p", ExpectedParcel("SF1234567890123", "", 1), "rec", clerk), STAMP)
         store.keep_card(_draft(), STAMP, "1001")
         store.close()
 
     def decide(self, verdict: CardState = CardState.ACCEPTED, revision: int = 1, **changes: Any) -> None:
         """The centre's word on the card, signed and applied."""
-        store = Store.open(self.folder.database, REHEARSAL_PASSPHRASE, reserve_bytes=0)
+        store = Store.open(self.folder.database, self.passphrase, reserve_bytes=0)
         (event,) = [e for e in store.outbox_after(0) if json.loads(e.data)["kind"] == EventKind.CARD_KEPT]
         told: dict[str, Any] = {"tenant": "t", "station": "st", "card_id": "card-1", "event_hash": event.hash}
         told |= {"verdict": verdict, "revision": revision, "expires_ms": 1 << 52} | changes
@@ -254,7 +259,7 @@ class Station:
         store.close()
 
     def facts(self) -> list[dict[str, Any]]:
-        store = Store.open(self.folder.database, REHEARSAL_PASSPHRASE, reserve_bytes=0)
+        store = Store.open(self.folder.database, self.passphrase, reserve_bytes=0)
         events = [json.loads(e.data) for e in store.outbox_after(0)]
         store.close()
         return [e for e in events if e["kind"].startswith("chip.")]
@@ -320,6 +325,47 @@ def test_an_accepted_card_is_switched_off_and_recorded(cli: Cli, board: Simulate
     (record,) = station.folder.chips.glob("*.json")
     assert verifies(json.loads(record.read_text()))
     assert is_dead(chip)
+
+
+def test_a_real_station_asks_for_its_passphrase_the_card_and_the_centres_word(
+    cli: Cli, board: SimulatedBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    station, chip = Station(tmp_path / "real", "a passphrase of its own"), used_chip(FAMILY)
+    board.put(chip)
+
+    def told(passphrase: str, *more: str) -> tuple[int, dict[str, Any]]:
+        read, write = os.pipe()
+        os.write(write, passphrase.encode() + b"\n")
+        os.close(write)
+        try:
+            return cli("deactivate", "--yes", *on(station, "--passphrase-fd", str(read), *more))
+        finally:
+            with suppress(OSError):
+                os.close(read)
+
+    monkeypatch.setattr("sys.stdin", None)
+    assert told("wrong", "--card", "card-1")[0] == 3  # the chip is untouched
+    assert told(station.passphrase)[1]["why"] == "card-needed"
+    assert told(station.passphrase, "--card", "card-1")[1]["why"] == "not-accepted"
+    assert chip.writes == 0
+    station.decide()
+    code, said = told(station.passphrase, "--card", "card-1")
+    assert (code, said["verdict"]) == (0, "deactivated")
+    assert is_dead(chip)
+    (fact,) = station.facts()
+    assert fact["body"]["simulated"]  # the pseudo-terminal's board never passes for a real reader
+    assert "rehearsal" not in fact["body"]
+
+
+def test_a_folder_that_is_no_station_is_bad_usage(cli: Cli, tmp_path: Path) -> None:
+    assert cli("deactivate", "--yes", "--data", str(tmp_path / "nowhere"), "--card", "x")[0] == 2
+
+
+def test_a_finished_classic_run_again_is_done_already_by_its_record(cli: Cli, board: SimulatedBoard) -> None:
+    board.put(used_chip("MIFARE Classic 1K"))
+    assert cli("deactivate", "--yes")[0] == 0
+    code, told = cli("deactivate", "--yes")
+    assert (code, told["verdict"], told["why"]) == (0, "already-deactivated", "proved-before")
 
 
 def test_the_uid_has_to_be_the_one_of_the_intake(cli: Cli, board: SimulatedBoard, station: Station) -> None:

@@ -8,6 +8,7 @@ from typing import get_args
 
 from app.core.asking import draft_of, next_question
 from app.core.cards import UNREADABLE, CardState, typed
+from app.core.chips import ChipCard, ChipEnd, ChipStand, PlannedStage
 from app.core.events import (
     CardChanged,
     CardLeftTooEarly,
@@ -15,6 +16,10 @@ from app.core.events import (
     CardSighted,
     CardWasDuplicate,
     CardWasRead,
+    ChipRunEnded,
+    ChipsListed,
+    ChipStageBegan,
+    ChipSurveyed,
     CodeScanned,
     Device,
     DeviceBack,
@@ -31,6 +36,7 @@ from app.core.events import (
     ParcelSealed,
     ParcelUnknown,
     PasscodeEntered,
+    PunchShotTaken,
     RecordingBegan,
     RecordingClosed,
     RecordingCut,
@@ -47,6 +53,7 @@ from app.core.events import (
 from app.core.parcels import EarlierParcel, ExpectedParcel, WayOut
 from app.core.states import (
     Asking,
+    ChipTray,
     Counting,
     Faulted,
     Idle,
@@ -99,6 +106,15 @@ ASKING = Asking(VISIT, DOUBTFUL, _question(DOUBTFUL), 0)
 LOST = ((Device.CAMERA, "camera.lost"),)
 FAILED = ((Device.STORE, "store.disk_full"),)
 
+CHIP = ChipCard("card-0", 1, WAYBILL, "quxi-500", "0042", TAG.uid, TAG.family, simulated=True)
+SECOND_CHIP = replace(CHIP, card_id="card-9", no=2, uid="04A1B2C3D4E581", last4="0043")
+PLAN = (PlannedStage("data", 40, irreversible=False), PlannedStage("read-only", 1, irreversible=True))
+OFF = ChipEnd(CHIP.card_id, ChipStand.OFF, "deactivated", "why.proved")
+TORN = ChipEnd(CHIP.card_id, ChipStand.UNFINISHED, "not-completed", "why.chip-gone", begun=True)
+COPY = ChipEnd(CHIP.card_id, ChipStand.DESTROY, "proof-failed", "why.writes-accepted")
+TRAY = ChipTray(Waiting(VISIT), (CHIP, SECOND_CHIP), listed=True)
+TO_PUNCH = replace(TRAY, cards=(replace(CHIP, stand=ChipStand.DESTROY), SECOND_CHIP), at=CHIP.card_id)
+
 STATES: Mapping[type[State], Sequence[State]] = {
     SignedOut: (SignedOut(), SignedOut(wrong=3, locked_until_us=9_000_000), SignedOut(resume=VISIT.as_open_parcel())),
     Idle: (
@@ -119,6 +135,15 @@ STATES: Mapping[type[State], Sequence[State]] = {
         Counting(replace(VISIT, expected=ExpectedParcel(WAYBILL, "", 1))),
     ),
     Sealing: (Sealing(VISIT, WayOut.EQUAL), Sealing(VISIT, WayOut.REJECT_ALL, closed=True)),
+    ChipTray: (
+        ChipTray(Idle(CLERK)),
+        TRAY,
+        replace(TRAY, armed=True),
+        replace(TRAY, armed=True, at=CHIP.card_id, running=True, stage="data", number=1, of=3),
+        replace(TRAY, armed=True, insist=SECOND_CHIP.card_id),
+        TO_PUNCH,
+        replace(TO_PUNCH, back_to=Idle(CLERK)),
+    ),
     Paused: (
         Paused(Device.CAMERA, "camera.lost", Reading(VISIT), lost=LOST),
         Paused(Device.CAMERA, "camera.lost", Reading(VISIT), ready=True, supervisor=True),
@@ -151,7 +176,7 @@ _EVENTS: Mapping[type, Sequence[Event]] = {
     CardSighted: (CardSighted(SEEN), CardSighted(EMPTY)),
     CardLeftTooEarly: (CardLeftTooEarly(),),
     CardWasRead: (CardWasRead(card_read("read-0")), CardWasRead(card_read("read-1")), CardWasRead(card_read("read-2"))),
-    TagSeen: (TagSeen(TAG, 1_000_000), TagSeen(None, 2_000_000)),
+    TagSeen: (TagSeen(TAG, 1_000_000), TagSeen(None, 2_000_000), TagSeen(None, 3_000_000, several=True)),
     CardSaved: (CardSaved(kept(DRAFT)),),
     CardWasDuplicate: (CardWasDuplicate("read-1", "0042", True, 1),),
     CardChanged: (CardChanged(replace(FIRST, state=CardState.AT_CENTRE)),),
@@ -160,6 +185,11 @@ _EVENTS: Mapping[type, Sequence[Event]] = {
     ParcelSealed: (ParcelSealed(PARCEL, 1),),
     DeviceLost: tuple(DeviceLost(device, f"{device.value}.lost") for device in Device),
     SecretShown: (SecretShown("pin"),),
+    ChipsListed: (ChipsListed((CHIP, SECOND_CHIP)),),
+    ChipSurveyed: (ChipSurveyed(CHIP.card_id, PLAN),),
+    ChipStageBegan: (ChipStageBegan(CHIP.card_id, "read-only", 3, 5),),
+    ChipRunEnded: (ChipRunEnded(OFF), ChipRunEnded(TORN), ChipRunEnded(COPY)),
+    PunchShotTaken: (PunchShotTaken(CHIP.card_id, 1, 5), PunchShotTaken(CHIP.card_id, 2, 6)),
     DeviceBack: tuple(DeviceBack(device) for device in Device),
 }
 

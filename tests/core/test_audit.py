@@ -171,3 +171,17 @@ def test_the_hash_is_of_the_exact_bytes() -> None:
     assert event.hash == digest(event.data)
     assert json.loads(event.data)["body"] == {"no": 1}
     assert canonical(json.loads(event.data)) == event.data
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_a_planted_change_is_found_with_few_signatures_too(every: bool) -> None:
+    """One signature vouches for all before it, so a rewrite of any event is found all the same."""
+    assert fault(CHAIN, every=every) is None
+    assert fault(chain(8, sign=OTHER_KEY.sign), every=every) == ChainFault(1, "signature")
+    assert fault(chain(8, station="other"), every=every) == ChainFault(1, "station")
+    assert fault(CHAIN[:2] + CHAIN[3:], every=every) == ChainFault(4, "gap")
+    bent = replace(CHAIN[2], data=CHAIN[2].data.replace(b"1007", b"1008"))
+    assert fault([*CHAIN[:2], bent, *CHAIN[3:]], every=every) == ChainFault(3, "hash")
+    fitted = replace(bent, hash=digest(bent.data))
+    found = ChainFault(3, "signature") if every else ChainFault(4, "prev")
+    assert fault([*CHAIN[:2], fitted, *CHAIN[3:]], every=every) in (found, ChainFault(3, "signature"))

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.cards import CardState, FieldReading, FieldState
-from app.core.effects import ChangeCard, Effect, SaveCard, SealParcel
+from app.core.chips import ChipCard
+from app.core.effects import ChangeCard, Effect, SaveCard, SealParcel, SwitchChipOff
 from app.core.events import CardChanged, CardSaved, CardWasRead, Event, Key, KeyHeld
 from app.core.parcels import CardDraft
 from app.core.session import step
-from app.core.states import Asking, AtWork, Paused, Rejecting, Saving, Sealing, SignedOut, State, Visit
+from app.core.states import Asking, AtWork, ChipTray, Paused, Rejecting, Saving, Sealing, SignedOut, State, Visit
 from tests.core.examples import EVENTS, STATES
 from tests.core.making import CLERK, RULES, card_read, kept, number, read_field
 
@@ -36,6 +37,8 @@ states = st.sampled_from(list(chain.from_iterable(STATES.values())))
 def _visit_of(state: State) -> Visit | None:
     if isinstance(state, Paused):
         return state.back_to.visit
+    if isinstance(state, ChipTray):
+        return state.visit
     return state.visit if isinstance(state, get_args(AtWork)) else None
 
 
@@ -68,9 +71,22 @@ class Run:
                 self.drafts.append(draft)
             case ChangeCard(card_id, CardState.REJECTED, _):
                 self._held(before, event, card_id)
+            case SwitchChipOff(card):
+                self._may_be_written(before, event, card)
             case SealParcel():
                 assert isinstance(self.state, Sealing)
                 assert self.state.closed
+
+    def _may_be_written(self, before: State, event: Event, card: ChipCard) -> None:
+        """Only a listed chip that lies there, after a hold; while one is missing, only that one."""
+        assert isinstance(before, ChipTray)
+        assert isinstance(self.state, ChipTray)
+        assert before.armed or isinstance(event, KeyHeld)
+        assert not before.running
+        assert self.state.on_reader == card.uid
+        assert card in self.state.to_tap
+        insisted = before.named(before.insist)
+        assert insisted is None or insisted.uid == card.uid
 
     def _held(self, before: State, event: Event, card_id: str) -> None:
         """A rejection needs a hold; only one that the store failed to write may come again."""
@@ -102,7 +118,7 @@ class Run:
 
     def _leaves_nobody_waiting(self) -> None:
         state = self.state.back_to if isinstance(self.state, Paused) else self.state
-        visit = _visit_of(state)
+        visit = None if isinstance(state, ChipTray) else _visit_of(state)
         if visit is not None and visit.pending and not isinstance(self.state, Paused):
             assert isinstance(state, Asking | Rejecting | Saving) or getattr(state, "began", True) is False
 

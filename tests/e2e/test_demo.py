@@ -15,6 +15,7 @@ import pytest
 
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.store.verify import verify_audit
+from hardware.deactivation import verifies
 from tests.e2e.conftest import Rehearsal
 
 
@@ -62,6 +63,23 @@ def test_each_card_is_found_in_the_video_at_the_time_that_is_told(played: Played
 def test_chip_lies_with_its_own_card(played: Played) -> None:
     families = [card["chip_family"] or None for card in played.rehearsal.labels()["cards"]]
     assert [card["chip"] for card in played.report["cards"]] == families
+
+
+def test_the_chips_of_accepted_cards_are_switched_off_and_proved(played: Played) -> None:
+    """By the same keys that a clerk has; what the record says is in the chain and in the recording's own chain."""
+    with_chip = [card for card in played.report["cards"] if card["chip"] and card["verdict"] == "accepted"]
+    assert with_chip, "the deck has one, easy to read"
+    notes = [record for record in played.rehearsal.journal(played.report) if "chip" in json.dumps(record)]
+    for card in with_chip:
+        assert card["chip_stand"] == "off"
+        (path,) = (played.rehearsal.folder.root / "chips").glob(f"{card['id']}-*.json")
+        record = json.loads(path.read_text())
+        assert verifies(record)
+        assert record["verdict"] == "deactivated"
+        assert record["reader"]["simulated"]
+        assert record["about"]["intake"]["card"] == card["id"]
+        assert record["sha256"] in json.dumps(notes)
+    assert not list((played.rehearsal.folder.root / "chips" / "journal").glob("*"))
 
 
 def test_exported_video_plays_from_begin_to_end(played: Played, tmp_path: Path) -> None:

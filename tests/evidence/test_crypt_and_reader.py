@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from app.core.errors import EvidenceTrouble
 from app.evidence.crypt import TAG_BYTES, PartOpener, PartSealer, new_part_id
 from app.evidence.export import export_mp4
 from app.evidence.journal import Signer, parse_record, seal_record
-from app.evidence.merkle import MerkleTree, leaf_hash, merkle_root
 from app.evidence.reader import DecryptedRecording, recording_parts
 from app.evidence.writer import RecordingKeys
 
@@ -42,23 +40,6 @@ def test_flipped_bit_does_not_decrypt(data: bytes, at: int, bit: int) -> None:
     sealed[at % len(sealed)] ^= 1 << bit
     with pytest.raises(EvidenceTrouble):
         PartOpener(KEY, part).open(0, bytes(sealed))
-
-
-def rfc6962(leaves: list[bytes]) -> bytes:
-    """The definition, word by word."""
-    if len(leaves) < 2:
-        return leaves[0] if leaves else hashlib.sha256(b"").digest()
-    k = 1 << (len(leaves) - 1).bit_length() - 1
-    return hashlib.sha256(b"\x01" + rfc6962(leaves[:k]) + rfc6962(leaves[k:])).digest()
-
-
-@given(count=st.integers(0, 70))
-def test_merkle_root_is_that_of_the_definition(count: int) -> None:
-    leaves = [leaf_hash(n, b"%d" % n) for n in range(count)]
-    tree = MerkleTree()
-    for leaf in leaves:
-        tree.add(leaf)
-    assert tree.root() == merkle_root(leaves) == rfc6962(leaves)
 
 
 @given(

@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 
 from app.core.errors import BadInput, EvidenceTrouble
 from app.evidence.dossier import VERIFIER, Stretch, card_stretch, check_texts, make_dossier
-from app.evidence.merkle import merkle_root, range_proof, root_from_range
 from app.evidence.ring import leftovers
 from app.evidence.writer import Origin, RecordingKeys, create_recording
 from app.frames import join_planes
@@ -100,23 +99,6 @@ def test_it_ends_by_itself_and_refuses_what_it_may_not_keep(film: Path, tmp_path
     data[300] ^= 1
     (tmp_path / "r2" / "journal.jsonl").write_bytes(data)
     assert run("verify", str(tmp_path / "r2"))[0] == 5
-
-
-@given(st.integers(1, 60), st.data())
-def test_range_proofs(size: int, data: st.DataObject) -> None:
-    leaves = [bytes([n]) * 32 for n in range(size)]
-    start = data.draw(st.integers(0, size - 1))
-    stop = data.draw(st.integers(start + 1, size))
-    proof = range_proof(leaves, start, stop)
-    assert len(proof) <= 2 * size.bit_length()
-    assert root_from_range(size, start, leaves[start:stop], proof) == merkle_root(leaves)
-    wrong = [*leaves[start:stop]]
-    wrong[0] = b"\xff" * 32
-    assert root_from_range(size, start, wrong, proof) != merkle_root(leaves)
-    with pytest.raises(ValueError):
-        root_from_range(size, start, leaves[start:stop], [*proof, bytes(32)])
-    with pytest.raises(ValueError):
-        range_proof(leaves, stop, stop)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import httpx
 import pytest
 
 from app.keys import Signer, new_seed
+from app.server.embedded import start_server_process, stop_server_process
 from app.server.enrol import admit_station, revoke_station
 from app.server.page import metrics_of, page_of
 from app.server.routes import make_app
@@ -57,3 +60,33 @@ def test_ages_are_told_in_minutes_and_hours() -> None:
     assert "<td>60 min</td>" in page_of([row], [], NOW_MS)
     assert "<td>5 h</td>" in page_of([{**row, "seen_ms": NOW_MS - 5 * 3_600_000}], [], NOW_MS)
     assert 'cardintake_silence_seconds{station="s"} 3600' in metrics_of([row], 9, NOW_MS)
+
+
+def chromium() -> str:
+    found = next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+    )
+    if not found:
+        pytest.skip("no Chromium on this machine")
+    return found
+
+
+def test_chromium_shows_the_page_of_a_running_centre(tmp_path: Path) -> None:
+    """A real browser against a real server: the table is there, and nothing hostile in a name runs."""
+    program, hostile = chromium(), "<img src=x onerror=document.title='taken'>"
+    init(tmp_path / "centre")
+    opened = open_centre(tmp_path / "centre")
+    for name in ("st-1", hostile):
+        admit_station(opened.engine, name, Signer(new_seed()).public_key, "rehearsal", 0)
+    opened.engine.dispose()
+    child, url = start_server_process(tmp_path / "centre", timeout_s=60)
+    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", f"--user-data-dir={tmp_path / 'p'}"]
+    options += ["--proxy-server=direct://", "--virtual-time-budget=2000", "--dump-dom"]
+    try:
+        done = subprocess.run([program, *options, url], capture_output=True, check=True, timeout=120)
+    finally:
+        stop_server_process(child)
+    shown = done.stdout.decode()
+    assert "<title>验卡中心 Centre</title>" in shown
+    assert "<td>st-1</td><td>active</td>" in shown
+    assert "&lt;img src=x" in shown

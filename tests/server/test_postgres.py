@@ -20,6 +20,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.core.audit import GENESIS, EventKind, SignedEvent, Stamp, link
 from app.core.errors import BadInput, StorageTrouble
+from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Signer, new_seed, verifier
 from app.server.admit import Caller
 from app.server.db import open_engine
@@ -32,7 +33,6 @@ from app.server.setup import OpenCentre, init, open_centre
 from app.server.tables import feed
 from app.signing import ReadSignature, RequestMarks
 from app.store.db import transaction
-from app.store.merkle import CompactTree, leaf_hash
 from app.store.verify import verify_centre
 from app.sync.client import CentreClient, Speaker
 from app.wire import BatchAnswer, EventBatch, FeedPage, Receipt, open_statement

@@ -233,32 +233,32 @@ def fresh_code(centre: OpenCentre, name: str = "st-9", **options: Any) -> str:
     return enrol.make_code(centre.engine, name, options.pop("role", "rehearsal"), NOW_S * 1000, **options)
 
 
-def applicant(code: str, rehearsal: bool = True) -> Applicant:
-    return Applicant(Signer(new_seed()), code, rehearsal)
+def join(centre: OpenCentre, code: str, rehearsal: bool = True) -> Applicant:
+    return Applicant(Signer(new_seed()), code, rehearsal, centre.centre)
 
 
 def test_a_code_joins_one_key_and_gives_the_same_answer_again(centre: OpenCentre) -> None:
     code = fresh_code(centre, confirm=False)
-    first = applicant(code.lower().replace("-", " "))
+    first = join(centre, code.lower().replace("-", " "))
     told = apply(centre, first)
     assert (told.station, told.state, told.centre) == ("st-9", "active", centre.centre)
     assert apply(centre, first) == told
     speak(centre, Speaker("st-9", first.signer, told.centre), ask)
     with pytest.raises(BadInput, match=r"enrol.used"):
-        apply(centre, applicant(code))
+        apply(centre, join(centre, code))
     assert [row.get("alarm") for row in report(centre.engine, "quarantine")] == ["enrol.used"]
 
 
 def test_a_code_is_known_fresh_and_for_this_kind(centre: OpenCentre) -> None:
     with pytest.raises(BadInput, match=r"enrol.code"):
-        apply(centre, applicant("00000-00000"))
+        apply(centre, join(centre, "00000-00000"))
     late = fresh_code(centre, "late")
     with pytest.raises(BadInput, match=r"enrol.code"):
-        apply(centre, applicant(late), server_s=NOW_S + 901)
+        apply(centre, join(centre, late), server_s=NOW_S + 901)
     store = fresh_code(centre, "shop", role="store")
     with pytest.raises(BadInput, match=r"enrol.kind"):
-        apply(centre, applicant(store))
-    apply(centre, applicant(store, rehearsal=False))
+        apply(centre, join(centre, store))
+    apply(centre, join(centre, store, rehearsal=False))
     with pytest.raises(BadInput, match=r"station.taken"):
         fresh_code(centre, "shop")
     with pytest.raises(BadInput, match=r"station.role"):
@@ -266,10 +266,10 @@ def test_a_code_is_known_fresh_and_for_this_kind(centre: OpenCentre) -> None:
 
 
 def test_a_station_waits_until_its_words_are_confirmed(centre: OpenCentre) -> None:
-    asking = applicant(fresh_code(centre))
+    asking = join(centre, fresh_code(centre))
     with pytest.raises(Unavailable, match=r"station.pending"):
         require_active(apply(centre, asking))
-    assert enrol.waiting_words(centre.engine) == {"st-9": asking.words}
+    assert enrol.waiting_words(centre.engine, centre.centre) == {"st-9": asking.words}
     with pytest.raises(CentreRefused, match=r"station.pending"):
         speak(centre, Speaker("st-9", asking.signer, centre.centre), ask)
     enrol.confirm_station(centre.engine, "st-9")
@@ -282,7 +282,7 @@ def test_who_does_not_know_the_code_cannot_hand_out_keys(centre: OpenCentre, tmp
     """A man in the middle with a centre of his own: its answer is signed, but not proved by the code."""
     init(tmp_path / "other")
     other = open_centre(tmp_path / "other")
-    asking = applicant(fresh_code(centre, confirm=False))
+    asking = join(centre, fresh_code(centre, confirm=False))
     stolen = apply(centre, asking)
 
     class Middle(httpx.AsyncBaseTransport):
@@ -295,6 +295,19 @@ def test_who_does_not_know_the_code_cannot_hand_out_keys(centre: OpenCentre, tmp
 
     with pytest.raises(EvidenceTrouble, match=r"enrol.untrusted"):
         apply(centre, asking, line=lambda _inner: Middle())
+    other.engine.dispose()
+
+
+def test_the_words_speak_of_all_that_is_pinned(centre: OpenCentre, tmp_path: Path) -> None:
+    """Who stands between shows another authority: the words differ; who changes his story is not believed."""
+    init(tmp_path / "other")
+    other = open_centre(tmp_path / "other")
+    asking = join(centre, fresh_code(centre, confirm=False))
+    for name in ("tenant", "root_key", "server_key", "ca"):
+        changed = centre.centre.model_copy(update={name: getattr(other.centre, name)})
+        assert replace(asking, centre=changed).words != asking.words
+        with pytest.raises(EvidenceTrouble, match=r"enrol.untrusted: centre"):
+            apply(centre, replace(asking, centre=changed))
     other.engine.dispose()
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.events import CodeScanned, Event, Key, KeyPressed
+from app.core.events import CodeScanned, Event, Key, KeyHeld, KeyPressed
 from app.core.readiness import Surroundings
-from app.core.states import Ask, Asking, Counting, Idle, LastParcel, SignedOut, State, Waiting
+from app.core.states import Ask, Asking, ChipTray, Counting, Idle, LastParcel, SignedOut, State, Waiting
 from app.station.autoplay import PAUSE_US, STUCK_US, Autoplay, Script, TrueCard
 from tests.core.examples import ASKING, STATES
 from tests.core.making import BADGE, CLERK, GTIN, WAYBILL, card_read, number, read_field, visit
@@ -44,9 +44,12 @@ def test_it_only_ever_scans_and_presses_keys(shown: list[tuple[State, int]], ove
         if len(posted) > count:
             assert len(posted) == count + 1
             event = posted[-1]
-            assert isinstance(event, (CodeScanned, KeyPressed))
-            if isinstance(event, KeyPressed):
-                assert event.key in (Key.SPACE, Key.DIGIT, Key.F7, Key.ESC)
+            assert isinstance(event, (CodeScanned, KeyPressed, KeyHeld))
+            if isinstance(event, KeyHeld):
+                assert isinstance(state, ChipTray)
+                assert not state.armed
+            elif isinstance(event, KeyPressed):
+                assert event.key in (Key.SPACE, Key.DIGIT, Key.F2, Key.F4, Key.F7, Key.ESC)
                 assert (1 <= event.digit <= 9) if event.key is Key.DIGIT else event.digit == 0
             else:
                 assert isinstance(state, SignedOut if event.text == BADGE else Idle)

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from ui import samples
 from ui.sample_pictures import crop
-from ui.shots import quiet_window, shoot
+from ui.shots import quiet_window, review_screen, shoot
 from ui.widgets.ink import Painted
 from ui.window import Window
 
@@ -148,6 +148,46 @@ def _measure(window: Window, name: str) -> Rect:
     return _in_window(window, widget, widget.marks[mark])
 
 
+REVIEW: dict[str, Rect] = {
+    "rail": (0, 0, 76, 900),
+    "rail:film": (5.5, 258, 64, 62),
+    "top": (76, 0, 1364, 56),
+    "top:title": (88, 0, 90, 55),
+    "top:clock": (1337.6, 0, 86, 55),
+    "list": (92, 72, 270, 728),
+    "list:seg": (103, 83, 248, 40),
+    "list:tab1": (104, 84, 82.3, 38),
+    "list:item0": (93, 133, 268, 88.6),
+    "list:item4": (93, 487.3, 268, 88.6),
+    "film": (378, 72, 620, 404),
+    "film:picture": (382, 112, 612, 360),
+    "controls": (378, 488, 620, 60),
+    "controls:keySpace": (391, 496, 101, 44),
+    "controls:keyJ": (500, 503, 34, 30),
+    "controls:keyL": (580, 503, 34, 30),
+    "controls:time": (855.8, 488, 129.2, 60),
+    "lanes": (378, 560, 620, 240),
+    "lanes:rail": (428, 616, 520, 10),
+    "lanes:lane": (433, 712, 508, 13),
+    "lanes:gap0": (723, 711, 30, 15),
+    "lanes:block3": (596.5, 732, 70, 31),
+    "lanes:head": (613, 705, 14, 62),
+    "side": (1014, 72, 410, 728),
+    "side:chip": (1031, 87, 112, 30),
+    "side:row0": (1015, 202, 408, 40),
+    "side:row4": (1015, 362, 408, 40),
+    "side:optionE": (1031, 416, 376, 65),
+    "side:optionS": (1031, 490, 376, 65),
+    "side:optionP": (1031, 563, 376, 65),
+    "side:reason": (1031, 667, 376, 40),
+    "keys": (76, 816, 1364, 84),
+    "keys.go": (1044, 826.5, 380, 64),
+}
+"""Review: measured in its mock-up, where the panel at the right holds the decision; here, what can be done."""
+
+_NARROWER = {"side:chip": 2}
+"""Whose word is shorter than the picture's: so many of the four numbers are compared."""
+
 SCREENS = {
     "workbench-1-waiting": WAITING,
     "workbench-2-reading": READING,
@@ -169,6 +209,26 @@ def test_screen_stands_where_the_mock_up_has_it(screen: str) -> None:
         if any(abs(a - b) > TOLERANCE for a, b in zip(found, expected, strict=True)):
             off[name] = (tuple(round(v, 1) for v in found), expected)
     window.close()
+    assert not off
+
+
+def test_review_stands_where_the_mock_up_has_it() -> None:
+    screen = review_screen((1440, 900))
+    off = {}
+    for name, expected in REVIEW.items():
+        path, _, mark = name.partition(":")
+        widget: QWidget = screen
+        for part in path.split("."):
+            widget = getattr(widget, part)
+        if mark:
+            assert isinstance(widget, Painted)
+        rect = widget.marks[mark] if mark else QRectF(widget.rect())
+        origin = widget.mapTo(screen, QPoint(0, 0))
+        found = (origin.x() + rect.x(), origin.y() + rect.y(), rect.width(), rect.height())
+        known = _NARROWER.get(name, 4)
+        if any(abs(a - b) > TOLERANCE for a, b in zip(found[:known], expected[:known], strict=True)):
+            off[name] = (tuple(round(v, 1) for v in found), expected)
+    screen.close()
     assert not off
 
 

@@ -33,7 +33,7 @@ from ui.bridge import Bridge
 from ui.run import CrashHook, run_window
 from ui.sample_pictures import crop
 from ui.scene import Desk
-from ui.shots import SIZES, grab_state, quiet_window, render_shots, shoot
+from ui.shots import SIZES, grab_state, quiet_window, render_shots, review_screen, shoot
 from ui.views import GoState
 from ui.window import Window, WindowSettings
 
@@ -314,6 +314,11 @@ def test_no_word_is_cut_at_the_promised_sizes() -> None:
                 window.look.on_cut = lambda text, widget, where=where: cut.add((*where, type(widget).__name__, text))
                 shoot(window, sample.state, sample.around, key=sample.key)
             window.close()
+            screen = review_screen(size, language=language)
+            where = (size, language, "review")
+            screen.look.on_cut = lambda text, widget, where=where: cut.add((*where, type(widget).__name__, text))
+            screen.grab()
+            screen.close()
     assert cut == set()
 
 
@@ -379,6 +384,6 @@ def test_shots_cover_every_sample(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setattr("ui.shots.THEMES", ("dark",))
     monkeypatch.setattr("ui.shots.LANGUAGES", ("zh",))
     paths = render_shots(tmp_path)
-    assert len(paths) == len(first) + 1
+    assert len(paths) == len(first) + 3
     assert all(p.stat().st_size > 5_000 for p in paths)
     assert paths[0].name == "sign-in-zh-dark-1440x900.png"

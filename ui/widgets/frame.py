@@ -137,7 +137,9 @@ class TopStrip(Painted):
     def show_view(self, view: TopBar) -> None:
         if view != self.view:
             self.view = view
-            self.rec.show_view(view.rec)
+            self.rec.setVisible(view.rec is not None)
+            if view.rec is not None:
+                self.rec.show_view(view.rec)
             self.update()
 
     def draw(self, ink: Ink) -> None:
@@ -148,7 +150,7 @@ class TopStrip(Painted):
             return
         row = rect.adjusted(0, 0, 0, -1)
         left = self._right_side(ink, row)
-        x: float = self.rec.geometry().right() + 1 + px(16)
+        x: float = px(12) if self.view.rec is None else self.rec.geometry().right() + 1 + px(16)
         width = self.look.width(self.view.title, 18, 700)
         ink.text(QRectF(x, 0, width + 2, row.height()), self.view.title, 18, weight=700)
         self.marks["title"] = QRectF(x, 0, width, row.height())
@@ -255,8 +257,8 @@ class ParcelStrip(Painted):
             (self.view.words, 16, 400, False, "text2"),
             (self.view.quiet, 16, 400, False, "text3"),
         ):
-            if text:
-                room = max(0.0, left - x - px(8))
+            room = max(0.0, left - x - px(8))
+            if text and (text != self.view.quiet or self.look.width(text, size) <= room):  # the quiet words give way
                 used = ink.text(QRectF(x, 0, room, row.height()), text, size, colour=colour, weight=weight, mono=mono)
                 x += used + px(20)
 

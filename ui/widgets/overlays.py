@@ -131,10 +131,18 @@ class RejectDialog(Overlay):
         ink.p.restore()
 
 
-_BOARD: tuple[tuple[tuple[str, ...], ...], ...] = (
+Board = tuple[tuple[tuple[str, ...], ...], ...]
+"""Rows of groups of keys, by the names printed on them."""
+
+_BOARD: Board = (
     (("Esc",), ("F1", "F2", "F3", "F4"), ("F5", "F6", "F7", "F8"), ("F9", "F10", "F11", "F12")),
     (("1", "2", "3", "4", "5", "6", "7", "8", "9"), ("←", "→", "↑", "↓", "⌫")),
-    (("Ctrl L", "Ctrl D"), ("Space",), ("Enter",)),
+    (("Ctrl L", "Ctrl D", "Ctrl 4"), ("Space",), ("Enter",)),
+)
+REVIEW_BOARD: Board = (
+    _BOARD[0],
+    (("1", "2", "3"), ("E", "S", "P", "T"), ("J", "K", "L"), (",", "."), ("←", "→", "↑", "↓")),
+    (("Ctrl L", "Ctrl D", "Ctrl 2"), ("Space",), ("Enter",)),
 )
 
 
@@ -148,9 +156,11 @@ class KeysOverlay(Overlay):
         self._title = ""
         self._close = ""
         self._words: dict[str, str] = {}
+        self._board = _BOARD
 
-    def open(self, title: str, close: str, words: dict[str, str]) -> None:
+    def open(self, title: str, close: str, words: dict[str, str], board: Board = _BOARD) -> None:
         """`words`: what each live key does, by the name printed on the key."""
+        self._board = board
         self._title, self._close, self._words = title, close, words
         self.setAccessibleName(title + ": " + ", ".join(f"{k} {v}" for k, v in words.items()))
         self.show()
@@ -166,7 +176,7 @@ class KeysOverlay(Overlay):
         width = self.look.width(self._close, 16)
         ink.text(QRectF(right.right() - width - 1, right.y(), width + 2, px(36)), self._close, 16, colour="text2")
         y = card.y() + px(74)
-        for groups in _BOARD:
+        for groups in self._board:
             self._row(ink, QRectF(card.x() + px(28), y, card.width() - px(56), px(92)), groups)
             y += px(104)
 
@@ -185,7 +195,7 @@ class KeysOverlay(Overlay):
 
     @staticmethod
     def _weight(key: str) -> float:
-        return {"Space": 4.0, "Enter": 2.2, "Ctrl L": 1.6, "Ctrl D": 1.6}.get(key, 1.0)
+        return {"Space": 4.0, "Enter": 2.2, "Ctrl L": 1.6, "Ctrl D": 1.6, "Ctrl 2": 1.6, "Ctrl 4": 1.6}.get(key, 1.0)
 
     def _key(self, ink: Ink, rect: QRectF, key: str) -> None:
         px = ink.px

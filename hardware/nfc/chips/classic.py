@@ -17,7 +17,7 @@ from hardware.nfc.chips import Family
 from hardware.nfc.chips.access import CLOSED, PUBLIC_KEYS, Access, data_blocks, read_access, trailer_of
 from hardware.nfc.chips.journal import Entry
 from hardware.nfc.chips.outcome import Method, Planned, Refusal, Request, Stage, StopError, Why
-from hardware.nfc.chips.proof import NegativeTest, Proof
+from hardware.nfc.chips.proof import REFUSALS, NegativeTest, Proof, refused_for_sure
 from hardware.nfc.chips.talk import BLOCK, ChipTalk, Reply
 
 SECTORS = {Family.CLASSIC_1K: 16, Family.CLASSIC_4K: 40}
@@ -117,6 +117,18 @@ class ClassicProcedure:
             return Proof(Why.CONTENT_CHANGED, tuple(tests), tuple(wrong), dead)
         return Proof(Why.WRITES_ACCEPTED if accepted else Why.PROVED, tuple(tests), accepted, dead)
 
+    def prove_shut(self) -> Proof:
+        """Of a chip whose keys are gone: that no key of everybody's opens any sector. Raises StopError, DeviceError."""
+        self._talk.restart()
+        tests = [
+            self._out(number, (kind, secret), f"known key {kind} sector {number}")
+            for number in range(len(self._sectors))
+            for secret in self._known_keys()
+            for kind in "AB"
+        ]
+        opened = tuple(test.what for test in tests if not test.refused)
+        return Proof(Why.CONTENT_CHANGED if opened else Why.PROVED_BEFORE, tuple(tests), opened)
+
     # Surveying
 
     def _survey_sector(self, number: int, sector: _Sector) -> Refusal | None:
@@ -212,6 +224,7 @@ class ClassicProcedure:
             self._entry = entry.at(Stage.KEYS, sectors=(*entry.sectors, number))
             self._save(self._entry)
         trailer = self._new_key(number, "A")[1] + CLOSED + self._new_key(number, "B")[1]
+        refusals = 0
         for _ in range(_TRIES):
             if not self._authenticate(number, key):
                 break
@@ -219,7 +232,8 @@ class ClassicProcedure:
             if reply is Reply.DONE or self._is_closed(number):
                 sector.closed, sector.key = True, None
                 return
-            if reply is Reply.REFUSED:
+            refusals += reply is Reply.REFUSED
+            if refusals == REFUSALS:
                 raise StopError(Why.WRITE_REFUSED, f"sector {number}")
         if self._is_closed(number):
             sector.closed, sector.key = True, None
@@ -229,15 +243,15 @@ class ClassicProcedure:
             raise StopError(Why.READER_SILENT, f"sector {number}")
 
     def _put(self, number: int, block: int, data: bytes, key: Key) -> None:
+        refusals = 0
         for _ in range(_TRIES):
             self._open(number, key)
             reply = self._talk.write_block(block, data)
-            if reply is Reply.DONE:
+            if reply is Reply.DONE or self._read(number, block, key) == data:
                 return
-            if reply is Reply.REFUSED:
+            refusals += reply is Reply.REFUSED
+            if refusals == REFUSALS:
                 raise StopError(Why.WRITE_REFUSED, f"block {block}")
-            if self._read(number, block, key) == data:
-                return
         raise StopError(Why.READER_SILENT, f"block {block}")
 
     def _read(self, number: int, block: int, key: Key) -> bytes:
@@ -262,24 +276,27 @@ class ClassicProcedure:
 
     def _prove_dead(self, number: int) -> list[NegativeTest]:
         ours = [self._new_key(number, kind) for kind in "AB"]
-        tests = [NegativeTest(f"our key {k[0]} sector {number}", not self._authenticate(number, k)) for k in ours]
+        tests = [self._out(number, key, f"our key {key[0]} sector {number}") for key in ours]
         return [*tests, *self._old_keys_out(number)]
 
     def _old_keys_out(self, number: int) -> list[NegativeTest]:
         old = self._sectors[number].old
         return [
-            NegativeTest(f"old key {kind} sector {number}", not self._authenticate(number, (kind, secret)))
+            self._out(number, (kind, secret), f"old key {kind} sector {number}")
             for secret in ((old[1],) if old else self._known_keys())
             for kind in "AB"
         ]
 
     def _try(self, number: int, what: str, attempt: Callable[[], Reply]) -> NegativeTest:
-        for _ in range(_TRIES):
+        def in_the_open_sector() -> Reply:
             self._open(number, self._new_key(number, "A"))
-            reply = attempt()
-            if reply is not Reply.UNKNOWN:
-                return NegativeTest(what, reply is Reply.REFUSED)
-        raise StopError(Why.READER_SILENT, what)
+            return attempt()
+
+        return refused_for_sure(in_the_open_sector, what)
+
+    def _out(self, number: int, key: Key, what: str) -> NegativeTest:
+        """That a key does not open a sector."""
+        return refused_for_sure(lambda: Reply.DONE if self._authenticate(number, key) else Reply.REFUSED, what)
 
     # Keys
 

@@ -90,6 +90,8 @@ class _Run:
 
     def _go(self, write: bool) -> tuple[Verdict, Why]:
         refusal = self._find() or self._survey()
+        if refusal is not None and self._was_proved(refusal):
+            return Verdict.ALREADY, Why.PROVED_BEFORE
         if refusal is not None:
             self._notes.refusal = refusal
             hopeless = refusal.why is Why.KEYS_LOST  # an earlier run wrote, and its password does not open
@@ -146,6 +148,21 @@ class _Run:
         refusal = self._procedure.survey()
         self._note_before(self._procedure, family)
         return refusal
+
+    def _was_proved(self, refusal: Refusal) -> bool:
+        """Whether a Classic that no key opens is one that an earlier run closed: its keys went with the proof.
+
+        Its UID alone does not say so (four bytes are used more than once): nothing of everybody's may open it, either.
+        """
+        sighting, procedure = self._notes.sighting, self._procedure
+        if refusal.why is not Why.UNKNOWN_KEY or sighting is None or not isinstance(procedure, ClassicProcedure):
+            return False
+        record = self._means.journal.proved(_uid(sighting))
+        if not record:
+            return False
+        proof = self._notes.proof = procedure.prove_shut()
+        self._notes.remarks.append(f"proved off by an earlier run, record {record}")
+        return proof.why is Why.PROVED_BEFORE
 
     def _note_before(self, procedure: Procedure, family: Family) -> None:
         notes = self._notes

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hardware.nfc.chips.originality import judge_signature
 from hardware.nfc.chips.outcome import Planned, Refusal, Verdict, Why
 from hardware.nfc.chips.proof import Proof
 from hardware.nfc.chips.talk import Spoken
@@ -110,7 +111,10 @@ def _chip(notes: Notes) -> dict[str, Any]:
     if notes.sighting is None:
         return {}
     target = notes.sighting.target
-    signature = {"bytes": notes.signature.hex().upper(), "checked": "not verifiable here"} if notes.signature else None
+    signature = None
+    if notes.signature:
+        judged = judge_signature(notes.sighting.family, target.uid, notes.signature)
+        signature = {"bytes": notes.signature.hex().upper(), "checked": judged.value}
     return {
         "family": notes.sighting.family,
         "uid": target.uid.hex().upper(),

@@ -48,6 +48,10 @@ class Journal(Protocol):
         """Keep the entry; on disk when it returns."""
         ...
 
+    def proved(self, uid: str) -> str:
+        """The SHA-256 of the record by which this chip was proved off earlier; "" when there is none."""
+        ...
+
 
 def entry_to_json(entry: Entry) -> dict[str, Any]:
     """The entry as JSON values."""

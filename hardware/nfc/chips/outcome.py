@@ -12,7 +12,7 @@ class Verdict(StrEnum):
     """How a run ended. Only DEACTIVATED and ALREADY say that the chip is switched off, and both were proved."""
 
     DEACTIVATED = "deactivated"
-    ALREADY = "already-deactivated"  # by an earlier run; proved again in this one
+    ALREADY = "already-deactivated"  # by an earlier run; proved again in this one, or its record is known
     REFUSED = "refused"  # nothing was written
     NOT_COMPLETED = "not-completed"  # put it back and run again
     PROOF_FAILED = "proof-failed"  # destroy it physically
@@ -22,6 +22,7 @@ class Why(StrEnum):
     """What is behind a verdict. Worded for the operator under `nfc.why.<value>`."""
 
     PROVED = "proved"
+    PROVED_BEFORE = "proved-before"  # by an earlier run's record; in this one nothing opened that chip
     READY = "ready"  # of a survey: nothing is in the way
     # refused: nothing was written
     NO_CHIP = "no-chip"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from hardware.nfc.chips.outcome import Why
+from hardware.nfc.chips.outcome import StopError, Why
+from hardware.nfc.chips.talk import Reply
+
+_TRIES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +17,23 @@ class NegativeTest:
 
     what: str
     refused: bool
+
+
+REFUSALS = 2
+"""A refusal counts when it was heard so often in a row: in a disturbed field one acknowledgement can look like one."""
+
+
+def refused_for_sure(attempt: Callable[[], Reply], what: str) -> NegativeTest:
+    """Try what has to be refused until it is clear; one acceptance is one. Raises StopError(READER_SILENT)."""
+    refusals = 0
+    for _ in range(_TRIES):
+        reply = attempt()
+        if reply is Reply.DONE:
+            return NegativeTest(what, refused=False)
+        refusals = refusals + 1 if reply is Reply.REFUSED else 0
+        if refusals == REFUSALS:
+            return NegativeTest(what, refused=True)
+    raise StopError(Why.READER_SILENT, what)
 
 
 @dataclass(frozen=True, slots=True)

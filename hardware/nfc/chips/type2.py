@@ -26,8 +26,9 @@ from hardware.nfc.chips.layout import (
     frozen_open,
     locked_pages,
 )
+from hardware.nfc.chips.originality import judge_signature
 from hardware.nfc.chips.outcome import Method, Planned, Refusal, Request, Stage, StopError, Why
-from hardware.nfc.chips.proof import NegativeTest, Proof
+from hardware.nfc.chips.proof import REFUSALS, NegativeTest, Proof, refused_for_sure
 from hardware.nfc.chips.talk import ChipTalk, Reply
 from hardware.nfc.chips.tombstone import read_tombstone, tombstone
 
@@ -116,6 +117,10 @@ class Type2Procedure:
         kept = {Stage.READ_BACK, Stage.PROOF}
         return tuple(Planned(stage, writes) for stage, writes in counted.items() if writes or stage in kept)
 
+    @property
+    def _uid(self) -> bytes:
+        return self._image[:3] + self._image[4:8]
+
     # The run
 
     def entry(self) -> Entry:
@@ -123,8 +128,7 @@ class Type2Procedure:
         if self._entry is None:
             secrets = (("pwd", _random(4)), ("pack", _random(2)))
             text = read_tombstone(self._user(self._wanted)) or self._request.text
-            uid = self._image[:3] + self._image[4:8]
-            fresh = Entry(uid.hex().upper(), self._family, text, secrets, guarded_by_issuer=self._guarded)
+            fresh = Entry(self._uid.hex().upper(), self._family, text, secrets, guarded_by_issuer=self._guarded)
             self._entry = self._earlier or fresh
         return self._entry
 
@@ -214,7 +218,8 @@ class Type2Procedure:
     def _remark(self, signature: bytes | None) -> None:
         self.remarks.append("the UID still answers: systems that check only the UID need a block of their own")
         if self._layout.config is not None:
-            self.remarks.append("signature not verified" if signature else "no signature")
+            judged = judge_signature(self._family, self._uid, signature) if signature else None
+            self.remarks.append(f"signature: {judged.value}" if judged else "no signature")
         if _page(self._wanted, CC) != self._layout.cc:
             self.remarks.append("tombstone not readable as NDEF: the capability container held other bits")
 
@@ -301,7 +306,8 @@ class Type2Procedure:
             raise StopError(Why.WRITES_LOST, f"page {page:02X}")
 
     def _put(self, page: int, data: bytes) -> None:
-        """One page, until it is acknowledged or holds the data; a refusal is final."""
+        """One page, until it is acknowledged or holds the data; a refusal that is heard twice is final."""
+        refusals = 0
         for _ in range(_TRIES):
             reply = self._talk.write(page, data)
             if reply is Reply.DONE:
@@ -309,19 +315,22 @@ class Type2Procedure:
             now = self._talk.read(page)
             if now is not None and now[:PAGE] == data:
                 return
-            if reply is Reply.REFUSED:
+            refusals += reply is Reply.REFUSED
+            if refusals == REFUSALS:
                 raise StopError(Why.WRITE_REFUSED, f"page {page:02X}")
         raise StopError(Why.READER_SILENT, f"page {page:02X}")
 
     def _put_secret(self, page: int, data: bytes) -> None:
         """A page that never reads back: only an acknowledgement counts, and writing it again does no harm."""
+        refusals = 0
         for _ in range(_TRIES):
             reply = self._talk.write(page, data, secret=True)
             if reply is Reply.DONE:
                 if page == self._config + 2 and self._talk.password is not None:
                     self._talk.password = data
                 return
-            if reply is Reply.REFUSED:
+            refusals += reply is Reply.REFUSED
+            if refusals == REFUSALS:
                 raise StopError(Why.WRITE_REFUSED, f"page {page:02X}")
         raise StopError(Why.READER_SILENT, f"page {page:02X}")
 
@@ -400,11 +409,7 @@ class Type2Procedure:
 
     def _try_write(self, page: int) -> NegativeTest:
         """Write what is there already: a chip that takes it would take anything else."""
-        for _ in range(_TRIES):
-            reply = self._talk.write(page, _page(self._image, page))
-            if reply is not Reply.UNKNOWN:
-                return NegativeTest(f"page {page:02X}", reply is Reply.REFUSED)
-        raise StopError(Why.READER_SILENT, f"page {page:02X}")
+        return refused_for_sure(lambda: self._talk.write(page, _page(self._image, page)), f"page {page:02X}")
 
 
 def _page(image: bytes, page: int) -> bytes:

@@ -12,19 +12,23 @@ from hardware.ports import NfcReader
 Tell = Callable[[Outcome], None]
 """Called whenever there is something for a person to do: put the card there, put it back, take the other one away."""
 
-_AWAY = frozenset({Why.NO_CHIP, Why.CHIP_GONE})
+_AWAY = frozenset({Why.NO_CHIP, Why.CHIP_GONE, Why.READER_LOST})
+"""What waiting may help with. A reader that is plugged in again goes on where its driver opens it anew."""
+
+_LEFT = frozenset({Why.CHIP_GONE, Why.READER_LOST})
 _PAUSE_S = 0.05
 _POLLS = 3
 _POLL_S = 0.5
 
 
 def deactivate_when_there(reader: NfcReader, request: Request, means: Means, wait_s: float, tell: Tell) -> Outcome:
-    """As `deactivate`; with the card away it waits for it, each time up to `wait_s`.
+    """As `deactivate`; with the card or the reader away it waits for it, each time up to `wait_s`.
 
-    After a run that the card left, only the same UID goes on; another one is named and nothing is written to it.
+    After a run that the card left, or that lost its reader, only the same UID goes on; another one is named and
+    nothing is written to it.
     """
     outcome = _when_there(deactivate, reader, request, means, wait_s, tell)
-    while outcome.verdict is Verdict.NOT_COMPLETED and outcome.why is Why.CHIP_GONE and outcome.plan:
+    while outcome.verdict is Verdict.NOT_COMPLETED and outcome.why in _LEFT and outcome.plan:
         tell(outcome)
         same = replace(request, uid=bytes.fromhex(outcome.uid))
         again = _same_again(reader, same, means, wait_s, tell)
@@ -55,11 +59,11 @@ def _when_there(
 ) -> Outcome:
     until_s = means.clock() + wait_s
     outcome = run(reader, request, means)
-    told = False
+    told: Why | None = None
     while outcome.why in _AWAY and not outcome.plan and means.clock() < until_s:
-        if not told:
+        if told is not outcome.why:
             tell(outcome)
-            told = True
+            told = outcome.why
         means.pause(_PAUSE_S)
         outcome = run(reader, request, means)
     return outcome
@@ -68,9 +72,12 @@ def _when_there(
 def _same_again(reader: NfcReader, request: Request, means: Means, wait_s: float, tell: Tell) -> Outcome | None:
     """The run that found the card again; None when it did not come back in time."""
     until_s = means.clock() + wait_s
-    other = ""
+    other, gone = "", False
     while means.clock() < until_s:
         outcome = deactivate(reader, request, means)
+        if outcome.why is Why.READER_LOST and not gone:
+            tell(outcome)
+        gone = outcome.why is Why.READER_LOST
         if outcome.why is Why.OTHER_CHIP:
             there = dict(outcome.details)["there"]
             if there != other:

@@ -34,6 +34,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.on_disk: dict[str, str] = {}
         self.saved: list[Entry] = []
+        self.records: dict[str, str] = {}
 
     def load(self, uid: str) -> Entry | None:
         return entry_from_json(json.loads(self.on_disk[uid])) if uid in self.on_disk else None
@@ -41,6 +42,14 @@ class MemoryJournal:
     def save(self, entry: Entry) -> None:
         self.saved.append(entry)
         self.on_disk[entry.uid] = json.dumps(entry_to_json(entry))
+
+    def proved(self, uid: str) -> str:
+        return self.records.get(uid, "")
+
+    def done_with(self, outcome: Outcome) -> None:
+        """What whoever keeps the journal does after a proved run."""
+        self.on_disk.pop(outcome.uid, None)
+        self.records[outcome.uid] = outcome.evidence["sha256"]
 
 
 class Table:

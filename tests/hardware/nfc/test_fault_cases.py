@@ -348,7 +348,27 @@ def test_case_20_a_refused_write_is_not_tried_again_and_again() -> None:
     chip.locked = locked
     outcome = table.run()
     assert (outcome.verdict, outcome.why) == (Verdict.PROOF_FAILED, Why.WRITE_REFUSED)
-    assert len(refused) == 1
+    assert len(refused) == 2  # once more, since a disturbed field looks the same; then never again
+
+
+def test_case_20_one_refusal_alone_is_a_disturbed_field() -> None:
+    for table, chip, outcome in at_each_command(breaking(garble_acks=1)):
+        assert outcome.verdict in (Verdict.DEACTIVATED, Verdict.NOT_COMPLETED), outcome.why
+        assert outcome.done == is_dead(chip) or not outcome.done
+        assert table.line.commands
+
+
+@pytest.mark.parametrize("page", [0x03, 0x04, 0x0F])
+def test_case_22_one_damaged_acknowledgement_does_not_hide_an_open_page(page: int) -> None:
+    """A copy with one page that no lock holds; in turn, each acknowledgement of the run is taken for a refusal."""
+    commands = commands_of_a_run()
+    for number in range(commands + 4):
+        table, chip = Table(), used_chip(FAMILY, Quirks(open_pages=frozenset({page})))
+        table.line.put(chip)
+        _strike_at(table, chip, table.line.commands + number, breaking(garble_acks=1))
+        outcome = table.run()
+        assert not outcome.done, number
+        assert not is_dead(chip)
 
 
 @pytest.mark.parametrize(("family", "uid"), [("bank card", "01020304"), ("phone", "08010203"), ("MIFARE DESFire", UID)])

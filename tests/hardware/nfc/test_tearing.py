@@ -130,6 +130,7 @@ TROUBLE = st.one_of(
     st.builds(lambda n: ("lose_acks", n), st.integers(1, 4)),
     st.builds(lambda n: ("lose_answers", n), st.integers(1, 4)),
     st.builds(lambda n: ("damage_answers", n), st.integers(1, 4)),
+    st.builds(lambda n: ("garble_acks", n), st.just(1)),
     st.builds(lambda n: ("noise", n), st.just(1)),
     st.builds(lambda n: ("miss_every_second", n), st.just(1)),
     st.builds(lambda n: ("take", n), st.just(0)),
@@ -146,6 +147,7 @@ QUIRKS = st.one_of(
         locks_do_nothing=st.booleans(),
         config_at_once=st.booleans(),
         no_fast_read=st.booleans(),
+        open_pages=st.frozensets(st.integers(3, 44), max_size=1),
         stuck_pages=st.frozensets(st.integers(2, 44), max_size=2),
     ),
 )

@@ -1,0 +1,170 @@
+"""The log's checkpoints: signed once a minute or every thousand entries, proved to stations, countersigned by them.
+
+Hashes lie in tiles of 256, written when they are full, so that a proof reads a few rows however long the log is. What
+no full tile holds yet is hashed from its events.
+
+    GET  /v1/checkpoint?since=N&since=M     the latest note, and proofs that the log began with those sizes
+    POST /v1/checkpoint/cosign              a station's line under it
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request, Response
+from sqlalchemy import Connection, and_, func, select
+from starlette.concurrency import run_in_threadpool
+
+from app.core.errors import StorageTrouble
+from app.core.merkle import CompactTree, consistency_proof, leaf_hash, merkle_root, root_of_wholes
+from app.server.admit import Caller, identify, spend_nonce
+from app.server.answers import Desk
+from app.server.db import insert_missing, locked
+from app.server.refusal import Refusal
+from app.server.setup import OpenCentre
+from app.server.tables import checkpoint, cosignature, event, log_leaf, log_tile, meta
+from app.store.db import reading, transaction
+from app.store.notes import Checkpoint, cosigned_at, origin_of, read_checkpoint, sign_checkpoint
+from app.wire import CheckpointAnswer, Cosigned, Cosigning
+
+EVERY_MS, EVERY_ENTRIES = 60_000, 1000
+_LOOK_S = 5.0
+_BITS, _WIDTH, _HASH = 8, 256, 32
+_log = logging.getLogger(__name__)
+
+Sizes = Annotated[list[int], Query(max_length=32)]
+
+
+def add_checkpoint_routes(app: FastAPI, desk: Desk) -> None:
+    """Add the routes of the module's head."""
+    centre = desk.centre
+
+    @app.get("/v1/checkpoint")
+    async def latest(request: Request, since: Sizes) -> Response:
+        caller = desk.signed(request, b"")
+        return desk.reply(request, await run_in_threadpool(prove, centre, since, caller, desk.now_ms()))
+
+    @app.post("/v1/checkpoint/cosign")
+    async def countersign(request: Request) -> Response:
+        caller, told = await desk.signed_body(request, Cosigning)
+        return desk.reply(request, await run_in_threadpool(keep_cosignature, centre, told, caller, desk.now_ms()))
+
+
+@asynccontextmanager
+async def publishing(desk: Desk) -> AsyncIterator[None]:
+    """Publish in the background while the server runs; several processes do it for each other."""
+
+    async def live() -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            try:
+                await run_in_threadpool(publish, desk.centre, desk.now_ms())
+            except StorageTrouble as trouble:
+                _log.warning("checkpoint waits: %s", trouble.code)
+
+    task = asyncio.create_task(live())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def publish(centre: OpenCentre, now_ms: int) -> None:
+    """Sign a checkpoint when one is due: a minute or a thousand entries after the last."""
+    with reading(centre.engine) as connection:
+        if not _due(connection, now_ms):
+            return
+    with transaction(centre.engine) as connection:
+        row = connection.execute(locked(connection, select(meta))).one()
+        if not _due(connection, now_ms):  # another process was quicker
+            return
+        tree = CompactTree.from_bytes(row.log_size, bytes(row.log_peaks))
+        _fill_tiles(connection, tree.size)
+        made = Checkpoint(origin_of(centre.centre.tenant, centre.epoch), tree.size, tree.root())
+        note = sign_checkpoint(made, centre.signer)
+        insert_missing(connection, checkpoint, [{"size": tree.size, "note": note, "at_ms": now_ms}])
+
+
+def _due(connection: Connection, now_ms: int) -> bool:
+    size = connection.execute(select(meta.c.log_size)).scalar_one()
+    last = connection.execute(_LATEST).first()
+    if last is None:
+        return bool(size)
+    new = int(size - last.size)
+    return new > 0 and (now_ms - last.at_ms >= EVERY_MS or new >= EVERY_ENTRIES)
+
+
+_LATEST = select(checkpoint).order_by(checkpoint.c.size.desc()).limit(1)
+
+
+def _fill_tiles(connection: Connection, size: int) -> None:
+    level = 0
+    while count := size >> _BITS * (level + 1):
+        have = select(func.coalesce(func.max(log_tile.c.n) + 1, 0)).where(log_tile.c.level == level)
+        for n in range(connection.execute(have).scalar_one(), count):
+            hashes = b"".join(_hashes(connection, level, n * _WIDTH, (n + 1) * _WIDTH))
+            insert_missing(connection, log_tile, [{"level": level, "n": n, "hashes": hashes}])
+        level += 1
+
+
+def _hashes(connection: Connection, level: int, first: int, last: int) -> list[bytes]:
+    """The hashes of subtrees of 256**level leaves, places `first` to `last`, all of one tile."""
+    tile = first // _WIDTH
+    wanted = and_(log_tile.c.level == level, log_tile.c.n == tile)
+    stored = connection.execute(select(log_tile.c.hashes).where(wanted)).scalar()
+    if stored is not None:
+        inside = range(first - tile * _WIDTH, last - tile * _WIDTH)
+        return [bytes(stored[at * _HASH : (at + 1) * _HASH]) for at in inside]
+    if level == 0:
+        same = and_(event.c.station == log_leaf.c.station, event.c.seq == log_leaf.c.seq)
+        rows = select(event.c.data).join(log_leaf, same).where(log_leaf.c.n >= first, log_leaf.c.n < last)
+        return [leaf_hash(bytes(data)) for data in connection.execute(rows.order_by(log_leaf.c.n)).scalars()]
+    return [merkle_root(_hashes(connection, level - 1, at * _WIDTH, (at + 1) * _WIDTH)) for at in range(first, last)]
+
+
+def _root_of(connection: Connection, low: int, high: int) -> bytes:
+    def whole(level: int, place: int) -> bytes:
+        tiles, rest = divmod(level, _BITS)
+        return merkle_root(_hashes(connection, tiles, place << rest, (place + 1) << rest))
+
+    return root_of_wholes(low, high, whole)
+
+
+def prove(centre: OpenCentre, since: Sequence[int], caller: Caller, now_ms: int) -> CheckpointAnswer:
+    """The latest checkpoint, with a proof for each size asked. Raises Refusal as `admit`, log.size, log.empty."""
+    identify(centre, caller, now_ms)
+    with transaction(centre.engine) as connection:
+        spend_nonce(connection, caller, now_ms)
+    publish(centre, now_ms)
+    with reading(centre.engine) as connection:
+        last = connection.execute(_LATEST).first()
+        if last is None:
+            raise Refusal("log.empty", 404)
+        if any(not 0 <= size <= last.size for size in since):
+            raise Refusal("log.size", 409, str(last.size))
+        proofs = [consistency_proof(size, last.size, lambda a, b: _root_of(connection, a, b)) for size in since]
+    shown = tuple(tuple(one.hex() for one in proof) for proof in proofs)
+    return CheckpointAnswer(note=last.note, epoch=centre.epoch, proofs=shown)
+
+
+def keep_cosignature(centre: OpenCentre, told: Cosigning, caller: Caller, now_ms: int) -> Cosigned:
+    """Keep a station's line under a checkpoint. Raises Refusal as `admit`, log.cosignature."""
+    known = identify(centre, caller, now_ms)
+    with transaction(centre.engine) as connection:
+        spend_nonce(connection, caller, now_ms)
+        note = connection.execute(select(checkpoint.c.note).where(checkpoint.c.size == told.size)).scalar()
+        if note is None:
+            raise Refusal("log.cosignature", 409)
+        origin = origin_of(centre.centre.tenant, centre.epoch)
+        shown = read_checkpoint(note, origin, centre.signer.public_key)
+        if cosigned_at(told.line, shown, caller.station, bytes(known.public_key)) is None:
+            raise Refusal("log.cosignature", 409)
+        row = {"size": told.size, "station": caller.station, "line": told.line, "at_ms": now_ms}
+        insert_missing(connection, cosignature, [row])
+    return Cosigned(size=told.size)

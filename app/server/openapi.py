@@ -1,0 +1,134 @@
+"""The protocol as OpenAPI 3.1, from the models that travel (app.wire): `docs/openapi.json`, and /v1/openapi.json.
+
+Routes check signatures over raw bytes before they parse, so the framework cannot see their types; they are listed here,
+and a test holds this list against the routes that there are. The path's `v1` is the protocol's major version; within it
+fields are only added.
+
+    python -m app.server.openapi > docs/openapi.json
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from app import wire
+
+VERSION = "1.1"
+_SCHEMAS = "#/components/schemas/"
+_SIGNED = "Signed by the caller with RFC 9421 (docs/protocol.md); the answer is signed by the centre."
+_OPEN = "Anybody may ask; not signed."
+
+
+class Trouble(BaseModel):
+    """What was not done, and why. No 4xx means that an event may be forgotten."""
+
+    code: str
+    detail: str
+
+
+class Health(BaseModel):
+    """The server runs."""
+
+    status: str
+    version: str
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: what goes in (a model, "bytes" or nothing) and what comes out (a model or a media type)."""
+
+    method: str
+    path: str
+    text: str
+    answer: type[BaseModel] | str
+    body: type[BaseModel] | str = ""
+    query: tuple[str, ...] = ()
+    signed: bool = True
+
+
+CALLS = (
+    Call("post", "/v1/enrol", "Join by a one-time code", wire.EnrolmentAnswer, wire.Enrolment, signed=False),
+    Call("post", "/v1/events", "Send a batch of events", wire.BatchAnswer, wire.EventBatch),
+    Call("get", "/v1/feed", "What is new (a signed FeedPage)", wire.Signed, query=("cursor",)),
+    Call("get", "/v1/checkpoint", "The log's checkpoint with proofs", wire.CheckpointAnswer, query=("since",)),
+    Call("post", "/v1/checkpoint/cosign", "Countersign a checkpoint", wire.Cosigned, wire.Cosigning),
+    Call(
+        "post",
+        "/v1/objects/batch",
+        "Which chunks are missing, where to put them",
+        wire.ObjectsAnswer,
+        wire.ObjectsWanted,
+    ),
+    Call("post", "/v1/objects/verify", "A chunk was put into the bucket", wire.StoredObject, wire.ObjectSize),
+    Call("put", "/v1/objects/{oid}", "Put one chunk", wire.StoredObject, "application/octet-stream"),
+    Call(
+        "put",
+        "/v1/videos/{name}",
+        "Hand in a recording's manifest (a signed VideoManifest)",
+        wire.VideoAnswer,
+        wire.Signed,
+    ),
+    Call("get", "/v1/vault/arrivals", "For the vault: cards it has not looked at", wire.Arrivals),
+    Call("post", "/v1/vault/findings", "For the vault: what it found", wire.FindingsKept, wire.Findings),
+    Call("get", "/v1/centre", "What there is to pin of the centre", wire.Centre, signed=False),
+    Call("get", "/v1/health", "Whether the server runs", Health, signed=False),
+    Call("get", "/v1/openapi.json", "This description", "application/json", signed=False),
+    Call("get", "/", "The operator's page, on the centre's own machine", "text/html", signed=False),
+    Call("get", "/metrics", "Figures for Prometheus, on the centre's own machine", "text/plain", signed=False),
+)
+_STATEMENTS = (wire.Receipt, wire.Decision, wire.FeedPage, wire.VideoManifest, wire.Durable, wire.Enrolled)
+"""What the signed texts hold."""
+
+
+def described() -> dict[str, Any]:
+    """The OpenAPI document."""
+    listed: set[type[BaseModel]] = {Trouble, *_STATEMENTS}
+    for call in CALLS:
+        listed |= {kind for kind in (call.answer, call.body) if not isinstance(kind, str)}
+    ordered = sorted(listed, key=lambda kind: kind.__name__)
+    _, schemas = models_json_schema([(kind, "serialization") for kind in ordered], ref_template=_SCHEMAS + "{model}")
+    paths: dict[str, dict[str, Any]] = {}
+    for call in CALLS:
+        paths.setdefault(call.path, {})[call.method] = _operation(call)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Card Intake centre", "version": VERSION},
+        "paths": paths,
+        "components": {"schemas": schemas["$defs"]},
+    }
+
+
+def _operation(call: Call) -> dict[str, Any]:
+    found: dict[str, Any] = {"summary": call.text, "description": _SIGNED if call.signed else _OPEN}
+    names = [part[1:-1] for part in call.path.split("/") if part.startswith("{")]
+    parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    parameters += [{"name": name, "in": "query", "schema": {"type": "string"}} for name in call.query]
+    if parameters:
+        found["parameters"] = parameters
+    if call.body:
+        found["requestBody"] = {"required": True, "content": _content(call.body)}
+    failed = {"description": "Not done", "content": _content(Trouble)}
+    found["responses"] = {"200": {"description": "Done", "content": _content(call.answer)}, "default": failed}
+    return found
+
+
+def _content(kind: type[BaseModel] | str) -> dict[str, Any]:
+    if isinstance(kind, str):
+        return {kind: {}}
+    return {"application/json": {"schema": {"$ref": _SCHEMAS + kind.__name__}}}
+
+
+def as_text() -> str:
+    """The document as it is published."""
+    return json.dumps(described(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(as_text())

@@ -1,0 +1,341 @@
+"""The review desk: answers what the review screen asks for, in threads of its own, from the store and the recordings.
+
+One thread does what is asked, in order; another verifies, piece by piece, and lets go when something else is looked
+at. Only supervisors are answered. Whatever leaves as a file has its event first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import queue
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar, cast
+
+from app.core.audit import EventKind
+from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble, Trouble
+from app.core.footage import Angle, Exported, Footage, Hold, Lines, Pile, Proof
+from app.core.parcels import Operator, Role
+from app.evidence.dossier import card_stretch, make_dossier
+from app.evidence.reader import DecryptedRecording, recording_parts
+from app.evidence.still import still_at
+from app.evidence.storage import footage_in
+from app.evidence.timeline import FrameTimes, Timeline, read_timeline, with_stretches
+from app.evidence.verify import Fault, Stopped, verify_recording
+from app.platform import durable_write, private_folder
+from app.station.clock import Clock
+from app.store.footage import KnownRecording
+from app.store.store import Store
+from app.store.writer import StoreWriter
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_TELL_EVERY_S = 0.1
+_BREATH_S = 0.002
+"""After each fragment the verifier rests so long: what is on the screen comes first."""
+
+_SUPERVISORS = (Role.SUPERVISOR, Role.ADMIN)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Opened:
+    """A recording that is looked at. Holds its key, so it does not print."""
+
+    folder: Path
+    key: bytes
+    timeline: Timeline
+    frames: FrameTimes
+
+
+class Reviewing:
+    """Implements `app.core.footage.ReviewDesk` for one station. `on_bug` is told of bugs in its threads."""
+
+    def __init__(
+        self, store: StoreWriter, recordings: Path, exports: Path, clock: Clock, on_bug: Callable[[Exception], None]
+    ) -> None:
+        self._store, self._recordings, self._exports = store, recordings, exports
+        self._clock, self._on_bug = clock, on_bug
+        self._opened: dict[str, _Opened] = {}
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="review", daemon=True)
+        self._checking: _Checking | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End both threads, after what was asked for before."""
+        self._jobs.put(self._drop_check)
+        self._jobs.put(None)
+        self._thread.join(timeout=3.0)
+
+    # What the screen asks for
+
+    def lines(self, who: Operator, pile: Pile, query: str, tell: Callable[[Lines | Trouble], None]) -> None:
+        now_us = self._clock.wall_us()
+        self._do(who, lambda: self._ask(lambda store: store.footage_lines(pile, query, now_us)), tell)
+
+    def footage(self, who: Operator, recording_id: str, tell: Callable[[Footage | Trouble], None]) -> None:
+        self._do(who, lambda: self._footage(recording_id), tell)
+
+    def film(self, recording_id: str, part: int) -> BinaryIO | None:
+        opened = self._opened.get(recording_id)
+        if opened is None:
+            return None
+        found = next((one for one in recording_parts(opened.folder) if one.number == part), None)
+        if found is None or not (opened.folder / found.file).is_file():
+            return None
+        return cast(BinaryIO, DecryptedRecording(opened.folder, opened.key, found))
+
+    def frame_times(self, recording_id: str, at_us: int) -> tuple[int, ...]:
+        opened = self._opened.get(recording_id)
+        return opened.frames.around(at_us) if opened else ()
+
+    def verify(self, recording_id: str, tell: Callable[[Proof], None]) -> None:
+        def begin() -> None:
+            self._drop_check()
+            opened = self._opened.get(recording_id)
+            if opened is not None:
+                public_key = self._ask(lambda store: store.public_key.hex())
+                self._checking = _Checking(opened, recording_id, public_key, tell, self._on_bug)
+                self._checking.start()
+
+        self._jobs.put(begin)
+
+    def still(self, who: Operator, recording_id: str, at_us: int, tell: Callable[[Exported | Trouble], None]) -> None:
+        self._do(who, lambda: self._still(who, recording_id, at_us), tell)
+
+    def dossier(
+        self, who: Operator, recording_id: str, card_id: str, tell: Callable[[Exported | Trouble], None]
+    ) -> None:
+        self._do(who, lambda: self._dossier(who, recording_id, card_id), tell)
+
+    def hold(
+        self, who: Operator, recording_id: str, reason: str | None, tell: Callable[[Hold | Trouble | None], None]
+    ) -> None:
+        stamp = self._clock.stamp()
+
+        def change(store: Store) -> Hold | None:
+            if reason is None:
+                store.release_footage(recording_id, "", stamp, who.id)
+            else:
+                store.hold_footage(recording_id, reason, stamp, who.id)
+            return store.hold_on(recording_id)
+
+        self._do(who, lambda: self._ask(change), tell)
+
+    # How it is answered
+
+    def _do(self, who: Operator, work: Callable[[], T], tell: Callable[[T | Trouble], None]) -> None:
+        if who.role not in _SUPERVISORS:
+            tell(BadInput("review.not_allowed", who.id))
+            return
+
+        def job() -> None:
+            try:
+                answer: T | Trouble = work()
+            except Trouble as trouble:
+                answer = trouble
+            except OSError as trouble:
+                answer = StorageTrouble("review.cannot_read", type(trouble).__name__)
+            tell(answer)
+
+        self._jobs.put(job)
+
+    def _ask(self, work: Callable[[Store], T]) -> T:
+        return self._store.call(work)
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                job()
+            except Exception as bug:  # noqa: BLE001  the top of this thread
+                self._on_bug(bug)
+
+    def _footage(self, recording_id: str) -> Footage:
+        known = self._ask(lambda store: {one.recording_id: one for one in store.known_recordings()})
+        if recording_id not in known:
+            raise BadInput("recording.unknown", recording_id)
+        opened = self._open(recording_id)
+        cards = self._ask(lambda store: store.filmed_cards(recording_id))
+        held = self._ask(lambda store: store.hold_on(recording_id))
+        one, timeline = known[recording_id], opened.timeline
+        there = footage_in(opened.folder) > 0
+        return Footage(
+            recording_id=recording_id,
+            parcel_id=one.parcel_id,
+            waybill=one.waybill,
+            operator=one.operator,
+            role=_role(timeline),
+            began_wall_us=timeline.wall_us,
+            duration_us=timeline.duration_us,
+            closed=timeline.ledger.close is not None,
+            rehearsal=bool(timeline.ledger.genesis["rehearsal"]),
+            there=there,
+            fragments=timeline.ledger.fragments,
+            parts=timeline.parts if there else (),
+            gaps=timeline.gaps,
+            masks=timeline.masks,
+            moments=timeline.moments,
+            cards=with_stretches(cards, timeline),
+            angles=self._angles(one, timeline, tuple(known.values())),
+            hold=held,
+        )
+
+    def _open(self, recording_id: str) -> _Opened:
+        """A recording's journal and key, read anew: a running recording grows."""
+        found = self._ask(lambda store: store.find_recording(recording_id))
+        if found is None:
+            raise BadInput("recording.unknown", recording_id)
+        folder = self._recordings / recording_id
+        timeline = read_timeline(folder)
+        opened = _Opened(folder, found.key, timeline, FrameTimes(folder, found.key, timeline.ledger))
+        self._opened[recording_id] = opened
+        return opened
+
+    def _angles(self, one: KnownRecording, timeline: Timeline, known: tuple[KnownRecording, ...]) -> tuple[Angle, ...]:
+        """Other recordings of the parcel that ran at the same time: same boot, so that one clock measures both."""
+        found = []
+        for other in known:
+            if other.parcel_id != one.parcel_id or other.recording_id == one.recording_id:
+                continue
+            try:
+                theirs = self._open(other.recording_id).timeline
+            except EvidenceTrouble:
+                continue
+            shift_us = timeline.base_mono_us - theirs.base_mono_us
+            together = -shift_us < timeline.duration_us and shift_us < theirs.duration_us
+            if theirs.boot_id == timeline.boot_id and together:
+                found.append(Angle(other.recording_id, _role(theirs), shift_us))
+        return tuple(found)
+
+    def _still(self, who: Operator, recording_id: str, at_us: int) -> Exported:
+        opened = self._opened.get(recording_id) or self._open(recording_id)
+        still = still_at(opened.folder, opened.key, opened.timeline.ledger, at_us)
+        name = f"{self._named(opened)}-{_file_time(still.at_us)}.jpg"
+        body = {
+            "recording": recording_id, "t_video_us": still.at_us, "leaf": still.leaf, "h": still.h,
+            "sha256": still.sha256, "file": name,
+        }  # fmt: skip
+        seq = self._record(EventKind.STILL_EXPORTED, body, who)
+        path = private_folder(self._exports) / name
+        durable_write(path, still.jpeg)
+        durable_write(path.with_suffix(".jpg.json"), self._signed(seq))
+        return Exported("still", str(path), seq)
+
+    def _dossier(self, who: Operator, recording_id: str, card_id: str) -> Exported:
+        opened = self._opened.get(recording_id) or self._open(recording_id)
+        no = next((card.no for card in self._ask(lambda s: s.filmed_cards(recording_id)) if card.card_id == card_id), 0)
+        stretch = card_stretch(opened.folder, card_id) if card_id else None
+        name = f"{self._named(opened)}{f'-card{no}' if no else ''}-dossier-{_now(self._clock)}.zip"
+        partial = private_folder(self._exports) / f"{name}.part"
+        make_dossier(opened.folder, opened.key, partial, stretch)
+        with partial.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        body = {"recording": recording_id, "card": card_id, "sha256": sha256, "file": name}
+        seq = self._record(EventKind.DOSSIER_EXPORTED, body, who)
+        os.replace(partial, self._exports / name)
+        return Exported("dossier", str(self._exports / name), seq)
+
+    def _record(self, kind: EventKind, body: dict[str, Any], who: Operator) -> int:
+        stamp = self._clock.stamp()
+        return self._ask(lambda store: store.record(kind, body, stamp, who.id))
+
+    def _signed(self, seq: int) -> bytes:
+        """The event as it stands in the chain, for whoever gets the file."""
+        event = self._ask(lambda store: store.outbox_after(seq - 1, 1))[0]
+        key = self._ask(lambda store: store.public_key.hex())
+        told = {"event": event.data.decode(), "hash": event.hash, "sig": event.sig.hex(), "station_key": key}
+        return json.dumps(told, ensure_ascii=False, indent=1).encode()
+
+    @staticmethod
+    def _named(opened: _Opened) -> str:
+        waybill = str(opened.timeline.ledger.genesis["meta"].get("waybill", ""))
+        return re.sub(r"[^0-9A-Za-z-]", "", waybill) or opened.folder.name
+
+    def _drop_check(self) -> None:
+        if self._checking is not None:
+            self._checking.stop()
+            self._checking = None
+
+
+class _Checking:
+    """One verification in a thread of its own; tells how far it is about ten times a second."""
+
+    def __init__(
+        self,
+        opened: _Opened,
+        recording_id: str,
+        public_key: str,
+        tell: Callable[[Proof], None],
+        on_bug: Callable[[Exception], None],
+    ) -> None:
+        self._opened, self._id, self._public_key = opened, recording_id, public_key
+        self._tell, self._on_bug = tell, on_bug
+        self._stopping = threading.Event()
+        self._told_s = 0.0
+        self._thread = threading.Thread(target=self._run, name="review-verify", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(timeout=3.0)
+
+    def _run(self) -> None:
+        try:
+            opened = self._opened
+            verdict = verify_recording(opened.folder, self._public_key, opened.key, self._progress, threads=1)
+            fault = verdict.fault
+            done = Proof(
+                self._id, verdict.fragments, self._total, verdict.valid_to_pts_us, True,
+                fault.code if fault else "", self._place(fault) if fault else None, verdict.notes,
+            )  # fmt: skip
+            if not self._stopping.is_set():
+                self._tell(done)
+        except Stopped:
+            _log.debug("verification dropped: something else is looked at")
+        except Exception as bug:  # noqa: BLE001  the top of this thread
+            self._on_bug(bug)
+
+    @property
+    def _total(self) -> int:
+        return self._opened.timeline.ledger.fragments
+
+    def _progress(self, checked: int, valid_to_us: int) -> None:
+        if self._stopping.wait(_BREATH_S):
+            raise Stopped
+        now_s = time.monotonic()
+        if now_s - self._told_s >= _TELL_EVERY_S:
+            self._told_s = now_s
+            self._tell(Proof(self._id, checked, self._total, valid_to_us))
+
+    def _place(self, fault: Fault) -> tuple[int, int] | None:
+        """Where the pictures lie that a fault is about."""
+        for part in self._opened.timeline.ledger.parts:
+            for piece in part.pieces:
+                if (part.number, piece.index) == (fault.part, fault.fragment):
+                    return piece.first_pts, piece.last_pts
+        return None
+
+
+def _role(timeline: Timeline) -> str:
+    return str(timeline.ledger.genesis["meta"].get("role", "overhead"))
+
+
+def _file_time(at_us: int) -> str:
+    return f"{at_us // 60_000_000:02d}m{at_us / 1e6 % 60:06.3f}s"
+
+
+def _now(clock: Clock) -> str:
+    return datetime.fromtimestamp(clock.wall_us() / 1e6).strftime("%Y%m%d-%H%M%S")

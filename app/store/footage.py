@@ -1,0 +1,277 @@
+"""Footage as the store knows it: lists for the reviewer, holds, and what the rules of retention have to know."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select
+
+from app.core.audit import EventKind, Stamp
+from app.core.cards import CardState, PanelState
+from app.core.errors import BadInput
+from app.core.footage import FilmedCard, Hold, Line, Lines, Pile
+from app.core.parcels import Reason
+from app.store.ledger import Ledger
+from app.store.tables import card, durable, hold, outbox, parcel, recording, removed
+
+MOST_LINES = 200
+
+_AROUND = {"minute": timedelta(minutes=10), "second": timedelta(minutes=2)}
+_TIME = re.compile(r"(?:(?:(\d{4})-)?(\d{1,2})-(\d{1,2})\s*)?(?:(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRecording:
+    """A recording with its parcel. `closed_wall_us` 0 while it runs; `removed`: its pictures are gone by the rules."""
+
+    recording_id: str
+    parcel_id: str
+    waybill: str
+    operator: str
+    state: str
+    closed_wall_us: int
+    durable: bool
+    held: bool
+    removed: bool
+
+
+_CARD: Select[Any] = (
+    select(card, parcel.c.waybill, hold.c.recording_id.label("holding"))
+    .join(parcel, parcel.c.id == card.c.parcel_id)
+    .outerjoin(hold, hold.c.recording_id == card.c.recording_id)
+    .where(card.c.withdrawn.is_(False))
+)
+
+_EMPTY: Select[Any] = (
+    select(parcel, outbox.c.at_wall_us, hold.c.recording_id.label("holding"))
+    .join(outbox, outbox.c.seq == parcel.c.opened_seq)
+    .outerjoin(hold, hold.c.recording_id == parcel.c.recording_id)
+    .where(parcel.c.id.not_in(select(card.c.parcel_id).where(card.c.withdrawn.is_(False))))
+)
+"""Parcels without a card: their footage is evidence too."""
+
+_PILES: dict[Pile, ColumnElement[bool] | None] = {
+    Pile.REVIEW: card.c.state == CardState.REVIEW.value,
+    Pile.ALL: None,
+    Pile.HELD: hold.c.recording_id.is_not(None),
+}
+
+
+def lines(connection: Connection, pile: Pile, query: str, now_wall_us: int) -> Lines:
+    """The newest lines of a pile; with a query those of the whole store that fit it. At most `MOST_LINES`."""
+    asked = query.strip()
+    found = _found(connection, asked, now_wall_us) if asked else _piled(connection, pile)
+    newest = sorted(found, key=lambda line: (-line.wall_us, line.no))[:MOST_LINES]
+    counts = tuple((one, _count(connection, one)) for one in Pile)
+    return Lines(pile, asked, tuple(newest), counts)
+
+
+def _piled(connection: Connection, pile: Pile) -> list[Line]:
+    wanted = _PILES[pile]
+    rows = connection.execute(_newest(_CARD if wanted is None else _CARD.where(wanted)))
+    found = [_line(row) for row in rows]
+    if pile is not Pile.REVIEW:
+        empty = _EMPTY if pile is Pile.ALL else _EMPTY.where(hold.c.recording_id.is_not(None))
+        found += [_parcel_line(row) for row in connection.execute(empty.limit(MOST_LINES))]
+    return found
+
+
+def _count(connection: Connection, pile: Pile) -> int:
+    wanted = _PILES[pile]
+    counted = select(func.count()).select_from((_CARD if wanted is None else _CARD.where(wanted)).subquery())
+    total = int(connection.execute(counted).scalar_one())
+    if pile is not Pile.REVIEW:
+        empty = _EMPTY if pile is Pile.ALL else _EMPTY.where(hold.c.recording_id.is_not(None))
+        total += int(connection.execute(select(func.count()).select_from(empty.subquery())).scalar_one())
+    return total
+
+
+def _found(connection: Connection, query: str, now_wall_us: int) -> list[Line]:
+    """What fits: a time span, else a waybill (any part of six characters or more), else the last four."""
+    cards: ColumnElement[bool]
+    parcels: ColumnElement[bool]
+    span = time_span(query, now_wall_us)
+    bare = "".join(query.split()).upper()
+    if span is not None:
+        cards, parcels = card.c.kept_wall_us.between(*span), outbox.c.at_wall_us.between(*span)
+    else:
+        parcels = func.upper(parcel.c.waybill).contains(bare, autoescape=True)
+        cards = parcels if len(bare) >= 6 else func.upper(parcel.c.waybill) == bare
+        if len(bare) == 4:
+            cards = or_(cards, func.upper(card.c.last4) == bare)
+    found = [_line(row) for row in connection.execute(_newest(_CARD.where(cards)))]
+    if span is not None or len(bare) >= 6:
+        found += [_parcel_line(row) for row in connection.execute(_EMPTY.where(parcels).limit(MOST_LINES))]
+    return found
+
+
+def _newest(rows: Select[Any]) -> Select[Any]:
+    return rows.order_by(card.c.kept_wall_us.desc()).limit(MOST_LINES)
+
+
+def time_span(query: str, now_wall_us: int) -> tuple[int, int] | None:
+    """ "10:42", "10:42:05", "11-21", "2026-11-21 10:42" as the wall times (µs) to look between; None: not a time.
+
+    A time without a day is the last time the clock showed it; local time, as the screen shows it.
+    """
+    match = _TIME.fullmatch(query.strip())
+    if match is None or not any(match.groups()):
+        return None
+    year, month, day, hour, minute, second = (int(text) if text else None for text in match.groups())
+    now = datetime.fromtimestamp(now_wall_us / 1e6)
+    try:
+        when = now.replace(hour=hour or 0, minute=minute or 0, second=second or 0, microsecond=0)
+        if month is not None and day is not None:
+            when = when.replace(year=year or now.year, month=month, day=day)
+    except ValueError:
+        return None
+    if hour is None:
+        return _micros(when), _micros(when + timedelta(days=1)) - 1
+    if month is None and when > now:
+        when -= timedelta(days=1)
+    around = _AROUND["minute" if second is None else "second"]
+    return _micros(when - around), _micros(when + around)
+
+
+def _micros(when: datetime) -> int:
+    return round(when.timestamp() * 1e6)
+
+
+def known(connection: Connection) -> tuple[KnownRecording, ...]:
+    """Every recording, the oldest first."""
+    rows = connection.execute(
+        select(
+            recording.c.id, recording.c.parcel_id, recording.c.state, outbox.c.at_wall_us, parcel.c.waybill,
+            parcel.c.operator_name, durable.c.recording_id.label("durable"), hold.c.recording_id.label("held"),
+            removed.c.recording_id.label("removed"),
+        )
+        .outerjoin(outbox, outbox.c.seq == recording.c.closed_seq)
+        .outerjoin(parcel, parcel.c.id == recording.c.parcel_id)
+        .outerjoin(durable, durable.c.recording_id == recording.c.id)
+        .outerjoin(hold, hold.c.recording_id == recording.c.id)
+        .outerjoin(removed, removed.c.recording_id == recording.c.id)
+        .order_by(recording.c.closed_seq)
+    )  # fmt: skip
+    return tuple(
+        KnownRecording(
+            row.id, row.parcel_id, row.waybill or "", row.operator_name or "", row.state, row.at_wall_us or 0,
+            row.durable is not None, row.held is not None, row.removed is not None,
+        )
+        for row in rows
+    )  # fmt: skip
+
+
+def filmed_cards(connection: Connection, recording_id: str) -> tuple[FilmedCard, ...]:
+    """The cards that were read on a recording, in order of time; their stretch is the moment of reading alone."""
+    wanted = and_(card.c.recording_id == recording_id, card.c.withdrawn.is_(False))
+    return tuple(_filmed(row) for row in connection.execute(select(card).where(wanted).order_by(card.c.t_video_us)))
+
+
+def place_of_card(connection: Connection, card_id: str) -> str | None:
+    """The recording that a card is on."""
+    return connection.execute(select(card.c.recording_id).where(card.c.id == card_id)).scalar()
+
+
+def of_waybill(connection: Connection, waybill: str) -> tuple[str, ...]:
+    """The recordings of a waybill's parcels, in order of their begin."""
+    bare = "".join(waybill.split())
+    wanted = select(recording.c.id).join(parcel, parcel.c.id == recording.c.parcel_id).where(parcel.c.waybill == bare)
+    return tuple(connection.execute(wanted.order_by(parcel.c.opened_seq, recording.c.closed_seq)).scalars())
+
+
+def keep(ledger: Ledger, recording_id: str, reason: str, stamp: Stamp, actor: str) -> Hold:
+    """Hold footage; a second hold changes nothing. Raises BadInput("recording.unknown", "hold.no_reason")."""
+    if not reason.strip():
+        raise BadInput("hold.no_reason")
+
+    def work(connection: Connection) -> Hold:
+        before = hold_on(connection, recording_id)
+        if before is not None:
+            return before
+        _must_be_known(connection, recording_id)
+        body = {"recording": recording_id, "reason": reason.strip()}
+        event = ledger.append(connection, EventKind.FOOTAGE_HELD, body, stamp, actor)
+        row = {"recording_id": recording_id, "reason": reason.strip(), "operator_id": actor}
+        connection.execute(insert(hold), {**row, "wall_us": stamp.wall_us, "seq": event.seq})
+        return Hold(reason.strip(), actor, stamp.wall_us)
+
+    return ledger.write(work)
+
+
+def release(ledger: Ledger, recording_id: str, reason: str, stamp: Stamp, actor: str) -> None:
+    """Let held footage go again; what is not held stays as it is."""
+
+    def work(connection: Connection) -> None:
+        if hold_on(connection, recording_id) is None:
+            return
+        body = {"recording": recording_id, "reason": reason.strip()}
+        ledger.append(connection, EventKind.FOOTAGE_RELEASED, body, stamp, actor)
+        connection.execute(delete(hold).where(hold.c.recording_id == recording_id))
+
+    ledger.write(work)
+
+
+def hold_on(connection: Connection, recording_id: str) -> Hold | None:
+    """Who holds a recording, and why."""
+    row = connection.execute(select(hold).where(hold.c.recording_id == recording_id)).first()
+    return Hold(row.reason, row.operator_id, row.wall_us) if row else None
+
+
+def note_removed(ledger: Ledger, recording_id: str, size: int, stamp: Stamp) -> int:
+    """Record that the pictures of a recording will be removed now; the number of the event.
+
+    Raises BadInput("footage.must_stay") when the centre does not hold them, or a person does.
+    """
+
+    def work(connection: Connection) -> int:
+        held = hold_on(connection, recording_id) is not None
+        there = connection.execute(select(durable.c.recording_id).where(durable.c.recording_id == recording_id)).first()
+        if held or there is None:
+            raise BadInput("footage.must_stay", recording_id)
+        before = select(removed.c.seq).where(removed.c.recording_id == recording_id)
+        seq = connection.execute(before).scalar()
+        if seq is not None:
+            return int(seq)
+        body = {"recording": recording_id, "bytes": size}
+        event = ledger.append(connection, EventKind.FOOTAGE_REMOVED, body, stamp, "")
+        connection.execute(insert(removed), {"recording_id": recording_id, "seq": event.seq})
+        return event.seq
+
+    return ledger.write(work)
+
+
+def _must_be_known(connection: Connection, recording_id: str) -> None:
+    if connection.execute(select(recording.c.id).where(recording.c.id == recording_id)).first() is None:
+        raise BadInput("recording.unknown", recording_id)
+
+
+def _reasons(text: str) -> tuple[Reason, ...]:
+    told: Sequence[str] = json.loads(text)
+    return tuple(Reason(reason) for reason in told)
+
+
+def _line(row: Row[Any]) -> Line:
+    return Line(
+        row.recording_id, row.parcel_id, row.waybill, row.id, row.no, row.product_id, row.face_value_fen, row.last4,
+        CardState(row.state), _reasons(row.reasons), row.kept_wall_us, row.t_video_us, row.holding is not None,
+    )  # fmt: skip
+
+
+def _parcel_line(row: Row[Any]) -> Line:
+    return Line(
+        row.recording_id, row.id, row.waybill, "", 0, None, None, "", None, (), row.at_wall_us, 0,
+        row.holding is not None,
+    )  # fmt: skip
+
+
+def _filmed(row: Row[Any]) -> FilmedCard:
+    chip = str(json.loads(row.tag)["family"]) if row.tag else ""
+    return FilmedCard(
+        row.id, row.no, row.product_id, row.last4, row.face_value_fen, CardState(row.state), _reasons(row.reasons),
+        PanelState(row.panel), chip, row.expiry or "", row.t_video_us, row.t_video_us, -1, row.t_video_us,
+    )  # fmt: skip

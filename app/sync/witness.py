@@ -1,0 +1,92 @@
+"""Watches the centre's log: each new checkpoint must begin with everything that was seen before, else an alarm.
+
+What was seen: the last checkpoint that was verified and the tree heads in receipts since. A centre that rewrites its
+past, or shows different stations different logs, cannot prove that; the proof of its guilt (two statements that it
+signed) is kept in the station's chain. A good checkpoint is countersigned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from app.core.audit import EventKind, Stamp
+from app.core.errors import EvidenceTrouble
+from app.core.merkle import is_prefix
+from app.store.heads import TreeHead
+from app.store.notes import Checkpoint, cosign, origin_of, read_checkpoint
+from app.store.store import Store
+from app.store.writer import StoreWriter
+from app.sync.client import CentreClient, CentreRefused
+from app.wire import CheckpointAnswer, Cosigning
+
+T = TypeVar("T")
+
+EVERY_MS = 60_000
+
+
+@dataclass(slots=True)
+class Witness:
+    """One station's eye on its centre's log. `next_ms`: when to look again (wall clock)."""
+
+    client: CentreClient
+    writer: StoreWriter
+    stamp: Callable[[], Stamp]
+    next_ms: int = 0
+
+    async def look(self) -> None:
+        """Fetch, check, keep and countersign the latest checkpoint, once a minute.
+
+        Raises EvidenceTrouble: sync.log_fork (the log was rewritten; it is in the chain then), audit.checkpoint;
+        Unavailable.
+        """
+        now_ms = self.stamp().wall_us // 1000
+        if now_ms < self.next_ms <= now_ms + EVERY_MS:
+            return
+        self.next_ms = now_ms + EVERY_MS
+        seen = await self._ask(lambda store: store.heads_seen())
+        try:
+            newest = await self.client.checkpoint([])
+        except CentreRefused as refused:
+            if refused.reason == "log.empty" and not seen:
+                return
+            raise
+        size = (await self._read(newest)).size
+        covered = [head for head in seen if head.size <= size or head.note]  # receipts run ahead by up to a minute
+        for head in covered:
+            if head.size > size and head.epoch == newest.epoch:
+                await self._alarm(head, newest.note)
+        await self._judge(await self.client.checkpoint([head.size for head in covered]), covered, now_ms)
+
+    async def _read(self, answer: CheckpointAnswer) -> Checkpoint:
+        _, _, centre = await self._ask(lambda store: store.speaker())
+        origin = origin_of(centre.tenant, answer.epoch)
+        return read_checkpoint(answer.note, origin, bytes.fromhex(centre.server_key))
+
+    async def _judge(self, answer: CheckpointAnswer, seen: Sequence[TreeHead], now_ms: int) -> None:
+        shown = await self._read(answer)
+        if len(answer.proofs) != len(seen):
+            raise EvidenceTrouble("audit.checkpoint", "proofs")
+        for head, proof in zip(seen, answer.proofs, strict=True):
+            path = [bytes.fromhex(one) for one in proof]
+            if head.epoch == answer.epoch and not is_prefix(head.size, head.root, shown.size, shown.root, path):
+                await self._alarm(head, answer.note)
+        await self._countersign(shown, answer, now_ms)
+
+    async def _countersign(self, shown: Checkpoint, answer: CheckpointAnswer, now_ms: int) -> None:
+        station, signer, _ = await self._ask(lambda store: store.speaker())
+        head = TreeHead(shown.size, answer.epoch, shown.root, answer.note)
+        if await self._ask(lambda store: store.keep_head(head)):
+            line = cosign(shown, station, signer, (now_ms + self.client.offset.ms) // 1000)
+            await self.client.cosign(Cosigning(size=shown.size, line=line))
+
+    async def _alarm(self, head: TreeHead, note: str) -> None:
+        """Both statements of the centre go into the chain; then a person has to look."""
+        body = {"seen": {"size": head.size, "root": head.root.hex(), "note": head.note}, "shown": note}
+        await self._ask(lambda store: store.record(EventKind.LOG_FORKED, body, self.stamp(), "sync"))
+        raise EvidenceTrouble("sync.log_fork", f"{head.size} entries")
+
+    async def _ask(self, work: Callable[[Store], T]) -> T:
+        return await asyncio.wrap_future(self.writer.ask(work))

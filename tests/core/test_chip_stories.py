@@ -1,0 +1,224 @@
+"""Stories of the chip tray: held once, tapped in any order, nothing written that is not waiting there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.core.cards import Tag
+from app.core.chips import ChipEnd, ChipStand
+from app.core.effects import (
+    LayOnReader,
+    ListChips,
+    MarkPunch,
+    ProveDestroyed,
+    RecordFact,
+    SurveyChip,
+    SwitchChipOff,
+    WatchForCards,
+)
+from app.core.events import (
+    CardWasRead,
+    ChipRunEnded,
+    ChipsListed,
+    ChipStageBegan,
+    ChipSurveyed,
+    Device,
+    DeviceBack,
+    DeviceLost,
+    Key,
+    KeyHeld,
+    PunchShotTaken,
+    RecordingCut,
+    TagSeen,
+    Tick,
+)
+from app.core.states import Asking, ChipTray, Counting, Idle, Paused, Saving, Waiting
+from tests.core.examples import CHIP, COPY, OFF, PLAN, SECOND_CHIP, TORN
+from tests.core.making import RULES, Walk, at_desk, at_work, card_read, number, read_field
+
+HOLD = KeyHeld(Key.SPACE)
+FOREIGN = Tag("08112233", "0004", "20", "phone", simulated=True)
+
+
+def tag(uid: str) -> Tag:
+    return Tag(uid, "0044", "00", "NTAG213", simulated=True)
+
+
+FIRST, SECOND = TagSeen(tag(CHIP.uid), 10), TagSeen(tag(SECOND_CHIP.uid), 20)
+AWAY = TagSeen(None, 30)
+
+
+def at_tray(walk: Walk | None = None) -> Walk:
+    walk = walk or at_work()
+    walk.key(Key.F4)
+    assert walk.has(ListChips)
+    walk.on(ChipsListed((CHIP, SECOND_CHIP)))
+    return walk
+
+
+def tray(walk: Walk) -> ChipTray:
+    assert isinstance(walk.state, ChipTray)
+    return walk.state
+
+
+def test_a_tap_shows_the_plan_and_writes_nothing_until_the_hold() -> None:
+    walk = at_tray()
+    assert walk.on(FIRST)[0] == SurveyChip(CHIP)
+    walk.on(ChipSurveyed(CHIP.card_id, PLAN))
+    assert tray(walk).plan == PLAN
+    assert not tray(walk).armed
+    walk.on(HOLD)
+    assert walk.the(SwitchChipOff).card == CHIP
+    assert walk.the(RecordFact).body == (("cards", 2),)
+    assert tray(walk).running
+
+
+def test_one_hold_then_each_tap_runs_in_any_order_and_the_last_one_disarms() -> None:
+    walk = at_tray()
+    walk.on(HOLD)
+    assert not walk.has(SwitchChipOff)
+    walk.on(SECOND)
+    assert walk.the(SwitchChipOff).card == SECOND_CHIP
+    walk.on(ChipStageBegan(SECOND_CHIP.card_id, "data", 2, 5))
+    assert (tray(walk).stage, tray(walk).number) == ("data", 2)
+    walk.on(ChipRunEnded(replace(OFF, card_id=SECOND_CHIP.card_id)), AWAY, FIRST)
+    assert walk.the(SwitchChipOff).card == CHIP
+    walk.on(ChipRunEnded(OFF))
+    assert not tray(walk).armed
+    assert [card.stand for card in tray(walk).cards] == [ChipStand.OFF, ChipStand.OFF]
+    walk.on(AWAY, FIRST)
+    assert not walk.has(SwitchChipOff)
+
+
+def test_a_chip_that_does_not_wait_here_is_named_and_not_spoken_to() -> None:
+    walk = at_tray()
+    walk.on(HOLD, TagSeen(FOREIGN, 1))
+    assert tray(walk).notice is not None
+    assert tray(walk).notice.code == "chip.not-here"  # type: ignore[union-attr]
+    assert not walk.has(SwitchChipOff)
+    walk.on(TagSeen(None, 2, several=True))
+    assert tray(walk).notice.code == "chip.several"  # type: ignore[union-attr]
+
+
+def test_a_card_that_left_comes_back_before_any_other_goes_on() -> None:
+    walk = at_tray()
+    walk.on(HOLD, FIRST, ChipRunEnded(TORN), AWAY, SECOND)
+    assert not walk.has(SwitchChipOff)
+    assert dict(tray(walk).notice.args) == {"wanted": CHIP.uid, "there": SECOND_CHIP.uid}  # type: ignore[union-attr]
+    assert tray(walk).cards[0].stand is ChipStand.UNFINISHED
+    walk.on(AWAY, FIRST)
+    assert walk.the(SwitchChipOff).card.uid == CHIP.uid
+    walk.on(ChipRunEnded(TORN), AWAY)
+    walk.key(Key.F2)  # leave it for later, on purpose
+    walk.on(SECOND)
+    assert walk.the(SwitchChipOff).card == SECOND_CHIP
+
+
+def test_nothing_disturbs_a_run_and_every_key_says_so() -> None:
+    walk = at_tray()
+    walk.on(HOLD, FIRST)
+    for key in (Key.ESC, Key.F2):
+        walk.key(key)
+        assert tray(walk).running
+    walk.on(SECOND, HOLD)
+    assert not walk.has(SwitchChipOff)
+
+
+def test_a_reader_that_goes_is_named_and_goes_on_when_it_is_back() -> None:
+    walk = at_tray()
+    walk.on(HOLD, DeviceLost(Device.NFC, "nfc.lost"))
+    assert tray(walk).reader == "nfc.lost"
+    walk.on(DeviceBack(Device.NFC), FIRST)
+    assert walk.the(SwitchChipOff).card == CHIP
+
+
+def test_an_armed_reader_does_not_stay_armed() -> None:
+    walk = at_tray()
+    walk.on(HOLD, Tick(1_000_000), Tick(1_000_000 + RULES.armed_us - 1))
+    assert tray(walk).armed
+    walk.on(Tick(1_000_000 + RULES.armed_us))
+    assert not tray(walk).armed
+    walk.on(FIRST)
+    assert walk.has(SurveyChip)
+    assert not walk.has(SwitchChipOff)
+
+
+def test_leaving_the_tray_disarms_and_the_eye_looks_again() -> None:
+    walk = at_tray()
+    walk.on(HOLD)
+    walk.key(Key.ESC)
+    assert isinstance(walk.state, Waiting)
+    assert walk.the(WatchForCards).on
+    at_tray(walk)
+    assert not tray(walk).armed
+
+
+def test_a_card_that_was_read_meanwhile_is_dealt_with_afterwards() -> None:
+    walk = at_tray()
+    walk.on(CardWasRead(card_read("a")), CardWasRead(card_read("b", number=read_field(number(4), {2: "05", 9: "83"}))))
+    assert isinstance(walk.state, ChipTray)
+    walk.key(Key.ESC)
+    assert isinstance(walk.state, Saving)
+    walk.saved()
+    assert isinstance(walk.state, Asking)
+
+
+def test_a_cut_recording_stops_the_hands_and_a_run_that_goes_on_is_not_lost() -> None:
+    walk = at_work()
+    walk.key(Key.SPACE)
+    at_tray(walk)
+    walk.on(HOLD, FIRST, RecordingCut("camera.lost", 1))
+    assert isinstance(walk.state, Paused)
+    assert isinstance(walk.state.back_to, Counting)
+    assert walk.the(WatchForCards).on
+    walk.on(ChipRunEnded(OFF))  # kept by who ran it
+
+
+def test_a_copy_is_punched_on_camera_with_a_still_before_and_after() -> None:
+    walk = at_tray()
+    walk.on(HOLD, FIRST, ChipRunEnded(COPY))
+    walk.key(Key.SPACE)
+    assert walk.the(MarkPunch).no == 1
+    walk.on(PunchShotTaken(CHIP.card_id, 1, 5_000_000))
+    walk.key(Key.SPACE)
+    assert walk.the(MarkPunch).no == 2
+    walk.on(PunchShotTaken(CHIP.card_id, 2, 9_000_000))
+    assert walk.the(ProveDestroyed).shots == (5_000_000, 9_000_000)
+    walk.on(ChipRunEnded(ChipEnd(CHIP.card_id, ChipStand.DESTROY, "still-answers", "still-answers")))
+    assert tray(walk).shots == ()
+    walk.key(Key.SPACE)
+    assert walk.the(MarkPunch).no == 1
+
+
+def test_punching_needs_the_video() -> None:
+    walk = at_tray(at_desk())
+    walk.on(HOLD, FIRST, ChipRunEnded(COPY))
+    walk.key(Key.SPACE)
+    assert not walk.has(MarkPunch)
+    assert tray(walk).notice.code == "chip.punch-needs-video"  # type: ignore[union-attr]
+    walk.key(Key.ESC)
+    assert isinstance(walk.state, Idle)
+
+
+def test_a_card_left_on_the_reader_is_not_taken_for_the_chip_of_the_next_card() -> None:
+    walk = at_tray()
+    walk.on(HOLD, FIRST, ChipRunEnded(OFF))
+    walk.key(Key.ESC)
+    assert isinstance(walk.state, Waiting)
+    assert walk.state.visit.tag is None
+    at_tray(walk)
+    walk.on(TagSeen(tag("04FFFFFFFFFF80"), 40))  # nobody's yet: it may be the next card's
+    walk.key(Key.ESC)
+    assert walk.state.visit.tag is not None  # type: ignore[union-attr]
+
+
+def test_a_digit_takes_a_card_in_hand_and_moves_only_simulated_ones() -> None:
+    walk = at_tray()
+    walk.key(Key.DIGIT, 2)
+    assert walk.the(LayOnReader).uid == SECOND_CHIP.uid
+    real = at_work()
+    real.key(Key.F4)
+    real.on(ChipsListed((replace(CHIP, simulated=False),)))
+    real.key(Key.DIGIT, 1)
+    assert tray(real).at == CHIP.card_id
+    assert not real.has(LayOnReader)

@@ -1,0 +1,141 @@
+"""Runs that come again: a finished Classic whose keys are gone, a reader that was unplugged meanwhile."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from hardware.errors import DeviceError, DeviceReason
+from hardware.nfc.chips.deactivate import Means
+from hardware.nfc.chips.outcome import Outcome, Request, Verdict, Why
+from hardware.nfc.chips.waiting import deactivate_when_there
+from hardware.nfc.lasting import LastingReader
+from hardware.nfc.pn532 import open_pn532
+from hardware.ports import DeviceInfo, NfcReader
+from hardware.sim.nfc import SimulatedBoard
+from hardware.sim.nfc_chips import make_chip
+from tests.hardware.nfc.making import CLASSIC_UID, CODE, TEXT, MemoryJournal, Table, is_dead, used_chip
+
+CLASSIC = "MIFARE Classic 1K"
+
+
+def finished(table: Table) -> Outcome:
+    chip = used_chip(CLASSIC)
+    table.line.put(chip)
+    outcome = table.run()
+    assert outcome.verdict is Verdict.DEACTIVATED
+    table.journal.done_with(outcome)
+    return outcome
+
+
+def test_a_finished_classic_is_known_by_its_record_and_nothing_of_everybodys_opens_it() -> None:
+    table = Table()
+    first = finished(table)
+    again = table.run()
+    assert (again.verdict, again.why) == (Verdict.ALREADY, Why.PROVED_BEFORE)
+    assert first.evidence["sha256"] in " ".join(again.evidence["remarks"])
+    assert all(test["refused"] for test in again.evidence["negative_tests"])
+    assert len(again.evidence["negative_tests"]) == 16 * 3 * 2
+    assert table.plan().verdict is Verdict.ALREADY
+
+
+def test_without_its_record_a_closed_classic_is_refused() -> None:
+    table = Table()
+    finished(table)
+    table.journal.records.clear()
+    assert (table.run().verdict, table.run().why) == (Verdict.REFUSED, Why.UNKNOWN_KEY)
+
+
+@pytest.mark.parametrize("open_sector", [0, 9, 15])
+def test_another_classic_with_the_same_uid_is_not_taken_for_the_finished_one(open_sector: int) -> None:
+    """Four bytes of UID are used more than once: one sector with a strange key, another one open to everybody."""
+    table = Table()
+    finished(table)
+    table.line.field.clear()
+    twin = make_chip(CLASSIC, CLASSIC_UID)
+    for sector in range(16):
+        if sector != open_sector:
+            twin.set_block(sector * 4 + 3, b"strange" + bytes.fromhex("078069") + b"stranger"[:6])  # type: ignore[attr-defined]
+    twin.set_block(open_sector * 4 + 1, CODE[:16])  # type: ignore[attr-defined]
+    table.line.put(twin)
+    outcome = table.run()
+    assert not outcome.done
+    assert outcome.verdict is Verdict.REFUSED
+    assert twin.writes == 0
+
+
+class Plug:
+    """A board that can be pulled out and plugged in again, each time as a new port."""
+
+    def __init__(self) -> None:
+        self.board: SimulatedBoard | None = None
+        self.plug_in()
+
+    def plug_in(self) -> None:
+        self.board = SimulatedBoard()
+        self.board.start()
+
+    def pull(self) -> None:
+        assert self.board is not None
+        self.board.stop()
+        self.board = None
+
+    def open(self) -> NfcReader:
+        if self.board is None:
+            raise DeviceError(DeviceReason.MISSING, "plug")
+        return open_pn532(self.board.address, DeviceInfo("plug", "board", simulated=True))
+
+
+def test_a_reader_unplugged_while_the_card_is_awaited_is_named_and_goes_on_when_it_is_back() -> None:
+    plug, chip, told, looks = Plug(), used_chip("MIFARE Ultralight EV1 (MF0UL11)"), list[Why](), [0]
+
+    def pause(_s: float) -> None:
+        looks[0] += 1
+        if looks[0] == 2:
+            plug.pull()
+        if looks[0] == 5:
+            plug.plug_in()
+        if looks[0] == 7 and plug.board is not None:
+            plug.board.put(chip)
+
+    means = Means(MemoryJournal(), seal=lambda _content: "", pause=pause)
+    with closing(LastingReader(plug.open)) as reader:
+        outcome = deactivate_when_there(reader, Request(None, TEXT), means, 30.0, lambda o: told.append(o.why))
+    assert told == [Why.NO_CHIP, Why.READER_LOST, Why.NO_CHIP]
+    assert outcome.verdict is Verdict.DEACTIVATED
+    assert is_dead(chip)
+    plug.pull()
+
+
+def test_a_reader_unplugged_in_the_middle_of_a_run_finishes_it_when_it_is_back() -> None:
+    plug, chip, told = Plug(), used_chip("MIFARE Ultralight EV1 (MF0UL11)"), list[Why]()
+    assert plug.board is not None
+    plug.board.put(chip)
+
+    def unplug(stage: object, _number: int, _of: int) -> None:
+        if stage == "static-locks" and not told and plug.board is not None:
+            plug.pull()
+
+    def tell(outcome: Outcome) -> None:
+        told.append(outcome.why)
+        if plug.board is None:
+            plug.plug_in()
+            assert plug.board is not None
+            plug.board.put(chip)
+
+    means = Means(MemoryJournal(), unplug, seal=lambda _content: "")
+    with closing(LastingReader(plug.open)) as reader:
+        outcome = deactivate_when_there(reader, Request(None, TEXT), means, 30.0, tell)
+    assert told == [Why.READER_LOST]
+    assert outcome.verdict is Verdict.DEACTIVATED
+    assert is_dead(chip)
+    plug.pull()
+
+
+def test_a_reader_that_stays_away_is_named_at_the_end_of_the_wait() -> None:
+    table = Table()
+    table.line.unplugged = True
+    means = Means(MemoryJournal(), clock=table.line.clock, pause=table.line.pause)
+    outcome = deactivate_when_there(table.reader, Request(None, TEXT), means, 3.0, lambda _outcome: None)
+    assert (outcome.verdict, outcome.why) == (Verdict.NOT_COMPLETED, Why.READER_LOST)

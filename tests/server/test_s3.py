@@ -1,0 +1,119 @@
+"""Footage in a real S3 store: presigned, write-once, read back before it counts, and away without harm to events."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
+from app.server.embedded import start_server_process, stop_server_process
+from app.server.s3 import S3Objects
+from app.store.store import REHEARSAL_PASSPHRASE, Store
+from app.sync.footage import chunks_of
+from app.wire import ObjectSize
+from tests.server.conftest import s3_client
+
+PROGRAM = (sys.executable, "-m", "app")
+
+
+def named(content: bytes) -> ObjectSize:
+    return ObjectSize(oid=hashlib.sha256(content).hexdigest(), size=len(content))
+
+
+def put(objects: S3Objects, one: ObjectSize, content: bytes, without: str = "") -> int:
+    upload = objects.actions(one)["upload"]
+    headers = {name: value for name, value in upload.header.items() if name != without}
+    return httpx.put(upload.href, content=content, headers=headers, trust_env=False).status_code
+
+
+def test_a_presigned_put_takes_exactly_the_named_bytes_once(bucket: str) -> None:
+    objects, content = S3Objects(bucket), os.urandom(70_000)
+    one = named(content)
+    assert put(objects, one, os.urandom(70_000)) == 400
+    assert put(objects, one, content + b"x") == 403
+    assert put(objects, one, content, without="x-amz-checksum-sha256") == 403
+    assert put(objects, one, content, without="If-None-Match") == 403
+    assert objects.held([one]) == set()
+    assert not objects.verified(one)
+    assert put(objects, one, content) == 200
+    assert put(objects, one, content) == 412
+    assert objects.held([one, named(b"other")]) == {one.oid}
+    assert objects.verified(one)
+    assert b"".join(objects.read(one.oid)) == content
+
+
+def test_what_lies_under_a_wrong_name_is_not_verified(bucket: str, s3_server: str) -> None:
+    one, name = named(b"what was promised"), bucket.split("?")[0].removeprefix("s3://")
+    s3_client(s3_server).put_object(Bucket=name, Key=one.oid, Body=b"what was put here")
+    assert not S3Objects(bucket).verified(one)
+    assert S3Objects(bucket).held([one]) == set()
+
+
+def test_chunks_of_another_place_are_taken_over_whole(bucket: str) -> None:
+    objects, content = S3Objects(bucket), os.urandom(9 << 20)
+    one = named(content)
+    for _ in range(2):
+        objects.put(one.oid, [content[: 4 << 20], content[4 << 20 :]])
+    assert objects.verified(one)
+    with pytest.raises(EvidenceTrouble, match=r"evidence.content_differs"):
+        objects.put(named(b"x").oid, [b"y"])
+
+
+@pytest.mark.parametrize(
+    "url", ["http://x", "s3://", "s3://key:secret@bucket", "s3://b/path", "s3://b?secret=1", "s3://b?endpoint=nonsense"]
+)
+def test_an_address_that_is_none_is_told(url: str) -> None:
+    with pytest.raises(BadInput, match=r"serve.objects"):
+        S3Objects(url)
+
+
+def test_a_bucket_that_is_away_is_trouble(bucket: str) -> None:
+    for url in ("s3://nobody?endpoint=http://127.0.0.1:1", bucket.replace("footage", "nofootage")):
+        with pytest.raises(StorageTrouble, match=r"store.objects_away"):
+            S3Objects(url)
+
+
+def call(*words: str) -> Any:
+    done = subprocess.run([*PROGRAM, *words], stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    return json.loads(done.stdout.decode())
+
+
+def test_a_station_brings_footage_into_the_bucket(
+    tmp_path: Path, bucket: str, new_database: Callable[[], str], s3_server: str
+) -> None:
+    """The programs themselves, the centre on PostgreSQL and S3: no chunk touches the centre's disk."""
+    centre, station, database = tmp_path / "centre", tmp_path / "station", new_database()
+    call("serve", "--init", "--data", str(centre), "--database", database)
+    command = (*PROGRAM, "serve", "--database", database, "--objects", bucket, "--data")
+    child, url = start_server_process(centre, command=command, timeout_s=60)
+    try:
+        code = call("centre", "code", "st-1", "--no-confirm", "--database", database, "--data", str(centre))["code"]
+        call("station", "enrol", "--rehearsal", "--data", str(station), "--server", url, "--code", code)
+        argv = [*PROGRAM, "station", "capture", "--data", str(station), "--cards", "2", "--video-mb", "9"]
+        subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+        told = call("station", "sync", "--data", str(station), "--until-idle")
+    finally:
+        stop_server_process(child)
+    assert told["unsent"] == 0
+    store = Store.open(station / "station.db", REHEARSAL_PASSPHRASE, reserve_bytes=0)
+    [folder] = (station / "recordings").iterdir()
+    found, held = store.find_recording(folder.name), store.is_durable(folder.name)
+    store.close()
+    assert found is not None
+    assert held
+    client, name = s3_client(s3_server), bucket.split("?")[0].removeprefix("s3://")
+    for chunk in chunks_of(folder, found.key):
+        told = client.get_object(Bucket=name, Key=chunk.piece.oid, ChecksumMode="ENABLED")
+        assert told["ChecksumSHA256"] == base64.b64encode(bytes.fromhex(chunk.piece.oid)).decode()
+        assert told["Body"].read() == chunk.read()
+    assert not (centre / "objects").exists()

@@ -1,0 +1,347 @@
+"""The chip tray with real parts: session, store, gate, driver and simulated chips on a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core.chips import ChipCard, ChipStand
+from app.core.effects import Sound
+from app.core.errors import StorageTrouble
+from app.core.events import Device, DeviceLost
+from app.core.readiness import RecFacts, RecMode
+from app.paths import StationFolder
+from app.station.chip_files import FileJournal
+from app.station.clock import system_clock
+from app.station.tapping import HUNG_S, LOOK_OUT_S, Tapping
+from hardware.deactivation import Entry, Stage, verifies
+from hardware.errors import DeviceError, DeviceReason
+from hardware.ports import DeviceInfo
+from hardware.sim.nfc import SimulatedBoard
+from hardware.sim.nfc_board import Faults
+from hardware.sim.nfc_chip import Tearing
+from hardware.sim.nfc_chips import make_chip
+from hardware.sim.nfc_type2 import Quirks
+from tests.hardware.nfc.making import UID, is_dead, used_chip
+from tests.station.chip_table import FAMILY, HOLD, Table, chips, make_station
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> StationFolder:
+    return make_station(tmp_path / "station")
+
+
+@pytest.fixture
+def table(folder: StationFolder) -> Iterator[Table]:
+    made = Table(folder)
+    yield made
+    made.close()
+
+
+def test_accepted_cards_are_tapped_in_any_order_after_one_hold(table: Table) -> None:
+    first, second = chips()
+    table.open_tray()
+    assert table.station.around.chips == 2
+    table.hold()
+    for chip in (second, first):
+        table.tap(chip)
+        assert is_dead(chip)
+    assert table.stands() == [ChipStand.OFF, ChipStand.OFF]
+    assert not table.tray.armed
+    armed, *facts = table.facts()
+    assert (armed["kind"], armed["body"]["cards"], armed["actor"]) == ("chip.reader-armed", 2, "1001")
+    assert [fact["body"]["card"] for fact in facts] == ["card-2", "card-1"]
+    assert all(fact["body"]["simulated"] for fact in facts)
+    for record in (json.loads(path.read_text()) for path in table.folder.chips.glob("*.json")):
+        assert verifies(record)
+        assert record["about"]["operator"] == "1001"
+        assert record["about"]["filmed"] == "no"
+    assert table.journal() == []
+    assert Sound.ACCEPTED in table.sounds
+    table.until(lambda: table.station.around.chips == 0)
+
+
+def test_a_run_is_bound_to_the_time_in_the_video(table: Table) -> None:
+    first, _ = chips()
+    rec = RecFacts(RecMode.ON, "rec", 9_000_000)
+    table.station.adjust(lambda around: replace(around, rec=rec))
+    table.open_tray()
+    table.hold()
+    table.tap(first)
+    (path,) = table.folder.chips.glob("card-1-*.json")
+    record = json.loads(path.read_text())
+    assert record["about"]["filmed"] == {"recording": "rec", "t_video_us": 9_000_000}
+    assert record["about"]["intake"]["t_video_us"] == 7_000_000
+    assert [name for name, _ in table.quiet.notes] == ["chip.begin", "chip.end"]
+    assert table.quiet.notes[1][1]["evidence"] == record["sha256"]
+
+
+def test_the_plan_is_shown_before_anything_is_written(table: Table) -> None:
+    first, _ = chips()
+    table.open_tray()
+    assert table.board is not None
+    table.board.put(first)
+    table.until(lambda: bool(table.tray.plan))
+    assert [step.irreversible for step in table.tray.plan].count(True) >= 2
+    assert first.writes == 0
+    table.post(HOLD)  # the card that lies there goes first
+    table.until(lambda: table.stands()[0] is ChipStand.OFF)
+    assert is_dead(first)
+
+
+@pytest.mark.parametrize(("family", "uid"), [("bank card", "01020304"), ("NTAG213", "04FFFFFFFFFF80")])
+def test_what_is_not_in_the_tray_is_not_written(table: Table, family: str, uid: str) -> None:
+    stranger = make_chip(family, uid)
+    table.open_tray()
+    table.hold()
+    assert table.board is not None
+    table.board.put(stranger)
+    table.until(lambda: table.tray.notice is not None)
+    assert table.tray.notice is not None
+    assert table.tray.notice.code == "chip.not-here"
+    assert stranger.writes == 0
+    assert table.ends == []
+
+
+def test_without_the_centres_word_the_tray_is_empty_and_the_gate_is_closed(tmp_path: Path) -> None:
+    table = Table(make_station(tmp_path / "undecided", decided=False))
+    first, _ = chips()
+    table.open_tray(0)
+    assert table.tray.cards == ()
+    card = ChipCard("card-1", 1, "", None, "", UID, FAMILY)
+    table.work.switch_off(card, "1001")  # as a wrong session would
+    assert table.board is not None
+    table.board.put(first)
+    table.until(lambda: bool(table.ends))
+    assert table.ends[0].why == "gate.not-accepted"
+    assert first.writes == 0
+    table.close()
+
+
+def test_a_rehearsal_writes_to_no_chip_on_a_real_reader(folder: StationFolder) -> None:
+    table, (first, _) = Table(folder, simulated=False), chips()
+    table.open_tray()
+    table.hold()
+    table.tap(first)
+    assert table.ends[0].why == "gate.rehearsal"
+    assert first.writes == 0
+    table.close()
+
+
+@pytest.mark.parametrize("at_write", [3, 9, 15])
+def test_a_card_that_leaves_is_not_off_yet_and_its_journal_lies_sealed(table: Table, at_write: int) -> None:
+    first, second = chips()
+    first.tear(at_write, Tearing.HALF)
+    table.open_tray()
+    table.hold()
+    assert table.board is not None
+    table.board.put(first)
+    table.until(lambda: table.tray.ended is not None)
+    assert table.stands()[0] is ChipStand.UNFINISHED
+    (journal,) = table.journal()
+    entry = FileJournal(journal.parent, table.writer.call(lambda store: store.chip_journal_key())).load(UID)
+    assert entry is not None
+    assert journal.suffix == ".sealed"
+    assert not any(secret in journal.read_bytes() for _, secret in entry.secrets if len(secret) > 2)
+    table.board.clear()
+    table.board.put(second)
+    table.until(lambda: table.tray.notice is not None)
+    assert second.writes == 0
+    table.board.clear()
+    table.until(lambda: table.tray.on_reader == "")
+    table.tap(first)
+    assert table.stands()[0] is ChipStand.OFF
+    assert is_dead(first)
+    assert table.journal() == []
+
+
+def test_a_reader_pulled_in_the_middle_is_named_and_the_run_finished_when_it_is_back(table: Table) -> None:
+    first, _ = chips()
+    table.open_tray()
+    table.hold()
+    board = table.board
+    assert board is not None
+    board.put(first)
+    table.until(lambda: table.tray.stage == Stage.DATA.value or bool(table.ends))
+    table.pull()
+    table.until(lambda: bool(table.tray.reader) and not table.tray.running)
+    assert table.tray.reader in ("nfc.lost", "nfc.missing")
+    if not is_dead(first):
+        assert table.stands()[0] is not ChipStand.OFF
+    table.plug_in().put(first)
+    table.until(lambda: table.stands()[0] is ChipStand.OFF)
+    assert is_dead(first)
+    table.until(lambda: table.tray.reader == "")
+
+
+def test_a_board_that_falls_silent_is_named(table: Table) -> None:
+    first, _ = chips()
+    table.open_tray()
+    table.hold()
+    board = table.board
+    assert board is not None
+    board.put(first)
+    table.until(lambda: table.tray.running or bool(table.ends))
+    board.break_down(Faults(silent=True))
+    table.until(lambda: bool(table.tray.reader))
+    board.break_down(Faults())
+    table.until(lambda: table.stands()[0] is ChipStand.OFF)
+    assert is_dead(first)
+
+
+class Stuck:
+    """A reader whose driver does not come back until it is let go."""
+
+    info = DeviceInfo("stuck", "stuck", simulated=True)
+    firmware = "stuck"
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+        self.polls = 0
+
+    def poll(self, timeout_s: float) -> list[Any]:
+        del timeout_s
+        self.polls += 1
+        if self.polls == 2:
+            self.let_go.wait(20)
+        return []
+
+    def command(self, code: int, data: bytes, timeout_s: float) -> bytes:
+        raise DeviceError(DeviceReason.TIMEOUT, "stuck")
+
+    def cancel(self) -> None:
+        self.let_go.set()
+
+    def close(self) -> None:
+        self.let_go.set()
+
+
+def test_a_driver_that_does_not_come_back_is_named_and_the_session_goes_on(folder: StationFolder) -> None:
+    """Whatever the reader's thread is stuck in: the session takes in events meanwhile, and is told within 2 s."""
+    assert HUNG_S + LOOK_OUT_S < 2
+    stuck = Stuck()
+    table = Table(folder)
+    table.tapping.stop()
+    table.tapping = Tapping(lambda: stuck, table.post, table.station.adjust, system_clock().mono_us)
+    table.work.attach(table.tapping)
+    table.tapping.start()
+    table.open_tray()
+    table.until(lambda: table.tray.reader == "nfc.timeout")
+    assert not stuck.let_go.is_set()
+    table.post(HOLD)  # a reader that hangs cannot be armed
+    assert not table.tray.armed
+    stuck.let_go.set()
+    table.until(lambda: table.tray.reader == "")
+    assert [e.code for e in table.heard if isinstance(e, DeviceLost) and e.device is Device.NFC] == ["nfc.timeout"]
+    table.close()
+
+
+def test_after_a_kill_the_next_station_finishes_the_chip_from_the_journal(folder: StationFolder) -> None:
+    """The command that writes is killed right after its fifteenth write; nothing could say a word any more."""
+    board, chip = SimulatedBoard(), used_chip(FAMILY)
+    board.start()
+    board.put(chip)
+    argv = [sys.executable, "-m", "app", "nfc", "deactivate", "--port", board.address, "--yes", "--card", "card-1"]
+    child = subprocess.Popen([*argv, "--data", str(folder.root)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    board.watch(lambda: os.kill(child.pid, signal.SIGKILL) if chip.writes >= 15 else None)
+    assert child.wait(60) == -signal.SIGKILL
+    board.stop()
+    assert not is_dead(chip)
+    table = Table(folder)
+    assert len(table.journal()) == 1
+    table.open_tray()
+    assert table.stands()[0] is ChipStand.UNFINISHED
+    assert [fact["kind"] for fact in table.facts()] == []
+    table.hold()
+    table.tap(chip)
+    assert table.stands()[0] is ChipStand.OFF
+    assert is_dead(chip)
+    assert table.journal() == []
+    table.close()
+
+
+def test_a_station_that_stops_in_the_middle_loses_nothing(folder: StationFolder) -> None:
+    table, (first, _) = Table(folder), chips()
+    table.open_tray()
+    table.hold()
+    assert table.board is not None
+    table.board.put(first)
+    table.until(lambda: table.tray.running or bool(table.ends))
+    table.close()  # the window was closed
+    again = Table(folder)
+    again.open_tray(1 if is_dead(first) else 2)
+    if not is_dead(first):
+        again.hold()
+        again.tap(first)
+    assert is_dead(first)
+    assert again.journal() == []
+    assert again.facts()[-1]["kind"] == "chip.deactivated"
+    again.close()
+
+
+def test_a_copy_is_punched_and_only_a_mute_chip_counts_as_destroyed(table: Table) -> None:
+    copy = used_chip(FAMILY, Quirks(locks_do_nothing=True))
+    table.open_tray()
+    table.hold()
+    table.tap(copy)
+    assert table.stands()[0] is ChipStand.DESTROY
+    card = table.tray.cards[0]
+    table.station.adjust(lambda around: replace(around, rec=RecFacts(RecMode.ON, "rec", 11_000_000)))
+    table.until(lambda: table.station.around.rec.mode is RecMode.ON)
+    for no in (1, 2):
+        table.work.mark_punch(card, no)
+    assert [body["no"] for name, body in table.quiet.notes if name == "chip.punch"] == [1, 2]
+    assert table.board is not None
+    table.board.put(copy)
+    table.work.prove_destroyed(card, "rec", (10, 20), "1001")
+    table.until(lambda: len(table.ends) == 2)
+    assert (table.ends[-1].stand, table.ends[-1].why) == (ChipStand.DESTROY, "why.still-answers")
+    table.board.clear()
+    table.work.prove_destroyed(card, "rec", (10, 20), "1001")
+    table.until(lambda: len(table.ends) == 3)
+    assert table.ends[-1].stand is ChipStand.DESTROYED
+    fact = table.facts()[-1]
+    assert (fact["kind"], fact["body"]["verdict"]) == ("chip.destroyed", "destroyed")
+    (path,) = table.folder.chips.glob(f"card-1-{fact['body']['evidence'][:8]}.json")
+    record = json.loads(path.read_text())
+    assert verifies(record)
+    assert record["about"]["filmed"] == {"recording": "rec", "before_us": 10, "after_us": 20}
+    table.until(lambda: table.station.around.chips == 1)
+
+
+def test_a_plain_journal_of_an_earlier_release_is_read_and_then_sealed(tmp_path: Path) -> None:
+    plain, sealed = FileJournal(tmp_path / "j"), FileJournal(tmp_path / "j", bytes(32))
+    chip_run = _an_entry(tmp_path)
+    plain.save(chip_run)
+    assert sealed.load(UID) == chip_run
+    sealed.save(chip_run)
+    assert [path.suffix for path in (tmp_path / "j").iterdir()] == [".sealed"]
+    assert sealed.load(UID) == chip_run
+    other = FileJournal(tmp_path / "j", b"\x01" * 32)
+    with pytest.raises(StorageTrouble, match=r"store\.damaged"):
+        other.load(UID)
+
+
+def _an_entry(tmp_path: Path) -> Entry:
+    journal = FileJournal(tmp_path / "made")
+    entry = Entry(UID, FAMILY, "VOID", (("pwd", b"\x01\x02\x03\x04"), ("pack", b"\x05\x06")))
+    journal.save(entry)
+    assert journal.load(UID) == entry
+    return entry
+
+
+def test_the_loop_leaves_no_thread(folder: StationFolder) -> None:
+    table = Table(folder)
+    assert {"nfc", "nfc-look-out"} <= {thread.name for thread in threading.enumerate()}
+    table.close()
+    assert not {"nfc", "nfc-look-out"} & {thread.name for thread in threading.enumerate()}

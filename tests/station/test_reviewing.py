@@ -1,0 +1,307 @@
+"""The review desk on what the real recorder filmed: time line, stills, dossier, holds, verification, retention."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from sqlalchemy import insert
+
+from app.__main__ import main
+from app.core.errors import BadInput
+from app.core.footage import Exported, Footage, Hold, Lines, Pile, Proof, next_frame
+from app.core.readiness import Surroundings
+from app.evidence.ledger import load
+from app.evidence.storage import footage_in
+from app.evidence.writer import Origin, RecordingKeys, create_recording
+from app.paths import StationFolder
+from app.station.clock import system_clock
+from app.station.keeping import Keeping, Rules
+from app.station.reviewing import Reviewing
+from app.store.store import Store
+from app.store.tables import durable
+from app.store.writer import StoreWriter
+from tests.station.filmed import CLERK, SUPERVISOR, WAYBILL, FilmedParcel, filmed_parcel, number_in, stamp
+
+HOUSE = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def parcel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilmedParcel]:
+    with pytest.MonkeyPatch.context() as patch:
+        root = tmp_path_factory.mktemp("filmed")
+        patch.setenv("XDG_RUNTIME_DIR", str(root))
+        yield filmed_parcel(root)
+
+
+@pytest.fixture
+def own(parcel: FilmedParcel, tmp_path: Path) -> FilmedParcel:
+    """A copy that may be changed."""
+    shutil.copytree(parcel.folder.root, tmp_path / "station")
+    return FilmedParcel(StationFolder(tmp_path / "station"), parcel.recording_id, parcel.card_id, parcel.read_us)
+
+
+class Asked:
+    """A review desk whose answers are waited for."""
+
+    def __init__(self, own: FilmedParcel, bugs: list[Exception]) -> None:
+        self.folder = own.folder
+        self.store = StoreWriter(own.store(), bugs.append)
+        self.store.start()
+        self.desk = Reviewing(self.store, own.folder.recordings, own.folder.exports, system_clock(), bugs.append)
+        self.desk.start()
+
+    def answer(self, ask: Callable[..., None], *what: Any) -> Any:
+        heard: SimpleQueue[Any] = SimpleQueue()
+        ask(*what, heard.put)
+        return heard.get(timeout=30)
+
+    def footage(self, recording_id: str = "r-1") -> Footage:
+        found = self.answer(self.desk.footage, SUPERVISOR, recording_id)
+        assert isinstance(found, Footage)
+        return found
+
+    def proof(self, recording_id: str = "r-1") -> list[Proof]:
+        heard: SimpleQueue[Proof] = SimpleQueue()
+        self.desk.verify(recording_id, heard.put)
+        told = [heard.get(timeout=30)]
+        while not told[-1].done:
+            told.append(heard.get(timeout=30))
+        return told
+
+
+@pytest.fixture
+def asked(own: FilmedParcel) -> Iterator[Asked]:
+    bugs: list[Exception] = []
+    one = Asked(own, bugs)
+    yield one
+    one.desk.stop()
+    one.store.stop()
+    assert bugs == []
+
+
+def test_only_supervisors_are_answered(asked: Asked) -> None:
+    desk = asked.desk
+    for ask, *what in (
+        (desk.lines, CLERK, Pile.ALL, ""), (desk.footage, CLERK, "r-1"), (desk.still, CLERK, "r-1", 0),
+        (desk.dossier, CLERK, "r-1", ""), (desk.hold, CLERK, "r-1", "why"),
+    ):  # fmt: skip
+        refused = asked.answer(ask, *what)
+        assert isinstance(refused, BadInput)
+        assert refused.code == "review.not_allowed"
+    assert desk.film("r-1", 1) is None
+    assert not asked.folder.exports.exists()
+
+
+def test_the_time_line_shows_the_gap_the_masks_and_the_card(asked: Asked) -> None:
+    footage = asked.footage()
+    assert (footage.waybill, footage.operator, footage.closed, footage.there) == (WAYBILL, CLERK.name, True, True)
+    assert len(footage.parts) == 3  # until the kill, what the ring still held, after the restart
+    (gap,) = footage.gaps
+    assert gap.from_us < gap.to_us == footage.parts[2].from_us
+    assert footage.masks
+    (card,) = footage.cards
+    assert card.from_us < card.read_us == 500_000 <= card.kept_us <= card.to_us
+    assert set(footage.stops()) >= {0, gap.from_us, gap.to_us, card.from_us, card.read_us, footage.duration_us}
+    assert isinstance(asked.answer(asked.desk.footage, SUPERVISOR, "r-9"), BadInput)
+
+
+def test_the_list_finds_the_card_by_its_last_four(asked: Asked) -> None:
+    found = asked.answer(asked.desk.lines, SUPERVISOR, Pile.REVIEW, "9140")
+    assert isinstance(found, Lines)
+    assert [(line.recording_id, line.card_id) for line in found.lines] == [("r-1", "c-1")]
+
+
+def test_every_frame_is_stepped_over_once(asked: Asked, own: FilmedParcel) -> None:
+    footage = asked.footage()
+    times, at = [0], 0
+    while (after := next_frame(asked.desk.frame_times("r-1", at), at, forward=True)) is not None:
+        times.append(after)
+        at = after
+    with_frames = [piece for part in load(own.folder.recordings / "r-1").parts for piece in part.pieces if piece.frames]
+    assert len(times) == sum(piece.frames for piece in with_frames)
+    assert times == sorted(set(times))
+    assert {piece.first_pts for piece in with_frames} | {piece.last_pts for piece in with_frames} <= set(times)
+    assert footage.fragments == len(with_frames)
+
+
+def luma_of(jpeg: bytes) -> np.ndarray[Any, Any]:
+    return np.asarray(Image.open(io.BytesIO(jpeg)).convert("L"))
+
+
+def test_a_still_is_the_masked_frame_of_that_time_and_has_its_event(asked: Asked) -> None:
+    footage = asked.footage()
+    clear_us = footage.parts[2].from_us + 400_000
+    done = asked.answer(asked.desk.still, SUPERVISOR, "r-1", clear_us)
+    assert isinstance(done, Exported)
+    path = Path(done.path)
+    assert path.parent == asked.folder.exports
+    assert path.name.startswith(f"{WAYBILL}-00m")
+    picture = path.read_bytes()
+    at_us = max(time for time in asked.desk.frame_times("r-1", clear_us) if time <= clear_us)
+    first = number_in(luma_of(picture)) - round(at_us / 33_333.3)
+    later = asked.answer(asked.desk.still, SUPERVISOR, "r-1", clear_us + 100_000)
+    assert number_in(luma_of(Path(later.path).read_bytes())) - round((at_us + 100_000) / 33_333.3) in (first, first + 1)
+    covered = asked.answer(asked.desk.still, SUPERVISOR, "r-1", 700_000)
+    assert luma_of(Path(covered.path).read_bytes())[101:119, 102:198].std() < 3
+    told = json.loads(path.with_suffix(".jpg.json").read_text())
+    event = json.loads(told["event"])
+    assert event["kind"] == "still.exported"
+    assert event["actor"] == SUPERVISOR.id
+    assert event["body"]["sha256"] == hashlib.sha256(picture).hexdigest()
+    assert hashlib.sha256(told["event"].encode()).hexdigest() == told["hash"]
+
+
+def test_a_dossier_of_the_card_verifies_at_a_strangers(asked: Asked) -> None:
+    asked.footage()
+    done = asked.answer(asked.desk.dossier, SUPERVISOR, "r-1", "c-1")
+    assert isinstance(done, Exported)
+    checked = subprocess.run(
+        [sys.executable, str(HOUSE / "resources" / "dossier" / "verify.py"), done.path], capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stdout
+    event = json.loads(asked.store.call(lambda store: store.outbox_after(done.seq - 1, 1))[0].data)
+    assert event["kind"] == "dossier.exported"
+    assert event["body"]["sha256"] == hashlib.sha256(Path(done.path).read_bytes()).hexdigest()
+    assert not list(asked.folder.exports.glob("*.part"))
+
+
+def test_verification_tells_how_far_it_is_and_that_all_holds(asked: Asked) -> None:
+    footage = asked.footage()
+    told = asked.proof()
+    assert [proof.checked for proof in told] == sorted(proof.checked for proof in told)
+    assert (told[-1].fault, told[-1].checked) == ("", footage.fragments)
+    assert "not_closed" not in told[-1].notes
+
+
+def test_verification_names_the_place_of_a_changed_byte(asked: Asked, own: FilmedParcel) -> None:
+    part = load(own.folder.recordings / "r-1").parts[0]
+    path = own.folder.recordings / "r-1" / part.file
+    data = bytearray(path.read_bytes())
+    data[part.pieces[3].offset + 40] ^= 1
+    path.write_bytes(data)
+    asked.footage()
+    last = asked.proof()[-1]
+    assert last.fault == "evidence.bytes_changed"
+    assert last.fault_us == (part.pieces[3].first_pts, part.pieces[3].last_pts)
+    assert last.valid_to_us == part.pieces[2].last_pts
+
+
+def test_another_recording_of_the_same_time_is_another_angle(asked: Asked, own: FilmedParcel) -> None:
+    """A label camera's recording of the parcel began a second later: the same instant is a second earlier in it."""
+    base_us = load(own.folder.recordings / "r-1").parts[0].base_mono_us
+    made = asked.store.call(lambda store: store.new_recording("r-2", "p-1", stamp(), CLERK.id))
+    keys = RecordingKeys(made.key, asked.store.call(lambda store: store.signing_seed))
+    folder = own.folder.recordings / "r-2"
+    writer = create_recording(folder, keys, Origin("r-2", "file:x", True, True, "0", meta={"role": "label"}))
+    writer.begin_part(64, 48, writer.pts(base_us + 1_000_000))
+    writer.add_init(b"header")
+    writer.add_fragment(b"pictures" * 20, 0, 3_000_000, 15, 0)
+    writer.close("sealed")
+    (angle,) = asked.footage().angles
+    assert (angle.recording_id, angle.role, angle.shift_us) == ("r-2", "label", -1_000_000)
+    assert asked.footage("r-2").angles[0].shift_us == 1_000_000
+
+
+def test_a_hold_keeps_footage_that_would_go(asked: Asked, own: FilmedParcel) -> None:
+    """The disk is nearly full and the centre has everything: what is held stays, what is let go goes, journal apart."""
+    heard: list[Surroundings] = []
+
+    def adjust(change: Callable[[Surroundings], Surroundings]) -> None:
+        heard.append(change(heard[-1] if heard else Surroundings()))
+
+    def has(store: Store) -> None:
+        with store._engine.begin() as connection:
+            connection.execute(insert(durable), {"recording_id": "r-1", "text": "{}", "sig": b""})
+
+    rules = Rules(keep_days=0, keep_free_bytes=1_000, free=lambda _path: 0)
+    keeping = Keeping(asked.store, own.folder.recordings, rules, system_clock(), adjust, lambda bug: None)
+    assert keeping.look().removed == ()  # the centre has not got it
+    asked.store.call(has)
+    assert isinstance(asked.answer(asked.desk.hold, SUPERVISOR, "r-1", "complaint"), Hold)
+    assert keeping.look().removed == ()
+    assert asked.answer(asked.desk.hold, SUPERVISOR, "r-1", None) is None
+    gone = keeping.look()
+    assert gone.removed == ("r-1",)
+    assert gone.freed > 0
+    assert footage_in(own.folder.recordings / "r-1") == 0
+    assert keeping.look().removed == ()
+    footage = asked.footage()
+    assert (footage.there, footage.parts) == (False, ())
+    assert footage.cards
+    assert footage.gaps
+    assert asked.desk.film("r-1", 1) is None
+    kinds = [json.loads(event.data)["kind"] for event in asked.store.call(lambda store: store.outbox_after(0))]
+    assert kinds.count("footage.removed") == 1
+
+
+def test_young_footage_stays_and_a_roomy_disk_keeps_all(asked: Asked, own: FilmedParcel) -> None:
+    def has(store: Store) -> None:
+        with store._engine.begin() as connection:
+            connection.execute(insert(durable), {"recording_id": "r-1", "text": "{}", "sig": b""})
+
+    asked.store.call(has)
+    for rules in (Rules(30, 1_000, lambda _path: 0), Rules(0, 1_000, lambda _path: 2_000)):
+        keeping = Keeping(
+            asked.store, own.folder.recordings, rules, system_clock(), lambda _change: None, lambda bug: None
+        )
+        assert keeping.look().removed == ()
+    assert footage_in(own.folder.recordings / "r-1") > 0
+
+
+@pytest.mark.warns
+def test_nothing_is_removed_while_much_is_missing(asked: Asked, own: FilmedParcel) -> None:
+    heard: list[Surroundings] = [Surroundings()]
+
+    def more(store: Store) -> None:
+        for n in range(5):
+            store.new_recording(f"x-{n}", "p-1", stamp(), "")
+            store.close_recording(f"x-{n}", "00", "00", 0, stamp(), "")
+        with store._engine.begin() as connection:
+            connection.execute(insert(durable), {"recording_id": "r-1", "text": "{}", "sig": b""})
+
+    asked.store.call(more)
+    rules = Rules(keep_days=0, keep_free_bytes=1_000, free=lambda _path: 0)
+    keeping = Keeping(
+        asked.store, own.folder.recordings, rules, system_clock(),
+        lambda change: heard.append(change(heard[-1])), lambda bug: None,
+    )  # fmt: skip
+    found = keeping.look()
+    assert (found.reconciled.stop, found.removed) == (True, ())
+    assert heard[-1].disk.missing_recordings == 5
+    assert footage_in(own.folder.recordings / "r-1") > 0
+
+
+def test_dossier_and_export_by_waybill_and_card(
+    own: FilmedParcel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*words: str) -> dict[str, Any]:
+        assert main(words) == 0
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+
+    data, out = str(own.folder.root), tmp_path / "d.zip"
+    whole = told("dossier", "--data", data, "--waybill", WAYBILL, "--out", str(out))
+    part = told("dossier", "--data", data, "--card", "c-1", "--out", str(tmp_path / "c.zip"))
+    assert whole["from_pts"] == part["from_pts"] == 0
+    assert zipfile.ZipFile(out).testzip() is None
+    film = told("export", "--data", data, "--waybill", WAYBILL, str(tmp_path / "f.mp4"))
+    assert film["frames"] == load(own.folder.recordings / "r-1").frames
+    before = out.read_bytes()
+    for words in (["--waybill", "nobody"], ["--card", "nobody"], [], ["--card", "c-1", "--waybill", WAYBILL]):
+        assert main(["dossier", "--data", data, *words, "--out", str(out)]) == 2
+    assert main(["dossier", "--out", str(out)]) == 2
+    assert out.read_bytes() == before

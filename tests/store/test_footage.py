@@ -1,0 +1,124 @@
+"""What a reviewer finds in the store, and what is held may not be removed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from app.core.audit import EventKind, Stamp
+from app.core.cards import CardState
+from app.core.errors import BadInput
+from app.core.footage import Pile
+from app.core.parcels import Reason
+from app.store import footage
+from app.store.store import Store
+from app.store.tables import durable
+
+Make = Callable[..., Any]
+NOW_US = int(datetime(2026, 11, 21, 10, 42, 18).timestamp() * 1e6)
+
+
+def at(hour: int, minute: int = 0, day: int = 21) -> Stamp:
+    return Stamp(int(datetime(2026, 11, day, hour, minute).timestamp() * 1e6), 5, "boot-1")
+
+
+@pytest.fixture
+def full(store: Store, make_parcel: Make, make_draft: Make) -> Store:
+    """Two parcels: one with two cards (the second to be reviewed), one without any."""
+    for number, waybill in ((1, "SF1420773101918"), (2, "YT9988776655443")):
+        store.new_recording(f"r-{number}", f"p-{number}", at(9), "1001")
+        parcel = make_parcel(f"p-{number}", waybill)
+        store.open_parcel(type(parcel)(parcel.parcel_id, parcel.expected, f"r-{number}", parcel.operator), at(9))
+        if number == 1:
+            store.keep_card(make_draft(1, card_id="c-1"), at(10, 30), "1001")
+            again = make_draft(
+                2, "6222020012349140", card_id="c-2", verdict=CardState.REVIEW, reasons=(Reason.OPERATOR_REVIEW,)
+            )
+            store.keep_card(again, at(10, 40), "1001")
+            store.stop_parcel("p-1", "done", at(10, 41), "1001")
+    return store
+
+
+def names(store: Store, pile: Pile, query: str = "") -> list[str]:
+    return [line.card_id or line.parcel_id for line in store.footage_lines(pile, query, NOW_US).lines]
+
+
+def test_piles_show_what_waits_what_there_is_and_what_is_held(full: Store) -> None:
+    assert names(full, Pile.REVIEW) == ["c-2"]
+    assert names(full, Pile.ALL) == ["c-2", "c-1", "p-2"]
+    assert names(full, Pile.HELD) == []
+    full.hold_footage("r-1", "customer complains", at(10, 42), "2001")
+    assert names(full, Pile.HELD) == ["c-2", "c-1"]
+    assert dict(full.footage_lines(Pile.REVIEW, "", NOW_US).counts) == {Pile.REVIEW: 1, Pile.ALL: 3, Pile.HELD: 2}
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("SF1420 773101918", ["c-2", "c-1"]), ("sf142077", ["c-2", "c-1"]), ("9140", ["c-2"]), ("5678", ["c-1"]),
+        ("10:30", ["c-2", "c-1"]), ("10:40:30", ["c-2"]), ("9:00", ["p-2"]), ("11-21", ["c-2", "c-1", "p-2"]),
+        ("2026-11-21 10:40", ["c-2", "c-1"]), ("11-20", []), ("99887766", ["p-2"]), ("0000", []), ("%", []),
+        ("10:75", []),
+    ],
+)  # fmt: skip
+def test_search_by_waybill_last_four_or_time(full: Store, query: str, found: list[str]) -> None:
+    assert names(full, Pile.REVIEW, query) == found
+
+
+def test_a_time_of_day_that_is_still_to_come_was_yesterday() -> None:
+    start, end = footage.time_span("23:00", NOW_US) or (0, 0)
+    assert datetime.fromtimestamp((start + end) / 2e6) == datetime(2026, 11, 20, 23, 0)
+    assert footage.time_span("SF123", NOW_US) is None
+    assert footage.time_span("2026-02-30", NOW_US) is None
+
+
+def test_lines_tell_no_secret(full: Store) -> None:
+    told = repr(full.footage_lines(Pile.ALL, "", NOW_US)) + repr(full.filmed_cards("r-1"))
+    assert "9140" in told
+    assert "622202001" not in told
+    assert "83749261" not in told
+
+
+def test_a_hold_needs_a_reason_and_is_told_with_who_and_why(full: Store) -> None:
+    with pytest.raises(BadInput, match=r"hold.no_reason"):
+        full.hold_footage("r-1", "  ", at(11), "2001")
+    with pytest.raises(BadInput, match=r"recording.unknown"):
+        full.hold_footage("r-9", "why", at(11), "2001")
+    before = full.queue().head
+    held = full.hold_footage("r-1", "complaint", at(11), "2001")
+    assert full.hold_footage("r-1", "another", at(12), "2002") == held == full.hold_on("r-1")
+    full.release_footage("r-1", "", at(13), "2001")
+    full.release_footage("r-1", "", at(14), "2001")
+    events = [json.loads(event.data) for event in full.outbox_after(before)]
+    assert [(e["kind"], e["actor"]) for e in events] == [
+        (EventKind.FOOTAGE_HELD, "2001"),
+        (EventKind.FOOTAGE_RELEASED, "2001"),
+    ]
+    assert events[0]["body"]["reason"] == "complaint"
+    assert full.hold_on("r-1") is None
+
+
+def test_only_what_the_centre_has_and_nobody_holds_may_be_removed(full: Store) -> None:
+    with pytest.raises(BadInput, match=r"footage.must_stay"):
+        full.note_removed("r-1", 10, at(11))
+    with full._engine.begin() as connection:
+        connection.execute(insert(durable), {"recording_id": "r-1", "text": "{}", "sig": b""})
+    full.hold_footage("r-1", "complaint", at(11), "2001")
+    with pytest.raises(BadInput, match=r"footage.must_stay"):
+        full.note_removed("r-1", 10, at(11))
+    full.release_footage("r-1", "", at(12), "2001")
+    seq = full.note_removed("r-1", 10, at(12))
+    assert full.note_removed("r-1", 10, at(13)) == seq
+    one = next(known for known in full.known_recordings() if known.recording_id == "r-1")
+    assert (one.durable, one.held, one.removed, one.waybill) == (True, False, True, "SF1420773101918")
+
+
+def test_recordings_are_found_by_waybill_and_by_card(full: Store) -> None:
+    assert full.recordings_of_waybill("SF1420 7731 01918") == ("r-1",)
+    assert full.recordings_of_waybill("SF0") == ()
+    assert (full.recording_of_card("c-2"), full.recording_of_card("c-9")) == ("r-1", None)

@@ -1,0 +1,138 @@
+"""A product that nobody knows is learned from three photographs; the cards after them read better than as unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.catalog.templates import product_of, read_products
+from app.catalog.writing import table_of, to_toml
+from app.core.cards import FieldState
+from app.core.errors import BadInput
+from app.core.products import Box, Catalogue, CheckDigit, Layout, Product
+from app.eye.oneshot import make_looker
+from app.rehearsal.casting import plan_card
+from app.rehearsal.catalogue import fictional_toml
+from app.rehearsal.deck import DeckCard
+from app.rehearsal.pictures import photograph
+from app.rehearsal.products import StudioProduct, load_studio_products
+from app.vision.conclude import Conclusion, conclude
+from app.vision.learn import Lesson, layout_of, learn, try_on
+from app.vision.locate import locate
+from app.vision.look import Looker
+from app.vision.pixels import Colour
+
+KNOWN = product_of("test", {"id": "new", "name_zh": "新卡", "name_en": "New card", "number": "unknown"}, True)
+
+
+@pytest.fixture(scope="module")
+def looker() -> Looker:
+    return make_looker(Catalogue(), threads=2)
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> list[StudioProduct]:
+    path: Path = tmp_path_factory.mktemp("studio") / "f.toml"
+    path.write_text(fictional_toml(7, 10), encoding="utf-8")
+    return list(load_studio_products(path).values())
+
+
+@pytest.fixture(scope="module")
+def shot(studio: list[StudioProduct]) -> Callable[[int, int], Colour]:
+    """A photograph of a card of a product that is in no catalogue: (product, card)."""
+
+    def take(product: int, card: int) -> Colour:
+        made = studio[product]
+        picture, _ = photograph(plan_card(made, DeckCard(made.id), 100 + card), 100 + card)
+        return np.asarray(picture, np.uint8)
+
+    return take
+
+
+@pytest.fixture(scope="module")
+def lesson(looker: Looker, shot: Callable[[int, int], Colour]) -> Lesson:
+    return learn([shot(0, n) for n in range(3)], looker, KNOWN, {})
+
+
+def read(picture: Colour, looker: Looker, catalogue: Catalogue) -> Conclusion:
+    located = locate(picture)
+    assert located.corners is not None
+    looker.learn(catalogue)
+    return conclude([looker.look(picture, located)], catalogue)
+
+
+def test_patterns_and_places_are_found(lesson: Lesson, studio: list[StudioProduct]) -> None:
+    product, true = lesson.product, studio[0]
+    assert product.gtins == set(true.gtins)
+    assert (product.number.lengths, product.number.check) == ((16,), CheckDigit.LUHN)
+    assert product.number.grouping == (4, 4, 4, 4)
+    assert product.pin is not None
+    assert product.pin.lengths == (6,)
+    assert product.face_values_fen == tuple(v * 100 for v in true.face_values_yuan)
+    assert not product.confirmed
+    assert product.layout is not None
+    for name in ("number", "panel", "barcode"):
+        found, drawn = getattr(product.layout, name), getattr(true.layout, name)
+        assert found is not None
+        assert found.x + found.w / 2 == pytest.approx(drawn.x + drawn.w / 2, abs=3)
+        assert found.y + found.h / 2 == pytest.approx(drawn.y + drawn.h / 2, abs=3)
+
+
+def test_the_next_cards_read_better_than_as_unknown(
+    lesson: Lesson, looker: Looker, shot: Callable[[int, int], Colour]
+) -> None:
+    """The PIN is short for its panel: of an unknown product it may be half covered, of this one it is all there."""
+    unknown, learned = Catalogue(), Catalogue((lesson.product,))
+    before = [read(shot(0, n), looker, unknown) for n in (3, 4)]
+    after = [read(shot(0, n), looker, learned) for n in (3, 4)]
+    states = [[f.state for c in cards for f in (c.number, c.pin)] for cards in (before, after)]
+    assert states[1].count(FieldState.READ) == 4
+    assert states[0].count(FieldState.READ) < 4
+    assert all(c.product is lesson.product for c in after)
+
+
+def test_the_trial_tells_what_it_brings(lesson: Lesson, looker: Looker, shot: Callable[[int, int], Colour]) -> None:
+    number, pin = try_on(shot(0, 3), looker, lesson.product)
+    assert (number.after, number.doubts_after, number.fits) == (FieldState.READ, 0, True)
+    assert (pin.before, pin.after) == (FieldState.COVERED, FieldState.READ)
+
+
+def test_the_template_is_read_back_and_holds_no_secret(lesson: Lesson) -> None:
+    text = to_toml([table_of(lesson.product)], rehearsal=True)
+    assert tuple(read_products("new.toml", text.encode())) == (lesson.product,)
+    for study in lesson.studies:
+        assert study.number.text
+        assert study.number.text not in text + repr(lesson)
+        assert study.pin.text not in text + repr(lesson)
+
+
+def test_a_drawn_region_goes_before_a_detected_one(lesson: Lesson) -> None:
+    drawn = Box(10, 20, 50, 5)
+    layout = layout_of(lesson.studies, {"number": drawn})
+    assert layout.number == drawn
+    assert layout.panel is not None
+
+
+def test_what_cannot_be_learned_from(looker: Looker, shot: Callable[[int, int], Colour]) -> None:
+    empty = np.full((720, 1280, 3), 90, np.uint8)
+    for pictures, code in (
+        ([shot(0, 0), empty], "learn.no_card"),
+        ([shot(0, 0), shot(0, 0)], "learn.same_card"),
+        ([shot(0, 1), shot(3, 0)], "learn.different_products"),
+    ):
+        with pytest.raises(BadInput) as caught:
+            learn(pictures, looker, KNOWN, {})
+        assert caught.value.code == code
+
+
+def test_a_wrong_template_is_shown_by_the_trial(
+    lesson: Lesson, looker: Looker, shot: Callable[[int, int], Colour]
+) -> None:
+    wrong: Product = replace(lesson.product, number=replace(lesson.product.number, lengths=(15,), grouping=()))
+    number, _ = try_on(shot(0, 3), looker, wrong)
+    assert not number.fits
+    assert isinstance(wrong.layout, Layout)

@@ -1,0 +1,352 @@
+"""From what is looked at to what the review screen shows: pure functions, tested without a window. No Qt here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.core.cards import CardState, PanelState
+from app.core.footage import FilmedCard, Footage, Line, Lines, Pile, Proof
+from app.core.parcels import Operator, Reason
+from ui import present
+from ui.review_views import (
+    Block,
+    CardLane,
+    Controls,
+    FilmBar,
+    ItemView,
+    ListView,
+    Note,
+    ReviewView,
+    SideView,
+    StopMark,
+    TabView,
+    WholeLane,
+)
+from ui.scene import CARD_ICON, CARD_TONE, Scene, all_keys, card_chip, clock, gapped, key, minutes_seconds
+from ui.views import CheckRow, Chip, GoKey, GoState, KeyLabel, NavItem, Option, Tone, TopBar
+
+EXPORT, STILL, HOLD = "E", "S", "P"
+"""What can be armed, by its key."""
+
+_LEAST_GAP_US = 40_000
+_BY_HAND = (Reason.NUMBER_BY_HAND, Reason.NUMBER_CONFIRMED, Reason.NUMBER_UNREADABLE)
+_MARKS = {Tone.OK: "check", Tone.WARN: "triangle", Tone.STOP: "cross"}
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """What is looked at now. `trouble`: a code to tell; `done`: a file that was just written, by its name."""
+
+    who: Operator
+    pile: Pile = Pile.REVIEW
+    lines: Lines | None = None
+    chosen: int = -1
+    footage: Footage | None = None
+    proof: Proof | None = None
+    armed: str = ""
+    reason_there: bool = False
+    busy: bool = False
+    done: str = ""
+    trouble: str = ""
+
+    @property
+    def line(self) -> Line | None:
+        return self.lines.lines[self.chosen] if self.lines and 0 <= self.chosen < len(self.lines.lines) else None
+
+    @property
+    def card(self) -> FilmedCard | None:
+        line = self.line
+        return self.footage.card(line.card_id) if self.footage and line else None
+
+
+def review(scene: Scene, looking: Looking) -> ReviewView:
+    """The whole screen."""
+    return ReviewView(
+        nav=present.navigation(scene, "nav.review", looking.who),
+        train=NavItem("graduation-cap", scene.say("nav.train"), live=False),
+        top=_top(scene, looking.who),
+        banner=present.banner_of(scene),
+        list=_list(scene, looking),
+        film=_film(scene, looking),
+        controls=_controls(scene, looking),
+        card=_card_lane(scene, looking),
+        whole=_whole_lane(scene, looking),
+        side=_side(scene, looking),
+        keys=_keys(scene, looking),
+        go=_go(scene, looking),
+    )
+
+
+def _top(scene: Scene, who: Operator) -> TopBar:
+    person = f"{who.name} · {scene.say(f'role.{who.role.value}')}"
+    chips = (present.sync_chip(scene), present.issuer_chip(scene))
+    title, place = scene.say("title.review"), scene.around.centre_name
+    return TopBar(None, title, place, chips, person, clock(scene.around.wall_us))
+
+
+def _list(scene: Scene, looking: Looking) -> ListView:
+    counts = dict(looking.lines.counts) if looking.lines else {}
+    query = looking.lines.query if looking.lines else ""
+    tabs = tuple(
+        TabView(
+            str(n),
+            f"{scene.say(f'review.pile.{pile.value}')} {counts.get(pile, 0)}",
+            pile is looking.pile and not query,
+        )
+        for n, pile in enumerate(Pile, 1)
+    )
+    items = tuple(_item(scene, line) for line in looking.lines.lines) if looking.lines else ()
+    foot = scene.say("review.found", query=query, n=len(items)) if query else scene.say("review.up-down")
+    empty = scene.say("review.nothing-found" if query else f"review.empty.{looking.pile.value}")
+    return ListView(tabs, items, looking.chosen, ("↑", "↓"), foot, empty if looking.lines else "")
+
+
+def _item(scene: Scene, line: Line) -> ItemView:
+    where = _short(line.waybill)
+    age = _age(scene, line.wall_us)
+    if line.state is None:
+        return ItemView(scene.say("review.no-card"), age, where, Tone.IDLE, "package-open", scene.say("review.parcel"))
+    title = scene.priced_name(line.product_id, line.face_value_fen)
+    sub = f"{where} · {scene.say('card.chip.open', no=line.no)}"
+    note = scene.say(f"reason.{line.reasons[0].value}") if line.reasons else scene.say(f"slot.{line.state.value}")
+    icon = "lock" if line.held else CARD_ICON[line.state]
+    return ItemView(title, age, sub, CARD_TONE[line.state], icon, note)
+
+
+def _short(waybill: str) -> str:
+    """ "SF…1918": as lists show a waybill."""
+    return f"{waybill[:2]}…{waybill[-4:]}" if len(waybill) > 8 else waybill
+
+
+def _age(scene: Scene, wall_us: int) -> str:
+    minutes = max(0, scene.around.wall_us - wall_us) // 60_000_000
+    if minutes < 60:
+        return scene.say("review.age.minutes", n=minutes)
+    if minutes < 24 * 60:
+        return scene.say("review.age.hours", n=minutes // 60)
+    return scene.say("review.age.days", n=minutes // (24 * 60))
+
+
+def _film(scene: Scene, looking: Looking) -> FilmBar:
+    footage = looking.footage
+    if footage is None:
+        message = scene.say("review.opening" if looking.line and not looking.trouble else "review.choose")
+        return FilmBar("", "", Tone.IDLE, "", "", message)
+    words = [datetime.fromtimestamp(footage.began_wall_us / 1e6).strftime("%Y-%m-%d")]
+    if looking.card:
+        words.insert(0, scene.say("review.card-of", no=looking.card.no, n=len(footage.cards)))
+    if footage.angles:
+        words.append(scene.say(f"camera.role.{footage.role}" if footage.role == "label" else "camera.role.overhead"))
+    tone, icon, badge = _badge(scene, looking)
+    message = "" if footage.parts else scene.say("review.no-pictures" if footage.there else "review.removed")
+    return FilmBar(gapped(footage.waybill), " · ".join(words), tone, icon, badge, message)
+
+
+def _badge(scene: Scene, looking: Looking) -> tuple[Tone, str, str]:
+    """How far the film is verified: never green before the last fragment was checked."""
+    proof = looking.proof
+    if proof is None:
+        return Tone.IDLE, "", ""
+    if proof.fault:
+        at = minutes_seconds(proof.fault_us[0]) if proof.fault_us else scene.say("review.journal")
+        return Tone.STOP, "octagon-x", scene.say("review.badge.wrong", at=at)
+    if not proof.done:
+        return Tone.INFO, "loader-circle", scene.say("review.badge.checking", n=proof.checked, all=proof.fragments)
+    if "not_closed" in proof.notes:
+        return Tone.WARN, "triangle-alert", scene.say("review.badge.open")
+    return Tone.OK, "shield-check", scene.say("review.badge.ok")
+
+
+def _controls(scene: Scene, looking: Looking) -> Controls:
+    length_us = looking.footage.duration_us if looking.footage else 0
+    return Controls(
+        scene.say("cap.space"), ("J", "K", "L"), scene.say("review.jkl"), ("←", "→"), scene.say("review.events"),
+        length_us,
+    )  # fmt: skip
+
+
+def _card_lane(scene: Scene, looking: Looking) -> CardLane | None:
+    card = looking.card
+    if card is None:
+        return None
+    stops = [StopMark(card.from_us, scene.say("review.stop.in")), StopMark(card.read_us, scene.say("review.stop.read"))]
+    if card.kept_us >= 0:
+        tone = CARD_TONE[card.state] if card.state is CardState.REVIEW else Tone.PLAIN
+        stops.append(StopMark(card.kept_us, scene.say("review.stop.kept"), tone))
+    stops.append(StopMark(card.to_us, scene.say("review.stop.out")))
+    times = f"{minutes_seconds(card.from_us)} – {minutes_seconds(card.to_us)}"
+    ordered = tuple(sorted(stops, key=lambda stop: stop.at_us))
+    return CardLane(scene.say("review.this-card", no=card.no), times, card.from_us, card.to_us, ordered)
+
+
+def _whole_lane(scene: Scene, looking: Looking) -> WholeLane:
+    legend = tuple((kind, scene.say(f"review.legend.{kind}")) for kind in ("rec", "cut", "mask"))
+    title, footage = scene.say("review.whole"), looking.footage
+    if footage is None:
+        return WholeLane(title, legend, 0, (), (), (), (), (), ())
+    gaps = tuple((gap.from_us, gap.to_us) for gap in footage.gaps if gap.to_us - gap.from_us >= _LEAST_GAP_US)
+    clocks = tuple(moment.at_us for moment in footage.moments if moment.kind == "clock")
+    filmed = tuple((part.from_us, part.to_us) for part in footage.parts)
+    masks = _joined(tuple((mask.from_us, mask.to_us) for mask in footage.masks))
+    wrong = looking.proof.fault_us if looking.proof and looking.proof.fault else None
+    blocks, notes = tuple(_blocks(scene, looking, footage)), tuple(_notes(scene, footage))
+    return WholeLane(title, legend, footage.duration_us, filmed, gaps, masks, clocks, blocks, notes, wrong)
+
+
+def _joined(spans: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """Spans with less than a tenth of a second between them as one."""
+    made: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if made and start - made[-1][1] < 100_000:
+            made[-1] = made[-1][0], max(made[-1][1], end)
+        else:
+            made.append((start, end))
+    return tuple(made)
+
+
+def _blocks(scene: Scene, looking: Looking, footage: Footage) -> list[Block]:
+    """The phases and the cards, in order."""
+    cards = sorted(footage.cards, key=lambda card: card.from_us)
+    if not cards:
+        return [Block(0, footage.duration_us, scene.say("step.open"), Tone.INFO)]
+    made = [Block(0, cards[0].from_us, scene.say("step.open"), Tone.INFO)] if cards[0].from_us > 0 else []
+    for card in cards:
+        tone = CARD_TONE[card.state]
+        current = looking.card is not None and looking.card.card_id == card.card_id
+        made.append(Block(card.from_us, card.to_us, str(card.no), tone, _MARKS.get(tone, ""), current))
+    shots = [moment.at_us for moment in footage.moments if moment.kind == "count.shot"]
+    begin = max(cards[-1].to_us, min(shots, default=footage.duration_us))
+    if begin < footage.duration_us:
+        made.append(Block(begin, footage.duration_us, scene.say("step.count"), Tone.INFO))
+    return made
+
+
+def _notes(scene: Scene, footage: Footage) -> list[Note]:
+    """The words under the lane; gaps and clock steps come first, for they are never left out."""
+    made = [
+        Note((gap.from_us + gap.to_us) // 2, scene.say("review.gap", s=f"{(gap.to_us - gap.from_us) / 1e6:.1f}"))
+        for gap in footage.gaps
+        if gap.to_us - gap.from_us >= _LEAST_GAP_US
+    ]
+    made += [
+        Note(moment.at_us, scene.say("review.clock-step", s=moment.detail))
+        for moment in footage.moments
+        if moment.kind == "clock"
+    ]
+    for card in footage.cards:
+        if card.reasons and card.state in (CardState.REVIEW, CardState.REJECTED):
+            made.append(Note(card.read_us, scene.say(f"reason.{card.reasons[0].value}")))
+    return made
+
+
+def _side(scene: Scene, looking: Looking) -> SideView:
+    footage, card = looking.footage, looking.card
+    icon, foot, tone = _foot(scene, looking)
+    options = tuple(_option(scene, looking, name) for name in (EXPORT, STILL, HOLD))
+    label = scene.say("review.reason")
+    if footage is None:
+        return SideView(None, "", scene.say("review.choose"), (), options, label, icon, foot, tone)
+    line = scene.say("review.operator", name=footage.operator) if footage.operator else ""
+    rows = (*(_card_rows(scene, card) if card else ()), *_film_rows(scene, footage, card))
+    if card is None:
+        chip = Chip(Tone.INFO, scene.say("review.parcel"), "package-open")
+        headline = scene.say("review.headline.parcel", n=len(footage.cards))
+        return SideView(chip, line, headline, rows, options, label, icon, foot, tone)
+    return SideView(card_chip(scene, card.state), line, _headline(scene, card), rows, options, label, icon, foot, tone)
+
+
+def _headline(scene: Scene, card: FilmedCard) -> str:
+    """The question in plain words."""
+    comma = "，" if scene.language == "zh" else "; "
+    why = comma.join(scene.say(f"reason.{reason.value}") for reason in card.reasons[:2])
+    if card.state is CardState.REVIEW:
+        return scene.say("review.headline.review", why=why or scene.say("reason.operator-review"))
+    return scene.say(
+        "review.headline.other", state=scene.say(f"slot.{card.state.value}"), why=why or scene.say("reason.none")
+    )
+
+
+def _card_rows(scene: Scene, card: FilmedCard) -> list[CheckRow]:
+    by_hand = any(reason in _BY_HAND for reason in card.reasons)
+    number = Chip(Tone.WARN, scene.say("review.by-hand")) if by_hand else Chip(Tone.OK, scene.say("review.by-eye"))
+    open_panel = card.panel in (PanelState.OPEN, PanelState.NONE)
+    panel = Chip(Tone.OK if open_panel else Tone.WARN, scene.say("review.fine" if open_panel else "review.look"))
+    chip = (
+        Chip(Tone.INFO, scene.say("review.chip.there"), "nfc")
+        if card.chip
+        else Chip(Tone.IDLE, scene.say("review.chip.none"))
+    )
+    return [
+        CheckRow(
+            "hash", scene.say("review.row.number"), f"···· {card.last4}" if card.last4 else "····", number, mono=True
+        ),
+        CheckRow("shield-check", scene.say("review.row.panel"), scene.say(f"review.panel.{card.panel.value}"), panel),
+        CheckRow("nfc", "NFC", card.chip or scene.say("review.chip.no"), chip),
+    ]
+
+
+def _film_rows(scene: Scene, footage: Footage, card: FilmedCard | None) -> list[CheckRow]:
+    start, end = (card.from_us, card.to_us) if card else (0, footage.duration_us)
+    cut_us = sum(
+        max(0, min(end, gap.to_us) - max(start, gap.from_us))
+        for gap in footage.gaps
+        if gap.to_us - gap.from_us >= _LEAST_GAP_US
+    )
+    whole = Chip(Tone.OK, scene.say("review.uncut")) if not cut_us else Chip(Tone.STOP, scene.say("review.cut"))
+    said = (
+        scene.say("review.cut-for", s=f"{cut_us / 1e6:.1f}")
+        if cut_us
+        else f"{minutes_seconds(start)} – {minutes_seconds(end)}"
+    )
+    held = footage.hold
+    hold = Chip(Tone.INFO, scene.say("review.held"), "lock") if held else Chip(Tone.IDLE, scene.say("review.not-held"))
+    return [
+        CheckRow("film", scene.say("review.row.film"), said, whole),
+        CheckRow(
+            "hard-drive", scene.say("review.row.hold"), held.reason if held else scene.say("review.by-rule"), hold
+        ),
+    ]
+
+
+def _option(scene: Scene, looking: Looking, name: str) -> Option:
+    word = {EXPORT: "export", STILL: "still", HOLD: "hold"}[name]
+    if name == HOLD and looking.footage and looking.footage.hold:
+        word = "release"
+    if name == EXPORT and looking.card is None:
+        word = "export-all"
+    title, detail = scene.say(f"review.do.{word}"), scene.say(f"review.do.{word}.more")
+    return Option(name, title, detail, picked=looking.armed == name)
+
+
+def _foot(scene: Scene, looking: Looking) -> tuple[str, str, Tone]:
+    """One line: what was done or went wrong, else what the armed act contains."""
+    if looking.trouble:
+        return "triangle-alert", scene.trouble_line(looking.trouble), Tone.WARN
+    if looking.done:
+        return "circle-check", scene.say("review.written", name=looking.done), Tone.OK
+    if looking.armed:
+        return "info", scene.say(f"review.inside.{looking.armed.lower()}"), Tone.PLAIN
+    return "info", scene.say("review.masked"), Tone.PLAIN
+
+
+def _keys(scene: Scene, looking: Looking) -> tuple[KeyLabel, ...]:
+    made = [all_keys(scene), key(scene, "F3", "review.find"), key(scene, "T", "review.to-time")]
+    if looking.footage and looking.footage.angles:
+        made.append(key(scene, "F4", "review.angle"))
+    made += [key(scene, ", .", "review.frame"), key(scene, "Esc", "review.back")]
+    return tuple(made)
+
+
+def _go(scene: Scene, looking: Looking) -> GoKey:
+    cap = scene.say("cap.enter")
+    if looking.busy:
+        return GoKey(GoState.BUSY, cap, scene.say("review.go.busy"))
+    if not looking.armed or looking.footage is None:
+        return GoKey(GoState.BLOCKED, cap, scene.say("review.go.choose"))
+    word = {EXPORT: "export", STILL: "still", HOLD: "hold"}[looking.armed]
+    if looking.armed == HOLD and looking.footage.hold:
+        word = "release"
+    elif looking.armed == HOLD and not looking.reason_there:
+        return GoKey(GoState.BLOCKED, cap, scene.say("review.go.reason"))
+    return GoKey(GoState.READY, cap, scene.say(f"review.go.{word}"), "badge-check", enter=True)

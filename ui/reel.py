@@ -1,0 +1,202 @@
+"""Plays a whole recording, part after part, and knows to the frame where it stands.
+
+A part plays by QMediaPlayer on a decrypting device; each video frame says when it was taken. A seek goes to the middle
+between two frames, so that rounding to milliseconds never shows a neighbour. Backwards is a row of seeks.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QIODevice, QObject, QTimer, QUrl, Signal
+from PySide6.QtGui import QImage
+from PySide6.QtMultimedia import QMediaPlayer, QVideoFrame, QVideoSink
+
+from app.core.footage import FilmPart, Footage, ReviewDesk, next_frame, shown_at
+from ui.player import FileDevice
+
+RATES = (-8.0, -4.0, -2.0, -1.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+_BACK_MS = 125
+_LAST_FRAME_US = 33_333
+_END_MARGIN_US = 20_000
+
+
+class Reel(QObject):
+    """`moved`: another frame shows, or the way of playing changed. `framed`: its picture. `failed`: not playable."""
+
+    moved = Signal()
+    framed = Signal(QImage)
+    failed = Signal()
+
+    def __init__(self, desk: ReviewDesk, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._desk = desk
+        self._footage: Footage | None = None
+        self._part: FilmPart | None = None
+        self._device: FileDevice | None = None
+        self._pending_us: int | None = None  # where to go as soon as the part is loaded
+        self._waiting = False  # for the picture of the last seek
+        self.at_us, self.rate, self.playing = 0, 1.0, False
+        self.player, self.sink = QMediaPlayer(self), QVideoSink(self)
+        self.player.setVideoSink(self.sink)
+        self.sink.videoFrameChanged.connect(self._frame)
+        self.player.mediaStatusChanged.connect(self._status)
+        self.player.errorOccurred.connect(lambda *_what: self.failed.emit())
+        self._back = QTimer(self, interval=_BACK_MS)
+        self._back.timeout.connect(self._go_back)
+
+    def load(self, footage: Footage, at_us: int) -> None:
+        """Show this recording at this time, standing still."""
+        self.close()
+        self._footage = footage
+        self.at_us = at_us
+        if footage.parts:
+            self.seek(at_us)
+
+    def close(self) -> None:
+        """Let the film go."""
+        self._halt()
+        self._drop_part()
+        self._footage = None
+        self.at_us = 0
+
+    # What is asked for
+
+    def seek(self, at_us: int) -> None:
+        """Show the frame of this time: the one that was taken last before it."""
+        footage = self._footage
+        if footage is None or (part := footage.part_at(at_us)) is None:
+            return
+        at_us = min(max(0, at_us), footage.duration_us)
+        times = self._desk.frame_times(footage.recording_id, at_us)
+        frame_us = max((time for time in times if time <= at_us), default=part.from_us)
+        self._show(shown_at(times, frame_us, _LAST_FRAME_US), frame_us)
+
+    def step(self, forward: bool) -> None:
+        """One frame on or back."""
+        footage = self._footage
+        if footage is None or not footage.parts:
+            return
+        self._halt()
+        times = self._desk.frame_times(footage.recording_id, self.at_us)
+        frame_us = next_frame(times, self.at_us + 1, forward)
+        if frame_us is not None:
+            self._show(shown_at(times, frame_us, _LAST_FRAME_US), frame_us)
+
+    def jump(self, forward: bool) -> None:
+        """To the event after or before."""
+        if self._footage is not None:
+            self.seek(self._footage.jump(self.at_us, forward))
+
+    def play_pause(self) -> None:
+        """Space: at normal speed, or still."""
+        if self.playing:
+            self.stop()
+        else:
+            self._run(1.0)
+
+    def stop(self) -> None:
+        """K: stand still."""
+        self._halt()
+        self.moved.emit()
+
+    def shift(self, up: bool) -> None:
+        """L and J: to the next faster or slower way; slower than half is backwards."""
+        if not self.playing:
+            self._run(1.0 if up else -1.0)
+            return
+        place = RATES.index(self.rate) + (1 if up else -1)
+        self._run(RATES[min(len(RATES) - 1, max(0, place))])
+
+    # How it is done
+
+    def _run(self, rate: float) -> None:
+        if self._part is None:
+            return
+        self.rate, self.playing = rate, True
+        if rate < 0:
+            self.player.pause()
+            self._back.start()
+        else:
+            self._back.stop()
+            self.player.setPlaybackRate(rate)
+            self.player.play()
+        self.moved.emit()
+
+    def _halt(self) -> None:
+        self._back.stop()
+        self.rate, self.playing = 1.0, False
+        if self._part is not None:
+            self.player.pause()
+
+    def _go_back(self) -> None:
+        if self._waiting:
+            return  # the last picture is still being looked for
+        target_us = self.at_us + round(self.rate * _BACK_MS * 1000)
+        if target_us <= 0:
+            self._halt()
+        self.seek(max(0, target_us))
+
+    def _show(self, middle_us: int, frame_us: int) -> None:
+        """Go to a time inside a frame."""
+        assert self._footage is not None
+        part = self._footage.part_at(frame_us)
+        if part is None:
+            return
+        self.at_us, self._waiting = frame_us, True
+        if part is not self._part:
+            self._take_part(part, middle_us)
+        elif self._pending_us is not None:
+            self._pending_us = middle_us  # it is still being loaded
+        else:
+            self.player.setPosition(round((middle_us - part.from_us) / 1000))
+        self.moved.emit()
+
+    def _take_part(self, part: FilmPart, at_us: int) -> None:
+        assert self._footage is not None
+        self._drop_part()
+        file = self._desk.film(self._footage.recording_id, part.number)
+        if file is None:
+            self.failed.emit()
+            return
+        self._part, self._pending_us = part, at_us
+        self._device = FileDevice(file)
+        self._device.open(QIODevice.OpenModeFlag.ReadOnly)
+        self.player.setSourceDevice(self._device, QUrl("recording.mp4"))
+        self.player.setPlaybackRate(max(self.rate, 0.5))
+        self.player.pause()
+
+    def _drop_part(self) -> None:
+        self.player.stop()
+        self.player.setSourceDevice(None)  # type: ignore[arg-type]  # Qt takes null here; the stub does not say so
+        if self._device is not None:
+            self._device.close()
+        self._part, self._device, self._pending_us = None, None, None
+
+    def _status(self, status: QMediaPlayer.MediaStatus) -> None:
+        loaded = (QMediaPlayer.MediaStatus.LoadedMedia, QMediaPlayer.MediaStatus.BufferedMedia)
+        if status in loaded and self._pending_us is not None and self._part is not None:
+            at_us, self._pending_us = self._pending_us, None
+            self.player.setPosition(round((at_us - self._part.from_us) / 1000))
+            if self.playing and self.rate > 0:
+                self.player.play()
+        elif status is QMediaPlayer.MediaStatus.EndOfMedia:
+            self._part_over()
+
+    def _part_over(self) -> None:
+        """On to the next part, or still at the end."""
+        if self._footage is None or self._part is None or not self.playing:
+            return
+        later = [part for part in self._footage.parts if part.from_us > self._part.from_us]
+        if later:
+            self._take_part(later[0], later[0].from_us + _END_MARGIN_US // 2)
+        else:
+            self._halt()
+            self.moved.emit()
+
+    def _frame(self, frame: QVideoFrame) -> None:
+        if not frame.isValid() or self._part is None or self._pending_us is not None:
+            return
+        self._waiting = False
+        if frame.startTime() >= 0:
+            self.at_us = self._part.from_us + frame.startTime()
+        self.framed.emit(frame.toImage())
+        self.moved.emit()
