@@ -7,6 +7,7 @@ the paper below it, or anything else. Panels are what hangs together; their stat
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -30,7 +31,10 @@ _CELL_W, _CELL_H = CARD_W * 2 / WIDTH, CARD_H * 2 / HEIGHT
 
 _LEAST_W_MM, _LEAST_H_MM = 9.0, 2.6
 _FILLED = 0.55  # share of its box that a panel fills at least
-_HIDDEN = 1.0  # characters that fit into the layer at one end, beyond what is left at the other, before it counts
+_WEIGHTS = (-4.751, 0.112, 0.996, 0.884, 0.959, 0.687)
+"""Log odds that characters are hidden, for `Cover.features`; fitted by `training/opening.py`."""
+
+_DOUBT = 0.2  # probability of hidden characters from which a panel counts as partly covered
 _LEAST_TEXT_MM = 6.0
 _COVERED_GLYPH = 0.5  # share of coat over a character's place from which the character counts as covered
 _OPEN_SHARE, _COVERED_SHARE = 0.75, 0.1  # of a panel in which no text was read
@@ -78,6 +82,24 @@ class Opening:
 
     state: PanelState
     hidden: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """The layer along the row of the PIN, in characters: `left` and `right` of those that were read, the longest stretch
+    `between` them; `over` the share of coat over all of them, 0..1.
+    """
+
+    left: float
+    right: float
+    between: float
+    over: float
+
+    @property
+    def features(self) -> tuple[float, ...]:
+        """What `_WEIGHTS` weigh."""
+        ends = sorted((self.left, self.right))
+        return 1.0, ends[1] - ends[0], ends[1], ends[0], self.between, self.over
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -163,16 +185,26 @@ def judge(seen: PanelMap, panel: Area, text: Area | None, pitch: float) -> Openi
     if text is None:
         rows = Area(panel.x, panel.y + 0.3 * panel.h, panel.w, 0.4 * panel.h)
         return Opening(_state_of_share(1 - float(seen.coat_along(panel, rows).mean())), 0)
+    cover = measure_cover(seen, panel, text, pitch)
+    if float(np.dot(cover.features, _WEIGHTS)) < math.log(_DOUBT / (1 - _DOUBT)):
+        return Opening(PanelState.OPEN)
+    # Some layer stays at both ends of an open panel: what is more at one end is what may hide characters.
+    beside = max(cover.left, cover.right) - min(cover.left, cover.right)
+    return Opening(PanelState.PARTIAL, max(1, round(beside) + round(cover.between)))
+
+
+def measure_cover(seen: PanelMap, panel: Area, text: Area, pitch: float) -> Cover:
+    """What of the layer lies beside and between the characters that were read."""
     coat = seen.coat_along(panel, text)
-    middles = panel.x + (np.arange(len(coat)) + 0.5) * panel.w / len(coat)
     cell = panel.w / len(coat)
-    left = float(coat[middles < text.x].sum()) * cell / pitch
-    right = float(coat[middles > text.right].sum()) * cell / pitch
-    beside = max(left, right) - min(left, right)
-    between = float(_longest(coat[(middles >= text.x) & (middles <= text.right)] > _COVERED_GLYPH)) * cell / pitch
-    if beside < _HIDDEN and between < 0.8:
-        return Opening(PanelState.OPEN, 0)
-    return Opening(PanelState.PARTIAL, max(1, round(beside if beside >= _HIDDEN else 0.0) + round(between)))
+    middles = panel.x + (np.arange(len(coat)) + 0.5) * cell
+    inside = coat[(middles >= text.x) & (middles <= text.right)]
+    return Cover(
+        left=float(coat[middles < text.x].sum()) * cell / pitch,
+        right=float(coat[middles > text.right].sum()) * cell / pitch,
+        between=_longest(inside > _COVERED_GLYPH) * cell / pitch,
+        over=float(inside.mean()) if len(inside) else 0.0,
+    )
 
 
 def find_text(card: Colour, panel: Area, seen: PanelMap) -> Area | None:
