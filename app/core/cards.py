@@ -205,6 +205,14 @@ class PanelState(StrEnum):
     NONE = "none"
 
 
+class Medium(StrEnum):
+    """What lies there: a card one can hold, or a code that anybody may copy."""
+
+    CARD = "card"
+    PAPER = "paper"  # a printed e-mail or voucher
+    SCREEN = "screen"  # a telephone or its picture
+
+
 class Printed(StrEnum):
     """How far a plain field (the expiry) is known: read, certainly not on the card, or not read."""
 
@@ -246,6 +254,7 @@ class Guidance(StrEnum):
     TWO_CARDS = "two-cards"
     GLARE = "glare"
     BLURRED = "blurred"
+    NOT_A_CARD = "not-a-card"
 
 
 @dataclass(frozen=True, slots=True)

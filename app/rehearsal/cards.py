@@ -84,9 +84,9 @@ class CardPlan:
     code_boxes: tuple[Box, ...]
     terms_at: tuple[float, float]
     pin_state: str
-    open_share: float | None = None  # of the PIN's width, for a panel in the middle of being scratched
     upright: bool = False  # printed with the short side on top; places from that side's left corner
     notes_at: tuple[float, float] = (4.2, 40.0)
+    open_share: float | None = None  # of the PIN's width, for a panel in the middle of being scratched
 
 
 @dataclass(frozen=True)

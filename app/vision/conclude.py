@@ -21,6 +21,7 @@ from app.core.cards import (
     Crop,
     FieldReading,
     FieldState,
+    Medium,
     PanelState,
     Printed,
     Zone,
@@ -62,6 +63,7 @@ class Conclusion:
     crops: tuple[Crop, ...]
     best: int  # which look was the sharpest
     legible: Legible | None = None  # of the PIN, for who scratches it
+    medium: Medium = Medium.CARD
 
     @property
     def blank(self) -> bool:
