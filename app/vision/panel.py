@@ -86,7 +86,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """The layer along the row of the PIN, in characters: `left` and `right` of those that were read, the longest stretch
+    """The layer along the row of the PIN, in characters: `left` and `right` of those read, the longest stretch
     `between` them; `over` the share of coat over all of them, 0..1.
     """
 
