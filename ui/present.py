@@ -205,6 +205,10 @@ def _simulated(scene: Scene) -> str:
 def _condition(scene: Scene) -> Banner | None:
     around = scene.around
     minutes = around.disk.minutes_left
+    if around.disk.leaks:
+        return Banner(
+            Tone.STOP, "octagon-x", scene.say("banner.leak", n=around.disk.leaks), scene.say("banner.leak.more")
+        )
     if around.disk.missing_recordings:
         text = scene.say("banner.missing", n=around.disk.missing_recordings)
         return Banner(Tone.WARN, "hard-drive", text, scene.say("banner.missing.more"))

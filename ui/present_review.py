@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.core.cards import CardState, PanelState
-from app.core.footage import FilmedCard, Footage, Line, Lines, Pile, Proof
+from app.core.footage import FilmedCard, Footage, Hold, Line, Lines, Pile, Proof
 from app.core.parcels import Operator, Reason
 from ui import present
 from ui.review_views import (
@@ -300,19 +300,30 @@ def _film_rows(scene: Scene, footage: Footage, card: FilmedCard | None) -> list[
         else f"{minutes_seconds(start)} – {minutes_seconds(end)}"
     )
     held = footage.hold
-    hold = Chip(Tone.INFO, scene.say("review.held"), "lock") if held else Chip(Tone.IDLE, scene.say("review.not-held"))
+    tone = Tone.STOP if held and held.leak else Tone.INFO
+    hold = Chip(tone, scene.say("review.held"), "lock") if held else Chip(Tone.IDLE, scene.say("review.not-held"))
     return [
         CheckRow("film", scene.say("review.row.film"), said, whole),
         CheckRow(
-            "hard-drive", scene.say("review.row.hold"), held.reason if held else scene.say("review.by-rule"), hold
+            "hard-drive",
+            scene.say("review.row.hold"),
+            _held_for(scene, held) if held else scene.say("review.by-rule"),
+            hold,
         ),
     ]
+
+
+def _held_for(scene: Scene, held: Hold) -> str:
+    """Why: what may be seen in it comes first, then what a person wrote."""
+    return (
+        scene.say("review.leak") if held.leak else scene.say("review.leak.was") if not held.operator_id else held.reason
+    )
 
 
 def _option(scene: Scene, looking: Looking, name: str) -> Option:
     word = {EXPORT: "export", STILL: "still", HOLD: "hold"}[name]
     if name == HOLD and looking.footage and looking.footage.hold:
-        word = "release"
+        word = "judge" if looking.footage.hold.leak else "release"
     if name == EXPORT and looking.card is None:
         word = "export-all"
     title, detail = scene.say(f"review.do.{word}"), scene.say(f"review.do.{word}.more")
@@ -345,8 +356,11 @@ def _go(scene: Scene, looking: Looking) -> GoKey:
     if not looking.armed or looking.footage is None:
         return GoKey(GoState.BLOCKED, cap, scene.say("review.go.choose"))
     word = {EXPORT: "export", STILL: "still", HOLD: "hold"}[looking.armed]
-    if looking.armed == HOLD and looking.footage.hold:
-        word = "release"
-    elif looking.armed == HOLD and not looking.reason_there:
+    hold = looking.footage.hold
+    if looking.armed == HOLD and (hold is None or hold.leak) and not looking.reason_there:
         return GoKey(GoState.BLOCKED, cap, scene.say("review.go.reason"))
+    if looking.armed == HOLD and hold:
+        word = "judge" if hold.leak else "release"
+    elif hold and hold.leak:
+        return GoKey(GoState.BLOCKED, cap, scene.say("review.go.leak"))
     return GoKey(GoState.READY, cap, scene.say(f"review.go.{word}"), "badge-check", enter=True)

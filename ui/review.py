@@ -286,7 +286,8 @@ class Review(QObject):
         if self.looking.footage is None or self.looking.busy:
             return
         self._look(armed=name, done="", trouble="")
-        if name == HOLD and self.looking.footage.hold is None and self._screen is not None:
+        held = self.looking.footage.hold
+        if name == HOLD and (held is None or held.leak) and self._screen is not None:
             self._screen.side.reason.setFocus()
 
     def _reason_changed(self) -> None:
@@ -309,8 +310,7 @@ class Review(QObject):
         elif armed == STILL:
             self._desk.still(who, recording_id, self.reel.at_us, self._back_to(self._written))
         else:
-            reason = None if held else self._reason()
-            self._desk.hold(who, recording_id, reason, self._back_to(self._held))
+            self._desk.hold(who, recording_id, not held, self._reason(), self._back_to(self._held))
         self._unfocus()
 
     def _written(self, answer: Exported | Trouble) -> None:

@@ -14,8 +14,9 @@ from app.core.effects import Sound
 from app.core.events import CardChanged, ParcelResumed
 from app.core.parcels import TrayCard
 from app.core.products import Catalogue
-from app.core.readiness import DeviceFacts, DiskFacts, Level, RecFacts, Surroundings, SyncFacts
+from app.core.readiness import DeviceFacts, DiskFacts, Level, RecFacts, RecMode, Surroundings, SyncFacts
 from app.core.rules import Rules
+from app.core.states import Idle, SignedOut
 from app.eye import codec
 from app.paths import StationFolder
 from app.platform import free_bytes
@@ -25,6 +26,7 @@ from app.station.clock import Clock, system_clock
 from app.station.filming import Filming
 from app.station.keeping import Keeping
 from app.station.keeping import Rules as KeepingRules
+from app.station.leakwatch import LeakPlan, LeakWatch
 from app.station.link import ProgramPlan
 from app.station.looking import Looking
 from app.station.perform import Cameras, Hands, Perform
@@ -155,6 +157,22 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     keeping = Keeping(parts.store, plan.folder.recordings, rules, parts.clock, station.adjust, crashed)
     keeping.start()
     stack.callback(keeping.stop)
+    leaks = LeakWatch(parts.store, leak_plan(plan), parts.clock, _resting(station), station.adjust, crashed)
+    leaks.start()
+    stack.callback(leaks.stop)
+
+
+def leak_plan(plan: StationPlan) -> LeakPlan:
+    """How recordings are read for PINs that were left in them: by the catalogue that the eye reads by."""
+    sources = plan.sources
+    reading = {"templates": sources.paths, "bound": sources.bound, "catalogue": sources.version}
+    argv = (sys.executable, "-m", "app", "leaks")
+    return LeakPlan(argv, plan.folder.recordings, {**reading, "rehearsal": plan.rehearsal})
+
+
+def _resting(station: Station) -> Callable[[], bool]:
+    """Nobody works and nothing is filmed."""
+    return lambda: isinstance(station.state, (SignedOut, Idle)) and station.around.rec.mode is RecMode.OFF
 
 
 def join_reviewing(folder: StationFolder, parts: Parts) -> Reviewing:

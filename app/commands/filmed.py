@@ -34,7 +34,7 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
 
 def chosen(args: argparse.Namespace) -> Sequence[Filmed]:
     """What was named. Raises BadInput: recording.not_named, recording.missing, recording.unknown, dossier.unknown_card,
-    dossier.unknown_waybill, and what opening the station raises.
+    dossier.unknown_waybill, footage.may_show_pin, and what opening the station raises.
     """
     if (args.data is None) == (args.recording is None):
         raise BadInput("recording.not_named")
@@ -57,6 +57,8 @@ def _from_store(station: StationFolder, args: argparse.Namespace) -> Sequence[Fi
         if not names:
             code = "dossier.unknown_card" if args.card else "dossier.unknown_waybill"
             raise BadInput(code, args.card or args.waybill)
+        for name in names:
+            store.must_be_exportable(name)
         found = [store.find_recording(name) for name in names]
         return [Filmed(station.recordings / one.recording_id, one.key) for one in found if one is not None]
     finally:

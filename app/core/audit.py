@@ -48,6 +48,7 @@ class EventKind(StrEnum):
     FOOTAGE_HELD = "footage.held"
     FOOTAGE_RELEASED = "footage.released"
     FOOTAGE_REMOVED = "footage.removed"
+    FOOTAGE_CHECKED = "footage.checked"
     LOG_FORKED = "centre.log-forked"
     UNEXPECTED = "session.unexpected"
     CATALOGUE_INSTALLED = "catalogue.installed"

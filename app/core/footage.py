@@ -115,11 +115,14 @@ class Angle:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why footage may not be removed, who said so and when."""
+    """Why footage may not be removed, who said so and when. `leak`: a PIN may be seen in it, and nobody has judged that
+    yet; until then nothing of it is exported.
+    """
 
     reason: str
     operator_id: str
     wall_us: int
+    leak: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +269,8 @@ class ReviewDesk(Protocol):
         """Write the dossier of a card's stretch ("" : of the whole recording), with its event."""
 
     def hold(
-        self, who: Operator, recording_id: str, reason: str | None, tell: Callable[[Hold | Trouble | None], None]
+        self, who: Operator, recording_id: str, keep: bool, reason: str, tell: Callable[[Hold | Trouble | None], None]
     ) -> None:
-        """Keep the footage from being removed, for this reason; None lets it go again."""
+        """Keep the footage from being removed, for this reason; or let it go again, which needs a reason only where it
+        judges that no PIN is to be seen.
+        """

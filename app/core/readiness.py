@@ -81,11 +81,14 @@ class DeviceFacts:
 
 @dataclass(frozen=True, slots=True)
 class DiskFacts:
-    """The disk that footage goes to. `missing_recordings`: how many that should be there are not, if they are many."""
+    """The disk that footage goes to. `missing_recordings`: how many that should be there are not, if they are many;
+    `leaks`: in how many a PIN may be seen that nobody has judged.
+    """
 
     free_bytes: int = 0
     bytes_per_minute: int = 33_000_000
     missing_recordings: int = 0
+    leaks: int = 0
 
     @property
     def minutes_left(self) -> int:

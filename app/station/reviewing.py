@@ -120,13 +120,13 @@ class Reviewing:
         self._do(who, lambda: self._dossier(who, recording_id, card_id), tell)
 
     def hold(
-        self, who: Operator, recording_id: str, reason: str | None, tell: Callable[[Hold | Trouble | None], None]
+        self, who: Operator, recording_id: str, keep: bool, reason: str, tell: Callable[[Hold | Trouble | None], None]
     ) -> None:
         stamp = self._clock.stamp()
 
         def change(store: Store) -> Hold | None:
-            if reason is None:
-                store.release_footage(recording_id, "", stamp, who.id)
+            if not keep:
+                store.release_footage(recording_id, reason, stamp, who.id)
             else:
                 store.hold_footage(recording_id, reason, stamp, who.id)
             return store.hold_on(recording_id)
@@ -219,6 +219,7 @@ class Reviewing:
         return tuple(found)
 
     def _still(self, who: Operator, recording_id: str, at_us: int) -> Exported:
+        self._ask(lambda store: store.must_be_exportable(recording_id))
         opened = self._opened.get(recording_id) or self._open(recording_id)
         still = still_at(opened.folder, opened.key, opened.timeline.ledger, at_us)
         name = f"{self._named(opened)}-{_file_time(still.at_us)}.jpg"
@@ -233,6 +234,7 @@ class Reviewing:
         return Exported("still", str(path), seq)
 
     def _dossier(self, who: Operator, recording_id: str, card_id: str) -> Exported:
+        self._ask(lambda store: store.must_be_exportable(recording_id))
         opened = self._opened.get(recording_id) or self._open(recording_id)
         no = next((card.no for card in self._ask(lambda s: s.filmed_cards(recording_id)) if card.card_id == card_id), 0)
         stretch = card_stretch(opened.folder, card_id) if card_id else None

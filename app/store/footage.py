@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select, update
 
 from app.core.audit import EventKind, Stamp
 from app.core.cards import CardState, PanelState
@@ -18,7 +18,7 @@ from app.core.footage import FilmedCard, Hold, Line, Lines, Pile
 from app.core.parcels import Reason
 from app.store.ledger import Ledger
 from app.store.recordings import is_durable, of_now
-from app.store.tables import card, durable, hold, outbox, parcel, recording, removed
+from app.store.tables import card, durable, hold, leak_check, outbox, parcel, recording, removed
 
 MOST_LINES = 200
 
@@ -190,30 +190,40 @@ def keep(ledger: Ledger, recording_id: str, reason: str, stamp: Stamp, actor: st
     """Hold footage; a second hold changes nothing. Raises BadInput("recording.unknown", "hold.no_reason")."""
     if not reason.strip():
         raise BadInput("hold.no_reason")
+    return ledger.write(lambda connection: keep_in(ledger, connection, recording_id, reason.strip(), stamp, actor))
 
-    def work(connection: Connection) -> Hold:
-        before = hold_on(connection, recording_id)
-        if before is not None:
-            return before
-        _must_be_known(connection, recording_id)
-        body = {"recording": recording_id, "reason": reason.strip()}
-        event = ledger.append(connection, EventKind.FOOTAGE_HELD, body, stamp, actor)
-        row = {"recording_id": recording_id, "reason": reason.strip(), "operator_id": actor}
-        connection.execute(insert(hold), {**row, "wall_us": stamp.wall_us, "seq": event.seq})
-        return Hold(reason.strip(), actor, stamp.wall_us)
 
-    return ledger.write(work)
+def keep_in(ledger: Ledger, connection: Connection, recording_id: str, reason: str, stamp: Stamp, actor: str) -> Hold:
+    """`keep` inside somebody's transaction."""
+    before = hold_on(connection, recording_id)
+    if before is not None:
+        return before
+    _must_be_known(connection, recording_id)
+    event = ledger.append(
+        connection, EventKind.FOOTAGE_HELD, {"recording": recording_id, "reason": reason}, stamp, actor
+    )
+    row = {"recording_id": recording_id, "reason": reason, "operator_id": actor}
+    connection.execute(insert(hold), {**row, "wall_us": stamp.wall_us, "seq": event.seq})
+    return Hold(reason, actor, stamp.wall_us, may_show_pin(connection, recording_id))
 
 
 def release(ledger: Ledger, recording_id: str, reason: str, stamp: Stamp, actor: str) -> None:
-    """Let held footage go again; what is not held stays as it is."""
+    """Let held footage go again; what is not held stays as it is. Where a PIN may be seen this is the judgement that
+    none is. Raises BadInput("hold.no_reason") for such a judgement without a reason.
+    """
 
     def work(connection: Connection) -> None:
         if hold_on(connection, recording_id) is None:
             return
-        body = {"recording": recording_id, "reason": reason.strip()}
-        ledger.append(connection, EventKind.FOOTAGE_RELEASED, body, stamp, actor)
+        judged = may_show_pin(connection, recording_id)
+        if judged and not reason.strip():
+            raise BadInput("hold.no_reason", recording_id)
+        body = {"recording": recording_id, "reason": reason.strip(), "judged_no_pin": judged}
+        event = ledger.append(connection, EventKind.FOOTAGE_RELEASED, body, stamp, actor)
         connection.execute(delete(hold).where(hold.c.recording_id == recording_id))
+        if judged:
+            mine = leak_check.c.recording_id == recording_id
+            connection.execute(update(leak_check).where(mine).values(judged_seq=event.seq))
 
     ledger.write(work)
 
@@ -221,7 +231,19 @@ def release(ledger: Ledger, recording_id: str, reason: str, stamp: Stamp, actor:
 def hold_on(connection: Connection, recording_id: str) -> Hold | None:
     """Who holds a recording, and why."""
     row = connection.execute(select(hold).where(hold.c.recording_id == recording_id)).first()
-    return Hold(row.reason, row.operator_id, row.wall_us) if row else None
+    leak = may_show_pin(connection, recording_id)
+    return Hold(row.reason, row.operator_id, row.wall_us, leak) if row else None
+
+
+def may_show_pin(connection: Connection, recording_id: str) -> bool:
+    """Whether the leak check found something in a recording that nobody has judged yet."""
+    return connection.execute(UNJUDGED.where(leak_check.c.recording_id == recording_id)).first() is not None
+
+
+UNJUDGED: Select[Any] = select(leak_check.c.recording_id).where(
+    and_(leak_check.c.sights != "[]", leak_check.c.judged_seq.is_(None))
+)
+"""Recordings in which a PIN may be seen, as far as anybody knows."""
 
 
 def note_removed(ledger: Ledger, recording_id: str, size: int, stamp: Stamp) -> int:

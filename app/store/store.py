@@ -31,12 +31,13 @@ from app.core.parcels import (
 )
 from app.keys import Signer, new_seed
 from app.platform import sync_folder
-from app.store import cards, chips, exchange, footage, heads, parcels, people, recordings
+from app.store import cards, chips, exchange, footage, heads, leaks, parcels, people, recordings
 from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.db import open_database, transaction, translated
 from app.store.export import export_chain
 from app.store.footage import KnownRecording
 from app.store.keyfile import key_path, make_key, read_key
+from app.store.leaks import LeakJob, LeakSight
 from app.store.ledger import Ledger, read_identity, remove_parts
 from app.store.migrate import upgrade
 from app.store.reserve import RESERVE_BYTES, Reserve
@@ -346,7 +347,7 @@ class Store:
         return footage.keep(self._ledger, recording_id, reason, stamp, actor)
 
     def release_footage(self, recording_id: str, reason: str, stamp: Stamp, actor: str) -> None:
-        """Let a held recording go again."""
+        """Let a held recording go again. Raises BadInput("hold.no_reason") where that judges that no PIN is seen."""
         footage.release(self._ledger, recording_id, reason, stamp, actor)
 
     def hold_on(self, recording_id: str) -> Hold | None:
@@ -357,6 +358,35 @@ class Store:
     def note_removed(self, recording_id: str, size: int, stamp: Stamp) -> int:
         """Record that a recording's pictures go now; the event's number. Raises BadInput("footage.must_stay")."""
         return footage.note_removed(self._ledger, recording_id, size, stamp)
+
+    def next_leak_job(self) -> LeakJob | None:
+        """The oldest closed recording that was not read for PINs to its end."""
+        with self._ledger.reading() as connection:
+            return leaks.next_job(connection)
+
+    def note_leak_progress(
+        self, recording_id: str, to_us: int, frames: int, sights: Sequence[LeakSight], stamp: Stamp
+    ) -> None:
+        """Remember how far a recording was read for PINs; what was found there holds it."""
+        leaks.note_progress(self._ledger, recording_id, to_us, frames, sights, stamp)
+
+    def note_leak_failure(self, recording_id: str, stamp: Stamp) -> bool:
+        """Its reader failed; True when it was given up."""
+        return leaks.note_failure(self._ledger, recording_id, stamp)
+
+    def note_leak_end(self, recording_id: str, engines: Sequence[str], stamp: Stamp) -> str:
+        """It was read to its end; "clear" or "found"."""
+        return leaks.note_end(self._ledger, recording_id, engines, stamp)
+
+    def unjudged_leaks(self) -> int:
+        """How many recordings may show a PIN and were judged by nobody yet."""
+        with self._ledger.reading() as connection:
+            return leaks.unjudged(connection)
+
+    def must_be_exportable(self, recording_id: str) -> None:
+        """Raises BadInput("footage.may_show_pin") where a PIN may be seen and nobody has judged that."""
+        with self._ledger.reading() as connection:
+            leaks.must_be_exportable(connection, recording_id)
 
     # The centre
 

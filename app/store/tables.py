@@ -183,6 +183,19 @@ removed = Table(
     Column("seq", Integer, ForeignKey("outbox.seq"), nullable=False),
 )
 
+leak_check = Table(
+    "leak_check",
+    metadata,
+    Column("recording_id", Text, ForeignKey("recording.id"), primary_key=True),
+    Column("to_us", Integer, nullable=False),  # read up to here
+    Column("frames", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("sights", Text, nullable=False),  # JSON: times, engines and how, never characters
+    Column("result", Text, nullable=False),  # "" while it goes on, clear, found, unreadable
+    Column("seq", Integer, ForeignKey("outbox.seq")),
+    Column("judged_seq", Integer, ForeignKey("outbox.seq")),
+)
+
 tree_head = Table(
     "tree_head",
     metadata,

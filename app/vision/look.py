@@ -101,6 +101,11 @@ class Looker:
         standing = self._wording.find(card)
         return self._wording.read(card, standing.boxes, standing.known, ())
 
+    def read_frame(self, picture: Colour) -> list[Line]:
+        """The lines of text anywhere in a whole frame, whichever way up most of them stand; in pixels as turned."""
+        standing = self._wording.find(picture, FRAME_SIZE)
+        return self._wording.read(turn(picture, standing.quarters), standing.boxes, standing.known, ())
+
     def look(self, picture: Colour, located: Located) -> Look:
         """Everything on the card that `located` points at (it has corners)."""
         assert located.corners is not None

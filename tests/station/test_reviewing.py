@@ -100,7 +100,7 @@ def test_only_supervisors_are_answered(asked: Asked) -> None:
     desk = asked.desk
     for ask, *what in (
         (desk.lines, CLERK, Pile.ALL, ""), (desk.footage, CLERK, "r-1"), (desk.still, CLERK, "r-1", 0),
-        (desk.dossier, CLERK, "r-1", ""), (desk.hold, CLERK, "r-1", "why"),
+        (desk.dossier, CLERK, "r-1", ""), (desk.hold, CLERK, "r-1", True, "why"),
     ):  # fmt: skip
         refused = asked.answer(ask, *what)
         assert isinstance(refused, BadInput)
@@ -262,9 +262,9 @@ def test_a_hold_keeps_footage_that_would_go(asked: Asked, own: FilmedParcel) -> 
     keeping = Keeping(asked.store, own.folder.recordings, rules, system_clock(), adjust, lambda bug: None)
     assert keeping.look().removed == ()  # the centre has not got it
     asked.store.call(has)
-    assert isinstance(asked.answer(asked.desk.hold, SUPERVISOR, "r-1", "complaint"), Hold)
+    assert isinstance(asked.answer(asked.desk.hold, SUPERVISOR, "r-1", True, "complaint"), Hold)
     assert keeping.look().removed == ()
-    assert asked.answer(asked.desk.hold, SUPERVISOR, "r-1", None) is None
+    assert asked.answer(asked.desk.hold, SUPERVISOR, "r-1", False, "") is None
     gone = keeping.look()
     assert gone.removed == ("r-1",)
     assert gone.freed > 0

@@ -14,7 +14,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from app.core.footage import Moment, Pile, Proof
+from app.core.footage import Hold, Moment, Pile, Proof
 from app.core.parcels import Operator
 from app.core.readiness import DiskFacts, RecMode
 from app.core.states import Idle, SignedOut
@@ -353,6 +353,23 @@ def test_less_than_an_hour_of_room_is_told_and_the_hours_always(minutes: int, to
     assert isinstance(view, WorkView)
     assert (view.banner is not None and "59 min" in view.banner.text) == told
     assert view.parcel.quiet == f"Room for {minutes} min"
+
+
+def test_a_pin_that_may_be_seen_is_an_alarm_and_must_be_judged_with_a_reason_before_anything_is_exported() -> None:
+    disk = DiskFacts(10**12, 10**8, missing_recordings=4, leaks=2)
+    view = present(samples.asking(), replace(samples.around(RecMode.ON), disk=disk), samples.catalogue(), "en")
+    assert isinstance(view, WorkView)
+    assert view.banner is not None
+    assert "2 recordings" in view.banner.text
+    assert "Review" in view.banner.detail
+    looking = samples_review.looking()
+    assert looking.footage is not None
+    held = replace(looking.footage, hold=Hold("leak.found", "", 0, leak=True))
+    looking = replace(looking, footage=held, armed="E")
+    assert review(scene("en"), looking).go.state is GoState.BLOCKED
+    assert review(scene("en"), replace(looking, armed="P", reason_there=False)).go.state is GoState.BLOCKED
+    go = review(scene("en"), replace(looking, armed="P", reason_there=True)).go
+    assert (go.state, go.label) == (GoState.READY, "Confirm: no PIN is visible")
 
 
 def test_many_missing_recordings_are_told_before_all_else() -> None:

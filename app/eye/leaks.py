@@ -1,0 +1,169 @@
+"""The leak check's program: one recording on stdin, what was seen on stdout; run while the station has nothing to do.
+
+    cardintake leaks        stdin: one line, a `Job` as JSON (it holds the recording's key, so it is no argument)
+                            stdout: {"at_us", "sights"} for each picture that was read, then {"done": frames, "engines"}
+
+It ends when its stdin does: whoever asked is gone, or has better things to do. Nothing of a picture reaches the disk.
+Every half second of the film is read, and the pictures on both sides of a mask's beginning and end; one that shows
+what the one before it showed is passed over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+import av
+import av.error
+import cv2
+import numpy as np
+
+from app.catalog.shelf import Sources, read_sources
+from app.core.errors import EvidenceTrouble
+from app.core.products import Catalogue
+from app.evidence.ledger import Part
+from app.evidence.reader import DecryptedRecording, recording_parts
+from app.evidence.timeline import read_timeline
+from app.eye.oneshot import make_looker
+from app.eye.thief import Sight, Thief, believable
+from app.platform import keep_memory_private, lower_priority
+from app.vision.pixels import Colour, Gray, grey
+
+NICE = 15
+_STEP_US = 500_000
+_FRAME_US = 40_000
+_SMALL = (240, 136)
+_CHANGED = 9  # of 255: more than noise, less than a character, in a picture made small
+_REMEMBERED = 6  # pictures in which the same characters make two slips a finding
+_FOUND_ENOUGH = 20
+_AGAIN = 1  # pictures more where one engine alone saw something
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to read: a recording's folder and key, from where on (µs), texts that may be seen, by which catalogue."""
+
+    folder: str
+    key: str = field(repr=False)
+    from_us: int = 0
+    harmless: tuple[str, ...] = ()
+    templates: tuple[str, ...] = ()
+    bound: tuple[tuple[str, str], ...] = ()
+    catalogue: str = ""
+    rehearsal: bool = False
+
+
+def as_job(line: str) -> Job:
+    """A job as it came. Raises ValueError, TypeError."""
+    told: dict[str, Any] = json.loads(line)
+    told["bound"] = tuple((str(a), str(b)) for a, b in told.get("bound", ()))
+    for name in ("harmless", "templates"):
+        told[name] = tuple(str(one) for one in told.get(name, ()))
+    return Job(**told)
+
+
+def look_through(job: Job, thief: Thief, out: TextIO) -> None:
+    """Read the recording to its end, telling each picture. Raises EvidenceTrouble when it cannot be decoded."""
+    before: deque[list[Sight]] = deque(maxlen=_REMEMBERED)
+    told = 0
+    curious = Curious()
+    for at_us, picture in pictures(Path(job.folder), bytes.fromhex(job.key), job.from_us, curious):
+        seen = thief.read(picture, job.harmless)
+        found = believable(seen, [sight for sights in before for sight in sights])
+        before.append(seen)
+        curious.saw(bool(seen) and not found)
+        sights = [
+            {"engine": one.engine, "how": one.how, "length": one.length}
+            for one in {sight.mark: sight for sight in found}.values()
+        ]
+        _tell(out, {"at_us": at_us, "sights": sights})
+        told += bool(sights)
+        if told >= _FOUND_ENOUGH:  # more of it changes nothing
+            break
+    _tell(out, {"done": True, "engines": list(thief.engines)})
+
+
+@dataclass(slots=True)
+class Curious:
+    """Whether the next picture is to be read too, whatever it shows: one engine alone saw something."""
+
+    left: int = 0
+
+    def saw(self, doubtful: bool) -> None:
+        """What came of the picture that was read last."""
+        self.left = self.left - 1 if self.left > 0 else _AGAIN if doubtful else 0
+
+
+def pictures(folder: Path, key: bytes, from_us: int, curious: Curious) -> Iterator[tuple[int, Colour]]:
+    """The pictures of a recording that are worth reading from a time on, with their times (µs).
+
+    Raises EvidenceTrouble("evidence.not_decryptable", "evidence.no_recording").
+    """
+    timeline = read_timeline(folder)
+    edges = sorted({at for mask in timeline.masks for at in (mask.from_us, mask.to_us)})
+    last: Gray | None = None
+    next_us = from_us
+    for part in recording_parts(folder):
+        if part.pieces[-1].last_pts < from_us:
+            continue
+        for at_us, frame in _frames(folder, key, part):
+            if at_us < from_us:
+                continue
+            beside = any(abs(at_us - edge) <= _FRAME_US for edge in edges)
+            wanted = curious.left > 0
+            if at_us < next_us and not beside and not wanted:
+                continue
+            next_us = at_us + _STEP_US if at_us >= next_us else next_us
+            picture = np.ascontiguousarray(frame.to_ndarray(format="bgr24"), np.uint8)
+            small = np.ascontiguousarray(cv2.resize(grey(picture), _SMALL, interpolation=cv2.INTER_AREA), np.uint8)
+            if wanted or last is None or last.shape != small.shape or int(cv2.absdiff(last, small).max()) > _CHANGED:
+                last = small
+                yield at_us, picture
+
+
+def _frames(folder: Path, key: bytes, part: Part) -> Iterator[tuple[int, av.VideoFrame]]:
+    try:
+        with DecryptedRecording(folder, key, part) as film, av.open(film, "r", format="mp4") as container:
+            for frame in container.decode(video=0):
+                yield part.first_pts + round((frame.time or 0.0) * 1e6), frame
+    except av.error.FFmpegError as trouble:
+        raise EvidenceTrouble("evidence.not_decryptable", str(trouble)) from trouble
+
+
+def _tell(out: TextIO, message: dict[str, Any]) -> None:
+    out.write(json.dumps(message) + "\n")
+    out.flush()
+
+
+def _end_with_stdin() -> None:
+    sys.stdin.read()
+    os._exit(0)
+
+
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """No options: the job comes on stdin."""
+
+
+def run(_args: argparse.Namespace) -> int:
+    """Run the program. 2: no job on stdin; 5: a recording that cannot be read."""
+    keep_memory_private()
+    lower_priority(NICE)
+    cv2.setNumThreads(1)
+    try:
+        job = as_job(sys.stdin.readline())
+    except (ValueError, TypeError):
+        return 2
+    threading.Thread(target=_end_with_stdin, name="asker", daemon=True).start()
+    known = read_sources(Sources(job.templates, job.bound, job.catalogue))
+    products = tuple(p for p in known.products if job.rehearsal or not p.rehearsal)
+    catalogue = Catalogue(products, known.version)
+    look_through(job, Thief(make_looker(catalogue), catalogue), sys.stdout)
+    return 0

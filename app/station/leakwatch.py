@@ -1,0 +1,204 @@
+"""The leak check while nothing else is to do: recordings go to the reading program one by one, its word into the store.
+
+The program (`app.eye.leaks`) is a child that is killed at once, with its own children, when work begins; it goes on
+later where it was. What it found is in the store before the next picture is read.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import IO, Any
+
+from app.core.errors import Trouble
+from app.core.readiness import Surroundings
+from app.platform import kill_process
+from app.station.clock import Clock
+from app.store.leaks import LeakJob, LeakSight
+from app.store.writer import StoreWriter
+
+_log = logging.getLogger(__name__)
+
+_LOOK_S = 0.1
+_NOTHING_S = 30.0
+_AFTER_FAILURE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class LeakPlan:
+    """How the program is started, where recordings lie, which catalogue it reads by (the fields of its job); how long
+    the station must have rested before, and how long one picture may take.
+    """
+
+    argv: tuple[str, ...]
+    recordings: Path
+    reading: dict[str, Any]
+    rest_s: float = 30.0
+    patience_s: float = 120.0
+
+
+class _Dropped(Exception):
+    """The station has something better to do."""
+
+
+class LeakWatch:
+    """The thread. `resting` tells at any time whether the station has nothing to do; `on_bug` is told of bugs."""
+
+    def __init__(
+        self,
+        store: StoreWriter,
+        plan: LeakPlan,
+        clock: Clock,
+        resting: Callable[[], bool],
+        adjust: Callable[[Callable[[Surroundings], Surroundings]], None],
+        on_bug: Callable[[Exception], None],
+    ) -> None:
+        self._store, self._plan, self._clock = store, plan, clock
+        self._resting, self._adjust, self._on_bug = resting, adjust, on_bug
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="leak-watch", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(timeout=3.0)
+
+    def tell(self) -> None:
+        """Show how many recordings wait for a judgement. Raises StorageTrouble."""
+        count = self._store.call(lambda store: store.unjudged_leaks())
+        self._adjust(lambda around: replace(around, disk=replace(around.disk, leaks=count)))
+
+    def _run(self) -> None:
+        wait_s = 0.0
+        while not self._stopping.wait(wait_s):
+            try:
+                self.tell()
+                wait_s = self._turn()
+            except Trouble as trouble:
+                _log.error("leak check: %s", trouble.code)
+                wait_s = _AFTER_FAILURE_S
+            except Exception as bug:  # noqa: BLE001  the top of this thread
+                self._on_bug(bug)
+                return
+
+    def _turn(self) -> float:
+        """Read one recording if there is rest; how long to wait then (s)."""
+        if not self._rested():
+            return _LOOK_S
+        job = self._store.call(lambda store: store.next_leak_job())
+        if job is None:
+            return _NOTHING_S
+        try:
+            ended = self._read(job)
+        except _Dropped:
+            return _LOOK_S
+        if ended:
+            return 0.0
+        recording_id, stamp = job.recording.recording_id, self._clock.stamp()
+        given_up = self._store.call(lambda store: store.note_leak_failure(recording_id, stamp))
+        _log.warning("leak check: the reader failed%s", ", given up" if given_up else "")
+        return 0.0 if given_up else min(_AFTER_FAILURE_S, self._plan.rest_s * 2)
+
+    def _rested(self) -> bool:
+        """Whether the station rests, and goes on resting for the wanted time."""
+        until_s = time.monotonic() + self._plan.rest_s
+        while self._resting():
+            if time.monotonic() >= until_s:
+                return True
+            if self._stopping.wait(_LOOK_S):
+                return False
+        return False
+
+    def _read(self, job: LeakJob) -> bool:
+        """Whether the program came to the recording's end. Raises _Dropped, StorageTrouble."""
+        try:
+            child = _start(self._plan.argv)
+        except OSError:
+            return False
+        heard: SimpleQueue[str | None] = SimpleQueue()
+        assert child.stdin is not None
+        assert child.stdout is not None
+        threading.Thread(target=_listen, args=[child.stdout, heard], name="leak-reader", daemon=True).start()
+        try:
+            child.stdin.write(self._asked(job))
+            child.stdin.flush()
+            while (line := self._next(heard)) is not None:
+                if self._kept(job, line):
+                    return True
+            return False
+        except (BrokenPipeError, ValueError, KeyError, TypeError):
+            return False  # it died, or talks nonsense
+        finally:
+            _end(child)
+
+    def _asked(self, job: LeakJob) -> str:
+        folder = str(self._plan.recordings / job.recording.recording_id)
+        told = {"folder": folder, "key": job.recording.key.hex(), "from_us": job.from_us, "harmless": job.harmless}
+        return json.dumps({**self._plan.reading, **told}) + "\n"
+
+    def _next(self, heard: SimpleQueue[str | None]) -> str | None:
+        """The program's next line; None when it ended or takes too long."""
+        until_s = time.monotonic() + self._plan.patience_s
+        while time.monotonic() < until_s:
+            if self._stopping.is_set() or not self._resting():
+                raise _Dropped
+            try:
+                return heard.get(timeout=_LOOK_S)
+            except Empty:
+                continue
+        return None
+
+    def _kept(self, job: LeakJob, line: str) -> bool:
+        """Keep what the program said; True when that was its last word."""
+        told: dict[str, Any] = json.loads(line)
+        recording_id, stamp = job.recording.recording_id, self._clock.stamp()
+        if told.get("done"):
+            engines = [str(one) for one in told["engines"]]
+            result = self._store.call(lambda store: store.note_leak_end(recording_id, engines, stamp))
+            _log.info("leak check of a recording: %s", result)
+            return True
+        at_us = int(told["at_us"])
+        sights = [LeakSight(at_us, str(s["engine"]), str(s["how"]), int(s["length"])) for s in told["sights"]]
+        self._store.call(lambda store: store.note_leak_progress(recording_id, at_us + 1, 1, sights, stamp))
+        if sights:
+            self.tell()
+        return False
+
+
+def _start(argv: tuple[str, ...]) -> subprocess.Popen[str]:
+    """In a session of its own, so that what it starts can be ended with it."""
+    return subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8",
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def _listen(out: IO[str], heard: SimpleQueue[str | None]) -> None:
+    for line in out:
+        heard.put(line)
+    heard.put(None)
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        kill_process(child.pid)
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                _log.debug("its pipe was broken already")

@@ -1,0 +1,242 @@
+"""The leak check of an idle station: what a mask missed is found and held; it steps aside and goes on."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from app.catalog.shelf import SHIPPED
+from app.core.cards import Quad
+from app.core.errors import BadInput
+from app.core.parcels import ExpectedParcel, OpenParcel
+from app.core.readiness import Surroundings
+from app.evidence.mask import CLEAR, Cover, Word, cover, paint
+from app.evidence.writer import Origin, RecordingKeys, create_recording
+from app.paths import StationFolder
+from app.platform import process_alive
+from app.recorder import protocol as told
+from app.recorder.sink import Take
+from app.rehearsal.deck import DECKS, Timing, load_deck
+from app.rehearsal.footage import SIZES, labels_path, render_unboxing
+from app.rehearsal.products import load_studio_products
+from app.station.clock import system_clock
+from app.station.leakwatch import LeakPlan, LeakWatch
+from app.store.leaks import MOST_FAILURES
+from app.store.store import Store
+from app.store.writer import StoreWriter
+from tests.station.filmed import CLERK, SUPERVISOR, new_store, stamp
+
+PROGRAM = (sys.executable, "-m", "app", "leaks")
+QUICK = Timing(0.2, 0.2, 0.1, 0.1, 0.2, 0.2, 0.9, 0.2, 0.1, 0.2)
+W, H = SIZES["1080p"]
+
+
+@dataclass
+class Idle:
+    """A station that rests or not, as a test says; what its surroundings became."""
+
+    store: Store
+    recordings: Path
+    resting: bool = True
+    around: Surroundings = field(default_factory=Surroundings)
+    bugs: list[Exception] = field(default_factory=list)
+
+    def adjust(self, change: Callable[[Surroundings], Surroundings]) -> None:
+        self.around = change(self.around)
+
+    def film(self, recording_id: str, frames: list[tuple[np.ndarray, Cover]], waybill: str = "SF1") -> None:
+        """A closed recording of these pictures (planes), made by the recorder's own take, known to the store."""
+        parcel = f"p-{recording_id}"
+        known = self.store.new_recording(recording_id, parcel, stamp(), CLERK.id)
+        self.store.open_parcel(OpenParcel(parcel, ExpectedParcel(waybill, "DD-1", 1), recording_id, CLERK), stamp())
+        keys = RecordingKeys(known.key, self.store.signing_seed)
+        origin = Origin(recording_id, "sim:", True, True, "0.1.0", "", {"waybill": waybill})
+        closed: list[Any] = []
+        take = Take(recording_id, create_recording(self.recordings / recording_id, keys, origin), closed.append)
+        for n, (planes, done) in enumerate(frames):
+            take.frame(planes, 10_000_000 + n * 33_333, W, H, done)
+        take.close("sealed")
+        end = next(one for one in closed if isinstance(one, told.RecordingClosed))
+        self.store.close_recording(recording_id, end.head, end.root, end.frames, stamp(), CLERK.id)
+
+    def watch(self, argv: tuple[str, ...] = PROGRAM, patience_s: float = 120.0) -> tuple[LeakWatch, StoreWriter]:
+        writer = StoreWriter(self.store, self.bugs.append)
+        writer.start()
+        plan = LeakPlan(argv, self.recordings, {"templates": SHIPPED.paths, "rehearsal": True}, 0.01, patience_s)
+        watch = LeakWatch(writer, plan, system_clock(), lambda: self.resting, self.adjust, self.bugs.append)
+        watch.start()
+        return watch, writer
+
+
+@pytest.fixture
+def idle(tmp_path: Path) -> Iterator[Idle]:
+    folder = StationFolder(tmp_path / "station")
+    one = Idle(new_store(folder), folder.recordings)
+    one.recordings.mkdir(parents=True, exist_ok=True)
+    yield one
+    one.store.close()
+    assert one.bugs == []
+
+
+def until(true: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def checked(store: Store) -> list[dict[str, Any]]:
+    events = [json.loads(event.data) for event in store.outbox_after(0)]
+    return [event["body"] for event in events if event["kind"] == "footage.checked"]
+
+
+def card_film(tmp_path: Path) -> tuple[list[np.ndarray], list[Word], dict[str, Any]]:
+    """One scratched card laid down and taken away: pictures, what an eye that errs in nothing would say, the truth."""
+    products = load_studio_products()
+    deck = load_deck(DECKS / "two_cards.toml", products)
+    deck = replace(deck, timing=QUICK, cards=deck.cards[:1], declared_count=1)
+    film = render_unboxing(deck, products, tmp_path / "film.mp4", SIZES["1080p"])
+    truth = json.loads(labels_path(film).read_text())
+    with av.open(str(film)) as container:
+        frames = [frame.to_ndarray(format="yuv420p").reshape(-1).copy() for frame in container.decode(video=0)]
+    return frames, [_word(truth["cards"][0], at) for at in range(-1_000_000, 8_000_000, 66_000)], truth
+
+
+def _word(card: dict[str, Any], at_us: int) -> Word:
+    def quad(name: str) -> Quad:
+        a, b, c, d = (tuple(point) for point in card[name])
+        return a, b, c, d
+
+    if not card["move_in_s"] <= at_us / 1e6 <= card["out_end_s"]:
+        return Word(at_us, None, True, True)
+    calm = card["still_start_s"] <= at_us / 1e6 <= card["still_end_s"]
+    return Word(at_us, quad("card_quad"), False, calm, (quad("pin_quad"), quad("panel_quad")) if calm else ())
+
+
+def test_a_masked_recording_is_clear_and_one_with_the_masks_off_is_found_held_and_not_exported(
+    idle: Idle, tmp_path: Path
+) -> None:
+    frames, words, truth = card_film(tmp_path)
+    masked = []
+    short = range(24, 58)  # the hand comes, the card lies there
+    for n in short:
+        planes = frames[n]
+        done, painted = cover(words, n * 33_333, W, H), planes.copy()
+        paint(painted, W, H, done.outlines)
+        masked.append((painted, done))
+    assert {done.reason for _, done in masked} >= {"fields", "passing", ""}
+    idle.film("r-1", masked, truth["waybill"])
+    idle.film("r-2", [(frames[n], CLEAR) for n in short], truth["waybill"])
+    watch, writer = idle.watch()
+    until(lambda: len(writer.call(checked)) == 2, 200)
+    until(lambda: idle.around.disk.leaks == 1)
+    watch.stop()
+    first, second = writer.call(checked)
+    writer.stop()
+    assert (first["recording"], first["result"], first["sights"]) == ("r-1", "clear", [])
+    assert first["frames"] >= 3
+    assert (second["recording"], second["result"], second["engines"]) == ("r-2", "found", ["ppocr", "tesseract"])
+    card = truth["cards"][0]
+    assert {sight["length"] for sight in second["sights"]} == {len(card["pin"])}
+    assert card["pin"] not in json.dumps(second)
+    store = idle.store
+    held = store.hold_on("r-2")
+    assert held is not None
+    assert held.leak
+    with pytest.raises(BadInput, match=r"footage\.may_show_pin"):
+        store.must_be_exportable("r-2")
+    store.must_be_exportable("r-1")
+    with pytest.raises(BadInput, match=r"hold\.no_reason"):
+        store.release_footage("r-2", " ", stamp(), SUPERVISOR.id)
+    store.release_footage("r-2", "a rehearsal filmed without masks", stamp(), SUPERVISOR.id)
+    store.must_be_exportable("r-2")
+    assert store.unjudged_leaks() == 0
+
+
+SCRIPTED = """
+import json, os, sys, time
+job = json.loads(sys.stdin.readline())
+log, mode = sys.argv[1], sys.argv[2]
+with open(log, "a") as out:
+    out.write(json.dumps([os.getpid(), job["from_us"]]) + "\\n")
+for at in range(job["from_us"], 5_000_000, 500_000):
+    print(json.dumps({"at_us": at, "sights": []}), flush=True)
+    if mode == "hang":
+        time.sleep(600)
+    if mode == "die":
+        os.abort()
+    if mode == "slow" and at >= 1_000_000 and job["from_us"] == 0:
+        time.sleep(600)
+print(json.dumps({"done": True, "engines": ["ppocr"]}), flush=True)
+"""
+"""Speaks as the reading program does, and fails as it might."""
+
+
+def scripted(tmp_path: Path, mode: str) -> tuple[tuple[str, ...], Callable[[], list[list[int]]]]:
+    log = tmp_path / "starts"
+    log.touch()
+    argv = (sys.executable, "-c", SCRIPTED, str(log), mode)
+    return argv, lambda: [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def blank(idle: Idle, recording_id: str = "r-1") -> None:
+    idle.film(recording_id, [(np.full(W * H * 3 // 2, 120, np.uint8), CLEAR)])
+
+
+def test_it_steps_aside_at_once_and_goes_on_where_it_was_after_a_restart(idle: Idle, tmp_path: Path) -> None:
+    blank(idle)
+    argv, starts = scripted(tmp_path, "slow")
+    watch, writer = idle.watch(argv)
+    until(lambda: (job := writer.call(lambda store: store.next_leak_job())) is not None and job.from_us > 1_000_000)
+    idle.resting = False
+    until(lambda: not process_alive(starts()[0][0]), 2)
+    assert writer.call(checked) == []
+    watch.stop()
+    idle.resting = True
+    plan = LeakPlan(argv, idle.recordings, {}, 0.01)
+    watch = LeakWatch(writer, plan, system_clock(), lambda: idle.resting, idle.adjust, idle.bugs.append)
+    watch.start()
+    until(lambda: len(writer.call(checked)) == 1)
+    watch.stop()
+    (result,) = writer.call(checked)
+    writer.stop()
+    assert [start[1] for start in starts()] == [0, 1_000_001]
+    assert result["result"] == "clear"
+    assert result["frames"] == 11
+
+
+@pytest.mark.warns
+@pytest.mark.parametrize("mode", ["die", "hang"])
+def test_a_reader_that_dies_or_hangs_is_tried_again_and_then_told(idle: Idle, tmp_path: Path, mode: str) -> None:
+    blank(idle)
+    argv, starts = scripted(tmp_path, mode)
+    watch, writer = idle.watch(argv, patience_s=0.3)
+    until(lambda: len(writer.call(checked)) == 1)
+    watch.stop()
+    (result,) = writer.call(checked)
+    writer.stop()
+    assert (result["result"], len(starts())) == ("unreadable", MOST_FAILURES)
+    assert not any(process_alive(pid) for pid, _ in starts())
+
+
+def test_nothing_is_read_while_somebody_works(idle: Idle, tmp_path: Path) -> None:
+    blank(idle)
+    argv, starts = scripted(tmp_path, "well")
+    idle.resting = False
+    watch, writer = idle.watch(argv)
+    threading.Event().wait(0.5)
+    assert starts() == []
+    idle.resting = True
+    until(lambda: len(writer.call(checked)) == 1)
+    watch.stop()
+    writer.stop()
