@@ -154,7 +154,7 @@ def known(connection: Connection) -> tuple[KnownRecording, ...]:
         )
         .outerjoin(outbox, outbox.c.seq == recording.c.closed_seq)
         .outerjoin(parcel, parcel.c.id == recording.c.parcel_id)
-        .outerjoin(durable, and_(durable.c.recording_id == recording.c.id, of_now(connection)))
+        .outerjoin(there, there.c.recording_id == recording.c.id)
         .outerjoin(hold, hold.c.recording_id == recording.c.id)
         .outerjoin(removed, removed.c.recording_id == recording.c.id)
         .order_by(recording.c.closed_seq)
