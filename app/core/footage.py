@@ -65,7 +65,9 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Something that happened. `kind`: an event of the chain ("card.kept", "count.shot"), "clock", "camera", "part"."""
+    """Something that happened. `kind`: an event of the chain ("card.kept", "count.shot"), "clock", "camera", "part";
+    "leak": something like a PIN was seen there by the check.
+    """
 
     at_us: int
     kind: str

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from app.core.audit import EventKind
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble, Trouble
-from app.core.footage import Angle, Exported, Footage, Hold, Lines, Pile, Proof
+from app.core.footage import Angle, Exported, Footage, Hold, Lines, Moment, Pile, Proof
 from app.core.parcels import Operator, Role
 from app.evidence.dossier import card_stretch, make_dossier
 from app.evidence.reader import DecryptedRecording, recording_parts
@@ -168,6 +168,7 @@ class Reviewing:
         opened = self._open(recording_id)
         cards = self._ask(lambda store: store.filmed_cards(recording_id))
         held = self._ask(lambda store: store.hold_on(recording_id))
+        leaks = tuple(Moment(at, "leak") for at in self._ask(lambda store: store.leak_times(recording_id)))
         one, timeline = known[recording_id], opened.timeline
         there = footage_in(opened.folder) > 0
         return Footage(
@@ -185,7 +186,7 @@ class Reviewing:
             parts=timeline.parts if there else (),
             gaps=timeline.gaps,
             masks=timeline.masks,
-            moments=timeline.moments,
+            moments=tuple(sorted(timeline.moments + leaks, key=lambda moment: moment.at_us)),
             cards=with_stretches(cards, timeline),
             angles=self._angles(one, timeline, tuple(known.values())),
             hold=held,

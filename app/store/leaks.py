@@ -101,6 +101,12 @@ def note_end(ledger: Ledger, recording_id: str, engines: Sequence[str], stamp: S
     return ledger.write(work)
 
 
+def sight_times(connection: Connection, recording_id: str) -> tuple[int, ...]:
+    """When something like a PIN was seen in a recording (µs)."""
+    told = connection.execute(select(leak_check.c.sights).where(leak_check.c.recording_id == recording_id)).scalar()
+    return tuple(sorted({int(sight["at_us"]) for sight in json.loads(told or "[]")}))
+
+
 def unjudged(connection: Connection) -> int:
     """How many recordings may show a PIN."""
     return int(connection.execute(select(func.count()).select_from(UNJUDGED.subquery())).scalar_one())

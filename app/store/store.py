@@ -383,6 +383,11 @@ class Store:
         with self._ledger.reading() as connection:
             return leaks.unjudged(connection)
 
+    def leak_times(self, recording_id: str) -> tuple[int, ...]:
+        """When something like a PIN was seen in a recording (µs)."""
+        with self._ledger.reading() as connection:
+            return leaks.sight_times(connection, recording_id)
+
     def must_be_exportable(self, recording_id: str) -> None:
         """Raises BadInput("footage.may_show_pin") where a PIN may be seen and nobody has judged that."""
         with self._ledger.reading() as connection:

@@ -33,6 +33,7 @@ from app.paths import StationFolder
 from app.station.clock import system_clock
 from app.station.keeping import Keeping, Rules
 from app.station.reviewing import Reviewing
+from app.store.leaks import LeakSight
 from app.store.store import Store
 from app.store.tables import durable
 from app.store.writer import StoreWriter
@@ -336,3 +337,23 @@ def test_dossier_and_export_by_waybill_and_card(
         assert main(["dossier", "--data", data, *words, "--out", str(out)]) == 2
     assert main(["dossier", "--out", str(out)]) == 2
     assert out.read_bytes() == before
+
+
+def test_what_the_leak_check_saw_can_be_jumped_to_and_bars_every_export_until_it_is_judged(asked: Asked) -> None:
+    sight = LeakSight(700_000, "tesseract", "pattern", 8)
+    asked.store.call(lambda store: store.note_leak_progress("r-1", 700_001, 1, [sight], stamp()))
+    footage = asked.footage()
+    assert footage.hold is not None
+    assert footage.hold.leak
+    assert 700_000 in footage.stops()
+    for ask, what in ((asked.desk.still, 0), (asked.desk.dossier, "")):
+        refused = asked.answer(ask, SUPERVISOR, "r-1", what)
+        assert isinstance(refused, BadInput)
+        assert refused.code == "footage.may_show_pin"
+    refused = asked.answer(asked.desk.hold, SUPERVISOR, "r-1", False, "")
+    assert isinstance(refused, BadInput)
+    assert refused.code == "hold.no_reason"
+    assert asked.answer(asked.desk.hold, SUPERVISOR, "r-1", False, "a batch number") is None
+    assert isinstance(asked.answer(asked.desk.still, SUPERVISOR, "r-1", 0), Exported)
+    released = json.loads(asked.store.call(lambda store: store.outbox_after(0))[-2].data)
+    assert (released["kind"], released["body"]["judged_no_pin"]) == ("footage.released", True)

@@ -360,7 +360,7 @@ def test_a_pin_that_may_be_seen_is_an_alarm_and_must_be_judged_with_a_reason_bef
     view = present(samples.asking(), replace(samples.around(RecMode.ON), disk=disk), samples.catalogue(), "en")
     assert isinstance(view, WorkView)
     assert view.banner is not None
-    assert "2 recordings" in view.banner.text
+    assert "Recordings: 2" in view.banner.text
     assert "Review" in view.banner.detail
     looking = samples_review.looking()
     assert looking.footage is not None
