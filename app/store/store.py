@@ -31,7 +31,7 @@ from app.core.parcels import (
 )
 from app.keys import Signer, new_seed
 from app.platform import sync_folder
-from app.store import cards, chips, exchange, footage, heads, parcels, people, recordings
+from app.store import cards, chips, exchange, footage, heads, parcels, people, recordings, reference
 from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.db import open_database, transaction, translated
 from app.store.export import export_chain
@@ -43,7 +43,7 @@ from app.store.reserve import RESERVE_BYTES, Reserve
 from app.store.results import AlreadyKept, Duplicate, Kept, QueueFacts, Recording, RetryState, Room, Totals
 from app.store.seal import IndexCost
 from app.store.tables import meta
-from app.wire import Centre, Receipt, Signed
+from app.wire import CatalogueOffer, Centre, Receipt, Signed
 
 REHEARSAL_PASSPHRASE = "rehearsal"
 """Published: a rehearsal folder keeps nothing that is worth a secret, and is marked so for ever."""
@@ -405,6 +405,11 @@ class Store:
     def apply_decisions(self, items: Sequence[Signed], stamp: Stamp) -> exchange.Applied:
         """Apply decisions, each checked against the pinned server key. Raises EvidenceTrouble, then applies none."""
         return exchange.apply_decisions(self._ledger, items, stamp)
+
+    def catalogue_offer(self) -> CatalogueOffer | None:
+        """The catalogue that the centre wants this station to read by; None when it named none."""
+        with self._ledger.reading() as connection:
+            return reference.catalogue_offer(connection)
 
     def queue(self) -> QueueFacts:
         """How far the outbox is, and the cards by state."""

@@ -191,3 +191,21 @@ tree_head = Table(
     Column("root", BLOB, nullable=False),
     Column("note", Text, nullable=False),  # the checkpoint as the centre signed it
 )
+
+reference = Table(
+    "reference",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("removed", Boolean, nullable=False),
+    Column("text", Text, nullable=False),  # wire.Reference exactly as it was signed
+    Column("sig", BLOB, nullable=False),
+)
+
+centre_key = Table(
+    "centre_key",
+    metadata,
+    Column("name", Text, primary_key=True),  # block
+    Column("key", BLOB, nullable=False),
+)
