@@ -18,6 +18,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, StringConstraint
 from app.core.audit import SignedEvent, canonical
 from app.core.cards import CardState
 from app.core.errors import EvidenceTrouble
+from app.core.parcels import Role
 from app.keys import Verify, key_id, six_words, verifier
 
 MOST_EVENTS = 500
@@ -242,14 +243,14 @@ class Decision(Statement):
     duplicate_of: str = ""  # "STATION/CARD" that had the number first
 
 
-ReferenceKind = Literal["expected-parcel", "blocked-card", "catalogue"]
+ReferenceKind = Literal["expected-parcel", "blocked-card", "catalogue", "user"]
 
 
 class Reference(Statement):
     """One thing that stations work by, whole. A later `revision` of the same kind and key replaces an earlier one.
 
     `station`: whom it is for, "" for all that take in real cards. `removed`: it counts no more; `body` is empty then.
-    The body of each kind: Expected, Blocked, CatalogueOffer. A kind that a reader does not know is passed over.
+    The body of each kind: Expected, Blocked, CatalogueOffer, User. A kind that a reader does not know is passed over.
     """
 
     TYPE = "reference"
@@ -281,7 +282,7 @@ class Expected(WireModel):
 
 
 class Blocked(WireModel):
-    """A card number that is not simply taken; its key is `FeedPage.block_key`'s HMAC of the slow hash, in hex."""
+    """A card number that is not simply taken; its key is `FeedPage.list_key`'s HMAC of the slow hash, in hex."""
 
     note: Annotated[str, StringConstraints(max_length=200)] = ""
 
@@ -293,6 +294,15 @@ class CatalogueOffer(WireModel):
     serial: Annotated[int, Field(ge=1)]
 
 
+class User(WireModel):
+    """A person who may sign in; the key is the staff number. `badge`: HMAC-SHA-256 of its code in hex, "" for none."""
+
+    name: Name
+    role: Role
+    verifier: Annotated[str, StringConstraints(pattern=r"^\$argon2id\$", max_length=300)]
+    badge: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")] = ""
+
+
 class CatalogueBundle(WireModel):
     """The bytes of a published catalogue (`app.catalog.bundle`); its signature is inside."""
 
@@ -302,7 +312,7 @@ class CatalogueBundle(WireModel):
 class FeedPage(Statement):
     """What is new for a station after a cursor (`after`, "" from the start); `cursor` is opaque.
 
-    `block_key` (32 bytes in hex) comes with a page that names blocked cards.
+    `list_key` (32 bytes in hex) comes with a page that names blocked cards or users: their hashes are made with it.
     """
 
     TYPE = "feed-page"
@@ -313,7 +323,7 @@ class FeedPage(Statement):
     more: bool
     server_time_ms: int
     epoch: str = ""
-    block_key: str = Field("", repr=False)
+    list_key: str = Field("", repr=False)
 
 
 class CheckpointAnswer(WireModel):

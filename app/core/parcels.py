@@ -20,12 +20,16 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A person who signed in. `rehearsal` operators exist in rehearsal folders only."""
+    """A person who signed in. `rehearsal` operators exist in rehearsal folders only.
+
+    `lapsed`: a supervisor, but the centre was not heard for so long that the person counts as a clerk.
+    """
 
     id: str
     name: str
     role: Role
     rehearsal: bool = False
+    lapsed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

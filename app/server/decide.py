@@ -24,6 +24,9 @@ from app.store.db import transaction
 from app.wire import Decision, FeedPage, Reference, Signed, sign_statement
 
 EXPIRES_MS = 30 * 24 * 3600 * 1000
+LISTS = "lists"
+"""What the key is derived for that block list and badges are hashed with."""
+
 _PAGE = 200
 _REVISIONS = 1_000_000
 """No card is decided on so often between two restores."""
@@ -139,12 +142,12 @@ def _page(connection: Connection, centre: OpenCentre, known: Row[Any], after: st
         more=len(rows) > _PAGE,
         server_time_ms=now_ms,
         epoch=centre.epoch,
-        block_key=centre.derived("block list").hex() if any(_blocks(row) for row in shown) else "",
+        list_key=centre.derived(LISTS).hex() if any(_is_keyed(row) for row in shown) else "",
     )
 
 
-def _blocks(row: Row[Any]) -> bool:
-    return bool(row.kind == Reference.TYPE and json.loads(row.text)["kind"] == "blocked-card")
+def _is_keyed(row: Row[Any]) -> bool:
+    return row.kind == Reference.TYPE and json.loads(row.text)["kind"] in ("blocked-card", "user")
 
 
 def _position(cursor: str, epoch: str) -> tuple[int, int]:

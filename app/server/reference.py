@@ -21,7 +21,7 @@ from app.keys import verifier
 from app.server.admit import Caller, identify, spend_nonce
 from app.server.answers import Desk
 from app.server.db import insert_missing, insert_or_update
-from app.server.decide import Deciding
+from app.server.decide import LISTS, Deciding
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import catalogue, feed, reference
@@ -106,7 +106,7 @@ def expected_parcels(told: Any) -> list[Item]:
 def blocked_cards(centre: OpenCentre, numbers: Sequence[Secret], note: str, *, blocked: bool) -> list[Item]:
     """Card numbers as their keyed slow hashes; the numbers themselves go nowhere."""
     salt, body = bytes.fromhex(centre.centre.salt), Blocked(note=note) if blocked else None
-    key = centre.derived("block list")
+    key = centre.derived(LISTS)
     return [Item("blocked-card", keyed(slow_hash(one, salt, IndexCost()), key).hex(), body) for one in numbers]
 
 
@@ -133,7 +133,7 @@ def add_reference_routes(app: FastAPI, desk: Desk) -> None:
 
 
 def read_catalogue(centre: OpenCentre, caller: Caller, version: str, now_ms: int) -> CatalogueBundle:
-    """A published catalogue. Raises Refusal as `admit`, station.revoked, catalogue.unknown."""
+    """A published catalogue. Raises Refusal as `admit`, station.revoked, catalog.missing."""
     if identify(centre, caller, now_ms).state == "revoked":
         raise Refusal("station.revoked", 403)
     wanted = select(catalogue.c.bundle).where(catalogue.c.version == version).order_by(catalogue.c.serial.desc())
@@ -141,5 +141,5 @@ def read_catalogue(centre: OpenCentre, caller: Caller, version: str, now_ms: int
         spend_nonce(connection, caller, now_ms)
         found = connection.execute(wanted.limit(1)).scalar()
     if found is None:
-        raise Refusal("catalogue.unknown", 404)
+        raise Refusal("catalog.missing", 404)
     return CatalogueBundle.model_construct(bundle=bytes(found))

@@ -17,7 +17,7 @@ from app.core.parcels import TrayCard
 from app.keys import Verify, verifier
 from app.store.cards import arrive, decide, depart
 from app.store.ledger import Ledger, head_of
-from app.store.reference import apply_references, keep_block_key
+from app.store.reference import apply_references, keep_list_key
 from app.store.results import QueueFacts, RetryState
 from app.store.tables import card, decision, feed_state, outbox, receipt, retry, sealed
 from app.wire import Decision, FeedPage, Receipt, Reference, Signed, open_statement, signed_fields
@@ -119,8 +119,16 @@ def forget_cursor(ledger: Ledger) -> None:
     ledger.write(lambda connection: _save_cursor(connection, ""))
 
 
-def _save_cursor(connection: Connection, cursor: str) -> None:
-    row = {"stream": _DECISIONS, "cursor": cursor}
+def heard_us(connection: Connection) -> int:
+    """When the centre's last word came (this machine's wall clock), 0 before any."""
+    wanted = select(feed_state.c.heard_us).where(feed_state.c.stream == _DECISIONS)
+    return connection.execute(wanted).scalar() or 0
+
+
+def _save_cursor(connection: Connection, cursor: str, heard_us: int | None = None) -> None:
+    row: dict[str, object] = {"stream": _DECISIONS, "cursor": cursor}
+    if heard_us is not None:
+        row["heard_us"] = heard_us
     connection.execute(insert(feed_state).values(row).on_conflict_do_update(index_elements=["stream"], set_=row))
 
 
@@ -137,10 +145,10 @@ def apply_page(ledger: Ledger, signed: Signed, stamp: Stamp) -> Applied:
     def work(connection: Connection) -> Applied:
         if page.after != feed_cursor(connection):
             return Applied((), len(page.items), True, page.epoch)
-        if page.block_key:
-            keep_block_key(connection, bytes.fromhex(page.block_key))
+        if page.list_key:
+            keep_list_key(connection, bytes.fromhex(page.list_key))
         done = _apply_all(ledger, connection, page.items, stamp)
-        _save_cursor(connection, page.cursor)
+        _save_cursor(connection, page.cursor, stamp.wall_us)
         return Applied(done.changed, done.ignored, page.more, page.epoch)
 
     return ledger.write(work)

@@ -2,17 +2,18 @@
 
 expected-parcel   known at the desk until the waybill is removed
 blocked-card      its number makes a card go to review
+user              may sign in, until removed
 catalogue         which version is to be installed (by the sync, which fetches it)
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from app.core.audit import EventKind, Stamp
@@ -21,10 +22,10 @@ from app.core.parcels import CardDraft, DeclaredItem, ExpectedParcel, Reason
 from app.keys import Verify
 from app.store.ledger import Ledger
 from app.store.seal import keyed
-from app.store.tables import centre_key, expected_parcel, reference
-from app.wire import CatalogueOffer, Expected, Reference, Signed, open_statement
+from app.store.tables import centre_key, expected_parcel, operator, reference
+from app.wire import CatalogueOffer, Expected, Reference, Signed, User, open_statement
 
-_BLOCK = "block"
+_LISTS = "lists"
 
 
 def announce(connection: Connection, expected: ExpectedParcel) -> None:
@@ -57,7 +58,8 @@ def _apply(ledger: Ledger, connection: Connection, item: Signed, verify: Verify)
     known = connection.execute(select(reference.c.revision).where(same)).scalar()
     if known is not None and known >= told.revision:
         return None
-    if told.kind == "expected-parcel" and not _expect(connection, told):
+    effect = _EFFECTS.get(told.kind)
+    if effect is not None and not effect(connection, told):
         return None
     row = {"kind": told.kind, "key": told.key, "revision": told.revision, "removed": told.removed}
     row |= {"text": item.text, "sig": item.sig}
@@ -80,9 +82,35 @@ def _expect(connection: Connection, told: Reference) -> bool:
     return True
 
 
-def keep_block_key(connection: Connection, key: bytes) -> None:
-    """Keep the key of the block list, which comes with the pages that name blocked cards."""
-    row = {"name": _BLOCK, "key": key}
+def _admit(connection: Connection, told: Reference) -> bool:
+    """A person who may sign in from now on, or no longer; False when the item is not understood."""
+    if told.removed:
+        connection.execute(delete(operator).where(operator.c.id == told.key))
+        return True
+    try:
+        body = User.model_validate(told.body)
+    except ValidationError:
+        return False
+    badge = bytes.fromhex(body.badge) or None
+    if badge:  # a badge that was handed on belongs to who has it now
+        connection.execute(update(operator).where(operator.c.badge_index == badge).values(badge_index=None))
+    row: dict[str, object] = {"id": told.key, "name": body.name, "role": body.role.value, "badge_index": badge}
+    row |= {"verifier": body.verifier, "central": True}
+    connection.execute(insert(operator).values(row).on_conflict_do_update(index_elements=["id"], set_=row))
+    return True
+
+
+_EFFECTS: dict[str, Callable[[Connection, Reference], bool]] = {"expected-parcel": _expect, "user": _admit}
+
+
+def list_key(connection: Connection) -> bytes | None:
+    """The key that block list and badges are hashed with; None before the centre named any."""
+    return connection.execute(select(centre_key.c.key).where(centre_key.c.name == _LISTS)).scalar()
+
+
+def keep_list_key(connection: Connection, key: bytes) -> None:
+    """Keep the key that block list and badges are hashed with; it comes with the pages that name any."""
+    row = {"name": _LISTS, "key": key}
     connection.execute(insert(centre_key).values(row).on_conflict_do_update(index_elements=["name"], set_=row))
 
 
@@ -94,7 +122,7 @@ def judged(connection: Connection, draft: CardDraft, slow: bytes | None) -> Card
 
 
 def _is_blocked(connection: Connection, slow: bytes) -> bool:
-    key = connection.execute(select(centre_key.c.key).where(centre_key.c.name == _BLOCK)).scalar()
+    key = list_key(connection)
     if key is None:
         return False
     listed = (reference.c.kind == "blocked-card") & (reference.c.key == keyed(slow, key).hex())

@@ -39,6 +39,7 @@ from app.store.footage import KnownRecording
 from app.store.keyfile import key_path, make_key, read_key
 from app.store.ledger import Ledger, read_identity, remove_parts
 from app.store.migrate import upgrade
+from app.store.people import Locked
 from app.store.reserve import RESERVE_BYTES, Reserve
 from app.store.results import AlreadyKept, Duplicate, Kept, QueueFacts, Recording, RetryState, Room, Totals
 from app.store.seal import IndexCost
@@ -260,15 +261,14 @@ class Store:
         """Add or replace a user; `badge` "" for none."""
         people.add(self._ledger, operator_id, name, role, badge, passcode)
 
-    def sign_in(self, operator_id: str, passcode: Secret) -> Operator | None:
-        """The user, when number and passcode belong together. Takes about 50 ms either way."""
-        with self._ledger.reading() as connection:
-            return people.sign_in(self._ledger, connection, operator_id, passcode)
+    def sign_in(self, operator_id: str, passcode: Secret, now_us: int) -> Operator | Locked | None:
+        """The user, when number and passcode belong together, or how long to wait. `now_us`: the wall clock."""
+        return people.sign_in(self._ledger, operator_id, passcode, now_us)
 
-    def by_badge(self, code: str) -> Operator | None:
-        """The user of a badge."""
+    def by_badge(self, code: str, now_us: int) -> Operator | None:
+        """The user of a badge. `now_us`: the wall clock."""
         with self._ledger.reading() as connection:
-            return people.by_badge(self._ledger, connection, code)
+            return people.by_badge(self._ledger, connection, code, now_us)
 
     # Recordings
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
-from app.core.parcels import ExpectedParcel
+from app.core.cards import Secret
+from app.core.parcels import ExpectedParcel, Operator, Role
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from tests.server.place import PROGRAM, Place, run
 
@@ -37,7 +39,27 @@ def test_parcels_and_blocked_numbers_reach_the_station(place: Place, tmp_path: P
 def test_what_is_wrong_is_refused_and_nothing_goes_out(place: Place, tmp_path: Path) -> None:
     file = tmp_path / "parcels.json"
     file.write_text("[{]")
-    assert run("centre", "expect", str(file), "--data", str(place.centre), "--json")[0] != 0
+    argv = [*PROGRAM, "centre", "expect", str(file), "--data", str(place.centre)]
+    refused = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert refused.returncode != 0
+    assert b"parcels.json" in refused.stdout + refused.stderr
     done = block(place, "6222020012340001\n???\n")
     assert done.returncode != 0
     assert b"line 2" in done.stdout + done.stderr
+
+
+def test_users_are_added_listed_and_disabled(place: Place) -> None:
+    common = ("--station", "st-1", "--data", str(place.centre))
+    argv = [*PROGRAM, "centre", "users", "add", "S1", "--name", "Zhou Lan", "--role", "supervisor", *common]
+    added = subprocess.run(argv, input=b"135790\n", capture_output=True, check=True)
+    assert b"argon2" not in added.stdout + added.stderr
+    told = {"id": "S1", "name": "Zhou Lan", "role": "supervisor", "badge": False, "station": "st-1"}
+    assert json.loads(added.stdout) == [{**told, "disabled": False}]
+    assert place.sync(place.station)[0] == 0
+    store = Store.open(place.station / "station.db", REHEARSAL_PASSPHRASE, reserve_bytes=0)
+    found = store.sign_in("S1", Secret("135790"), time.time_ns() // 1000)
+    assert isinstance(found, Operator)
+    assert found.role is Role.SUPERVISOR
+    store.close()
+    assert run("centre", "users", "disable", "S1", *common)[1][0]["disabled"] is True
+    assert run("centre", "users", "list", *common)[1][0]["disabled"] is True

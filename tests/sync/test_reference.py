@@ -18,6 +18,7 @@ from app.core.cards import CardState, Secret
 from app.core.errors import EvidenceTrouble
 from app.core.parcels import DeclaredItem, ExpectedParcel, Reason
 from app.keys import Signer, new_seed, verifier
+from app.server.decide import LISTS
 from app.server.reference import Item, blocked_cards, expected_parcels, hand_out, offer_catalogue
 from app.server.setup import OpenCentre
 from app.server.tables import feed
@@ -112,7 +113,7 @@ def test_a_blocked_number_goes_to_review_with_the_reason(
     with reading(centre.engine) as connection:  # neither number nor the key of the list lies in the database
         texts = "".join(connection.execute(select(feed.c.text)).scalars())
     assert FIRST_NUMBER not in texts
-    assert centre.derived("block list").hex() not in texts
+    assert centre.derived(LISTS).hex() not in texts
     assert party.writer.stop()
 
 
@@ -208,5 +209,6 @@ def test_a_parcel_file_that_is_wrong_is_refused() -> None:
             expected_parcels(wrong)
 
 
-def test_the_block_key_is_one_of_its_own(centre: OpenCentre) -> None:
-    assert centre.derived("block list") != centre.derived("sample")
+def test_a_key_is_derived_for_one_purpose_only(centre: OpenCentre) -> None:
+    assert centre.derived(LISTS) == centre.derived(LISTS)
+    assert centre.derived(LISTS) != centre.derived("anything else")
