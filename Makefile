@@ -4,13 +4,14 @@ PYTHON := .venv/bin/python
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: help run test lint bench shots ready ready-test clean
+.PHONY: help run test lint bench bench-reading shots ready ready-test clean
 
 help:
 	@echo 'make run    the demo: in a window where there is a screen, else headless into out/demo/ (ARGS="--headless")'
 	@echo 'make test   lint, types, import contracts, then all tests (ARGS="-k name")'
 	@echo 'make lint   ruff, mypy --strict, import contracts'
 	@echo 'make bench  measurements into out/bench/'
+	@echo 'make bench-reading  reading alone: 500 fresh cards a tier (CARDINTAKE_BENCH_PICTURES), goes on when stopped'
 	@echo 'make shots  every screen in both themes and languages into out/shots/'
 
 run: ready
@@ -27,6 +28,9 @@ lint: ready-test
 
 bench: ready-test
 	$(PYTHON) -m tests.bench $(ARGS)
+
+bench-reading: ready-test
+	$(PYTHON) -m tests.bench reading
 
 shots: ready
 	QT_QPA_PLATFORM=$${QT_QPA_PLATFORM:-offscreen} $(PYTHON) -m app shots $(ARGS)

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 from typing import BinaryIO
 
-from PySide6.QtCore import QIODevice, QRectF, Qt, QUrl, Signal
+from PySide6.QtCore import QCoreApplication, QEventLoop, QIODevice, QObject, QRectF, Qt, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QImage
 from PySide6.QtMultimedia import QMediaPlayer, QVideoFrame, QVideoSink
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
@@ -54,6 +54,49 @@ class FileDevice(QIODevice):
         self._file.close()
 
 
+class Engine(QObject):
+    """A QMediaPlayer that is told what to do by queued signals only, which reach its slots from Qt's own event loop.
+
+    Called directly, it would wait for its reading thread with Python locked, while that thread waits for Python to read
+    a piece of the film: both for ever. Orders are carried out in the order they were given.
+    """
+
+    play, pause, stop = Signal(), Signal(), Signal()
+    rate, seek = Signal(float), Signal("qlonglong")  # type: ignore[arg-type]  # Qt takes names of its types, too
+    _device = Signal(QIODevice, QUrl)
+    _then = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.player, self.sink = QMediaPlayer(self), QVideoSink(self)
+        self.player.setVideoSink(self.sink)
+        queued = Qt.ConnectionType.QueuedConnection
+        self.play.connect(self.player.play, queued)
+        self.pause.connect(self.player.pause, queued)
+        self.stop.connect(self.player.stop, queued)
+        self.rate.connect(self.player.setPlaybackRate, queued)
+        self.seek.connect(self.player.setPosition, queued)
+        self._device.connect(self.player.setSourceDevice, queued)
+        self._then.connect(lambda work: work(), queued)
+
+    def take(self, device: FileDevice, then: Callable[[], None] = lambda: None) -> None:
+        """Play from this device; `then` is called just before, when the one before it has been let go."""
+        device.open(QIODevice.OpenModeFlag.ReadOnly)
+        self._then.emit(then)
+        self._device.emit(device, QUrl("recording.mp4"))
+
+    def let_go(self, device: FileDevice | None) -> None:
+        """Stop, forget the device and close it."""
+        self.stop.emit()
+        self._device.emit(None, QUrl())
+        if device is not None:
+            self._then.emit(device.close)
+
+    def finish(self) -> None:
+        """Carry out what was ordered, now: before this object may go."""
+        QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
+
+
 class _Screen(Painted):
     """Letter-boxes the newest video frame."""
 
@@ -89,7 +132,8 @@ class Player(QDialog):
         self.setWindowTitle(say("player.title", language))
         self.resize(look.px(980), look.px(640))
         self._device = FileDevice(file) if file is not None else None
-        self.player, self.sink = QMediaPlayer(self), QVideoSink(self)
+        self._engine = Engine(self)
+        self.player, self.sink = self._engine.player, self._engine.sink
         self._screen = _Screen(look)
         self._time = QLabel("00:00 / 00:00")
         self._slider = QSlider(Qt.Orientation.Horizontal)
@@ -108,20 +152,18 @@ class Player(QDialog):
         layout.addLayout(row)
 
     def _join(self) -> None:
-        self.player.setVideoSink(self.sink)
         self.sink.videoFrameChanged.connect(self._screen.show_frame)
         self.player.positionChanged.connect(self._moved)
         self.player.durationChanged.connect(lambda ms: self._slider.setMaximum(ms))
         self.player.errorOccurred.connect(self._broken)
-        self._slider.sliderMoved.connect(self.player.setPosition)
+        self._slider.sliderMoved.connect(lambda ms: self._engine.seek.emit(ms))
 
     def _start(self) -> None:
         if self._device is None:
             self._screen.message = say("player.none", self._language)
             return
-        self._device.open(QIODevice.OpenModeFlag.ReadOnly)
-        self.player.setSourceDevice(self._device, QUrl("recording.mp4"))
-        self.player.play()
+        self._engine.take(self._device)
+        self._engine.play.emit()
 
     def _moved(self, ms: int) -> None:
         self._slider.setValue(ms)
@@ -138,16 +180,14 @@ class Player(QDialog):
         match name:
             case "Space":
                 playing = self.player.playbackState() is QMediaPlayer.PlaybackState.PlayingState
-                (self.player.pause if playing else self.player.play)()
+                (self._engine.pause if playing else self._engine.play).emit()
             case "←" | "→":
                 step = 5000 if name == "→" else -5000
-                self.player.setPosition(max(0, self.player.position() + step))
+                self._engine.seek.emit(max(0, self.player.position() + step))
             case "Esc" | "F3":
                 self.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        self.player.stop()
-        self.player.setSourceDevice(None)  # type: ignore[arg-type]  # Qt takes null here; the stub does not say so
-        if self._device is not None:
-            self._device.close()
+        self._engine.let_go(self._device)
+        self._engine.finish()
         super().closeEvent(event)

@@ -38,6 +38,7 @@ _GUIDANCE = {
     Guidance.TWO_CARDS: "prompt.two-cards",
     Guidance.GLARE: "prompt.glare",
     Guidance.BLURRED: "prompt.blurred",
+    Guidance.NOT_A_CARD: "prompt.not-a-card",
 }
 _FULL = 95
 """Confidence in percent from which a character's bar is full."""

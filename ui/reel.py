@@ -6,16 +6,16 @@ between two frames, so that rounding to milliseconds never shows a neighbour. Ba
 
 from __future__ import annotations
 
-from PySide6.QtCore import QIODevice, QObject, QTimer, QUrl, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QImage
-from PySide6.QtMultimedia import QMediaPlayer, QVideoFrame, QVideoSink
+from PySide6.QtMultimedia import QMediaPlayer, QVideoFrame
 
 from app.core.footage import FilmPart, Footage, ReviewDesk, next_frame, shown_at
-from ui.player import FileDevice
+from ui.player import Engine, FileDevice
 
 RATES = (-8.0, -4.0, -2.0, -1.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 _BACK_MS = 125
-_LAST_FRAME_US = 33_333
+_FRAME_US = 33_333
 _END_MARGIN_US = 20_000
 
 
@@ -32,14 +32,14 @@ class Reel(QObject):
         self._footage: Footage | None = None
         self._part: FilmPart | None = None
         self._device: FileDevice | None = None
+        self._loading_us: int | None = None  # where to go in a part that the player has not been given yet
         self._pending_us: int | None = None  # where to go as soon as the part is loaded
         self._waiting = False  # for the picture of the last seek
         self.at_us, self.rate, self.playing = 0, 1.0, False
-        self.player, self.sink = QMediaPlayer(self), QVideoSink(self)
-        self.player.setVideoSink(self.sink)
-        self.sink.videoFrameChanged.connect(self._frame)
-        self.player.mediaStatusChanged.connect(self._status)
-        self.player.errorOccurred.connect(lambda *_what: self.failed.emit())
+        self._engine = Engine(self)
+        self._engine.sink.videoFrameChanged.connect(self._frame)
+        self._engine.player.mediaStatusChanged.connect(self._status)
+        self._engine.player.errorOccurred.connect(lambda *_what: self.failed.emit())
         self._back = QTimer(self, interval=_BACK_MS)
         self._back.timeout.connect(self._go_back)
 
@@ -51,10 +51,16 @@ class Reel(QObject):
         if footage.parts:
             self.seek(at_us)
 
+    def finish(self) -> None:
+        """Let the film go for good, before this object may go."""
+        self.close()
+        self._engine.finish()
+
     def close(self) -> None:
         """Let the film go."""
         self._halt()
-        self._drop_part()
+        if self._device is not None:
+            self._drop_part()
         self._footage = None
         self.at_us = 0
 
@@ -68,7 +74,7 @@ class Reel(QObject):
         at_us = min(max(0, at_us), footage.duration_us)
         times = self._desk.frame_times(footage.recording_id, at_us)
         frame_us = max((time for time in times if time <= at_us), default=part.from_us)
-        self._show(shown_at(times, frame_us, _LAST_FRAME_US), frame_us)
+        self._show(shown_at(times, frame_us, _FRAME_US), frame_us)
 
     def step(self, forward: bool) -> None:
         """One frame on or back."""
@@ -79,7 +85,7 @@ class Reel(QObject):
         times = self._desk.frame_times(footage.recording_id, self.at_us)
         frame_us = next_frame(times, self.at_us + 1, forward)
         if frame_us is not None:
-            self._show(shown_at(times, frame_us, _LAST_FRAME_US), frame_us)
+            self._show(shown_at(times, frame_us, _FRAME_US), frame_us)
 
     def jump(self, forward: bool) -> None:
         """To the event after or before."""
@@ -113,19 +119,19 @@ class Reel(QObject):
             return
         self.rate, self.playing = rate, True
         if rate < 0:
-            self.player.pause()
+            self._engine.pause.emit()
             self._back.start()
         else:
             self._back.stop()
-            self.player.setPlaybackRate(rate)
-            self.player.play()
+            self._engine.rate.emit(rate)
+            self._engine.play.emit()
         self.moved.emit()
 
     def _halt(self) -> None:
         self._back.stop()
         self.rate, self.playing = 1.0, False
         if self._part is not None:
-            self.player.pause()
+            self._engine.pause.emit()
 
     def _go_back(self) -> None:
         if self._waiting:
@@ -144,10 +150,12 @@ class Reel(QObject):
         self.at_us, self._waiting = frame_us, True
         if part is not self._part:
             self._take_part(part, middle_us)
+        elif self._loading_us is not None:
+            self._loading_us = middle_us
         elif self._pending_us is not None:
-            self._pending_us = middle_us  # it is still being loaded
+            self._pending_us = middle_us
         else:
-            self.player.setPosition(round((middle_us - part.from_us) / 1000))
+            self._engine.seek.emit(round((middle_us - part.from_us) / 1000))
         self.moved.emit()
 
     def _take_part(self, part: FilmPart, at_us: int) -> None:
@@ -157,29 +165,29 @@ class Reel(QObject):
         if file is None:
             self.failed.emit()
             return
-        self._part, self._pending_us = part, at_us
-        self._device = FileDevice(file)
-        self._device.open(QIODevice.OpenModeFlag.ReadOnly)
-        self.player.setSourceDevice(self._device, QUrl("recording.mp4"))
-        self.player.setPlaybackRate(max(self.rate, 0.5))
-        self.player.pause()
+        self._part, self._loading_us, self._device = part, at_us, FileDevice(file)
+        self._engine.take(self._device, self._begin_loading)
+        self._engine.rate.emit(max(self.rate, 0.5))
+        if not (self.playing and self.rate > 0):
+            self._engine.pause.emit()  # a stopped player shows nothing
+
+    def _begin_loading(self) -> None:
+        """What the player says from now on is about the new part."""
+        self._pending_us, self._loading_us = self._loading_us, None
 
     def _drop_part(self) -> None:
-        self.player.stop()
-        self.player.setSourceDevice(None)  # type: ignore[arg-type]  # Qt takes null here; the stub does not say so
-        if self._device is not None:
-            self._device.close()
-        self._part, self._device, self._pending_us = None, None, None
+        self._engine.let_go(self._device)
+        self._part, self._device, self._pending_us, self._loading_us = None, None, None, None
 
     def _status(self, status: QMediaPlayer.MediaStatus) -> None:
         loaded = (QMediaPlayer.MediaStatus.LoadedMedia, QMediaPlayer.MediaStatus.BufferedMedia)
         if status in loaded and self._pending_us is not None and self._part is not None:
             at_us, self._pending_us = self._pending_us, None
-            self.player.setPosition(round((at_us - self._part.from_us) / 1000))
+            self._engine.seek.emit(round((at_us - self._part.from_us) / 1000))
             if self.playing and self.rate > 0:
-                self.player.play()
+                self._engine.play.emit()
         elif status is QMediaPlayer.MediaStatus.EndOfMedia:
-            self._part_over()
+            QTimer.singleShot(0, self._part_over)  # not from inside the player's own call
 
     def _part_over(self) -> None:
         """On to the next part, or still at the end."""
@@ -190,13 +198,14 @@ class Reel(QObject):
             self._take_part(later[0], later[0].from_us + _END_MARGIN_US // 2)
         else:
             self._halt()
-            self.moved.emit()
+            self.seek(self._footage.duration_us)  # a player that has ended goes back to its beginning
 
     def _frame(self, frame: QVideoFrame) -> None:
-        if not frame.isValid() or self._part is None or self._pending_us is not None:
+        waits = self._pending_us is not None or self._loading_us is not None
+        if not frame.isValid() or self._part is None or waits:
             return
         self._waiting = False
-        if frame.startTime() >= 0:
+        if frame.startTime() >= 0 and self.playing and self.rate > 0:  # else a late picture of an earlier seek may come
             self.at_us = self._part.from_us + frame.startTime()
         self.framed.emit(frame.toImage())
         self.moved.emit()

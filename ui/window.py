@@ -437,6 +437,7 @@ class Window(QMainWindow):
         self._sounds.alarm(False)
         if self.review is not None:
             self.review.leave()
+            self.review.reel.finish()
         super().closeEvent(event)
 
 

@@ -169,6 +169,16 @@ def alternatives(reading: FieldReading, position: int, pattern: FieldPattern, mo
     return tuple(Alternative(c, c.glyph in valid) for c in chosen)
 
 
+def ranked_texts(reading: FieldReading, pattern: FieldPattern, most: int = 3) -> tuple[str, ...]:
+    """The likeliest whole texts of a field that obey its pattern, best first; () when nothing was read."""
+    texts = [("", 1.0)]
+    for at, char in enumerate(reading.chars):
+        shown = [c for c in char.candidates if pattern.allows_glyph(c.glyph, at)]
+        grown = [(text + c.glyph, p * max(c.p, 1e-9)) for text, p in texts for c in shown]
+        texts = sorted(grown, key=lambda item: -item[1])[:_MOST_FILLINGS]
+    return tuple(text for text, _ in texts if text and pattern.matches(text))[:most]
+
+
 def settle(reading: FieldReading, pattern: FieldPattern) -> FieldReading:
     """Decide the doubtful characters that the check digit leaves one choice for; the others stay doubtful.
 
@@ -193,6 +203,14 @@ class PanelState(StrEnum):
     PARTIAL = "partial"
     OPEN = "open"
     NONE = "none"
+
+
+class Medium(StrEnum):
+    """What lies there: a card one can hold, or a code that anybody may copy."""
+
+    CARD = "card"
+    PAPER = "paper"  # a printed e-mail or voucher
+    SCREEN = "screen"  # a telephone or its picture
 
 
 class Printed(StrEnum):
@@ -236,6 +254,7 @@ class Guidance(StrEnum):
     TWO_CARDS = "two-cards"
     GLARE = "glare"
     BLURRED = "blurred"
+    NOT_A_CARD = "not-a-card"
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,14 +176,13 @@ def next_frame(times: tuple[int, ...], at_us: int, forward: bool) -> int | None:
     return times[wanted] if 0 <= wanted < len(times) else None
 
 
-def shown_at(times: tuple[int, ...], frame_us: int, last_us: int) -> int:
-    """A time at which the frame of `frame_us` is certainly the one shown: the middle between it and the next.
-
-    `last_us`: how long the last frame is taken to last.
+def shown_at(times: tuple[int, ...], frame_us: int, frame_length_us: int) -> int:
+    """A time at which the frame of `frame_us` is certainly the one shown: half-way to the next, but not later than half
+    a usual frame. The last frame of a fragment is stored with a usual length, however long it is till the next one.
     """
     after = bisect_right(times, frame_us)
-    following = times[after] if after < len(times) else frame_us + last_us
-    return (frame_us + following) // 2
+    until_us = times[after] - frame_us if after < len(times) else frame_length_us
+    return frame_us + min(until_us, frame_length_us) // 2
 
 
 def wanted_time(text: str, footage: Footage, midnight_wall_us: int) -> int | None:

@@ -6,6 +6,7 @@
     fragments/NNNNNN.mp4 headers and fragments, decrypted, to the byte as they were hashed
     viewing.mp4          the same pictures in a file that plays everywhere, its time beginning at 0
     still-*.jpg          the picture at each event
+    root.tsr, root.statement   a time-stamp token (RFC 3161) when there is one, and the bytes it speaks of
 
 Reviewable pictures are masked before they are hashed, so a dossier holds no PIN. Its texts are scanned nevertheless.
 """
@@ -31,6 +32,7 @@ from app.evidence.crypt import PartOpener
 from app.evidence.export import copy_parts, same_size
 from app.evidence.ledger import Ledger, Part, Piece, load
 from app.evidence.still import picture_at
+from app.evidence.timestamp import token_files
 from app.platform import durable_write
 
 VERIFIER = Path(__file__).resolve().parent.parent.parent / "resources" / "dossier" / "verify.py"
@@ -89,7 +91,7 @@ def make_dossier(folder: Path, recording_key: bytes, out: Path, stretch: Stretch
             target.writestr("dossier.json", json.dumps(facts, indent=1))
             target.writestr("records.jsonl", b"".join(line + b"\n" for line in lines))
             target.writestr("verify.py", VERIFIER.read_bytes())
-            for name, text in texts.items():
+            for name, text in (texts | token_files(folder)).items():
                 target.writestr(name, text)
             for name, content in (*((film.name, film.data) for film in viewing), *_stills(viewing, lines)):
                 target.writestr(name, content)

@@ -18,6 +18,7 @@ from app.evidence.ledger import load
 from app.platform import durable_write
 
 TOKEN_FILE = "root.tsr"
+STATEMENT_FILE = "root.statement"
 
 Post = Callable[[bytes], bytes]
 """Sends an application/timestamp-query, gives the application/timestamp-reply. Raises Unavailable or OSError."""
@@ -43,6 +44,17 @@ def stamped_time(folder: Path, roots: Sequence[Certificate]) -> datetime | None:
     """When the authority saw the closed recording; None without a token. Raises as `stamp_recording`."""
     path = folder / TOKEN_FILE
     return _checked(path.read_bytes(), _statement(folder), roots) if path.exists() else None
+
+
+def token_files(folder: Path) -> dict[str, bytes]:
+    """What a dossier carries of it, by name: the token as it came, and the bytes it was asked for; {} without one.
+
+    A stranger checks both with `openssl ts -verify`, trusting an authority of their own choice.
+    """
+    path = folder / TOKEN_FILE
+    if not path.exists():
+        return {}
+    return {TOKEN_FILE: path.read_bytes(), STATEMENT_FILE: _statement(folder)}
 
 
 def _statement(folder: Path) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,7 +16,8 @@ from app.vision.barcode import Hit, distinct, gtin
 from app.vision.codes import CodeReader
 from app.vision.conclude import Conclusion, conclude
 from app.vision.locate import Found, locate
-from app.vision.look import Looker
+from app.vision.look import Looker, is_doubtful_card
+from app.vision.medium import COPIES
 from app.vision.panel import PanelFinder
 from app.vision.picture_file import open_picture
 from app.vision.pixels import Colour, as_quad, grey
@@ -44,10 +46,29 @@ def read_file(path: Path, looker: Looker, catalogue: Catalogue) -> dict[str, Any
 
 def read_picture(picture: Colour, looker: Looker, catalogue: Catalogue) -> dict[str, Any]:
     """What one picture shows, as plain data in the shape of `cardintake read --json` (without file and ms)."""
+    found = conclude_picture(picture, looker, catalogue)
+    answer = told(picture, found)
+    if found is None and (medium := looker.medium(picture, None)) in COPIES:
+        answer["medium"] = str(medium)
+    return answer
+
+
+def conclude_picture(picture: Colour, looker: Looker, catalogue: Catalogue) -> Conclusion | None:
+    """What was read of the card in a picture; None when there is no card to be read."""
     located = locate(picture)
     if located.corners is None or located.found is Found.TOO_FAR:
-        return _codes_only(picture)
-    answer = as_answer(conclude([looker.look(picture, located)], catalogue))
+        return None
+    look = looker.look(picture, located)
+    found = conclude([look], catalogue)
+    medium = looker.medium(picture, located.corners) if is_doubtful_card(look) else None
+    return replace(found, medium=medium) if medium in COPIES else found
+
+
+def told(picture: Colour, found: Conclusion | None) -> dict[str, Any]:
+    """The answer for a picture and what was concluded of it."""
+    if found is None or found.medium in COPIES:
+        return {**_codes_only(picture), "medium": None if found is None else str(found.medium)}
+    answer = as_answer(found)
     # A rectangle without any symbol may be no card: the picture as a whole is searched too.
     return answer if answer["barcodes"] else {**answer, **_codes(search_codes(grey(picture)))}
 
@@ -55,6 +76,7 @@ def read_picture(picture: Colour, looker: Looker, catalogue: Catalogue) -> dict[
 def as_answer(found: Conclusion) -> dict[str, Any]:
     """A conclusion as plain data. Unsure or covered fields are null."""
     return {
+        "medium": str(found.medium),
         "barcodes": [{"format": b.format, "text": b.text} for b in found.barcodes],
         "gtin": found.gtin,
         "number": _clear(found.number),
@@ -78,8 +100,9 @@ def _clear(reading: FieldReading) -> str | None:
 
 
 def _codes_only(picture: Colour) -> dict[str, Any]:
-    """No card to be seen (a photograph of a symbol): barcodes alone."""
+    """No card to be seen (a photograph of a symbol, a printed e-mail): barcodes alone."""
     return {
+        "medium": None,
         **_codes(search_codes(grey(picture))),
         "number": None,
         "pin": None,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from app.core.cards import CardRead, Guidance, PanelState, Sighting, Zone
+from app.core.cards import CardRead, Guidance, Medium, PanelState, Sighting, Zone
 from app.core.codes import CodeKind, kind_of, symbology_of
 from app.core.products import Catalogue
 from app.eye.codec import LeftTooEarly
@@ -19,7 +19,8 @@ from app.eye.tracker import LEAST_LOOKS, Empty, News, Presence, Step, Tracker, W
 from app.vision.conclude import Conclusion, conclude, zones
 from app.vision.guide import guidance
 from app.vision.locate import Found, Located, locate
-from app.vision.look import Look, Looker
+from app.vision.look import Look, Looker, is_doubtful_card
+from app.vision.medium import COPIES
 from app.vision.pixels import Colour, Corners, Gray, as_quad
 from app.vision.printed import Amount
 from app.vision.stillness import STILL, motion, shrink
@@ -64,6 +65,7 @@ class Watcher:
         self._moving = False
         self._stirred = False
         self._parted: list[Told] = []
+        self._medium: Medium | None = None
 
     def see(self, glimpse: Glimpse) -> list[Told]:
         """All there is to tell after this frame. Takes 1 ms, or up to a second when the card is read."""
@@ -137,6 +139,9 @@ class Watcher:
         )
         if first is None and self._is_whole(look):
             self._forget_looks()  # what saw less of the card (a blurred arrival) has nothing to add
+        if self._medium is None and is_doubtful_card(look):
+            # Whether it is a card at all is asked once, where it lacks what cards have.
+            self._medium = self._looker.medium(picture, self._located.corners)
         return self._add(look, glimpse.at_us)
 
     def _add(self, look: Look, at_us: int) -> Step:
@@ -210,14 +215,15 @@ class Watcher:
             return [LeftTooEarly(self._tracker.first_us, self._tracker.last_us)]
         found = conclude(self._looks, self._catalogue)
         self._done = found
-        if found.blank:
-            return []  # a card's front, or no card at all: nothing to report
+        if found.blank or self._medium in COPIES:
+            return []  # a card's front, a printed e-mail, or no card at all: nothing to report
         return [as_card_read(found, self._tracker.first_us, self._look_times[found.best], self._catalogue.version)]
 
     def _forget_looks(self) -> None:
         self._looks.clear()
         self._look_times.clear()
         self._done = None
+        self._medium = None
 
     def _sighting(self, glimpse: Glimpse) -> list[Told]:
         if glimpse.at_us - self._told_us < SIGHTING_APART_US:
@@ -229,6 +235,8 @@ class Watcher:
         if look is not None and self._done is not None and self._located.corners is not None:
             marks = followed(look, self._located.corners, self._done)
         hint = guidance(self._located, self._moving, look)
+        if self._medium in COPIES and hint is not Guidance.EMPTY:
+            hint = Guidance.NOT_A_CARD
         if hint is Guidance.EMPTY:
             quad, marks = None, ()
         sharp, burnt = (look.sharpness, look.glare) if look is not None else (0.0, 0.0)

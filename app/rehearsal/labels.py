@@ -25,11 +25,12 @@ def card_labels(plan: CardPlan, printed: PrintedCard, camera: Camera, pose: Pose
         return [[round(float(v), 1) for v in point] for point in box_quad(camera, pose, box, printed.size_mm)]
 
     content, style = plan.content, plan.style
+    coded = any(code.text == content.number for code in content.barcodes)
     readable = plan.pin_state in OPEN_STATES and printed.pin is not None
     return {
         "face_value": content.face_value_yuan,
         "expiry": None if content.expiry is None else content.expiry.isoformat(),
-        "number": content.number if printed.number is not None else None,
+        "number": content.number if printed.number is not None or coded else None,
         "number_printed": printed.number is not None,
         "number_style": style.number_style,
         "pin": content.pin if readable else None,

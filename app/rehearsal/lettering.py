@@ -20,7 +20,9 @@ Pixels = npt.NDArray[Any]
 
 STYLES = ("mono", "sans", "light", "ocr", "emboss", "dot", "thermal")
 
-_FACE = {"mono": "mono-bold", "sans": "sans", "light": "mono-regular", "thermal": "mono"}
+FACE_OF_STYLE = {"mono": "mono-bold", "sans": "sans", "light": "mono-regular", "thermal": "mono"}
+"""The face (see `fonts.FACES`) that each typeset style is printed in."""
+
 _ADVANCE = {"ocr": 0.84, "emboss": 0.92, "dot": 0.86}
 """Advance per glyph in cap heights for the shapes we draw ourselves."""
 
@@ -48,7 +50,7 @@ def set_line(text: str, style: str, cap_px: float, max_px: float) -> Line:
 
 
 def _typeset(text: str, style: str, cap_px: float) -> Line:
-    face = font(_FACE[style], round(cap_px / 0.73))
+    face = font(FACE_OF_STYLE[style], round(cap_px / 0.73))
     widths = [face.getlength(text[:i]) for i in range(len(text) + 1)]
     left, top, right, bottom = face.getbbox(text)
     width, height = int(max(right, widths[-1]) - left) + 1, int(bottom - top) + 1

@@ -83,7 +83,7 @@ def photograph(rng: np.random.Generator, flat: FlatCard) -> tuple[Pixels, Pixels
     told = cv2.warpPerspective(kinds, shaky, _LARGE, flags=cv2.INTER_NEAREST)
     if chance(rng, 0.3):
         _cover_by_hand(rng, seen, told)
-    picture = cv2.resize(_lit(rng, seen), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    picture = cv2.resize(lit(rng, seen), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     grain = rng.standard_normal(picture.shape, dtype=np.float32) * between(rng, 0.3, 4.0)
     return np.clip(picture + grain, 0, 255).astype(np.uint8), _halved(told)
 
@@ -123,8 +123,8 @@ def _cover_by_hand(rng: np.random.Generator, seen: Pixels, told: Pixels) -> None
     cv2.ellipse(told, centre, axes, 0, 0, 360, ELSEWHERE, -1)
 
 
-def _lit(rng: np.random.Generator, seen: Pixels) -> Pixels:
-    """Gloss, blur, exposure and white balance."""
+def lit(rng: np.random.Generator, seen: Pixels) -> Pixels:
+    """A flat card under a lamp and through a lens: gloss, blur, exposure, white balance (float32, unclipped)."""
     size = (seen.shape[1], seen.shape[0])
     light: Pixels = seen.astype(np.float32)
     if chance(rng, 0.45):

@@ -144,11 +144,12 @@ def _micros(when: datetime) -> int:
 
 
 def known(connection: Connection) -> tuple[KnownRecording, ...]:
-    """Every recording, the oldest first."""
+    """Every recording, the oldest first. What the centre said counts in its present epoch only."""
+    there = select(durable.c.recording_id).where(of_now(connection)).distinct().subquery()
     rows = connection.execute(
         select(
             recording.c.id, recording.c.parcel_id, recording.c.state, outbox.c.at_wall_us, parcel.c.waybill,
-            parcel.c.operator_name, durable.c.recording_id.label("durable"), hold.c.recording_id.label("held"),
+            parcel.c.operator_name, there.c.recording_id.label("durable"), hold.c.recording_id.label("held"),
             removed.c.recording_id.label("removed"),
         )
         .outerjoin(outbox, outbox.c.seq == recording.c.closed_seq)

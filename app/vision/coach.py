@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from app.core.cards import FieldReading, FieldState, PanelState
 from app.core.products import UNKNOWN_PIN, FieldPattern, Product
 from app.vision.decode import Decoded
-from app.vision.fuse import fuse
 
 _LEGIBLE = 0.9
 
@@ -37,7 +36,8 @@ def count_legible(
         return None
     if panel is PanelState.OPEN:
         return Legible(sum(c.sure for c in pin.chars), len(pin.chars)) if pin.chars else None
-    seen = sum(c.best.p >= _LEGIBLE for c in fuse(said, free_pattern(product)).reading.chars) if said else 0
+    counts = sorted(sum(max(c.values()) >= _LEGIBLE for c in reading.chars) for reading in said)
+    seen = counts[len(counts) // 2] if counts else 0
     if lengths:
         return Legible(min(seen, max(lengths)), max(lengths))
     return Legible(seen, seen + hidden) if seen + hidden else None

@@ -21,6 +21,7 @@ from app.core.cards import (
     Crop,
     FieldReading,
     FieldState,
+    Medium,
     PanelState,
     Printed,
     Zone,
@@ -61,6 +62,7 @@ class Conclusion:
     zones: tuple[Zone, ...]
     crops: tuple[Crop, ...]
     best: int  # which look was the sharpest
+    medium: Medium = Medium.CARD
     legible: Legible | None = None  # of the PIN, for who scratches it
 
     @property

@@ -50,6 +50,11 @@ class Value:
         return Area(whole.x + self.start * whole.w, whole.y, (self.end - self.start) * whole.w, whole.h)
 
     @property
+    def text(self) -> str:
+        """What stands there, as printed in groups."""
+        return "".join(s.text for s in self.line.read.signs if s.start >= self.start - 1e-6)
+
+    @property
     def digits(self) -> float:
         """Share of digits, 0..1."""
         return sum(g.isdigit() for g in self.glyphs) / max(1, len(self.glyphs))
@@ -131,6 +136,12 @@ def below_bars(area: Area, bars: Sequence[Area]) -> bool:
 def is_retail_code(glyphs: str) -> bool:
     """Twelve or thirteen digits with the check digit of a GTIN are what stands below a retail symbol."""
     return len(glyphs) in (12, 13) and normalise_gtin(glyphs) is not None
+
+
+def begins_short(text: str) -> bool:
+    """Whether the first group of a number in fours lacks digits: glare may have wiped them out without a trace."""
+    groups = [len(group) for group in re.findall(r"[0-9A-Za-z]+", text)]
+    return len(groups) >= 3 and groups[0] < 4 and all(size == 4 for size in groups[1:-1])
 
 
 def _is_sentence(text: str) -> bool:

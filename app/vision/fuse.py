@@ -30,7 +30,7 @@ LEAST_AGREEMENT = 0.8
 _FLOOR = 1e-4
 _UNREADABLE = 0.45
 _MOST_CANDIDATES = 4
-_TWINS = frozenset("0O")
+_TWINS = ("0O", "1I")
 """Many fonts print these alike: where the alphabet has both, neither is ever sure and a person decides."""
 
 _NEGLIGIBLE = 1e-3
@@ -148,7 +148,7 @@ def _fillings(chars: Sequence[dict[str, float]]) -> list[tuple[str, float]]:
 
 def _reading(chances: Mapping[str, float], pattern: FieldPattern, trusted: bool) -> CharReading:
     best = next(iter(chances))
-    twin = best in _TWINS and set(pattern.alphabet) >= _TWINS
+    twin = any(best in pair and set(pair) <= set(pattern.alphabet) for pair in _TWINS)
     sure = trusted and not twin and chances[best] >= SURE
     least = 0.004 if sure else 0.0
     shown = [Candidate(g, round(p, 5)) for g, p in chances.items() if p >= least or g == best]

@@ -13,18 +13,19 @@ from datetime import date
 import cv2
 import numpy as np
 
-from app.core.cards import FieldState, PanelState, Printed
+from app.core.cards import FieldState, Medium, PanelState, Printed
 from app.core.products import DIGITS, LATIN, Catalogue, FieldPattern, Product, normalise_gtin
 from app.vision import third_opinion
 from app.vision.barcode import Hit, as_gtin, blur_along, gtin, read_zbar, read_zxing
 from app.vision.bars import read_bars
 from app.vision.codes import CodeReader
 from app.vision.decode import PLAIN_LETTERS, decode_views
-from app.vision.fields import Sorted, Value, is_retail_code, row_label, sort_lines, to_area
+from app.vision.fields import Sorted, Value, begins_short, is_retail_code, row_label, sort_lines, to_area
 from app.vision.focus import glare, sharpness
 from app.vision.fuse import fuse
 from app.vision.lines import Line
 from app.vision.locate import Located
+from app.vision.medium import medium
 from app.vision.panel import Area, Opening, Panel, PanelFinder, PanelMap, find_text, judge
 from app.vision.pixels import Colour, Corners, Gray, grey
 from app.vision.printed import (
@@ -39,9 +40,9 @@ from app.vision.printed import (
     span,
 )
 from app.vision.recognise import Recogniser
-from app.vision.rectify import PX_PER_MM, rectify, turn, turn_corners
+from app.vision.rectify import PX_PER_MM, rectify, size_of, turn, turn_corners
 from app.vision.spots import Spot, SpotReader
-from app.vision.textlines import LineBox, LineFinder, cut
+from app.vision.textlines import FRAME_SIZE, LineBox, LineFinder, cut
 from app.vision.wording import Wording
 
 
@@ -114,6 +115,20 @@ class Looker:
         look = Look(corners, sharpness(shade), glare(card), hits, bars=bars)
         return self._with_fields(look, card, lines)
 
+    def medium(self, picture: Colour, corners: Corners | None) -> Medium | None:
+        """Whether the picture shows a card, or a page or screen that anybody may have copied; None without any text.
+
+        `corners`: of what has a card's outline, None when nothing has.
+        """
+        standing = self._wording.find(picture, FRAME_SIZE)
+        lines = self._wording.read(turn(picture, standing.quarters), standing.boxes, {}, ())
+        outside = len(lines)
+        if corners is not None:
+            size = (picture.shape[1], picture.shape[0])
+            middles = [_unturned((b.x + b.w / 2, b.mid_y), standing.quarters, size) for b in standing.boxes]
+            outside = sum(cv2.pointPolygonTest(corners, middle, False) < 0 for middle in middles)
+        return medium([line.read.text for line in lines], outside)
+
     def look_again(self, picture: Colour, located: Located, first: Look) -> Look:
         """The same card in a later frame: only its fields and barcodes are read, where the first look found them."""
         assert located.corners is not None
@@ -183,7 +198,7 @@ class Looker:
         text = self._again(card, seen.area, FieldPattern(DIGITS, (_DATE_DIGITS,)))
         if text is not None:
             return as_date(text)
-        return seen.day if third_opinion.agrees_on_date(cut(card, seen.line.box, 0.1), seen.day) else None
+        return seen.day if third_opinion.agrees_on_date(cut(card, _boxed(seen.area), 0.1), seen.day) else None
 
     def _batch(self, card: Colour, lines: Sequence[Line]) -> str | None:
         found = find_batch(lines)
@@ -197,7 +212,7 @@ class Looker:
 
     def _again(self, card: Colour, area: Area, pattern: FieldPattern) -> str | None:
         """What stands in an area by both recognisers, None unless every character is sure."""
-        box = LineBox(area.x, area.y, area.w, area.h, 0.0, 1.0)
+        box = _boxed(area)
         views = self._spots.views(cut(card, box, 0.05), cut(card, box, 0.18))
         reading = fuse(decode_views(views, pattern), pattern).reading
         return "".join(c.best.glyph for c in reading.chars) if reading.state is FieldState.READ else None
@@ -239,6 +254,8 @@ _DATE_DIGITS = 8
 _FAINT, _CRISP = 0.012, 0.45
 """Glare below and sharpness above which nothing of the small print can have been missed."""
 
+_WIDEST_PANEL = 0.87  # of the card's width: what is wider is the rim of a telephone
+
 _CLEAR = 0.8
 """Support above which a panel is beyond doubt."""
 
@@ -260,12 +277,17 @@ def choose(found: Sorted, seen: PanelMap, panels: Sequence[Panel], product: Prod
     kinds = {id(v): v.label or row_label(v, found.labels) for v in found.values}
     around = {id(v): _panel_of(v.area, panels) for v in found.values}
     pin = _pick_pin(found.values, kinds, around, product)
-    number = _pick_number([v for v in found.values if v is not pin], kinds, product)
+    has_retail_code = any(is_retail_code(digits) for digits in found.printed)
+    number = _pick_number([v for v in found.values if v is not pin], kinds, product, has_retail_code)
     panel = around[id(pin)] if pin is not None else _panel_without_text(found, panels, product)
     opening = _opening(pin, panel, seen, found)
     proof = _Proof(kinds, around, product is not None)
     labelled = any(kind == "pin" for kind, _ in found.labels)
-    proved = number is not None and (number.glyphs in found.printed or proof.of_number(number, pin, labelled))
+    proved = (
+        number is not None
+        and not begins_short(number.text)
+        and (number.glyphs in found.printed or proof.of_number(number, pin, labelled))
+    )
     pin_proved = pin is not None and proof.of_pin(pin, number)
     pin_area = _area(pin) if pin is None or panel is None else _joined(pin, found.values, panel)
     return Places(_area(number), pin_area, opening, None if panel is None else panel.area, proved, pin_proved)
@@ -355,13 +377,15 @@ def _pick_pin(
     return best if best is not None and score(best) >= 1.8 else None
 
 
-def _pick_number(values: Sequence[Value], kinds: dict[int, str], product: Product | None) -> Value | None:
+def _pick_number(
+    values: Sequence[Value], kinds: dict[int, str], product: Product | None, has_retail_code: bool
+) -> Value | None:
     def score(value: Value) -> float:
         points = {"number": 3.0, "pin": -3.0, "": 0.0}[kinds[id(value)]]
         points += 2.0 if 13 <= len(value.glyphs) <= 20 and value.digits > 0.7 else -1.0
         if product is not None and product.layout is not None and product.layout.number is not None:
             points += 4.0 * to_area(product.layout.number).share_of(value.area)
-        if not kinds[id(value)] and is_retail_code(value.glyphs):
+        if not kinds[id(value)] and not has_retail_code and is_retail_code(value.glyphs):
             points -= 4.0
         return points + 0.5 * value.line.read.score
 
@@ -386,6 +410,22 @@ def _within(area: Area, panel: Area | None) -> tuple[float, float]:
     if panel is None:
         return area.x, area.right
     return panel.x + 0.4 * PX_PER_MM, panel.right - 0.4 * PX_PER_MM
+
+
+def _boxed(area: Area) -> LineBox:
+    return LineBox(area.x, area.y, area.w, area.h, 0.0, 1.0)
+
+
+def _unturned(point: tuple[float, float], quarters: int, size: tuple[int, int]) -> tuple[float, float]:
+    """A point of a picture turned clockwise by so many quarters, in the picture of that size before it was turned."""
+    x, y = point
+    width, height = size
+    return ((x, y), (y, height - x), (width - x, height - y), (width - y, x))[quarters]
+
+
+def is_doubtful_card(look: Look) -> bool:
+    """Whether something with a card's outline lacks what cards have, so that it may be part of a page or a screen."""
+    return look.panel_area is None or look.panel_area.w > _WIDEST_PANEL * size_of(look.corners)[0]
 
 
 def _awaits_a_second(hits: Sequence[Hit]) -> bool:

@@ -5,6 +5,7 @@ Only files are read, never the network. Threads are bounded by the caller.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,12 @@ from app.core.errors import BadInput
 
 DETECTOR = "PP-OCRv6_det_small.onnx"
 RECOGNISER = "PP-OCRv6_rec_small.onnx"
+_SHA256 = {
+    DETECTOR: "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
+    RECOGNISER: "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
+}
+"""The files of rapidocr 3.10.0; others may be damaged or may read otherwise than was measured."""
+
 _HEAD = ("Softmax", "Identity", "Add", "MatMul")
 
 
@@ -30,7 +37,14 @@ def models_folder() -> Path:
 
 
 def load_model(path: Path) -> Any:
-    """A model as OpenVINO reads it. Raises BadInput("reading.model_missing") when it is not there or unreadable."""
+    """A model as OpenVINO reads it. Raises BadInput("reading.model_missing") when it is not there or is damaged."""
+    try:
+        wanted = _SHA256.get(path.name)
+        found = hashlib.sha256(path.read_bytes()).hexdigest() if wanted else None
+    except OSError as error:
+        raise BadInput("reading.model_missing", path.name) from error
+    if wanted != found:
+        raise BadInput("reading.model_missing", f"{path.name}: damaged")
     if not path.is_file():
         raise BadInput("reading.model_missing", path.name)
     try:

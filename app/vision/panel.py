@@ -7,6 +7,7 @@ the paper below it, or anything else. Panels are what hangs together; their stat
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -30,10 +31,13 @@ _CELL_W, _CELL_H = CARD_W * 2 / WIDTH, CARD_H * 2 / HEIGHT
 
 _LEAST_W_MM, _LEAST_H_MM = 9.0, 2.6
 _FILLED = 0.55  # share of its box that a panel fills at least
-_HIDDEN = 1.0  # characters that fit into the layer at one end, beyond what is left at the other, before it counts
+_WEIGHTS = (-4.751, 0.112, 0.996, 0.884, 0.959, 0.687)
+"""Log odds that characters are hidden, for `Cover.features`; fitted by `training/opening.py`."""
+
+_DOUBT = 0.2  # probability of hidden characters from which a panel counts as partly covered
 _LEAST_TEXT_MM = 6.0
 _COVERED_GLYPH = 0.5  # share of coat over a character's place from which the character counts as covered
-_OPEN_SHARE, _COVERED_SHARE = 0.75, 0.1  # of a panel in which no text was read
+_OPEN_SHARE, _COVERED_SHARE = 0.75, 0.3  # of a panel in which no text was read; words on the layer look open
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,25 @@ class Opening:
     hidden: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """The layer along the row of the PIN, in characters.
+
+    `left` and `right` of those that were read, the longest stretch `between` them; `over` the share of coat over all.
+    """
+
+    left: float
+    right: float
+    between: float
+    over: float
+
+    @property
+    def features(self) -> tuple[float, ...]:
+        """What `_WEIGHTS` weigh."""
+        ends = sorted((self.left, self.right))
+        return 1.0, ends[1] - ends[0], ends[1], ends[0], self.between, self.over
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class PanelMap:
     """Probabilities (HEIGHT / 2, WIDTH / 2) that a cell of the card shows the scratch layer, or paper it has left."""
@@ -113,7 +136,22 @@ class PanelFinder:
         self._model: Any = compile_model(load_model(path), threads)
 
     def see(self, card: Colour) -> PanelMap:
-        """The map of a rectified card, either way up."""
+        """The map of a rectified card, either way up; of one printed upright its upper and its lower part are seen."""
+        if card.shape[0] <= card.shape[1]:
+            return self._see(card)
+        wide = cv2.copyMakeBorder(card, 0, round(_CELL_H), 0, CARD_W - card.shape[1], cv2.BORDER_REPLICATE)
+        rows, columns = round(card.shape[0] / _CELL_H), round(card.shape[1] / _CELL_W)
+        lower_from = rows - HEIGHT // 2
+        start = round(lower_from * _CELL_H)
+        upper, lower = (self._see(np.ascontiguousarray(wide[y : y + CARD_H])) for y in (0, start))
+        seam = HEIGHT // 2 - 20
+        coat, opened = (
+            np.concatenate([one[:seam, :columns], other[seam - lower_from :, :columns]])
+            for one, other in ((upper.coat, lower.coat), (upper.opened, lower.opened))
+        )
+        return PanelMap(coat, opened)
+
+    def _see(self, card: Colour) -> PanelMap:
         small = cv2.resize(card, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
         told = cast(Floats, self._model(small.astype(np.float32)[None])[0][0])
         return PanelMap(told[1], told[2])
@@ -163,16 +201,26 @@ def judge(seen: PanelMap, panel: Area, text: Area | None, pitch: float) -> Openi
     if text is None:
         rows = Area(panel.x, panel.y + 0.3 * panel.h, panel.w, 0.4 * panel.h)
         return Opening(_state_of_share(1 - float(seen.coat_along(panel, rows).mean())), 0)
+    cover = measure_cover(seen, panel, text, pitch)
+    if float(np.dot(cover.features, _WEIGHTS)) < math.log(_DOUBT / (1 - _DOUBT)):
+        return Opening(PanelState.OPEN)
+    # Some layer stays at both ends of an open panel: what is more at one end is what may hide characters.
+    beside = max(cover.left, cover.right) - min(cover.left, cover.right)
+    return Opening(PanelState.PARTIAL, max(1, round(beside) + round(cover.between)))
+
+
+def measure_cover(seen: PanelMap, panel: Area, text: Area, pitch: float) -> Cover:
+    """What of the layer lies beside and between the characters that were read."""
     coat = seen.coat_along(panel, text)
-    middles = panel.x + (np.arange(len(coat)) + 0.5) * panel.w / len(coat)
     cell = panel.w / len(coat)
-    left = float(coat[middles < text.x].sum()) * cell / pitch
-    right = float(coat[middles > text.right].sum()) * cell / pitch
-    beside = max(left, right) - min(left, right)
-    between = float(_longest(coat[(middles >= text.x) & (middles <= text.right)] > _COVERED_GLYPH)) * cell / pitch
-    if beside < _HIDDEN and between < 0.8:
-        return Opening(PanelState.OPEN, 0)
-    return Opening(PanelState.PARTIAL, max(1, round(beside if beside >= _HIDDEN else 0.0) + round(between)))
+    middles = panel.x + (np.arange(len(coat)) + 0.5) * cell
+    inside = coat[(middles >= text.x) & (middles <= text.right)]
+    return Cover(
+        left=float(coat[middles < text.x].sum()) * cell / pitch,
+        right=float(coat[middles > text.right].sum()) * cell / pitch,
+        between=_longest(inside > _COVERED_GLYPH) * cell / pitch,
+        over=float(inside.mean()) if len(inside) else 0.0,
+    )
 
 
 def find_text(card: Colour, panel: Area, seen: PanelMap) -> Area | None:
@@ -190,7 +238,7 @@ def find_text(card: Colour, panel: Area, seen: PanelMap) -> Area | None:
     rows = cv2.GaussianBlur(card[top:bottom, int(left) : int(right)], (0, 0), 2.0)
     energy = np.abs(cv2.Sobel(cv2.cvtColor(rows, cv2.COLOR_BGR2GRAY), cv2.CV_32F, 1, 0, ksize=3)).mean(axis=1)
     inked = np.flatnonzero(energy > (float(energy.max()) + float(np.percentile(energy, 15))) / 2)
-    height = float(inked[-1] - inked[0] + 1)
+    height = float(inked[-1] - inked[0] + 1) if len(inked) else 0.0
     if height < 1.2 * PX_PER_MM:
         return None
     pad = 0.3 * height

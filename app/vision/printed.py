@@ -14,6 +14,8 @@ from app.vision.panel import Area
 from app.vision.rectify import PX_PER_MM
 
 _SURE_SIGN = 0.8
+_SURE_DIGITS = 0.9
+_NEVER = 2.0
 _SURE_ALONE = 0.95
 """What a sign needs where nothing but its look says what it is."""
 
@@ -134,11 +136,14 @@ def find_expiry(lines: Sequence[Line]) -> tuple[Printed, Dated | None]:
 
 def _days(line: Line) -> Iterable[Dated]:
     text = line.read.text
+    if _BATCH.search(text.strip()) is not None:
+        return
     expires = _EXPIRES.search(text) is not None and _OTHER_DAY.search(text) is None
     short = sum(c.isdigit() for c in text) <= _DIGITS_OF_A_DATE
     for found in _YMD.finditer(text):
         marked = bool(found[2].strip()) and bool(found[4].strip())
-        if marked or (short and len(found[3]) == len(found[5]) == 2):
+        parted = bool(found[2]) or bool(found[4]) or expires
+        if marked or (short and parted and len(found[3]) == len(found[5]) == 2):
             yield from _dated(line, found, (int(found[1]), int(found[3]), int(found[5])), expires, marked)
     for found in _DAY_MONTH.finditer(text):
         if found[2].upper() in _MONTHS:
@@ -160,7 +165,9 @@ def _dated(
         return
     last = calendar.monthrange(year, month)[1]
     if 0 <= day <= last:
-        sure = marked and least_p(line, found.start(), found.end()) >= _SURE_SIGN
+        # Faint hyphens are often lost: with a caption, surer digits make up for them.
+        needed = _SURE_SIGN if marked else _SURE_DIGITS if expires else _NEVER
+        sure = _least_digit(line, *found.span()) >= needed
         yield Dated(date(year, month, day or last), line, found.span(), expires, sure)
 
 
@@ -260,6 +267,12 @@ def span(line: Line, start: int, end: int) -> tuple[float, float]:
             left, right = min(left, sign.start), max(right, sign.end)
         at += len(sign.text)
     return (left, right) if left < right else (0.0, 1.0)
+
+
+def _least_digit(line: Line, start: int, end: int) -> float:
+    """As `least_p`, of the digits alone: a hyphen that looks like a dot changes no date."""
+    text = line.read.text
+    return min((least_p(line, at, at + 1) for at in range(start, end) if text[at].isdigit()), default=0.0)
 
 
 def least_p(line: Line, start: int, end: int) -> float:

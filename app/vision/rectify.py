@@ -16,11 +16,11 @@ PX_PER_MM = CARD_W / CARD_W_MM
 
 def rectify(picture: Colour, corners: Corners) -> Colour:
     """The card, its first corner at the top left: CARD_W x CARD_H pixels, the other way round when printed upright."""
-    return cast(Colour, cv2.warpPerspective(picture, _homography(corners), _size(corners), flags=cv2.INTER_CUBIC))
+    return cast(Colour, cv2.warpPerspective(picture, _homography(corners), size_of(corners), flags=cv2.INTER_CUBIC))
 
 
-def _size(corners: Corners) -> tuple[int, int]:
-    """Width and height of the rectified card: a card printed upright has its short side on top."""
+def size_of(corners: Corners) -> tuple[int, int]:
+    """Width and height in pixels of the rectified card: one printed upright has its short side on top."""
     sides = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
     return (CARD_W, CARD_H) if sides[0] + sides[2] >= sides[1] + sides[3] else (CARD_H, CARD_W)
 
@@ -46,6 +46,6 @@ def to_frame(corners: Corners, points: Floats) -> Floats:
 
 
 def _homography(corners: Corners) -> Floats:
-    width, height = _size(corners)
+    width, height = size_of(corners)
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     return cast(Floats, cv2.getPerspectiveTransform(corners.astype(np.float32), target).astype(np.float32))

@@ -52,6 +52,9 @@ class Strip:
         return float(np.linalg.norm(self.corners[3] - self.corners[0]))
 
 
+_RIM = 6  # pixels around an area, as much as closing it reaches
+
+
 def find_strips(picture: Gray) -> tuple[Strip, ...]:
     """The strongest areas of parallel bars in a grey picture, at most five, strongest first."""
     found: list[Strip] = []
@@ -77,15 +80,19 @@ def _strips(small: Gray) -> Iterator[Strip]:
     coherence = np.sqrt((xx - yy) ** 2 + 4 * xy**2) / (energy + 20.0)
     mask = ((coherence > _COHERENT) & (energy > _LEAST_ENERGY)).astype(np.uint8)
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    doubled = np.arctan2(2 * xy, xx - yy)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     for label in range(1, count):
-        if stats[label, cv2.CC_STAT_AREA] < 300:
+        left, top, w, h, size = (int(v) for v in stats[label])
+        if size < 300:
             continue
+        x, y = max(0, left - _RIM), max(0, top - _RIM)
+        part = np.s_[y : top + h + _RIM, x : left + w + _RIM]  # only where the area lies: most are small
         for strength in _STRENGTHS:
-            inside, angle = _core(labels == label, energy, np.arctan2(2 * xy, xx - yy), strength)
-            strip = _box(inside, angle, float(energy[inside].sum()))
+            inside, angle = _core(labels[part] == label, energy[part], doubled[part], strength)
+            strip = _box(inside, angle, float(energy[part][inside].sum()))
             if strip is not None:
-                yield strip
+                yield Strip(strip.corners + np.array([x, y], np.float32), strip.weight)
 
 
 def _core(inside: NDArray[Any], energy: Floats, doubled: Floats, strength: float) -> tuple[NDArray[Any], float]:

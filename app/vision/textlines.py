@@ -13,6 +13,9 @@ import numpy as np
 from app.vision.models import DETECTOR, compile_model, load_model, models_folder
 from app.vision.pixels import Colour, Floats
 
+FRAME_SIZE = (1184, 672)
+"""Size at which a whole frame is searched."""
+
 WORK_W, WORK_H = 736, 480
 """Size at which a rectified card is searched (multiples of 32): 8.6 pixels a millimetre, lines from 1.3 mm height."""
 
@@ -57,9 +60,12 @@ class LineFinder:
         """Lines of text of a rectified card, top to bottom."""
         return self.search(card)[0]
 
-    def search(self, card: Colour) -> tuple[tuple[LineBox, ...], int]:
-        """Lines of text, top to bottom, and how many runs of text stand on end instead: more, and the card lies so."""
-        heat = self._heat(card)
+    def search(self, card: Colour, size: tuple[int, int] = (WORK_W, WORK_H)) -> tuple[tuple[LineBox, ...], int]:
+        """Lines of text, top to bottom, and how many runs of text stand on end instead: more, and the card lies so.
+
+        `size`: pixels at which a picture wider than high is searched, both multiples of 32.
+        """
+        heat = self._heat(card, size)
         mask = cv2.dilate((heat > _HEAT).astype(np.uint8), np.ones((2, 2), np.uint8))
         contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         scale = (card.shape[1] / heat.shape[1], card.shape[0] / heat.shape[0])
@@ -67,9 +73,9 @@ class LineFinder:
         standing = sum(h > _STANDING * w and w >= _LEAST_W for _, _, w, h in map(cv2.boundingRect, contours))
         return join([b for b in boxes if b is not None]), standing
 
-    def _heat(self, card: Colour) -> Floats:
-        size = (WORK_W, WORK_H) if card.shape[1] >= card.shape[0] else (WORK_H, WORK_W)
-        small = cv2.resize(card, size, interpolation=cv2.INTER_AREA)
+    def _heat(self, card: Colour, size: tuple[int, int]) -> Floats:
+        turned = size if card.shape[1] >= card.shape[0] else (size[1], size[0])
+        small = cv2.resize(card, turned, interpolation=cv2.INTER_AREA)
         tensor = (small.astype(np.float32) / 127.5 - 1).transpose(2, 0, 1)[None]
         return cast(Floats, self._model(np.ascontiguousarray(tensor))[0][0, 0])
 

@@ -13,12 +13,10 @@ from dataclasses import replace
 from app.core.cards import CharReading, FieldState
 from app.core.products import FieldPattern
 from app.vision.decode import Decoded
-from app.vision.fuse import Fused
+from app.vision.fuse import SURE, SURE_FIELD, Fused
 from app.vision.recognise import Engine
 
 _LEAST_P = 1e-4
-_PAIR_P = 0.998  # what a glyph and its twin have together at least, so that nothing but the twin is in doubt
-
 _NEEDED = {"1": ("I", 6.5, 3.0), "I": ("1", 6.5, 3.0), "O": ("0", 3.0, 2.0), "0": ("O", 5.5, 2.0)}
 """Per glyph its twin, and the log odds against it that our recogniser and PP-OCR must give, each on the mean."""
 
@@ -31,7 +29,10 @@ def tell_twins(fused: Fused, readings: Sequence[Decoded], pattern: FieldPattern)
     chars = tuple(_told(c, at, same, pattern) for at, c in enumerate(fused.reading.chars))
     if chars == fused.reading.chars:
         return fused
-    state = FieldState.READ if all(c.sure for c in chars) else FieldState.DOUBTFUL
+    read = all(c.sure for c in chars)
+    if read and math.prod(c.best.p for c in chars if c.best.glyph not in _NEEDED) < SURE_FIELD:
+        return fused
+    state = FieldState.READ if read else FieldState.DOUBTFUL
     return Fused(replace(fused.reading, state=state, chars=chars), fused.lead)
 
 
@@ -44,7 +45,7 @@ def _told(char: CharReading, at: int, readings: Sequence[Decoded], pattern: Fiel
     told = (
         _odds(readings, at, glyph, twin, Engine.OWN) >= own and _odds(readings, at, glyph, twin, Engine.PPOCR) >= other
     )
-    return replace(char, sure=pair >= _PAIR_P and told)
+    return replace(char, sure=pair >= SURE and told)
 
 
 def _odds(readings: Sequence[Decoded], at: int, glyph: str, twin: str, engine: Engine) -> float:

@@ -17,7 +17,7 @@ from app.vision.panel import Area
 from app.vision.pixels import Colour
 from app.vision.recognise import LineText, Recogniser, TextSign
 from app.vision.rectify import turn
-from app.vision.textlines import LineBox, LineFinder, cut
+from app.vision.textlines import WORK_H, WORK_W, LineBox, LineFinder, cut
 
 _UPRIGHT = 0.97
 """Mean score above which text is upright beyond doubt."""
@@ -49,14 +49,14 @@ class Wording:
         self._recogniser = recogniser
         self._codes = codes
 
-    def find(self, card: Colour) -> Standing:
-        """Which way up the card is, and where its lines stand then."""
-        boxes, on_end = self._finder.search(card)
+    def find(self, card: Colour, size: tuple[int, int] = (WORK_W, WORK_H)) -> Standing:
+        """Which way up the card is, and where its lines stand then. `size`: pixels at which it is searched."""
+        boxes, on_end = self._finder.search(card, size)
         level = self._either_way(card, boxes, 0)
         if on_end < _ON_END or on_end < len(boxes):
             return level
         across = turn(card, 1)
-        other = self._either_way(across, self._finder.find(across), 1)
+        other = self._either_way(across, self._finder.search(across, size)[0], 1)
         return other if _legible(tuple(other.known.values())) > _legible(tuple(level.known.values())) else level
 
     def _either_way(self, card: Colour, boxes: tuple[LineBox, ...], quarters: int) -> Standing:

@@ -21,6 +21,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 PURPOSE = b"cardintake recording record v1\n"
 
 
+ASK = "openssl ts -verify -data root.statement -in root.tsr -CAfile AUTHORITY.pem"
+
+
 class Wrong(Exception):
     """The first thing that does not hold."""
 
@@ -41,6 +44,9 @@ class Files:
             return (self.path / name).read_bytes() if self.zip is None else self.zip.read(name)
         except (KeyError, OSError, zipfile.BadZipFile):
             raise Wrong(f"{name} is missing or damaged / 文件缺失或损坏") from None
+
+    def has(self, name):
+        return (self.path / name).is_file() if self.zip is None else name in self.zip.namelist()
 
     def open(self, name):
         try:
@@ -236,14 +242,33 @@ def check(path):
     if close is not None:
         check_root(close, pieces, leaves, [bytes.fromhex(one) for one in dossier["proof"]])
     check_copies(files, dossier, proved)
-    return report(records, pieces, until, close)
+    stamped = check_token(files, records[-1] if close is not None else None)
+    return report(records, pieces, until, close, stamped)
 
 
-def report(records, pieces, until, close):
+def check_token(files, closing):
+    """Whether there is a time-stamp token, and that it speaks of this recording's last record. Who signed it, and
+    when, only an authority's certificate can tell: see `openssl ts -verify` in the report.
+    """
+    if not files.has("root.tsr"):
+        return False
+    token, statement = files.read("root.tsr"), files.read("root.statement")
+    if closing is None or statement != b"cardintake recording closed v1\n" + bytes.fromhex(closing[1]):
+        raise Wrong("root.statement is of another recording / 时间戳不属于本录像")
+    if not any(hashlib.new(name, statement).digest() in token for name in ("sha256", "sha384", "sha512")):
+        raise Wrong("root.tsr is a token for something else / 时间戳不属于本录像")
+    return True
+
+
+def report(records, pieces, until, close, stamped):
     genesis = records[0][0]
     first = next(piece for piece in pieces if piece["kind"] == "fragment")
     unproved = ["that the station's key was in the right hands (compare it) / 工位密钥是否由本人保管（请核对）"]
-    if not any(fields["kind"] == "witness" for fields, _ in records):
+    if stamped:
+        unproved.append(
+            f"when it was closed, before you ask an authority you trust / 封存时间，请向可信机构核对: {ASK}"
+        )
+    elif not any(fields["kind"] == "witness" for fields, _ in records):
         unproved.append("when it was filmed, and that it was not signed anew: no witness / 拍摄时间与重签：无见证")
     if close is None:
         unproved.append("that nothing follows: the recording is not closed / 录像未封存，无法证明后面没有内容")
@@ -258,6 +283,7 @@ def report(records, pieces, until, close):
         "from_s": first["first_pts"] / 1e6,
         "to_s": until / 1e6,
         "fragments": sum(1 for piece in pieces if piece["kind"] == "fragment"),
+        "time_token": stamped,
         "gaps": [[f["from_pts"] / 1e6, f["to_pts"] / 1e6, f["reason"]] for f, _ in records if f["kind"] == "gap"],
         "not_proven": unproved,
     }

@@ -1,7 +1,10 @@
-"""How well and how fast cards are read, beside zxing-cpp, zbar and RapidOCR alone on the same pictures in the same run.
+"""How well, how surely and how fast cards are read, beside zxing-cpp, zbar, RapidOCR and Tesseract in the same run.
 
-On the sample data when CARDINTAKE_DATA names its folder, else on cards rendered here. CARDINTAKE_BENCH_STEP=3 takes
-every third picture. `wrong` means an answer given as sure that is not the label: the only unforgivable result.
+On freshly rendered cards (seeds kept for this; every other one printed in faces that training never saw) and, when
+CARDINTAKE_DATA names its folder, on the sample data. CARDINTAKE_BENCH_PICTURES: cards a tier (500);
+CARDINTAKE_BENCH_PEERS=6: the peers read every sixth picture; CARDINTAKE_BENCH_STEP=3: every third sample picture.
+A run that was stopped goes on where it was: each picture's result is kept in out/bench/reading.jsonl until the end.
+`wrong` means an answer given as sure that is not the label: the only unforgivable result.
 """
 
 from __future__ import annotations
@@ -9,87 +12,211 @@ from __future__ import annotations
 import json
 import os
 import re
-import statistics
 import sys
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import cv2
 import numpy as np
+import pytesseract
 from rapidocr import RapidOCR
 
 from app.catalog.templates import load_products
-from app.core.products import Catalogue
-from app.eye.oneshot import make_looker, read_picture
-from app.rehearsal.pictures import render_card_picture
+from app.core.cards import FieldReading, FieldState, ranked_texts
+from app.core.products import UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue
+from app.eye.oneshot import conclude_picture, make_looker, told
+from app.rehearsal import fonts, lettering
+from app.rehearsal.errors import FontMissing
+from app.rehearsal.pictures import TIERS, render_card_picture
 from app.vision.barcode import read_zbar, read_zxing
+from app.vision.look import Looker
 from app.vision.pixels import Colour, grey, load_picture
+from tests.bench.reading_tables import figures
 
-FIELDS = ("gtin", "number", "pin", "expiry", "face_value", "pin_state")
-TIERS = ("easy", "typical", "hard")
-STATES = {"clean": "open", "residue": "open", "over": "open"}
-RENDERED_A_TIER = 12
+SEED = 910_000
 THREADS = 2
+KEPT = Path("out/bench/reading.jsonl")
+FIELDS = ("gtin", "number", "pin", "expiry", "face_value", "pin_state")
+STATES = {"clean": "open", "residue": "open", "over": "open"}
+HELD_OUT = {
+    "held-mono": ("LiberationMono-Bold.ttf", 0),
+    "held-regular": ("LiberationMono-Regular.ttf", 0),
+    "held-sans": ("LiberationSans-Bold.ttf", 0),
+}
+"""Faces that no recogniser was trained on here (`app.rehearsal.typefaces.HELD_OUT`)."""
+
+HELD_OUT_STYLES = {"mono": "held-mono", "sans": "held-sans", "light": "held-regular", "thermal": "held-regular"}
 
 Labels = dict[str, Any]
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One picture to be read: its name, where it comes from, and how to get it."""
+
+    name: str
+    source: str
+    load: Callable[[], tuple[Colour, Labels]]
+    with_peers: bool
 
 
 def main() -> dict[str, Any]:
     """Measure, print the tables, give the figures."""
     data = os.environ.get("CARDINTAKE_DATA")
+    count = int(os.environ.get("CARDINTAKE_BENCH_PICTURES", "500"))
+    peers = int(os.environ.get("CARDINTAKE_BENCH_PEERS", "6"))
     step = int(os.environ.get("CARDINTAKE_BENCH_STEP", "1"))
     products = load_products(Path(__file__).parents[2] / "resources" / "templates")
-    catalogue = Catalogue(products)
-    looker = make_looker(catalogue, THREADS)
-
-    def ours(picture: Colour) -> dict[str, Any]:
-        return read_picture(picture, looker, catalogue)
-
-    figures: dict[str, Any] = {"pictures": "sample data" if data else "rendered", "threads": THREADS}
-    figures["cards"] = _cards(ours, _sample_cards(Path(data), step) if data else _rendered_cards())
+    reader = Reader(Catalogue(products))
+    tasks = list(fresh(count, peers))
     if data:
-        figures["barcodes"] = _barcodes(ours, Path(data) / "barcodes", step)
-    return figures
+        tasks += sample(Path(data) / "cards", step, peers)
+    results = run(tasks, reader)
+    told_all: dict[str, Any] = {"threads": THREADS, "cards_a_tier": count, **figures(results, Path("out/bench"))}
+    if data:
+        told_all["photographs"] = photographs(reader, Path(data) / "barcodes", step)
+    KEPT.unlink(missing_ok=True)  # complete: the next run begins anew
+    return told_all
 
 
-def _sample_cards(data: Path, step: int) -> Iterator[tuple[Colour, Labels]]:
-    folder = data / "cards"
+def fresh(count: int, peers: int) -> Iterator[Task]:
+    """Cards rendered here; those of odd seeds in faces held out, where this system has them."""
+    held_out = _has_held_out()
+    for index in range(count):
+        for tier in TIERS:
+            odd = held_out and index % 2 == 1
+            yield Task(
+                f"{tier} {SEED + index}",
+                "fresh",
+                lambda index=index, tier=tier, odd=odd: _render(SEED + index, tier, odd),  # type: ignore[misc]
+                index % peers == 0,
+            )
+
+
+def _has_held_out() -> bool:
+    try:
+        return all(fonts.find_font(name).is_file() for name, _ in HELD_OUT.values())
+    except FontMissing:
+        print("without the held-out faces: fonts-liberation is not installed", file=sys.stderr)
+        return False
+
+
+def _render(seed: int, tier: str, held_out: bool) -> tuple[Colour, Labels]:
+    if not held_out:
+        picture, labels = render_card_picture(seed, tier)
+        return np.ascontiguousarray(picture), {**labels, "tier": tier}
+    with patch.dict(fonts.FACES, HELD_OUT), patch.dict(lettering.FACE_OF_STYLE, HELD_OUT_STYLES):
+        picture, labels = render_card_picture(seed, tier)
+    for field in ("number_style", "pin_style"):
+        if labels.get(field) in HELD_OUT_STYLES:
+            labels[field] += " (held out)"
+    return np.ascontiguousarray(picture), {**labels, "tier": tier}
+
+
+def sample(folder: Path, step: int, peers: int) -> Iterator[Task]:
+    """The labelled sample pictures."""
     lines = (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()
-    for line in lines[::step]:
+    for at, line in enumerate(lines[::step]):
         labels = json.loads(line)
-        yield load_picture(folder / labels["file"]), labels
+        path = folder / labels["file"]
+        load = lambda path=path, labels=labels: (load_picture(path), labels)  # noqa: E731
+        yield Task(labels["file"], "sample", load, at % peers == 0)
 
 
-def _rendered_cards() -> Iterator[tuple[Colour, Labels]]:
-    for tier in TIERS:
-        for seed in range(9000, 9000 + RENDERED_A_TIER):
-            picture, labels = render_card_picture(seed, tier)
-            yield np.ascontiguousarray(picture), {**labels, "tier": tier, "file": f"{tier} {seed}"}
+def run(tasks: list[Task], reader: Reader) -> list[Result]:
+    """Every task's result, those kept from a run that was stopped included."""
+    KEPT.parent.mkdir(parents=True, exist_ok=True)
+    kept = [json.loads(line) for line in KEPT.read_text("utf-8").splitlines()] if KEPT.is_file() else []
+    done = {result["name"]: result for result in kept}
+    with KEPT.open("a", encoding="utf-8") as file:
+        for at, task in enumerate(tasks):
+            if task.name not in done:
+                done[task.name] = reader.measure(task)
+                file.write(json.dumps(done[task.name]) + "\n")
+                file.flush()
+            print(f"\r{at + 1} of {len(tasks)}", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    return [done[task.name] for task in tasks]
 
 
-def _cards(ours: Callable[[Colour], dict[str, Any]], cards: Iterator[tuple[Colour, Labels]]) -> dict[str, Any]:
-    ocr = RapidOCR(params={"Global.log_level": "critical"})
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    peers: dict[str, Counter[str]] = defaultdict(Counter)
-    times: dict[str, list[float]] = defaultdict(list)
-    failures: dict[str, list[str]] = defaultdict(list)
-    for picture, labels in cards:
-        answer = _timed(times["ours"], lambda picture=picture: ours(picture))
-        _compare(answer, labels, counts, failures)
-        _ask_peers(ocr, picture, labels, peers, times)
-    _print_table(counts, peers, times)
-    return {
-        "fields": {k: dict(v) for k, v in sorted(counts.items())},
-        "peers": {k: dict(v) for k, v in sorted(peers.items())},
-        "ms": {k: _quantiles(v) for k, v in times.items()},
-        "of_rapidocr": round(statistics.median(times["ours"]) / statistics.median(times["rapidocr"]), 2),
-        "failures": dict(sorted(failures.items())),
-    }
+class Reader:
+    """Ours and the peers, warm."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.looker: Looker = make_looker(catalogue, THREADS)
+        self._ocr = RapidOCR(params={"Global.log_level": "critical"})
+        self._ocr(np.full((720, 1280, 3), 90, np.uint8))
+
+    def measure(self, task: Task) -> Result:
+        """One picture read by us and, where it is its turn, by the peers."""
+        picture, labels = task.load()
+        began, began_cpu = time.perf_counter(), time.process_time()
+        found = conclude_picture(picture, self.looker, self.catalogue)
+        answer = told(picture, found)
+        ms, cpu_s = (time.perf_counter() - began) * 1000, time.process_time() - began_cpu
+        wanted = wanted_of(labels)
+        result: Result = {
+            "name": task.name,
+            "source": task.source,
+            "tier": labels["tier"],
+            "styles": {"number": labels["number_style"], "pin": labels["pin_style"]},
+            "hidden": labels["pin_state"] in ("covered", "partial"),
+            "fields": {name: judged(answer[name], wanted[name]) for name in FIELDS},
+            "barcodes": _codes(answer, labels),
+            "ms": {"ours": round(ms, 1)},
+            "cpu_s": {"ours": round(cpu_s, 3)},
+        }
+        if found is not None:
+            result["chars"], result["offered"] = told_chars(found.number, found.pin, wanted)
+        if task.with_peers:
+            result["peers"] = self._peers(picture, labels, result)
+        return result
+
+    def _peers(self, picture: Colour, labels: Labels, result: Result) -> dict[str, Any]:
+        shade = grey(picture)
+        codes = {b["text"] for b in labels["barcodes"]}
+        peers: dict[str, Any] = {}
+        for name, reader in (("zxing", read_zxing), ("zbar", read_zbar)):
+            hits = self._timed(name, result, lambda reader=reader: reader(shade, "raw"))  # type: ignore[misc]
+            texts = {h.text for h in hits}
+            peers[name] = {"exact": len(codes & texts), "wrong": len(texts - codes), "all": len(codes)}
+        lines = self._timed("rapidocr", result, lambda: self._ocr(picture)).txts or ()
+        peers["rapidocr"] = _any_line(lines, labels)
+        words = self._timed("tesseract", result, lambda: _tesseract(picture))
+        peers["tesseract"] = {"died": 1} if words is None else _any_line(words.splitlines(), labels)
+        return peers
+
+    def _timed(self, name: str, result: Result, work: Callable[[], Any]) -> Any:
+        began, began_cpu = time.perf_counter(), time.process_time() + os.times().children_user
+        found = work()
+        result["ms"][name] = round((time.perf_counter() - began) * 1000, 1)
+        result["cpu_s"][name] = round(time.process_time() + os.times().children_user - began_cpu, 3)
+        return found
 
 
-def _wanted(labels: Labels) -> dict[str, Any]:
+def _tesseract(picture: Colour) -> str | None:
+    """The whole picture by Tesseract as a child process; None when it died or was too slow."""
+    try:
+        return str(pytesseract.image_to_string(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), lang="eng", timeout=60))
+    except (pytesseract.TesseractError, pytesseract.TesseractNotFoundError, RuntimeError, OSError):
+        return None
+
+
+def _any_line(lines: Any, labels: Labels) -> dict[str, int]:
+    """Whether the value ends any line at all: a kind measure, as these engines do not say which line is which field."""
+    plain = {_plain(line) for line in lines}
+    right = {f: int(any(p.endswith(_plain(labels[f])) for p in plain)) for f in ("number", "pin") if labels.get(f)}
+    return {**right, **{f"{field} all": 1 for field in right}}
+
+
+def wanted_of(labels: Labels) -> dict[str, Any]:
+    """What should be answered."""
     gtin = labels.get("gtin")
     return {
         **{name: labels.get(name) for name in ("number", "pin", "expiry", "face_value")},
@@ -98,84 +225,77 @@ def _wanted(labels: Labels) -> dict[str, Any]:
     }
 
 
-def _compare(
-    answer: dict[str, Any], labels: Labels, counts: dict[str, Counter[str]], failures: dict[str, list[str]]
-) -> None:
-    wanted = _wanted(labels)
-    for name in FIELDS:
-        got, right = answer[name], wanted[name]
-        result = "exact" if got == right else "abstained" if got is None else "wrong"
-        counts[f"{name} {labels['tier']}"][result] += 1
-        if result != "exact":
-            failures[f"{name} {result}"].append(labels["file"])
-    codes = {b["text"] for b in labels["barcodes"]}
-    seen = {b["text"] for b in answer["barcodes"]}
-    counts[f"barcodes {labels['tier']}"].update(
-        exact=len(codes & seen), abstained=len(codes - seen), wrong=len(seen - codes)
-    )
+def judged(got: Any, right: Any) -> str:
+    """exact | wrong | abstained, and for what cannot be read: rightly open | false."""
+    if right is None:
+        return "rightly open" if got is None else "false"
+    if got is None:
+        return "abstained"
+    return "exact" if _plain(got) == _plain(right) else "wrong"
 
 
-def _ask_peers(
-    ocr: RapidOCR, picture: Colour, labels: Labels, peers: dict[str, Counter[str]], times: dict[str, list[float]]
-) -> None:
-    shade, tier = grey(picture), labels["tier"]
-    codes = {b["text"] for b in labels["barcodes"]}
-    for name, reader in (("zxing", read_zxing), ("zbar", read_zbar)):
-        hits = _timed(times[name], lambda reader=reader: reader(shade, "raw"))
-        peers[f"{name} {tier}"].update(exact=len(codes & {h.text for h in hits}), all=len(codes))
-    texts = _timed(times["rapidocr"], lambda: ocr(picture)).txts or ()
-    plain = {re.sub(r"[^0-9A-Z]", "", text.upper()) for text in texts}
-    for field in ("number", "pin"):
-        if labels.get(field):
-            found = any(p.endswith(labels[field]) for p in plain)
-            peers[f"rapidocr {field}, any line, {tier}"].update(exact=int(found), all=1)
+def _plain(value: Any) -> str:
+    return re.sub(r"[^0-9A-Z]", "", str(value).upper())
 
 
-def _barcodes(ours: Callable[[Colour], dict[str, Any]], folder: Path, step: int) -> dict[str, Any]:
-    """Real photographs of symbols: found by us, by each reader alone; false reads; wrong GTINs."""
-    counts: Counter[str] = Counter()
+def _codes(answer: dict[str, Any], labels: Labels) -> dict[str, int]:
+    codes, seen = {b["text"] for b in labels["barcodes"]}, {b["text"] for b in answer["barcodes"]}
+    return {"exact": len(codes & seen), "wrong": len(seen - codes), "abstained": len(codes - seen)}
+
+
+def told_chars(number: FieldReading, pin: FieldReading, wanted: dict[str, Any]) -> tuple[list[Any], dict[str, str]]:
+    """Stated probability and rightness of each character of fields read in their true length; and for each field that
+    was left open whether the right value was offered: "asked" among the first three, "further", "unread".
+    """
+    chars, offered = [], {}
+    for name, reading, pattern in (("number", number, UNKNOWN_NUMBER), ("pin", pin, UNKNOWN_PIN)):
+        truth = wanted[name]
+        if truth is None:
+            continue
+        if len(reading.chars) == len(truth):
+            chars += [[round(c.best.p, 5), int(c.best.glyph == t)] for c, t in zip(reading.chars, truth, strict=True)]
+        if reading.state is FieldState.DOUBTFUL:
+            offered[name] = "asked" if truth in ranked_texts(reading, pattern) else _each(reading, truth)
+        elif reading.state is not FieldState.READ:
+            offered[name] = "unread"
+    return chars, offered
+
+
+def _each(reading: FieldReading, truth: str) -> str:
+    """Whether at least every single character stands among the first three offered for its place."""
+    if len(reading.chars) != len(truth):
+        return "other length"
+    in_place = [t in [k.glyph for k in c.candidates[:3]] for c, t in zip(reading.chars, truth, strict=True)]
+    return "each" if all(in_place) else "further"
+
+
+def photographs(reader: Reader, folder: Path, step: int) -> dict[str, dict[str, int]]:
+    """Real photographs of symbols, per kind of symbol: found by us and by each reader alone, false reads, GTINs."""
+    counts: dict[str, dict[str, int]] = {}
     for line in (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()[::step]:
         labels = json.loads(line)
         picture = load_picture(folder / labels["file"])
         right = {b["text"] for b in labels["barcodes"]}
         allowed = right | {b["text"] for b in labels["also"]}
-        answer = ours(picture)
+        answer = told(picture, conclude_picture(picture, reader.looker, reader.catalogue))
         seen = {"ours": {b["text"] for b in answer["barcodes"]}}
-        for name, reader in (("zxing", read_zxing), ("zbar", read_zbar)):
-            seen[name] = {h.text for h in reader(grey(picture), "raw")}
-        counts["all"] += len(right)
+        for name, read in (("zxing", read_zxing), ("zbar", read_zbar)):
+            seen[name] = {h.text for h in read(grey(picture), "raw")}
+        kind = labels["barcodes"][0]["format"] if labels["barcodes"] else "none"
+        row = counts.setdefault(kind, {})
+        _add(row, "all", len(right))
         for name, texts in seen.items():
-            counts[f"{name} exact"] += len(right & texts)
-            counts[f"{name} false"] += len(texts - allowed)
+            _add(row, f"{name} exact", len(right & texts))
+            _add(row, f"{name} false", len(texts - allowed))
         if answer["gtin"] is not None:
             fine = {text.zfill(14) for text in allowed if text.isdigit()}
-            counts["gtin right" if answer["gtin"] in fine else "gtin wrong"] += 1
-    print("real photographs", dict(counts), file=sys.stderr)
-    return dict(counts)
+            _add(row, "gtin right" if answer["gtin"] in fine else "gtin wrong", 1)
+    print("real photographs", json.dumps(counts), file=sys.stderr)
+    return counts
 
 
-def _timed(times: list[float], work: Callable[[], Any]) -> Any:
-    start = time.perf_counter()
-    result = work()
-    times.append((time.perf_counter() - start) * 1000)
-    return result
-
-
-def _quantiles(times: list[float]) -> dict[str, float]:
-    p50, p95 = np.percentile(times, (50, 95))
-    return {"p50": round(float(p50), 1), "p95": round(float(p95), 1)}
-
-
-def _print_table(
-    counts: dict[str, Counter[str]], peers: dict[str, Counter[str]], times: dict[str, list[float]]
-) -> None:
-    for name, counter in sorted(counts.items()):
-        cells = "  ".join(f"{k} {counter[k]:3d}" for k in ("exact", "wrong", "abstained"))
-        print(f"{name:22s} {cells}", file=sys.stderr)
-    for name, counter in sorted(peers.items()):
-        print(f"{name:40s} {counter['exact']:3d} of {counter['all']}", file=sys.stderr)
-    for name, values in times.items():
-        print(f"{name:22s} ms {_quantiles(values)}", file=sys.stderr)
+def _add(row: dict[str, int], name: str, amount: int) -> None:
+    row[name] = row.get(name, 0) + amount
 
 
 if __name__ == "__main__":

@@ -54,6 +54,12 @@ def test_stepping_goes_through_every_frame_both_ways(found: list[int], data: st.
     assert back == (times[here - 1] if here else None)
 
 
+def test_a_frame_before_dropped_ones_is_sought_where_it_is_stored() -> None:
+    """Its stored length is a usual one; half-way to the next would show that next one."""
+    assert shown_at((0, 33_333, 200_000), 33_333, 33_333) == 33_333 + 16_666
+    assert shown_at((0, 16_666, 33_333), 16_666, 33_333) == 16_666 + 8_333
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [

@@ -21,6 +21,7 @@ from app.vision.look import Looker
 from app.vision.picture_file import PLENTY_PIXELS
 
 KEYS = {
+    "medium",
     *("file", "barcodes", "gtin", "number", "pin", "pin_state", "pin_legible", "expiry", "expiry_printed"),
     *("face_value", "currency", "batch", "region", "quad", "confidence", "ms"),
 }
@@ -142,3 +143,21 @@ def test_an_all_black_picture_gives_nulls(looker: Looker) -> None:
     answer = read_picture(np.zeros((720, 1280, 3), np.uint8), looker, Catalogue())
     assert answer["barcodes"] == []
     assert [answer[k] for k in ("gtin", "number", "pin", "expiry", "face_value")] == [None] * 5
+
+
+@pytest.mark.parametrize("name", [models.DETECTOR, models.RECOGNISER])
+@pytest.mark.parametrize("harm", ["one bit", "cut off", "empty"])
+def test_a_damaged_model_is_said_before_it_reads_anything(tmp_path: Path, name: str, harm: str) -> None:
+    whole = bytearray((models.models_folder() / name).read_bytes())
+    whole[len(whole) // 3] ^= 1
+    kept = {"one bit": whole, "cut off": whole[: len(whole) // 2], "empty": b""}[harm]
+    (tmp_path / name).write_bytes(kept)
+    with pytest.raises(models.BadInput, match="damaged") as caught:
+        models.load_model(tmp_path / name)
+    assert caught.value.code == "reading.model_missing"
+
+
+def test_a_model_with_another_head_is_refused() -> None:
+    detector = models.load_model(models.models_folder() / models.DETECTOR)
+    with pytest.raises(models.BadInput, match="not the one expected"):
+        models.narrow_head(detector, [0, 1])

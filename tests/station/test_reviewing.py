@@ -17,14 +17,17 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from rfc3161_client import TimestampRequestBuilder
 from sqlalchemy import insert
 
 from app.__main__ import main
 from app.core.errors import BadInput
 from app.core.footage import Exported, Footage, Hold, Lines, Pile, Proof, next_frame
 from app.core.readiness import Surroundings
+from app.evidence.dossier import make_dossier
 from app.evidence.ledger import load
 from app.evidence.storage import footage_in
+from app.evidence.timestamp import stamp_recording
 from app.evidence.writer import Origin, RecordingKeys, create_recording
 from app.paths import StationFolder
 from app.station.clock import system_clock
@@ -33,6 +36,7 @@ from app.station.reviewing import Reviewing
 from app.store.store import Store
 from app.store.tables import durable
 from app.store.writer import StoreWriter
+from tests.evidence.authority import Authority
 from tests.station.filmed import CLERK, SUPERVISOR, WAYBILL, FilmedParcel, filmed_parcel, number_in, stamp
 
 HOUSE = Path(__file__).resolve().parents[2]
@@ -168,15 +172,42 @@ def test_a_dossier_of_the_card_verifies_at_a_strangers(asked: Asked) -> None:
     asked.footage()
     done = asked.answer(asked.desk.dossier, SUPERVISOR, "r-1", "c-1")
     assert isinstance(done, Exported)
-    checked = subprocess.run(
-        [sys.executable, str(HOUSE / "resources" / "dossier" / "verify.py"), done.path], capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    assert checked.returncode == 0, checked.stdout
+    assert checked(Path(done.path))["ok"] is True
     event = json.loads(asked.store.call(lambda store: store.outbox_after(done.seq - 1, 1))[0].data)
     assert event["kind"] == "dossier.exported"
     assert event["body"]["sha256"] == hashlib.sha256(Path(done.path).read_bytes()).hexdigest()
     assert not list(asked.folder.exports.glob("*.part"))
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to be an authority")
+def test_a_dossier_carries_the_time_token_and_no_other_recordings(own: FilmedParcel, tmp_path: Path) -> None:
+    """A stranger checks it with openssl alone; a token for something else is refused."""
+    authority, folder = Authority(tmp_path / "tsa"), own.folder.recordings / "r-1"
+    stamp_recording(folder, authority.answer, [authority.root])
+    store = own.store()
+    known = store.find_recording("r-1")
+    store.close()
+    assert known is not None
+    make_dossier(folder, known.key, tmp_path / "d.zip")
+    with zipfile.ZipFile(tmp_path / "d.zip") as made:
+        made.extractall(tmp_path / "d")
+    assert checked(tmp_path / "d")["time_token"] is True
+    files = ["-data", str(tmp_path / "d" / "root.statement"), "-in", str(tmp_path / "d" / "root.tsr")]
+    authority.openssl("ts", "-verify", *files, "-CAfile", "ca.pem")  # raises when it does not hold
+    token = (tmp_path / "d" / "root.tsr").read_bytes()
+    other = authority.answer(TimestampRequestBuilder().data(b"something else").build().as_bytes())
+    (tmp_path / "d" / "root.tsr").write_bytes(other)
+    assert "root.tsr" in checked(tmp_path / "d")["wrong"]
+    (tmp_path / "d" / "root.tsr").write_bytes(token)
+    (tmp_path / "d" / "root.statement").write_bytes(b"another")
+    assert "root.statement" in checked(tmp_path / "d")["wrong"]
+
+
+def checked(path: Path) -> dict[str, Any]:
+    """What the verifier says that travels with dossiers."""
+    argv = [sys.executable, str(HOUSE / "resources" / "dossier" / "verify.py"), str(path)]
+    found: dict[str, Any] = json.loads(subprocess.run(argv, capture_output=True, text=True, check=False).stdout)
+    return found
 
 
 def test_verification_tells_how_far_it_is_and_that_all_holds(asked: Asked) -> None:
@@ -225,7 +256,7 @@ def test_a_hold_keeps_footage_that_would_go(asked: Asked, own: FilmedParcel) -> 
 
     def has(store: Store) -> None:
         with store._engine.begin() as connection:
-            connection.execute(insert(durable), {"recording_id": "r-1", "text": "{}", "sig": b""})
+            connection.execute(insert(durable), {"recording_id": "r-1", "epoch": "e", "text": "{}", "sig": b""})
 
     rules = Rules(keep_days=0, keep_free_bytes=1_000, free=lambda _path: 0)
     keeping = Keeping(asked.store, own.folder.recordings, rules, system_clock(), adjust, lambda bug: None)
@@ -251,7 +282,7 @@ def test_a_hold_keeps_footage_that_would_go(asked: Asked, own: FilmedParcel) -> 
 def test_young_footage_stays_and_a_roomy_disk_keeps_all(asked: Asked, own: FilmedParcel) -> None:
     def has(store: Store) -> None:
         with store._engine.begin() as connection:
-            connection.execute(insert(durable), {"recording_id": "r-1", "text": "{}", "sig": b""})
+            connection.execute(insert(durable), {"recording_id": "r-1", "epoch": "e", "text": "{}", "sig": b""})
 
     asked.store.call(has)
     for rules in (Rules(30, 1_000, lambda _path: 0), Rules(0, 1_000, lambda _path: 2_000)):
@@ -271,7 +302,7 @@ def test_nothing_is_removed_while_much_is_missing(asked: Asked, own: FilmedParce
             store.new_recording(f"x-{n}", "p-1", stamp(), "")
             store.close_recording(f"x-{n}", "00", "00", 0, stamp(), "")
         with store._engine.begin() as connection:
-            connection.execute(insert(durable), {"recording_id": "r-1", "text": "{}", "sig": b""})
+            connection.execute(insert(durable), {"recording_id": "r-1", "epoch": "e", "text": "{}", "sig": b""})
 
     asked.store.call(more)
     rules = Rules(keep_days=0, keep_free_bytes=1_000, free=lambda _path: 0)

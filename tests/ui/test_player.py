@@ -67,7 +67,7 @@ def test_recording_plays_pauses_and_seeks(qtbot: QtBot, recording: bytes) -> Non
     qtbot.waitUntil(lambda: len(frames) > 2 and frames[-1].isValid(), timeout=20_000)
     assert (frames[-1].width(), frames[-1].height()) == (160, 120)
     player.key("Space")
-    assert player.player.playbackState() is QMediaPlayer.PlaybackState.PausedState
+    qtbot.waitUntil(lambda: player.player.playbackState() is QMediaPlayer.PlaybackState.PausedState, timeout=20_000)
     player.key("→")
     player.key("Esc")
     assert not player.isVisible()

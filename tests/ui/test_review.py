@@ -1,0 +1,363 @@
+"""The review screen on what the real recorder filmed: to the frame, by keyboard alone, for supervisors only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from app.core.footage import Moment, Pile, Proof
+from app.core.parcels import Operator
+from app.core.readiness import DiskFacts, RecMode
+from app.core.states import Idle, SignedOut
+from app.paths import RESOURCES
+from app.station.clock import system_clock
+from app.station.reviewing import Reviewing
+from app.store.writer import StoreWriter
+from tests.station.filmed import CLERK, SUPERVISOR, WAYBILL, FilmedParcel, filmed_parcel, number_in
+from ui import samples, samples_review
+from ui.bridge import Bridge
+from ui.present import present
+from ui.present_review import HOLD, Looking, review
+from ui.review import Review
+from ui.scene import Scene
+from ui.views import GoState, Tone, WorkView
+from ui.window import Window, WindowSettings
+
+OFF = samples.around(RecMode.OFF)
+
+
+@pytest.fixture(scope="module")
+def parcel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilmedParcel]:
+    with pytest.MonkeyPatch.context() as patch:
+        root = tmp_path_factory.mktemp("filmed")
+        patch.setenv("XDG_RUNTIME_DIR", str(root))
+        yield filmed_parcel(root)
+
+
+@pytest.fixture(scope="module")
+def desk(parcel: FilmedParcel) -> Iterator[Reviewing]:
+    bugs: list[Exception] = []
+    store = StoreWriter(parcel.store(), bugs.append)
+    store.start()
+    one = Reviewing(store, parcel.folder.recordings, parcel.folder.exports, system_clock(), bugs.append)
+    one.start()
+    yield one
+    one.stop()
+    store.stop()
+    assert bugs == []
+
+
+class Seat:
+    """A supervisor before the window."""
+
+    def __init__(self, qtbot: QtBot, desk: Reviewing, who: Operator = SUPERVISOR) -> None:
+        self.qtbot, self.events = qtbot, list[Any]()
+        self.window = Window(
+            Bridge(self.events.append), samples.catalogue(), RESOURCES, WindowSettings(volume=0.0), review_desk=desk
+        )
+        self.window.resize(1440, 900)
+        self.window.show()
+        qtbot.waitExposed(self.window)
+        self.window.show_state(Idle(who), OFF)
+        assert self.window.review is not None
+        self.review: Review = self.window.review
+        self.pictures: list[QImage] = []
+        self.review.reel.framed.connect(self.pictures.append)
+
+    def key(self, name: str) -> None:
+        self.window.press(name)
+
+    def until(self, good: Callable[[], bool]) -> None:
+        self.qtbot.waitUntil(good, timeout=20_000)
+
+    def enter(self) -> None:
+        self.key("Ctrl 4")
+        self.until(lambda: self.looking.footage is not None and bool(self.pictures))
+
+    @property
+    def looking(self) -> Looking:
+        assert self.review.looking is not None
+        return self.review.looking
+
+    def shown(self, at_us: int) -> int:
+        """Go there, wait for the picture, and read the frame's number off it."""
+        self.pictures.clear()
+        self.review.reel.seek(at_us)
+        return self.next_number()
+
+    def next_number(self) -> int:
+        self.until(lambda: bool(self.pictures))
+        QTest.qWait(1)
+        return number_in(_luma(self.pictures[-1]))
+
+
+def _luma(image: QImage) -> np.ndarray[Any, Any]:
+    grey = image.convertToFormat(QImage.Format.Format_Grayscale8)
+    rows = np.frombuffer(grey.constBits(), np.uint8).reshape(grey.height(), grey.bytesPerLine())
+    return rows[:, : grey.width()]
+
+
+@pytest.fixture
+def seat(qtbot: QtBot, desk: Reviewing) -> Iterator[Seat]:
+    one = Seat(qtbot, desk)
+    yield one
+    one.window.close()
+
+
+def test_a_clerk_does_not_get_in(qtbot: QtBot, desk: Reviewing) -> None:
+    seat = Seat(qtbot, desk, CLERK)
+    seat.key("Ctrl 4")
+    assert not seat.review.open
+    assert seat.window.pages.currentWidget() is seat.window.work
+    assert not next(item for item in seat.window.work.rail.items if item.icon == "film").live
+    seat.window.close()
+
+
+def test_a_supervisor_comes_by_key_and_leaves_by_key(seat: Seat) -> None:
+    for way in ("Esc", "Ctrl 2"):
+        seat.enter()
+        assert seat.window.pages.currentWidget() is seat.window.reviewing
+        assert seat.looking.line is not None
+        assert seat.looking.line.waybill == WAYBILL
+        seat.key(way)
+        assert not seat.review.open
+        assert seat.window.pages.currentWidget() is seat.window.work
+        seat.pictures.clear()
+    assert seat.events == []  # nothing of it reached the session
+
+
+def test_signing_out_closes_the_footage(seat: Seat) -> None:
+    seat.enter()
+    seat.window.show_state(SignedOut(), OFF)
+    assert not seat.review.open
+    assert seat.window.pages.currentWidget() is seat.window.sign_in
+
+
+def test_seeks_and_steps_are_exact_to_the_frame(seat: Seat, desk: Reviewing) -> None:
+    """Each picture carries its number; where nothing is masked it can be read off the screen."""
+    seat.enter()
+    footage = seat.looking.footage
+    assert footage is not None
+    last = footage.parts[-1]
+    times = [t for t in desk.frame_times("r-1", last.from_us + 900_000) if t >= last.from_us]
+    origin = seat.shown(times[0])
+    numbers = [round((t - times[0]) / 33_333.3) + origin for t in times]
+    rng = np.random.default_rng(5)
+    for n in rng.permutation(len(times))[:20]:
+        assert seat.shown(times[n]) == numbers[n]
+        assert abs(seat.review.reel.at_us - times[n]) < 2_000
+    assert seat.shown(times[4]) == numbers[4]
+    for name, n in ((".", 5), (".", 6), (".", 7), (",", 6), (",", 5), (",", 4), (",", 3)):
+        seat.pictures.clear()
+        seat.key(name)
+        assert seat.next_number() == numbers[n]
+
+
+def test_it_plays_over_the_gap_into_the_next_part(seat: Seat) -> None:
+    seat.enter()
+    footage = seat.looking.footage
+    assert footage is not None
+    seat.review.reel.seek(footage.gaps[0].from_us - 300_000)
+    seat.key("Space")
+    assert seat.review.reel.playing
+    seat.until(lambda: seat.review.reel.at_us > footage.gaps[0].to_us + 200_000)
+    seat.key("K")
+    assert not seat.review.reel.playing
+
+
+def test_speeds_and_backwards(seat: Seat) -> None:
+    seat.enter()
+    footage = seat.looking.footage
+    assert footage is not None
+    reel = seat.review.reel
+    rates = []
+    for name in "LLLLLJJJJJJJJJ":
+        seat.key(name)
+        rates.append(reel.rate)
+    assert rates == [1, 2, 4, 8, 8, 4, 2, 1, 0.5, -1, -2, -4, -8, -8]
+    seat.key("K")
+    reel.seek(footage.duration_us)
+    before = reel.at_us
+    seat.key("J")
+    seat.until(lambda: reel.at_us < before - 500_000)
+    seat.key("K")
+
+
+def test_jumps_and_typed_times(seat: Seat, qtbot: QtBot) -> None:
+    seat.enter()
+    footage, reel = seat.looking.footage, seat.review.reel
+    assert footage is not None
+    stops = [stop for stop in footage.stops() if stop > footage.gaps[0].from_us - 50_000]
+    reel.seek(footage.gaps[0].from_us - 400_000)
+    seat.key("→")
+    seat.until(lambda: abs(reel.at_us - footage.gaps[0].from_us) < 60_000)
+    assert stops
+    seat.key("T")
+    typing = seat.window.reviewing.typing
+    assert typing.isVisible()
+    typing.field.setText("0:02")
+    seat.key("Enter")
+    assert abs(reel.at_us - 2_000_000) < 40_000
+    seat.key("T")
+    seat.key("Esc")
+    assert seat.review.open
+    assert not typing.isVisible()
+
+
+def test_search_by_key_and_by_scanner(seat: Seat) -> None:
+    seat.enter()
+    seat.key("F3")
+    seat.window.reviewing.typing.field.setText("9140")
+    seat.key("Enter")
+    seat.until(lambda: seat.looking.lines is not None and seat.looking.lines.query == "9140")
+    assert [line.last4 for line in seat.looking.lines.lines if seat.looking.lines] == ["9140"]
+    seat.window.keys.scanned.emit("SF0000000000")
+    seat.until(lambda: seat.looking.lines is not None and seat.looking.lines.query == "SF0000000000")
+    assert seat.looking.lines.lines == ()
+    seat.key("Esc")
+    seat.until(lambda: seat.looking.lines is not None and seat.looking.lines.query == "")
+    assert seat.review.open
+    assert seat.events == []
+
+
+def test_the_badge_is_green_only_after_the_last_fragment(seat: Seat) -> None:
+    seat.enter()
+    seat.until(lambda: seat.looking.proof is not None and seat.looking.proof.done)
+    view = seat.window.reviewing.film.view
+    assert (view.badge_tone, view.badge_icon) == (Tone.OK, "shield-check")
+
+
+def test_still_and_dossier_by_keyboard(seat: Seat, parcel: FilmedParcel) -> None:
+    seat.enter()
+    for name, ending in (("S", ".jpg"), ("E", ".zip")):
+        seat.key(name)
+        assert seat.window.reviewing.keys.go.view.state is GoState.READY
+        seat.key("Enter")
+        seat.until(lambda: not seat.looking.busy)
+        assert seat.looking.done.endswith(ending)
+        assert (parcel.folder.exports / seat.looking.done).is_file()
+
+
+def test_a_hold_asks_for_its_reason_first(seat: Seat) -> None:
+    seat.enter()
+    field, go = seat.window.reviewing.side.reason, seat.window.reviewing.keys.go
+    seat.key(HOLD)
+    assert field.hasFocus()
+    assert go.view.state is GoState.BLOCKED
+    seat.key("Enter")
+    assert not seat.looking.busy
+    field.setText("customer complains")
+    assert go.view.state is GoState.READY
+    seat.key("Enter")
+    seat.until(lambda: seat.looking.footage is not None and seat.looking.footage.hold is not None)
+    assert not field.hasFocus()
+    seat.key("3")
+    seat.until(lambda: seat.looking.pile is Pile.HELD and bool(seat.looking.lines and seat.looking.lines.lines))
+    seat.key(HOLD)
+    seat.key("Enter")
+    seat.until(lambda: seat.looking.footage is not None and seat.looking.footage.hold is None)
+
+
+def test_theme_and_language_change_under_the_film(seat: Seat) -> None:
+    seat.enter()
+    at = seat.review.reel.at_us
+    seat.key("Ctrl D")
+    seat.key("Ctrl L")
+    assert seat.window.pages.currentWidget() is seat.window.reviewing
+    assert seat.window.reviewing.film.has_picture
+    assert seat.review.reel.at_us == at
+    assert seat.window.reviewing.top.view is not None
+    assert seat.window.reviewing.top.view.title == "Review and video"
+
+
+def test_letters_reach_the_screen_through_the_filter(seat: Seat) -> None:
+    seat.enter()
+    handle = seat.window.windowHandle()
+    assert handle is not None
+    QTest.keyClick(handle, Qt.Key.Key_L)
+    seat.until(lambda: seat.review.reel.playing)
+    seat.until(lambda: not seat.window.keys.busy)
+    time.sleep(0.06)
+    QTest.keyClick(handle, Qt.Key.Key_K)
+    seat.until(lambda: not seat.review.reel.playing)
+
+
+def test_help_tells_the_keys_of_this_screen(seat: Seat) -> None:
+    seat.enter()
+    seat.key("F1")
+    assert "Space" in seat.window.reviewing.help._words
+    assert "J" in seat.window.reviewing.help._words
+    seat.key("J")
+    assert not seat.review.reel.playing
+    assert not seat.window.reviewing.help.isVisible()
+
+
+def scene(language: str = "zh") -> Scene:
+    return Scene(OFF, samples.catalogue(), language)
+
+
+def test_gaps_masks_and_clock_steps_are_always_on_the_lane() -> None:
+    looking = samples_review.looking()
+    assert looking.footage is not None
+    footage = replace(looking.footage, moments=(*looking.footage.moments, Moment(500_000_000, "clock", "+3.000")))
+    view = review(scene("en"), replace(looking, footage=footage))
+    assert view.whole.gaps == ((411_000_000, 452_000_000),)
+    assert view.whole.clocks == (500_000_000,)
+    assert len(view.whole.masks) == 7
+    assert [note.text for note in view.whole.notes[:2]] == ["Cut 41.0 s", "Clock +3.000 s"]
+
+
+def test_a_changed_fragment_is_told_loud_and_shown_where() -> None:
+    proof = Proof("sample", 500, 1366, 10, True, "evidence.bytes_changed", (250_000_000, 250_500_000))
+    view = review(scene(), replace(samples_review.looking(), proof=proof))
+    assert (view.film.badge_tone, view.whole.wrong) == (Tone.STOP, (250_000_000, 250_500_000))
+    assert "04:10" in view.film.badge
+    half = replace(proof, done=False, fault="", fault_us=None)
+    assert review(scene(), replace(samples_review.looking(), proof=half)).film.badge_tone is Tone.INFO
+
+
+def test_a_card_with_a_gap_in_its_stretch_is_marked_cut() -> None:
+    looking = samples_review.looking()
+    assert looking.footage is not None
+    gap = replace(looking.footage.gaps[0], from_us=240_000_000, to_us=241_000_000)
+    view = review(scene("en"), replace(looking, footage=replace(looking.footage, gaps=(gap,))))
+    film = next(row for row in view.side.rows if row.icon == "film")
+    assert (film.value, film.chip.tone) == ("1.0 s missing", Tone.STOP)
+
+
+def test_pictures_that_were_removed_are_said_in_words() -> None:
+    looking = samples_review.looking()
+    assert looking.footage is not None
+    view = review(scene("en"), replace(looking, footage=replace(looking.footage, there=False, parts=())))
+    assert view.film.message == "Pictures removed by the rules; the records stay"
+    assert view.whole.gaps
+
+
+def test_nothing_can_be_done_before_something_is_looked_at() -> None:
+    assert review(scene(), Looking(SUPERVISOR)).go.state is GoState.BLOCKED
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(59, True), (60, False)])
+def test_less_than_an_hour_of_room_is_told_and_the_hours_always(minutes: int, told: bool) -> None:
+    around = replace(samples.around(RecMode.ON), disk=DiskFacts(minutes * 100_000_000, 100_000_000))
+    view = present(samples.asking(), around, samples.catalogue(), "en")
+    assert isinstance(view, WorkView)
+    assert (view.banner is not None and "59 min" in view.banner.text) == told
+    assert view.parcel.quiet == f"Room for {minutes} min"
+
+
+def test_many_missing_recordings_are_told_before_all_else() -> None:
+    disk = DiskFacts(10**12, 10**8, missing_recordings=4)
+    view = present(samples.asking(), replace(samples.around(RecMode.ON), disk=disk), samples.catalogue(), "en")
+    assert isinstance(view, WorkView)
+    assert view.banner is not None
+    assert "4 recordings" in view.banner.text

@@ -1,0 +1,99 @@
+"""Lines of a card: pieces of one line are put together, and none is read dearer than it deserves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.rehearsal.pictures import render_card_picture
+from app.vision.codes import CodeReader
+from app.vision.lines import Line
+from app.vision.look import _with_pieces
+from app.vision.panel import Area
+from app.vision.pixels import Colour
+from app.vision.recognise import LineText, Recogniser, TextSign
+from app.vision.rectify import rectify, turn
+from app.vision.textlines import LineBox, LineFinder, join
+from app.vision.wording import Wording
+
+NUMBER = LineBox(100, 400, 330, 74, 0.0, 0.9)
+
+
+class Counting(Recogniser):
+    """PP-OCR that remembers the widths of what it was shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heights_wide: list[float] = []
+
+    def read(self, lines: list[Colour]) -> list[LineText]:  # type: ignore[override]
+        self.heights_wide += [line.shape[1] / line.shape[0] for line in lines]
+        return super().read(lines)
+
+
+@pytest.fixture(scope="module")
+def card() -> Colour:
+    picture, labels = render_card_picture(611, "easy")
+    return rectify(np.ascontiguousarray(picture), np.array(labels["card_quad"], np.float32))
+
+
+def test_pieces_of_one_line_become_one() -> None:
+    behind = LineBox(450, 402, 500, 78, 0.0, 0.8)
+    (whole,) = join([behind, NUMBER])
+    assert (whole.x, whole.right) == (100, 950)
+    assert whole.score == 0.8
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        LineBox(450, 520, 500, 74, 0.0, 0.9),  # the line below
+        LineBox(640, 400, 500, 74, 0.0, 0.9),  # too far behind
+        LineBox(450, 415, 300, 30, 0.0, 0.9),  # small print beside it
+    ],
+)
+def test_what_is_no_piece_stays_alone(other: LineBox) -> None:
+    assert len(join([NUMBER, other])) == 2
+
+
+def test_a_tilted_line_goes_on_where_it_points() -> None:
+    tilted = replace(NUMBER, tilt=0.1)
+    assert len(join([tilted, LineBox(450, 435, 330, 74, 0.1, 0.9)])) == 1
+
+
+def said(text: str, area: Area) -> Line:
+    signs = tuple(TextSign(c, i / len(text), (i + 1) / len(text), 0.99) for i, c in enumerate(text))
+    return Line(LineBox(area.x, area.y, area.w, area.h, 0.0, 0.9), LineText(signs, np.zeros((1, 39), np.float32)))
+
+
+def test_groups_that_stand_far_apart_belong_to_the_number() -> None:
+    first, rest = Area(100, 400, 300, 70), Area(540, 402, 200, 66)
+    assert _with_pieces(first, [said("2500 4934", first), said("6436", rest)]).right == 740
+    assert _with_pieces(first, [said("2500 4934", first), said("面值", rest)]) == first
+    assert _with_pieces(first, [said("2500 4934", first), said("6436", replace(rest, y=600.0))]) == first
+
+
+def test_small_print_is_read_by_its_first_words_only(card: Colour) -> None:
+    finder, recogniser, codes = LineFinder(), Counting(), CodeReader()
+    wording = Wording(finder, recogniser, codes)
+    turned, boxes, known = wording.find(card)
+    assert not turned
+    recogniser.heights_wide.clear()
+    lines = wording.read(card, boxes, known, ())
+    sentences = [line for line in lines if "本卡不记名" in line.read.text or "刮开" in line.read.text]
+    assert all(wide < 25 for wide in recogniser.heights_wide)
+    for line in sentences:
+        assert len(line.read.text) < 14
+        assert line.read.signs[-1].end < 0.9
+
+
+def test_a_card_upside_down_is_turned_and_reads_the_same(card: Colour) -> None:
+    wording = Wording(LineFinder(), Recogniser(), CodeReader())
+    _, boxes, known = wording.find(card)
+    upright = {line.read.text for line in wording.read(card, boxes, known, ())}
+    turned, boxes, known = wording.find(turn(card))
+    assert turned
+    again = {line.read.text for line in wording.read(card, boxes, known, ())}
+    assert len(upright & again) >= 0.7 * len(upright)

@@ -1,0 +1,177 @@
+"""Dates, amounts, batch numbers and regions are read as printed, and nothing is guessed."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.cards import Printed
+from app.vision.fields import begins_short, row_label, sort_lines, split
+from app.vision.lines import Line
+from app.vision.panel import Area
+from app.vision.printed import (
+    Amount,
+    as_date,
+    find_batch,
+    find_expiry,
+    find_face_value,
+    find_region,
+    says_nothing,
+)
+from app.vision.recognise import BLANK, LineText, TextSign
+from app.vision.textlines import LineBox
+
+CARD_W = 1600
+
+
+def line(text: str, p: float = 0.99, x: float = 100.0, y: float = 100.0) -> Line:
+    """A line of text whose signs are all as sure."""
+    step = 1 / max(1, len(text))
+    signs = tuple(TextSign(sign, i * step, (i + 1) * step, p) for i, sign in enumerate(text))
+    return Line(LineBox(x, y, 30.0 * len(text), 60.0, 0.0, 1.0), LineText(signs, np.zeros((1, BLANK + 1), np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("有效期至 2029-09-12", date(2029, 9, 12)),
+        ("EXP 2028/08/03", date(2028, 8, 3)),
+        ("有效期:2030年1月5日", date(2030, 1, 5)),
+        ("VALID THRU 02/28", date(2028, 2, 29)),
+        ("Expires 07 MAR 2029", date(2029, 3, 7)),
+        ("使用期限 2025-01-01至2028-12-31", date(2028, 12, 31)),
+        ("有效期至 2028 05-07", date(2028, 5, 7)),  # a faint hyphen was lost
+        ("有效期至 2028-12", date(2028, 12, 31)),
+    ],
+)
+def test_dates_are_read_in_every_usual_form(text: str, day: date) -> None:
+    state, seen = find_expiry([line("云栖便利"), line(text)])
+    assert state is Printed.READ
+    assert seen is not None
+    assert seen.day == day
+
+
+@pytest.mark.parametrize("text", ["长期有效", "No expiry date", "本卡永久有效"])
+def test_never_is_a_value_of_its_own(text: str) -> None:
+    assert find_expiry([line(text)]) == (Printed.NONE, None)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["2029 0228 1111 2222"],  # a card number that begins like a year
+        ["生产日期 2025-01-02"],
+        ["批次号 20210923"],
+        ["20210923"],
+        ["EXP 2028-13-40"],
+        ["有效期至 2028-01-02", "截止 2029-01-02"],  # nobody can tell which
+    ],
+)
+def test_no_day_is_stated_without_ground(texts: list[str]) -> None:
+    state, seen = find_expiry([line(text) for text in texts])
+    assert state is Printed.UNREAD
+    assert seen is None
+
+
+def test_a_faint_date_is_seen_but_not_stated() -> None:
+    state, seen = find_expiry([line("EXP 2028-08-03", p=0.6)])
+    assert state is Printed.UNREAD
+    assert seen is not None
+    assert seen.text == "2028-08-03"
+
+
+@given(st.dates(date(2015, 1, 1), date(2060, 12, 31)))
+def test_eight_digits_are_a_day(day: date) -> None:
+    assert as_date(day.strftime("%Y%m%d")) == day
+
+
+@given(st.text("0123456789", min_size=8, max_size=8))
+def test_eight_digits_never_fail(digits: str) -> None:
+    day = as_date(digits)
+    assert day is None or day.strftime("%Y%m%d") == digits
+
+
+def test_nothing_printed_needs_lines_that_can_all_be_read() -> None:
+    lines = [line(text) for text in ("云栖便利", "卡号 6222 0000 1111 2222", "1. 本卡不记名", "客服 400-000-1234")]
+    assert says_nothing(lines)
+    assert not says_nothing([*lines, line("Terms", p=0.5)])
+    assert not says_nothing([*lines, line("有效期见官网")])
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("100元", Amount(100, "CNY")),
+        ("¥1000", Amount(1000, "CNY")),
+        ("面值￥50", Amount(50, "CNY")),
+        ("Value RMB 300", Amount(300, "CNY")),
+        ("¥1,000.00", Amount(1000, "CNY")),
+        ("$25", Amount(25, "USD")),
+        ("HK$200", Amount(200, "HKD")),
+        ("V500", Amount(500, "CNY")),  # a yen sign read as a letter
+        ("面值 100", Amount(100, "CNY")),
+    ],
+)
+def test_amounts_are_read_with_their_currency(text: str, amount: Amount) -> None:
+    assert find_face_value([line("云栖便利"), line(text)], CARD_W) == amount
+
+
+def test_an_amount_that_may_go_on_is_no_value() -> None:
+    assert find_face_value([line("Value RMB 100C")], CARD_W) is None  # half of a further zero
+    assert find_face_value([line("Value RMB 100", x=1215.0)], CARD_W) is None  # runs into the card's edge
+    assert find_face_value([line("V437")], CARD_W) is None
+    assert find_face_value([line("¥100"), line("¥200")], CARD_W) is None
+
+
+def test_a_batch_number_stands_behind_its_word() -> None:
+    found = find_batch([line("云栖便利"), line("批次号20220640")])
+    assert found is not None
+    assert found[2] == "20220640"
+    assert find_batch([line("20220640")]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("仅限广东省内使用", "CN-GD"),
+        ("全国门店通用", "CN"),
+        ("Valid in USA only", "US"),
+        ("上海大剧院", None),
+        ("仅限北京、上海使用", None),
+    ],
+)
+def test_regions_are_codes(text: str, code: str | None) -> None:
+    assert find_region([line(text)]) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "glyphs"),
+    [
+        ("*号:9475 0570 3524 1970", "number", "9475057035241970"),
+        ("Cardo.7933 7381 3019", "number", "793373813019"),
+        ("兑换：0533 0094 3970", "pin", "053300943970"),
+        ("卡3913 7095 9842", "", "391370959842"),
+    ],
+)
+def test_half_a_label_still_tells_what_follows(text: str, kind: str, glyphs: str) -> None:
+    value, told = split(line(text))
+    assert told == kind
+    assert value.glyphs == glyphs
+
+
+def test_a_label_may_stand_above_its_value() -> None:
+    number = line("6222 0000 1111 2222", y=200.0)
+    found = sort_lines([line("卡号", y=130.0), number], [])
+    assert [row_label(value, found.labels) for value in found.values] == ["number"]
+    assert row_label(found.values[0], [("pin", Area(100.0, 20.0, 60.0, 40.0))]) == ""
+
+
+def test_a_number_in_fours_that_begins_short_may_lack_its_beginning() -> None:
+    assert begins_short("58 6241 1453 7722")
+    assert not begins_short("9058 6241 1453 7722")
+    assert not begins_short("6222 0000 1111 2")
+    assert not begins_short("58624114537722")
