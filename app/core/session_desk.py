@@ -89,8 +89,8 @@ def when_signed_out(state: SignedOut, event: Event, rules: Rules) -> Step | None
 def _refused(state: SignedOut, by_badge: bool, wait_us: int, rules: Rules) -> SignedOut:
     wrong = state.wrong if by_badge else state.wrong + 1
     locked = state.now_us + rules.passcode_wait_us if wrong >= rules.wrong_passcodes else state.locked_until_us
-    if wait_us:
-        locked = max(locked, state.now_us + wait_us)
+    if wait_us:  # of this number only: others need not wait longer than for any wrong passcode
+        locked = max(locked, state.now_us + min(wait_us, rules.passcode_wait_us))
     return replace(state, wrong=wrong, locked_until_us=locked, refused=True)
 
 
