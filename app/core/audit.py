@@ -50,6 +50,7 @@ class EventKind(StrEnum):
     FOOTAGE_REMOVED = "footage.removed"
     FOOTAGE_CHECKED = "footage.checked"
     LOG_FORKED = "centre.log-forked"
+    REFERENCE_APPLIED = "centre.reference-applied"
     UNEXPECTED = "session.unexpected"
     CATALOGUE_INSTALLED = "catalogue.installed"
     CATALOGUE_ROLLED_BACK = "catalogue.rolled-back"
