@@ -43,7 +43,7 @@ _DIGITS_BEYOND_DOUBT = 5.5
 """Log odds from which an unknown product's PIN counts as digits only (1 in 250; six clear digits reach 7.6)."""
 
 _PLAIN_IS_DIGIT = 2e-4
-"""Probability that a sure letter no digit looks like is a digit all the same (`calibration.MISTAKES`: 1 to 1.5 in 10,000)."""
+"""Probability that a sure letter no digit looks like is a digit all the same; `calibration.MISTAKES` has 1.5e-4."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
