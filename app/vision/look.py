@@ -325,18 +325,28 @@ class _Proof:
     def of_number(self, number: Value, pin: Value | None, pin_labelled: bool) -> bool:
         if self.known or self.kinds[id(number)] == "number":
             return True
-        if pin is not None and sum(glyph in PLAIN_LETTERS for glyph in pin.glyphs) >= 2 and number.glyphs.isdigit():
+        if pin is not None and _has_letters(pin) and number.glyphs.isdigit():
             return True  # letters make the other value the PIN
         return pin_labelled or (pin is not None and (self.kinds[id(pin)] == "pin" or self._alone_in_panel(pin, number)))
 
     def of_pin(self, pin: Value, number: Value | None) -> bool:
         if self.known or self.kinds[id(pin)] == "pin":
             return True
-        return number is not None and self._alone_in_panel(pin, number)
+        if number is not None:
+            return self._alone_in_panel(pin, number)
+        return self._in_clear_panel(pin) and _has_letters(pin)  # a number of an unknown product has none
 
     def _alone_in_panel(self, pin: Value, number: Value) -> bool:
+        return self._in_clear_panel(pin) and self.panels[id(number)] is None
+
+    def _in_clear_panel(self, pin: Value) -> bool:
         panel = self.panels[id(pin)]
-        return panel is not None and panel.support >= _CLEAR and self.panels[id(number)] is None
+        return panel is not None and panel.support >= _CLEAR
+
+
+def _has_letters(value: Value) -> bool:
+    """Whether a value holds letters that are no misread digits."""
+    return sum(glyph in PLAIN_LETTERS for glyph in value.glyphs) >= 2
 
 
 def _joined(pin: Value, values: Sequence[Value], panel: Panel) -> Area:

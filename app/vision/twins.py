@@ -17,7 +17,7 @@ from app.vision.fuse import SURE, SURE_FIELD, Fused
 from app.vision.recognise import Engine
 
 _LEAST_P = 1e-4
-_NEEDED = {"1": ("I", 6.5, 3.0), "I": ("1", 6.5, 3.0), "O": ("0", 3.0, 2.0), "0": ("O", 5.5, 2.0)}
+_NEEDED = {"1": ("I", 4.5, 2.0), "I": ("1", 6.5, 3.0), "O": ("0", 3.0, 2.0), "0": ("O", 5.0, 2.0)}
 """Per glyph its twin, and the log odds against it that our recogniser and PP-OCR must give, each on the mean."""
 
 

@@ -28,13 +28,14 @@ from app.rehearsal.dice import between, stream
 from app.rehearsal.lines import KINDS, STATES, LineStudio
 from app.rehearsal.pictures import TIERS, render_card_picture
 from app.rehearsal.typefaces import load_faces
+from app.vision.closeup import close_up, widen
 from app.vision.codes import CodeReader
 from app.vision.decode import decode_views
 from app.vision.fuse import fuse
 from app.vision.pixels import Colour, Floats
 from app.vision.recognise import Recogniser, View
 from app.vision.rectify import CARD_H, CARD_W, rectify
-from app.vision.spots import SpotReader, stretch
+from app.vision.spots import SpotReader
 
 SEED = 77_000
 BINS = (0.0, 0.5, 0.8, 0.9, 0.97, 0.99, 0.999, 1.001)
@@ -134,8 +135,8 @@ def engines() -> dict[str, Callable[[Colour], Sequence[View]]]:
         return np.ascontiguousarray(wide[rim : wide.shape[0] - rim, rim : wide.shape[1] - rim])
 
     def four(wide: Colour) -> list[View]:
-        soft = cv2.GaussianBlur(wide, (0, 0), max(1.0, 0.035 * wide.shape[0]))
-        read = alone.read([plain(wide), wide, np.asarray(soft), stretch(plain(wide))])
+        level, loose = close_up(plain(wide), 0.8), close_up(plain(wide), 0.7)
+        read = alone.read([level, loose, widen(level, 1.1), wide])
         return [text.view for text in read]
 
     return {

@@ -92,13 +92,13 @@ def test_one_view_of_ppocr_is_enough_where_both_engines_agree(reader: CodeReader
         found = spots.views(picture, picture)
         engines = [view.engine for view in found]
         assert engines[:3] == [Engine.OWN, Engine.OWN, Engine.PPOCR]
-        assert len(found) == (3 if settled(found[:3]) else 6)
+        assert len(found) == (3 if settled(found[:3]) else 8)
         assert {view.lattice.shape[1] for view in found} == {COLUMNS}
         assert fuse(decode_views(found, MIXED), MIXED).reading.state is not FieldState.UNREADABLE
         taken.append(len(found))
     assert taken.count(3) >= 3
     smeared = np.asarray(cv2.GaussianBlur(picture, (0, 0), 5.0))
-    assert len(spots.views(smeared, smeared)) == 6, "where there is doubt, all views are taken"
+    assert len(spots.views(smeared, smeared)) == 8, "where there is doubt, all views are taken"
 
 
 def spoken(text: str, p: float, engine: Engine) -> Decoded:

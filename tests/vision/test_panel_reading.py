@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,18 @@ def test_in_between_nobody_guesses() -> None:
     assert _guess_pattern([spot(*chances)]) is None
 
 
+def test_one_plain_letter_among_digits_makes_a_mixed_field() -> None:
+    """A 668P05 was left open as "digits or not" although nothing else looks like its P."""
+    own = spot(*plain("668P05", 0.9999))
+    both = replace(own, views=(*own.views, replace(own.views[0], engine=Engine.PPOCR)))
+    assert _guess_pattern([both]) is UNKNOWN_PIN
+
+
+def test_one_letter_among_many_digits_is_a_misread_digit_or_nobody_knows() -> None:
+    pattern = _guess_pattern([spot(*plain("6683905712", 0.9999), {"B": 0.6, "8": 0.3})])
+    assert pattern is None or pattern.alphabet == DIGITS
+
+
 def said(engine: Engine, chances: dict[str, float]) -> Decoded:
     return Decoded("".join(max(chances, key=lambda g: chances[g])), (chances,), 1.0, ((0, 1),), 0.0, 1, engine)
 
@@ -69,7 +83,7 @@ ONE = FieldPattern(UNKNOWN_PIN.alphabet, (1,))
     ("own", "ppocr", "state"),
     [
         ({"1": 0.999, "I": 0.0002}, {"1": 0.99, "I": 0.001}, FieldState.READ),
-        ({"1": 0.99, "I": 0.009}, {"1": 0.999, "I": 0.0001}, FieldState.DOUBTFUL),
+        ({"1": 0.98, "I": 0.019}, {"1": 0.999, "I": 0.0001}, FieldState.DOUBTFUL),
         ({"1": 0.999, "I": 0.0002}, {"1": 0.5, "I": 0.49}, FieldState.DOUBTFUL),
     ],
 )
@@ -78,6 +92,12 @@ def test_a_one_is_sure_where_both_engines_tell_it(
 ) -> None:
     readings = [said(Engine.OWN, own), said(Engine.PPOCR, ppocr)]
     assert tell_twins(read("1", "I"), readings, ONE).reading.state is state
+
+
+@pytest.mark.parametrize(("rest", "state"), [(0.003, FieldState.READ), (0.02, FieldState.DOUBTFUL)])
+def test_a_zero_is_sure_only_where_ours_is_all_but_certain(rest: float, state: FieldState) -> None:
+    readings = [said(Engine.OWN, {"0": 1 - rest, "O": rest}), said(Engine.PPOCR, {"0": 0.99, "O": 0.01})]
+    assert tell_twins(read("0", "O"), readings, ONE).reading.state is state
 
 
 def test_twins_are_no_question_where_the_alphabet_has_one_of_them() -> None:

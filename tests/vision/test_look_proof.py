@@ -1,0 +1,35 @@
+"""What proves that a value is the PIN where nothing is labelled and the card prints no number."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from app.vision.fields import Line, sort_lines
+from app.vision.look import choose
+from app.vision.panel import Area, Panel, PanelMap
+from app.vision.recognise import LineText, TextSign
+from app.vision.textlines import LineBox
+
+PANEL = Area(250.0, 300.0, 700.0, 120.0)
+OPEN = PanelMap(np.full((100, 160), 0.01, np.float32), np.full((100, 160), 0.98, np.float32))
+
+
+def line(text: str) -> Line:
+    """A line of print in the middle of the panel."""
+    signs = tuple(TextSign(c, i / len(text), (i + 1) / len(text), 0.99) for i, c in enumerate(text))
+    return Line(LineBox(300, 320, 600, 80, 0.0, 0.9), LineText(signs, np.zeros((1, 39), np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("text", "support", "proved"),
+    [
+        ("S5CW DJ", 0.95, True),  # letters in a clear panel: no number of an unknown product has any
+        ("S5CW DJ", 0.7, False),  # perhaps no panel at all
+        ("9689210999", 0.95, False),  # digits only may be the number
+    ],
+)
+def test_letters_alone_in_a_clear_panel_are_the_pin(text: str, support: float, proved: bool) -> None:
+    places = choose(sort_lines([line(text)], ()), OPEN, [Panel(PANEL, support)], None)
+    assert places.number is None
+    assert places.pin_proved is proved
