@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
+import cv2
+
 from app.core.cards import FieldReading, FieldState, PanelState, Printed
 from app.core.errors import BadInput, Trouble
 from app.core.products import Catalogue
@@ -28,6 +30,7 @@ from app.vision.textlines import LineFinder
 
 def make_looker(catalogue: Catalogue, threads: int = 1) -> Looker:
     """The reader with warm models. Raises BadInput("reading.model_missing")."""
+    cv2.setNumThreads(threads)  # else its own threads wake for every small picture and wait spinning
     finder, recogniser, codes = LineFinder(threads=threads), Recogniser(threads=threads), CodeReader(threads=threads)
     for model in (finder, recogniser, codes):
         model.warm_up()
