@@ -72,8 +72,16 @@ def told(picture: Colour, found: Conclusion | None) -> dict[str, Any]:
     if found is None or found.medium in COPIES:
         return {**_codes_only(picture), "medium": None if found is None else str(found.medium)}
     answer = as_answer(found)
-    # A rectangle without any symbol may be no card: the picture as a whole is searched too.
-    return answer if answer["barcodes"] else {**answer, **_codes(search_codes(grey(picture)))}
+    if answer["barcodes"] or _is_surely_a_card(found):
+        return answer
+    return {**answer, **_codes(search_codes(grey(picture)))}
+
+
+def _is_surely_a_card(found: Conclusion) -> bool:
+    """Whether a card's symbols were looked for where they are: else a rectangle without any symbol may be no card, and
+    the picture as a whole is searched too. (On nine cards whose symbols nobody could read that found nothing.)
+    """
+    return bool(found.number.chars) and found.panel is not PanelState.NONE
 
 
 def as_answer(found: Conclusion) -> dict[str, Any]:

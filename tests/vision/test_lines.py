@@ -94,7 +94,7 @@ def test_a_card_upside_down_is_turned_and_reads_the_same(card: Colour) -> None:
     wording = Wording(LineFinder(), Recogniser(), CodeReader())
     level = wording.find(card)
     upright = {line.read.text for line in wording.read(card, level.boxes, level.known, ())}
-    turned = wording.find(turn(card))
+    turned = wording.find(turn(card, 2))
     assert turned.quarters == 2
     again = {line.read.text for line in wording.read(card, turned.boxes, turned.known, ())}
     assert len(upright & again) >= 0.7 * len(upright)
