@@ -46,7 +46,7 @@ _FEWEST, _MOST = 3, 26  # characters between start and stop, the check character
 _SIZES = (0.93, 0.96, 0.99, 1.02)  # of the width that the strip suggests
 _COARSE = PER_MODULE // 2  # samples a module while only the ends are looked at
 _HOPELESS = 0.26
-"""Misfit of the rough drawing above which no finer one is tried: the worst that was read in the end began with 0.244."""
+"""Misfit of the rough drawing above which no finer one is tried: the worst that was read began with 0.244."""
 _KEPT = 4  # numbers of characters that are tried in full
 
 
