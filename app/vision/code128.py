@@ -115,7 +115,7 @@ def _coarse_ends() -> tuple[Floats, Floats]:
     """The drawn starts and the stop at the resolution of the rough look."""
     start, _, stop = _templates(BLURS[1], 0.0)
     step = PER_MODULE // _COARSE
-    return tuple(t.reshape(len(t), -1, step).mean(axis=2) for t in (start, stop))  # type: ignore[return-value]
+    return tuple(t.reshape(len(t), -1, step).mean(axis=2) for t in (start, stop))
 
 
 def _bits(widths: str) -> str:
