@@ -18,6 +18,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, StringConstraint
 from app.core.audit import SignedEvent, canonical
 from app.core.cards import CardState
 from app.core.errors import EvidenceTrouble
+from app.core.parcels import Role
 from app.keys import Verify, key_id, six_words, verifier
 
 MOST_EVENTS = 500
@@ -242,8 +243,77 @@ class Decision(Statement):
     duplicate_of: str = ""  # "STATION/CARD" that had the number first
 
 
+ReferenceKind = Literal["expected-parcel", "blocked-card", "catalogue", "user"]
+
+
+class Reference(Statement):
+    """One thing that stations work by, whole. A later `revision` of the same kind and key replaces an earlier one.
+
+    `station`: whom it is for, "" for all that take in real cards. `removed`: it counts no more; `body` is empty then.
+    The body of each kind: Expected, Blocked, CatalogueOffer, User. A kind that a reader does not know is passed over.
+    """
+
+    TYPE = "reference"
+    tenant: Name
+    station: str = ""
+    kind: Name
+    key: Name
+    revision: int
+    removed: bool = False
+    body: dict[str, Any] = {}
+
+
+class ExpectedItem(WireModel):
+    """A product that the sender declared, and how many of it."""
+
+    product_id: Name
+    name_zh: str = ""
+    name_en: str = ""
+    face_value_fen: Annotated[int, Field(ge=0)] = 0
+    count: Annotated[int, Field(ge=1)] = 1
+
+
+class Expected(WireModel):
+    """A parcel that is on its way; its key is the waybill."""
+
+    order_no: str = ""
+    declared: Annotated[int, Field(ge=0)]
+    items: tuple[ExpectedItem, ...] = ()
+
+
+class Blocked(WireModel):
+    """A card number that is not simply taken; its key is `FeedPage.list_key`'s HMAC of the slow hash, in hex."""
+
+    note: Annotated[str, StringConstraints(max_length=200)] = ""
+
+
+class CatalogueOffer(WireModel):
+    """The catalogue that stations are to read by; its key is "current"."""
+
+    version: Hex64
+    serial: Annotated[int, Field(ge=1)]
+
+
+class User(WireModel):
+    """A person who may sign in; the key is the staff number. `badge`: HMAC-SHA-256 of its code in hex, "" for none."""
+
+    name: Name
+    role: Role
+    verifier: Annotated[str, StringConstraints(pattern=r"^\$argon2id\$", max_length=300)]
+    badge: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")] = ""
+
+
+class CatalogueBundle(WireModel):
+    """The bytes of a published catalogue (`app.catalog.bundle`); its signature is inside."""
+
+    bundle: Base64Bytes
+
+
 class FeedPage(Statement):
-    """What is new for a station after a cursor (`after`, "" from the start); `cursor` is opaque."""
+    """What is new for a station after a cursor (`after`, "" from the start); `cursor` is opaque.
+
+    `list_key` (32 bytes in hex) comes with a page that names blocked cards or users: their hashes are made with it.
+    """
 
     TYPE = "feed-page"
     station: Name
@@ -253,6 +323,7 @@ class FeedPage(Statement):
     more: bool
     server_time_ms: int
     epoch: str = ""
+    list_key: str = Field("", repr=False)
 
 
 class CheckpointAnswer(WireModel):

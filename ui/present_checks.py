@@ -71,7 +71,7 @@ def of_read(scene: Scene, read: CardRead, field: str, tag: Tag | None) -> tuple[
         _barcode(scene, read.gtin),
         _field(scene, "number", read.number, field == "number"),
         _field(scene, "pin", read.pin, field == "pin") if has_pin else _no_pin(scene),
-        _panel(scene, read.panel),
+        _panel(scene, read.panel, read.legible),
         *_later(scene, tag),
     )
 
@@ -110,8 +110,11 @@ def _field(scene: Scene, name: str, reading: FieldReading, current: bool) -> Che
             return _row(scene, name, value, chip, current=current)
 
 
-def _panel(scene: Scene, panel: PanelState) -> CheckRow:
+def _panel(scene: Scene, panel: PanelState, legible: tuple[int, int] | None = None) -> CheckRow:
+    """`legible`: how many characters of the PIN can be seen, of how many; the coach of who scratches it open."""
     value = scene.say(f"row.panel.{panel.value}")
+    if legible is not None and panel in (PanelState.PARTIAL, PanelState.COVERED):
+        value = scene.say("row.panel.legible", seen=legible[0], of=legible[1])
     match panel:
         case PanelState.OPEN:
             return _row(scene, "panel", value, Chip(Tone.OK, scene.say("chip.good")))

@@ -93,7 +93,7 @@ def _take_over(scene: Scene, state: Paused, told: TroubleText, cut: bool) -> Tak
     if cut and state.ready:
         title, sub = scene.say("lost.back"), scene.say("lost.back.sub")
     if state.supervisor:
-        sub = scene.say("lost.supervisor")
+        sub = scene.say("lost.lapsed" if state.lapsed else "lost.supervisor")
     saved = clock(state.saved_wall_us) if state.saved_wall_us else ""
     tip = Tip("", scene.say("lost.spare"), "F4", scene.say("key.spare")) if state.device is Device.CAMERA else None
     live = scene.around.camera.level is Level.OK

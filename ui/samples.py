@@ -310,7 +310,6 @@ def _further(on: Surroundings, late: Surroundings, crop: bytes) -> tuple[Sample,
     out, out_around = signed_out()
     earlier = EarlierParcel("SF14207731905", NOW_US - 49 * 86_400 * _SECOND, 6, 1, 7)
     done_before = Idle(OPERATOR, earlier=earlier, notice=Notice("parcel.done-before"))
-    pin_doubt = FieldReading(FieldState.COVERED)
     refused = SignedOut(wrong=3, locked_until_us=60 * _SECOND, now_us=18 * _SECOND, refused=True)
     cut = around(RecMode.CUT)
     offline = replace(on, sync=SyncFacts(SyncState.OFFLINE, 12, 300, 20, 200))
@@ -329,7 +328,7 @@ def _further(on: Surroundings, late: Surroundings, crop: bytes) -> tuple[Sample,
         Sample("put-back", Waiting(visit(), notice=Notice("card.left-too-early")), on, "mat"),
         Sample("all-here", Waiting(visit(8), settled=True), on, "mat"),
         Sample("reading-now", Reading(visit(), sighting(Guidance.GLARE)), on, "card"),
-        Sample("pin-covered", _ask(Ask.PIN_COVERED, "pin", read(_field(NUMBER), pin_doubt)), on, "card"),
+        Sample("pin-covered", _ask(Ask.PIN_COVERED, "pin", _half_scratched()), on, "card"),
         Sample("number-unreadable", _ask(Ask.NUMBER_UNREADABLE, "number", _unreadable()), on, "card"),
         Sample("three-ways", _three_ways(crop), on, "card"),
         Sample("saving", Saving(visit(), draft()), on, "card"),
@@ -412,6 +411,11 @@ def _chips(around: Surroundings) -> tuple[Sample, ...]:
 
 def _ask(ask: Ask, field: str, card: CardRead) -> Asking:
     return Asking(visit(), card, Question(ask, field), sighting=sighting())
+
+
+def _half_scratched() -> CardRead:
+    covered = read(_field(NUMBER), FieldReading(FieldState.COVERED))
+    return replace(covered, panel=PanelState.PARTIAL, legible=(12, 16))
 
 
 def _unreadable() -> CardRead:

@@ -135,6 +135,8 @@ class Shelf:
         if bundle.stated.serial < standing.serial:
             raise BadInput("catalog.older", f"{bundle.stated.serial} < {standing.serial}")
         if bundle.version == standing.current:
+            if bundle.stated.serial > standing.serial:  # the same content, published again
+                self._save(replace(standing, serial=bundle.stated.serial))
             return bundle
         self._folder.mkdir(parents=True, exist_ok=True)
         durable_write(self._place(bundle.version), bundle.to_bytes())

@@ -112,7 +112,7 @@ def _make(
     chips = _chip_work(plan, station, writer, filming, lambda: worker.nudge())
     listeners = sync.SyncListeners(_sync_shown(station, clock), _cards_changed(station, chips), _crashed(station))
     spare = (plan.settings.server.spare_url,) if plan.settings.server.spare_url else ()
-    sync_plan = sync.SyncPlan(plan.url, recordings=folder.recordings, spare=spare)
+    sync_plan = sync.SyncPlan(plan.url, recordings=folder.recordings, spare=spare, catalogue=folder.catalogue)
     worker = sync.SyncWorker(sync_plan, writer, clock.stamp, listeners)
     camera = plan.settings.camera
     cameras = Cameras(camera.overhead, "" if camera.spare == _NOT_FITTED else camera.spare)

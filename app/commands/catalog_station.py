@@ -160,7 +160,9 @@ def _at_station(args: argparse.Namespace, work: Callable[[StationFolder, Store],
 
 
 def _supervisor(store: Store, badge: str) -> Operator:
-    person = store.by_badge(badge)
+    person = store.by_badge(badge, stamp().wall_us)
+    if person is not None and person.lapsed:
+        raise BadInput("people.lapsed", person.id)
     if person is None or person.role not in _MAY_CHANGE:
         raise BadInput("catalog.not_supervisor")
     return person

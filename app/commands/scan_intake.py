@@ -45,7 +45,7 @@ class ScanIntake:
         """Raises BadInput: scan.unknown_badge, scan.unknown_parcel, scan.parcel_done, scan.other_parcel."""
         self._store, self._rules = store, Rules(catalogue)
         self._state: State = SignedOut()
-        operator = store.by_badge(badge)
+        operator = store.by_badge(badge, stamp().wall_us)
         if operator is None:
             raise BadInput("scan.unknown_badge")
         self._operator: Operator = operator

@@ -123,7 +123,10 @@ def _sync(args: argparse.Namespace, folder: StationFolder) -> int:
     writer.start()
     listeners = SyncListeners(heard.put, lambda _cards: None, heard.put)
     worker = SyncWorker(
-        SyncPlan(urls[0], recordings=folder.recordings, spare=tuple(urls[1:])), writer, stamp, listeners
+        SyncPlan(urls[0], recordings=folder.recordings, spare=tuple(urls[1:]), catalogue=folder.catalogue),
+        writer,
+        stamp,
+        listeners,
     )
     worker.start()
     try:

@@ -49,6 +49,7 @@ class EventKind(StrEnum):
     FOOTAGE_RELEASED = "footage.released"
     FOOTAGE_REMOVED = "footage.removed"
     LOG_FORKED = "centre.log-forked"
+    REFERENCE_APPLIED = "centre.reference-applied"
     UNEXPECTED = "session.unexpected"
     CATALOGUE_INSTALLED = "catalogue.installed"
     CATALOGUE_ROLLED_BACK = "catalogue.rolled-back"

@@ -108,9 +108,10 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class SignInRefused:
-    """Badge unknown or passcode wrong."""
+    """Badge unknown or passcode wrong. `wait_us`: how long no passcode of this number is looked at."""
 
     by_badge: bool
+    wait_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
@@ -20,12 +20,16 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A person who signed in. `rehearsal` operators exist in rehearsal folders only."""
+    """A person who signed in. `rehearsal` operators exist in rehearsal folders only.
+
+    `lapsed`: a supervisor, but the centre was not heard for so long that the person counts as a clerk.
+    """
 
     id: str
     name: str
     role: Role
     rehearsal: bool = False
+    lapsed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ class Reason(StrEnum):
     REJECTED_NOT_A_CARD = "rejected-not-a-card"
     REJECTED_SENDER = "rejected-sender"
     DUPLICATE = "duplicate"
+    BLOCKED = "blocked"  # the centre's list has its number
     CENTRE_ACCEPTED = "centre-accepted"
     CENTRE_REVIEW = "centre-review"
     CENTRE_REJECTED = "centre-rejected"
@@ -112,6 +117,10 @@ class CardDraft:
     reasons: tuple[Reason, ...] = ()
     tag: Tag | None = None
     catalogue: str = ""  # the version it was read with
+
+    def to_review(self, reason: Reason) -> CardDraft:
+        """The same card, but a person looks at it first, for one reason more."""
+        return replace(self, verdict=CardState.REVIEW, reasons=(*self.reasons, reason))
 
 
 @dataclass(frozen=True, slots=True)

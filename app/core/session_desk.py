@@ -69,8 +69,8 @@ def when_signed_out(state: SignedOut, event: Event, rules: Rules) -> Step | None
             if state.locked_until_us:
                 return state, (Play(Sound.WRONG_CODE),)
             return replace(state, refused=False), (CheckPasscode(operator_id, passcode),)
-        case SignInRefused(by_badge):
-            return _refused(state, by_badge, rules), (Play(Sound.WRONG_CODE),)
+        case SignInRefused(by_badge, wait_us):
+            return _refused(state, by_badge, wait_us, rules), (Play(Sound.WRONG_CODE),)
         case SignedIn(operator):
             return _signed_in(state, operator)
         case ParcelResumed(parcel):
@@ -86,9 +86,11 @@ def when_signed_out(state: SignedOut, event: Event, rules: Rules) -> Step | None
             return None
 
 
-def _refused(state: SignedOut, by_badge: bool, rules: Rules) -> SignedOut:
+def _refused(state: SignedOut, by_badge: bool, wait_us: int, rules: Rules) -> SignedOut:
     wrong = state.wrong if by_badge else state.wrong + 1
     locked = state.now_us + rules.passcode_wait_us if wrong >= rules.wrong_passcodes else state.locked_until_us
+    if wait_us:  # of this number only: others need not wait longer than for any wrong passcode
+        locked = max(locked, state.now_us + min(wait_us, rules.passcode_wait_us))
     return replace(state, wrong=wrong, locked_until_us=locked, refused=True)
 
 
@@ -96,7 +98,7 @@ def _signed_in(state: SignedOut, operator: Operator) -> Step:
     fact = RecordFact(EventKind.SIGNED_IN, (("operator", operator.id), ("role", operator.role.value)))
     arrived = (Announce(operator), fact, Play(Sound.TICK))
     if state.resume is None:
-        return Idle(operator), arrived
+        return Idle(operator, notice=Notice("people.lapsed") if operator.lapsed else None), arrived
     opening, effects = _go_on_with(state.resume, operator, state.reads)
     return opening, (*arrived, *effects)
 

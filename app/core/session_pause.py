@@ -195,6 +195,8 @@ def _at_the_desk(state: Paused, event: Event, rules: Rules) -> Step:
             return state, (CheckBadge(tidy(text)),)
         case SignedIn(operator) if state.supervisor and operator.role is not Role.CLERK:
             return _released(state, operator.id)
+        case SignedIn(operator) if state.supervisor and operator.lapsed:
+            return replace(state, lapsed=True), (Play(Sound.WRONG_CODE),)
         case KeyPressed():
             return state, ()
         case _:
@@ -203,7 +205,7 @@ def _at_the_desk(state: Paused, event: Event, rules: Rules) -> Step:
 
 def _released(state: Paused, supervisor: str) -> Step:
     fact = RecordFact(EventKind.RECORDING_RESUMED, (("released_by", supervisor),))
-    return _fronted(replace(state, supervisor=False)), (fact, Play(Sound.TICK))
+    return _fronted(replace(state, supervisor=False, lapsed=False)), (fact, Play(Sound.TICK))
 
 
 def _resume(state: Paused, rules: Rules) -> Step:

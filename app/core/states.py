@@ -257,7 +257,8 @@ class Paused:
 
     `saved_wall_us`: up to when the recording is on disk. `supervisor`: the gap was too long, a badge is due.
     `lost`: all that is away or failed, first cause first, each with its code; the store in it means that a write has
-    to be tried again. `missed`: a card was read meanwhile and not taken; it is read again afterwards.
+    to be tried again. `missed`: a card was read meanwhile and not taken; it is read again afterwards. `lapsed`: the
+    supervisor who came counts as a clerk until the centre is heard again.
     """
 
     device: Device
@@ -268,6 +269,7 @@ class Paused:
     supervisor: bool = False
     lost: tuple[tuple[Device, str], ...] = ()
     missed: bool = False
+    lapsed: bool = False
 
     @property
     def away(self) -> tuple[tuple[Device, str], ...]:

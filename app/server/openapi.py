@@ -77,13 +77,22 @@ CALLS = (
     ),
     Call("get", "/v1/vault/arrivals", "For the vault: cards it has not looked at", wire.Arrivals),
     Call("post", "/v1/vault/findings", "For the vault: what it found", wire.FindingsKept, wire.Findings),
+    Call("get", "/v1/catalogue/{version}", "A published catalogue", wire.CatalogueBundle),
     Call("get", "/v1/centre", "What there is to pin of the centre", wire.Centre, signed=False),
     Call("get", "/v1/health", "Whether the server runs", Health, signed=False),
     Call("get", "/v1/openapi.json", "This description", "application/json", signed=False),
     Call("get", "/", "The operator's page, on the centre's own machine", "text/html", signed=False),
     Call("get", "/metrics", "Figures for Prometheus, on the centre's own machine", "text/plain", signed=False),
 )
-_STATEMENTS = (wire.Receipt, wire.Decision, wire.FeedPage, wire.VideoManifest, wire.Durable, wire.Enrolled)
+_STATEMENTS = (
+    wire.Receipt,
+    wire.Decision,
+    wire.Reference,
+    wire.FeedPage,
+    wire.VideoManifest,
+    wire.Durable,
+    wire.Enrolled,
+)
 """What the signed texts hold."""
 
 

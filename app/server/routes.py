@@ -5,6 +5,7 @@
     GET  /v1/feed       what is new for a station after a cursor      GET /v1/openapi.json
     …    /v1/objects    footage (app.server.object_routes)
     …    /v1/checkpoint  the log's head, proved (app.server.checkpoints)
+    GET  /v1/catalogue  a published catalogue (app.server.reference)
     …    /v1/vault      sealed numbers and findings (app.server.vault_door)
 
 All but those on the right are signed by the station (app.signing), and their answers by the centre, refusals too.
@@ -31,6 +32,7 @@ from app.server.intake import take
 from app.server.object_routes import add_object_routes
 from app.server.openapi import described
 from app.server.page import add_page
+from app.server.reference import add_reference_routes
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.vault_door import add_vault_routes
@@ -61,6 +63,7 @@ def make_app(
     _add_signed(app, desk)
     add_object_routes(app, desk)
     add_vault_routes(app, desk)
+    add_reference_routes(app, desk)
     add_checkpoint_routes(app, desk)
     add_page(app, desk)
     _add_open(app, desk)

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import ValidationError
 from sqlalchemy import Engine, insert, select
 
@@ -81,6 +83,11 @@ class OpenCentre:
     objects: Objects
     restored: int
     """How often the database was put back to an earlier state."""
+
+    def derived(self, purpose: str) -> bytes:
+        """A secret of the centre for one purpose, 32 bytes: the same in every process that has the server's key."""
+        seed = bytes.fromhex(self.folder.server_key.read_text(encoding="ascii"))
+        return HKDF(SHA256(), 32, None, f"cardintake {purpose}".encode()).derive(seed)
 
 
 def init(data_dir: Path, database: str = "", names: Sequence[str] = ()) -> CentreFolder:

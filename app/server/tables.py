@@ -188,3 +188,24 @@ finding = Table(
     Column("at_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("station", "card"),
 )
+
+reference = Table(
+    "reference",
+    metadata,
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("station", Text, nullable=False),  # whom it is for; "": all that take in real cards
+    Column("revision", BigInteger, nullable=False),
+    Column("removed", Boolean, nullable=False),
+    Column("body", Text, nullable=False),  # JSON
+    Column("at_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("kind", "key", "station"),
+)
+
+catalogue = Table(
+    "catalogue",
+    metadata,
+    Column("serial", BigInteger, primary_key=True, autoincrement=False),
+    Column("version", Text, nullable=False),
+    Column("bundle", LargeBinary, nullable=False),  # app.catalog.bundle, signed inside
+)

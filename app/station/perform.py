@@ -62,6 +62,7 @@ from app.station.chips import ChipWork
 from app.station.clock import Clock
 from app.station.filming import Filming
 from app.station.looking import Looking
+from app.store.people import Locked
 from app.store.results import AlreadyKept, Duplicate, Kept, Recording
 from app.store.store import Store
 from app.store.writer import StoreWriter
@@ -186,14 +187,25 @@ class Perform:
         self._ask(lambda store: store.record(kind, body, stamp, actor), lambda _seq: self._after_save())
 
     def _check(self, effect: CheckPasscode | CheckBadge) -> None:
+        now_us = self._stamp().wall_us
         match effect:
             case CheckPasscode(operator_id, passcode):
-                self._ask(lambda store: store.sign_in(operator_id, Secret(passcode)), self._signed(by_badge=False))
+                secret = Secret(passcode)
+                self._ask(lambda store: store.sign_in(operator_id, secret, now_us), self._signed(by_badge=False))
             case CheckBadge(code):
-                self._ask(lambda store: store.by_badge(code), self._signed(by_badge=True))
+                self._ask(lambda store: store.by_badge(code, now_us), self._signed(by_badge=True))
 
-    def _signed(self, by_badge: bool) -> Callable[[Operator | None], None]:
-        return lambda operator: self._post(SignedIn(operator) if operator else SignInRefused(by_badge))
+    def _signed(self, by_badge: bool) -> Callable[[Operator | Locked | None], None]:
+        def told(found: Operator | Locked | None) -> None:
+            match found:
+                case Operator():
+                    self._post(SignedIn(found))
+                case Locked(wait_us):
+                    self._post(SignInRefused(by_badge, wait_us))
+                case None:
+                    self._post(SignInRefused(by_badge))
+
+        return told
 
     def _parcel(self, effect: FindParcel | OpenParcelRecord | SealParcel | MarkShot) -> None:
         stamp, actor = self._stamp(), self._actor

@@ -137,7 +137,7 @@ class Reviewing:
 
     def _do(self, who: Operator, work: Callable[[], T], tell: Callable[[T | Trouble], None]) -> None:
         if who.role not in _SUPERVISORS:
-            tell(BadInput("review.not_allowed", who.id))
+            tell(BadInput("people.lapsed" if who.lapsed else "review.not_allowed", who.id))
             return
 
         def job() -> None:

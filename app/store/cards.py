@@ -14,8 +14,9 @@ from app.core.chips import ChipStand
 from app.core.errors import BadInput
 from app.core.parcels import CardDraft, Reason, TrayCard
 from app.store.ledger import Identity, Ledger
+from app.store.reference import judged
 from app.store.results import AlreadyKept, Duplicate, Kept
-from app.store.seal import Context, SealedField, index_of, seal
+from app.store.seal import Context, SealedField, keyed, seal, slow_hash
 from app.store.tables import card, parcel, sealed
 
 _TRAY: Select[Any] = select(
@@ -45,15 +46,18 @@ _CHANGE_KIND = {CardState.REVIEW: EventKind.CARD_TO_REVIEW, CardState.REJECTED: 
 
 def keep(ledger: Ledger, draft: CardDraft, stamp: Stamp, actor: str) -> Kept | AlreadyKept | Duplicate:
     """Seal the secrets, then write card, blobs and event in one transaction. The slow hash runs before it."""
-    dedupe = _dedupe(ledger.identity, draft)
-    blobs = _seal_fields(ledger.identity, draft)
+    identity = ledger.identity
+    slow = slow_hash(draft.number, identity.tenant_salt, identity.index_cost) if draft.number else None
+    dedupe = keyed(slow, identity.index_key) if slow else None
+    blobs = _seal_fields(identity, draft)
 
     def work(connection: Connection) -> Kept | AlreadyKept | Duplicate:
         found = _kept_before(connection, draft.read_id) or _same_number(connection, draft, dedupe)
         if found:
             return found
-        event = ledger.append(connection, EventKind.CARD_KEPT, _body(draft, blobs), stamp, actor)
-        connection.execute(insert(card), _row(draft, dedupe, event, stamp))
+        taken = judged(connection, draft, slow)
+        event = ledger.append(connection, EventKind.CARD_KEPT, _body(taken, blobs), stamp, actor)
+        connection.execute(insert(card), _row(taken, dedupe, event, stamp))
         for blob in blobs:
             connection.execute(insert(sealed), _blob_row(draft.card_id, event.seq, blob))
         return Kept(tray_card(connection, draft.card_id), event.seq)
@@ -128,12 +132,6 @@ def tray_of(connection: Connection, parcel_id: str) -> tuple[TrayCard, ...]:
     """The cards of a parcel in order, without withdrawn ones."""
     wanted = and_(card.c.parcel_id == parcel_id, card.c.withdrawn.is_(False))
     return tuple(_tray(row) for row in connection.execute(_TRAY.where(wanted).order_by(card.c.no, card.c.kept_seq)))
-
-
-def _dedupe(identity: Identity, draft: CardDraft) -> bytes | None:
-    if draft.number is None:
-        return None
-    return index_of(draft.number, identity.index_key, identity.tenant_salt, identity.index_cost)
 
 
 def _seal_fields(identity: Identity, draft: CardDraft) -> list[SealedField]:

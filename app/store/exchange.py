@@ -17,9 +17,10 @@ from app.core.parcels import TrayCard
 from app.keys import Verify, verifier
 from app.store.cards import arrive, decide, depart
 from app.store.ledger import Ledger, head_of
+from app.store.reference import apply_references, keep_list_key
 from app.store.results import QueueFacts, RetryState
 from app.store.tables import card, decision, feed_state, outbox, receipt, retry, sealed
-from app.wire import Decision, FeedPage, Receipt, Signed, open_statement, signed_fields
+from app.wire import Decision, FeedPage, Receipt, Reference, Signed, open_statement, signed_fields
 
 _DECISIONS = "decisions"
 _VERDICTS = (CardState.ACCEPTED, CardState.REVIEW, CardState.REJECTED)
@@ -118,8 +119,16 @@ def forget_cursor(ledger: Ledger) -> None:
     ledger.write(lambda connection: _save_cursor(connection, ""))
 
 
-def _save_cursor(connection: Connection, cursor: str) -> None:
-    row = {"stream": _DECISIONS, "cursor": cursor}
+def heard_us(connection: Connection) -> int:
+    """When the centre's last word came (this machine's wall clock), 0 before any."""
+    wanted = select(feed_state.c.heard_us).where(feed_state.c.stream == _DECISIONS)
+    return connection.execute(wanted).scalar() or 0
+
+
+def _save_cursor(connection: Connection, cursor: str, heard_us: int | None = None) -> None:
+    row: dict[str, object] = {"stream": _DECISIONS, "cursor": cursor}
+    if heard_us is not None:
+        row["heard_us"] = heard_us
     connection.execute(insert(feed_state).values(row).on_conflict_do_update(index_elements=["stream"], set_=row))
 
 
@@ -136,8 +145,10 @@ def apply_page(ledger: Ledger, signed: Signed, stamp: Stamp) -> Applied:
     def work(connection: Connection) -> Applied:
         if page.after != feed_cursor(connection):
             return Applied((), len(page.items), True, page.epoch)
+        if page.list_key:
+            keep_list_key(connection, bytes.fromhex(page.list_key))
         done = _apply_all(ledger, connection, page.items, stamp)
-        _save_cursor(connection, page.cursor)
+        _save_cursor(connection, page.cursor, stamp.wall_us)
         return Applied(done.changed, done.ignored, page.more, page.epoch)
 
     return ledger.write(work)
@@ -150,14 +161,15 @@ def apply_decisions(ledger: Ledger, items: Sequence[Signed], stamp: Stamp) -> Ap
 
 def _apply_all(ledger: Ledger, connection: Connection, items: Sequence[Signed], stamp: Stamp) -> Applied:
     verify = _server(ledger)
-    results = [_apply_one(ledger, connection, item, verify, stamp) for item in items]
-    changed = tuple(result for result in results if result)
-    return Applied(changed, len(results) - len(changed))
+    types = [signed_fields(item, verify).get("type") for item in items]  # any other is of a later release
+    told = [item for item, kind in zip(items, types, strict=True) if kind == Decision.TYPE]
+    changed = tuple(card for item in told if (card := _apply_one(ledger, connection, item, verify, stamp)))
+    references = [item for item, kind in zip(items, types, strict=True) if kind == Reference.TYPE]
+    taken = apply_references(ledger, connection, references, verify, stamp)
+    return Applied(changed, len(items) - len(changed) - taken)
 
 
 def _apply_one(ledger: Ledger, connection: Connection, item: Signed, verify: Verify, stamp: Stamp) -> TrayCard | None:
-    if signed_fields(item, verify).get("type") != Decision.TYPE:
-        return None  # a kind of item that a later release knows
     try:
         told = open_statement(Decision, item, verify)
     except ValidationError:

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Row, and_, func, insert, select, update
 
 from app.core.audit import EventKind, Stamp
 from app.core.cards import CardState
 from app.core.errors import BadInput
 from app.core.parcels import DeclaredItem, EarlierParcel, ExpectedParcel, OpenParcel, Operator, Role, WayOut
+from app.store import reference
 from app.store.cards import tray_of
 from app.store.ledger import Ledger
 from app.store.results import Totals
@@ -25,10 +25,7 @@ def announce(ledger: Ledger, parcels: Iterable[ExpectedParcel]) -> None:
 
     def work(connection: Connection) -> None:
         for expected in parcels:
-            row = {"waybill": expected.waybill, "order_no": expected.order_no, "declared": expected.declared}
-            row["items"] = json.dumps([asdict(item) for item in expected.items])
-            statement = insert(expected_parcel).values(row)
-            connection.execute(statement.on_conflict_do_update(index_elements=["waybill"], set_=row))
+            reference.announce(connection, expected)
 
     ledger.write(work)
 

@@ -1,4 +1,4 @@
-"""Closes secrets: HPKE to the vault key, the keyed slow hash for duplicates, passcodes.
+"""Closes secrets: HPKE to the vault key, keyed slow hashes of card numbers, passcodes.
 
 One of the two places that may open a `Secret`. What leaves here can be read by the vault only, or not at all.
 """
@@ -76,12 +76,16 @@ def seal(secret: Secret, key: VaultKey, context: Context) -> SealedField:
     return SealedField(context.field, key.key_id, hashlib.sha256(blob).hexdigest(), blob)
 
 
-def index_of(number: Secret, index_key: bytes, tenant_salt: bytes, cost: IndexCost) -> bytes:
-    """The duplicate index of a card number: HMAC-SHA-256(station key, Argon2id(number, tenant salt)), 32 bytes."""
-    slow = hash_secret_raw(
+def slow_hash(number: Secret, tenant_salt: bytes, cost: IndexCost) -> bytes:
+    """Argon2id(number, tenant salt), 32 bytes: what every index of card numbers is made from, never kept itself."""
+    return hash_secret_raw(
         number.reveal().encode(), tenant_salt, cost.passes, cost.memory_kib, parallelism=1, hash_len=32, type=Type.ID
     )
-    return hmac.digest(index_key, slow, "sha256")
+
+
+def keyed(slow: bytes, key: bytes) -> bytes:
+    """An index of a card number: HMAC-SHA-256 of its slow hash, 32 bytes."""
+    return hmac.digest(key, slow, "sha256")
 
 
 def passcode_verifier(passcode: Secret) -> str:

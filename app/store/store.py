@@ -31,7 +31,7 @@ from app.core.parcels import (
 )
 from app.keys import Signer, new_seed
 from app.platform import sync_folder
-from app.store import cards, chips, exchange, footage, heads, parcels, people, recordings
+from app.store import cards, chips, exchange, footage, heads, parcels, people, recordings, reference
 from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.db import open_database, transaction, translated
 from app.store.export import export_chain
@@ -39,11 +39,12 @@ from app.store.footage import KnownRecording
 from app.store.keyfile import key_path, make_key, read_key
 from app.store.ledger import Ledger, read_identity, remove_parts
 from app.store.migrate import upgrade
+from app.store.people import Locked
 from app.store.reserve import RESERVE_BYTES, Reserve
 from app.store.results import AlreadyKept, Duplicate, Kept, QueueFacts, Recording, RetryState, Room, Totals
 from app.store.seal import IndexCost
 from app.store.tables import meta
-from app.wire import Centre, Receipt, Signed
+from app.wire import CatalogueOffer, Centre, Receipt, Signed
 
 REHEARSAL_PASSPHRASE = "rehearsal"
 """Published: a rehearsal folder keeps nothing that is worth a secret, and is marked so for ever."""
@@ -260,15 +261,14 @@ class Store:
         """Add or replace a user; `badge` "" for none."""
         people.add(self._ledger, operator_id, name, role, badge, passcode)
 
-    def sign_in(self, operator_id: str, passcode: Secret) -> Operator | None:
-        """The user, when number and passcode belong together. Takes about 50 ms either way."""
-        with self._ledger.reading() as connection:
-            return people.sign_in(self._ledger, connection, operator_id, passcode)
+    def sign_in(self, operator_id: str, passcode: Secret, now_us: int) -> Operator | Locked | None:
+        """The user, when number and passcode belong together, or how long to wait. `now_us`: the wall clock."""
+        return people.sign_in(self._ledger, operator_id, passcode, now_us)
 
-    def by_badge(self, code: str) -> Operator | None:
-        """The user of a badge."""
+    def by_badge(self, code: str, now_us: int) -> Operator | None:
+        """The user of a badge. `now_us`: the wall clock."""
         with self._ledger.reading() as connection:
-            return people.by_badge(self._ledger, connection, code)
+            return people.by_badge(self._ledger, connection, code, now_us)
 
     # Recordings
 
@@ -405,6 +405,11 @@ class Store:
     def apply_decisions(self, items: Sequence[Signed], stamp: Stamp) -> exchange.Applied:
         """Apply decisions, each checked against the pinned server key. Raises EvidenceTrouble, then applies none."""
         return exchange.apply_decisions(self._ledger, items, stamp)
+
+    def catalogue_offer(self) -> CatalogueOffer | None:
+        """The catalogue that the centre wants this station to read by; None when it named none."""
+        with self._ledger.reading() as connection:
+            return reference.catalogue_offer(connection)
 
     def queue(self) -> QueueFacts:
         """How far the outbox is, and the cards by state."""

@@ -27,6 +27,15 @@ operator = Table(
     Column("role", Text, nullable=False),
     Column("badge_index", BLOB, unique=True),
     Column("verifier", Text, nullable=False),  # argon2id, encoded
+    Column("central", Boolean, nullable=False, default=False),  # by the centre's word
+)
+
+wrong_passcode = Table(
+    "wrong_passcode",
+    metadata,
+    Column("operator_id", Text, primary_key=True),  # as it was typed, known or not
+    Column("times", Integer, nullable=False),  # since the last right one
+    Column("until_us", Integer, nullable=False),  # wall clock; before it no passcode is looked at
 )
 
 expected_parcel = Table(
@@ -136,6 +145,7 @@ feed_state = Table(
     metadata,
     Column("stream", Text, primary_key=True),
     Column("cursor", Text, nullable=False),
+    Column("heard_us", Integer, nullable=False, default=0),  # wall clock of the latest page
 )
 
 retry = Table(
@@ -190,4 +200,22 @@ tree_head = Table(
     Column("epoch", Text, primary_key=True),
     Column("root", BLOB, nullable=False),
     Column("note", Text, nullable=False),  # the checkpoint as the centre signed it
+)
+
+reference = Table(
+    "reference",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("removed", Boolean, nullable=False),
+    Column("text", Text, nullable=False),  # wire.Reference exactly as it was signed
+    Column("sig", BLOB, nullable=False),
+)
+
+centre_key = Table(
+    "centre_key",
+    metadata,
+    Column("name", Text, primary_key=True),  # lists
+    Column("key", BLOB, nullable=False),
 )

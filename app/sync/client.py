@@ -24,6 +24,7 @@ from app.wire import (
     DIGEST_HEADER,
     Arrivals,
     BatchAnswer,
+    CatalogueBundle,
     Centre,
     CheckpointAnswer,
     Cosigned,
@@ -170,6 +171,10 @@ class CentreClient:
     async def feed(self, cursor: str) -> Signed:
         """The next page of the feed, as it was signed."""
         return await self._exchange("GET", "/v1/feed", Signed, params={"cursor": cursor})
+
+    async def catalogue(self, version: str) -> CatalogueBundle:
+        """A published catalogue, by its version."""
+        return await self._exchange("GET", f"/v1/catalogue/{version}", CatalogueBundle)
 
     async def checkpoint(self, since: Sequence[int]) -> CheckpointAnswer:
         """The log's latest checkpoint, with proofs that it begins with these sizes."""

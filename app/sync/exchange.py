@@ -9,13 +9,14 @@ import asyncio
 import base64
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from app.core.audit import SignedEvent, Stamp
-from app.core.errors import EvidenceTrouble, Unavailable
+from app.catalog.shelf import Shelf
+from app.core.audit import EventKind, SignedEvent, Stamp
+from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble, Unavailable
 from app.core.parcels import TrayCard
 from app.store.results import QueueFacts, Recording, RetryState
 from app.store.store import Store
@@ -27,6 +28,7 @@ from app.sync.witness import Witness
 from app.wire import (
     MOST_BYTES,
     BatchAnswer,
+    CatalogueOffer,
     EventBatch,
     ObjectSize,
     ObjectsWanted,
@@ -38,7 +40,7 @@ from app.wire import (
 
 T = TypeVar("T")
 
-_FOOTAGE = "footage"
+_FOOTAGE, _CATALOGUE = "footage", "catalogue"
 _ASKED_AT_ONCE = 32
 """Chunks; their addresses in a bucket hold for a quarter of an hour."""
 
@@ -68,6 +70,7 @@ class Exchange:
     size: BatchSize = field(default_factory=BatchSize)
     wanted: frozenset[str] = frozenset()
     recordings: Path | None = None  # where footage lies; None: it is not sent
+    shelf: Shelf | None = None  # where catalogues are installed; None: they are not
     chance: Callable[[], float] = random.random
     witness: Witness | None = None
     high: int | None = None  # what the centre said last that it has; may be less than an earlier receipt
@@ -80,6 +83,7 @@ class Exchange:
         await self._push()
         await self._pull()
         await self._watch_log()
+        await self._catalogue_lane()
         await self._footage_lane()
         return (await self._tell_queue()).unsent > 0
 
@@ -96,24 +100,53 @@ class Exchange:
 
     async def _footage_lane(self) -> None:
         """Footage waits for events, never the other way round; its trouble is its own, with a retry of its own."""
-        if self.recordings is None or not await self._ask(lambda store: store.waiting_footage()):
+        if self.recordings is None:
             return
-        before = await self._ask(lambda store: store.retry_state(_FOOTAGE))
+        waiting: tuple[Recording, ...] = await self._ask(lambda store: store.waiting_footage())
+        if waiting:
+            await self._in_lane(_FOOTAGE, self._bring_all(self.recordings))
+
+    async def _bring_all(self, recordings: Path) -> None:
+        for found in await self._ask(lambda store: store.waiting_footage()):
+            if (recordings / found.recording_id).is_dir():  # deleted when an earlier centre held it
+                await self._bring(found, recordings / found.recording_id)
+
+    async def _catalogue_lane(self) -> None:
+        """Install the catalogue that the centre named last. One that a supervisor went back from is not taken again."""
+        offer = await self._ask(lambda store: store.catalogue_offer())
+        if self.shelf is not None and offer is not None:
+            await self._in_lane(_CATALOGUE, self._install(self.shelf, offer))
+
+    async def _install(self, shelf: Shelf, offer: CatalogueOffer) -> None:
+        try:
+            standing = shelf.standing
+            if offer.serial <= standing.serial:
+                return
+            data = (await self.client.catalogue(offer.version)).bundle
+            bundle = await asyncio.to_thread(shelf.install, data)
+        except StorageTrouble as damaged:  # of the shelf, not of the store
+            raise Unavailable(damaged.code, damaged.detail) from damaged
+        before = standing.current
+        body = {"version": bundle.version, "serial": bundle.stated.serial, "before": before}
+        await self._ask(lambda store: store.record(EventKind.CATALOGUE_INSTALLED, body, self.stamp(), "centre"))
+
+    async def _in_lane(self, lane: str, work: Coroutine[Any, Any, None]) -> None:
+        """Work whose trouble is its own: it has a retry of its own, and holds nothing else up."""
+        before = await self._ask(lambda store: store.retry_state(lane))
         now_ms = self.stamp().wall_us // 1000
         if now_ms < before.next_try_ms <= now_ms + _LONGEST_WAIT_MS:
+            work.close()
             return
         try:
-            for found in await self._ask(lambda store: store.waiting_footage()):
-                if (self.recordings / found.recording_id).is_dir():  # deleted when an earlier centre held it
-                    await self._bring(found, self.recordings / found.recording_id)
-        except (Unavailable, OSError, EvidenceTrouble) as trouble:
-            _log.warning("footage waits: %s", getattr(trouble, "code", type(trouble).__name__))
+            await work
+        except (Unavailable, OSError, EvidenceTrouble, BadInput) as trouble:
+            _log.warning("%s waits: %s", lane, getattr(trouble, "code", type(trouble).__name__))
             asked_ms = trouble.wait_ms if isinstance(trouble, CentreRefused) else 0
             after = after_failure(before, now_ms, self.chance, asked_ms)
-            await self._ask(lambda store: store.save_retry(after, _FOOTAGE))
+            await self._ask(lambda store: store.save_retry(after, lane))
             return
         if before.failures:
-            await self._ask(lambda store: store.save_retry(RetryState(), _FOOTAGE))
+            await self._ask(lambda store: store.save_retry(RetryState(), lane))
 
     async def _bring(self, found: Recording, folder: Path) -> None:
         """One recording: what the centre lacks of it, then its manifest."""

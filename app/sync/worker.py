@@ -17,10 +17,12 @@ from typing import TypeVar
 
 import httpx
 
+from app.catalog.shelf import Shelf
 from app.core.audit import Stamp
 from app.core.errors import EvidenceTrouble, StorageTrouble, Trouble, Unavailable
 from app.core.parcels import TrayCard
 from app.core.readiness import SyncState
+from app.keys import verifier
 from app.store.results import QueueFacts, RetryState
 from app.store.store import Store
 from app.store.writer import StoreWriter
@@ -54,13 +56,14 @@ class SyncPlan:
     """Where to and how often: `poll_s` between two looks at the feed while nothing waits.
 
     `recordings`: the folder whose closed recordings are brought to the centre; None: none are. `spare`: further
-    addresses of the same centre.
+    addresses of the same centre. `catalogue`: the folder into which published catalogues are installed; None: none are.
     """
 
     url: str
     poll_s: float = 2.0
     recordings: Path | None = None
     spare: tuple[str, ...] = ()
+    catalogue: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,10 @@ class SyncWorker:
             self._offset = client.offset
             exchange = Exchange(client, self._writer, self._clock, self._listeners.on_cards, self._queue_changed)
             exchange.recordings, exchange.chance = self._plan.recordings, self._chance
+            if self._plan.catalogue is not None:
+                pinned = speaker.centre
+                server = verifier(bytes.fromhex(pinned.server_key))
+                exchange.shelf = Shelf(self._plan.catalogue, pinned.tenant, server)
             while await self._go_on(exchange):
                 pass
 

@@ -34,9 +34,10 @@ from app.core.events import (
     Tick,
     WaybillTyped,
 )
-from app.core.parcels import EarlierParcel, ExpectedParcel, WayOut
+from app.core.parcels import EarlierParcel, ExpectedParcel, Operator, Role, WayOut
 from app.core.states import (
     Idle,
+    Notice,
     Opening,
     Sealing,
     SignedOut,
@@ -75,6 +76,21 @@ def test_three_wrong_passcodes_wait_sixty_seconds_but_a_badge_works() -> None:
     assert walk.on(CodeScanned(BADGE)) == (CheckBadge(BADGE),)
     walk.on(Tick(61_000_000))
     assert walk.on(PasscodeEntered("1007", "2468")) == (CheckPasscode("1007", "2468"),)
+
+
+def test_a_number_that_has_to_wait_for_hours_holds_up_the_others_for_a_minute_only() -> None:
+    walk = Walk()
+    walk.on(Tick(1_000_000), PasscodeEntered("1007", "0000"), SignInRefused(by_badge=False, wait_us=3_600_000_000))
+    assert walk.on(PasscodeEntered("1008", "2468")) == (Play(Sound.WRONG_CODE),)
+    walk.on(Tick(61_000_000))
+    assert walk.on(PasscodeEntered("1008", "2468")) == (CheckPasscode("1008", "2468"),)
+
+
+def test_a_supervisor_whose_rights_lapsed_is_told_so_at_sign_in() -> None:
+    walk = Walk()
+    walk.on(SignedIn(Operator("S1", "周岚", Role.CLERK, lapsed=True)))
+    assert isinstance(walk.state, Idle)
+    assert walk.state.notice == Notice("people.lapsed")
 
 
 def test_an_unknown_badge_does_not_count_as_a_wrong_passcode() -> None:

@@ -95,6 +95,15 @@ def test_a_gap_of_two_minutes_needs_a_supervisor() -> None:
     assert walk.state.visit.operator == CLERK
 
 
+def test_a_supervisor_whose_rights_lapsed_does_not_release_and_is_told_why() -> None:
+    walk = at_work()
+    walk.on(CUT, RecordingResumed(120_000_000))
+    walk.on(SignedIn(replace(SUPERVISOR, role=CLERK.role, lapsed=True)))
+    assert (paused(walk).supervisor, paused(walk).lapsed) == (True, True)
+    walk.on(SignedIn(SUPERVISOR))
+    assert (paused(walk).supervisor, paused(walk).lapsed) == (False, False)
+
+
 def test_work_goes_on_only_when_everything_is_back() -> None:
     walk = at_work()
     walk.on(DeviceLost(Device.DISK, "store.disk_full"), DeviceLost(Device.RECORDER, "recorder.gone"))

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from app.core.audit import EventKind, SignedEvent, Stamp, first_fault
 from app.core.cards import CardState, Secret
 from app.core.errors import BadInput
-from app.core.parcels import CardDraft, EarlierParcel, ExpectedParcel, OpenParcel, Reason, Role, WayOut
+from app.core.parcels import CardDraft, EarlierParcel, ExpectedParcel, OpenParcel, Operator, Reason, Role, WayOut
 from app.keys import verifier
 from app.store.results import AlreadyKept, Duplicate, Kept
 from app.store.seal import SUITE, Context, info_of
@@ -27,6 +27,9 @@ Make = Callable[..., Any]
 def bodies(store: Store, kind: EventKind) -> list[dict[str, Any]]:
     heads = [json.loads(event.data) for event in store.outbox_after(0)]
     return [head["body"] for head in heads if head["kind"] == kind.value]
+
+
+NOW_US = 1_790_000_000_000_000
 
 
 def test_a_kept_card_is_in_the_tray_with_its_event(working: Store, now: Stamp, make_draft: Make) -> None:
@@ -157,13 +160,14 @@ def test_a_stopped_parcel_may_be_opened_again(working: Store, now: Stamp, make_p
 
 def test_operators_sign_in_by_passcode_or_badge(store: Store) -> None:
     store.add_operator("1001", "林晓", Role.CLERK, "CIB-LINXIAO", Secret("2468"))
-    by_code = store.sign_in("1001", Secret("2468"))
+    by_code = store.sign_in("1001", Secret("2468"), NOW_US)
     assert by_code is not None
-    assert by_code == store.by_badge(" cib-linxiao ")
+    assert by_code == store.by_badge(" cib-linxiao ", NOW_US)
+    assert isinstance(by_code, Operator)
     assert by_code.rehearsal
-    assert store.sign_in("1001", Secret("2469")) is None
-    assert store.sign_in("9999", Secret("2468")) is None
-    assert store.by_badge("CIB-NOBODY") is None
+    assert store.sign_in("1001", Secret("2469"), NOW_US) is None
+    assert store.sign_in("9999", Secret("2468"), NOW_US) is None
+    assert store.by_badge("CIB-NOBODY", NOW_US) is None
 
 
 def test_recordings_keep_their_key_and_name_the_one_before(store: Store, now: Stamp) -> None:

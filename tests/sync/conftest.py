@@ -127,14 +127,14 @@ def centre(tmp_path: Path) -> Iterator[OpenCentre]:
     opened.engine.dispose()
 
 
-def new_party(folder: Path, centre: OpenCentre) -> Party:
+def new_party(folder: Path, centre: OpenCentre, cost: IndexCost = IndexCost(8, 1)) -> Party:  # noqa: B008  frozen
     store = Store.create(
         folder / "station.db",
         REHEARSAL_PASSPHRASE,
         station_id=f"st-{uuid.uuid4().hex[:6]}",
         centre=centre.centre,
         rehearsal=True,
-        index_cost=IndexCost(8, 1),
+        index_cost=cost,
         reserve_bytes=0,
     )
     admit_station(centre.engine, store.station, store.public_key, "rehearsal", 0)
@@ -154,5 +154,5 @@ def party(tmp_path: Path, centre: OpenCentre) -> Iterator[Party]:
 
 
 @pytest.fixture(name="make_party")
-def _make_party() -> Callable[[Path, OpenCentre], Party]:
+def _make_party() -> Callable[..., Party]:
     return new_party

@@ -267,3 +267,8 @@ def test_unreadable_number_leads_to_typing_or_review() -> None:
     assert found.typing == "number"
     assert {"F6", "F7", "F9"} <= {k.key for k in found.keys}
     assert Question(Ask.NUMBER_UNREADABLE, "number").options == ()
+
+
+@pytest.mark.parametrize(("language", "said"), [("zh", "16 位已看清 12 位"), ("en", "12 of 16 legible")])
+def test_who_scratches_is_told_how_much_can_be_read(language: str, said: str) -> None:
+    assert said in texts_of(work("pin-covered", language))

@@ -135,5 +135,5 @@ def test_both_languages_are_there_and_nothing_else() -> None:
 
 def test_every_device_and_guidance_is_known() -> None:
     assert len(Device) == 7
-    assert len(Guidance) == 8
+    assert len(Guidance) == 9
     assert len(Sound) == 9

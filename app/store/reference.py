@@ -1,0 +1,139 @@
+"""What the centre handed out to work by, each item signed, the latest of its kind and key.
+
+expected-parcel   known at the desk until the waybill is removed
+blocked-card      its number makes a card go to review
+user              may sign in, until removed
+catalogue         which version is to be installed (by the sync, which fetches it)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from app.core.audit import EventKind, Stamp
+from app.core.cards import CardState
+from app.core.parcels import CardDraft, DeclaredItem, ExpectedParcel, Reason
+from app.keys import Verify
+from app.store.ledger import Ledger
+from app.store.seal import keyed
+from app.store.tables import centre_key, expected_parcel, operator, reference
+from app.wire import CatalogueOffer, Expected, Reference, Signed, User, open_statement
+
+_LISTS = "lists"
+
+
+def announce(connection: Connection, expected: ExpectedParcel) -> None:
+    """Learn of a parcel to come; a waybill told again replaces what was known."""
+    row = {"waybill": expected.waybill, "order_no": expected.order_no, "declared": expected.declared}
+    row["items"] = json.dumps([asdict(item) for item in expected.items])
+    statement = insert(expected_parcel).values(row)
+    connection.execute(statement.on_conflict_do_update(index_elements=["waybill"], set_=row))
+
+
+def apply_references(
+    ledger: Ledger, connection: Connection, items: Sequence[Signed], verify: Verify, stamp: Stamp
+) -> int:
+    """Take over those of the items that are newer than what is known; one event tells of all. How many they were."""
+    told = [stated for item in items if (stated := _apply(ledger, connection, item, verify))]
+    if told:
+        listed = [[one.kind, one.key, one.revision] for one in told]
+        ledger.append(connection, EventKind.REFERENCE_APPLIED, {"items": listed}, stamp, "centre")
+    return len(told)
+
+
+def _apply(ledger: Ledger, connection: Connection, item: Signed, verify: Verify) -> Reference | None:
+    told = open_statement(Reference, item, verify)
+    identity = ledger.identity
+    if told.tenant != identity.centre.tenant or told.station not in ("", identity.station):
+        return None
+    if told.station == "" and identity.rehearsal:
+        return None  # what is meant for real cards
+    same = (reference.c.kind == told.kind) & (reference.c.key == told.key)
+    known = connection.execute(select(reference.c.revision).where(same)).scalar()
+    if known is not None and known >= told.revision:
+        return None
+    effect = _EFFECTS.get(told.kind)
+    if effect is not None and not effect(connection, told):
+        return None
+    row = {"kind": told.kind, "key": told.key, "revision": told.revision, "removed": told.removed}
+    row |= {"text": item.text, "sig": item.sig}
+    statement = insert(reference).values(row)
+    connection.execute(statement.on_conflict_do_update(index_elements=["kind", "key"], set_=row))
+    return told
+
+
+def _expect(connection: Connection, told: Reference) -> bool:
+    """A parcel that the desk will know, or no longer; False when the item is not understood."""
+    if told.removed:
+        connection.execute(delete(expected_parcel).where(expected_parcel.c.waybill == told.key))
+        return True
+    try:
+        body = Expected.model_validate(told.body)
+    except ValidationError:
+        return False
+    items = tuple(DeclaredItem(**item.model_dump()) for item in body.items)
+    announce(connection, ExpectedParcel(told.key, body.order_no, body.declared, items))
+    return True
+
+
+def _admit(connection: Connection, told: Reference) -> bool:
+    """A person who may sign in from now on, or no longer; False when the item is not understood."""
+    if told.removed:
+        connection.execute(delete(operator).where(operator.c.id == told.key))
+        return True
+    try:
+        body = User.model_validate(told.body)
+    except ValidationError:
+        return False
+    badge = bytes.fromhex(body.badge) or None
+    if badge:  # a badge that was handed on belongs to who has it now
+        connection.execute(update(operator).where(operator.c.badge_index == badge).values(badge_index=None))
+    row: dict[str, object] = {"id": told.key, "name": body.name, "role": body.role.value, "badge_index": badge}
+    row |= {"verifier": body.verifier, "central": True}
+    connection.execute(insert(operator).values(row).on_conflict_do_update(index_elements=["id"], set_=row))
+    return True
+
+
+_EFFECTS: dict[str, Callable[[Connection, Reference], bool]] = {"expected-parcel": _expect, "user": _admit}
+
+
+def list_key(connection: Connection) -> bytes | None:
+    """The key that block list and badges are hashed with; None before the centre named any."""
+    return connection.execute(select(centre_key.c.key).where(centre_key.c.name == _LISTS)).scalar()
+
+
+def keep_list_key(connection: Connection, key: bytes) -> None:
+    """Keep the key that block list and badges are hashed with; it comes with the pages that name any."""
+    row = {"name": _LISTS, "key": key}
+    connection.execute(insert(centre_key).values(row).on_conflict_do_update(index_elements=["name"], set_=row))
+
+
+def judged(connection: Connection, draft: CardDraft, slow: bytes | None) -> CardDraft:
+    """The draft, sent to review when its number is on the centre's list. `slow`: the number's slow hash."""
+    if draft.verdict is CardState.REJECTED or slow is None or not _is_blocked(connection, slow):
+        return draft
+    return draft.to_review(Reason.BLOCKED)
+
+
+def _is_blocked(connection: Connection, slow: bytes) -> bool:
+    key = list_key(connection)
+    if key is None:
+        return False
+    listed = (reference.c.kind == "blocked-card") & (reference.c.key == keyed(slow, key).hex())
+    return connection.execute(select(reference.c.removed).where(listed)).scalar() is False
+
+
+def catalogue_offer(connection: Connection) -> CatalogueOffer | None:
+    """The catalogue that the centre wants this station to read by; None when it named none."""
+    wanted = (reference.c.kind == "catalogue") & (reference.c.key == "current") & reference.c.removed.is_(False)
+    text = connection.execute(select(reference.c.text).where(wanted)).scalar()
+    try:
+        return CatalogueOffer.model_validate(json.loads(text)["body"]) if text else None
+    except ValidationError:
+        return None

@@ -1,0 +1,94 @@
+"""Users by the centre's word: signed in offline, a supervisor for three days only, gone when disabled."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from app.core.cards import Secret
+from app.core.errors import BadInput
+from app.core.parcels import Operator, Role
+from app.server.setup import OpenCentre
+from app.server.tables import feed
+from app.server.users import add_user, disable_user, users
+from app.store.db import reading
+from app.store.people import WORD_HOLDS_US
+from tests.sync.conftest import NOW_US, Party
+
+NOW_MS = NOW_US // 1000
+PASSCODE, BADGE = Secret("135790"), "CIB-ZHOULAN"
+
+
+def add(centre: OpenCentre, party: Party, who: str = "S1", role: Role = Role.SUPERVISOR, badge: str = BADGE) -> None:
+    add_user(centre, who, "周岚", role, PASSCODE, badge, party.store.station, NOW_MS)
+
+
+def by_badge(party: Party, now_us: int = NOW_US) -> Operator | None:
+    return party.writer.call(lambda store: store.by_badge(BADGE.lower(), now_us))
+
+
+def test_a_user_signs_in_by_passcode_and_badge(centre: OpenCentre, party: Party) -> None:
+    add(centre, party)
+    assert by_badge(party) is None
+    party.round()
+    expected = Operator("S1", "周岚", Role.SUPERVISOR, rehearsal=True)
+    assert by_badge(party) == expected
+    assert party.writer.call(lambda store: store.sign_in("S1", PASSCODE, NOW_US)) == expected
+    with reading(centre.engine) as connection:
+        texts = "".join(connection.execute(select(feed.c.text)).scalars())
+    assert BADGE not in texts
+    assert PASSCODE.reveal() not in texts
+
+
+@pytest.mark.parametrize(
+    ("later_us", "lapsed"),
+    [(0, False), (WORD_HOLDS_US, False), (WORD_HOLDS_US + 1, True), (-7200 * 1_000_000, True)],
+)
+def test_a_supervisor_is_one_for_three_days_after_the_last_word(
+    centre: OpenCentre, party: Party, later_us: int, lapsed: bool
+) -> None:
+    add(centre, party)
+    party.round()
+    found = by_badge(party, NOW_US + later_us)
+    assert found is not None
+    assert found.lapsed is lapsed
+    assert (found.role is Role.CLERK) is lapsed
+
+
+def test_a_clerk_goes_on_without_a_line(centre: OpenCentre, party: Party) -> None:
+    add(centre, party, role=Role.CLERK)
+    party.round()
+    found = by_badge(party, NOW_US + 30 * WORD_HOLDS_US)
+    assert found is not None
+    assert not found.lapsed
+
+
+def test_who_is_disabled_does_not_sign_in_any_more(centre: OpenCentre, party: Party) -> None:
+    add(centre, party)
+    party.round()
+    assert disable_user(centre, "S1", NOW_MS) == [party.store.station]
+    assert disable_user(centre, "S1", NOW_MS) == []
+    party.round()
+    assert by_badge(party) is None
+    assert party.writer.call(lambda store: store.sign_in("S1", PASSCODE, NOW_US)) is None
+    assert [one["disabled"] for one in users(centre)] == [True]
+
+
+def test_a_badge_that_was_handed_on_opens_for_its_new_owner(centre: OpenCentre, party: Party) -> None:
+    add(centre, party)
+    add(centre, party, "S1", badge="")
+    add(centre, party, "S2")
+    party.round()
+    found = by_badge(party)
+    assert found is not None
+    assert found.id == "S2"
+
+
+def test_what_cannot_be_is_refused(centre: OpenCentre, party: Party) -> None:
+    add(centre, party)
+    with pytest.raises(BadInput, match="badge_taken"):
+        add(centre, party, "S2")
+    with pytest.raises(BadInput, match="bad_passcode"):
+        add_user(centre, "S3", "x", Role.CLERK, Secret("123"), "", "", NOW_MS)
+    with pytest.raises(BadInput, match="unknown_user"):
+        disable_user(centre, "S9", NOW_MS)
