@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
+import cv2
+
 from app.core.cards import FieldReading, FieldState, PanelState, Printed
 from app.core.errors import BadInput, Trouble
 from app.core.products import Catalogue
@@ -28,6 +30,7 @@ from app.vision.textlines import LineFinder
 
 def make_looker(catalogue: Catalogue, threads: int = 1) -> Looker:
     """The reader with warm models. Raises BadInput("reading.model_missing")."""
+    cv2.setNumThreads(threads)  # else its own threads wake for every small picture and wait spinning
     finder, recogniser, codes = LineFinder(threads=threads), Recogniser(threads=threads), CodeReader(threads=threads)
     for model in (finder, recogniser, codes):
         model.warm_up()
@@ -69,8 +72,16 @@ def told(picture: Colour, found: Conclusion | None) -> dict[str, Any]:
     if found is None or found.medium in COPIES:
         return {**_codes_only(picture), "medium": None if found is None else str(found.medium)}
     answer = as_answer(found)
-    # A rectangle without any symbol may be no card: the picture as a whole is searched too.
-    return answer if answer["barcodes"] else {**answer, **_codes(search_codes(grey(picture)))}
+    if answer["barcodes"] or _is_surely_a_card(found):
+        return answer
+    return {**answer, **_codes(search_codes(grey(picture)))}
+
+
+def _is_surely_a_card(found: Conclusion) -> bool:
+    """Whether a card's symbols were looked for where they are: else a rectangle without any symbol may be no card, and
+    the picture as a whole is searched too. (On nine cards whose symbols nobody could read that found nothing.)
+    """
+    return bool(found.number.chars) and found.panel is not PanelState.NONE
 
 
 def as_answer(found: Conclusion) -> dict[str, Any]:

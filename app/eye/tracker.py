@@ -16,8 +16,9 @@ from enum import StrEnum
 STILL_GLANCES = 2
 """Still frames in a row before a card is read."""
 
-MOST_LOOKS, LEAST_LOOKS, MOST_US = 6, 2, 2_500_000
-"""A reading ends when it is sure after LEAST_LOOKS, at the latest after MOST_LOOKS or MOST_US microseconds."""
+MOST_LOOKS, LEAST_LOOKS, MOST_US = 6, 2, 800_000
+"""A reading ends when it is sure after LEAST_LOOKS, at the latest after MOST_LOOKS or with the first look that begins
+MOST_US microseconds after the first one: a clerk waits 1.5 seconds, and what is open then is asked."""
 
 LOOK_APART_US = 60_000
 """Looks closer together than this see the same noise and the same motion blur."""

@@ -58,6 +58,7 @@ class Watcher:
         self._tracker = Tracker()
         self._before: Gray | None = None
         self._located = Located(Found.NONE)
+        self._located_us = -1  # the frame in which it was found there
         self._looks: list[Look] = []
         self._look_times: list[int] = []
         self._done: Conclusion | None = None
@@ -114,7 +115,7 @@ class Watcher:
     def _grant(self, step: Step, glimpse: Glimpse) -> Step:
         match step.wish:
             case Wish.LOCATE:
-                self._located = locate(glimpse.colour())
+                self._locate(glimpse.colour(), glimpse.at_us)
                 return self._tracker.located(glimpse.at_us, presence(self._located), self._moving)
             case Wish.LOOK:
                 return self._look(glimpse)
@@ -123,10 +124,14 @@ class Watcher:
             case Wish.NOTHING:
                 return Step(step.tracker)
 
+    def _locate(self, picture: Colour, at_us: int) -> None:
+        self._located, self._located_us = locate(picture), at_us
+
     def _look(self, glimpse: Glimpse) -> Step:
         """Take one look and tell the tracker whether all looks together leave nothing open."""
         picture = glimpse.colour()
-        self._located = locate(picture)
+        if self._located_us != glimpse.at_us:
+            self._locate(picture, glimpse.at_us)
         if self._located.corners is None or self._located.found is Found.TOO_FAR:
             return self._tracker.looked(glimpse.at_us, False)
         if self._looks and self._lost_sight(glimpse.at_us):

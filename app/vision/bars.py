@@ -43,12 +43,11 @@ def read_bars(picture: Gray, view: str, known: Iterable[Hit] = ()) -> list[Hit]:
 def _read_strip(picture: Gray, strip: Strip, view: str) -> Iterator[Hit]:
     width = int(min(_WIDEST, max(_NARROWEST, 4 * strip.across * MARGINS)))
     whole = straighten(picture, strip, width)
-    halves = [straighten(picture, strip, width, part) for part in _HALVES]
     for kind, decoder in _DECODERS:
         first = decoder(whole, width / MARGINS)
         if first is None or first.misfit > MOST_MISFIT:
             continue
-        found = [first, *(decoder(half, width / MARGINS) for half in halves)]
+        found = [first, *(decoder(straighten(picture, strip, width, half), width / MARGINS) for half in _HALVES)]
         sure = [d for d in found if d is not None and _is_sure(d, kind)]
         if sure and len({d.text for d in sure}) == 1:
             yield from _hits(kind, sure, strip, view)

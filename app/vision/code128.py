@@ -44,6 +44,9 @@ _MODULES, _STOP_MODULES = 11, 13
 _STARTS = slice(103, 106)
 _FEWEST, _MOST = 3, 26  # characters between start and stop, the check character included
 _SIZES = (0.93, 0.96, 0.99, 1.02)  # of the width that the strip suggests
+_COARSE = PER_MODULE // 2  # samples a module while only the ends are looked at
+_HOPELESS = 0.26
+"""Misfit of the rough drawing above which no finer one is tried: the worst that was read began with 0.244."""
 _KEPT = 4  # numbers of characters that are tried in full
 
 
@@ -56,30 +59,41 @@ def decode_code128(profile: Floats, width: float) -> Decoded | None:
     if dark is None:
         return None
     rough = [t for turned in (False, True) for t in _rough(dark[::-1] if turned else dark, width)]
-    tries = [t for line in sorted(rough, key=lambda r: r[0])[:_KEPT] for t in _tried(line[2], line[1], BLURS[1], 0.0)]
+    lines = [(at_scale(r.dark, r.module), r.count) for r in sorted(rough, key=lambda r: r.cost)[:_KEPT]]
+    tries = [t for line, count in lines for t in _tried(line, count, BLURS[1], 0.0) if t.misfit <= _HOPELESS**2]
     finer = (_finer(t) for t in sorted(tries, key=lambda t: t.misfit)[:2])
     best = min(finer, key=lambda t: t.misfit, default=None)
     return None if best is None else _judge(best)
 
 
-def _rough(dark: Floats, width: float) -> list[tuple[float, int, Floats]]:
-    """How well start and stop alone fit each number of characters: (cost, characters, line at that scale)."""
+@dataclass(frozen=True, slots=True, repr=False)
+class _Rough:
+    """How well start and stop alone fit a number of characters, and the samples a module then takes in `dark`."""
+
+    cost: float
+    count: int
+    module: float
+    dark: Floats
+
+
+def _rough(dark: Floats, width: float) -> list[_Rough]:
+    """The best size of module for each number of characters; seen at half the resolution, which tells as much."""
     found = []
     for count in range(_FEWEST, _MOST + 1):
         modules = _MODULES * (count + 1) + _STOP_MODULES
-        lines = [at_scale(dark, width * size / modules) for size in _SIZES]
-        whole = (modules + 2 * QUIET) * PER_MODULE
-        costs = [(_ends_fit(line, count), line) for line in lines if len(line) >= whole]
+        sizes = [width * size / modules for size in _SIZES]
+        whole = (modules + 2 * QUIET) * _COARSE
+        lines = [(at_scale(dark, size, _COARSE), size) for size in sizes]
+        costs = [_Rough(_ends_fit(line, count), count, size, dark) for line, size in lines if len(line) >= whole]
         if costs:
-            cost, line = min(costs, key=lambda c: c[0])
-            found.append((cost, count, line))
+            found.append(min(costs, key=lambda c: c.cost))
     return found
 
 
 def _ends_fit(line: Floats, count: int) -> float:
     """The cheapest start and stop that stand as far apart as `count` characters need."""
-    start, _, stop = _templates(BLURS[1], 0.0)
-    gap = (QUIET + _MODULES * (count + 1)) * PER_MODULE
+    start, stop = _coarse_ends()
+    gap = (QUIET + _MODULES * (count + 1)) * _COARSE
     begins = pattern_costs(line[: len(line) - gap + start.shape[1]], start).min(1)
     slack = max(2, gap // 60)
     stops = np.pad(pattern_costs(line[gap - slack :], stop)[:, 0], (0, len(line)), constant_values=np.inf)
@@ -94,6 +108,14 @@ def _templates(blur: float, growth: float) -> tuple[Floats, Floats, Floats]:
     starts = np.stack([draw("0" * QUIET + b, "0", "1", blur, growth) for b in bits[_STARTS]])
     inner = np.stack([draw(b, "0", "1", blur, growth) for b in bits[: _STARTS.start]])
     return starts, inner, draw(_bits(_STOP) + "0" * QUIET, "0", "0", blur, growth)[None]
+
+
+@lru_cache(maxsize=1)
+def _coarse_ends() -> tuple[Floats, Floats]:
+    """The drawn starts and the stop at the resolution of the rough look."""
+    start, _, stop = _templates(BLURS[1], 0.0)
+    step = PER_MODULE // _COARSE
+    return tuple(t.reshape(len(t), -1, step).mean(axis=2) for t in (start, stop))
 
 
 def _bits(widths: str) -> str:

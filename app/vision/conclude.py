@@ -26,6 +26,7 @@ from app.core.cards import (
     Printed,
     Zone,
 )
+from app.core.codes import Symbology, symbology_of
 from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product
 from app.vision.barcode import Hit, agreed_texts, distinct, gtin
 from app.vision.coach import Legible, count_legible, free_pattern
@@ -78,7 +79,8 @@ class Conclusion:
     def sure(self) -> bool:
         """Whether another frame could add nothing: every field there is is read."""
         done = (FieldState.READ, FieldState.ABSENT, FieldState.COVERED)
-        return self.number.state in done and self.pin.state in done and (self.gtin is not None or not self.barcodes)
+        half_read = self.gtin is None and any(symbology_of(b.format) is Symbology.RETAIL for b in self.barcodes)
+        return self.number.state in done and self.pin.state in done and not half_read
 
 
 def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:

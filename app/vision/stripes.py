@@ -22,6 +22,7 @@ _COHERENT = 0.72  # 1 = all edges run one way, text and wood stay below 0.6
 _LEAST_ENERGY = 60.0  # squared grey levels a pixel
 _LEAST_ACROSS, _LEAST_ALONG = 34.0, 5.0  # pixels of the small picture
 _MOST = 5
+_LONGEST = 2.0  # widths of a symbol that its bars are long at most: what is longer is the rim of a card or table
 _STRENGTHS = (
     0.2,
     0.05,
@@ -91,7 +92,7 @@ def _strips(small: Gray) -> Iterator[Strip]:
         for strength in _STRENGTHS:
             inside, angle = _core(labels[part] == label, energy[part], doubled[part], strength)
             strip = _box(inside, angle, float(energy[part][inside].sum()))
-            if strip is not None:
+            if strip is not None and strip.along <= _LONGEST * strip.across:
                 yield Strip(strip.corners + np.array([x, y], np.float32), strip.weight)
 
 

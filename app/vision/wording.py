@@ -5,7 +5,7 @@ Most lines are none of the fields: small print is read as far as its first words
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,9 +20,12 @@ from app.vision.rectify import turn
 from app.vision.textlines import WORK_H, WORK_W, LineBox, LineFinder, cut
 
 _UPRIGHT = 0.97
-"""Mean score above which text is upright beyond doubt."""
+"""Mean score above which a line is upright beyond doubt: of 120 lines that stood on their heads the best had 0.89."""
 
-_ASKED = 3  # lines asked which way up they are
+_COUNTED = 4  # signs of a line that count: more of them tell no more
+_CLEARLY = 0.9  # legible signs more than the other way up that settle it
+
+_ASKED = 3  # lines asked which way up they are, one after the other while that is open
 _TALL = 6.0  # heights of a line's width that count for that: tall lines tell best, small print costs most
 
 _LONG = 8.0  # heights of width from which a line may be small print
@@ -57,19 +60,25 @@ class Wording:
             return level
         across = turn(card, 1)
         other = self._either_way(across, self._finder.search(across, size)[0], 1)
-        return other if _legible(tuple(other.known.values())) > _legible(tuple(level.known.values())) else level
+        return other if _mean(other) > _mean(level) else level
 
     def _either_way(self, card: Colour, boxes: tuple[LineBox, ...], quarters: int) -> Standing:
         """The card as it lies or the other way up, whichever reads better."""
         asked = sorted(boxes, key=lambda b: -min(b.w, _TALL * b.h) * b.score)[:_ASKED]
-        upright = self._recogniser.read([cut(card, box) for box in asked])
-        if _legible(upright) <= _UPRIGHT * 4 * len(asked):
-            over, height, width = turn(card, 2), *card.shape[:2]
-            turned = self._recogniser.read([cut(over, _turned(box, width, height)) for box in asked])
-            if _legible(turned) > _legible(upright):
-                known = {_turned(box, width, height): text for box, text in zip(asked, turned, strict=True)}
-                return Standing(quarters + 2, tuple(_turned(box, width, height) for box in boxes), known)
-        return Standing(quarters, boxes, dict(zip(asked, upright, strict=True)))
+        over, height, width = turn(card, 2), *card.shape[:2]
+        upright: dict[LineBox, LineText] = {}
+        turned: dict[LineBox, LineText] = {}
+        for box in asked:
+            upright[box] = self._recogniser.read([cut(card, box)])[0]
+            if not turned and _legible(upright.values()) > _UPRIGHT * _COUNTED:
+                break
+            other = _turned(box, width, height)
+            turned[other] = self._recogniser.read([cut(over, other)])[0]
+            if abs(_legible(upright.values()) - _legible(turned.values())) > _CLEARLY:
+                break
+        if _legible(turned.values()) > _legible(upright.values()):
+            return Standing(quarters + 2, tuple(_turned(box, width, height) for box in boxes), turned)
+        return Standing(quarters, boxes, upright)
 
     def read(
         self, card: Colour, boxes: Sequence[LineBox], known: dict[LineBox, LineText], bars: Sequence[Area]
@@ -93,8 +102,13 @@ class Wording:
         return LineText(signs, read.lattice)
 
 
-def _legible(read: Sequence[LineText]) -> float:
-    return sum(text.score * min(4, len(text.signs)) for text in read)
+def _legible(read: Iterable[LineText]) -> float:
+    return sum(text.score * min(_COUNTED, len(text.signs)) for text in read)
+
+
+def _mean(standing: Standing) -> float:
+    """How legible a line of it is on average; more lines are asked the less they tell."""
+    return _legible(standing.known.values()) / max(1, len(standing.known))
 
 
 def _holds_value(signs: Sequence[TextSign], heights: float) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import zxingcpp
 
+from app.core.cards import Barcode, FieldState, PanelState
 from app.core.products import Catalogue
 from app.eye import oneshot
 from app.eye.oneshot import read_file, read_picture, run_read
@@ -52,6 +54,29 @@ def test_a_card_upside_down_reads_the_same(looker: Looker) -> None:
     height, width = picture.shape[:2]
     top_left = np.array(answer["quad"][0])
     assert np.abs(top_left - (width - labels["card_quad"][0][0], height - labels["card_quad"][0][1])).max() < 12
+
+
+def test_a_card_without_a_symbol_is_not_searched_twice(looker: Looker, monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[int] = []
+    monkeypatch.setattr(oneshot, "search_codes", lambda _: searched.append(1) or [])
+    picture, labels = render_card_picture(611, "easy")
+    found = oneshot.conclude_picture(np.ascontiguousarray(picture), looker, Catalogue())
+    assert found is not None
+    assert labels["barcodes"]
+    oneshot.told(np.ascontiguousarray(picture), replace(found, barcodes=()))
+    assert not searched
+    oneshot.told(np.ascontiguousarray(picture), replace(found, barcodes=(), panel=PanelState.NONE))
+    assert searched
+
+
+def test_a_card_is_done_once_its_fields_are_read_unless_a_product_was_half_read(looker: Looker) -> None:
+    picture, _ = render_card_picture(611, "easy")
+    found = oneshot.conclude_picture(np.ascontiguousarray(picture), looker, Catalogue())
+    assert found is not None
+    fields = replace(found, gtin=None, number=replace(found.number, state=FieldState.READ))
+    fields = replace(fields, pin=fields.number)
+    assert replace(fields, barcodes=(Barcode("CODE128", "1534351478778055"),)).sure
+    assert not replace(fields, barcodes=(Barcode("EAN13", "6924985861422"),)).sure
 
 
 def test_an_empty_mat_gives_nulls(looker: Looker) -> None:

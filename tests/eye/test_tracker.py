@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.eye.tracker import MOST_LOOKS, Empty, News, Presence, Step, Tracker, Wish
+from app.eye.tracker import LEAST_LOOKS, MOST_LOOKS, Empty, News, Presence, Reading, Step, Tracker, Wish
 
 FRAME_US = 33_333
 
@@ -140,6 +140,19 @@ def test_a_card_that_never_gets_sure_is_posted_after_the_last_look() -> None:
     table.put(1, still=120)
     assert table.reads == [1]
     assert table.looks < MOST_LOOKS
+
+
+def test_a_slow_reader_does_not_keep_the_clerk_waiting() -> None:
+    """A look a third of a second: the answer comes with the first look that begins after the time is over."""
+    tracker, at_us, begun = Tracker(Reading(0)), 0, 0
+    news = News.NONE
+    while news is News.NONE:
+        begun += 1
+        step = tracker.looked(at_us, sure=False)
+        tracker, news = step.tracker, step.news
+        at_us += 333_000
+    assert news is News.READ
+    assert LEAST_LOOKS <= begun <= 4
 
 
 def test_two_cards_are_not_read() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from stdnum import ean
 
 from app.core.codes import GS
+from app.vision import retail
 from app.vision.barcode import gtin, read_zbar, read_zxing
 from app.vision.bars import read_bars
 from app.vision.code128 import as_text, decode_code128
@@ -122,6 +123,22 @@ def test_what_edges_cannot_give_the_whole_profile_does() -> None:
 def test_a_upca_has_twelve_digits() -> None:
     hits = read_bars(picture("0029431286845", "EAN13", 2.5, 3, 0.6), "raw")
     assert {(h.format, h.text) for h in hits} == {("UPCA", "029431286845")}
+
+
+def test_the_long_rim_of_a_card_is_no_strip() -> None:
+    shade = np.full((700, 500), 200, np.uint8)
+    shade[:, 200:206] = shade[:, 214:220] = shade[:, 228:236] = 30
+    shade[:, 244:250] = 30
+    assert find_strips(shade) == ()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_print_that_is_no_symbol_is_given_up_early(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[float] = []
+    monkeypatch.setattr(retail, "_finer", lambda rough, kind: drawn.append(rough.cost) or rough)
+    noise = np.random.default_rng(seed).normal(128, 60, 500).astype(np.float32)
+    assert decode_retail(noise, 400.0, EAN13) is None
+    assert not drawn
 
 
 def test_symbols_that_are_known_are_not_read_again() -> None:

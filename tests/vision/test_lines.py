@@ -78,10 +78,11 @@ def test_groups_that_stand_far_apart_belong_to_the_number() -> None:
 def test_small_print_is_read_by_its_first_words_only(card: Colour) -> None:
     finder, recogniser, codes = LineFinder(), Counting(), CodeReader()
     wording = Wording(finder, recogniser, codes)
-    turned, boxes, known = wording.find(card)
-    assert not turned
+    standing = wording.find(card)
+    assert standing.quarters == 0
+    assert len(recogniser.heights_wide) <= 2  # one clear line settles which way up
     recogniser.heights_wide.clear()
-    lines = wording.read(card, boxes, known, ())
+    lines = wording.read(card, standing.boxes, standing.known, ())
     sentences = [line for line in lines if "本卡不记名" in line.read.text or "刮开" in line.read.text]
     assert all(wide < 25 for wide in recogniser.heights_wide)
     for line in sentences:
@@ -91,9 +92,9 @@ def test_small_print_is_read_by_its_first_words_only(card: Colour) -> None:
 
 def test_a_card_upside_down_is_turned_and_reads_the_same(card: Colour) -> None:
     wording = Wording(LineFinder(), Recogniser(), CodeReader())
-    _, boxes, known = wording.find(card)
-    upright = {line.read.text for line in wording.read(card, boxes, known, ())}
-    turned, boxes, known = wording.find(turn(card))
-    assert turned
-    again = {line.read.text for line in wording.read(card, boxes, known, ())}
+    level = wording.find(card)
+    upright = {line.read.text for line in wording.read(card, level.boxes, level.known, ())}
+    turned = wording.find(turn(card, 2))
+    assert turned.quarters == 2
+    again = {line.read.text for line in wording.read(card, turned.boxes, turned.known, ())}
     assert len(upright & again) >= 0.7 * len(upright)
