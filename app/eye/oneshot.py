@@ -11,7 +11,8 @@ from typing import Any, TextIO
 
 import cv2
 
-from app.core.cards import FieldReading, FieldState, PanelState, Printed
+from app.core.cards import Barcode, FieldReading, FieldState, PanelState, Printed
+from app.core.codes import Symbology, symbology_of
 from app.core.errors import BadInput, Trouble
 from app.core.products import Catalogue
 from app.vision.barcode import Hit, distinct, gtin
@@ -72,14 +73,21 @@ def told(picture: Colour, found: Conclusion | None) -> dict[str, Any]:
     if found is None or found.medium in COPIES:
         return {**_codes_only(picture), "medium": None if found is None else str(found.medium)}
     answer = as_answer(found)
-    if answer["barcodes"] or _is_surely_a_card(found):
+    if found.gtin is not None or _is_surely_a_card(found):
         return answer
-    return {**answer, **_codes(search_codes(grey(picture)))}
+    return {**answer, **_with_those_of_the_picture(found, tuple(search_codes(grey(picture))))}
+
+
+def _with_those_of_the_picture(found: Conclusion, hits: tuple[Hit, ...]) -> dict[str, Any]:
+    """The symbols of the rectangle and of the whole picture; a GTIN only where no other was read by either."""
+    codes = list(dict.fromkeys((*found.barcodes, *distinct(hits))))
+    products = {b.text for b in codes if symbology_of(b.format) is Symbology.RETAIL}
+    return {"barcodes": [_code(b) for b in codes], "gtin": gtin(hits) if len(products) == 1 else None}
 
 
 def _is_surely_a_card(found: Conclusion) -> bool:
-    """Whether a card's symbols were looked for where they are: else a rectangle without any symbol may be no card, and
-    the picture as a whole is searched too. (On nine cards whose symbols nobody could read that found nothing.)
+    """Whether a card's symbols were looked for where they are: else a rectangle may be no card but a photographed pack,
+    and the picture as a whole is searched too. (On nine cards whose symbols nobody could read that found nothing.)
     """
     return bool(found.number.chars) and found.panel is not PanelState.NONE
 
@@ -88,7 +96,7 @@ def as_answer(found: Conclusion) -> dict[str, Any]:
     """A conclusion as plain data. Unsure or covered fields are null."""
     return {
         "medium": str(found.medium),
-        "barcodes": [{"format": b.format, "text": b.text} for b in found.barcodes],
+        "barcodes": [_code(b) for b in found.barcodes],
         "gtin": found.gtin,
         "number": _clear(found.number),
         "pin": _clear(found.pin),
@@ -132,7 +140,11 @@ def _codes_only(picture: Colour) -> dict[str, Any]:
 
 def _codes(hits: Iterable[Hit]) -> dict[str, Any]:
     found = tuple(hits)
-    return {"barcodes": [{"format": b.format, "text": b.text} for b in distinct(found)], "gtin": gtin(found)}
+    return {"barcodes": [_code(b) for b in distinct(found)], "gtin": gtin(found)}
+
+
+def _code(barcode: Barcode) -> dict[str, str]:
+    return {"format": barcode.format, "text": barcode.text}
 
 
 Tell = Callable[[Trouble, TextIO], None]
