@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.core.cards import CardRead, Guidance, Medium, PanelState, Sighting, Zone
-from app.core.codes import CodeKind, kind_of, symbology_of
+from app.core.codes import CodeKind, kind_of, names_a_parcel, symbology_of
 from app.core.products import Catalogue
 from app.eye.codec import LeftTooEarly
 from app.eye.tracker import LEAST_LOOKS, Empty, News, Presence, Step, Tracker, Wish
@@ -144,7 +144,9 @@ class Watcher:
         )
         if first is None and self._is_whole(look):
             self._forget_looks()  # what saw less of the card (a blurred arrival) has nothing to add
-        if self._medium is None and is_doubtful_card(look):
+        if not is_doubtful_card(look):
+            self._medium = Medium.CARD  # whatever a blurred arrival looked like
+        elif self._medium is None:
             # Whether it is a card at all is asked once, where it lacks what cards have.
             self._medium = self._looker.medium(picture, self._located.corners)
         return self._add(look, glimpse.at_us)
@@ -190,12 +192,13 @@ class Watcher:
     def _is_same(self, glimpse: Glimpse) -> bool:
         """Whether the card in view is the one read last: the same digits in the same places.
 
-        What showed nothing (the parcel, a card's front) has no digits to compare: then something readable is new.
+        What showed nothing of a card (the parcel and its label, a card's front) has no digits to compare: then
+        something readable is new.
         """
         if self._done is None or not self._looks or self._located.corners is None:
             return True
-        if self._done.blank:
-            return conclude([self._looker.look(glimpse.colour(), self._located)], self._catalogue).blank
+        if shows_nothing(self._done):
+            return shows_nothing(conclude([self._looker.look(glimpse.colour(), self._located)], self._catalogue))
         look = self._looker.look_again(glimpse.colour(), self._located, self._looks[0])
         now = conclude([look], self._catalogue)
         return same_card(self._done, now)
@@ -271,6 +274,12 @@ def presence(located: Located) -> Presence:
         return Presence.NONE
     # A card a little over the edge of the picture is still worth reading; guidance says so meanwhile.
     return Presence.FIT if located.found in (Found.ONE, Found.CUT_OFF) else Presence.UNFIT
+
+
+def shows_nothing(found: Conclusion) -> bool:
+    """Whether nothing of a card was read: no symbol but a parcel's, no GTIN, number or PIN."""
+    codes = [b for b in found.barcodes if not names_a_parcel(b.text, symbology_of(b.format))]
+    return not (codes or found.gtin or found.number.chars or found.pin.chars)
 
 
 def same_card(before: Conclusion, now: Conclusion) -> bool:

@@ -20,8 +20,8 @@ import numpy as np
 
 from app.rehearsal.pictures import render_card_picture
 from app.vision.barcode import Hit, distinct, gtin, read_zbar, read_zxing
-from app.vision.locate import Found, locate
 from app.vision.cardcodes import read_card_codes
+from app.vision.locate import Found, locate
 from app.vision.pixels import Colour, grey, load_picture
 from app.vision.rectify import rectify
 from app.vision.search import search_codes

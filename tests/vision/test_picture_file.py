@@ -192,7 +192,7 @@ print(file.pixels.shape[0] * file.scale, resource.getrusage(resource.RUSAGE_SELF
 """
 
 
-def test_a_hundred_megapixels_take_less_than_a_gigabyte(tmp_path: Path) -> None:
+def test_a_hundred_megapixels_take_little_more_than_a_gigabyte_with_all_models(tmp_path: Path) -> None:
     limit = Image.MAX_IMAGE_PIXELS
     path = saved(tmp_path, Image.new("RGBA", (11600, 8700), (9, 9, 9, 255)), "huge.png", compress_level=1)
     done = subprocess.run(
@@ -200,7 +200,7 @@ def test_a_hundred_megapixels_take_less_than_a_gigabyte(tmp_path: Path) -> None:
     )
     rows, peak_kib = map(int, done.stdout.split())
     assert rows == 8700
-    assert peak_kib < 1_000_000
+    assert peak_kib < 1_200_000
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
