@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import pytest
+import zxingcpp
 
 from app.core.cards import CardRead, Secret
 from app.core.products import Catalogue
@@ -64,6 +65,29 @@ def test_a_card_that_took_the_place_of_something_blank_is_read(looker: Looker, c
             told += watcher.see(glimpse)
     reads = [item for item in told if isinstance(item, CardRead)]
     assert [read.number.secret() for read in reads] == [Secret(number)]
+
+
+def test_a_card_that_took_the_place_of_the_parcels_label_is_read(
+    looker: Looker, cards: list[tuple[Colour, str]]
+) -> None:
+    """The label is no card, though it holds a code: it must not pass for the card that comes after it."""
+    (picture, number), _ = cards
+    label = picture.copy()
+    quad = np.array(render_card_picture(611, "easy")[1]["card_quad"], np.int32)
+    cv2.fillConvexPoly(label, quad, (245, 245, 245))
+    code = zxingcpp.create_barcode("SF1420773100987", zxingcpp.BarcodeFormat.Code128)
+    bars = cv2.cvtColor(np.array(code.to_image(scale=2)), cv2.COLOR_GRAY2BGR)
+    x, y = quad.mean(axis=0).astype(int) - (bars.shape[1] // 2, bars.shape[0] // 2)
+    label[y : y + bars.shape[0], x : x + bars.shape[1]] = bars
+    watcher = Watcher(looker, Catalogue())
+    told: list[Told] = []
+    for shown, at_us, times in ((label, 0, 14), (picture, 5_000_000, 14)):
+        for glimpse in _glimpses(shown, at_us, times):
+            told += watcher.see(glimpse)
+    texts = [{b.text for b in item.barcodes} for item in told if isinstance(item, CardRead)]
+    numbers = [item.number.secret() for item in told if isinstance(item, CardRead) and item.number.chars]
+    assert texts[0] == {"SF1420773100987"}
+    assert numbers == [Secret(number)]
 
 
 def test_the_same_card_after_a_pause_is_one_reading(looker: Looker, cards: list[tuple[Colour, str]]) -> None:
