@@ -63,10 +63,13 @@ def test_a_card_without_a_symbol_is_not_searched_twice(looker: Looker, monkeypat
     found = oneshot.conclude_picture(np.ascontiguousarray(picture), looker, Catalogue())
     assert found is not None
     assert labels["barcodes"]
-    oneshot.told(np.ascontiguousarray(picture), replace(found, barcodes=()))
+    oneshot.told(np.ascontiguousarray(picture), replace(found, gtin=None, barcodes=()))
     assert not searched
-    oneshot.told(np.ascontiguousarray(picture), replace(found, barcodes=(), panel=PanelState.NONE))
+    oneshot.told(np.ascontiguousarray(picture), replace(found, gtin=None, barcodes=(), panel=PanelState.NONE))
     assert searched
+    searched.clear()
+    oneshot.told(np.ascontiguousarray(picture), replace(found, panel=PanelState.NONE))
+    assert not searched, "a GTIN that two readings agree on needs no third"
 
 
 def test_a_card_is_done_once_its_fields_are_read_unless_a_product_was_half_read(looker: Looker) -> None:
