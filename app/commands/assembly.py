@@ -118,7 +118,8 @@ def _make(
     worker = sync.SyncWorker(sync_plan, writer, clock.stamp, listeners)
     camera = plan.settings.camera
     cameras = Cameras(camera.overhead, "" if camera.spare == _NOT_FITTED else camera.spare)
-    hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal, chips)
+    reserve_bytes = plan.settings.recording.footage_reserve_bytes
+    hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal, chips, reserve_bytes)
     perform = Perform(hands, station.post, lambda: station.around, play, worker.nudge)
     station.join(perform)
     filming.on_closed(perform.recording_closed)
