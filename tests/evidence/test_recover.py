@@ -73,7 +73,8 @@ def test_power_cut_at_any_byte(record, keys: RecordingKeys, public_key: str, qui
         for name, data in before.items():  # nothing was thrown away: what was cut off stands beside
             torn = after.get(name + ".torn", b"")
             whole = len(data) - len(torn)
-            assert data[:whole] == after[name][:whole] and data[whole:] == torn
+            assert data[:whole] == after[name][:whole]
+            assert data[whole:] == torn
 
 
 @settings(max_examples=60, deadline=None)
