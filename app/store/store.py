@@ -395,19 +395,19 @@ class Store:
     # The centre
 
     def outbox_after(self, seq: int, limit_events: int = 500, limit_bytes: int = 1 << 20) -> list[SignedEvent]:
-        """Events after number `seq`, as many as fit both limits, but at least one."""
+        """Events after number `seq`, as many as fit the limits, but at least one."""
         with self._ledger.reading() as connection:
             return exchange.outbox_after(connection, seq, limit_events, limit_bytes)
 
     def blobs_between(self, first: int, last: int) -> list[bytes]:
-        """The sealed blobs that events `first` to `last` speak of."""
+        """The blobs that events `first` to `last` speak of."""
         with self._ledger.reading() as connection:
             return exchange.blobs_between(connection, first, last)
 
-    def blobs_named(self, refs: Collection[str]) -> list[bytes]:
-        """Sealed blobs by the SHA-256 of each."""
+    def blobs_named(self, refs: Collection[str], limit_bytes: int = 1 << 20) -> list[bytes]:
+        """Blobs by the SHA-256 of each, as many as fit the limit, but at least one."""
         with self._ledger.reading() as connection:
-            return exchange.blobs_named(connection, refs)
+            return exchange.blobs_named(connection, refs, limit_bytes)
 
     def high_received(self) -> int:
         """The highest event number that the centre acknowledged."""
