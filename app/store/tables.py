@@ -207,6 +207,14 @@ leak_check = Table(
     Column("judged_seq", Integer, ForeignKey("outbox.seq")),
 )
 
+time_token = Table(
+    "time_token",
+    metadata,
+    Column("recording_id", Text, ForeignKey("recording.id"), primary_key=True),
+    Column("stamped_us", Integer, nullable=False),  # by the authority's clock
+    Column("seq", Integer, ForeignKey("outbox.seq"), nullable=False),
+)
+
 tree_head = Table(
     "tree_head",
     metadata,
