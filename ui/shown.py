@@ -1,0 +1,29 @@
+"""What the window has to know of a state or of what it shows, beside the view itself."""
+
+from __future__ import annotations
+
+from app.core.states import ChipTray, Faulted, Idle, Paused, SignedOut, State
+from ui.views import Body, CardBody, CardPrompt, CountBody
+
+
+def choices_of(body: Body) -> dict[str, str]:
+    """What the digits choose on this screen."""
+    if isinstance(body, CountBody):
+        return {option.key: option.title for option in body.options}
+    if isinstance(body, CardBody) and isinstance(body.now, CardPrompt):
+        return {way.key: way.glyph for way in body.now.alternatives if way.open}
+    return {}
+
+
+def asks_one_character(body: Body) -> bool:
+    """Whether the screen asks about one character of a field."""
+    return isinstance(body, CardBody) and isinstance(body.now, CardPrompt) and bool(body.now.alternatives)
+
+
+def recording_of(state: State) -> str:
+    """The recording of the parcel in work, "" when none is open."""
+    if isinstance(state, Paused):
+        return state.back_to.visit.recording_id
+    if isinstance(state, ChipTray):
+        return state.visit.recording_id if state.visit else ""
+    return "" if isinstance(state, SignedOut | Idle | Faulted) else state.visit.recording_id
