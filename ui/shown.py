@@ -5,6 +5,8 @@ from __future__ import annotations
 from app.core.states import ChipTray, Faulted, Idle, Paused, SignedOut, State
 from ui.views import Body, CardBody, CardPrompt, CountBody
 
+_MOST_DIGITS = 9
+
 
 def choices_of(body: Body) -> dict[str, str]:
     """What the digits choose on this screen."""
@@ -13,6 +15,12 @@ def choices_of(body: Body) -> dict[str, str]:
     if isinstance(body, CardBody) and isinstance(body.now, CardPrompt):
         return {way.key: way.glyph for way in body.now.alternatives if way.open}
     return {}
+
+
+def tray_of(body: Body) -> dict[str, str]:
+    """The cards that the digits take in hand at the chip tray."""
+    slots = body.slots if isinstance(body, CardBody) else ()
+    return {str(slot.no): f"{slot.last4} {slot.word}" for slot in slots if slot.no <= _MOST_DIGITS}
 
 
 def asks_one_character(body: Body) -> bool:

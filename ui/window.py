@@ -27,7 +27,7 @@ from app.core.footage import ReviewDesk
 from app.core.products import Catalogue
 from app.core.readiness import RecMode, Surroundings
 from app.core.shelving import CatalogueDesk
-from app.core.states import Idle, Paused, SignedOut, State, Waiting
+from app.core.states import ChipTray, Idle, Paused, SignedOut, State, Waiting
 from app.frames import HalfFrame
 from ui.bridge import Bridge
 from ui.keys import KeyFilter
@@ -41,7 +41,7 @@ from ui.screens.products import ProductScreen
 from ui.screens.review import ReviewScreen
 from ui.screens.signin import SignIn
 from ui.screens.workbench import Workbench
-from ui.shown import asks_one_character, choices_of, recording_of
+from ui.shown import asks_one_character, choices_of, recording_of, tray_of
 from ui.sound import Sounds
 from ui.texts import language_of, say
 from ui.theme import Density, Look, Themes, density_for, dress
@@ -426,7 +426,7 @@ class Window(QMainWindow):
         words |= {"Ctrl L": say("key.language", language), "Ctrl D": say("key.theme", language)}
         words |= {"Ctrl 4": say("key.go-review", language)} if self.may_review else {}
         words |= {"Ctrl 6": say("key.go-products", language)} if self.may_shelve else {}
-        words |= choices_of(view.body)
+        words |= tray_of(view.body) if isinstance(self._state, ChipTray) else choices_of(view.body)
         if asks_one_character(view.body):
             cells = {"←": "key.cell-left", "→": "key.cell-right", "↑": "key.pick-up", "↓": "key.pick-down"}
             words |= {cap: say(word, language) for cap, word in (cells | {"⌫": "key.reopen"}).items()}
