@@ -16,7 +16,6 @@ from pathlib import Path
 from app.catalog.shelf import read_sources, shipped
 from app.commands import rehearsal_folder as folders
 from app.commands.assembly import Parts, StationPlan, joined_station
-from app.commands.catalog_station import station_sources
 from app.commands.demo_report import Pictures, Progress, write_report
 from app.commands.demo_vault import join_vault, start_vault, stop_vault
 from app.commands.demo_window import play_in_window
@@ -36,6 +35,7 @@ from app.server.enrol import make_code
 from app.server.report import report
 from app.server.setup import CentreFolder, init
 from app.settings import RecordingSettings, Settings, StationSettings, load_settings, save_settings
+from app.station.shelving import station_sources
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 
 _TEN_CARDS = RESOURCES / "decks" / "ten_cards.toml"
