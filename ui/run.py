@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 
 from app.core.footage import ReviewDesk
 from app.core.products import Catalogue
+from app.core.shelving import CatalogueDesk
 from app.paths import RESOURCES
 from ui.bridge import Bridge
 from ui.player import OpenRecording
@@ -54,11 +55,19 @@ def run_window(
     open_recording: OpenRecording = no_recording,
     on_crash: OnCrash = _ignore,
     review_desk: ReviewDesk | None = None,
+    catalogue_desk: CatalogueDesk | None = None,
 ) -> int:
     """Show the window until it is closed; gives the exit status. Call from the main thread."""
     made = application()
     window = Window(
-        bridge, catalogue, RESOURCES, settings or WindowSettings(), frame_source, open_recording, review_desk
+        bridge,
+        catalogue,
+        RESOURCES,
+        settings or WindowSettings(),
+        frame_source,
+        open_recording,
+        review_desk,
+        catalogue_desk,
     )
     window.setWindowIcon(QIcon(window.look.icons.pixmap("scan-barcode", 64, window.look.tokens["primary"])))
     hook = CrashHook(window, on_crash)

@@ -59,6 +59,9 @@ class EventKind(StrEnum):
     CATALOGUE_INSTALLED = "catalogue.installed"
     CATALOGUE_ROLLED_BACK = "catalogue.rolled-back"
     GTIN_BOUND = "catalogue.gtin-bound"
+    GTIN_RELEASED = "catalogue.gtin-released"
+    PRODUCT_ADDED = "catalogue.product-added"
+    PRODUCT_WITHDRAWN = "catalogue.product-withdrawn"
     TEMPLATE_REPORTED = "catalogue.template-reported"
 
 

@@ -19,6 +19,7 @@ from app.core.audit import VERSION, EventKind, SignedEvent, digest
 from app.core.cards import CardState
 from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Verify, verifier
+from app.server import chips
 from app.server.admit import KNOWN_STATION, Caller, identify, spend_nonce
 from app.server.db import insert_missing, insert_or_update, locked
 from app.server.decide import Deciding, decide, waiting_for
@@ -105,16 +106,22 @@ def check(sent: SignedEvent, station_id: str) -> Checked:
         return Checked(sent, "format")
     if not fits:
         return Checked(sent, "head")
-    if not _is_text(kind) or not isinstance(body, dict):
+    if not _is_name(kind) or not isinstance(body, dict) or (b"\\u" in sent.data and not _storable(head)):
         return Checked(sent, "", prev, unread="body")
     return Checked(sent, "", prev, kind, body, unread="" if version == VERSION else "needs-server-upgrade")
 
 
-def _is_text(value: Any) -> TypeGuard[str]:
-    """Whether a database takes this as a short text: no half characters, which JSON can spell, and no NUL."""
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_NAME:
-        return False
-    return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
+def _is_name(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME
+
+
+def _storable(value: Any) -> bool:
+    """Whether databases take all its texts: no half characters, which JSON can spell by escapes only, and no NUL."""
+    if isinstance(value, str):
+        return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
+    if isinstance(value, dict):
+        return all(_storable(key) and _storable(child) for key, child in value.items())
+    return not isinstance(value, list) or all(_storable(child) for child in value)
 
 
 class _Taking:
@@ -130,10 +137,13 @@ class _Taking:
         self._rows: list[dict[str, Any]] = []
         self._cards: dict[str, dict[str, Any]] = {}
         self._touched: set[str] = set()
+        self._chips: list[dict[str, Any]] = []
+        self._with_blobs = False
         self._log: CompactTree | None = None  # read when it is needed, and then only once
 
     def blobs(self, blobs: Iterable[bytes]) -> None:
         by_ref = {hashlib.sha256(blob).hexdigest(): blob for blob in blobs}
+        self._with_blobs = bool(by_ref)
         if by_ref:
             rows = [{"ref": ref, "blob": blob, "received_ms": self._deciding.now_ms} for ref, blob in by_ref.items()]
             insert_missing(self._connection, sealed, rows)
@@ -207,7 +217,9 @@ class _Taking:
                 return self._card_kept(one)
             if kind in _VERDICT_OF:
                 return self._card_changed(_text(one.body["card"]), _VERDICT_OF[kind], one.event.hash)
-        except (KeyError, TypeError, AttributeError):
+            if kind in chips.FACTS:
+                return self._chip_told(chips.fact_of(self._station, one.event.seq, kind, one.body))
+        except (KeyError, TypeError, ValueError, AttributeError):
             return "body"
         return ""
 
@@ -233,6 +245,13 @@ class _Taking:
         self._touched.add(card_id)
         return ""
 
+    def _chip_told(self, fact: dict[str, Any]) -> str:
+        """The card stays as it was decided on: what came of its chip is no word on its worth."""
+        if self._card(fact["card"]) is None:
+            return "card-unknown"
+        self._chips.append(fact)
+        return ""
+
     def _card(self, card_id: str) -> dict[str, Any] | None:
         if card_id in self._cards:
             return self._cards[card_id]
@@ -246,9 +265,12 @@ class _Taking:
             self._write_events()
         if self._cards:
             insert_or_update(self._connection, card, list(self._cards.values()), ("verdict", "event_hash"))
-        if not self._touched:
-            return set()
-        return decide(self._connection, self._deciding, self._station, self._touched, rehearsal)
+        missing = set()
+        if self._rows or self._with_blobs:
+            missing = chips.keep_facts(self._connection, self._station, self._chips)
+        if self._touched:
+            missing |= decide(self._connection, self._deciding, self._station, self._touched, rehearsal)
+        return missing
 
     def _write_events(self) -> None:
         log = _read_log(self._connection, to_write=True)
@@ -275,7 +297,7 @@ class _Taking:
 
 def _text(value: Any) -> str:
     """The value as it is. Raises TypeError for what no name or hash can be."""
-    if not _is_text(value):
+    if not _is_name(value):
         raise TypeError
     return value
 

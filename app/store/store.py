@@ -30,6 +30,7 @@ from app.core.parcels import (
     WayOut,
 )
 from app.keys import Signer, new_seed
+from app.reserve import RESERVE_BYTES, Reserve
 from app.store import cards, chips, exchange, footage, heads, leaks, parcels, people, recordings, reference
 from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.db import open_database, transaction, translated
@@ -40,7 +41,6 @@ from app.store.keyfile import key_path, read_key
 from app.store.ledger import Ledger, read_identity
 from app.store.migrate import upgrade
 from app.store.people import Locked
-from app.store.reserve import RESERVE_BYTES, Reserve
 from app.store.results import AlreadyKept, Duplicate, Kept, QueueFacts, Recording, RetryState, Room, Totals
 from app.store.seal import IndexCost
 from app.wire import CatalogueOffer, Centre, Receipt, Signed
@@ -160,7 +160,7 @@ class Store:
     def room(self) -> Room:
         """Space left; a spent reserve is made whole again when the disk allows it."""
         self._ledger.reserve.fill()
-        return self._ledger.reserve.room()
+        return Room(self._ledger.reserve.free_bytes, self._ledger.reserve.intact)
 
     # Parcels
 
@@ -399,19 +399,19 @@ class Store:
     # The centre
 
     def outbox_after(self, seq: int, limit_events: int = 500, limit_bytes: int = 1 << 20) -> list[SignedEvent]:
-        """Events after number `seq`, as many as fit both limits, but at least one."""
+        """Events after number `seq`, as many as fit the limits, but at least one."""
         with self._ledger.reading() as connection:
             return exchange.outbox_after(connection, seq, limit_events, limit_bytes)
 
     def blobs_between(self, first: int, last: int) -> list[bytes]:
-        """The sealed blobs that events `first` to `last` speak of."""
+        """The blobs that events `first` to `last` speak of."""
         with self._ledger.reading() as connection:
             return exchange.blobs_between(connection, first, last)
 
-    def blobs_named(self, refs: Collection[str]) -> list[bytes]:
-        """Sealed blobs by the SHA-256 of each."""
+    def blobs_named(self, refs: Collection[str], limit_bytes: int = 1 << 20) -> list[bytes]:
+        """Blobs by the SHA-256 of each, as many as fit the limit, but at least one."""
         with self._ledger.reading() as connection:
-            return exchange.blobs_named(connection, refs)
+            return exchange.blobs_named(connection, refs, limit_bytes)
 
     def high_received(self) -> int:
         """The highest event number that the centre acknowledged."""

@@ -94,6 +94,7 @@ card = Table(
 )
 Index("card_number_once", card.c.dedupe, unique=True, sqlite_where=card.c.claims)
 
+# What events name by its SHA-256: sealed secrets, and the records of runs on chips (what those held is sealed in them).
 sealed = Table(
     "sealed",
     metadata,
@@ -101,7 +102,7 @@ sealed = Table(
     Column("seq", Integer, ForeignKey("outbox.seq"), nullable=False, index=True),
     Column("card_id", Text, nullable=False),
     Column("field", Text, nullable=False),
-    Column("key_id", Text, nullable=False),
+    Column("key_id", Text, nullable=False),  # of the vault key that the blob is sealed to, "" for a record
     Column("blob", BLOB, nullable=False),
 )
 

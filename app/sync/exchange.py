@@ -26,6 +26,7 @@ from app.sync.footage import Chunk, chunks_of
 from app.sync.pace import BatchSize, after_failure
 from app.sync.witness import Witness
 from app.wire import (
+    MOST_BLOBS,
     MOST_BYTES,
     BatchAnswer,
     CatalogueOffer,
@@ -150,7 +151,7 @@ class Exchange:
 
     async def _bring(self, found: Recording, folder: Path) -> None:
         """One recording: what the centre lacks of it, then its manifest."""
-        chunks = await asyncio.to_thread(chunks_of, folder, found.key)
+        chunks = await asyncio.to_thread(chunks_of, folder, found.key, found.final_hash)
         for at in range(0, len(chunks), _ASKED_AT_ONCE):
             await self._bring_chunks(chunks[at : at + _ASKED_AT_ONCE])
         pieces = tuple(chunk.piece for chunk in chunks)
@@ -191,7 +192,8 @@ class Exchange:
         after = store.high_received() if self.high is None else self.high
         events = store.outbox_after(after, self.size.events, MOST_BYTES)
         blobs = store.blobs_between(events[0].seq, events[-1].seq) if events else []
-        return events, blobs + (store.blobs_named(self.wanted) if self.wanted else [])
+        left = MOST_BLOBS - sum(map(len, blobs))
+        return events, blobs + (store.blobs_named(self.wanted, left) if self.wanted and left > 0 else [])
 
     async def _send(self, events: list[SignedEvent], blobs: list[bytes]) -> Result:
         batch = EventBatch.of(await self._ask(lambda store: store.station), events, blobs)

@@ -206,6 +206,7 @@ def test_what_is_not_understood_is_kept_in_quarantine(centre: OpenCentre, statio
 
 
 SHA = hashlib.sha256(b"sealed").hexdigest()
+CHIP = {"card": "a", "uid": "04", "verdict": "done", "evidence": SHA, "decision": ""}
 KEPT = {"card": "a", "verdict": "kept", "sealed": {}}
 
 
@@ -225,6 +226,8 @@ KEPT = {"card": "a", "verdict": "kept", "sealed": {}}
         ({"kind": "card.kept", "body": {"card": 5, "verdict": "kept", "sealed": {}}}, "body"),
         ({"kind": "card.kept", "body": {"card": "a", "verdict": "kept", "sealed": {"pin": {"sha256": [SHA]}}}}, "body"),
         ({"kind": "card.withdrawn", "body": {"card": {"id": "a"}}}, "body"),
+        ({"kind": "chip.deactivated", "body": {**CHIP, "uid": "04\0"}}, "body"),
+        ({"kind": "chip.deactivated", "body": {**CHIP, "decision": "\udfff"}}, "body"),
     ],
 )
 def test_a_signed_event_nobody_understands_is_kept_and_does_not_block(
