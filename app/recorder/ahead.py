@@ -41,20 +41,30 @@ class Ring:
         self.old = leftovers(folder)
         self._number = 1 + max((int(path.name[5:11]) for path in self.old if path.name[5:11].isdigit()), default=0)
         self._guard = threading.Lock()
+        self._writing = threading.Lock()  # a file that is closed meanwhile would be another's by its number
+        self._ended = False
         self._full: list[RingSegment] = []
         self._began_s = time.monotonic()
         self._now = RingSegment(folder, recording_key, self._number)
 
-    def append(self, entry: Entry) -> Stored:
-        """Write an entry. A segment that is full or old ends before a key picture, so each can be decoded alone."""
-        is_full = self._now.size > _SEGMENT_BYTES or time.monotonic() - self._began_s > _SEGMENT_S
-        if is_full and isinstance(entry, Picture) and entry.key:
-            self._begin_another()
-        return Stored(self._now, self._now.append(entry))
+    def append(self, entry: Entry) -> Stored | None:
+        """Write an entry; None when the encode thread has given the ring up meanwhile. Raises OSError.
+
+        A segment that is full or old ends before a key picture, so each can be decoded alone.
+        """
+        with self._writing:
+            if self._ended:
+                return None
+            is_full = self._now.size > _SEGMENT_BYTES or time.monotonic() - self._began_s > _SEGMENT_S
+            if is_full and isinstance(entry, Picture) and entry.key:
+                self._begin_another()
+            return Stored(self._now, self._now.append(entry))
 
     def sync(self) -> None:
         """Make everything durable."""
-        self._now.sync()
+        with self._writing:
+            if not self._ended:
+                self._now.sync()
 
     def _begin_another(self) -> None:
         self._now.sync()
@@ -80,7 +90,8 @@ class Ring:
 
     def end(self, keep: bool) -> None:
         """No more frames and no more readers: wipe all, or (`keep`) leave all to the next recorder."""
-        with self._guard:
+        with self._writing, self._guard:
+            self._ended = True
             segments, self._full = [*self._full, self._now], []
         for segment in segments:
             if keep:
