@@ -46,6 +46,9 @@ _ASKED_AT_ONCE = 32
 """Chunks; their addresses in a bucket hold for a quarter of an hour."""
 
 _LONGEST_WAIT_MS = 2 * 3_600_000
+_DAMAGED_MS = 900_000
+"""Between two looks at a recording that is damaged here: each reads all of it."""
+
 _log = logging.getLogger(__name__)
 
 _MOST_BATCHES = 1000
@@ -57,6 +60,14 @@ class Halt(EvidenceTrouble):
 
     sync.fork (two histories under one key), sync.event_refused, sync.revoked, sync.log_fork (the centre's log changed).
     """
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A recording that cannot be brought: its trouble's code, and when it is tried again."""
+
+    code: str
+    retry: RetryState
 
 
 @dataclass(slots=True)
@@ -74,6 +85,7 @@ class Exchange:
     shelf: Shelf | None = None  # where catalogues are installed; None: they are not
     chance: Callable[[], float] = random.random
     witness: Witness | None = None
+    stuck: dict[str, Stuck] = field(default_factory=dict)  # recordings that cannot be brought, by name
     high: int | None = None  # what the centre said last that it has; may be less than an earlier receipt
 
     async def round(self) -> bool:
@@ -108,9 +120,32 @@ class Exchange:
             await self._in_lane(_FOOTAGE, self._bring_all(self.recordings))
 
     async def _bring_all(self, recordings: Path) -> None:
-        for found in await self._ask(lambda store: store.waiting_footage()):
-            if (recordings / found.recording_id).is_dir():  # deleted when an earlier centre held it
-                await self._bring(found, recordings / found.recording_id)
+        """Each for itself: what is wrong with one recording holds up no other."""
+        waiting: tuple[Recording, ...] = await self._ask(lambda store: store.waiting_footage())
+        names = {found.recording_id for found in waiting}
+        self.stuck = {name: stuck for name, stuck in self.stuck.items() if name in names}
+        for found in waiting:
+            folder = recordings / found.recording_id
+            if folder.is_dir() and self._is_due(found.recording_id):  # deleted when an earlier centre held it
+                await self._bring_one(found, folder)
+
+    def _is_due(self, name: str) -> bool:
+        stuck, now_ms = self.stuck.get(name), self.stamp().wall_us // 1000
+        return stuck is None or not now_ms < stuck.retry.next_try_ms <= now_ms + _LONGEST_WAIT_MS
+
+    async def _bring_one(self, found: Recording, folder: Path) -> None:
+        try:
+            await self._bring(found, folder)
+        except (Unavailable, OSError, EvidenceTrouble, BadInput) as trouble:
+            if not _is_its_own(trouble):
+                raise
+            name, code = found.recording_id, getattr(trouble, "code", "evidence.cannot_read")
+            _log.error("footage of a recording waits: %s", code, extra={"detail": name})
+            before = self.stuck[name].retry if name in self.stuck else RetryState()
+            least_ms = 0 if isinstance(trouble, Unavailable) else _DAMAGED_MS
+            self.stuck[name] = Stuck(code, after_failure(before, self.stamp().wall_us // 1000, self.chance, least_ms))
+        else:
+            self.stuck.pop(found.recording_id, None)
 
     async def _catalogue_lane(self) -> None:
         """Install the catalogue that the centre named last. One that a supervisor went back from is not taken again."""
@@ -140,6 +175,8 @@ class Exchange:
             return
         try:
             await work
+        except Halt:
+            raise
         except (Unavailable, OSError, EvidenceTrouble, BadInput) as trouble:
             _log.warning("%s waits: %s", lane, getattr(trouble, "code", type(trouble).__name__))
             asked_ms = trouble.wait_ms if isinstance(trouble, CentreRefused) else 0
@@ -247,3 +284,12 @@ class Exchange:
 
     async def _ask(self, work: Callable[[Store], T]) -> T:
         return await asyncio.wrap_future(self.writer.ask(work))
+
+
+def _is_its_own(trouble: Exception) -> bool:
+    """Whether what went wrong lies with one recording: damage here, or that the centre will not have it so."""
+    if isinstance(trouble, Halt | BadInput):
+        return False
+    if isinstance(trouble, CentreRefused):
+        return trouble.status in (400, 404, 409, 413, 422)
+    return not isinstance(trouble, Unavailable) or trouble.code == "sync.footage_missing"

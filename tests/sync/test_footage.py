@@ -262,6 +262,67 @@ def test_the_centre_lists_what_it_holds(party: Any, centre: OpenCentre, filmed: 
     assert listed[0]["bytes"] == sum(row["bytes"] for row in listed[1:])
 
 
+@pytest.mark.warns
+@pytest.mark.parametrize("harm", ["gone", "cut", "refused"])
+def test_a_recording_that_cannot_be_brought_holds_up_no_other(party: Any, filmed: Path, harm: str) -> None:
+    """It did: recordings went oldest first, and the first trouble ended the round for all, every time."""
+    film(party, filmed.parent / "r-2", parts=1)
+    part = next(filmed.glob("part-0001*"))
+    data = part.read_bytes()
+    if harm == "gone":
+        part.unlink()
+    elif harm == "cut":
+        part.write_bytes(data[:-10])
+    else:
+        party.line.fate = lambda request: "flip" if request.url.path == "/v1/videos/r-1" else ""
+    now = [STAMP.wall_us]
+    exchange = party.exchange()
+    exchange.recordings, exchange.chance = filmed.parent, lambda: 1.0
+    exchange.stamp = lambda: Stamp(now[0], 5, "boot")
+
+    async def rounds() -> None:
+        async with exchange.client:
+            await exchange.round()
+            assert (durable(party, "r-1"), durable(party, "r-2")) == (False, True)
+            first = dict(exchange.stuck)
+            assert list(first) == ["r-1"]
+            sent = len(puts(party))
+            await exchange.round()
+            assert (exchange.stuck, len(puts(party))) == (first, sent)  # it waits for its time
+            party.line.fate = lambda _request: ""
+            part.write_bytes(data)
+            now[0] = first["r-1"].retry.next_try_ms * 1000
+            await exchange.round()
+
+    asyncio.run(rounds())
+    assert exchange.stuck == {}
+    assert durable(party, "r-1")
+
+
+@pytest.mark.warns
+def test_what_cannot_be_brought_is_told(party: Any, filmed: Path) -> None:
+    next(filmed.glob("part-0001*")).unlink()
+    told, done = [], threading.Event()
+
+    def heard(report: Any) -> None:
+        told.append(report.stuck)
+        if report.stuck:
+            done.set()
+
+    plan = SyncPlan("http://127.0.0.1", 0.05, filmed.parent)
+    worker = SyncWorker(
+        plan,
+        party.writer,
+        lambda: STAMP,
+        SyncListeners(heard, lambda _cards: None, party.crashes.append),
+        transport=party.line,
+    )
+    worker.start()
+    assert done.wait(20)
+    assert worker.stop(20)
+    assert told[-1] == (("r-1", "evidence.bytes_missing"),)
+
+
 def test_the_worker_brings_footage(party: Any, filmed: Path) -> None:
     done = threading.Event()
 
