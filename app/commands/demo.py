@@ -26,7 +26,7 @@ from app.core.cards import Secret
 from app.core.errors import Unavailable
 from app.core.parcels import Role
 from app.frames import FrameReader
-from app.logs import start_logging
+from app.logs import log_into
 from app.paths import RESOURCES, StationFolder
 from app.platform import boot_id
 from app.server.db import open_engine
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         interrupts = stack.enter_context(noted_interrupts()) if headless else Interrupts()
         settings = _settings(folder)
-        stack.callback(start_logging("station", folder.logs))
+        stack.callback(log_into(folder.logs, "station"))
         if not folder.database.exists() and not CentreFolder(_centre(folder)).centre.exists():
             init(_centre(folder))
         child, url = start_server_process(_centre(folder))
