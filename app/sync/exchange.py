@@ -51,6 +51,9 @@ _ASK_AGAIN_MS = 30_000
 _ASKED_AT_ONCE = 32
 """Chunks; their addresses in a bucket hold for a quarter of an hour."""
 
+_LOOK_EVERY_US = 2_000_000
+"""Between chunks of footage; as often as when nothing is under way."""
+
 _LONGEST_WAIT_MS = 2 * 3_600_000
 _DAMAGED_MS = 900_000
 """Between two looks at a recording that is damaged here: each reads all of it."""
@@ -94,6 +97,7 @@ class Exchange:
     stuck: dict[str, Stuck] = field(default_factory=dict)  # recordings that cannot be brought, by name
     word_next_ms: int = 0  # when to ask for the centre's word on closed recordings again (wall clock)
     high: int | None = None  # what the centre said last that it has; may be less than an earlier receipt
+    _pulled_us: int = 0  # monotonic: when the feed was asked last
 
     async def round(self) -> bool:
         """Push until nothing waits, then pull until nothing is new; True when more has come to wait meanwhile.
@@ -245,7 +249,14 @@ class Exchange:
                 require_loopback(place.actions["upload"].href)
             content = await asyncio.to_thread(by_oid[place.oid].read)
             await self.client.put_object(place, content)
-            await self._push()
+            await self._look_between()
+
+    async def _look_between(self) -> None:
+        """Footage takes long: between two chunks events go out, and every few seconds decisions come in."""
+        await self._push()
+        if self.stamp().mono_us - self._pulled_us >= _LOOK_EVERY_US:
+            await self._pull()
+            await self._watch_log()
 
     async def _push(self) -> None:
         gaps = 0
@@ -290,6 +301,7 @@ class Exchange:
         return "applied"
 
     async def _pull(self) -> None:
+        self._pulled_us = self.stamp().mono_us
         for _ in range(_MOST_BATCHES):
             cursor = await self._ask(lambda store: store.feed_cursor())
             try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -338,3 +340,30 @@ def test_the_worker_brings_footage(party: Any, filmed: Path) -> None:
     worker.nudge()
     assert done.wait(20)
     assert worker.stop(20)
+
+
+def test_a_decision_does_not_wait_for_a_long_upload(party: Any, filmed: Path) -> None:
+    """A card kept while footage goes up is sent, decided and told between two chunks."""
+    cards: list[str] = []
+    states: list[CardState] = []
+    minutes = itertools.count(1)
+
+    def fate(request: httpx.Request) -> str:
+        if request.method == "PUT" and "/objects/" in request.url.path:
+            if not cards:
+                cards.append(party.keep())
+            states.append(party.state_of(cards[0]))
+        return ""
+
+    async def run() -> None:
+        exchange = party.exchange()
+        exchange.recordings, exchange.chance = filmed.parent, lambda: 0.0
+        exchange.stamp = lambda: replace(STAMP, mono_us=next(minutes) * 60_000_000)
+        async with exchange.client:
+            await exchange.round()
+
+    party.line.fate = fate
+    asyncio.run(run())
+    assert len(states) > 2
+    assert states[0] is CardState.KEPT
+    assert states[-1] is CardState.ACCEPTED
