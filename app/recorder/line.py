@@ -40,6 +40,7 @@ class Line:
         self._work = Work(self._report, self._words)
         self._ahead = Ahead(self._work.put)
         self._squeezer = Squeezer()  # used by the capture thread only
+        self._ending = False  # the disk refused the recording that is wanted: it takes no more frames
         self._chained = False  # whether the next picture may lean on those before it
         self._guard = threading.Lock()  # between the capture thread and the commands
         self._before: deque[Shot] = deque()
@@ -71,7 +72,7 @@ class Line:
         """Record from five seconds ago on."""
         with self._guard:
             before, self._before = self._before, deque()
-            self._wanted, self._began_us = start, time.monotonic_ns() // 1000
+            self._wanted, self._ending, self._began_us = start, False, time.monotonic_ns() // 1000
             self._ahead.put(start)
             for zones in self._said:
                 self._ahead.put(Note("zones", asdict(zones)))
@@ -83,7 +84,8 @@ class Line:
         with self._guard:
             self._wanted = None
             self._chained = False
-            self._ahead.put(End(reason))
+            if not self._ending:
+                self._ahead.put(End(reason))
 
     def note(self, event: str, body: dict[str, Any]) -> None:
         """Put an event into the recording's chain; without a recording it is lost."""
@@ -106,7 +108,7 @@ class Line:
         else:
             picture = Picture(mono_us, width, height, packet.codec, packet.data, packet.key)
         with self._guard:
-            if self._wanted is not None:
+            if self._wanted is not None and not self._ending:
                 self._offer(Shot(mono_us, picture, planes))
             else:
                 self._keep_before(Shot(mono_us, picture))
@@ -177,7 +179,7 @@ class Line:
             )  # fmt: skip
         late = time.monotonic_ns() // 1000 - synced_us > patience_us
         blind = progress.state == "on" and self._camera.state in ("stalled", "lost", "ended")
-        return replace(progress, state="cut") if late or blind else progress
+        return replace(progress, state="cut") if late or blind or self._ending else progress
 
     def _report(self, message: FromRecorder) -> None:
         match message:
@@ -190,10 +192,20 @@ class Line:
                 self._tell(message)
             case Trouble(code, _) if code.startswith(("evidence.", "recorder.disk_")):
                 self._tell(message)
-                if self._work.take is None:
+                take = self._work.take
+                if take is None:
                     self._is_over(self.recording_id)
+                elif take.refused is not None:
+                    self._end_refused(take.recording_id)
             case _:
                 self._tell(message)
+
+    def _end_refused(self, recording_id: str) -> None:
+        """The disk refused something: what came so far goes into the recording, what comes now may begin the next."""
+        with self._guard:
+            if self._wanted is not None and self._wanted.recording_id == recording_id and not self._ending:
+                self._ending, self._chained = True, False
+                self._ahead.put(End("disk_failed"))
 
     def _is_over(self, recording_id: str) -> None:
         wanted = self._wanted

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import insort
 from collections.abc import Callable
+from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
@@ -16,7 +17,6 @@ DELAY_US = 1_500_000
 """How long a frame waits for what the eye has to say of it."""
 
 _KEPT_US = 20_000_000
-_APART_US = 1_000_000  # a mask record at least this often while masking goes on
 _MOST_ZONES = 16
 
 NoteMask = Callable[[str, int, int, list[dict[str, Any]]], None]
@@ -56,33 +56,35 @@ def _quad(numbers: list[float]) -> Quad:
 
 
 class MaskLog:
-    """Joins the covers of many frames into few records: one a reason, and one a second."""
+    """Joins the covers of many frames into few records, written before the frames themselves: whatever ends the
+    recording, no covered frame is in it without its record.
+    """
 
     def __init__(self, note: NoteMask) -> None:
         self._note = note
-        self._reason = ""
-        self._from = self._to = 0
+        self._seen: list[tuple[int, Cover]] = []
         self._zones: dict[tuple[int, ...], str] = {}
+        self._reason = ""
 
     def saw(self, pts: int, done: Cover) -> None:
         """A frame was covered so (or not at all)."""
-        if self._reason and (done.reason != self._reason or pts - self._from >= _APART_US):
-            self.flush()
-        if not done.reason:
-            return
-        if not self._reason:
-            self._reason, self._from = done.reason, pts
-        self._to = pts
-        for outline in done.outlines:
-            self._add(outline)
+        if done.reason:
+            self._seen.append((pts, done))
 
-    def flush(self) -> None:
-        """Write what is open."""
-        if not self._reason:
-            return
+    def flush(self, up_to_pts: int) -> None:
+        """Write down what was covered up to this time: one record a reason. Frames up to it may be written then."""
+        due = [(pts, done) for pts, done in self._seen if pts <= up_to_pts]
+        self._seen = self._seen[len(due) :]
+        for reason, run in groupby(due, key=lambda one: one[1].reason):
+            self._record(reason, list(run))
+
+    def _record(self, reason: str, run: list[tuple[int, Cover]]) -> None:
+        self._reason, self._zones = reason, {}
+        for _, done in run:
+            for outline in done.outlines:
+                self._add(outline)
         zones = [{"kind": kind, "quad": list(quad)} for quad, kind in self._zones.items()]
-        reason, self._reason, self._zones = self._reason, "", {}
-        self._note(reason, self._from, self._to, zones)
+        self._note(reason, run[0][0], run[-1][0], zones)
 
     def _add(self, outline: Outline) -> None:
         """To whole dozens of pixels outwards, so that a corner's jitter makes no new zone; too many become one box."""

@@ -73,7 +73,7 @@ def encode_leftovers(take: Take, segments: Iterable[Path], start: Start) -> int:
     take.writer.use_boot(boot_id())
     take.writer.sync_side()
     for leftover in found:
-        if not take.ended:
+        if not take.broken:
             shred_segment(leftover.path)
     return take.writer.frames - before
 
@@ -168,6 +168,9 @@ def recover_recording(folder: Path, keys: RecordingKeys) -> dict[str, Any]:
     take = Take(folder.name, resume_recording(folder, keys), heard.append)
     saved = encode_leftovers(take, segments, start)
     take.close("recovered")
+    if take.refused is not None and not take.sealed:
+        take.give_up()
+        raise take.refused
     after = load(folder)
     torn = [{"name": name, "bytes": size} for name, (size, _) in after.torn.items()]
     counts = {"frames": after.frames, "saved_frames": saved, "gaps": after.gaps, "torn": torn}

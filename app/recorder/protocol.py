@@ -129,7 +129,8 @@ class RecordingState:
 class RecordingClosed:
     """The recording is sealed. `root` Merkle root, `head` the chain's final hash (the next one's `previous_hash`).
 
-    `root` is "" when the disk had no room even for the close record. `reason`: that of Stop, or disk_full,
+    `root` is "" when the disk had no room even for the close record: then it is not sealed, the ring holds what it
+    lacks, and Start goes on with it. `reason`: that of Stop, or disk_full,
     disk_failed, station_gone, quit, the name of a signal.
     """
 

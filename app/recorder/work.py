@@ -133,24 +133,42 @@ class Work:
                 self._with_take(lambda take: take.missed(count))
             case Failed(trouble):
                 self._failing = False
-                self._with_take(lambda take: take.fail(trouble))
+                self._with_take(lambda take: take.refuse(trouble))
             case End(reason):
-                self._with_take(lambda take: take.close(reason))
-                self._forget()
+                self._end(reason)
 
     def _with_take(self, work: Note) -> None:
         if self._take is not None:
             work(self._take)
-            if self._take.ended:
-                self._forget()
+
+    def _end(self, reason: str) -> None:
+        """Close the recording. What a refused part did not take is given once more, from the ring, in another part."""
+        take, start, ring = self._take, self._start, self._ring
+        if take is not None and start is not None and ring is not None:
+            for _ in range(2):
+                if take.broken:
+                    self._give_again(take, start, ring)
+                take.catch_up()
+                take.close(reason if take.refused is None else disk_word(take.refused))
+            take.give_up()
+        self._forget()
+
+    def _give_again(self, take: Take, start: Start, ring: Ring) -> None:
+        take.mend()
+        try:
+            saved = encode_leftovers(take, ring.paths(), start)
+        except OSError as trouble:
+            take.break_off(trouble)
+        else:
+            log.info("%d frames that the disk had refused are kept", saved)
 
     def _forget(self) -> None:
-        """The recording is over: what the ring still holds is in it, or was refused by the disk."""
+        """The recording is over: what the ring still holds is in it, or stays for who goes on with it."""
         ring, self._ring = self._ring, None
-        self._take = self._start = None
+        take, self._take, self._start = self._take, None, None
         if ring is not None:
             try:
-                ring.end(keep=False)
+                ring.end(keep=take is not None and not take.sealed)
             except OSError as trouble:
                 log.error("ring not removed: %s", trouble.strerror)
 
@@ -187,11 +205,11 @@ class Work:
         assert self._ahead is not None
         if take is not None and start is not None:
             self._encode(take, start, shot)
-            if take.ended:
-                self._forget()
         self._ahead.done(shot)
 
     def _encode(self, take: Take, start: Start, shot: Shot) -> None:
+        if take.broken:
+            return  # the ring keeps it until the end
         picture = shot.picture or self._read_back(shot)
         if picture is None:
             self._jpeg.lost()

@@ -167,8 +167,10 @@ class Filming:
     def _start_again(self, start: told.Start) -> None:
         """The recorder does not record what it was told to: it could not begin. What stopped it may be over by now."""
         waited_us = self._clock.mono_us() - self._tape.said_at_us
-        if self._tape.stop_at_us is None and waited_us >= _START_AGAIN_US:
+        if waited_us >= _START_AGAIN_US:
             self._say_start(start)
+            if self._tape.stop_at_us is not None:
+                self._send(told.Stop("sealed"))
 
     def _look_at_the_clock(self) -> None:
         asked_us = self._tape.stop_at_us
@@ -206,6 +208,9 @@ class Filming:
         self._adjust(lambda around: replace(around, rec=facts))
 
     def _closed(self, closed: told.RecordingClosed) -> None:
+        if not closed.root and closed.recording_id == self.recording_id:
+            self._cut("recorder.disk_failed")  # not sealed: it is begun again until the disk takes it
+            return
         self._last_closed = closed
         if closed.recording_id == self.recording_id:
             camera = self._tape.camera
