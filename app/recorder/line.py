@@ -73,6 +73,7 @@ class Line:
         with self._guard:
             before, self._before = self._before, deque()
             self._wanted, self._ending, self._began_us = start, False, time.monotonic_ns() // 1000
+            self._words.keep_from(before[0].mono_us if before else self._began_us - _BEFORE_US)
             self._ahead.put(start)
             for zones in self._said:
                 self._ahead.put(Note("zones", asdict(zones)))
@@ -211,6 +212,8 @@ class Line:
         wanted = self._wanted
         if wanted is not None and wanted.recording_id == recording_id:
             self._wanted = None
+        if self._wanted is None:
+            self._words.release()
 
 
 def _first_chain(shots: deque[Shot]) -> int:

@@ -80,6 +80,7 @@ def encode_leftovers(take: Take, segments: Iterable[Path], start: Start) -> int:
 
 def _encode_pictures(take: Take, found: list[Leftover], start: Start) -> None:
     words, jpeg = Words(), Unsqueezer()
+    words.keep_from(0)
     for leftover in found:
         for entry in leftover.entries:
             if isinstance(entry, Note) and entry.kind == "zones":
