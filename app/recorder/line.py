@@ -40,6 +40,7 @@ class Line:
         self._work = Work(self._report, self._words)
         self._ahead = Ahead(self._work.put)
         self._squeezer = Squeezer()  # used by the capture thread only
+        self._foreign = False  # the camera that is open is not yet the one that the recording is to begin with
         self._ending = False  # the disk refused the recording that is wanted: it takes no more frames
         self._chained = False  # whether the next picture may lean on those before it
         self._guard = threading.Lock()  # between the capture thread and the commands
@@ -68,10 +69,19 @@ class Line:
         wanted = self._wanted
         return wanted.recording_id if wanted is not None else ""
 
+    @property
+    def began_with(self) -> str:
+        """The camera that this recording was begun with."""
+        wanted = self._wanted
+        return wanted.camera if wanted is not None else ""
+
     def begin(self, start: Start) -> None:
-        """Record from five seconds ago on."""
+        """Record from five seconds ago on; what another camera filmed until now does not belong to it."""
         with self._guard:
             before, self._before = self._before, deque()
+            self._foreign = self._camera.address not in ("", start.camera)
+            if self._foreign:
+                before.clear()
             self._wanted, self._ending, self._began_us = start, False, time.monotonic_ns() // 1000
             self._words.keep_from(before[0].mono_us if before else self._began_us - _BEFORE_US)
             self._ahead.put(start)
@@ -109,6 +119,8 @@ class Line:
         else:
             picture = Picture(mono_us, width, height, packet.codec, packet.data, packet.key)
         with self._guard:
+            if self._foreign:
+                return
             if self._wanted is not None and not self._ending:
                 self._offer(Shot(mono_us, picture, planes))
             else:
@@ -132,6 +144,7 @@ class Line:
             self._chained = False
             if state.address != self._camera.address:
                 self._before.clear()
+                self._foreign = False
             self._camera = state
             self._ahead.put(Seen(state))
 

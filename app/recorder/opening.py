@@ -17,18 +17,11 @@ from app.evidence.side import VaultLock
 from app.evidence.writer import Origin, RecordingKeys, RecordingWriter, create_recording, resume_recording
 from app.platform import boot_id
 from app.recorder.masking import Words
-from app.recorder.protocol import FromRecorder, RecordingClosed, Start, Trouble, Zones
+from app.recorder.protocol import FromRecorder, RecordingClosed, Start, Trouble, Zones, is_film
 from app.recorder.sink import Durable, Take, Tell
 from app.recorder.squeeze import Unsqueezer
 from app.reserve import Reserve
 from hardware.catalog import shown_address
-
-FILMS = ("sim:", "file:")
-"""Addresses of what is no camera: a recording of it never counts as evidence."""
-
-
-def is_film(camera: str) -> bool:
-    return camera.startswith(FILMS)
 
 
 def keys_of(start: Start) -> RecordingKeys:
@@ -42,7 +35,8 @@ def open_take(
 ) -> Take | None:
     """Begin the recording, go on with it after a crash, or tell that it is closed (then None).
 
-    Raises EvidenceTrouble (evidence.other_key) and OSError.
+    Raises EvidenceTrouble: evidence.other_key, evidence.film_in_real (a film would go on with what a camera began);
+    OSError.
     """
     folder = Path(start.folder) / start.recording_id
     keys = keys_of(start)
@@ -56,6 +50,8 @@ def open_take(
             shred_segment(path)
         tell(_closed(start.recording_id, ledger))
         return None
+    if is_film(start.camera) and not ledger.genesis["simulated"]:
+        raise EvidenceTrouble("evidence.film_in_real", shown_address(start.camera))
     return Take(start.recording_id, resume_recording(folder, keys, reserve=reserve), tell, durable=durable)
 
 

@@ -12,12 +12,20 @@ from typing import Any, Literal
 CameraWord = Literal["off", "starting", "live", "stalled", "lost", "ended"]
 RecordingWord = Literal["off", "starting", "on", "cut"]
 
+FILMS = ("sim:", "file:")
+"""Addresses of what is no camera: a recording of it never counts as evidence."""
+
+
+def is_film(camera: str) -> bool:
+    return camera.startswith(FILMS)
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
     """Record into `folder`/`recording_id`. Sent again after a restart it goes on with the same recording; sent while
-    that runs it does nothing, except with another camera: then the recording goes on with that one. For a recording
-    that is closed already the answer is its RecordingClosed.
+    that runs it does nothing, except with another camera: then the recording goes on with that one; no film in a
+    recording that was begun with a camera, for its first record says that it is none. For a recording that is closed
+    already the answer is its RecordingClosed.
 
     `recording_key` (32 bytes) and `signing_key` (Ed25519 seed, 32 bytes; "" records unsigned, with Trouble) in hex.
     `previous_hash`: `RecordingClosed.head` of the recording before, "" for the first. `meta` goes into the genesis.

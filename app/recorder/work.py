@@ -18,8 +18,8 @@ from app.evidence.ring import Picture
 from app.frames import Plane
 from app.recorder.ahead import Ahead, Begin, End, Failed, Item, Missed, Ring, Seen, Shot
 from app.recorder.masking import DELAY_US, Words
-from app.recorder.opening import encode_leftovers, is_film, open_take
-from app.recorder.protocol import CameraState, RecordingState, Start, Trouble
+from app.recorder.opening import encode_leftovers, open_take
+from app.recorder.protocol import CameraState, RecordingState, Start, Trouble, is_film
 from app.recorder.sink import Take, Tell, disk_word
 from app.recorder.squeeze import Unsqueezer
 
@@ -190,7 +190,7 @@ class Work:
             self._forget()
             return
         self._start = start
-        if self._camera.state == "live":
+        if self._camera.state == "live" and self._camera.address == start.camera:
             camera = self._camera
             self._with_take(lambda take: take.camera(camera))
 

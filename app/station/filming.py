@@ -76,14 +76,19 @@ class Filming:
         self._tape = _Tape(camera=start.camera, start=start)
         self._say_start(start)
 
-    def change_camera(self, address: str) -> None:
-        """Go on with another camera; a running recording goes on with it in the same chain."""
+    def change_camera(self, address: str) -> bool:
+        """Go on with another camera; a running recording goes on with it in the same chain. False when it may not: a
+        film in a recording of a camera would pass for real.
+        """
         if self._tape.start is None:
             self.open_camera(address)
-            return
+            return True
+        if told.is_film(address) and not told.is_film(self._tape.start.camera):
+            return False
         self._tape.camera = address
         self._tape.start = replace(self._tape.start, camera=address)
         self._say_start(self._tape.start)
+        return True
 
     def end(self, recording_id: str, reason: str) -> None:
         """Close the recording; who set `on_closed` is told when it is sealed, of one that is sealed already at once.
@@ -138,7 +143,7 @@ class Filming:
 
     def _camera_is(self, camera: told.CameraState) -> None:
         level = _LEVELS.get(camera.state, Level.DOWN)
-        simulated = camera.address.startswith(("sim:", "file:"))
+        simulated = told.is_film(camera.address)
         code = f"camera.{camera.reason}" if camera.reason else ""
 
         def change(around: Surroundings) -> Surroundings:

@@ -454,13 +454,18 @@ def report(records, pieces, until, close, stamped):
     unproved = []
     if close is None:
         unproved.append("that nothing follows: the recording is not closed / 录像未封存，无法证明后面没有内容")
-    if genesis["simulated"] or genesis["rehearsal"]:
+    films = [fields["address"] for fields, _ in records if fields["kind"] == "camera"]
+    films = [address for address in films if address.startswith(("sim:", "file:"))]
+    if films and not genesis["simulated"]:
+        unproved.append(f"anything real: a film was put in for the camera ({films[0]}) / 摄像头中途换成了影片")
+    elif genesis["simulated"] or genesis["rehearsal"]:
         unproved.append("anything real: this is a rehearsal or a film / 演练或影片，不是真实证据")
     if any(fields["kind"] == "clock" for fields, _ in records):
         unproved.append("the wall clock: it was set while filming / 拍摄中系统时间被调整")
     return {
         "ok": True,
         "recording": genesis["recording"],
+        "simulated": bool(films) or genesis["simulated"],
         "station_key": genesis["station_key"],
         "from_s": first["first_pts"] / 1e6,
         "to_s": until / 1e6,
