@@ -94,7 +94,7 @@ def told(path: Path, *options: str) -> dict[str, Any]:
 def dossier(camera: Camera, folder: Path, out: Path) -> Path:
     known = camera.party.writer.call(lambda s: s.find_recording(folder.name))
     assert known is not None
-    make_dossier(folder, known.key, out.with_suffix(".zip"))
+    make_dossier(folder, RecordingKeys(known.key, camera.party.store.signing_seed), out.with_suffix(".zip"))
     shutil.unpack_archive(out.with_suffix(".zip"), out)
     return out
 
