@@ -100,7 +100,10 @@ class Line:
 
     def note(self, event: str, body: dict[str, Any]) -> None:
         """Put an event into the recording's chain; without a recording it is lost."""
-        self._work.note(lambda take: take.event(event, body))
+        wanted, take = self._wanted, self._work.take
+        name = wanted.recording_id if wanted is not None else take.recording_id if take is not None else ""
+        if name:
+            self._work.note(name, lambda take: take.event(event, body))
 
     def zones(self, zones: Zones) -> None:
         """Take in what the eye saw."""

@@ -75,7 +75,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class NoteEvent:
-    """Put an event (a card, a pause) into the recording's chain. `body` is plain JSON without floats or secrets."""
+    """Put an event (a card, a pause) into the recording's chain. `body` is plain JSON without floats or secrets.
+
+    An `id` (a UUID) in it makes it safe to say again: it is written once, and each time answered by Noted.
+    """
 
     event: str
     body: dict[str, Any] = field(default_factory=dict)
@@ -159,12 +162,31 @@ class Trouble:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """The event of this id is durable in the chain (or was refused, with Trouble): it need not be said again."""
+
+    id: str
+
+
 ToRecorder = Start | Stop | Zones | NoteEvent | OpenCamera | Quit
-FromRecorder = CameraState | RecordingState | RecordingClosed | Trouble
+FromRecorder = CameraState | RecordingState | RecordingClosed | Noted | Trouble
 
 _KINDS: dict[str, type[ToRecorder | FromRecorder]] = {
     kind.__name__: kind
-    for kind in (Start, Stop, Zones, NoteEvent, OpenCamera, Quit, CameraState, RecordingState, RecordingClosed, Trouble)
+    for kind in (
+        Start,
+        Stop,
+        Zones,
+        NoteEvent,
+        OpenCamera,
+        Quit,
+        CameraState,
+        RecordingState,
+        RecordingClosed,
+        Noted,
+        Trouble,
+    )
 }
 
 

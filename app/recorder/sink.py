@@ -22,7 +22,7 @@ from app.evidence.writer import RecordingWriter
 from app.frames import Plane
 from app.recorder.encoder import Fragment, Header, PartEncoder
 from app.recorder.masking import MaskLog
-from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, RecordingState, Trouble
+from app.recorder.protocol import CameraState, FromRecorder, Noted, RecordingClosed, RecordingState, Trouble
 from hardware.catalog import shown_address
 
 _PART_US = 600_000_000
@@ -161,11 +161,23 @@ class Take:
         self._guarded(lambda: self._camera(state), again=True)
 
     def event(self, kind: str, body: dict[str, Any]) -> None:
-        """Put an event into the chain; one that cannot be a record (floats) is refused, the recording goes on."""
+        """Put an event into the chain, once if it has an id; one that cannot be a record (floats) is refused, the
+        recording goes on.
+        """
+        note_id = str(body.get("id", ""))
+
+        def write() -> None:
+            if note_id not in self._writer.noted:
+                self._writer.note("event", event=kind, body=body)
+            if note_id:
+                self._writer.noted.add(note_id)
+                self._tell(Noted(note_id))
+
         try:
-            self._guarded(lambda: self._writer.note("event", event=kind, body=body), again=True)
+            self._guarded(write, again=True)
         except (ValueError, EvidenceTrouble) as trouble:
             self._tell(Trouble("recorder.event_refused", str(trouble)))
+            self._tell(Noted(note_id))
 
     def close(self, reason: str) -> None:
         """Finish, seal, and tell; `broken` after it when the disk would not have it."""

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from app.core.errors import EvidenceTrouble
 from app.evidence.mask import CLEAR, paint
@@ -35,7 +36,7 @@ class Work:
         self._tell, self._words = tell, words
         self._wake = threading.Condition()
         self._items: deque[Item] = deque()
-        self._notes: deque[Note] = deque()
+        self._notes: deque[tuple[str, Note]] = deque()
         self._hurry = self._stopping = self._failing = False
         self._start: Start | None = None
         self._take: Take | None = None
@@ -83,10 +84,10 @@ class Work:
             self._failing = self._failing or isinstance(item, Failed)
             self._wake.notify()
 
-    def note(self, work: Note) -> None:
-        """Do something to the recording at once, between two frames; without a recording it is lost."""
+    def note(self, recording_id: str, work: Note) -> None:
+        """Do something to this recording at once, between two frames, or when it has begun."""
         with self._wake:
-            self._notes.append(work)
+            self._notes.append((recording_id, work))
             self._wake.notify()
 
     def _run(self) -> None:
@@ -100,9 +101,10 @@ class Work:
     def _next(self) -> Callable[[], None] | None:
         with self._wake:
             while True:
-                if self._notes and not (self._take is None and self._items):
-                    note = self._notes.popleft()
-                    return lambda: self._with_take(note)
+                note = next((one for one in self._notes if self._take and one[0] == self._take.recording_id), None)
+                if note is not None:
+                    self._notes.remove(note)
+                    return partial(self._with_take, note[1])
                 wait_s = self._wait_s()
                 if wait_s is not None and wait_s <= 0:
                     item = self._items.popleft()
@@ -166,6 +168,9 @@ class Work:
         """The recording is over: what the ring still holds is in it, or stays for who goes on with it."""
         ring, self._ring = self._ring, None
         take, self._take, self._start = self._take, None, None
+        if take is not None:
+            with self._wake:
+                self._notes = deque(one for one in self._notes if one[0] != take.recording_id)
         if ring is not None:
             try:
                 ring.end(keep=take is not None and not take.sealed)
