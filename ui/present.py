@@ -14,6 +14,7 @@ from app.core.states import (
     Counting,
     Faulted,
     Idle,
+    Locked,
     Opening,
     Paused,
     Reading,
@@ -67,6 +68,8 @@ def present(
     scene = Scene(around, catalogue, language, compact, desk)
     if isinstance(state, SignedOut):
         return present_signin.sign_in(scene, state, banner_of(scene))
+    if isinstance(state, Locked):
+        return present_signin.locked(scene, state, banner_of(scene), rec_view(scene))
     part = _part(scene, state)
     return WorkView(
         nav=navigation(scene, "nav.mail-in", operator_of(state)),
@@ -108,7 +111,7 @@ def _part(scene: Scene, state: State) -> Part:
             return present_lost.paused(scene, state)
         case Faulted():
             return present_lost.faulted(scene, state)
-        case SignedOut():
+        case SignedOut() | Locked():
             raise ValueError("sign-in has a screen of its own")
 
 
@@ -124,7 +127,9 @@ def may_review(who: Operator | None) -> bool:
 
 
 def operator_of(state: State) -> Operator | None:
-    """Who is signed in."""
+    """Who is signed in; nobody at a desk that was left."""
+    if isinstance(state, Locked):
+        return None
     visit = _visit_of(state)
     desk = state.back_to if isinstance(state, ChipTray) else state
     return visit.operator if visit else desk.operator if isinstance(desk, Idle) else None

@@ -26,7 +26,7 @@ from app.core.events import (
 from app.core.footage import ReviewDesk
 from app.core.products import Catalogue
 from app.core.readiness import RecMode, Surroundings
-from app.core.states import ChipTray, Faulted, Idle, Paused, SignedOut, State
+from app.core.states import ChipTray, Faulted, Idle, Locked, Paused, SignedOut, State
 from app.frames import HalfFrame
 from ui.bridge import Bridge
 from ui.keys import KeyFilter
@@ -160,6 +160,7 @@ class Window(QMainWindow):
         self.keys.scanned.connect(self._scanned)
         self.keys.pressed.connect(self._pressed)
         self.keys.released.connect(self._released)
+        self.keys.touched.connect(lambda: self._bridge.touched())
         self._frames = QTimer(self, interval=_FRAME_MS)
         self._frames.timeout.connect(self._next_frame)
         self._frames.start()
@@ -186,18 +187,28 @@ class Window(QMainWindow):
             self._left_state(state)
         self._state, self._around = state, around
         self._last_recording = _recording_of(state) or self._last_recording
-        self._sounds.alarm(isinstance(state, Paused) and around.rec.mode is RecMode.CUT)
+        paused = isinstance(state.back_to if isinstance(state, Locked) else state, Paused)
+        self._sounds.alarm(paused and around.rec.mode is RecMode.CUT)
         self._refresh()
 
     def _left_state(self, state: State) -> None:
         """Another screen: secrets are covered, what was being typed for the old one is dropped."""
         self._reveal(False)
         self.close_overlays()
-        if isinstance(state, SignedOut):
+        if isinstance(state, Locked):
+            self._forget()
+        if isinstance(state, SignedOut | Locked):
             self.sign_in.clear()
             self.sign_in.number.setFocus()
         else:
             self.setFocus()
+
+    def _forget(self) -> None:
+        """The desk was left: what the screens held of cards goes with their widgets, and nothing plays on."""
+        if self._player is not None:
+            self._player.key("Esc")
+        self._state = None
+        self._rebuild(self.density)
 
     def _scene(self) -> Scene:
         compact = self.density.name == "compact"
@@ -466,7 +477,7 @@ def _recording_of(state: State) -> str:
     """The recording of the parcel in work, "" when none is open."""
     if isinstance(state, Paused):
         return state.back_to.visit.recording_id
-    if isinstance(state, ChipTray):
+    if isinstance(state, ChipTray | Locked):
         return state.visit.recording_id if state.visit else ""
     return "" if isinstance(state, SignedOut | Idle | Faulted) else state.visit.recording_id
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from app.catalog.shelf import SHIPPED, Sources
 from app.core.effects import Sound
 from app.core.errors import BadInput
-from app.core.events import CardChanged, ParcelResumed
+from app.core.events import CardChanged, Event, ParcelResumed
 from app.core.parcels import TrayCard
 from app.core.products import Catalogue
 from app.core.readiness import DeviceFacts, DiskFacts, Level, RecFacts, RecMode, StampFacts, Surroundings, SyncFacts
 from app.core.rules import Rules
-from app.core.states import Idle, SignedOut
+from app.core.states import Idle, Locked, SignedOut
 from app.eye import codec
 from app.paths import StationFolder
 from app.platform import free_bytes
@@ -25,6 +25,7 @@ from app.settings import Settings
 from app.station.chips import Bench, ChipWork
 from app.station.clock import Clock, system_clock
 from app.station.filming import Filming
+from app.station.idle import IdleWatch
 from app.station.keeping import Keeping
 from app.station.keeping import Rules as KeepingRules
 from app.station.leakwatch import LeakPlan, LeakWatch
@@ -46,6 +47,7 @@ from hardware.catalog import open_nfc, open_scanner
 _log = logging.getLogger(__name__)
 _DISK_EVERY_S = 5.0
 _PACE_AFTER_US = 20_000_000
+_MINUTE_US = 60_000_000
 _NOT_FITTED = "none:"
 _TYPES_LIKE_A_KEYBOARD = "wedge:"
 _RECORDER_QUIET_S = 5.0
@@ -76,6 +78,7 @@ class Parts:
     cameras: Cameras
     clock: Clock
     chips: ChipWork
+    idle: IdleWatch
 
 
 @contextmanager
@@ -124,7 +127,9 @@ def _make(
     perform = Perform(hands, station.post, lambda: station.around, play, worker.nudge)
     station.join(perform)
     filming.on_closed(perform.recording_closed)
-    return Parts(station, writer, filming, looking, worker, cameras, clock, chips)
+    idle = IdleWatch(plan.settings.ui.lock_minutes * _MINUTE_US, clock.mono_us, station.post)
+    station.on_show(idle.show)
+    return Parts(station, writer, filming, looking, worker, cameras, clock, chips, idle)
 
 
 def _chip_work(
@@ -145,9 +150,7 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     if plan.settings.nfc.address != _NOT_FITTED:
         stack.callback(start_tapping(parts, plan.settings.nfc.address).stop)
     if plan.settings.scanner.address not in (_NOT_FITTED, _TYPES_LIKE_A_KEYBOARD):
-        scanning = Scanning(
-            lambda: open_scanner(plan.settings.scanner.address), parts.station.post, parts.station.adjust
-        )
+        scanning = Scanning(lambda: open_scanner(plan.settings.scanner.address), _by_hand(parts), parts.station.adjust)
         scanning.start()
         stack.callback(scanning.stop)
     disk = DiskWatch(plan.folder, parts.station.adjust)
@@ -163,6 +166,16 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     leaks.start()
     stack.callback(leaks.stop)
     _start_stamping(plan, parts, stack)
+
+
+def _by_hand(parts: Parts) -> Callable[[Event], None]:
+    """Posts what a hand did, which is a sign of a person too."""
+
+    def post(event: Event) -> None:
+        parts.idle.touch()
+        parts.station.post(event)
+
+    return post
 
 
 def _start_stamping(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
@@ -190,12 +203,20 @@ def leak_plan(plan: StationPlan) -> LeakPlan:
 
 def _resting(station: Station) -> Callable[[], bool]:
     """Nobody works and nothing is filmed."""
-    return lambda: isinstance(station.state, (SignedOut, Idle)) and station.around.rec.mode is RecMode.OFF
+
+    def resting() -> bool:
+        state = station.state
+        idle = isinstance(state, SignedOut | Idle) or (isinstance(state, Locked) and state.visit is None)
+        return idle and station.around.rec.mode is RecMode.OFF
+
+    return resting
 
 
 def join_reviewing(folder: StationFolder, parts: Parts) -> Reviewing:
     """The review desk of a joined station, started. For the window; a station without one needs none."""
-    reviewing = Reviewing(parts.store, folder.recordings, folder.exports, parts.clock, _crashed(parts.station))
+    reviewing = Reviewing(
+        parts.store, folder.recordings, folder.exports, parts.clock, _crashed(parts.station), parts.station.post
+    )
     reviewing.start()
     return reviewing
 

@@ -24,6 +24,8 @@ class EventKind(StrEnum):
     STATION_STARTED = "station.started"
     SIGNED_IN = "operator.signed-in"
     SIGNED_OUT = "operator.signed-out"
+    LOCKED = "operator.locked"
+    UNLOCKED = "operator.unlocked"
     PARCEL_OPENED = "parcel.opened"
     PARCEL_COUNTED = "parcel.counted"
     PARCEL_SEALED = "parcel.sealed"

@@ -15,13 +15,14 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
 from app.core.audit import EventKind
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble, Trouble
+from app.core.events import Event, RightsChanged
 from app.core.footage import Angle, Exported, Footage, Hold, Lines, Moment, Pile, Proof
 from app.core.parcels import Operator, Role
 from app.evidence.dossier import card_stretch, make_dossier
@@ -32,6 +33,7 @@ from app.evidence.timeline import FrameTimes, Timeline, read_timeline, with_stre
 from app.evidence.verify import Fault, Stopped, verify_recording
 from app.platform import durable_write, private_folder
 from app.station.clock import Clock
+from app.store import people
 from app.store.footage import KnownRecording
 from app.store.store import Store
 from app.store.writer import StoreWriter
@@ -57,13 +59,22 @@ class _Opened:
 
 
 class Reviewing:
-    """Implements `app.core.footage.ReviewDesk` for one station. `on_bug` is told of bugs in its threads."""
+    """Implements `app.core.footage.ReviewDesk` for one station. `on_bug` is told of bugs in its threads.
+
+    Rights are looked up anew at each act: `post` hears it when a supervisor signed in is none any more.
+    """
 
     def __init__(
-        self, store: StoreWriter, recordings: Path, exports: Path, clock: Clock, on_bug: Callable[[Exception], None]
+        self,
+        store: StoreWriter,
+        recordings: Path,
+        exports: Path,
+        clock: Clock,
+        on_bug: Callable[[Exception], None],
+        post: Callable[[Event], None] = lambda _event: None,
     ) -> None:
         self._store, self._recordings, self._exports = store, recordings, exports
-        self._clock, self._on_bug = clock, on_bug
+        self._clock, self._on_bug, self._post = clock, on_bug, post
         self._opened: dict[str, _Opened] = {}
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="review", daemon=True)
@@ -136,12 +147,9 @@ class Reviewing:
     # How it is answered
 
     def _do(self, who: Operator, work: Callable[[], T], tell: Callable[[T | Trouble], None]) -> None:
-        if who.role not in _SUPERVISORS:
-            tell(BadInput("people.lapsed" if who.lapsed else "review.not_allowed", who.id))
-            return
-
         def job() -> None:
             try:
+                self._must_be_supervisor(who)
                 answer: T | Trouble = work()
             except Trouble as trouble:
                 answer = trouble
@@ -150,6 +158,17 @@ class Reviewing:
             tell(answer)
 
         self._jobs.put(job)
+
+    def _must_be_supervisor(self, who: Operator) -> None:
+        """By what is known now: the word of the centre that made a supervisor may have run out since the sign-in."""
+        now_us = self._clock.wall_us()
+        now = self._ask(lambda store: people.rights(store.ledger, who.id, now_us))
+        if now is not None and now.role in _SUPERVISORS:
+            return
+        lapsed = now is not None and now.lapsed
+        if who.role in _SUPERVISORS:
+            self._post(RightsChanged(now or replace(who, role=Role.CLERK)))
+        raise BadInput("people.lapsed" if lapsed else "review.not_allowed", who.id)
 
     def _ask(self, work: Callable[[Store], T]) -> T:
         return self._store.call(work)

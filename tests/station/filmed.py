@@ -129,6 +129,8 @@ def filmed_parcel(root: Path) -> FilmedParcel:
     folder = StationFolder(root / "station")
     store = new_store(folder)
     try:
+        for one in (CLERK, SUPERVISOR):
+            store.add_operator(one.id, one.name, one.role, "", Secret("135790"))
         parcel = OpenParcel("p-1", ExpectedParcel(WAYBILL, "O-1", 2), "r-1", CLERK)
         recording = store.new_recording("r-1", "p-1", stamp(), CLERK.id)
         store.open_parcel(parcel, stamp())
