@@ -152,6 +152,15 @@ class RecordingSettings(Group):
             "Oldest first, and only what the centre holds",
         ),
     ] = 20
+    backup_folder: Annotated[
+        FilePath,
+        Words(
+            "数据库备份放哪里",
+            "Where backups go",
+            "空：工位文件夹里；最好是另一块盘",
+            "Empty: in the station's folder; better another disk",
+        ),
+    ] = ""
     tsa_url: Annotated[
         WebUrl,
         Words(
@@ -170,6 +179,16 @@ class RecordingSettings(Group):
             "A PEM file; a relative path begins at the station's folder",
         ),
     ] = ""
+
+    @property
+    def database_reserve_bytes(self) -> int:
+        """The database's quarter of the reserve."""
+        return self.reserve_mb * 1_000_000 // 4
+
+    @property
+    def footage_reserve_bytes(self) -> int:
+        """The rest of it, for the recordings."""
+        return self.reserve_mb * 1_000_000 - self.database_reserve_bytes
 
 
 class VisionSettings(Group):

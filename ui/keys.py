@@ -48,7 +48,13 @@ _NAMES = {
 }
 _SIGNS_OF_A_PERSON = (QEvent.Type.KeyPress, QEvent.Type.MouseButtonPress, QEvent.Type.Wheel)
 _FIELD_KEYS = ("←", "→", "↑", "↓", "⌫")
-_CTRL = {Qt.Key.Key_L: "Ctrl L", Qt.Key.Key_D: "Ctrl D", Qt.Key.Key_2: "Ctrl 2", Qt.Key.Key_4: "Ctrl 4"}
+_CTRL = {
+    Qt.Key.Key_L: "Ctrl L",
+    Qt.Key.Key_D: "Ctrl D",
+    Qt.Key.Key_2: "Ctrl 2",
+    Qt.Key.Key_4: "Ctrl 4",
+    Qt.Key.Key_6: "Ctrl 6",
+}
 _PUNCTUATION = {",": ",", ".": ".", "，": ",", "。": "."}
 
 

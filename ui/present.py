@@ -51,6 +51,7 @@ _NAV = (
     ("film", "nav.review"),
     ("settings", "nav.devices"),
 )
+_NAV_PRODUCTS = ("credit-card", "nav.products")
 _FEW_MINUTES = 60
 _PLAIN_DESK = Desk()
 
@@ -116,9 +117,10 @@ def _part(scene: Scene, state: State) -> Part:
 
 
 def navigation(scene: Scene, here: str, who: Operator | None) -> tuple[NavItem, ...]:
-    """The rail: the screen that is shown, and where one may go from it. Review is for supervisors."""
-    live = {"nav.mail-in", here} | ({"nav.review"} if may_review(who) else set())
-    return tuple(NavItem(icon, scene.say(word), selected=word == here, live=word in live) for icon, word in _NAV)
+    """The rail: the screen that is shown, and where one may go from it. Review and products are for supervisors."""
+    live = {"nav.mail-in", here} | ({"nav.review", "nav.products"} if may_review(who) else set())
+    rooms = (*_NAV, _NAV_PRODUCTS) if may_review(who) else _NAV
+    return tuple(NavItem(icon, scene.say(word), selected=word == here, live=word in live) for icon, word in rooms)
 
 
 def may_review(who: Operator | None) -> bool:
@@ -220,11 +222,19 @@ def _condition(scene: Scene) -> Banner | None:
     if around.disk.free_bytes > 0 and (minutes < _FEW_MINUTES or around.disk.free_bytes < LOW_DISK_BYTES):
         text = scene.say("banner.disk", minutes=minutes)
         return Banner(Tone.WARN, "hard-drive", text, scene.say("banner.disk.more"))
+    if around.sync.state is SyncState.STOPPED and around.sync.code:
+        return Banner(Tone.STOP, "cloud-off", scene.trouble_line(around.sync.code))
     if around.sync.state is SyncState.OFFLINE:
         return Banner(Tone.WARN, "cloud-off", scene.say("banner.offline"), scene.say("banner.offline.more"))
     if around.nfc.level is Level.DOWN:
         return Banner(Tone.WARN, "nfc", scene.say("banner.nfc"), scene.say("banner.nfc.more"))
-    return _stamps(scene)
+    return _backup(scene) or _stamps(scene)
+
+
+def _backup(scene: Scene) -> Banner | None:
+    """The rolling backup that could not be made; the older copies are there."""
+    code = scene.around.backup_code
+    return Banner(Tone.WARN, "hard-drive", scene.say("banner.backup"), scene.trouble_line(code)) if code else None
 
 
 def _stamps(scene: Scene) -> Banner | None:

@@ -30,6 +30,7 @@ from app.core.parcels import (
     WayOut,
 )
 from app.keys import Signer, new_seed
+from app.reserve import RESERVE_BYTES, Reserve
 from app.store import cards, chips, exchange, footage, heads, leaks, parcels, people, recordings, reference
 from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.db import open_database, transaction, translated
@@ -37,10 +38,9 @@ from app.store.export import export_chain
 from app.store.footage import KnownRecording
 from app.store.founding import make_database, unfinished
 from app.store.keyfile import key_path, read_key
-from app.store.ledger import Ledger, read_identity
+from app.store.ledger import Ledger, is_frozen, read_identity
 from app.store.migrate import upgrade
 from app.store.people import Locked
-from app.store.reserve import RESERVE_BYTES, Reserve
 from app.store.results import AlreadyKept, Duplicate, Kept, QueueFacts, Recording, RetryState, Room, Totals
 from app.store.seal import IndexCost
 from app.wire import CatalogueOffer, Centre, Receipt, Signed
@@ -105,13 +105,13 @@ class Store:
         try:
             upgrade(engine, path)
             with transaction(engine) as connection:
-                identity = read_identity(connection)
+                identity, frozen = read_identity(connection), is_frozen(connection)
         except BaseException:
             engine.dispose()
             raise
         reserve = Reserve(path.with_suffix(".reserve"), reserve_bytes)
         reserve.fill()
-        return cls(engine, Ledger(engine, identity, reserve))
+        return cls(engine, Ledger(engine, identity, reserve, frozen))
 
     def close(self) -> None:
         """Bring the write-ahead log into the file and close it. A closed store stays closed."""
@@ -160,7 +160,7 @@ class Store:
     def room(self) -> Room:
         """Space left; a spent reserve is made whole again when the disk allows it."""
         self._ledger.reserve.fill()
-        return self._ledger.reserve.room()
+        return Room(self._ledger.reserve.free_bytes, self._ledger.reserve.intact)
 
     # Parcels
 

@@ -215,6 +215,31 @@ time_token = Table(
     Column("seq", Integer, ForeignKey("outbox.seq"), nullable=False),
 )
 
+recording_head = Table(
+    "recording_head",
+    metadata,
+    Column("recording_id", Text, ForeignKey("recording.id"), primary_key=True),
+    Column("n", Integer, primary_key=True),  # of the record whose hash it is
+    Column("seq", Integer, ForeignKey("outbox.seq"), nullable=False),
+)
+
+witnessed = Table(
+    "witnessed",
+    metadata,
+    Column("recording_id", Text, ForeignKey("recording.id"), primary_key=True),
+    Column("epoch", Text, primary_key=True),
+    Column("bundle", Text, nullable=False),  # JSON: the centre's word with what it is checked by
+)
+
+restored = Table(
+    "restored",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at_wall_us", Integer, nullable=False),  # when this database was put back from a backup
+    Column("head", Integer, nullable=False),  # the number of its last event then
+    Column("settled", Boolean, nullable=False),  # the centre said that the chain goes on there
+)
+
 tree_head = Table(
     "tree_head",
     metadata,
