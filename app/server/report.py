@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
 
 from app.keys import key_id
+from app.server.log import OWN_ROLE, acts
 from app.server.tables import alarm, card, chunk, event, meta, station, video
 from app.store.db import reading
 
@@ -28,7 +29,7 @@ def stations(connection: Connection) -> Iterator[Row]:
         connection, select(event.c.station, func.count()).where(event.c.quarantine != ""), event.c.station
     )
     alarms = _counts(connection, select(alarm.c.station, func.count()), alarm.c.station)
-    for row in connection.execute(select(station).order_by(station.c.id)):
+    for row in connection.execute(select(station).where(station.c.role != OWN_ROLE).order_by(station.c.id)):
         told = {"station": row.id, "state": row.state, "role": row.role, "rehearsal": row.rehearsal}
         chain = {"key": key_id(bytes(row.public_key)), "high": row.high, "head": row.head_hash, "seen_ms": row.seen_ms}
         yield {**told, **chain, "quarantined": quarantined.get(row.id, 0), "alarms": alarms.get(row.id, 0)}
@@ -56,11 +57,12 @@ def quarantine(connection: Connection) -> Iterator[Row]:
         yield {"alarm": row.code, "station": row.station, "seq": row.seq, "hash": row.hash, "at_ms": row.at_ms}
 
 
-REPORTS: Mapping[str, Callable[[Connection], Iterator[Row]]] = {
+REPORTS: Mapping[str, Callable[[Connection], Iterable[Row]]] = {
     "cards": cards,
     "stations": stations,
     "objects": objects,
     "quarantine": quarantine,
+    "acts": acts,
 }
 
 

@@ -106,7 +106,7 @@ def talk(centre: OpenCentre, station: Station, work: Talk) -> Any:
 
 
 def join(centre: OpenCentre, station: Station) -> None:
-    admit_station(centre.engine, station.name, station.signer.public_key, "rehearsal", 0)
+    admit_station(centre, station.name, station.signer.public_key, "rehearsal", 0)
 
 
 def send(centre: OpenCentre, station: Station, events: list[SignedEvent], blobs: tuple[bytes, ...] = ()) -> BatchAnswer:
