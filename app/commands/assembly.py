@@ -36,6 +36,7 @@ from app.station.shielding import Shield
 from app.station.station import Station
 from app.station.switching import Switching
 from app.station.tapping import Tapping
+from app.store.governing import policy_of
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.sync import worker as sync
@@ -80,7 +81,9 @@ class Parts:
 def joined_station(plan: StationPlan, store: Store, play: Callable[[Sound], None]) -> Iterator[Parts]:
     """A running station over an open store. On leaving everything is stopped, programs too, and the store closed."""
     clock = system_clock()
-    station = Station(Rules(plan.catalogue), clock.mono_us, clock.wall_us)
+    with store.ledger.reading() as connection:
+        rules = Rules(plan.catalogue).governed(policy_of(connection))
+    station = Station(rules, clock.mono_us, clock.wall_us)
     resume = store.unfinished_parcel()
     with ExitStack() as stack:
         writer = StoreWriter(store, _crashed(station))
@@ -112,7 +115,8 @@ def _make(
     shield = Shield(plan.catalogue, filming.zones)
     looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust, shield)
     chips = _chip_work(plan, station, writer, filming, lambda: worker.nudge())
-    listeners = sync.SyncListeners(_sync_shown(station, clock), _cards_changed(station, chips), _crashed(station))
+    shown, changed = _sync_shown(station, clock), _cards_changed(station, chips)
+    listeners = sync.SyncListeners(shown, changed, _crashed(station), station.govern)
     spare = (plan.settings.server.spare_url,) if plan.settings.server.spare_url else ()
     sync_plan = sync.SyncPlan(plan.url, recordings=folder.recordings, spare=spare, catalogue=folder.catalogue)
     worker = sync.SyncWorker(sync_plan, writer, clock.stamp, listeners)

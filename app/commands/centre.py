@@ -6,6 +6,7 @@ migrate              from file and files to --database and --objects; the log's 
 export --to FILE     the log as JSON lines, with the program that checks them
 admit NAME KEY       a station that joined after the backup was made
 certificate [HOST …]                  a new TLS certificate by the centre's own authority
+policy | vault-key | take-back        what stations are governed by      (`centre_govern`)
 users list | add | disable           who may sign in at the stations
 expect | block | offer                what stations work by      (`centre_hand_out`)
 waiting                               stations to be confirmed, with words   release NAME   go on after a fork
@@ -24,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from app.commands import centre_hand_out, centre_users
+from app.commands import centre_govern, centre_hand_out, centre_users
 from app.commands.centre_by import add_by, by_of
 from app.core.errors import BadInput
 from app.server import enrol
@@ -59,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     admit.add_argument("--role", choices=enrol.ROLES, default="store")
     centre_hand_out.add_actions(actions)
     centre_users.add_actions(actions)
+    centre_govern.add_actions(actions)
     for action in actions.choices.values():
         action.add_argument("--data", type=Path, metavar="DIR", help="the centre's folder")
         action.add_argument("--database", default="", metavar="URL", help="postgresql://…")
@@ -71,9 +73,10 @@ def run(args: argparse.Namespace) -> int:
     if args.action in _WHOLE:
         print(json.dumps(_whole(args), ensure_ascii=False, indent=1))
         return 0
-    if args.action in centre_hand_out.ACTIONS:
-        print(json.dumps(centre_hand_out.done(args), ensure_ascii=False, indent=1))
-        return 0
+    for module in (centre_hand_out, centre_govern):
+        if args.action in module.ACTIONS:
+            print(json.dumps(module.done(args), ensure_ascii=False, indent=1))
+            return 0
     if args.action == "users":
         print(json.dumps(centre_users.done(args), ensure_ascii=False, indent=1))
         return 0

@@ -7,7 +7,7 @@ because its folder opens with a published passphrase. The same item again change
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,7 +49,13 @@ class Item:
 
     kind: ReferenceKind
     key: str
-    body: WireModel | None = field(default=None)
+    body: WireModel | Mapping[str, Any] | None = field(default=None)
+
+    def fields(self) -> dict[str, Any]:
+        """What travels."""
+        if isinstance(self.body, WireModel):
+            return self.body.model_dump(mode="json")
+        return dict(self.body or {})
 
 
 def hand_out(centre: OpenCentre, items: Iterable[Item], station: str, now_ms: int, by: str = "centre") -> int:
@@ -66,7 +72,7 @@ def hand_out(centre: OpenCentre, items: Iterable[Item], station: str, now_ms: in
 
 def _hand_out(log: Log, item: Item, station: str) -> bool:
     connection, deciding = log.connection, log.deciding
-    body = item.body.model_dump(mode="json") if item.body else {}
+    body = item.fields()
     same = and_(reference.c.kind == item.kind, reference.c.key == item.key)
     known = connection.execute(select(reference).where(and_(same, reference.c.station == station))).first()
     if known is None and item.body is None:

@@ -18,6 +18,8 @@ from app.catalog.shelf import Shelf
 from app.core.audit import EventKind, SignedEvent, Stamp
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble, Unavailable
 from app.core.parcels import TrayCard
+from app.core.policy import Policy
+from app.store.governing import is_revoked, policy_of
 from app.store.results import QueueFacts, Recording, RetryState
 from app.store.store import Store
 from app.store.writer import StoreWriter
@@ -73,6 +75,7 @@ class Exchange:
     shelf: Shelf | None = None  # where catalogues are installed; None: they are not
     chance: Callable[[], float] = random.random
     witness: Witness | None = None
+    on_policy: Callable[[Policy], None] = lambda _policy: None
     high: int | None = None  # what the centre said last that it has; may be less than an earlier receipt
 
     async def round(self) -> bool:
@@ -233,10 +236,24 @@ class Exchange:
             applied = await self._ask(lambda store: store.apply_page(page, self.stamp()))  # noqa: B023  awaited here
             if applied.changed:
                 self.on_cards(applied.changed)
+            if applied.governed:
+                await self._look_at_rules()
             if applied.epoch not in ("", await self._ask(lambda store: store.epoch_known())):
                 await self._send([], [])  # put back to an earlier state, or new to us: what does it have?
             if not applied.more:
                 return
+
+    async def _look_at_rules(self) -> None:
+        """The centre governs anew: the policy holds from now on; a station that it revoked stops."""
+
+        def told(store: Store) -> tuple[Policy, bool]:
+            with store.ledger.reading() as connection:
+                return policy_of(connection), is_revoked(connection, "station", store.station)
+
+        policy, revoked = await self._ask(told)
+        self.on_policy(policy)
+        if revoked:
+            raise Halt("sync.revoked")
 
     async def _tell_queue(self) -> QueueFacts:
         facts = await self._ask(lambda store: store.queue())
