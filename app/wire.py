@@ -25,6 +25,9 @@ MOST_EVENTS = 500
 MOST_BYTES = 1 << 20
 """The centre's limits for the events of one batch: their number and the sum of their bytes."""
 
+MOST_BLOBS = 3 << 19
+"""Bytes of the blobs that a station sends with a batch: with the events, and in base64, they fit a request."""
+
 MOST_CHUNK = 32 << 20
 """Bytes of one chunk of footage."""
 
@@ -177,7 +180,7 @@ class WireEvent(WireModel):
 
 
 class EventBatch(WireModel):
-    """Events in the order of their numbers, and the sealed blobs that they speak of (or that were missed)."""
+    """Events in the order of their numbers, and the blobs that they name by SHA-256 (or that were missed)."""
 
     station: Name
     events: tuple[WireEvent, ...]
@@ -224,7 +227,7 @@ class Receipt(Statement):
 
 
 class BatchAnswer(WireModel):
-    """A result per event, a receipt, and the SHA-256 of sealed blobs that the centre still misses."""
+    """A result per event, a receipt, and the SHA-256 of blobs that the centre still misses."""
 
     results: tuple[EventResult, ...]
     receipt: Signed

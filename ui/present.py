@@ -219,7 +219,17 @@ def _condition(scene: Scene) -> Banner | None:
         return Banner(Tone.WARN, "cloud-off", scene.say("banner.offline"), scene.say("banner.offline.more"))
     if around.nfc.level is Level.DOWN:
         return Banner(Tone.WARN, "nfc", scene.say("banner.nfc"), scene.say("banner.nfc.more"))
-    return None
+    return _stamps(scene)
+
+
+def _stamps(scene: Scene) -> Banner | None:
+    """Time-stamps that do not come: why, how many recordings wait, when the authority is asked again."""
+    stamps = scene.around.stamps
+    if not stamps.code:
+        return None
+    text = scene.say("banner.stamps", n=stamps.waiting) if stamps.waiting else scene.trouble_line(stamps.code)
+    again = scene.say("banner.stamps.more", at=clock(stamps.next_try_ms * 1000)) if stamps.next_try_ms else ""
+    return Banner(Tone.WARN, "stamp", text, again)
 
 
 def _parcel_bar(scene: Scene, state: State) -> ParcelBar:

@@ -50,6 +50,7 @@ FrameSource = Callable[[], HalfFrame | None]
 MINIMUM = (1280, 680)
 _FRAME_MS = 66
 _SHOW_SECRET_MS = 10_000
+_MOST_DIGITS = 9
 
 _EVENT_KEYS = {
     "Space": Key.SPACE,
@@ -387,7 +388,7 @@ class Window(QMainWindow):
         words |= {"F11": say("key.fullscreen", language), "Space": view.go.label, "Esc": say("key.back", language)}
         words |= {"Ctrl L": say("key.language", language), "Ctrl D": say("key.theme", language)}
         words |= {"Ctrl 4": say("key.go-review", language)} if self.may_review else {}
-        words |= _choices(view.body)
+        words |= _tray(view.body) if isinstance(self._state, ChipTray) else _choices(view.body)
         if _one_character(view.body):
             cells = {"←": "key.cell-left", "→": "key.cell-right", "↑": "key.pick-up", "↓": "key.pick-down"}
             words |= {cap: say(word, language) for cap, word in (cells | {"⌫": "key.reopen"}).items()}
@@ -448,6 +449,12 @@ def _choices(body: Body) -> dict[str, str]:
     if isinstance(body, CardBody) and isinstance(body.now, CardPrompt):
         return {way.key: way.glyph for way in body.now.alternatives if way.open}
     return {}
+
+
+def _tray(body: Body) -> dict[str, str]:
+    """The cards that the digits take in hand at the chip tray."""
+    slots = body.slots if isinstance(body, CardBody) else ()
+    return {str(slot.no): f"{slot.last4} {slot.word}" for slot in slots if slot.no <= _MOST_DIGITS}
 
 
 def _one_character(body: Body) -> bool:

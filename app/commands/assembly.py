@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 from app.catalog.shelf import SHIPPED, Sources
 from app.core.effects import Sound
+from app.core.errors import BadInput
 from app.core.events import CardChanged, ParcelResumed
 from app.core.parcels import TrayCard
 from app.core.products import Catalogue
-from app.core.readiness import DeviceFacts, DiskFacts, Level, RecFacts, RecMode, Surroundings, SyncFacts
+from app.core.readiness import DeviceFacts, DiskFacts, Level, RecFacts, RecMode, StampFacts, Surroundings, SyncFacts
 from app.core.rules import Rules
 from app.core.states import Idle, SignedOut
 from app.eye import codec
@@ -33,6 +34,7 @@ from app.station.perform import Cameras, Hands, Perform
 from app.station.reviewing import Reviewing
 from app.station.scanning import Scanning
 from app.station.shielding import Shield
+from app.station.stamping import Stamping, stamp_plan
 from app.station.station import Station
 from app.station.switching import Switching
 from app.station.tapping import Tapping
@@ -164,6 +166,22 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     leaks = LeakWatch(parts.store, leak_plan(plan), parts.clock, _resting(station), station.adjust, crashed)
     leaks.start()
     stack.callback(leaks.stop)
+    _start_stamping(plan, parts, stack)
+
+
+def _start_stamping(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
+    """Where an authority is named. One that cannot be asked is told on the screen; work goes on without it."""
+    station, folder = parts.station, plan.folder
+    try:
+        stamps = stamp_plan(plan.settings.recording, folder.root, folder.recordings, plan.rehearsal)
+    except BadInput as wrong:
+        facts = StampFacts(True, code=wrong.code)
+        station.adjust(lambda around: replace(around, stamps=facts))
+        return
+    if stamps is not None:
+        stamping = Stamping(parts.store, stamps, parts.clock, station.adjust, _crashed(station))
+        stamping.start()
+        stack.callback(stamping.stop)
 
 
 def leak_plan(plan: StationPlan) -> LeakPlan:

@@ -11,6 +11,7 @@ users list | add | disable           who may sign in at the stations
 expect | block | offer                what stations work by      (`centre_hand_out`)
 waiting                               stations to be confirmed, with words   release NAME   go on after a fork
 cards | stations | objects | quarantine | acts                               revoke NAME    its key counts no more
+chips [--record SHA256]               what came of each chip; the record of a run, whole
 
 Whatever changes something is signed into the log, in the name of `--by` (else of the operating system's user).
 """
@@ -32,7 +33,7 @@ from app.server import enrol
 from app.server.copying import Places, back_up, move, restore
 from app.server.db import Database, open_engine
 from app.server.export import export_log
-from app.server.report import REPORTS, report
+from app.server.report import REPORTS, chip_record, report
 from app.server.setup import CentreFolder, OpenCentre, open_centre, read_centre
 from app.server.tls import make_certificate
 
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("certificate", help="a new TLS certificate").add_argument("names", nargs="*", metavar="HOST")
     for name in ("waiting", "migrate", *REPORTS):
         actions.add_parser(name)
+    actions.choices["chips"].add_argument("--record", default="", metavar="SHA256", help="print this record")
     actions.add_parser("backup").add_argument("--to", type=Path, required=True, metavar="DIR")
     actions.add_parser("restore").add_argument("--from", type=Path, required=True, metavar="DIR", dest="backup")
     actions.add_parser("export").add_argument("--to", type=Path, required=True, metavar="FILE")
@@ -104,7 +106,8 @@ def _done(args: argparse.Namespace) -> Any:
     if args.action in REPORTS:
         engine = _to_look(args)
         try:
-            return report(engine, args.action)
+            record = args.action == "chips" and args.record
+            return _record(engine, args.record) if record else report(engine, args.action)
         finally:
             engine.dispose()
     if args.data is None:  # what is done is signed into the log, and the key for that lies there
@@ -151,3 +154,11 @@ def _changed(args: argparse.Namespace, centre: OpenCentre) -> Any:
         case _:
             enrol.revoke_station(centre, args.name, now_ms, by)
     return {args.action: args.name}
+
+
+def _record(engine: Database, sha256: str) -> Any:
+    """Raises BadInput("serve.no_record")."""
+    record = chip_record(engine, sha256)
+    if record is None:
+        raise BadInput("serve.no_record", sha256[:8])
+    return record

@@ -32,6 +32,7 @@ class EventKind(StrEnum):
     RECORDING_CUT = "recording.cut"
     RECORDING_RESUMED = "recording.resumed"
     RECORDING_CLOSED = "recording.closed"
+    RECORDING_TIME_STAMPED = "recording.time-stamped"
     CARD_KEPT = "card.kept"
     CARD_REJECTED = "card.rejected"
     CARD_TO_REVIEW = "card.to-review"

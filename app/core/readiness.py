@@ -108,6 +108,18 @@ class SyncFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class StampFacts:
+    """Time-stamp tokens: for how many closed recordings one is still wanted, when the authority is asked again, and
+    why it was not got (a trouble code, "" for nothing). `asked`: an authority is named in the settings.
+    """
+
+    asked: bool = False
+    waiting: int = 0
+    next_try_ms: int = 0
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """Everything outside the session that the screen shows. `parcels_today` = (announced, not yet arrived)."""
 
@@ -122,6 +134,7 @@ class Surroundings:
     nfc: DeviceFacts = DeviceFacts()
     disk: DiskFacts = DiskFacts()
     sync: SyncFacts = SyncFacts()
+    stamps: StampFacts = StampFacts()
     parcels_today: tuple[int, int] = (0, 0)
     chips: int = 0  # accepted cards whose chip is still to be dealt with
     wall_us: int = 0

@@ -19,6 +19,7 @@ from app.core.audit import CentreAct, EventKind, SignedEvent, digest
 from app.core.cards import CardState
 from app.core.merkle import CompactTree
 from app.keys import Verify, verifier
+from app.server import chips
 from app.server.admit import KNOWN_STATION, Caller, identify, spend_nonce
 from app.server.db import insert_missing, insert_or_update, locked
 from app.server.decide import decide, waiting_for
@@ -115,9 +116,12 @@ class _Taking:
         self._cards: dict[str, dict[str, Any]] = {}
         self._touched: set[str] = set()
         self._tree: CompactTree | None = None
+        self._chips: list[dict[str, Any]] = []
+        self._with_blobs = False
 
     def blobs(self, blobs: Iterable[bytes]) -> None:
         by_ref = {hashlib.sha256(blob).hexdigest(): blob for blob in blobs}
+        self._with_blobs = bool(by_ref)
         if by_ref:
             rows = [{"ref": ref, "blob": blob, "received_ms": self._deciding.now_ms} for ref, blob in by_ref.items()]
             insert_missing(self._connection, sealed, rows)
@@ -191,7 +195,9 @@ class _Taking:
                 return self._card_kept(one)
             if kind in _VERDICT_OF:
                 return self._card_changed(one.body["card"], _VERDICT_OF[kind], one.event.hash)
-        except (KeyError, TypeError, AttributeError):
+            if kind in chips.FACTS:
+                return self._chip_told(chips.fact_of(self._station, one.event.seq, kind, one.body))
+        except (KeyError, TypeError, ValueError, AttributeError):
             return "body"
         return ""
 
@@ -217,6 +223,13 @@ class _Taking:
         self._touched.add(card_id)
         return ""
 
+    def _chip_told(self, fact: dict[str, Any]) -> str:
+        """The card stays as it was decided on: what came of its chip is no word on its worth."""
+        if self._card(fact["card"]) is None:
+            return "card-unknown"
+        self._chips.append(fact)
+        return ""
+
     def _card(self, card_id: str) -> dict[str, Any] | None:
         if card_id in self._cards:
             return self._cards[card_id]
@@ -231,8 +244,10 @@ class _Taking:
             move(self._connection, self._station, self._high, self._head, self._deciding.now_ms)
         if self._cards:
             insert_or_update(self._connection, card, list(self._cards.values()), ("verdict", "event_hash"))
+        if self._rows or self._with_blobs:
+            missing = chips.keep_facts(self._connection, self._station, self._chips)
         if self._touched:
-            missing = decide(self._log, self._station, self._touched, rehearsal)
+            missing |= decide(self._log, self._station, self._touched, rehearsal)
         self._log.add(self._rows)
         self._tree = self._log.write()
         return missing

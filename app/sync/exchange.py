@@ -28,6 +28,7 @@ from app.sync.footage import Chunk, chunks_of
 from app.sync.pace import BatchSize, after_failure
 from app.sync.witness import Witness
 from app.wire import (
+    MOST_BLOBS,
     MOST_BYTES,
     BatchAnswer,
     CatalogueOffer,
@@ -194,7 +195,8 @@ class Exchange:
         after = store.high_received() if self.high is None else self.high
         events = store.outbox_after(after, self.size.events, MOST_BYTES)
         blobs = store.blobs_between(events[0].seq, events[-1].seq) if events else []
-        return events, blobs + (store.blobs_named(self.wanted) if self.wanted else [])
+        left = MOST_BLOBS - sum(map(len, blobs))
+        return events, blobs + (store.blobs_named(self.wanted, left) if self.wanted and left > 0 else [])
 
     async def _send(self, events: list[SignedEvent], blobs: list[bytes]) -> Result:
         batch = EventBatch.of(await self._ask(lambda store: store.station), events, blobs)
