@@ -50,6 +50,7 @@ _NAV = (
     ("film", "nav.review"),
     ("settings", "nav.devices"),
 )
+_NAV_PRODUCTS = ("credit-card", "nav.products")
 _FEW_MINUTES = 60
 _PLAIN_DESK = Desk()
 
@@ -113,9 +114,10 @@ def _part(scene: Scene, state: State) -> Part:
 
 
 def navigation(scene: Scene, here: str, who: Operator | None) -> tuple[NavItem, ...]:
-    """The rail: the screen that is shown, and where one may go from it. Review is for supervisors."""
-    live = {"nav.mail-in", here} | ({"nav.review"} if may_review(who) else set())
-    return tuple(NavItem(icon, scene.say(word), selected=word == here, live=word in live) for icon, word in _NAV)
+    """The rail: the screen that is shown, and where one may go from it. Review and products are for supervisors."""
+    live = {"nav.mail-in", here} | ({"nav.review", "nav.products"} if may_review(who) else set())
+    rooms = (*_NAV, _NAV_PRODUCTS) if may_review(who) else _NAV
+    return tuple(NavItem(icon, scene.say(word), selected=word == here, live=word in live) for icon, word in rooms)
 
 
 def may_review(who: Operator | None) -> bool:

@@ -21,6 +21,7 @@ from types import FrameType
 
 from app.commands.loose import GIVEN, loose_keys
 from app.core.errors import BadInput, StorageTrouble
+from app.evidence.writer import RESERVE
 from app.frames import Plane
 from app.recorder import protocol as told
 from app.recorder.capture import Capture
@@ -29,6 +30,7 @@ from app.recorder.opening import is_film
 from hardware.catalog import open_camera
 
 _CLOSE_S = 60.0
+_RESERVE_BYTES = 4_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
         rehearsal=film,
         vault_key_id=GIVEN if args.vault_key else "",
         vault_key=args.vault_key,
+        reserve=str(folder / RESERVE),
+        reserve_bytes=_RESERVE_BYTES,
     )
     closed = _film(start, args.seconds, args.print_frames)
     print(json.dumps(asdict(closed)))

@@ -79,7 +79,7 @@ def _enrol(args: argparse.Namespace, folder: StationFolder) -> int:
             "recording": {"reserve_mb": 4 if applicant.rehearsal else 256},
         }
     )
-    make_store(folder, told, passphrase, settings.recording.reserve_mb * 1_000_000).close()
+    make_store(folder, told, passphrase, settings.recording.database_reserve_bytes).close()
     save_settings(folder.settings, settings)
     _tell({"enrolled": told.station, "role": told.role, "tenant": told.centre.tenant, "words": applicant.words})
     return 0

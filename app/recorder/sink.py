@@ -107,6 +107,7 @@ class Take:
             return
         reason = disk_word(trouble)
         self._tell(Trouble(f"recorder.{reason}", trouble.strerror or ""))
+        self._writer.spend_reserve()
         self._guarded(lambda: self._close(reason))
 
     def missed(self, count: int) -> None:

@@ -160,7 +160,7 @@ class Work:
         try:
             if begin.trouble is not None:
                 raise begin.trouble
-            self._take = open_take(start, self._tell, self._release)
+            self._take = open_take(start, self._tell, self._release, begin.reserve)
             if self._take is not None and self._ring is not None:
                 saved = encode_leftovers(self._take, self._ring.old, start)
                 log.info("%d frames were left in the ring", saved)

@@ -30,6 +30,7 @@ from app.core.parcels import (
     WayOut,
 )
 from app.keys import Signer, new_seed
+from app.reserve import RESERVE_BYTES, Reserve
 from app.store import cards, chips, exchange, footage, leaks, parcels, people, recordings, reference
 from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.db import open_database, transaction, translated
@@ -40,7 +41,6 @@ from app.store.keyfile import key_path, read_key
 from app.store.ledger import Ledger, read_identity
 from app.store.migrate import upgrade
 from app.store.people import Locked
-from app.store.reserve import RESERVE_BYTES, Reserve
 from app.store.results import AlreadyKept, Duplicate, Kept, QueueFacts, Recording, RetryState, Room, Totals
 from app.store.seal import IndexCost
 from app.wire import CatalogueOffer, Centre, Receipt, Signed
@@ -160,7 +160,7 @@ class Store:
     def room(self) -> Room:
         """Space left; a spent reserve is made whole again when the disk allows it."""
         self._ledger.reserve.fill()
-        return self._ledger.reserve.room()
+        return Room(self._ledger.reserve.free_bytes, self._ledger.reserve.intact)
 
     # Parcels
 

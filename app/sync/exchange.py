@@ -154,7 +154,7 @@ class Exchange:
 
     async def _bring(self, found: Recording, folder: Path) -> None:
         """One recording: what the centre lacks of it, then its manifest."""
-        chunks = await asyncio.to_thread(chunks_of, folder, found.key)
+        chunks = await asyncio.to_thread(chunks_of, folder, found.key, found.final_hash)
         for at in range(0, len(chunks), _ASKED_AT_ONCE):
             await self._bring_chunks(chunks[at : at + _ASKED_AT_ONCE])
         pieces = tuple(chunk.piece for chunk in chunks)

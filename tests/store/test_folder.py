@@ -184,7 +184,7 @@ def test_on_a_full_disk_the_reserve_lets_the_last_records_in(
     with suppress(OSError), filler.open("wb", buffering=0) as out:
         while True:
             out.write(bytes(4096))
-    while store._ledger.reserve.room().reserve_intact:
+    while store._ledger.reserve.intact:
         store.record(EventKind.UNEXPECTED, {"text": "x" * 4000}, now, "")
     assert isinstance(store.keep_card(make_draft(), now, "1001"), Kept)
 
