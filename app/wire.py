@@ -89,6 +89,14 @@ def open_statement(kind: type[S], signed: Signed, verify: Verify) -> S:
         raise EvidenceTrouble("sync.untrusted_answer", f"{kind.TYPE}: format") from wrong
 
 
+class ServerCertificate(Statement):
+    """The tenant root states which key signs for the centre. `public_key`: Ed25519, 32 bytes in hex."""
+
+    TYPE = "server-key"
+    tenant: Name
+    public_key: Hex64
+
+
 class VaultCertificate(Statement):
     """The tenant root states a key that secrets are sealed to. `public_key`: X25519, 32 bytes in hex."""
 
@@ -108,6 +116,7 @@ class Centre(WireModel):
     root_key: Hex64  # Ed25519, offline; signs vault keys
     server_key: Hex64  # Ed25519; signs receipts, feed pages, decisions, answers
     vault: Signed  # VaultCertificate
+    server: Signed | None = None  # ServerCertificate; None: of a centre that was made before there were any
     base_url: Annotated[str, StringConstraints(max_length=200)] = "https://centre.invalid"
     """What requests are signed for, whatever address leads there."""
 

@@ -40,6 +40,7 @@ from app.station.stamping import Stamping, stamp_plan
 from app.station.station import Station
 from app.station.switching import Switching
 from app.station.tapping import Tapping
+from app.station.witnessing import Witnessing
 from app.store.governing import policy_of
 from app.store.store import Store
 from app.store.writer import StoreWriter
@@ -174,6 +175,9 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     )
     leaks.start()
     stack.callback(leaks.stop)
+    witnessing = Witnessing(parts.store, plan.folder.recordings, parts.clock, parts.sync.nudge, crashed)
+    witnessing.start()
+    stack.callback(witnessing.stop)
     _start_stamping(plan, parts, stack)
 
 

@@ -19,9 +19,12 @@ from app.core.audit import EventKind, SignedEvent, Stamp
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble, Unavailable
 from app.core.parcels import TrayCard
 from app.core.policy import Policy
+from app.evidence.witness import WITNESS_FILE
+from app.platform import durable_write
 from app.store.governing import is_revoked, policy_of
 from app.store.results import QueueFacts, Recording, RetryState
 from app.store.store import Store
+from app.store.witnessed import Unwitnessed, keep_word, unwitnessed
 from app.store.writer import StoreWriter
 from app.sync.client import CentreClient, CentreRefused, require_loopback
 from app.sync.footage import Chunk, chunks_of
@@ -43,7 +46,10 @@ from app.wire import (
 
 T = TypeVar("T")
 
-_FOOTAGE, _CATALOGUE = "footage", "catalogue"
+_FOOTAGE, _CATALOGUE, _WITNESS = "footage", "catalogue", "witness"
+_ASK_AGAIN_MS = 30_000
+"""A closing that no checkpoint of the centre holds yet is asked for again after so long."""
+
 _ASKED_AT_ONCE = 32
 """Chunks; their addresses in a bucket hold for a quarter of an hour."""
 
@@ -77,6 +83,7 @@ class Exchange:
     chance: Callable[[], float] = random.random
     witness: Witness | None = None
     on_policy: Callable[[Policy], None] = lambda _policy: None
+    word_next_ms: int = 0  # when to ask for the centre's word on closed recordings again (wall clock)
     high: int | None = None  # what the centre said last that it has; may be less than an earlier receipt
 
     async def round(self) -> bool:
@@ -88,6 +95,7 @@ class Exchange:
         await self._pull()
         await self._watch_log()
         await self._catalogue_lane()
+        await self._witness_lane()
         await self._footage_lane()
         return (await self._tell_queue()).unsent > 0
 
@@ -101,6 +109,30 @@ class Exchange:
             if trouble.code == "sync.log_fork":
                 raise Halt(trouble.code, trouble.detail) from trouble
             raise
+
+    async def _witness_lane(self) -> None:
+        """Get the centre's word on recordings that it has closed, and lay it beside them."""
+        now_ms = self.stamp().wall_us // 1000
+        if self.recordings is None or now_ms < self.word_next_ms <= now_ms + _ASK_AGAIN_MS:
+            return
+        waiting = await self._ask(lambda store: unwitnessed(store.ledger))
+        if waiting:
+            self.word_next_ms = now_ms + _ASK_AGAIN_MS
+            await self._in_lane(_WITNESS, self._take_words(waiting, self.recordings))
+
+    async def _take_words(self, waiting: Sequence[Unwitnessed], recordings: Path) -> None:
+        for one in waiting:
+            folder = recordings / one.recording_id
+            if not folder.is_dir():
+                continue
+            try:
+                answer = await self.client.witness(one.wanted)
+            except CentreRefused as refused:
+                if refused.reason == "witness.later":
+                    return  # those behind it are later still
+                raise
+            bundle = await self._ask(lambda store: keep_word(store.ledger, one.wanted, answer))  # noqa: B023  awaited
+            await asyncio.to_thread(durable_write, folder / WITNESS_FILE, bundle.encode())
 
     async def _footage_lane(self) -> None:
         """Footage waits for events, never the other way round; its trouble is its own, with a retry of its own."""
