@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app import wire, wire_witness
+from app import wire, wire_vault, wire_witness
 
 VERSION = "1.1"
 _SCHEMAS = "#/components/schemas/"
