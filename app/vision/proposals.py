@@ -68,10 +68,10 @@ def unlike_mat(lab: Gray) -> Floats:
     _, labels, centres = cv2.kmeans(ring, 3, start, criteria, 1, cv2.KMEANS_PP_CENTERS)
     shares = np.bincount(labels.ravel(), minlength=3) / len(ring)
     used = centres[shares > 0.15]
-    return cast(Floats, np.sqrt(np.minimum.reduce([_squared(cv2.subtract(smooth, (*c.tolist(), 0.0))) for c in used])))
+    return cast(Floats, np.sqrt(np.minimum.reduce([_squared(smooth - c) for c in used])))
 
 
-def _squared(vectors: cv2.typing.MatLike) -> Floats:
+def _squared(vectors: Floats) -> Floats:
     """The squared length (h, w) of each vector (h, w, 3)."""
     return cast(Floats, np.einsum("ijk,ijk->ij", vectors, vectors))
 

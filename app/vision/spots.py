@@ -104,7 +104,7 @@ def settled(views: Sequence[View], least: float = SETTLED) -> bool:
 def _needs_telling(views: Sequence[View]) -> bool:
     """Whether there are letters, and with them glyphs that a letter or a digit may be (0 and O, 1 and I)."""
     glyphs = {GLYPHS[c] for view in views for c in view.lattice.argmax(axis=1) if c < len(GLYPHS)}
-    return not glyphs <= set(DIGITS) and not glyphs.isdisjoint(_LEADERS.keys() | _LEADERS.values())
+    return not glyphs <= set(DIGITS) and not glyphs.isdisjoint("0O1I")
 
 
 _LEADERS = {"O": "0", "Q": "0", "D": "0", "I": "1", "L": "1"}
