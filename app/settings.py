@@ -49,10 +49,20 @@ def _safe_url(url: str) -> str:
     return url
 
 
+def _web_url(url: str) -> str:
+    """Empty, https or http: what comes from there proves itself, and what goes there is a hash."""
+    parts = urlsplit(url)
+    if url and not (parts.hostname and parts.scheme in ("http", "https")):
+        raise ValueError("http://… or https://… is needed")
+    return url
+
+
 Name = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Identity = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 Address = Annotated[str, StringConstraints(max_length=400, pattern=r"^[a-z][a-z0-9]*:[^\x00-\x1f\x7f]*$")]
 Url = Annotated[str, StringConstraints(max_length=400), AfterValidator(_safe_url)]
+WebUrl = Annotated[str, StringConstraints(max_length=400), AfterValidator(_web_url)]
+FilePath = Annotated[str, StringConstraints(max_length=400, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Prefix = Annotated[str, StringConstraints(max_length=8, pattern=r"^[\x21-\x7e]*$")]
 
 
@@ -142,6 +152,34 @@ class RecordingSettings(Group):
             "Oldest first, and only what the centre holds",
         ),
     ] = 20
+    tsa_url: Annotated[
+        WebUrl,
+        Words(
+            "时间戳机构地址",
+            "Time-stamp authority",
+            "录像封存后向它要时间戳 (RFC 3161)；留空不要",
+            "Asked for a token (RFC 3161) of each closed recording; empty for none",
+        ),
+    ] = ""
+    tsa_ca: Annotated[
+        FilePath,
+        Words(
+            "时间戳机构证书",
+            "Its root certificate",
+            "PEM 文件；相对路径从工位文件夹算起",
+            "A PEM file; a relative path begins at the station's folder",
+        ),
+    ] = ""
+
+    @property
+    def database_reserve_bytes(self) -> int:
+        """The database's quarter of the reserve."""
+        return self.reserve_mb * 1_000_000 // 4
+
+    @property
+    def footage_reserve_bytes(self) -> int:
+        """The rest of it, for the recordings."""
+        return self.reserve_mb * 1_000_000 - self.database_reserve_bytes
 
 
 class VisionSettings(Group):

@@ -25,6 +25,9 @@ MOST_EVENTS = 500
 MOST_BYTES = 1 << 20
 """The centre's limits for the events of one batch: their number and the sum of their bytes."""
 
+MOST_BLOBS = 3 << 19
+"""Bytes of the blobs that a station sends with a batch: with the events, and in base64, they fit a request."""
+
 MOST_CHUNK = 32 << 20
 """Bytes of one chunk of footage."""
 
@@ -86,6 +89,14 @@ def open_statement(kind: type[S], signed: Signed, verify: Verify) -> S:
         raise EvidenceTrouble("sync.untrusted_answer", f"{kind.TYPE}: format") from wrong
 
 
+class ServerCertificate(Statement):
+    """The tenant root states which key signs for the centre. `public_key`: Ed25519, 32 bytes in hex."""
+
+    TYPE = "server-key"
+    tenant: Name
+    public_key: Hex64
+
+
 class VaultCertificate(Statement):
     """The tenant root states which key secrets are sealed to. `public_key`: X25519, 32 bytes in hex."""
 
@@ -103,6 +114,7 @@ class Centre(WireModel):
     root_key: Hex64  # Ed25519, offline; signs vault keys
     server_key: Hex64  # Ed25519; signs receipts, feed pages, decisions, answers
     vault: Signed  # VaultCertificate
+    server: Signed | None = None  # ServerCertificate; None: of a centre that was made before there were any
     base_url: Annotated[str, StringConstraints(max_length=200)] = "https://centre.invalid"
     """What requests are signed for, whatever address leads there."""
 
@@ -175,7 +187,7 @@ class WireEvent(WireModel):
 
 
 class EventBatch(WireModel):
-    """Events in the order of their numbers, and the sealed blobs that they speak of (or that were missed)."""
+    """Events in the order of their numbers, and the blobs that they name by SHA-256 (or that were missed)."""
 
     station: Name
     events: tuple[WireEvent, ...]
@@ -222,7 +234,7 @@ class Receipt(Statement):
 
 
 class BatchAnswer(WireModel):
-    """A result per event, a receipt, and the SHA-256 of sealed blobs that the centre still misses."""
+    """A result per event, a receipt, and the SHA-256 of blobs that the centre still misses."""
 
     results: tuple[EventResult, ...]
     receipt: Signed

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 
 from app.core.effects import Sound
 from app.core.events import Event
+from app.core.products import Catalogue
 from app.core.readiness import Surroundings
 from app.core.states import State
 
@@ -31,6 +32,7 @@ class Bridge(QObject):
 
     changed = Signal()
     sounded = Signal(object)
+    learned = Signal(object)
     closing = Signal()
 
     def __init__(
@@ -50,13 +52,18 @@ class Bridge(QObject):
         self._closed = False
 
     def connect_window(
-        self, changed: Callable[[], None], sounded: Callable[[Sound], None], closing: Callable[[], None]
+        self,
+        changed: Callable[[], None],
+        sounded: Callable[[Sound], None],
+        closing: Callable[[], None],
+        learned: Callable[[Catalogue], None],
     ) -> None:
         """Join the window's side; its slots are called in its own thread."""
         queued = Qt.ConnectionType.QueuedConnection
         self.changed.connect(changed, queued)
         self.sounded.connect(sounded, queued)
         self.closing.connect(closing, queued)
+        self.learned.connect(learned, queued)
         if self._closed:
             self.closing.emit()  # it was closed before the window was there
 
@@ -78,6 +85,10 @@ class Bridge(QObject):
     def play(self, sound: Sound) -> None:
         """Let the clerk hear something. Any thread."""
         self.sounded.emit(sound)
+
+    def learn(self, catalogue: Catalogue) -> None:
+        """Name products by this catalogue from now on. Any thread."""
+        self.learned.emit(catalogue)
 
     def close(self) -> None:
         """Ask the window to close (a demo has ended). Any thread."""

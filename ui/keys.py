@@ -47,7 +47,13 @@ _NAMES = {
     **{Qt.Key(Qt.Key.Key_F1.value + n): f"F{n + 1}" for n in range(12)},
 }
 _FIELD_KEYS = ("←", "→", "↑", "↓", "⌫")
-_CTRL = {Qt.Key.Key_L: "Ctrl L", Qt.Key.Key_D: "Ctrl D", Qt.Key.Key_2: "Ctrl 2", Qt.Key.Key_4: "Ctrl 4"}
+_CTRL = {
+    Qt.Key.Key_L: "Ctrl L",
+    Qt.Key.Key_D: "Ctrl D",
+    Qt.Key.Key_2: "Ctrl 2",
+    Qt.Key.Key_4: "Ctrl 4",
+    Qt.Key.Key_6: "Ctrl 6",
+}
 _PUNCTUATION = {",": ",", ".": ".", "，": ",", "。": "."}
 
 

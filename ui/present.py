@@ -50,6 +50,7 @@ _NAV = (
     ("film", "nav.review"),
     ("settings", "nav.devices"),
 )
+_NAV_PRODUCTS = ("credit-card", "nav.products")
 _FEW_MINUTES = 60
 _PLAIN_DESK = Desk()
 
@@ -113,9 +114,10 @@ def _part(scene: Scene, state: State) -> Part:
 
 
 def navigation(scene: Scene, here: str, who: Operator | None) -> tuple[NavItem, ...]:
-    """The rail: the screen that is shown, and where one may go from it. Review is for supervisors."""
-    live = {"nav.mail-in", here} | ({"nav.review"} if may_review(who) else set())
-    return tuple(NavItem(icon, scene.say(word), selected=word == here, live=word in live) for icon, word in _NAV)
+    """The rail: the screen that is shown, and where one may go from it. Review and products are for supervisors."""
+    live = {"nav.mail-in", here} | ({"nav.review", "nav.products"} if may_review(who) else set())
+    rooms = (*_NAV, _NAV_PRODUCTS) if may_review(who) else _NAV
+    return tuple(NavItem(icon, scene.say(word), selected=word == here, live=word in live) for icon, word in rooms)
 
 
 def may_review(who: Operator | None) -> bool:
@@ -217,9 +219,22 @@ def _condition(scene: Scene) -> Banner | None:
         return Banner(Tone.WARN, "hard-drive", text, scene.say("banner.disk.more"))
     if around.sync.state is SyncState.OFFLINE:
         return Banner(Tone.WARN, "cloud-off", scene.say("banner.offline"), scene.say("banner.offline.more"))
+    if around.sync.stuck_footage:
+        text = scene.say("banner.stuck", n=around.sync.stuck_footage)
+        return Banner(Tone.WARN, "cloud-off", text, scene.trouble_line(around.sync.footage_code))
     if around.nfc.level is Level.DOWN:
         return Banner(Tone.WARN, "nfc", scene.say("banner.nfc"), scene.say("banner.nfc.more"))
-    return None
+    return _stamps(scene)
+
+
+def _stamps(scene: Scene) -> Banner | None:
+    """Time-stamps that do not come: why, how many recordings wait, when the authority is asked again."""
+    stamps = scene.around.stamps
+    if not stamps.code:
+        return None
+    text = scene.say("banner.stamps", n=stamps.waiting) if stamps.waiting else scene.trouble_line(stamps.code)
+    again = scene.say("banner.stamps.more", at=clock(stamps.next_try_ms * 1000)) if stamps.next_try_ms else ""
+    return Banner(Tone.WARN, "stamp", text, again)
 
 
 def _parcel_bar(scene: Scene, state: State) -> ParcelBar:

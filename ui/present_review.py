@@ -55,6 +55,11 @@ class Looking:
         return self.lines.lines[self.chosen] if self.lines and 0 <= self.chosen < len(self.lines.lines) else None
 
     @property
+    def unknown_gtin(self) -> str:
+        """The barcode of the card that is looked at, where no product is known; "" else."""
+        return (self.line.gtin or "") if self.line is not None and self.line.product_id is None else ""
+
+    @property
     def card(self) -> FilmedCard | None:
         line = self.line
         return self.footage.card(line.card_id) if self.footage and line else None
@@ -345,6 +350,8 @@ def _keys(scene: Scene, looking: Looking) -> tuple[KeyLabel, ...]:
     made = [all_keys(scene), key(scene, "F3", "review.find"), key(scene, "T", "review.to-time")]
     if looking.footage and looking.footage.angles:
         made.append(key(scene, "F4", "review.angle"))
+    if looking.unknown_gtin:
+        made.append(key(scene, "B", "review.bind"))
     made += [key(scene, ", .", "review.frame"), key(scene, "Esc", "review.back")]
     return tuple(made)
 

@@ -27,9 +27,10 @@ _FIND, _TIME = "find", "time"
 
 
 class Review(QObject):
-    """One reviewer at a time. `left`: back to where they came from."""
+    """One reviewer at a time. `left`: back to where they came from; `asked`: which product has this GTIN?"""
 
     left = Signal()
+    asked = Signal(str)
     _answered = Signal(object)
 
     def __init__(self, desk: ReviewDesk, scene: Callable[[], Scene], parent: QObject | None = None) -> None:
@@ -123,6 +124,8 @@ class Review(QObject):
                 self._type(screen, _TIME)
             case "F4":
                 self._other_angle()
+            case "B" if self.looking is not None and self.looking.unknown_gtin:
+                self.asked.emit(self.looking.unknown_gtin)
             case "F6":
                 screen.side.reason.setFocus()
             case "Enter":

@@ -10,6 +10,7 @@ users list | add | disable           who may sign in at the stations
 expect | block | offer                what stations work by      (`centre_hand_out`)
 waiting                               stations to be confirmed, with words   release NAME   go on after a fork
 cards | stations | objects | quarantine                                      revoke NAME    its key counts no more
+chips [--record SHA256]               what came of each chip; the record of a run, whole
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from app.server import enrol
 from app.server.copying import Places, back_up, move, restore
 from app.server.db import Database, open_engine
 from app.server.export import export_log
-from app.server.report import REPORTS, report
+from app.server.report import REPORTS, chip_record, report
 from app.server.setup import CentreFolder, read_centre
 from app.server.tls import make_certificate
 from app.wire import Centre
@@ -48,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("certificate", help="a new TLS certificate").add_argument("names", nargs="*", metavar="HOST")
     for name in ("waiting", "migrate", *REPORTS):
         actions.add_parser(name)
+    actions.choices["chips"].add_argument("--record", default="", metavar="SHA256", help="print this record")
     actions.add_parser("backup").add_argument("--to", type=Path, required=True, metavar="DIR")
     actions.add_parser("restore").add_argument("--from", type=Path, required=True, metavar="DIR", dest="backup")
     actions.add_parser("export").add_argument("--to", type=Path, required=True, metavar="FILE")
@@ -138,6 +140,16 @@ def _done(args: argparse.Namespace, engine: Database) -> Any:
             enrol.release_station(engine, args.name)
         case "revoke":
             enrol.revoke_station(engine, args.name, now_ms)
+        case "chips" if args.record:
+            return _record(engine, args.record)
         case _:
             return report(engine, args.action)
     return {args.action: args.name}
+
+
+def _record(engine: Database, sha256: str) -> Any:
+    """Raises BadInput("serve.no_record")."""
+    record = chip_record(engine, sha256)
+    if record is None:
+        raise BadInput("serve.no_record", sha256[:8])
+    return record

@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 
 from app import __version__
 from app.commands import rehearsal_folder as folders
-from app.commands.assembly import Parts, StationPlan, join_reviewing, joined_station
+from app.commands.assembly import Parts, StationPlan, join_cataloguing, join_reviewing, joined_station
 from app.commands.demo_report import Progress, write_report
 from app.commands.rehearsal_play import Rehearsal, settled, start_autoplay, start_footage
 from app.core.events import SecretShown
@@ -44,6 +44,8 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
     stack.callback(frames.close)
     reviewing = join_reviewing(plan.folder, player.parts)
     stack.callback(reviewing.stop)
+    cataloguing = join_cataloguing(plan, player.parts, bridge.learn)
+    stack.callback(cataloguing.stop)
     looks = plan.settings.ui
     settings = WindowSettings(
         language=looks.language,
@@ -60,6 +62,7 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
         open_recording=player.open_recording,
         on_crash=player.seal_after_crash,
         review_desk=reviewing,
+        catalogue_desk=cataloguing,
     )
 
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from app.commands.opening import add_passphrase
 from app.core.errors import BadInput, Unavailable
 from app.keys import Signer, new_seed
-from app.platform import keep_memory_private
 from app.store.unlock import ask_passphrase, find_passphrase
 from app.sync.client import CentreClient, Speaker
 from app.sync.enrol import Applicant, ask_to_join, require_active
@@ -43,7 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    keep_memory_private()
     passphrase = find_passphrase(args.data, args.passphrase_fd) or ask_passphrase(twice=args.action == "init")
     if not passphrase:
         raise BadInput("store.no_passphrase", args.data.name)

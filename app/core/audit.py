@@ -17,6 +17,9 @@ VERSION = 1
 GENESIS = "0" * 64
 """`prev` of a station's first event."""
 
+MOST_BYTES = 1 << 20
+"""Of one event: what is longer could never be sent, and would hold up all that comes after it."""
+
 
 class EventKind(StrEnum):
     """The facts a station records. A kind is never renamed; new kinds are added."""
@@ -31,7 +34,9 @@ class EventKind(StrEnum):
     RECORDING_STARTED = "recording.started"
     RECORDING_CUT = "recording.cut"
     RECORDING_RESUMED = "recording.resumed"
+    RECORDING_HEAD = "recording.head"
     RECORDING_CLOSED = "recording.closed"
+    RECORDING_TIME_STAMPED = "recording.time-stamped"
     CARD_KEPT = "card.kept"
     CARD_REJECTED = "card.rejected"
     CARD_TO_REVIEW = "card.to-review"
@@ -55,6 +60,9 @@ class EventKind(StrEnum):
     CATALOGUE_INSTALLED = "catalogue.installed"
     CATALOGUE_ROLLED_BACK = "catalogue.rolled-back"
     GTIN_BOUND = "catalogue.gtin-bound"
+    GTIN_RELEASED = "catalogue.gtin-released"
+    PRODUCT_ADDED = "catalogue.product-added"
+    PRODUCT_WITHDRAWN = "catalogue.product-withdrawn"
     TEMPLATE_REPORTED = "catalogue.template-reported"
 
 
@@ -114,7 +122,10 @@ def link(
     body: Mapping[str, Any],
     sign: Callable[[bytes], bytes],
 ) -> SignedEvent:
-    """Make the next event of a station's chain. `sign` is Ed25519 over the canonical bytes."""
+    """Make the next event of a station's chain. `sign` is Ed25519 over the canonical bytes.
+
+    Raises ValueError for what `canonical` refuses and for more than MOST_BYTES.
+    """
     data = canonical(
         {
             "v": VERSION,
@@ -131,6 +142,8 @@ def link(
             "body": dict(body),
         }
     )
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"{kind.value}: {len(data)} bytes in one event")
     return SignedEvent(seq, data, digest(data), sign(data))
 
 

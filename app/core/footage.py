@@ -42,6 +42,7 @@ class Line:
     wall_us: int
     t_video_us: int
     held: bool
+    gtin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

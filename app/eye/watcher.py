@@ -92,6 +92,11 @@ class Watcher:
         """Whatever lies there now counts as new."""
         self._apply(self._tracker.forgotten())
 
+    def learn(self, catalogue: Catalogue) -> None:
+        """Know these products from the next look on."""
+        self._catalogue = catalogue
+        self._looker.learn(catalogue)
+
     @property
     def present(self) -> bool:
         """Whether a card is in view."""

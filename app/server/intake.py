@@ -11,14 +11,15 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeGuard
 
 from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
 
-from app.core.audit import EventKind, SignedEvent, digest
+from app.core.audit import VERSION, EventKind, SignedEvent, digest
 from app.core.cards import CardState
 from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Verify, verifier
+from app.server import chips
 from app.server.admit import KNOWN_STATION, Caller, identify, spend_nonce
 from app.server.db import insert_missing, insert_or_update, locked
 from app.server.decide import Deciding, decide, waiting_for
@@ -34,6 +35,8 @@ _VERDICT_OF = {
     EventKind.CARD_WITHDRAWN: "withdrawn",
 }
 _KINDS = {kind.value: kind for kind in EventKind}
+_LONGEST_NAME = 200
+"""Characters of a kind, an id or a hash in hex."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Checked:
     prev: str = ""
     kind: str = ""
     body: dict[str, Any] = field(default_factory=dict)
+    unread: str = ""  # why a signed event in its right place is kept without being acted on
 
 
 def take(centre: OpenCentre, batch: EventBatch, caller: Caller, now_ms: int) -> BatchAnswer:
@@ -95,10 +99,29 @@ def check(sent: SignedEvent, station_id: str) -> Checked:
     try:
         head = json.loads(sent.data)
         fits = (head["seq"], head["station"]) == (sent.seq, station_id)
-        told = Checked(sent, "" if fits else "head", head["prev"], head["kind"], head["body"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        version, prev, kind, body = head["v"], head["prev"], head.get("kind"), head.get("body")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Checked(sent, "format")
-    return told if isinstance(told.body, dict) and isinstance(told.kind, str) else Checked(sent, "format")
+    if not isinstance(prev, str):
+        return Checked(sent, "format")
+    if not fits:
+        return Checked(sent, "head")
+    if not _is_name(kind) or not isinstance(body, dict) or (b"\\u" in sent.data and not _storable(head)):
+        return Checked(sent, "", prev, unread="body")
+    return Checked(sent, "", prev, kind, body, unread="" if version == VERSION else "needs-server-upgrade")
+
+
+def _is_name(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME
+
+
+def _storable(value: Any) -> bool:
+    """Whether databases take all its texts: no half characters, which JSON can spell by escapes only, and no NUL."""
+    if isinstance(value, str):
+        return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
+    if isinstance(value, dict):
+        return all(_storable(key) and _storable(child) for key, child in value.items())
+    return not isinstance(value, list) or all(_storable(child) for child in value)
 
 
 class _Taking:
@@ -114,10 +137,13 @@ class _Taking:
         self._rows: list[dict[str, Any]] = []
         self._cards: dict[str, dict[str, Any]] = {}
         self._touched: set[str] = set()
+        self._chips: list[dict[str, Any]] = []
+        self._with_blobs = False
         self._log: CompactTree | None = None  # read when it is needed, and then only once
 
     def blobs(self, blobs: Iterable[bytes]) -> None:
         by_ref = {hashlib.sha256(blob).hexdigest(): blob for blob in blobs}
+        self._with_blobs = bool(by_ref)
         if by_ref:
             rows = [{"ref": ref, "blob": blob, "received_ms": self._deciding.now_ms} for ref, blob in by_ref.items()]
             insert_missing(self._connection, sealed, rows)
@@ -181,6 +207,8 @@ class _Taking:
         """Do what the event says, as far as it is understood; else the reason for quarantine."""
         if self._state == "revoked":
             return "revoked"
+        if one.unread:
+            return one.unread
         kind = _KINDS.get(one.kind)
         if kind is None:
             return "unknown-kind"
@@ -188,15 +216,17 @@ class _Taking:
             if kind is EventKind.CARD_KEPT:
                 return self._card_kept(one)
             if kind in _VERDICT_OF:
-                return self._card_changed(one.body["card"], _VERDICT_OF[kind], one.event.hash)
-        except (KeyError, TypeError, AttributeError):
+                return self._card_changed(_text(one.body["card"]), _VERDICT_OF[kind], one.event.hash)
+            if kind in chips.FACTS:
+                return self._chip_told(chips.fact_of(self._station, one.event.seq, kind, one.body))
+        except (KeyError, TypeError, ValueError, AttributeError):
             return "body"
         return ""
 
     def _card_kept(self, one: Checked) -> str:
         body = one.body
-        refs = {name: told["sha256"] for name, told in body["sealed"].items()}
-        card_id, verdict = str(body["card"]), str(body["verdict"])
+        refs = {name: _text(told["sha256"]) for name, told in body["sealed"].items()}
+        card_id, verdict = _text(body["card"]), _text(body["verdict"])
         if self._card(card_id) is not None:
             return "card-known"
         row: dict[str, Any] = {"station": self._station, "id": card_id, "verdict": verdict}
@@ -215,6 +245,13 @@ class _Taking:
         self._touched.add(card_id)
         return ""
 
+    def _chip_told(self, fact: dict[str, Any]) -> str:
+        """The card stays as it was decided on: what came of its chip is no word on its worth."""
+        if self._card(fact["card"]) is None:
+            return "card-unknown"
+        self._chips.append(fact)
+        return ""
+
     def _card(self, card_id: str) -> dict[str, Any] | None:
         if card_id in self._cards:
             return self._cards[card_id]
@@ -228,9 +265,12 @@ class _Taking:
             self._write_events()
         if self._cards:
             insert_or_update(self._connection, card, list(self._cards.values()), ("verdict", "event_hash"))
-        if not self._touched:
-            return set()
-        return decide(self._connection, self._deciding, self._station, self._touched, rehearsal)
+        missing = set()
+        if self._rows or self._with_blobs:
+            missing = chips.keep_facts(self._connection, self._station, self._chips)
+        if self._touched:
+            missing |= decide(self._connection, self._deciding, self._station, self._touched, rehearsal)
+        return missing
 
     def _write_events(self) -> None:
         log = _read_log(self._connection, to_write=True)
@@ -253,6 +293,13 @@ class _Taking:
             server_time_ms=self._deciding.now_ms,
             epoch=epoch,
         )
+
+
+def _text(value: Any) -> str:
+    """The value as it is. Raises TypeError for what no name or hash can be."""
+    if not _is_name(value):
+        raise TypeError
+    return value
 
 
 def _exact(sent: SignedEvent) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app import wire
+from app import wire, wire_witness
 
 VERSION = "1.1"
 _SCHEMAS = "#/components/schemas/"
@@ -61,6 +61,13 @@ CALLS = (
     Call("post", "/v1/checkpoint/cosign", "Countersign a checkpoint", wire.Cosigned, wire.Cosigning),
     Call(
         "post",
+        "/v1/witness",
+        "What the centre saw of a recording",
+        wire_witness.WitnessAnswer,
+        wire_witness.WitnessWanted,
+    ),
+    Call(
+        "post",
         "/v1/objects/batch",
         "Which chunks are missing, where to put them",
         wire.ObjectsAnswer,
@@ -91,6 +98,8 @@ _STATEMENTS = (
     wire.FeedPage,
     wire.VideoManifest,
     wire.Durable,
+    wire_witness.Witnessed,
+    wire.ServerCertificate,
     wire.Enrolled,
 )
 """What the signed texts hold."""

@@ -1,14 +1,18 @@
-"""What an administrator may ask of a centre's database: cards, stations, footage, quarantine. Nothing is changed."""
+"""What an administrator may ask of a centre's database: cards, chips, stations, footage, quarantine.
+
+Nothing is changed.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
 
 from app.keys import key_id
-from app.server.tables import alarm, card, chunk, event, meta, station, video
+from app.server.tables import alarm, card, chip_fact, chunk, event, meta, sealed, station, video
 from app.store.db import reading
 
 Row = dict[str, Any]
@@ -20,6 +24,13 @@ def cards(connection: Connection) -> Iterator[Row]:
         decided = row.decided_hash == row.event_hash
         told = {"card": row.id, "station": row.station, "verdict": row.verdict, "event": row.event_hash}
         yield {**told, "revision": row.revision, "decided": decided}
+
+
+def chips(connection: Connection) -> Iterator[Row]:
+    """What came of each chip, in the order it was told, and whether the record of the run is here and agrees."""
+    for row in connection.execute(select(chip_fact).order_by(chip_fact.c.station, chip_fact.c.seq)):
+        told = {"card": row.card, "station": row.station, "seq": row.seq, "kind": row.kind, "uid": row.uid}
+        yield {**told, "verdict": row.verdict, "evidence": row.ref, "record": row.record}
 
 
 def stations(connection: Connection) -> Iterator[Row]:
@@ -58,6 +69,7 @@ def quarantine(connection: Connection) -> Iterator[Row]:
 
 REPORTS: Mapping[str, Callable[[Connection], Iterator[Row]]] = {
     "cards": cards,
+    "chips": chips,
     "stations": stations,
     "objects": objects,
     "quarantine": quarantine,
@@ -68,6 +80,14 @@ def report(engine: Engine, name: str) -> list[Row]:
     """One of `REPORTS` as a list. Raises StorageTrouble."""
     with reading(engine) as connection:
         return list(REPORTS[name](connection))
+
+
+def chip_record(engine: Engine, sha256: str) -> Row | None:
+    """The record of a run on a chip, whole, as the station's file has it; None where it is not here."""
+    with reading(engine) as connection:
+        named = select(chip_fact.c.ref).where(chip_fact.c.ref == sha256)
+        blob = connection.execute(select(sealed.c.blob).where(sealed.c.ref.in_(named))).scalar()
+    return None if blob is None else {**json.loads(bytes(blob)), "sha256": sha256}
 
 
 def log_state(engine: Engine) -> Row:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Identity,
+    Index,
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
@@ -83,6 +84,7 @@ log_leaf = Table(
     Column("n", BigInteger, primary_key=True, autoincrement=False),  # from 0
     Column("station", Text, nullable=False),
     Column("seq", BigInteger, nullable=False),
+    Index("log_leaf_place", "station", "seq"),
 )
 
 alarm = Table(
@@ -98,6 +100,7 @@ alarm = Table(
     Column("at_ms", BigInteger, nullable=False),
 )
 
+# What events name by its SHA-256: sealed secrets, and the records of runs on chips.
 sealed = Table(
     "sealed",
     metadata,
@@ -105,6 +108,22 @@ sealed = Table(
     Column("blob", LargeBinary, nullable=False),
     Column("received_ms", BigInteger, nullable=False),
 )
+
+chip_fact = Table(
+    "chip_fact",
+    metadata,
+    Column("station", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),  # of the event
+    Column("kind", Text, nullable=False),
+    Column("card", Text, nullable=False),
+    Column("uid", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("decision", Text, nullable=False),  # SHA-256 of the decision that opened the gate
+    Column("ref", Text, nullable=False),  # SHA-256 of the record, which lies with the sealed blobs
+    Column("record", Text, nullable=False),  # missing, held, contradicts
+    PrimaryKeyConstraint("station", "seq"),
+)
+Index("chip_record_missing", chip_fact.c.station, chip_fact.c.record)
 
 card = Table(
     "card",

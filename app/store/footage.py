@@ -282,6 +282,7 @@ def _line(row: Row[Any]) -> Line:
     return Line(
         row.recording_id, row.parcel_id, row.waybill, row.id, row.no, row.product_id, row.face_value_fen, row.last4,
         CardState(row.state), _reasons(row.reasons), row.kept_wall_us, row.t_video_us, row.holding is not None,
+        row.gtin,
     )  # fmt: skip
 
 

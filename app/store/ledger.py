@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Engine, insert, select
 from app.core.audit import GENESIS, EventKind, SignedEvent, Stamp, link
 from app.core.errors import StorageTrouble
 from app.keys import Signer
+from app.reserve import Reserve
 from app.store.db import reading, transaction
-from app.store.reserve import Reserve
 from app.store.seal import IndexCost, VaultKey
 from app.store.tables import meta, outbox
 from app.wire import Centre

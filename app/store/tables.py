@@ -94,6 +94,7 @@ card = Table(
 )
 Index("card_number_once", card.c.dedupe, unique=True, sqlite_where=card.c.claims)
 
+# What events name by its SHA-256: sealed secrets, and the records of runs on chips (what those held is sealed in them).
 sealed = Table(
     "sealed",
     metadata,
@@ -101,7 +102,7 @@ sealed = Table(
     Column("seq", Integer, ForeignKey("outbox.seq"), nullable=False, index=True),
     Column("card_id", Text, nullable=False),
     Column("field", Text, nullable=False),
-    Column("key_id", Text, nullable=False),
+    Column("key_id", Text, nullable=False),  # of the vault key that the blob is sealed to, "" for a record
     Column("blob", BLOB, nullable=False),
 )
 
@@ -204,6 +205,30 @@ leak_check = Table(
     Column("result", Text, nullable=False),  # "" while it goes on, clear, found, unreadable
     Column("seq", Integer, ForeignKey("outbox.seq")),
     Column("judged_seq", Integer, ForeignKey("outbox.seq")),
+)
+
+time_token = Table(
+    "time_token",
+    metadata,
+    Column("recording_id", Text, ForeignKey("recording.id"), primary_key=True),
+    Column("stamped_us", Integer, nullable=False),  # by the authority's clock
+    Column("seq", Integer, ForeignKey("outbox.seq"), nullable=False),
+)
+
+recording_head = Table(
+    "recording_head",
+    metadata,
+    Column("recording_id", Text, ForeignKey("recording.id"), primary_key=True),
+    Column("n", Integer, primary_key=True),  # of the record whose hash it is
+    Column("seq", Integer, ForeignKey("outbox.seq"), nullable=False),
+)
+
+witnessed = Table(
+    "witnessed",
+    metadata,
+    Column("recording_id", Text, ForeignKey("recording.id"), primary_key=True),
+    Column("epoch", Text, primary_key=True),
+    Column("bundle", Text, nullable=False),  # JSON: the centre's word with what it is checked by
 )
 
 tree_head = Table(

@@ -44,6 +44,7 @@ from app.wire import (
     VideoAnswer,
     content_digest,
 )
+from app.wire_witness import WitnessAnswer, WitnessWanted
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -217,6 +218,10 @@ class CentreClient:
         content = manifest.model_dump_json().encode()
         path = f"/v1/videos/{recording}"
         return await self._exchange("PUT", path, VideoAnswer, content=content, content_type=_JSON)
+
+    async def witness(self, wanted: WitnessWanted) -> WitnessAnswer:
+        """What the centre saw of a recording."""
+        return await self._post("/v1/witness", wanted, WitnessAnswer)
 
     async def arrivals(self) -> Arrivals:
         """For the vault: cards it has not looked at."""

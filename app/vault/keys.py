@@ -53,7 +53,10 @@ class Vault:
         text, mark, _ = padded.rpartition(b"\x80")
         if not mark:
             raise EvidenceTrouble("vault.not_openable", "padding")
-        return Secret(text.decode())
+        try:
+            return Secret(text.decode())
+        except UnicodeDecodeError as wrong:
+            raise EvidenceTrouble("vault.not_openable", "text") from wrong
 
     def close(self) -> None:
         self.engine.dispose()

@@ -18,7 +18,7 @@ import httpx
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from app.core.audit import GENESIS, EventKind, SignedEvent, Stamp, link
+from app.core.audit import GENESIS, EventKind, SignedEvent, Stamp, digest, link
 from app.core.cards import CardState
 from app.core.errors import BadInput, StorageTrouble, Unavailable
 from app.core.merkle import CompactTree, leaf_hash
@@ -71,6 +71,13 @@ class Station:
         )
         self.chain.append(event)
         return event
+
+    def add_as(self, changed: dict[str, Any]) -> SignedEvent:
+        """An event that no station of this release makes, in its right place and rightly signed."""
+        head = {**json.loads(self.add().data), **changed}
+        data = json.dumps(head, sort_keys=True, separators=(",", ":")).encode()
+        self.chain[-1] = SignedEvent(len(self.chain), data, digest(data), self.signer.sign(data))
+        return self.chain[-1]
 
     def keep_card(self, card: str, blob: bytes = b"sealed", verdict: str = "kept") -> SignedEvent:
         sealed = {"number": {"sha256": hashlib.sha256(blob).hexdigest(), "key": "k"}}
@@ -198,6 +205,42 @@ def test_what_is_not_understood_is_kept_in_quarantine(centre: OpenCentre, statio
     assert told(centre, answer).high == event.seq
 
 
+SHA = hashlib.sha256(b"sealed").hexdigest()
+CHIP = {"card": "a", "uid": "04", "verdict": "done", "evidence": SHA, "decision": ""}
+KEPT = {"card": "a", "verdict": "kept", "sealed": {}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        (
+            {"v": 99, "kind": "card.kept", "body": {"card": "a", "verdict": "kept", "sealed": {}}},
+            "needs-server-upgrade",
+        ),
+        ({"body": ["a", "list"]}, "body"),
+        ({"kind": 7}, "body"),
+        ({"kind": "k" * 100_000}, "body"),
+        ({"kind": "with\0nul"}, "body"),
+        ({"kind": "card.kept", "body": {"card": "\ud800", "verdict": "kept", "sealed": {}}}, "body"),
+        ({"kind": "card.kept", "body": {"card": "a\0", "verdict": "kept", "sealed": {}}}, "body"),
+        ({"kind": "card.kept", "body": {"card": 5, "verdict": "kept", "sealed": {}}}, "body"),
+        ({"kind": "card.kept", "body": {"card": "a", "verdict": "kept", "sealed": {"pin": {"sha256": [SHA]}}}}, "body"),
+        ({"kind": "card.withdrawn", "body": {"card": {"id": "a"}}}, "body"),
+        ({"kind": "chip.deactivated", "body": {**CHIP, "uid": "04\0"}}, "body"),
+        ({"kind": "chip.deactivated", "body": {**CHIP, "decision": "\udfff"}}, "body"),
+    ],
+)
+def test_a_signed_event_nobody_understands_is_kept_and_does_not_block(
+    changed: dict[str, Any], code: str, centre: OpenCentre, station: Station
+) -> None:
+    station.add_as(changed)
+    station.keep_card("after")
+    answer = send(centre, station, station.chain, (b"sealed",))
+    assert [(one.result, one.code) for one in answer.results] == [("quarantined", code), ("applied", "")]
+    assert {one.card_id for one in decisions(centre, station)} == {"after"}
+    assert results(send(centre, station, station.chain)) == ["duplicate", "duplicate"]
+
+
 def test_kept_is_accepted_review_stays_review(centre: OpenCentre, station: Station) -> None:
     station.keep_card("a")
     station.keep_card("b", verdict="review")
@@ -276,8 +319,8 @@ def post(centre: OpenCentre, station: Station, content: bytes, digest: str | Non
 
 
 def test_the_digest_is_checked_before_parsing(centre: OpenCentre, station: Station) -> None:
-    for content, digest in ((b"{}", ""), (b"not json", content_digest(b"other")), (b"{", content_digest(b"{}"))):
-        answer = post(centre, station, content, digest)
+    for content, told_digest in ((b"{}", ""), (b"not json", content_digest(b"other")), (b"{", content_digest(b"{}"))):
+        answer = post(centre, station, content, told_digest)
         assert (answer.status_code, answer.json()["code"]) == (400, "digest")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from sqlalchemy.exc import IntegrityError
 
 from app.core.cards import CardState, Secret
@@ -25,13 +25,14 @@ from app.server.enrol import admit_station, make_code, revoke_station
 from app.server.report import report
 from app.server.routes import make_app
 from app.server.setup import OpenCentre, init, open_centre
-from app.store.seal import Context, VaultKey, seal
+from app.store.seal import MAGIC, SUITE, Context, VaultKey, info_of, seal
 from app.store.store import REHEARSAL_PASSPHRASE
 from app.sync.client import CentreClient, CentreRefused, Speaker
+from app.vault.index import look_up
 from app.vault.keys import Vault, make_vault, open_vault
 from app.vault.reveal import QUOTA_A_DAY, Approval, add_person, show, unwrap
 from app.vault.run import look_once
-from app.wire import RevealRequest, Signed, sign_statement
+from app.wire import Arrival, RevealRequest, Signed, sign_statement
 
 NOW_MS = 1_790_000_000_000
 
@@ -128,6 +129,17 @@ def test_what_cannot_be_opened_goes_to_a_person(
     assert party.state_of(card) is CardState.REVIEW
     assert party.writer.stop()
     assert other.writer.stop()
+
+
+@pytest.mark.parametrize("padded", [b"\xff\xfe\x80" + bytes(13), bytes(16), b""])
+def test_sealed_bytes_that_are_no_text_go_to_a_person_too(padded: bytes, vault: Vault) -> None:
+    """One such blob must not keep the vault from looking at all the others."""
+    key = vault.centre.vault_certificate()
+    info = info_of(Context(vault.centre.tenant, "st-1", "card", "number"), key.key_id)
+    closed = SUITE.encrypt(padded, X25519PublicKey.from_public_bytes(bytes.fromhex(key.public_key)), info=info)
+    blob = MAGIC + bytes.fromhex(key.key_id) + closed
+    found = look_up(vault, Arrival.model_construct(station="st-1", card="card", number=blob))
+    assert found.code == "not-openable"
 
 
 def test_only_the_vault_gets_sealed_numbers(centre: OpenCentre, vault: Vault) -> None:

@@ -137,7 +137,7 @@ Board = tuple[tuple[tuple[str, ...], ...], ...]
 _BOARD: Board = (
     (("Esc",), ("F1", "F2", "F3", "F4"), ("F5", "F6", "F7", "F8"), ("F9", "F10", "F11", "F12")),
     (("1", "2", "3", "4", "5", "6", "7", "8", "9"), ("←", "→", "↑", "↓", "⌫")),
-    (("Ctrl L", "Ctrl D", "Ctrl 4"), ("Space",), ("Enter",)),
+    (("Ctrl L", "Ctrl D", "Ctrl 4", "Ctrl 6"), ("Space",), ("Enter",)),
 )
 REVIEW_BOARD: Board = (
     _BOARD[0],
@@ -195,7 +195,7 @@ class KeysOverlay(Overlay):
 
     @staticmethod
     def _weight(key: str) -> float:
-        return {"Space": 4.0, "Enter": 2.2, "Ctrl L": 1.6, "Ctrl D": 1.6, "Ctrl 2": 1.6, "Ctrl 4": 1.6}.get(key, 1.0)
+        return {"Space": 4.0, "Enter": 2.2}.get(key, 1.6 if key.startswith("Ctrl") else 1.0)
 
     def _key(self, ink: Ink, rect: QRectF, key: str) -> None:
         px = ink.px
