@@ -208,16 +208,6 @@ class UiSettings(Group):
     theme: Annotated[Literal["light", "dark"], Words("外观", "Theme", "light 浅色，dark 深色", "light or dark")] = (
         "light"
     )
-    lock_minutes: Annotated[
-        int,
-        Field(ge=0, le=120),
-        Words(
-            "几分钟不动就锁屏",
-            "Lock after (minutes)",
-            "锁屏不停录像，刷工牌解锁；0 是不锁",
-            "Filming goes on, a badge unlocks; 0 never",
-        ),
-    ] = 5
     hold_s: Annotated[
         float,
         Field(ge=0.6, le=2.0, allow_inf_nan=False),

@@ -44,7 +44,7 @@ def test_what_is_given_counts_and_the_rest_keeps_its_default() -> None:
     [
         ('[camera]\novrhead = "none:"', "camera.ovrhead, did you mean overhead?"),
         ("[camra]", "camra, did you mean camera?"),
-        ("[ui]\nxyz = 1", "ui.xyz, known are language, theme, lock_minutes, hold_s, volume"),
+        ("[ui]\nxyz = 1", "ui.xyz, known are language, theme, hold_s, volume"),
         ("volume = 1", "volume, known are station, camera"),
     ],
 )

@@ -226,6 +226,9 @@ def _condition(scene: Scene) -> Banner | None:
         return Banner(Tone.STOP, "cloud-off", scene.trouble_line(around.sync.code))
     if around.sync.state is SyncState.OFFLINE:
         return Banner(Tone.WARN, "cloud-off", scene.say("banner.offline"), scene.say("banner.offline.more"))
+    if around.sync.stuck_footage:
+        text = scene.say("banner.stuck", n=around.sync.stuck_footage)
+        return Banner(Tone.WARN, "cloud-off", text, scene.trouble_line(around.sync.footage_code))
     if around.nfc.level is Level.DOWN:
         return Banner(Tone.WARN, "nfc", scene.say("banner.nfc"), scene.say("banner.nfc.more"))
     return _backup(scene) or _stamps(scene)

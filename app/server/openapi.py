@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app import wire, wire_witness
+from app import wire, wire_vault, wire_witness
 
 VERSION = "1.1"
 _SCHEMAS = "#/components/schemas/"
@@ -82,8 +82,8 @@ CALLS = (
         wire.VideoAnswer,
         wire.Signed,
     ),
-    Call("get", "/v1/vault/arrivals", "For the vault: cards it has not looked at", wire.Arrivals),
-    Call("post", "/v1/vault/findings", "For the vault: what it found", wire.FindingsKept, wire.Findings),
+    Call("get", "/v1/vault/arrivals", "For the vault: cards it has not looked at", wire_vault.Arrivals),
+    Call("post", "/v1/vault/findings", "For the vault: what it found", wire_vault.FindingsKept, wire_vault.Findings),
     Call("get", "/v1/catalogue/{version}", "A published catalogue", wire.CatalogueBundle),
     Call("get", "/v1/centre", "What there is to pin of the centre", wire.Centre, signed=False),
     Call("get", "/v1/health", "Whether the server runs", Health, signed=False),

@@ -18,10 +18,10 @@ _AGAIN_US = 2_000_000
 class IdleWatch:
     """`touch` for any sign of a person (any thread), `show` after each change of the station (its thread).
 
-    `after_us` is how long the desk may be left alone; 0: for ever.
+    `after_us` tells how long the desk may be left alone, by the centre's policy as it is now; 0: for ever.
     """
 
-    def __init__(self, after_us: int, mono_us: Callable[[], int], post: Callable[[Event], None]) -> None:
+    def __init__(self, after_us: Callable[[], int], mono_us: Callable[[], int], post: Callable[[Event], None]) -> None:
         self._after_us, self._mono_us, self._post = after_us, mono_us, post
         self._touched_us = mono_us()
         self._stood: tuple[object, ...] = ()
@@ -37,9 +37,9 @@ class IdleWatch:
             self._stood = stands
             self.touch()
             return
-        now_us = self._mono_us()
-        if self._after_us and now_us - self._touched_us >= self._after_us:
-            self._touched_us = now_us - self._after_us + _AGAIN_US
+        now_us, after_us = self._mono_us(), self._after_us()
+        if after_us and now_us - self._touched_us >= after_us:
+            self._touched_us = now_us - after_us + _AGAIN_US
             self._post(DeskLeft())
 
 

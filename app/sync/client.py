@@ -22,7 +22,6 @@ from app.keys import Signer, verifier
 from app.signing import LIFETIME_S, BadSignature, Message, RequestMarks, check_answer, sign_request
 from app.wire import (
     DIGEST_HEADER,
-    Arrivals,
     BatchAnswer,
     CatalogueBundle,
     Centre,
@@ -32,8 +31,6 @@ from app.wire import (
     Enrolment,
     EnrolmentAnswer,
     EventBatch,
-    Findings,
-    FindingsKept,
     ObjectPlace,
     ObjectsAnswer,
     ObjectSize,
@@ -44,6 +41,7 @@ from app.wire import (
     VideoAnswer,
     content_digest,
 )
+from app.wire_vault import Arrivals, Findings, FindingsKept
 from app.wire_witness import WitnessAnswer, WitnessWanted
 
 M = TypeVar("M", bound=BaseModel)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from app.core.events import CardSighted, DeskLeft, Event
+from app.core.policy import Policy
 from app.core.rules import Rules
 from app.core.states import Idle, Locked, Opening, SignedOut, Waiting
 from app.station.idle import IdleWatch
@@ -32,7 +33,8 @@ class Desk:
         self.clock = Clock()
         self.station = Station(Rules(), self.clock, lambda: 1)
         self.posted: list[Event] = []
-        self.idle = IdleWatch(after_us, self.clock, self._post)
+        self.station.govern(Policy(idle_minutes=after_us // 60_000_000))
+        self.idle = IdleWatch(lambda: self.station.rules.idle_us, self.clock, self._post)
         self.station.on_show(self.idle.show)
         self.station.state = Idle(CLERK)
         self.later(0)
@@ -100,6 +102,15 @@ def test_a_card_that_only_lies_there_is_no_person_but_one_that_is_kept_is() -> N
     desk.later(0)
     assert desk.posted == []
     desk.later(2)
+    assert desk.posted == [DeskLeft()]
+
+
+def test_another_policy_holds_at_once() -> None:
+    desk = Desk()
+    desk.later(60_000_000)
+    assert desk.posted == []
+    desk.station.govern(Policy(idle_minutes=1))
+    desk.later(0)
     assert desk.posted == [DeskLeft()]
 
 
