@@ -77,6 +77,12 @@ CALLS = (
     ),
     Call("get", "/v1/vault/arrivals", "For the vault: cards it has not looked at", wire.Arrivals),
     Call("post", "/v1/vault/findings", "For the vault: what it found", wire.FindingsKept, wire.Findings),
+    Call("post", "/v1/reveals", "Bring a person's request to see a secret", wire.RevealState, wire.RevealAsked),
+    Call("get", "/v1/reveals", "Requests that wait for a second person", wire.RevealsOpen),
+    Call("get", "/v1/reveals/{name}", "How a request stands; the sealed answer, once", wire.RevealState),
+    Call("post", "/v1/reveals/{name}/approve", "A second person signs", wire.RevealState, wire.RevealApproval),
+    Call("get", "/v1/vault/reveals", "For the vault: requests it has not answered", wire.RevealTasks),
+    Call("post", "/v1/vault/reveals/{name}", "For the vault: its next word", wire.RevealState, wire.RevealVerdict),
     Call("get", "/v1/catalogue/{version}", "A published catalogue", wire.CatalogueBundle),
     Call("get", "/v1/centre", "What there is to pin of the centre", wire.Centre, signed=False),
     Call("get", "/v1/health", "Whether the server runs", Health, signed=False),
@@ -92,6 +98,7 @@ _STATEMENTS = (
     wire.VideoManifest,
     wire.Durable,
     wire.Enrolled,
+    wire.RevealRequest,
 )
 """What the signed texts hold."""
 
