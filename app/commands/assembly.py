@@ -40,6 +40,7 @@ from app.station.stamping import Stamping, stamp_plan
 from app.station.station import Station
 from app.station.switching import Switching
 from app.station.tapping import Tapping
+from app.station.witnessing import Witnessing
 from app.store.governing import policy_of
 from app.store.store import Store
 from app.store.writer import StoreWriter
@@ -174,6 +175,9 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     )
     leaks.start()
     stack.callback(leaks.stop)
+    witnessing = Witnessing(parts.store, plan.folder.recordings, parts.clock, parts.sync.nudge, crashed)
+    witnessing.start()
+    stack.callback(witnessing.stop)
     _start_stamping(plan, parts, stack)
 
 
@@ -272,7 +276,11 @@ def _sync_shown(station: Station, clock: Clock) -> Callable[[sync.SyncReport], N
         now_us = clock.wall_us()
         oldest_s = (now_us - facts.queue.oldest_wall_us) // 1_000_000 if facts.queue.oldest_wall_us else 0
         next_s = max(0, facts.next_try_ms // 1000 - now_us // 1_000_000) if facts.next_try_ms else 0
-        shown = SyncFacts(facts.state, facts.queue.unsent, max(0, oldest_s), next_s, facts.clock_offset_ms, facts.code)
+        why = facts.stuck[0][1] if facts.stuck else ""
+        shown = SyncFacts(
+            facts.state, facts.queue.unsent, max(0, oldest_s), next_s, facts.clock_offset_ms, facts.code,
+            len(facts.stuck), why,
+        )  # fmt: skip
         station.adjust(lambda around: replace(around, sync=shown))
 
     return show

@@ -158,7 +158,7 @@ def _follow(heard: SimpleQueue[SyncReport | Exception], until_idle: bool) -> int
 def _described(report: SyncReport) -> dict[str, object]:
     cards = {state.value: number for state, number in report.queue.cards.items()}
     queue = {"head": report.queue.head, "received": report.queue.received, "unsent": report.queue.unsent}
-    return {"state": report.state.value, "code": report.code, **queue, "cards": cards}
+    return {"state": report.state.value, "code": report.code, **queue, "cards": cards, "stuck": dict(report.stuck)}
 
 
 def _tell(result: dict[str, object]) -> None:

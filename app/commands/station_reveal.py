@@ -32,7 +32,7 @@ from app.store.store import Store
 from app.store.unlock import ask_passphrase, find_passphrase
 from app.sync.client import CentreClient, Speaker
 from app.sync.reveal import Person, Wish, approve, reveal
-from app.wire import RevealRequest, RevealState
+from app.wire_vault import RevealRequest, RevealState
 
 ACTIONS = ("person", "reveal", "approve")
 

@@ -34,6 +34,7 @@ class EventKind(StrEnum):
     RECORDING_STARTED = "recording.started"
     RECORDING_CUT = "recording.cut"
     RECORDING_RESUMED = "recording.resumed"
+    RECORDING_HEAD = "recording.head"
     RECORDING_CLOSED = "recording.closed"
     RECORDING_TIME_STAMPED = "recording.time-stamped"
     CARD_KEPT = "card.kept"

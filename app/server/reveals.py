@@ -28,7 +28,8 @@ from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import card, reveal, sealed
 from app.store.db import transaction
-from app.wire import (
+from app.wire import Signed
+from app.wire_vault import (
     RevealApproval,
     RevealAsked,
     RevealRequest,
@@ -37,7 +38,6 @@ from app.wire import (
     RevealTask,
     RevealTasks,
     RevealVerdict,
-    Signed,
 )
 
 WAITING, NEEDS_SECOND, GRANTED, SHOWN, REFUSED, TAKEN = (

@@ -22,7 +22,7 @@ from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import card, finding, sealed
 from app.store.db import transaction
-from app.wire import Arrival, Arrivals, Finding, Findings, FindingsKept
+from app.wire_vault import Arrival, Arrivals, Finding, Findings, FindingsKept
 
 _AT_ONCE = 200
 

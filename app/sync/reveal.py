@@ -17,7 +17,8 @@ from app.core.errors import BadInput, Unavailable
 from app.keys import Signer
 from app.store.seal import open_answer
 from app.sync.client import CentreClient, CentreRefused
-from app.wire import RevealApproval, RevealAsked, RevealRequest, RevealState, Signed, sign_statement
+from app.wire import Signed, sign_statement
+from app.wire_vault import RevealApproval, RevealAsked, RevealRequest, RevealState
 
 LONGEST_S = 240.0
 _LOOK_S = 0.5

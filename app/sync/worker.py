@@ -42,7 +42,8 @@ _LONGEST_WAIT_MS = 2 * 3_600_000
 class SyncReport:
     """How station and centre stand. `code` says why it is OFFLINE or STOPPED; `next_try_ms` wall clock, 0 for none.
 
-    `clock_offset_ms`: how far the centre's clock is ahead, None before it answered.
+    `clock_offset_ms`: how far the centre's clock is ahead, None before it answered. `stuck`: recordings that cannot
+    be brought to the centre while others are, each with its trouble's code.
     """
 
     state: SyncState
@@ -50,6 +51,7 @@ class SyncReport:
     code: str = ""
     next_try_ms: int = 0
     clock_offset_ms: int | None = None
+    stuck: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ class SyncWorker:
         self._told: SyncReport | None = None
         self._queue = QueueFacts(0, 0, 0, None, {})
         self._offset = ClockOffset()
+        self._stuck: Callable[[], tuple[tuple[str, str], ...]] = tuple
 
     def start(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -160,6 +163,7 @@ class SyncWorker:
                 pinned = speaker.centre
                 server = verifier(bytes.fromhex(pinned.server_key))
                 exchange.shelf = Shelf(self._plan.catalogue, pinned.tenant, server)
+            self._stuck = lambda: tuple((name, stuck.code) for name, stuck in sorted(exchange.stuck.items()))
             while await self._go_on(exchange):
                 pass
 
@@ -216,12 +220,12 @@ class SyncWorker:
         facts = await self._ask(lambda store: store.queue())
         if state is SyncState.SYNCED and facts.unsent:
             state = SyncState.SENDING
-        self._tell(SyncReport(state, facts, code, next_try_ms, self._offset.known_ms()))
+        self._tell(SyncReport(state, facts, code, next_try_ms, self._offset.known_ms(), self._stuck()))
 
     def _queue_changed(self, facts: QueueFacts) -> None:
         """In the middle of a round: SYNCED is said at its end only."""
         if facts.unsent or self._told is None:
-            self._tell(SyncReport(SyncState.SENDING, facts))
+            self._tell(SyncReport(SyncState.SENDING, facts, stuck=self._stuck()))
         else:
             self._tell(replace(self._told, queue=facts))
 

@@ -13,7 +13,7 @@ from app.sync.client import CentreClient
 from app.vault.index import look_up
 from app.vault.keys import Vault
 from app.vault.reveal import Approval, answer, grant
-from app.wire import Findings, RevealTask, RevealVerdict
+from app.wire_vault import Findings, RevealTask, RevealVerdict
 
 
 async def look_once(vault: Vault, client: CentreClient) -> int:

@@ -28,7 +28,8 @@ from app.store.seal import Context
 from app.sync.exchange import Halt
 from app.vault.index import look_up
 from app.vault.keys import Vault, make_vault, open_vault
-from app.wire import Reference, Revoked, VaultCertificate, VaultKeyTold, sign_statement
+from app.wire import Reference, Revoked, Signed, VaultCertificate, VaultKeyTold, sign_statement
+from app.wire_vault import Arrival
 from tests.sync.conftest import NOW_US, Party, stamp
 
 NOW_MS = NOW_US // 1000
@@ -117,8 +118,6 @@ def test_an_unsigned_and_an_older_policy_change_nothing(centre: OpenCentre, part
 
 
 def _signed(text: str, sig: bytes) -> Any:
-    from app.wire import Signed  # noqa: PLC0415
-
     return Signed.model_construct(text=text, sig=sig)
 
 
@@ -173,8 +172,6 @@ def test_a_vault_that_runs_opens_what_is_sealed_to_a_key_that_was_made_beside_it
     beside.close()
     party.round()
     card = party.keep()
-    from app.wire import Arrival  # noqa: PLC0415
-
     arrived = Arrival.model_construct(station=party.store.station, card=card, number=sealed_to(party, card)[1])
     assert look_up(vault, arrived).code == ""
 

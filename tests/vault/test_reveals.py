@@ -26,7 +26,7 @@ from app.sync.reveal import Person, Wish, approve, reveal
 from app.vault.keys import Vault, make_vault, open_vault
 from app.vault.reveal import QUOTA_A_DAY, add_person
 from app.vault.run import answer_once
-from app.wire import RevealState, RevealVerdict
+from app.wire_vault import RevealState, RevealVerdict
 from tests.sync.conftest import NOW_US, Party, new_party
 
 NOW_MS = NOW_US // 1000
@@ -78,7 +78,8 @@ class House:
                     await answer_once(self.vault, line, lambda: NOW_MS)
                     if second and seen and seen[-1].state == "needs-second" and not states:
                         states.append("signed")
-                        [one] = (await desk.open_reveals()).requests
+                        waiting = (await desk.open_reveals()).requests
+                        one = next(one for one in waiting if wish.reason in one.request.text)
                         await approve(desk, second, one.request, seen[-1].id)
                     await asyncio.sleep(0.05)
                 return (await asking).reveal()
@@ -192,7 +193,7 @@ def test_a_card_of_another_place_does_not_open(house: House) -> None:
     other = house.party.keep()
     house.party.round()
     with house.centre.engine.begin() as connection:
-        pins = dict(connection.exec_driver_sql("SELECT id, pin_ref FROM card").tuples())
+        pins = {row.id: row.pin_ref for row in connection.exec_driver_sql("SELECT id, pin_ref FROM card")}
         connection.exec_driver_sql("UPDATE card SET pin_ref = ? WHERE id = ?", (pins[other], house.card))
     with pytest.raises(BadInput, match=r"vault\.not_openable"):
         house.see(house.one, house.wish())

@@ -32,7 +32,8 @@ from app.vault.index import look_up
 from app.vault.keys import Vault, make_vault, open_vault
 from app.vault.reveal import QUOTA_A_DAY, Approval, add_person, answer, grant
 from app.vault.run import look_once
-from app.wire import Arrival, RevealRequest, Signed, sign_statement
+from app.wire import Signed, sign_statement
+from app.wire_vault import Arrival, RevealRequest
 
 NOW_MS = 1_790_000_000_000
 
@@ -123,6 +124,8 @@ def test_what_cannot_be_opened_goes_to_a_person(
     party, other = two_stations(tmp_path, centre, make_party)
     card = party.keep()
     party.round()
+    with vault.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM vault_key")
     emptied = replace(vault, private={})
     assert look(centre, emptied) == 1
     party.round()

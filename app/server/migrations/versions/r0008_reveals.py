@@ -6,8 +6,8 @@ from alembic import op
 
 from app.server.migrations.dialect import spelled
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 TABLE = (
     "CREATE TABLE reveal (id TEXT NOT NULL, station TEXT NOT NULL, who TEXT NOT NULL, request TEXT NOT NULL, "
