@@ -171,6 +171,16 @@ class RecordingSettings(Group):
         ),
     ] = ""
 
+    @property
+    def database_reserve_bytes(self) -> int:
+        """The database's quarter of the reserve."""
+        return self.reserve_mb * 1_000_000 // 4
+
+    @property
+    def footage_reserve_bytes(self) -> int:
+        """The rest of it, for the recordings."""
+        return self.reserve_mb * 1_000_000 - self.database_reserve_bytes
+
 
 class VisionSettings(Group):
     """Reading cards."""

@@ -7,6 +7,7 @@ main thread:    code = run_window(bridge, catalogue, …)
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from ui.bridge import Bridge
 from ui.player import OpenRecording
 from ui.texts import say
 from ui.window import FrameSource, Window, WindowSettings, no_frame, no_recording
+
+_log = logging.getLogger(__name__)
 
 OnCrash = Callable[[BaseException], None]
 """Called first when a bug is met in the window's thread: closes and seals the recording."""
@@ -95,7 +98,7 @@ class CrashHook:
         self.exit_code = 0
 
     def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        sys.__excepthook__(kind, error, trace)
+        _log.critical("a bug in the window", exc_info=(kind, error, trace))
         if self.exit_code:
             return
         self.exit_code = 1

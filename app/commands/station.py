@@ -79,7 +79,7 @@ def _enrol(args: argparse.Namespace, folder: StationFolder) -> int:
             "recording": {"reserve_mb": 4 if applicant.rehearsal else 256},
         }
     )
-    make_store(folder, told, passphrase, settings.recording.reserve_mb * 1_000_000).close()
+    make_store(folder, told, passphrase, settings.recording.database_reserve_bytes).close()
     save_settings(folder.settings, settings)
     _tell({"enrolled": told.station, "role": told.role, "tenant": told.centre.tenant, "words": applicant.words})
     return 0
@@ -153,7 +153,7 @@ def _follow(heard: SimpleQueue[SyncReport | Exception], until_idle: bool) -> int
 def _described(report: SyncReport) -> dict[str, object]:
     cards = {state.value: number for state, number in report.queue.cards.items()}
     queue = {"head": report.queue.head, "received": report.queue.received, "unsent": report.queue.unsent}
-    return {"state": report.state.value, "code": report.code, **queue, "cards": cards}
+    return {"state": report.state.value, "code": report.code, **queue, "cards": cards, "stuck": dict(report.stuck)}
 
 
 def _tell(result: dict[str, object]) -> None:

@@ -1,6 +1,7 @@
 """`cardintake vault init|run --data DIR`: the one process that can open secrets. JSON on stdout.
 
 init   join the centre as its vault and take the private keys over from where `serve --init` left them
+new-key                 make a further key to seal to; its public half
 run    look at what arrived, again and again (`--once`: one look)
 """
 
@@ -18,7 +19,6 @@ from pathlib import Path
 from app.commands.opening import add_passphrase
 from app.core.errors import BadInput, Unavailable
 from app.keys import Signer, new_seed
-from app.platform import keep_memory_private
 from app.store.unlock import ask_passphrase, find_passphrase
 from app.sync.client import CentreClient, Speaker
 from app.sync.enrol import Applicant, ask_to_join, require_active
@@ -32,24 +32,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     init = actions.add_parser("init", help="join the centre and take its private keys over")
     init.add_argument("--code", required=True, help="of `cardintake centre code NAME --role vault`")
     init.add_argument("--keys", type=Path, required=True, metavar="DIR", help="the folder vault/ of the centre")
+    fresh = actions.add_parser("new-key", help="make a further key; `cardintake centre vault-key` certifies it")
     run_ = actions.add_parser("run", help="look at what arrived")
     run_.add_argument("--once", action="store_true", help="end when nothing waits")
     run_.add_argument("--until-stdin-closes", action="store_true", help="end with whoever started it")
     run_.add_argument("--every-s", type=float, default=2.0)
-    for action in (init, run_):
+    for action in (init, run_, fresh):
         action.add_argument("--data", type=Path, required=True, metavar="DIR", help="the vault's own folder")
-        action.add_argument("--server", required=True, metavar="URL")
+        if action is not fresh:
+            action.add_argument("--server", required=True, metavar="URL")
         add_passphrase(action)
 
 
 def run(args: argparse.Namespace) -> int:
-    keep_memory_private()
     passphrase = find_passphrase(args.data, args.passphrase_fd) or ask_passphrase(twice=args.action == "init")
     if not passphrase:
         raise BadInput("store.no_passphrase", args.data.name)
     if args.action == "init":
         return _init(args, passphrase)
     vault = open_vault(args.data, passphrase)
+    if args.action == "new-key":
+        print(json.dumps({"public_key": vault.new_key().hex()}))
+        vault.close()
+        return 0
     if args.until_stdin_closes:
         threading.Thread(target=_end_with_stdin, name="stdin-watch", daemon=True).start()
     try:

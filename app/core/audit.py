@@ -17,6 +17,9 @@ VERSION = 1
 GENESIS = "0" * 64
 """`prev` of a station's first event."""
 
+MOST_BYTES = 1 << 20
+"""Of one event: what is longer could never be sent, and would hold up all that comes after it."""
+
 
 class EventKind(StrEnum):
     """The facts a station records. A kind is never renamed; new kinds are added."""
@@ -31,6 +34,7 @@ class EventKind(StrEnum):
     RECORDING_STARTED = "recording.started"
     RECORDING_CUT = "recording.cut"
     RECORDING_RESUMED = "recording.resumed"
+    RECORDING_HEAD = "recording.head"
     RECORDING_CLOSED = "recording.closed"
     RECORDING_TIME_STAMPED = "recording.time-stamped"
     CARD_KEPT = "card.kept"
@@ -60,6 +64,21 @@ class EventKind(StrEnum):
     PRODUCT_ADDED = "catalogue.product-added"
     PRODUCT_WITHDRAWN = "catalogue.product-withdrawn"
     TEMPLATE_REPORTED = "catalogue.template-reported"
+
+
+class CentreAct(StrEnum):
+    """What the centre itself does, in its own chain. Never renamed; new ones are added."""
+
+    CODE_MADE = "centre.code-made"
+    STATION_JOINED = "centre.station-joined"
+    STATION_CONFIRMED = "centre.station-confirmed"
+    STATION_REVOKED = "centre.station-revoked"
+    STATION_LOCKED = "centre.station-locked"
+    STATION_RELEASED = "centre.station-released"
+    ALARM = "centre.alarm"
+    HANDED_OUT = "centre.handed-out"
+    DECIDED = "centre.decided"
+    RESTORED = "centre.restored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +131,16 @@ def link(
     station: str,
     seq: int,
     prev: str,
-    kind: EventKind,
+    kind: EventKind | CentreAct,
     stamp: Stamp,
     actor: str,
     body: Mapping[str, Any],
     sign: Callable[[bytes], bytes],
 ) -> SignedEvent:
-    """Make the next event of a station's chain. `sign` is Ed25519 over the canonical bytes."""
+    """Make the next event of a station's chain. `sign` is Ed25519 over the canonical bytes.
+
+    Raises ValueError for what `canonical` refuses and for more than MOST_BYTES.
+    """
     data = canonical(
         {
             "v": VERSION,
@@ -135,6 +157,8 @@ def link(
             "body": dict(body),
         }
     )
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"{kind.value}: {len(data)} bytes in one event")
     return SignedEvent(seq, data, digest(data), sign(data))
 
 

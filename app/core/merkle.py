@@ -2,7 +2,7 @@
 
 leaf_hash, fragment_leaf       what is hashed into a leaf
 CompactTree, merkle_root       the root, grown leaf by leaf from the peaks (one per set bit of the size)
-range_proof, root_from_range   that a run of leaves lies in a tree
+range_proof, root_from_range   that a run of leaves lies in a tree (place_proof: a single one)
 consistency_proof, is_prefix   that a tree begins with an earlier one
 """
 
@@ -90,7 +90,19 @@ def range_proof(leaves: Sequence[bytes], start: int, stop: int) -> list[bytes]:
     if not 0 <= start < stop <= len(leaves):
         raise ValueError("no such range of leaves")
     proof: list[bytes] = []
-    _collect(leaves, 0, len(leaves), start, stop, proof)
+    _collect(lambda low, high: merkle_root(leaves[low:high]), 0, len(leaves), start, stop, proof)
+    return proof
+
+
+def place_proof(n: int, size: int, root_of: RootOf) -> list[bytes]:
+    """The hashes that, with leaf `n`, give the root over `size` leaves; in the order of `range_proof`.
+
+    Raises ValueError for a leaf that is not inside.
+    """
+    if not 0 <= n < size:
+        raise ValueError("no such leaf")
+    proof: list[bytes] = []
+    _collect(root_of, 0, size, n, n + 1, proof)
     return proof
 
 
@@ -105,13 +117,13 @@ def root_from_range(size: int, start: int, leaves: Sequence[bytes], proof: Seque
     return root
 
 
-def _collect(leaves: Sequence[bytes], low: int, high: int, start: int, stop: int, proof: list[bytes]) -> None:
+def _collect(root_of: RootOf, low: int, high: int, start: int, stop: int, proof: list[bytes]) -> None:
     if high <= start or low >= stop:
-        proof.append(merkle_root(leaves[low:high]))
+        proof.append(root_of(low, high))
     elif high - low > 1:
         middle = low + _left_size(high - low)
-        _collect(leaves, low, middle, start, stop, proof)
-        _collect(leaves, middle, high, start, stop, proof)
+        _collect(root_of, low, middle, start, stop, proof)
+        _collect(root_of, middle, high, start, stop, proof)
 
 
 def _rebuild(low: int, high: int, start: int, stop: int, leaves: list[bytes], proof: list[bytes]) -> bytes:

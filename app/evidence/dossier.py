@@ -7,6 +7,8 @@
     viewing.mp4          the same pictures in a file that plays everywhere, its time beginning at 0
     still-*.jpg          the picture at each event
     root.tsr, root.statement   a time-stamp token (RFC 3161) when there is one, and the bytes it speaks of
+    witness.json         the centre's word on the recording, with the keys that vouch for it, when it was given
+    previous.jsonl       the record that closed the recording before, when it is still there
 
 Reviewable pictures are masked before they are hashed, so a dossier holds no PIN. Its texts are scanned nevertheless.
 """
@@ -33,9 +35,8 @@ from app.evidence.export import copy_parts, same_size
 from app.evidence.ledger import Ledger, Part, Piece, load
 from app.evidence.still import picture_at
 from app.evidence.timestamp import token_files
+from app.evidence.witness import VERIFIER, witness_files
 from app.platform import durable_write
-
-VERIFIER = Path(__file__).resolve().parent.parent.parent / "resources" / "dossier" / "verify.py"
 
 _AROUND_US = 5_000_000
 _MOST_STILLS = 12
@@ -91,7 +92,8 @@ def make_dossier(folder: Path, recording_key: bytes, out: Path, stretch: Stretch
             target.writestr("dossier.json", json.dumps(facts, indent=1))
             target.writestr("records.jsonl", b"".join(line + b"\n" for line in lines))
             target.writestr("verify.py", VERIFIER.read_bytes())
-            for name, text in (texts | token_files(folder)).items():
+            proofs = token_files(folder) | witness_files(folder, str(ledger.genesis["previous"]))
+            for name, text in (texts | proofs).items():
                 target.writestr(name, text)
             for name, content in (*((film.name, film.data) for film in viewing), *_stills(viewing, lines)):
                 target.writestr(name, content)

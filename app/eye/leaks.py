@@ -34,7 +34,7 @@ from app.evidence.reader import DecryptedRecording, recording_parts
 from app.evidence.timeline import read_timeline
 from app.eye.oneshot import make_looker
 from app.eye.thief import Sight, Thief, believable
-from app.platform import keep_memory_private, lower_priority
+from app.platform import lower_priority
 from app.vision.pixels import Colour, Gray, grey
 
 NICE = 15
@@ -155,7 +155,6 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run(_args: argparse.Namespace) -> int:
     """Run the program. 2: no job on stdin; 5: a recording that cannot be read."""
-    keep_memory_private()
     lower_priority(NICE)
     cv2.setNumThreads(1)
     try:

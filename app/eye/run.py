@@ -28,7 +28,7 @@ from app.eye.oneshot import make_looker
 from app.eye.watcher import Glimpse, Told, Watcher
 from app.frames import Frame, FrameReader
 from app.paths import StationFolder
-from app.platform import keep_memory_private, lower_priority
+from app.platform import lower_priority
 from app.programs import ProgramDoor, ProgramError
 from app.vision.pixels import from_planes
 
@@ -165,8 +165,6 @@ def main(argv: Sequence[str]) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Run the program. 0: ended as asked; 3: one is already running for this folder."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    keep_memory_private()
     lower_priority(NICE)
     eye = Eye(StationFolder(args.folder), args.orphan_s)
 

@@ -20,6 +20,7 @@ from app.evidence.ring import Entry, Note, Picture, RingSegment, Spot, leftovers
 from app.frames import Plane
 from app.platform import private_folder
 from app.recorder.protocol import CameraState, Start
+from app.reserve import Reserve
 
 _QUEUE_BYTES = 64 << 20  # frames that are not durable yet
 _HELD_BYTES = 64 << 20  # compressed frames kept in memory until they are encoded; beyond it they are read back
@@ -45,17 +46,23 @@ class Ring:
         self._now = RingSegment(folder, recording_key, self._number)
 
     def append(self, entry: Entry) -> Stored:
+        """Write an entry. A segment that is full or old ends before a key picture, so each can be decoded alone."""
+        is_full = self._now.size > _SEGMENT_BYTES or time.monotonic() - self._began_s > _SEGMENT_S
+        if is_full and isinstance(entry, Picture) and entry.key:
+            self._begin_another()
         return Stored(self._now, self._now.append(entry))
 
     def sync(self) -> None:
-        """Make everything durable; begin another segment when this one is full or old."""
+        """Make everything durable."""
         self._now.sync()
-        if self._now.size > _SEGMENT_BYTES or time.monotonic() - self._began_s > _SEGMENT_S:
-            self._number += 1
-            full, self._now = self._now, RingSegment(self._folder, self._key, self._number)
-            self._began_s = time.monotonic()
-            with self._guard:
-                self._full.append(full)
+
+    def _begin_another(self) -> None:
+        self._now.sync()
+        self._number += 1
+        full, self._now = self._now, RingSegment(self._folder, self._key, self._number)
+        self._began_s = time.monotonic()
+        with self._guard:
+            self._full.append(full)
 
     @property
     def size(self) -> int:
@@ -113,6 +120,7 @@ class Begin:
 
     start: Start
     ring: Ring | None
+    reserve: Reserve | None = None
     trouble: OSError | None = None
 
 
@@ -156,6 +164,7 @@ class Ahead:
         self._guard = threading.Lock()
         self._queued = self._held = self._planes = 0
         self._ring: Ring | None = None
+        self._reserve: Reserve | None = None
         self._pending: list[Item] = []
         self._dirty_since_s: float | None = None
         self.first_mono_us = self.last_mono_us = self.synced_us = 0
@@ -247,12 +256,16 @@ class Ahead:
     def _begin(self, start: Start) -> None:
         self._sync()
         self.first_mono_us = self.last_mono_us = self.synced_us = 0
+        self._reserve = Reserve(Path(start.reserve), start.reserve_bytes) if start.reserve else None
         try:
+            if self._reserve is not None:
+                private_folder(Path(start.folder))
+                self._reserve.fill()
             self._ring = Ring(Path(start.folder) / start.recording_id, bytes.fromhex(start.recording_key))
-            self._send(Begin(start, self._ring))
+            self._send(Begin(start, self._ring, self._reserve))
         except OSError as trouble:
             self._ring = None
-            self._send(Begin(start, None, trouble))
+            self._send(Begin(start, None, self._reserve, trouble))
 
     def _shot(self, shot: Shot) -> None:
         assert shot.picture is not None
@@ -311,11 +324,14 @@ class Ahead:
             self._forward(item)
 
     def _fail(self, trouble: OSError) -> None:
-        """Give the ring's room back: the frames in it are in memory too, and their fragments need the room now."""
+        """The fragments of what is in the ring need room now: the reserve's, or, without one, the ring's own (most of
+        its frames are in memory too). The room must be free before anybody is told.
+        """
         log.error("the ring cannot go on: %s", trouble.strerror)
         ring, self._ring = self._ring, None
-        self._flush()
-        self._forward(Failed(trouble))
-        if ring is not None:
+        spent = self._reserve is not None and self._reserve.spend()
+        if ring is not None and not spent:
             with suppress(OSError):
                 ring.end(keep=False)
+        self._flush()
+        self._forward(Failed(trouble))

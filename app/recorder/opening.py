@@ -20,6 +20,7 @@ from app.recorder.masking import Words
 from app.recorder.protocol import FromRecorder, RecordingClosed, Start, Trouble, Zones
 from app.recorder.sink import Durable, Take, Tell
 from app.recorder.squeeze import Unsqueezer
+from app.reserve import Reserve
 from hardware.catalog import shown_address
 
 FILMS = ("sim:", "file:")
@@ -36,7 +37,9 @@ def keys_of(start: Start) -> RecordingKeys:
     return RecordingKeys(bytes.fromhex(start.recording_key), bytes.fromhex(start.signing_key) or None, side)
 
 
-def open_take(start: Start, tell: Tell, durable: Durable = lambda _mono_us: None) -> Take | None:
+def open_take(
+    start: Start, tell: Tell, durable: Durable = lambda _mono_us: None, reserve: Reserve | None = None
+) -> Take | None:
     """Begin the recording, go on with it after a crash, or tell that it is closed (then None).
 
     Raises EvidenceTrouble (evidence.other_key) and OSError.
@@ -47,13 +50,13 @@ def open_take(start: Start, tell: Tell, durable: Durable = lambda _mono_us: None
         tell(Trouble("recorder.unsigned"))
     ledger = _ledger_of(folder)
     if ledger is None:
-        return Take(start.recording_id, _create(folder, keys, start), tell, durable=durable)
+        return Take(start.recording_id, _create(folder, keys, start, reserve), tell, durable=durable)
     if ledger.close is not None:
         for path in leftovers(folder):
             shred_segment(path)
         tell(_closed(start.recording_id, ledger))
         return None
-    return Take(start.recording_id, resume_recording(folder, keys), tell, durable=durable)
+    return Take(start.recording_id, resume_recording(folder, keys, reserve=reserve), tell, durable=durable)
 
 
 def encode_leftovers(take: Take, segments: Iterable[Path], start: Start) -> int:
@@ -89,6 +92,7 @@ def _encode_pictures(take: Take, found: list[Leftover], start: Start) -> None:
             if isinstance(entry, Note):
                 gap = f"camera_{entry.body['state']}" if _is_break(entry) else gap
             elif take.writer.pts(entry.mono_us) <= take.last_pts:
+                jpeg.follow(entry)
                 gap = ""  # it is in a fragment already, and so is what came before it
             else:
                 if gap:
@@ -122,7 +126,7 @@ def _ledger_of(folder: Path) -> Ledger | None:
         return None  # nothing there, or killed before the first record was whole
 
 
-def _create(folder: Path, keys: RecordingKeys, start: Start) -> RecordingWriter:
+def _create(folder: Path, keys: RecordingKeys, start: Start, reserve: Reserve | None) -> RecordingWriter:
     torn = folder / "journal.jsonl"
     if torn.exists():
         torn.rename(torn.with_suffix(f".{time.time_ns()}.torn"))
@@ -135,7 +139,7 @@ def _create(folder: Path, keys: RecordingKeys, start: Start) -> RecordingWriter:
         previous=start.previous_hash or NO_HASH,
         meta={**start.meta, "masked": start.masked},
     )
-    return create_recording(folder, keys, origin)
+    return create_recording(folder, keys, origin, reserve=reserve)
 
 
 def _closed(recording_id: str, ledger: Ledger) -> RecordingClosed:

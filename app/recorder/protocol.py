@@ -23,6 +23,8 @@ class Start:
     `previous_hash`: `RecordingClosed.head` of the recording before, "" for the first. `meta` goes into the genesis.
 
     `masked`: paint over what Zones say, waiting 1.5 s for them; without it only films are reviewable, as a rehearsal.
+    `reserve`, `reserve_bytes`: the file on the footage disk that is given back when the disk is full, made whole again
+    at each begin; "" has none.
     `vault_key_id`, `vault_key` (X25519, hex): who may open the originals of masked frames; "" keeps none of them.
     """
 
@@ -37,6 +39,8 @@ class Start:
     masked: bool = False
     vault_key_id: str = ""
     vault_key: str = ""
+    reserve: str = ""
+    reserve_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

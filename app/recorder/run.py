@@ -12,14 +12,12 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
 from app.paths import StationFolder
-from app.platform import keep_memory_private
 from app.programs import ProgramDoor, ProgramError
 from app.recorder import protocol as told
 from app.recorder.capture import Capture, OpenCamera
@@ -152,8 +150,6 @@ def main(argv: Sequence[str]) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Run the program. 0: ended as asked; 1: by a bug; 3: one is already running for this folder."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    keep_memory_private()
     recorder = Recorder(StationFolder(args.folder), args.orphan_s)
 
     def on_signal(number: int, _frame: FrameType | None) -> None:

@@ -128,7 +128,9 @@ def _hashes(connection: Connection, level: int, first: int, last: int) -> list[b
     return [merkle_root(_hashes(connection, level - 1, at * _WIDTH, (at + 1) * _WIDTH)) for at in range(first, last)]
 
 
-def _root_of(connection: Connection, low: int, high: int) -> bytes:
+def root_between(connection: Connection, low: int, high: int) -> bytes:
+    """The root over the log's entries from `low` up to, not including, `high`: whole subtrees of a published size."""
+
     def whole(level: int, place: int) -> bytes:
         tiles, rest = divmod(level, _BITS)
         return merkle_root(_hashes(connection, tiles, place << rest, (place + 1) << rest))
@@ -148,7 +150,7 @@ def prove(centre: OpenCentre, since: Sequence[int], caller: Caller, now_ms: int)
             raise Refusal("log.empty", 404)
         if any(not 0 <= size <= last.size for size in since):
             raise Refusal("log.size", 409, str(last.size))
-        proofs = [consistency_proof(size, last.size, lambda a, b: _root_of(connection, a, b)) for size in since]
+        proofs = [consistency_proof(size, last.size, lambda a, b: root_between(connection, a, b)) for size in since]
     shown = tuple(tuple(one.hex() for one in proof) for proof in proofs)
     return CheckpointAnswer(note=last.note, epoch=centre.epoch, proofs=shown)
 

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app import wire
+from app import wire, wire_vault, wire_witness
 
 VERSION = "1.1"
 _SCHEMAS = "#/components/schemas/"
@@ -61,6 +61,13 @@ CALLS = (
     Call("post", "/v1/checkpoint/cosign", "Countersign a checkpoint", wire.Cosigned, wire.Cosigning),
     Call(
         "post",
+        "/v1/witness",
+        "What the centre saw of a recording",
+        wire_witness.WitnessAnswer,
+        wire_witness.WitnessWanted,
+    ),
+    Call(
+        "post",
         "/v1/objects/batch",
         "Which chunks are missing, where to put them",
         wire.ObjectsAnswer,
@@ -75,8 +82,8 @@ CALLS = (
         wire.VideoAnswer,
         wire.Signed,
     ),
-    Call("get", "/v1/vault/arrivals", "For the vault: cards it has not looked at", wire.Arrivals),
-    Call("post", "/v1/vault/findings", "For the vault: what it found", wire.FindingsKept, wire.Findings),
+    Call("get", "/v1/vault/arrivals", "For the vault: cards it has not looked at", wire_vault.Arrivals),
+    Call("post", "/v1/vault/findings", "For the vault: what it found", wire_vault.FindingsKept, wire_vault.Findings),
     Call("get", "/v1/catalogue/{version}", "A published catalogue", wire.CatalogueBundle),
     Call("get", "/v1/centre", "What there is to pin of the centre", wire.Centre, signed=False),
     Call("get", "/v1/health", "Whether the server runs", Health, signed=False),
@@ -91,6 +98,8 @@ _STATEMENTS = (
     wire.FeedPage,
     wire.VideoManifest,
     wire.Durable,
+    wire_witness.Witnessed,
+    wire.ServerCertificate,
     wire.Enrolled,
 )
 """What the signed texts hold."""

@@ -5,6 +5,7 @@
     GET  /v1/feed       what is new for a station after a cursor      GET /v1/openapi.json
     …    /v1/objects    footage (app.server.object_routes)
     …    /v1/checkpoint  the log's head, proved (app.server.checkpoints)
+    POST /v1/witness    what the centre saw of a recording (app.server.witnessing)
     GET  /v1/catalogue  a published catalogue (app.server.reference)
     …    /v1/vault      sealed numbers and findings (app.server.vault_door)
 
@@ -36,6 +37,7 @@ from app.server.reference import add_reference_routes
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.vault_door import add_vault_routes
+from app.server.witnessing import add_witness_routes
 from app.wire import MOST_BYTES, MOST_EVENTS, Enrolment, EventBatch
 
 QueryName = Annotated[str, Query(max_length=128)]
@@ -65,6 +67,7 @@ def make_app(
     add_vault_routes(app, desk)
     add_reference_routes(app, desk)
     add_checkpoint_routes(app, desk)
+    add_witness_routes(app, desk)
     add_page(app, desk)
     _add_open(app, desk)
     return app

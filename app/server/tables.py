@@ -84,6 +84,7 @@ log_leaf = Table(
     Column("n", BigInteger, primary_key=True, autoincrement=False),  # from 0
     Column("station", Text, nullable=False),
     Column("seq", BigInteger, nullable=False),
+    Index("log_leaf_place", "station", "seq"),
 )
 
 alarm = Table(

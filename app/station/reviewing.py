@@ -29,12 +29,13 @@ from app.evidence.reader import DecryptedRecording, recording_parts
 from app.evidence.still import still_at
 from app.evidence.storage import footage_in
 from app.evidence.timeline import FrameTimes, Timeline, read_timeline, with_stretches
-from app.evidence.verify import Fault, Stopped, verify_recording
+from app.evidence.verify import Fault, Stopped, Trust, verify_recording
 from app.platform import durable_write, private_folder
 from app.station.clock import Clock
 from app.store.footage import KnownRecording
 from app.store.store import Store
 from app.store.writer import StoreWriter
+from app.wire import Centre
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -105,8 +106,8 @@ class Reviewing:
             self._drop_check()
             opened = self._opened.get(recording_id)
             if opened is not None:
-                public_key = self._ask(lambda store: store.public_key.hex())
-                self._checking = _Checking(opened, recording_id, public_key, tell, self._on_bug)
+                keys = self._ask(lambda store: (store.public_key.hex(), _root_of(store.centre)))
+                self._checking = _Checking(opened, recording_id, keys, tell, self._on_bug)
                 self._checking.start()
 
         self._jobs.put(begin)
@@ -278,11 +279,13 @@ class _Checking:
         self,
         opened: _Opened,
         recording_id: str,
-        public_key: str,
+        keys: tuple[str, str],
         tell: Callable[[Proof], None],
         on_bug: Callable[[Exception], None],
     ) -> None:
-        self._opened, self._id, self._public_key = opened, recording_id, public_key
+        """`keys`: the station's and the tenant root's, in hex."""
+        self._opened, self._id, (self._public_key, root_key) = opened, recording_id, keys
+        self._trust = Trust(root_key)
         self._tell, self._on_bug = tell, on_bug
         self._stopping = threading.Event()
         self._told_s = 0.0
@@ -298,7 +301,8 @@ class _Checking:
     def _run(self) -> None:
         try:
             opened = self._opened
-            verdict = verify_recording(opened.folder, self._public_key, opened.key, self._progress, threads=1)
+            key, trust = opened.key, self._trust
+            verdict = verify_recording(opened.folder, self._public_key, key, self._progress, threads=1, trust=trust)
             fault = verdict.fault
             done = Proof(
                 self._id, verdict.fragments, self._total, verdict.valid_to_pts_us, True,
@@ -330,6 +334,11 @@ class _Checking:
                 if (part.number, piece.index) == (fault.part, fault.fragment):
                     return piece.first_pts, piece.last_pts
         return None
+
+
+def _root_of(centre: Centre) -> str:
+    """The root key that a witness is held against; "" where the centre's key was pinned without a certificate."""
+    return centre.root_key if centre.server else ""
 
 
 def _role(timeline: Timeline) -> str:

@@ -30,7 +30,8 @@ from app.core.parcels import (
     WayOut,
 )
 from app.keys import Signer, new_seed
-from app.store import cards, chips, exchange, footage, heads, leaks, parcels, people, recordings, reference
+from app.reserve import RESERVE_BYTES, Reserve
+from app.store import cards, chips, exchange, footage, leaks, parcels, people, recordings, reference
 from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.db import open_database, transaction, translated
 from app.store.export import export_chain
@@ -40,7 +41,6 @@ from app.store.keyfile import key_path, read_key
 from app.store.ledger import Ledger, read_identity
 from app.store.migrate import upgrade
 from app.store.people import Locked
-from app.store.reserve import RESERVE_BYTES, Reserve
 from app.store.results import AlreadyKept, Duplicate, Kept, QueueFacts, Recording, RetryState, Room, Totals
 from app.store.seal import IndexCost
 from app.wire import CatalogueOffer, Centre, Receipt, Signed
@@ -160,7 +160,7 @@ class Store:
     def room(self) -> Room:
         """Space left; a spent reserve is made whole again when the disk allows it."""
         self._ledger.reserve.fill()
-        return self._ledger.reserve.room()
+        return Room(self._ledger.reserve.free_bytes, self._ledger.reserve.intact)
 
     # Parcels
 
@@ -453,15 +453,6 @@ class Store:
         """How far the outbox is, and the cards by state."""
         with self._ledger.reading() as connection:
             return exchange.queue_facts(connection)
-
-    def heads_seen(self) -> tuple[heads.TreeHead, ...]:
-        """What the centre said of its log: the last checkpoint that was verified, and receipts since."""
-        with self._ledger.reading() as connection:
-            return heads.seen(connection)
-
-    def keep_head(self, head: heads.TreeHead) -> bool:
-        """Keep a verified checkpoint; False when it was there."""
-        return heads.keep(self._ledger, head)
 
     def retry_state(self, lane: str = _LANE) -> RetryState:
         """When to try the centre again; footage has a lane of its own."""

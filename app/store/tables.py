@@ -215,6 +215,22 @@ time_token = Table(
     Column("seq", Integer, ForeignKey("outbox.seq"), nullable=False),
 )
 
+recording_head = Table(
+    "recording_head",
+    metadata,
+    Column("recording_id", Text, ForeignKey("recording.id"), primary_key=True),
+    Column("n", Integer, primary_key=True),  # of the record whose hash it is
+    Column("seq", Integer, ForeignKey("outbox.seq"), nullable=False),
+)
+
+witnessed = Table(
+    "witnessed",
+    metadata,
+    Column("recording_id", Text, ForeignKey("recording.id"), primary_key=True),
+    Column("epoch", Text, primary_key=True),
+    Column("bundle", Text, nullable=False),  # JSON: the centre's word with what it is checked by
+)
+
 tree_head = Table(
     "tree_head",
     metadata,

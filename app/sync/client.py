@@ -22,7 +22,6 @@ from app.keys import Signer, verifier
 from app.signing import LIFETIME_S, BadSignature, Message, RequestMarks, check_answer, sign_request
 from app.wire import (
     DIGEST_HEADER,
-    Arrivals,
     BatchAnswer,
     CatalogueBundle,
     Centre,
@@ -32,8 +31,6 @@ from app.wire import (
     Enrolment,
     EnrolmentAnswer,
     EventBatch,
-    Findings,
-    FindingsKept,
     ObjectPlace,
     ObjectsAnswer,
     ObjectSize,
@@ -44,6 +41,8 @@ from app.wire import (
     VideoAnswer,
     content_digest,
 )
+from app.wire_vault import Arrivals, Findings, FindingsKept
+from app.wire_witness import WitnessAnswer, WitnessWanted
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -217,6 +216,10 @@ class CentreClient:
         content = manifest.model_dump_json().encode()
         path = f"/v1/videos/{recording}"
         return await self._exchange("PUT", path, VideoAnswer, content=content, content_type=_JSON)
+
+    async def witness(self, wanted: WitnessWanted) -> WitnessAnswer:
+        """What the centre saw of a recording."""
+        return await self._post("/v1/witness", wanted, WitnessAnswer)
 
     async def arrivals(self) -> Arrivals:
         """For the vault: cards it has not looked at."""

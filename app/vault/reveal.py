@@ -22,7 +22,8 @@ from app.store.db import transaction
 from app.store.seal import SUITE, Context
 from app.vault.keys import Vault
 from app.vault.tables import nonce, person, reveal
-from app.wire import RevealRequest, Signed, open_statement
+from app.wire import Signed, open_statement
+from app.wire_vault import RevealRequest
 
 QUOTA_A_DAY = 20
 FRESH_MS = 5 * 60 * 1000

@@ -7,7 +7,7 @@ import asyncio
 from app.sync.client import CentreClient
 from app.vault.index import look_up
 from app.vault.keys import Vault
-from app.wire import Findings
+from app.wire_vault import Findings
 
 
 async def look_once(vault: Vault, client: CentreClient) -> int:

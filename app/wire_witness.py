@@ -1,0 +1,50 @@
+"""What travels between station and centre about recordings that the centre saw. Beside `app.wire`, under its rules."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.wire import Hex64, Name, Signed, Statement, WireModel
+
+
+class WitnessWanted(WireModel):
+    """A station asks what the centre saw of a closed recording: by the numbers of its own events on it."""
+
+    recording: Name
+    closed_seq: int
+    head_seqs: Annotated[tuple[int, ...], Field(max_length=10_000)] = ()
+
+
+class HeadSeen(WireModel):
+    """The centre had the hash `head` of the recording's record `n` at `received_ms`, by the station's event `seq`."""
+
+    seq: int
+    n: int
+    head: Hex64
+    received_ms: int
+
+
+class Witnessed(Statement):
+    """What the centre saw of a recording, and when: the chain's heads while it ran, then the hash that closed it."""
+
+    TYPE = "recording-witnessed"
+    tenant: Name
+    station: Name
+    recording: Name
+    final_hash: Hex64
+    closed_seq: int
+    closed_ms: int
+    heads: tuple[HeadSeen, ...]
+    server_time_ms: int
+    epoch: Name
+
+
+class WitnessAnswer(WireModel):
+    """The statement, and that the closing event is entry `leaf` of the log whose checkpoint is `note`."""
+
+    witnessed: Signed
+    note: str
+    leaf: int
+    proof: tuple[Hex64, ...]
