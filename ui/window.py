@@ -208,11 +208,10 @@ class Window(QMainWindow):
         self.close_overlays()
         if isinstance(state, Locked):
             self._forget()
-        if isinstance(state, SignedOut | Locked):
+        away = isinstance(state, SignedOut | Locked)
+        if away:
             self.sign_in.clear()
-            self.sign_in.number.setFocus()
-        else:
-            self.setFocus()
+        (self.sign_in.number if away else self).setFocus()
 
     def _forget(self) -> None:
         """The desk was left: what the screens held of cards goes with their widgets, and nothing plays on."""
@@ -322,9 +321,7 @@ class Window(QMainWindow):
             self._post(CodeScanned(code))
 
     def _clicked(self, name: str) -> None:
-        if name == "go":
-            name = "Space"
-        self._pressed(name)
+        self._pressed("Space" if name == "go" else name)
 
     def _pressed(self, name: str) -> None:
         if name == "Ctrl L":
@@ -335,6 +332,8 @@ class Window(QMainWindow):
             self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
         elif self._player is not None:
             self._player.key(name)
+        elif name == "F8" and self._room is not None:
+            self._reveal(True)
         elif self._room is not None:
             self._room.key(name)
         elif self.work.help.isVisible():
@@ -413,15 +412,15 @@ class Window(QMainWindow):
             self._post(PasscodeEntered(number, passcode))
 
     def _use_demo_badge(self) -> None:
-        badge = self._settings.desk.demo_badge
-        if badge:
+        if badge := self._settings.desk.demo_badge:
             self._post(CodeScanned(badge))
 
     def _reveal(self, on: bool) -> None:
         """Uncover the secret while F8 is down, 10 s at most; uncovering is told to the station."""
         self.sign_in.reveal(False)
         prompt = self.work.cards.prompt
-        if on and prompt.has_secret:
+        learned = self.products is not None and self.products.reveal(on)
+        if on and (prompt.has_secret or learned):
             self._bridge.secret_shown("pin")
             self._hide_secret.start()
         prompt.reveal(on and prompt.has_secret)

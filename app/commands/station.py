@@ -5,6 +5,7 @@ capture   take rehearsal cards without a camera      `saved CARD-ID` after each 
 sync      push and pull                              {"state", "unsent", "cards", …}
 backup    copy the database, also while it is used   {"backup", "head"}
 restore   put a copy back where the database is gone {"restored", "head"}; then `sync`: the centre has to confirm
+person reveal approve     one secret through the vault        (`station_reveal`)
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
 
+from app.commands import station_reveal
 from app.commands.bulk import captured, stamp
 from app.commands.complaint import complain
 from app.commands.enrolling import applicant_of, join, look_at, make_store
@@ -51,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sync.add_argument(
         "--server", action="append", default=[], metavar="URL", help="other addresses of the same centre, in turn"
     )
+    station_reveal.add_actions(actions)
     backup = actions.add_parser("backup", help="copy the database")
     backup.add_argument("--to", type=Path, default=None, metavar="DIR", help="else as the settings say")
     restore = actions.add_parser("restore", help="put the database back from a backup")
@@ -61,6 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.action in station_reveal.ACTIONS:
+        return station_reveal.run(args)
     folder = StationFolder(args.data.resolve())
     done = {"enrol": _enrol, "capture": _capture, "sync": _sync, "backup": _backup, "restore": _restore}
     return done[args.action](args, folder)

@@ -81,6 +81,13 @@ class CentreAct(StrEnum):
     ALARM = "centre.alarm"
     HANDED_OUT = "centre.handed-out"
     DECIDED = "centre.decided"
+    REVEAL_ASKED = "centre.reveal-asked"
+    REVEAL_NEEDS_SECOND = "centre.reveal-needs-second"
+    REVEAL_APPROVED = "centre.reveal-approved"
+    REVEAL_GRANTED = "centre.reveal-granted"
+    REVEAL_SHOWN = "centre.reveal-shown"
+    REVEAL_TAKEN = "centre.reveal-taken"
+    REVEAL_REFUSED = "centre.reveal-refused"
     RESTORED = "centre.restored"
 
 
