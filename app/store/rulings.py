@@ -17,6 +17,7 @@ from app.store import people
 from app.store.footage import keep_in
 from app.store.ledger import Ledger
 from app.store.people import Locked
+from app.store.recordings import find
 from app.store.tables import card, ruling
 
 _SUPERVISORS = (Role.SUPERVISOR, Role.ADMIN)
@@ -87,7 +88,7 @@ def _write(
     before = {"before": row.reasons, "claimed": row.claims, "seq": event.seq, "wall_us": stamp.wall_us}
     noted = {"card_id": row.id, "ruling": wanted.ruling.value, "operator_id": wanted.who.id, **before}
     connection.execute(insert(ruling), noted)
-    if wanted.ruling is Ruling.HOLD:
+    if wanted.ruling is Ruling.HOLD and find(connection, row.recording_id):  # a scanned sheet has no footage
         keep_in(ledger, connection, row.recording_id, wanted.reason.strip(), stamp, wanted.who.id)
     return Ruled(event.seq, stamp.wall_us + UNDO_US)
 

@@ -52,11 +52,12 @@ class ReviewList(Painted):
         self.marks.clear()
         ink.box(rect, fill="panel", line="line", radius=10)
         self._tabs(ink, QRectF(px(11), px(11), rect.width() - px(22), px(40)), self.view.tabs[:_FIRST_ROW])
-        self._tabs(ink, QRectF(px(11), px(55), rect.width() - px(22), px(28)), self.view.tabs[_FIRST_ROW:], quiet=True)
-        head = px(92) if self.view.tabs[_FIRST_ROW:] else px(61)
-        ink.hline(1, head, rect.width() - 2)
+        ink.hline(1, px(61), rect.width() - 2)
         foot = rect.height() - px(52)
-        room = QRectF(1, head, rect.width() - 2, foot - head)
+        quiet = self.view.tabs[_FIRST_ROW:]
+        end = foot - px(40) if quiet else foot
+        self._tabs(ink, QRectF(px(11), end + px(4), rect.width() - px(22), px(28)), quiet, quiet=True)
+        room = QRectF(1, px(61), rect.width() - 2, end - px(61))
         if self.view.items:
             self._items(ink, room)
         else:
@@ -71,6 +72,8 @@ class ReviewList(Painted):
         ink.box(seg, fill="panel", line="line" if quiet else "lineStrong", radius=6)
         size = 14 if quiet else 16
         words = [self.look.width(tab.text, size, 700) for tab in tabs]
+        if sum(words) + len(tabs) * ink.px(8) > seg.width():
+            size, words = 14, [self.look.width(tab.text, 14, 700) for tab in tabs]
         spare, x = (seg.width() - 2 - sum(words)) / len(tabs), seg.x() + 1
         for n, tab in enumerate(tabs):
             part = QRectF(x, seg.y() + 1, words[n] + spare, seg.height() - 2)
