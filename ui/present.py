@@ -219,6 +219,9 @@ def _condition(scene: Scene) -> Banner | None:
         return Banner(Tone.WARN, "hard-drive", text, scene.say("banner.disk.more"))
     if around.sync.state is SyncState.OFFLINE:
         return Banner(Tone.WARN, "cloud-off", scene.say("banner.offline"), scene.say("banner.offline.more"))
+    if around.sync.stuck_footage:
+        text = scene.say("banner.stuck", n=around.sync.stuck_footage)
+        return Banner(Tone.WARN, "cloud-off", text, scene.trouble_line(around.sync.footage_code))
     if around.nfc.level is Level.DOWN:
         return Banner(Tone.WARN, "nfc", scene.say("banner.nfc"), scene.say("banner.nfc.more"))
     return _stamps(scene)

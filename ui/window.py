@@ -325,6 +325,8 @@ class Window(QMainWindow):
             self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
         elif self._player is not None:
             self._player.key(name)
+        elif name == "F8" and self._room is not None:
+            self._reveal(True)
         elif self._room is not None:
             self._room.key(name)
         elif self.work.help.isVisible():
@@ -411,7 +413,8 @@ class Window(QMainWindow):
         """Uncover the secret while F8 is down, 10 s at most; uncovering is told to the station."""
         self.sign_in.reveal(False)
         prompt = self.work.cards.prompt
-        if on and prompt.has_secret:
+        learned = self.products is not None and self.products.reveal(on)
+        if on and (prompt.has_secret or learned):
             self._bridge.secret_shown("pin")
             self._hide_secret.start()
         prompt.reveal(on and prompt.has_secret)

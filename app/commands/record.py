@@ -28,6 +28,7 @@ from app.recorder.capture import Capture
 from app.recorder.line import Line
 from app.recorder.opening import is_film
 from hardware.catalog import open_camera
+from hardware.ports import Packet
 
 _CLOSE_S = 60.0
 _RESERVE_BYTES = 4_000_000
@@ -49,7 +50,7 @@ class _Printer:
         self._first_us = self._count = 0
         self.ended = threading.Event()
 
-    def take_frame(self, planes: Plane, mono_us: int, width: int, height: int, packet: bytes | None = None) -> None:
+    def take_frame(self, planes: Plane, mono_us: int, width: int, height: int, packet: Packet | None = None) -> None:
         self._line.take_frame(planes, mono_us, width, height, packet)
         self._first_us = self._first_us or mono_us
         if self._print:

@@ -74,6 +74,28 @@ class EventKind(StrEnum):
     TEMPLATE_REPORTED = "catalogue.template-reported"
 
 
+class CentreAct(StrEnum):
+    """What the centre itself does, in its own chain. Never renamed; new ones are added."""
+
+    CODE_MADE = "centre.code-made"
+    STATION_JOINED = "centre.station-joined"
+    STATION_CONFIRMED = "centre.station-confirmed"
+    STATION_REVOKED = "centre.station-revoked"
+    STATION_LOCKED = "centre.station-locked"
+    STATION_RELEASED = "centre.station-released"
+    ALARM = "centre.alarm"
+    HANDED_OUT = "centre.handed-out"
+    DECIDED = "centre.decided"
+    REVEAL_ASKED = "centre.reveal-asked"
+    REVEAL_NEEDS_SECOND = "centre.reveal-needs-second"
+    REVEAL_APPROVED = "centre.reveal-approved"
+    REVEAL_GRANTED = "centre.reveal-granted"
+    REVEAL_SHOWN = "centre.reveal-shown"
+    REVEAL_TAKEN = "centre.reveal-taken"
+    REVEAL_REFUSED = "centre.reveal-refused"
+    RESTORED = "centre.restored"
+
+
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """When an event happened: wall clock (µs since 1970, only shown), monotonic clock, boot, offset to the centre."""
@@ -124,7 +146,7 @@ def link(
     station: str,
     seq: int,
     prev: str,
-    kind: EventKind,
+    kind: EventKind | CentreAct,
     stamp: Stamp,
     actor: str,
     body: Mapping[str, Any],

@@ -97,7 +97,10 @@ class DiskFacts:
 
 @dataclass(frozen=True, slots=True)
 class SyncFacts:
-    """From receipts only: events still here, the oldest's age, when the next try comes, the clock's distance."""
+    """From receipts only: events still here, the oldest's age, when the next try comes, the clock's distance.
+
+    `stuck_footage`: recordings that cannot be brought to the centre, `footage_code` why (the first one).
+    """
 
     state: SyncState = SyncState.SYNCED
     unsent: int = 0
@@ -105,6 +108,8 @@ class SyncFacts:
     next_try_in_s: int = 0
     clock_offset_ms: int | None = None
     code: str = ""
+    stuck_footage: int = 0
+    footage_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,13 +44,17 @@ _MOST_BYTES = 64 << 20  # no entry is longer; a damaged length must not make us 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A compressed frame. `codec`: "mjpeg" as the camera sent it, "planes" (see `app.recorder.squeeze`) our own."""
+    """A compressed frame. `codec`: "planes" (see `app.recorder.squeeze`) is our own, all others as the camera sent it.
+
+    "mjpeg", "planes": each stands alone. "h264", "hevc": one that is no `key` needs those before it, back to a key.
+    """
 
     mono_us: int
     width: int
     height: int
     codec: str
     data: bytes = field(repr=False)
+    key: bool = True
 
 
 @dataclass(frozen=True, slots=True)

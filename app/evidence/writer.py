@@ -127,7 +127,7 @@ class RecordingWriter:
         """Keep the original of a masked picture, sealed to the vault; `sync_side` makes it durable."""
         if self._keys.side is None:
             return
-        if self._side is not None and pts - self._side.from_pts >= _SIDE_PART_US:
+        if self._side is not None and picture.key and pts - self._side.from_pts >= _SIDE_PART_US:
             self._end_side()
         if self._side is None:
             self._sides += 1

@@ -46,17 +46,23 @@ class Ring:
         self._now = RingSegment(folder, recording_key, self._number)
 
     def append(self, entry: Entry) -> Stored:
+        """Write an entry. A segment that is full or old ends before a key picture, so each can be decoded alone."""
+        is_full = self._now.size > _SEGMENT_BYTES or time.monotonic() - self._began_s > _SEGMENT_S
+        if is_full and isinstance(entry, Picture) and entry.key:
+            self._begin_another()
         return Stored(self._now, self._now.append(entry))
 
     def sync(self) -> None:
-        """Make everything durable; begin another segment when this one is full or old."""
+        """Make everything durable."""
         self._now.sync()
-        if self._now.size > _SEGMENT_BYTES or time.monotonic() - self._began_s > _SEGMENT_S:
-            self._number += 1
-            full, self._now = self._now, RingSegment(self._folder, self._key, self._number)
-            self._began_s = time.monotonic()
-            with self._guard:
-                self._full.append(full)
+
+    def _begin_another(self) -> None:
+        self._now.sync()
+        self._number += 1
+        full, self._now = self._now, RingSegment(self._folder, self._key, self._number)
+        self._began_s = time.monotonic()
+        with self._guard:
+            self._full.append(full)
 
     @property
     def size(self) -> int:

@@ -20,8 +20,9 @@ from app.recorder.ahead import Ahead, End, Missed, Seen, Shot
 from app.recorder.masking import Words
 from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, RecordingState, Start, Trouble, Zones
 from app.recorder.sink import Tell
-from app.recorder.squeeze import CAMERA, PLANES, Squeezer
+from app.recorder.squeeze import PLANES, Squeezer
 from app.recorder.work import Work
+from hardware.ports import Packet
 
 _GRACE_US = 2_000_000
 _CUT_US = 700_000  # the ring becomes durable each 0.2 s
@@ -39,6 +40,7 @@ class Line:
         self._work = Work(self._report, self._words)
         self._ahead = Ahead(self._work.put)
         self._squeezer = Squeezer()  # used by the capture thread only
+        self._chained = False  # whether the next picture may lean on those before it
         self._guard = threading.Lock()  # between the capture thread and the commands
         self._before: deque[Shot] = deque()
         self._said: deque[Zones] = deque(maxlen=400)
@@ -80,6 +82,7 @@ class Line:
         """Close the recording when all frames that came before are in it."""
         with self._guard:
             self._wanted = None
+            self._chained = False
             self._ahead.put(End(reason))
 
     def note(self, event: str, body: dict[str, Any]) -> None:
@@ -94,15 +97,27 @@ class Line:
             if self._wanted is not None:
                 self._ahead.put(Note("zones", asdict(zones)))
 
-    def take_frame(self, planes: Plane, mono_us: int, width: int, height: int, packet: bytes | None = None) -> None:
+    def take_frame(self, planes: Plane, mono_us: int, width: int, height: int, packet: Packet | None = None) -> None:
         """Queue a frame for the recording, or keep it for the next one. Who calls gives the planes away."""
-        data = self._squeezer.squeeze(planes, width, height) if packet is None else packet
-        picture = Picture(mono_us, width, height, PLANES if packet is None else CAMERA, data)
+        with self._guard:
+            packet = self._usable(packet)
+        if packet is None:
+            picture = Picture(mono_us, width, height, PLANES, self._squeezer.squeeze(planes, width, height))
+        else:
+            picture = Picture(mono_us, width, height, packet.codec, packet.data, packet.key)
         with self._guard:
             if self._wanted is not None:
                 self._offer(Shot(mono_us, picture, planes))
             else:
                 self._keep_before(Shot(mono_us, picture))
+
+    def _usable(self, packet: Packet | None) -> Packet | None:
+        """None for one that needs what the present ring or pre-roll has not got; the next key frame mends that."""
+        if packet is None:
+            self._chained = False
+        elif packet.key:
+            self._chained = True
+        return packet if self._chained else None
 
     def missed_frames(self, count: int) -> None:
         if self._wanted is not None:
@@ -111,6 +126,7 @@ class Line:
     def camera_changed(self, state: CameraState) -> None:
         self._tell_camera(state)
         with self._guard:
+            self._chained = False
             if state.address != self._camera.address:
                 self._before.clear()
             self._camera = state
@@ -127,13 +143,20 @@ class Line:
         return self._judged(progress)
 
     def _keep_before(self, shot: Shot) -> None:
+        """The oldest go as far as the newest picture that stands alone allows; never a piece of a chain."""
         self._before.append(shot)
         held = sum(kept.held for kept in self._before)
-        while shot.mono_us - self._before[0].mono_us > _BEFORE_US or (held > _BEFORE_BYTES and len(self._before) > 1):
-            held -= self._before.popleft().held
+        while (count := _first_chain(self._before)) < len(self._before):
+            if shot.mono_us - self._before[count].mono_us < _BEFORE_US and held <= _BEFORE_BYTES:
+                return
+            held -= sum(self._before.popleft().held for _ in range(count))
+        if held > _BEFORE_BYTES:
+            self._before.clear()
+            self._chained = False
 
     def _offer(self, shot: Shot) -> None:
         if not self._ahead.offer(shot):
+            self._chained = False
             self._ahead.put(Missed(1))
 
     def _judged(self, progress: RecordingState) -> RecordingState:
@@ -176,3 +199,9 @@ class Line:
         wanted = self._wanted
         if wanted is not None and wanted.recording_id == recording_id:
             self._wanted = None
+
+
+def _first_chain(shots: deque[Shot]) -> int:
+    """How many pictures the first one draws with it, itself included."""
+    rest = (n for n, shot in enumerate(shots) if n and (shot.picture is None or shot.picture.key))
+    return next(rest, len(shots))

@@ -53,6 +53,7 @@ class Take:
         self._tell = tell
         self._durable = durable
         self._masks = MaskLog(self._note_mask)
+        self._lead: list[tuple[Picture, int]] = []  # originals since the last key that are in no side part
         self._encoder: PartEncoder | None = None
         self._part_began_us = 0
         self._gap = gap
@@ -137,10 +138,20 @@ class Take:
             self._begin_part(pts, width, height)
         assert self._encoder is not None
         self._masks.saw(pts, done)
-        if done.reason and original is not None:
-            self._writer.add_side(original, pts)
+        if original is not None:
+            self._put_aside(original, pts, wanted=bool(done.reason))
         self._keep(self._encoder.encode(planes, pts))
         self._last_pts = pts
+
+    def _put_aside(self, original: Picture, pts: int, wanted: bool) -> None:
+        """A wanted original goes into the side stream with those before it that it cannot be decoded without."""
+        if original.key:
+            self._lead.clear()
+        self._lead.append((original, pts))
+        if wanted:
+            for picture, at in self._lead:
+                self._writer.add_side(picture, at)
+            self._lead.clear()
 
     def _aside(self, original: Picture, pts: int) -> None:
         before, self._last_pts = self._last_pts, pts

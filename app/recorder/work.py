@@ -194,6 +194,7 @@ class Work:
     def _encode(self, take: Take, start: Start, shot: Shot) -> None:
         picture = shot.picture or self._read_back(shot)
         if picture is None:
+            self._jpeg.lost()
             take.missed(1)
         elif not start.masked and not is_film(start.camera):
             take.aside(picture)
@@ -201,7 +202,10 @@ class Work:
             self._review(take, start, picture, shot.planes)
 
     def _review(self, take: Take, start: Start, picture: Picture, planes: Plane | None) -> None:
-        planes = self._jpeg.planes(picture) if planes is None else planes
+        if planes is None:
+            planes = self._jpeg.planes(picture)
+        else:
+            self._jpeg.follow(picture)
         if planes is None:
             take.missed(1)
             return

@@ -63,7 +63,8 @@ def back_up(places: Places, to: Path, now: datetime) -> tuple[Path, Copied]:
         shutil.rmtree(partial.root, ignore_errors=True)
         private_folder(partial.root)
         source = places.engine()
-        copied = _copied(source, places, open_database(partial.database), LocalObjects(to / _OBJECTS), None)
+        target, objects = open_database(partial.database), LocalObjects(to / _OBJECTS)
+        copied = _copied(source, places, target, objects, None, serving=True)
         _copy_keys(places.folder, partial)
         partial.root.rename(state)
         sync_folder(to)
@@ -115,19 +116,26 @@ def move(places: Places) -> Copied:
     return copied
 
 
-def _copied(source: Engine, from_: Places, target: Engine, objects: Objects, epoch: str | None) -> Copied:
-    """Footage first: rows that tell of chunks come when the chunks lie there."""
+def _copied(
+    source: Engine, from_: Places, target: Engine, objects: Objects, epoch: str | None, serving: bool = False
+) -> Copied:
+    """Footage first: rows that tell of chunks come when the chunks lie there, and a copy cut off can be made again.
+
+    Of a centre that goes on `serving` the rows come first: chunks that are brought meanwhile are in no row of theirs,
+    and those that are in one lie there for good.
+    """
+    here = open_objects(from_.folder, from_.objects)
     try:
         upgrade(target, None, MIGRATIONS)
-        number = copy_objects(source, open_objects(from_.folder, from_.objects), objects)
-        return _told(copy_database(source, target, epoch), number)
+        if serving:
+            size, root = copy_database(source, target, epoch)
+            return Copied(size, root, copy_objects(target, here, objects))
+        chunks = copy_objects(source, here, objects)
+        size, root = copy_database(source, target, epoch)
+        return Copied(size, root, chunks)
     finally:
         source.dispose()
         target.dispose()
-
-
-def _told(tree: tuple[int, str], chunks: int) -> Copied:
-    return Copied(tree[0], tree[1], chunks)
 
 
 def copy_objects(source: Engine, here: Objects, there: Objects) -> int:

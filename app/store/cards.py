@@ -13,7 +13,8 @@ from app.core.cards import CardState, Tag
 from app.core.chips import ChipStand
 from app.core.errors import BadInput
 from app.core.parcels import CardDraft, Reason, TrayCard
-from app.store.ledger import Identity, Ledger
+from app.store.governing import sealing_key
+from app.store.ledger import Ledger
 from app.store.reference import judged
 from app.store.results import AlreadyKept, Duplicate, Kept
 from app.store.seal import Context, SealedField, keyed, seal, slow_hash
@@ -49,7 +50,7 @@ def keep(ledger: Ledger, draft: CardDraft, stamp: Stamp, actor: str) -> Kept | A
     identity = ledger.identity
     slow = slow_hash(draft.number, identity.tenant_salt, identity.index_cost) if draft.number else None
     dedupe = keyed(slow, identity.index_key) if slow else None
-    blobs = _seal_fields(identity, draft)
+    blobs = _seal_fields(ledger, draft)
 
     def work(connection: Connection) -> Kept | AlreadyKept | Duplicate:
         found = _kept_before(connection, draft.read_id) or _same_number(connection, draft, dedupe)
@@ -151,12 +152,14 @@ def tray_of(connection: Connection, parcel_id: str) -> tuple[TrayCard, ...]:
     return tuple(_tray(row) for row in connection.execute(_TRAY.where(wanted).order_by(card.c.no, card.c.kept_seq)))
 
 
-def _seal_fields(identity: Identity, draft: CardDraft) -> list[SealedField]:
-    blobs = []
+def _seal_fields(ledger: Ledger, draft: CardDraft) -> list[SealedField]:
+    identity, blobs = ledger.identity, []
+    with ledger.reading() as connection:
+        key = sealing_key(connection, identity)
     for name, secret in (("number", draft.number), ("pin", draft.pin)):
         if secret is not None:
             context = Context(identity.centre.tenant, identity.station, draft.card_id, name)
-            blobs.append(seal(secret, identity.vault, context))
+            blobs.append(seal(secret, key, context))
     return blobs
 
 

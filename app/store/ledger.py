@@ -19,7 +19,7 @@ from app.core.errors import StorageTrouble
 from app.keys import Signer
 from app.reserve import Reserve
 from app.store.db import reading, transaction
-from app.store.seal import IndexCost, VaultKey
+from app.store.seal import IndexCost
 from app.store.tables import meta, outbox
 from app.wire import Centre
 
@@ -37,7 +37,6 @@ class Identity:
     signing_seed: bytes
     index_key: bytes
     index_cost: IndexCost
-    vault: VaultKey
 
     @property
     def tenant_salt(self) -> bytes:
@@ -112,7 +111,7 @@ def read_identity(connection: Connection) -> Identity:
     if row is None:
         raise StorageTrouble("store.damaged", "meta")
     centre = Centre.model_validate_json(row.centre)
-    stated = centre.vault_certificate()
+    centre.vault_certificate()  # whose it is was checked when it was pinned; a damaged one is not gone on with
     return Identity(
         station=row.station,
         rehearsal=row.rehearsal,
@@ -121,7 +120,6 @@ def read_identity(connection: Connection) -> Identity:
         signing_seed=row.signing_seed,
         index_key=row.index_key,
         index_cost=IndexCost(row.index_memory_kib, row.index_passes),
-        vault=VaultKey(stated.key_id, bytes.fromhex(stated.public_key)),
     )
 
 

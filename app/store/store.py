@@ -31,7 +31,7 @@ from app.core.parcels import (
 )
 from app.keys import Signer, new_seed
 from app.reserve import RESERVE_BYTES, Reserve
-from app.store import cards, chips, exchange, footage, heads, leaks, parcels, people, recordings, reference
+from app.store import cards, chips, exchange, footage, leaks, parcels, people, recordings, reference
 from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.db import open_database, transaction, translated
 from app.store.export import export_chain
@@ -453,15 +453,6 @@ class Store:
         """How far the outbox is, and the cards by state."""
         with self._ledger.reading() as connection:
             return exchange.queue_facts(connection)
-
-    def heads_seen(self) -> tuple[heads.TreeHead, ...]:
-        """What the centre said of its log: the last checkpoint that was verified, and receipts since."""
-        with self._ledger.reading() as connection:
-            return heads.seen(connection)
-
-    def keep_head(self, head: heads.TreeHead) -> bool:
-        """Keep a verified checkpoint; False when it was there."""
-        return heads.keep(self._ledger, head)
 
     def retry_state(self, lane: str = _LANE) -> RetryState:
         """When to try the centre again; footage has a lane of its own."""

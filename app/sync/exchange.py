@@ -18,8 +18,10 @@ from app.catalog.shelf import Shelf
 from app.core.audit import EventKind, SignedEvent, Stamp
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble, Unavailable
 from app.core.parcels import TrayCard
+from app.core.policy import Policy
 from app.evidence.witness import WITNESS_FILE
 from app.platform import durable_write
+from app.store.governing import is_revoked, policy_of
 from app.store.results import QueueFacts, Recording, RetryState
 from app.store.store import Store
 from app.store.witnessed import Unwitnessed, keep_word, unwitnessed
@@ -51,7 +53,13 @@ _ASK_AGAIN_MS = 30_000
 _ASKED_AT_ONCE = 32
 """Chunks; their addresses in a bucket hold for a quarter of an hour."""
 
+_LOOK_EVERY_US = 2_000_000
+"""Between chunks of footage; as often as when nothing is under way."""
+
 _LONGEST_WAIT_MS = 2 * 3_600_000
+_DAMAGED_MS = 900_000
+"""Between two looks at a recording that is damaged here: each reads all of it."""
+
 _log = logging.getLogger(__name__)
 
 _MOST_BATCHES = 1000
@@ -63,6 +71,14 @@ class Halt(EvidenceTrouble):
 
     sync.fork (two histories under one key), sync.event_refused, sync.revoked, sync.log_fork (the centre's log changed).
     """
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A recording that cannot be brought: its trouble's code, and when it is tried again."""
+
+    code: str
+    retry: RetryState
 
 
 @dataclass(slots=True)
@@ -80,8 +96,11 @@ class Exchange:
     shelf: Shelf | None = None  # where catalogues are installed; None: they are not
     chance: Callable[[], float] = random.random
     witness: Witness | None = None
+    on_policy: Callable[[Policy], None] = lambda _policy: None
+    stuck: dict[str, Stuck] = field(default_factory=dict)  # recordings that cannot be brought, by name
     word_next_ms: int = 0  # when to ask for the centre's word on closed recordings again (wall clock)
     high: int | None = None  # what the centre said last that it has; may be less than an earlier receipt
+    _pulled_us: int = 0  # monotonic: when the feed was asked last
 
     async def round(self) -> bool:
         """Push until nothing waits, then pull until nothing is new; True when more has come to wait meanwhile.
@@ -140,9 +159,32 @@ class Exchange:
             await self._in_lane(_FOOTAGE, self._bring_all(self.recordings))
 
     async def _bring_all(self, recordings: Path) -> None:
-        for found in await self._ask(lambda store: store.waiting_footage()):
-            if (recordings / found.recording_id).is_dir():  # deleted when an earlier centre held it
-                await self._bring(found, recordings / found.recording_id)
+        """Each for itself: what is wrong with one recording holds up no other."""
+        waiting: tuple[Recording, ...] = await self._ask(lambda store: store.waiting_footage())
+        names = {found.recording_id for found in waiting}
+        self.stuck = {name: stuck for name, stuck in self.stuck.items() if name in names}
+        for found in waiting:
+            folder = recordings / found.recording_id
+            if folder.is_dir() and self._is_due(found.recording_id):  # deleted when an earlier centre held it
+                await self._bring_one(found, folder)
+
+    def _is_due(self, name: str) -> bool:
+        stuck, now_ms = self.stuck.get(name), self.stamp().wall_us // 1000
+        return stuck is None or not now_ms < stuck.retry.next_try_ms <= now_ms + _LONGEST_WAIT_MS
+
+    async def _bring_one(self, found: Recording, folder: Path) -> None:
+        try:
+            await self._bring(found, folder)
+        except (Unavailable, OSError, EvidenceTrouble, BadInput) as trouble:
+            if not _is_its_own(trouble):
+                raise
+            name, code = found.recording_id, getattr(trouble, "code", "evidence.cannot_read")
+            _log.error("footage of a recording waits: %s", code, extra={"detail": name})
+            before = self.stuck[name].retry if name in self.stuck else RetryState()
+            least_ms = 0 if isinstance(trouble, Unavailable) else _DAMAGED_MS
+            self.stuck[name] = Stuck(code, after_failure(before, self.stamp().wall_us // 1000, self.chance, least_ms))
+        else:
+            self.stuck.pop(found.recording_id, None)
 
     async def _catalogue_lane(self) -> None:
         """Install the catalogue that the centre named last. One that a supervisor went back from is not taken again."""
@@ -172,6 +214,8 @@ class Exchange:
             return
         try:
             await work
+        except Halt:
+            raise
         except (Unavailable, OSError, EvidenceTrouble, BadInput) as trouble:
             _log.warning("%s waits: %s", lane, getattr(trouble, "code", type(trouble).__name__))
             asked_ms = trouble.wait_ms if isinstance(trouble, CentreRefused) else 0
@@ -208,7 +252,14 @@ class Exchange:
                 require_loopback(place.actions["upload"].href)
             content = await asyncio.to_thread(by_oid[place.oid].read)
             await self.client.put_object(place, content)
-            await self._push()
+            await self._look_between()
+
+    async def _look_between(self) -> None:
+        """Footage takes long: between two chunks events go out, and every few seconds decisions come in."""
+        await self._push()
+        if self.stamp().mono_us - self._pulled_us >= _LOOK_EVERY_US:
+            await self._pull()
+            await self._watch_log()
 
     async def _push(self) -> None:
         gaps = 0
@@ -253,6 +304,7 @@ class Exchange:
         return "applied"
 
     async def _pull(self) -> None:
+        self._pulled_us = self.stamp().mono_us
         for _ in range(_MOST_BATCHES):
             cursor = await self._ask(lambda store: store.feed_cursor())
             try:
@@ -267,10 +319,24 @@ class Exchange:
             applied = await self._ask(lambda store: store.apply_page(page, self.stamp()))  # noqa: B023  awaited here
             if applied.changed:
                 self.on_cards(applied.changed)
+            if applied.governed:
+                await self._look_at_rules()
             if applied.epoch not in ("", await self._ask(lambda store: store.epoch_known())):
                 await self._send([], [])  # put back to an earlier state, or new to us: what does it have?
             if not applied.more:
                 return
+
+    async def _look_at_rules(self) -> None:
+        """The centre governs anew: the policy holds from now on; a station that it revoked stops."""
+
+        def told(store: Store) -> tuple[Policy, bool]:
+            with store.ledger.reading() as connection:
+                return policy_of(connection), is_revoked(connection, "station", store.station)
+
+        policy, revoked = await self._ask(told)
+        self.on_policy(policy)
+        if revoked:
+            raise Halt("sync.revoked")
 
     async def _tell_queue(self) -> QueueFacts:
         facts = await self._ask(lambda store: store.queue())
@@ -279,3 +345,12 @@ class Exchange:
 
     async def _ask(self, work: Callable[[Store], T]) -> T:
         return await asyncio.wrap_future(self.writer.ask(work))
+
+
+def _is_its_own(trouble: Exception) -> bool:
+    """Whether what went wrong lies with one recording: damage here, or that the centre will not have it so."""
+    if isinstance(trouble, Halt | BadInput):
+        return False
+    if isinstance(trouble, CentreRefused):
+        return trouble.status in (400, 404, 409, 413, 422)
+    return not isinstance(trouble, Unavailable) or trouble.code == "sync.footage_missing"

@@ -201,7 +201,9 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
 
 
 def _legible(looks: Sequence[Look], product: Product | None, panel: PanelState, pin: FieldReading) -> Legible | None:
-    said = _decoded([look.pin for look in looks if look.pin is not None], free_pattern(product))
+    part_hidden = panel in (PanelState.COVERED, PanelState.PARTIAL)  # only then is the PIN's length open
+    spots = [look.pin for look in looks if look.pin is not None] if part_hidden else []
+    said = _decoded(spots, free_pattern(product))
     return count_legible(panel, pin, said, max(look.hidden for look in looks), product)
 
 

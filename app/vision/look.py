@@ -39,7 +39,7 @@ from app.vision.printed import (
     says_nothing,
     span,
 )
-from app.vision.recognise import Recogniser
+from app.vision.recognise import Recogniser, View
 from app.vision.rectify import PX_PER_MM, rectify, size_of, turn, turn_corners
 from app.vision.spots import Spot, SpotReader
 from app.vision.textlines import FRAME_SIZE, LineBox, LineFinder, cut
@@ -166,7 +166,7 @@ class Looker:
             number=self._number_spot(card, places.number, look, lines),
             pin=None
             if places.pin is None
-            else self._spots.read(card, places.pin, _within(places.pin, places.panel_area)),
+            else self._spots.read(card, places.pin, _within(places.pin, places.panel_area), _said(places.pin, lines)),
             panel=places.panel.state,
             panel_area=places.panel_area,
             hidden=places.panel.hidden,
@@ -183,7 +183,7 @@ class Looker:
         if area is None:
             return None
         area = _with_pieces(area, lines)
-        return self._spots.read(card, area, self._limits(area, card.shape[1], look, lines))
+        return self._spots.read(card, area, self._limits(area, card.shape[1], look, lines), _said(area, lines))
 
     def _expiry(self, card: Colour, look: Look, lines: Sequence[Line]) -> tuple[Printed, date | None]:
         """The expiry as far as it is sure; a doubtful date is read once more by both recognisers, digit by digit."""
@@ -238,6 +238,16 @@ class Looker:
             if other.y < area.bottom and other.bottom > area.y and other.right > area.right:
                 right = min(right, other.x - 0.4 * PX_PER_MM)
         return left, right
+
+
+def _said(area: Area, lines: Sequence[Line]) -> View | None:
+    """What PP-OCR read in an area that is the end of a line; None where it is not, or was not read in whole."""
+    for line in lines:
+        whole = line.area
+        same_row = whole.y == area.y and whole.h == area.h
+        if same_row and whole.x <= area.x and abs(whole.right - area.right) < 1 and len(line.read.lattice):
+            return line.read.part((area.x - whole.x) / whole.w)
+    return None
 
 
 _PIECE_APART = 3.0  # heights; groups of wide print stand two apart

@@ -133,7 +133,7 @@ def test_a_centre_put_back_to_an_earlier_state_gets_all_again(party: Any, centre
     init(tmp_path / "other")
     (tmp_path / "other" / "centre.db").rename(tmp_path / "again" / "centre.db")
     restored = open_centre(tmp_path / "again")
-    admit_station(restored.engine, party.store.station, party.store.public_key, "rehearsal", 0)
+    admit_station(restored, party.store.station, party.store.public_key, "rehearsal", 0)
     party.line.centre = restored
     party.keep()
     rounds_until_calm(party)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +264,67 @@ def test_the_centre_lists_what_it_holds(party: Any, centre: OpenCentre, filmed: 
     assert listed[0]["bytes"] == sum(row["bytes"] for row in listed[1:])
 
 
+@pytest.mark.warns
+@pytest.mark.parametrize("harm", ["gone", "cut", "refused"])
+def test_a_recording_that_cannot_be_brought_holds_up_no_other(party: Any, filmed: Path, harm: str) -> None:
+    """It did: recordings went oldest first, and the first trouble ended the round for all, every time."""
+    film(party, filmed.parent / "r-2", parts=1)
+    part = next(filmed.glob("part-0001*"))
+    data = part.read_bytes()
+    if harm == "gone":
+        part.unlink()
+    elif harm == "cut":
+        part.write_bytes(data[:-10])
+    else:
+        party.line.fate = lambda request: "flip" if request.url.path == "/v1/videos/r-1" else ""
+    now = [STAMP.wall_us]
+    exchange = party.exchange()
+    exchange.recordings, exchange.chance = filmed.parent, lambda: 1.0
+    exchange.stamp = lambda: Stamp(now[0], 5, "boot")
+
+    async def rounds() -> None:
+        async with exchange.client:
+            await exchange.round()
+            assert (durable(party, "r-1"), durable(party, "r-2")) == (False, True)
+            first = dict(exchange.stuck)
+            assert list(first) == ["r-1"]
+            sent = len(puts(party))
+            await exchange.round()
+            assert (exchange.stuck, len(puts(party))) == (first, sent)  # it waits for its time
+            party.line.fate = lambda _request: ""
+            part.write_bytes(data)
+            now[0] = first["r-1"].retry.next_try_ms * 1000
+            await exchange.round()
+
+    asyncio.run(rounds())
+    assert exchange.stuck == {}
+    assert durable(party, "r-1")
+
+
+@pytest.mark.warns
+def test_what_cannot_be_brought_is_told(party: Any, filmed: Path) -> None:
+    next(filmed.glob("part-0001*")).unlink()
+    told, done = [], threading.Event()
+
+    def heard(report: Any) -> None:
+        told.append(report.stuck)
+        if report.stuck:
+            done.set()
+
+    plan = SyncPlan("http://127.0.0.1", 0.05, filmed.parent)
+    worker = SyncWorker(
+        plan,
+        party.writer,
+        lambda: STAMP,
+        SyncListeners(heard, lambda _cards: None, party.crashes.append),
+        transport=party.line,
+    )
+    worker.start()
+    assert done.wait(20)
+    assert worker.stop(20)
+    assert told[-1] == (("r-1", "evidence.bytes_missing"),)
+
+
 def test_the_worker_brings_footage(party: Any, filmed: Path) -> None:
     done = threading.Event()
 
@@ -277,3 +340,30 @@ def test_the_worker_brings_footage(party: Any, filmed: Path) -> None:
     worker.nudge()
     assert done.wait(20)
     assert worker.stop(20)
+
+
+def test_a_decision_does_not_wait_for_a_long_upload(party: Any, filmed: Path) -> None:
+    """A card kept while footage goes up is sent, decided and told between two chunks."""
+    cards: list[str] = []
+    states: list[CardState] = []
+    minutes = itertools.count(1)
+
+    def fate(request: httpx.Request) -> str:
+        if request.method == "PUT" and "/objects/" in request.url.path:
+            if not cards:
+                cards.append(party.keep())
+            states.append(party.state_of(cards[0]))
+        return ""
+
+    async def run() -> None:
+        exchange = party.exchange()
+        exchange.recordings, exchange.chance = filmed.parent, lambda: 0.0
+        exchange.stamp = lambda: replace(STAMP, mono_us=next(minutes) * 60_000_000)
+        async with exchange.client:
+            await exchange.round()
+
+    party.line.fate = fate
+    asyncio.run(run())
+    assert len(states) > 2
+    assert states[0] is CardState.KEPT
+    assert states[-1] is CardState.ACCEPTED
