@@ -208,8 +208,7 @@ class Window(QMainWindow):
         self.close_overlays()
         if isinstance(state, Locked):
             self._forget()
-        away = isinstance(state, SignedOut | Locked)
-        if away:
+        if away := isinstance(state, SignedOut | Locked):
             self.sign_in.clear()
         (self.sign_in.number if away else self).setFocus()
 

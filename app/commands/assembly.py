@@ -18,11 +18,13 @@ from app.core.parcels import TrayCard
 from app.core.products import Catalogue
 from app.core.readiness import DeviceFacts, DiskFacts, Level, RecFacts, RecMode, StampFacts, Surroundings, SyncFacts
 from app.core.rules import Rules
+from app.core.rulings import ReviewPolicy
+from app.core.sampling import SamplePolicy
 from app.core.states import Idle, Locked, SignedOut
 from app.eye import codec
 from app.paths import StationFolder
 from app.platform import free_bytes
-from app.settings import Settings
+from app.settings import ReviewSettings, Settings
 from app.station.backing import Backing, BackingPlan, backups_of
 from app.station.cataloguing import Cataloguing
 from app.station.chips import Bench, ChipWork
@@ -247,11 +249,12 @@ def _resting(station: Station) -> Callable[[], bool]:
     return resting
 
 
-def join_reviewing(folder: StationFolder, parts: Parts) -> Reviewing:
+def join_reviewing(folder: StationFolder, parts: Parts, wanted: ReviewSettings) -> Reviewing:
     """The review desk of a joined station, started. For the window; a station without one needs none."""
-    reviewing = Reviewing(
-        parts.store, folder.recordings, folder.exports, parts.clock, _crashed(parts.station), parts.station.post
-    )
+    policy = ReviewPolicy(wanted.second_above_yuan * 100)
+    shares = SamplePolicy(wanted.sample_per_mille, wanted.typed_sample_per_mille)
+    crashed, post = _crashed(parts.station), parts.station.post
+    reviewing = Reviewing(parts.store, folder.recordings, folder.exports, parts.clock, crashed, policy, shares, post)
     reviewing.start()
     return reviewing
 
@@ -266,7 +269,9 @@ def join_cataloguing(plan: StationPlan, parts: Parts, show: Callable[[Catalogue]
         parts.station.judge_by(catalogue)
         show(catalogue)
 
-    cataloguing = Cataloguing(parts.store, plan.folder, parts.clock, adopt, _crashed(parts.station))
+    cataloguing = Cataloguing(
+        parts.store, plan.folder, parts.clock, adopt, _crashed(parts.station), post=parts.station.post
+    )
     cataloguing.start()
     return cataloguing
 

@@ -70,7 +70,7 @@ class Asked:
         self.told: list[Event] = []
         self.desk = Reviewing(
             self.store, own.folder.recordings, own.folder.exports, system_clock(), bugs.append,
-            self.told.append,
+            post=self.told.append,
         )  # fmt: skip
         self.desk.start()
 
