@@ -9,6 +9,7 @@ from app.core.cards import CardState, PanelState
 from app.core.footage import FilmedCard, Footage, Hold, Line, Lines, Pile, Proof
 from app.core.parcels import Operator, Reason
 from ui import present
+from ui.present_checks import origin
 from ui.review_views import (
     Block,
     CardLane,
@@ -254,6 +255,8 @@ def _side(scene: Scene, looking: Looking) -> SideView:
         return SideView(None, "", scene.say("review.choose"), (), options, label, icon, foot, tone)
     line = scene.say("review.operator", name=footage.operator) if footage.operator else ""
     rows = (*(_card_rows(scene, card) if card else ()), *_film_rows(scene, footage, card))
+    more = origin(scene, card.region, card.batch) if card else ""
+    line = " · ".join(part for part in (line, more) if part)
     if card is None:
         chip = Chip(Tone.INFO, scene.say("review.parcel"), "package-open")
         headline = scene.say("review.headline.parcel", n=len(footage.cards))
