@@ -18,11 +18,13 @@ from app.core.parcels import TrayCard
 from app.core.products import Catalogue
 from app.core.readiness import DeviceFacts, DiskFacts, Level, RecFacts, RecMode, StampFacts, Surroundings, SyncFacts
 from app.core.rules import Rules
+from app.core.rulings import ReviewPolicy
+from app.core.sampling import SamplePolicy
 from app.core.states import Idle, SignedOut
 from app.eye import codec
 from app.paths import StationFolder
 from app.platform import free_bytes
-from app.settings import Settings
+from app.settings import ReviewSettings, Settings
 from app.station.cataloguing import Cataloguing
 from app.station.chips import Bench, ChipWork
 from app.station.clock import Clock, system_clock
@@ -217,9 +219,12 @@ def _resting(station: Station) -> Callable[[], bool]:
     return lambda: isinstance(station.state, (SignedOut, Idle)) and station.around.rec.mode is RecMode.OFF
 
 
-def join_reviewing(folder: StationFolder, parts: Parts) -> Reviewing:
+def join_reviewing(folder: StationFolder, parts: Parts, wanted: ReviewSettings) -> Reviewing:
     """The review desk of a joined station, started. For the window; a station without one needs none."""
-    reviewing = Reviewing(parts.store, folder.recordings, folder.exports, parts.clock, _crashed(parts.station))
+    policy = ReviewPolicy(wanted.second_above_yuan * 100)
+    shares = SamplePolicy(wanted.sample_per_mille, wanted.typed_sample_per_mille)
+    crashed = _crashed(parts.station)
+    reviewing = Reviewing(parts.store, folder.recordings, folder.exports, parts.clock, crashed, policy, shares)
     reviewing.start()
     return reviewing
 

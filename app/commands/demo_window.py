@@ -42,7 +42,7 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
     player.start()
     frames = FrameReader(rehearsal.folder.frames)
     stack.callback(frames.close)
-    reviewing = join_reviewing(plan.folder, player.parts)
+    reviewing = join_reviewing(plan.folder, player.parts, plan.settings.review)
     stack.callback(reviewing.stop)
     cataloguing = join_cataloguing(plan, player.parts, bridge.learn)
     stack.callback(cataloguing.stop)

@@ -3,6 +3,7 @@
 enrol     join a centre by a one-time code           {"enrolled", "words", …}
 capture   take rehearsal cards without a camera      `saved CARD-ID` after each commit
 sync      push and pull                              {"state", "unsent", "cards", …}
+person reveal approve     one secret through the vault        (`station_reveal`)
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from pathlib import Path
 from queue import SimpleQueue
 
+from app.commands import station_reveal
 from app.commands.bulk import captured, stamp
 from app.commands.enrolling import applicant_of, join, look_at, make_store
 from app.commands.opening import add_passphrase, open_station, passphrase_of
@@ -45,12 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sync.add_argument(
         "--server", action="append", default=[], metavar="URL", help="other addresses of the same centre, in turn"
     )
+    station_reveal.add_actions(actions)
     for action in (enrol, capture, sync):
         action.add_argument("--data", type=Path, required=True, metavar="DIR", help="the station's folder")
         add_passphrase(action)
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.action in station_reveal.ACTIONS:
+        return station_reveal.run(args)
     folder = StationFolder(args.data.resolve())
     return {"enrol": _enrol, "capture": _capture, "sync": _sync}[args.action](args, folder)
 

@@ -86,6 +86,10 @@ class Reason(StrEnum):
     REJECTED_WRONG_PRODUCT = "rejected-wrong-product"
     REJECTED_NOT_A_CARD = "rejected-not-a-card"
     REJECTED_SENDER = "rejected-sender"
+    REVIEWED_ACCEPTED = "reviewed-accepted"  # a supervisor's ruling
+    REVIEWED_REJECTED = "reviewed-rejected"
+    REVIEWED_HELD = "reviewed-held"  # the sender is asked
+    SAMPLED = "sampled"  # drawn, and something was found
     DUPLICATE = "duplicate"
     BLOCKED = "blocked"  # the centre's list has its number
     SECOND_SIGNATURE = "second-signature"  # worth so much that the centre's policy wants a second person

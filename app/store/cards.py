@@ -72,34 +72,51 @@ def change(
     ledger: Ledger, card_id: str, state: CardState, reasons: Sequence[Reason], stamp: Stamp, actor: str
 ) -> TrayCard:
     """The station's own later verdict: REVIEW or REJECTED. A rejected card gives its number free."""
+    return ledger.write(lambda connection: change_in(ledger, connection, card_id, state, reasons, stamp, actor))
+
+
+def change_in(
+    ledger: Ledger,
+    connection: Connection,
+    card_id: str,
+    state: CardState,
+    reasons: Sequence[Reason],
+    stamp: Stamp,
+    actor: str,
+) -> TrayCard:
+    """`change` inside somebody's transaction."""
     kind = _CHANGE_KIND.get(state)
     if kind is None:
         raise ValueError("a kept card can be sent to review or rejected")
     values: dict[str, Any] = {"state": state.value, "reasons": _reasons_text(reasons)}
     if state is CardState.REJECTED:
         values["claims"] = False
-    return _compensate(ledger, card_id, kind, values, stamp, actor)
+    return _compensate(ledger, connection, card_id, kind, values, stamp, actor)
 
 
 def withdraw(ledger: Ledger, card_id: str, reasons: Sequence[Reason], stamp: Stamp, actor: str) -> TrayCard:
     """Take a card back out as if it had not been read: it leaves the tray, its number may be read again."""
     values = {"withdrawn": True, "claims": False, "reasons": _reasons_text(reasons)}
-    return _compensate(ledger, card_id, EventKind.CARD_WITHDRAWN, values, stamp, actor)
+    kind = EventKind.CARD_WITHDRAWN
+    return ledger.write(lambda connection: _compensate(ledger, connection, card_id, kind, values, stamp, actor))
 
 
 def _compensate(
-    ledger: Ledger, card_id: str, kind: EventKind, values: dict[str, Any], stamp: Stamp, actor: str
+    ledger: Ledger,
+    connection: Connection,
+    card_id: str,
+    kind: EventKind,
+    values: dict[str, Any],
+    stamp: Stamp,
+    actor: str,
 ) -> TrayCard:
-    def work(connection: Connection) -> TrayCard:
-        row = connection.execute(select(card.c.event_hash).where(card.c.id == card_id)).first()
-        if row is None:
-            raise BadInput("store.unknown_card", card_id)
-        body = {"card": card_id, "reasons": json.loads(values["reasons"]), "of": row.event_hash}
-        event = ledger.append(connection, kind, body, stamp, actor)
-        connection.execute(update(card).where(card.c.id == card_id).values(event_hash=event.hash, **values))
-        return tray_card(connection, card_id)
-
-    return ledger.write(work)
+    row = connection.execute(select(card.c.event_hash).where(card.c.id == card_id)).first()
+    if row is None:
+        raise BadInput("store.unknown_card", card_id)
+    body = {"card": card_id, "reasons": json.loads(values["reasons"]), "of": row.event_hash}
+    event = ledger.append(connection, kind, body, stamp, actor)
+    connection.execute(update(card).where(card.c.id == card_id).values(event_hash=event.hash, **values))
+    return tray_card(connection, card_id)
 
 
 def decide(connection: Connection, card_id: str, verdict: CardState, revision: int) -> TrayCard:

@@ -41,7 +41,17 @@ from app.wire import (
     VideoAnswer,
     content_digest,
 )
-from app.wire_vault import Arrivals, Findings, FindingsKept
+from app.wire_vault import (
+    Arrivals,
+    Findings,
+    FindingsKept,
+    RevealApproval,
+    RevealAsked,
+    RevealsOpen,
+    RevealState,
+    RevealTasks,
+    RevealVerdict,
+)
 from app.wire_witness import WitnessAnswer, WitnessWanted
 
 M = TypeVar("M", bound=BaseModel)
@@ -228,6 +238,30 @@ class CentreClient:
     async def tell_findings(self, findings: Findings) -> FindingsKept:
         """For the vault: what it found."""
         return await self._post("/v1/vault/findings", findings, FindingsKept)
+
+    async def ask_reveal(self, asked: RevealAsked) -> RevealState:
+        """Bring a person's request to see a secret."""
+        return await self._post("/v1/reveals", asked, RevealState)
+
+    async def reveal_state(self, name: str) -> RevealState:
+        """How a request of this station stands."""
+        return await self._exchange("GET", f"/v1/reveals/{name}", RevealState)
+
+    async def open_reveals(self) -> RevealsOpen:
+        """Requests that wait for a second person."""
+        return await self._exchange("GET", "/v1/reveals", RevealsOpen)
+
+    async def approve_reveal(self, name: str, told: RevealApproval) -> RevealState:
+        """Hand in a second person's signature."""
+        return await self._post(f"/v1/reveals/{name}/approve", told, RevealState)
+
+    async def reveal_tasks(self) -> RevealTasks:
+        """For the vault: requests it has not answered."""
+        return await self._exchange("GET", "/v1/vault/reveals", RevealTasks)
+
+    async def tell_reveal(self, name: str, verdict: RevealVerdict) -> RevealState:
+        """For the vault: its next word on a request."""
+        return await self._post(f"/v1/vault/reveals/{name}", verdict, RevealState)
 
     async def centre(self) -> Centre:
         """What there is to pin of a centre."""
