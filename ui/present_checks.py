@@ -87,6 +87,8 @@ def _barcode(scene: Scene, gtin: str | None, region: str | None, batch: str | No
         chip = Chip(Tone.WARN, scene.say("chip.not-read"))
         return _row(scene, "barcode", more or scene.say("row.barcode.none"), chip)
     shown = gtin[1:] if gtin.startswith("0") else gtin
+    if more:  # the row has room for the ends of both
+        shown, more = f"…{gtin[-5:]}", " · ".join(part for part in (region, batch) if part)
     chip = Chip(Tone.OK, scene.say("chip.match"))
     return _row(scene, "barcode", " · ".join(part for part in (shown, more) if part), chip, mono=True)
 
@@ -178,10 +180,10 @@ _ISSUER = {
 def of_card(scene: Scene, card: TrayCard) -> tuple[CheckRow, ...]:
     """The card that was just kept and still lies there: where it stands."""
     done = Chip(Tone.OK, scene.say("chip.saved"))
-    name, more = scene.product_name(card.product_id), origin(scene, card.region, card.batch)
-    rows = [_row(scene, "barcode", " · ".join(part for part in (name, more) if part), done)]
+    rows = [_row(scene, "barcode", scene.product_name(card.product_id), done)]
     if card.last4:
-        rows.append(_row(scene, "number", f"•••• {card.last4}", done, mono=True))
+        told = (f"•••• {card.last4}", card.region, card.batch)
+        rows.append(_row(scene, "number", " · ".join(part for part in told if part), done, mono=True))
     else:
         rows.append(_row(scene, "number", scene.say("row.unreadable"), Chip(Tone.WARN, scene.say("chip.unclear"))))
     rows.append(_kept_pin(scene, card))
