@@ -91,6 +91,8 @@ card = Table(
     Column("withdrawn", Boolean, nullable=False),
     Column("chip", Text),  # what came of its chip
     Column("chip_evidence", Text),  # SHA-256 of the record that says so
+    Column("batch", Text),
+    Column("region", Text),  # ISO 3166
 )
 Index("card_number_once", card.c.dedupe, unique=True, sqlite_where=card.c.claims)
 
