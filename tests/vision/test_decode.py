@@ -39,6 +39,17 @@ def said(lattices: Sequence[np.ndarray], pattern: FieldPattern) -> list[Decoded]
     return decode_views(views, pattern)
 
 
+def test_a_view_is_decoded_once_for_each_pattern() -> None:
+    digits, mixed = FieldPattern(DIGITS, (4,)), FieldPattern(DIGITS + LATIN, (4,))
+    view = View(Engine.OWN, lattice("1O5S"), 8)
+    (first,), (again,), (other,) = (decode_views([view], pattern) for pattern in (mixed, mixed, digits))
+    assert first is again
+    assert (first.text, other.text) == ("1O5S", "1055")
+    assert (first.steps, first.engine) == (8, Engine.OWN)
+    blank = View(Engine.OWN, lattice("1O5S"), 8)
+    assert decode_views([blank, blank], FieldPattern(DIGITS, (9,))) == []
+
+
 patterns = st.builds(
     FieldPattern,
     alphabet=st.sampled_from((DIGITS, LATIN, DIGITS + LATIN, "23456789ABCDEFGHJKLMNPQRSTUVWXYZ")),
