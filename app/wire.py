@@ -98,12 +98,14 @@ class ServerCertificate(Statement):
 
 
 class VaultCertificate(Statement):
-    """The tenant root states which key secrets are sealed to. `public_key`: X25519, 32 bytes in hex."""
+    """The tenant root states a key that secrets are sealed to. `public_key`: X25519, 32 bytes in hex."""
 
     TYPE = "vault-key"
     tenant: Name
     key_id: Name
     public_key: Hex64
+    serial: Annotated[int, Field(ge=0)] = 0
+    """Counted by the root: what is sealed from now on is sealed to the highest that was not revoked."""
 
 
 class Centre(WireModel):
@@ -255,14 +257,15 @@ class Decision(Statement):
     duplicate_of: str = ""  # "STATION/CARD" that had the number first
 
 
-ReferenceKind = Literal["expected-parcel", "blocked-card", "catalogue", "user"]
+ReferenceKind = Literal["expected-parcel", "blocked-card", "catalogue", "user", "policy", "vault-key", "revocation"]
 
 
 class Reference(Statement):
     """One thing that stations work by, whole. A later `revision` of the same kind and key replaces an earlier one.
 
     `station`: whom it is for, "" for all that take in real cards. `removed`: it counts no more; `body` is empty then.
-    The body of each kind: Expected, Blocked, CatalogueOffer, User. A kind that a reader does not know is passed over.
+    The body of each kind: Expected, Blocked, CatalogueOffer, User, core.policy.Policy, VaultKeyTold, Revoked. A kind
+    that a reader does not know is passed over.
     """
 
     TYPE = "reference"
@@ -313,6 +316,18 @@ class User(WireModel):
     role: Role
     verifier: Annotated[str, StringConstraints(pattern=r"^\$argon2id\$", max_length=300)]
     badge: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")] = ""
+
+
+class VaultKeyTold(WireModel):
+    """A key of the vault; the reference's key is its key id. `certificate`: VaultCertificate, by the tenant root."""
+
+    certificate: Signed
+
+
+class Revoked(WireModel):
+    """Taken back for good; the reference's key is "vault-key/ID", "user/NUMBER" or "station/NAME"."""
+
+    reason: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
 class CatalogueBundle(WireModel):
@@ -436,55 +451,6 @@ class VideoAnswer(WireModel):
 
     missing: tuple[Hex64, ...] = ()
     durable: Signed | None = None
-
-
-class Arrival(WireModel):
-    """A card whose sealed number has come in, for the vault."""
-
-    station: Name
-    card: Name
-    number: Base64Bytes
-
-
-class Arrivals(WireModel):
-    """Cards that the vault has not looked at, the earliest first."""
-
-    cards: tuple[Arrival, ...]
-
-
-class Finding(WireModel):
-    """What the vault found. `code`: "" the first of its number, duplicate (of the card named), not-openable."""
-
-    station: Name
-    card: Name
-    code: Literal["", "duplicate", "not-openable"] = ""
-    of_station: str = ""
-    of_card: str = ""
-
-
-class Findings(WireModel):
-    """What the vault found of several cards."""
-
-    findings: Annotated[tuple[Finding, ...], Field(max_length=1000)]
-
-
-class FindingsKept(WireModel):
-    """How many findings were new to the centre."""
-
-    kept: int
-
-
-class RevealRequest(Statement):
-    """A person asks the vault to show one secret. `to_key`: a one-time X25519 key."""
-
-    TYPE = "reveal"
-    tenant: Name
-    station: Name
-    card: Name
-    field: Literal["number", "pin"]
-    reason: Annotated[str, StringConstraints(max_length=400)]
-    to_key: Hex64
-    made_ms: int
 
 
 def hash_of_pieces(pieces: Iterable[Piece]) -> str:

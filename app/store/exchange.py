@@ -37,6 +37,7 @@ class Applied:
     ignored: int
     more: bool = False
     epoch: str = ""
+    governed: bool = False  # the policy may be another one
 
 
 def outbox_after(connection: Connection, seq: int, limit_events: int, limit_bytes: int) -> list[SignedEvent]:
@@ -160,7 +161,7 @@ def apply_page(ledger: Ledger, signed: Signed, stamp: Stamp) -> Applied:
             keep_list_key(connection, bytes.fromhex(page.list_key))
         done = _apply_all(ledger, connection, page.items, stamp)
         _save_cursor(connection, page.cursor, stamp.wall_us)
-        return Applied(done.changed, done.ignored, page.more, page.epoch)
+        return Applied(done.changed, done.ignored, page.more, page.epoch, done.governed)
 
     return ledger.write(work)
 
@@ -177,7 +178,7 @@ def _apply_all(ledger: Ledger, connection: Connection, items: Sequence[Signed], 
     changed = tuple(card for item in told if (card := _apply_one(ledger, connection, item, verify, stamp)))
     references = [item for item, kind in zip(items, types, strict=True) if kind == Reference.TYPE]
     taken = apply_references(ledger, connection, references, verify, stamp)
-    return Applied(changed, len(items) - len(changed) - taken)
+    return Applied(changed, len(items) - len(changed) - taken, governed=taken > 0)
 
 
 def _apply_one(ledger: Ledger, connection: Connection, item: Signed, verify: Verify, stamp: Stamp) -> TrayCard | None:

@@ -22,7 +22,6 @@ from app.keys import Signer, verifier
 from app.signing import LIFETIME_S, BadSignature, Message, RequestMarks, check_answer, sign_request
 from app.wire import (
     DIGEST_HEADER,
-    Arrivals,
     BatchAnswer,
     CatalogueBundle,
     Centre,
@@ -32,8 +31,6 @@ from app.wire import (
     Enrolment,
     EnrolmentAnswer,
     EventBatch,
-    Findings,
-    FindingsKept,
     ObjectPlace,
     ObjectsAnswer,
     ObjectSize,
@@ -43,6 +40,17 @@ from app.wire import (
     Transfer,
     VideoAnswer,
     content_digest,
+)
+from app.wire_vault import (
+    Arrivals,
+    Findings,
+    FindingsKept,
+    RevealApproval,
+    RevealAsked,
+    RevealsOpen,
+    RevealState,
+    RevealTasks,
+    RevealVerdict,
 )
 from app.wire_witness import WitnessAnswer, WitnessWanted
 
@@ -230,6 +238,30 @@ class CentreClient:
     async def tell_findings(self, findings: Findings) -> FindingsKept:
         """For the vault: what it found."""
         return await self._post("/v1/vault/findings", findings, FindingsKept)
+
+    async def ask_reveal(self, asked: RevealAsked) -> RevealState:
+        """Bring a person's request to see a secret."""
+        return await self._post("/v1/reveals", asked, RevealState)
+
+    async def reveal_state(self, name: str) -> RevealState:
+        """How a request of this station stands."""
+        return await self._exchange("GET", f"/v1/reveals/{name}", RevealState)
+
+    async def open_reveals(self) -> RevealsOpen:
+        """Requests that wait for a second person."""
+        return await self._exchange("GET", "/v1/reveals", RevealsOpen)
+
+    async def approve_reveal(self, name: str, told: RevealApproval) -> RevealState:
+        """Hand in a second person's signature."""
+        return await self._post(f"/v1/reveals/{name}/approve", told, RevealState)
+
+    async def reveal_tasks(self) -> RevealTasks:
+        """For the vault: requests it has not answered."""
+        return await self._exchange("GET", "/v1/vault/reveals", RevealTasks)
+
+    async def tell_reveal(self, name: str, verdict: RevealVerdict) -> RevealState:
+        """For the vault: its next word on a request."""
+        return await self._post(f"/v1/vault/reveals/{name}", verdict, RevealState)
 
     async def centre(self) -> Centre:
         """What there is to pin of a centre."""

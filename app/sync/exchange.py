@@ -18,8 +18,11 @@ from app.catalog.shelf import Shelf
 from app.core.audit import EventKind, SignedEvent, Stamp
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble, Unavailable
 from app.core.parcels import TrayCard
+from app.core.policy import Policy
 from app.evidence.witness import WITNESS_FILE
 from app.platform import durable_write
+from app.store.backup import settle
+from app.store.governing import is_revoked, policy_of
 from app.store.results import QueueFacts, Recording, RetryState
 from app.store.store import Store
 from app.store.witnessed import Unwitnessed, keep_word, unwitnessed
@@ -94,6 +97,7 @@ class Exchange:
     shelf: Shelf | None = None  # where catalogues are installed; None: they are not
     chance: Callable[[], float] = random.random
     witness: Witness | None = None
+    on_policy: Callable[[Policy], None] = lambda _policy: None
     stuck: dict[str, Stuck] = field(default_factory=dict)  # recordings that cannot be brought, by name
     word_next_ms: int = 0  # when to ask for the centre's word on closed recordings again (wall clock)
     high: int | None = None  # what the centre said last that it has; may be less than an earlier receipt
@@ -104,6 +108,7 @@ class Exchange:
 
         Raises Unavailable (come again), Halt, EvidenceTrouble("sync.untrusted_answer": answer not by the centre).
         """
+        await self._settle()
         await self._push()
         await self._pull()
         await self._watch_log()
@@ -111,6 +116,19 @@ class Exchange:
         await self._witness_lane()
         await self._footage_lane()
         return (await self._tell_queue()).unsent > 0
+
+    async def _settle(self) -> None:
+        """A database that was put back from a backup: ask what the centre has before anything is added or sent."""
+        if not await self._ask(lambda store: store.ledger.frozen):
+            return
+        nothing = EventBatch.of(await self._ask(lambda store: store.station), [])
+        receipt = (await self.client.send(nothing)).receipt
+        try:
+            await self._ask(lambda store: settle(store.ledger, receipt, self.stamp()))
+        except EvidenceTrouble as trouble:
+            if trouble.code == "store.restored_behind":
+                raise Halt(trouble.code, trouble.detail) from trouble
+            raise
 
     async def _watch_log(self) -> None:
         """See that the centre's log only grows. That it was rewritten stops everything, all else can wait."""
@@ -316,10 +334,24 @@ class Exchange:
             applied = await self._ask(lambda store: store.apply_page(page, self.stamp()))  # noqa: B023  awaited here
             if applied.changed:
                 self.on_cards(applied.changed)
+            if applied.governed:
+                await self._look_at_rules()
             if applied.epoch not in ("", await self._ask(lambda store: store.epoch_known())):
                 await self._send([], [])  # put back to an earlier state, or new to us: what does it have?
             if not applied.more:
                 return
+
+    async def _look_at_rules(self) -> None:
+        """The centre governs anew: the policy holds from now on; a station that it revoked stops."""
+
+        def told(store: Store) -> tuple[Policy, bool]:
+            with store.ledger.reading() as connection:
+                return policy_of(connection), is_revoked(connection, "station", store.station)
+
+        policy, revoked = await self._ask(told)
+        self.on_policy(policy)
+        if revoked:
+            raise Halt("sync.revoked")
 
     async def _tell_queue(self) -> QueueFacts:
         facts = await self._ask(lambda store: store.queue())

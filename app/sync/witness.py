@@ -15,6 +15,7 @@ from typing import TypeVar
 from app.core.audit import EventKind, Stamp
 from app.core.errors import EvidenceTrouble
 from app.core.merkle import is_prefix
+from app.store import heads
 from app.store.heads import TreeHead
 from app.store.notes import Checkpoint, cosign, origin_of, read_checkpoint
 from app.store.store import Store
@@ -46,15 +47,15 @@ class Witness:
         if now_ms < self.next_ms <= now_ms + EVERY_MS:
             return
         self.next_ms = now_ms + EVERY_MS
-        seen = await self._ask(lambda store: store.heads_seen())
+        known = await self._ask(seen)
         try:
             newest = await self.client.checkpoint([])
         except CentreRefused as refused:
-            if refused.reason == "log.empty" and not seen:
+            if refused.reason == "log.empty" and not known:
                 return
             raise
         size = (await self._read(newest)).size
-        covered = [head for head in seen if head.size <= size or head.note]  # receipts run ahead by up to a minute
+        covered = [head for head in known if head.size <= size or head.note]  # receipts run ahead by up to a minute
         for head in covered:
             if head.size > size and head.epoch == newest.epoch:
                 await self._alarm(head, newest.note)
@@ -78,7 +79,7 @@ class Witness:
     async def _countersign(self, shown: Checkpoint, answer: CheckpointAnswer, now_ms: int) -> None:
         station, signer, _ = await self._ask(lambda store: store.speaker())
         head = TreeHead(shown.size, answer.epoch, shown.root, answer.note)
-        if await self._ask(lambda store: store.keep_head(head)):
+        if await self._ask(lambda store: heads.keep(store.ledger, head)):
             line = cosign(shown, station, signer, (now_ms + self.client.offset.ms) // 1000)
             await self.client.cosign(Cosigning(size=shown.size, line=line))
 
@@ -90,3 +91,9 @@ class Witness:
 
     async def _ask(self, work: Callable[[Store], T]) -> T:
         return await asyncio.wrap_future(self.writer.ask(work))
+
+
+def seen(store: Store) -> tuple[TreeHead, ...]:
+    """What the centre said of its log: the last checkpoint that was verified, and receipts since."""
+    with store.ledger.reading() as connection:
+        return heads.seen(connection)

@@ -21,6 +21,7 @@ from app.catalog.shelf import Shelf
 from app.core.audit import Stamp
 from app.core.errors import EvidenceTrouble, StorageTrouble, Trouble, Unavailable
 from app.core.parcels import TrayCard
+from app.core.policy import Policy
 from app.core.readiness import SyncState
 from app.keys import verifier
 from app.store.results import QueueFacts, RetryState
@@ -32,7 +33,7 @@ from app.sync.pace import after_failure
 
 T = TypeVar("T")
 
-_FOR_A_PERSON = ("sync.fork", "sync.event_refused", "sync.revoked", "sync.log_fork")
+_FOR_A_PERSON = ("store.restored_behind", "sync.fork", "sync.event_refused", "sync.revoked", "sync.log_fork")
 _LONGEST_WAIT_MS = 2 * 3_600_000
 """Twice what a centre can ask for."""
 
@@ -70,7 +71,7 @@ class SyncPlan:
 
 @dataclass(frozen=True, slots=True)
 class SyncListeners:
-    """Told on the worker's thread: every change of the facts, and cards whose state changed.
+    """Told on the worker's thread: every change of the facts, cards whose state changed, a policy.
 
     `on_crash` is told of a bug, after which the worker has ended.
     """
@@ -78,6 +79,7 @@ class SyncListeners:
     on_change: Callable[[SyncReport], None]
     on_cards: Callable[[tuple[TrayCard, ...]], None]
     on_crash: Callable[[Exception], None]
+    on_policy: Callable[[Policy], None] = lambda _policy: None
 
 
 class SyncWorker:
@@ -156,6 +158,7 @@ class SyncWorker:
             self._offset = client.offset
             exchange = Exchange(client, self._writer, self._clock, self._listeners.on_cards, self._queue_changed)
             exchange.recordings, exchange.chance = self._plan.recordings, self._chance
+            exchange.on_policy = self._listeners.on_policy
             if self._plan.catalogue is not None:
                 pinned = speaker.centre
                 server = verifier(bytes.fromhex(pinned.server_key))

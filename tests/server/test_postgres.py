@@ -46,7 +46,7 @@ class Station:
     def __init__(self, centre: OpenCentre, name: str) -> None:
         self.name, self.signer = name, Signer(new_seed())
         self.chain: list[SignedEvent] = []
-        admit_station(centre.engine, name, self.signer.public_key, "rehearsal", 0)
+        admit_station(centre, name, self.signer.public_key, "rehearsal", 0)
 
     def add(self, kind: EventKind = EventKind.UNEXPECTED, body: dict[str, Any] | None = None) -> SignedEvent:
         prev, seq = (self.chain[-1].hash if self.chain else GENESIS), len(self.chain) + 1
