@@ -451,7 +451,7 @@ def test_a_pin_that_may_be_seen_is_an_alarm_and_must_be_judged_with_a_reason_bef
 
 
 def test_many_missing_recordings_are_told_before_all_else() -> None:
-    disk = DiskFacts(10**12, 10**8, missing_recordings=4)
+    disk = DiskFacts(10**12, 10**8, missing_recordings=4, keeping_stopped=True)
     view = present(samples.asking(), replace(samples.around(RecMode.ON), disk=disk), samples.catalogue(), "en")
     assert isinstance(view, WorkView)
     assert view.banner is not None
