@@ -275,4 +275,6 @@ def test_every_forged_word_is_found_by_both_verifiers(camera: Camera, centre: Op
         previous.write_bytes(forged)
         assert "wrong" in told(place), forged
     previous.unlink()
-    assert any("came before it" in line for line in told(place)["not_proven"])
+    assert PREVIOUS_FILE in told(place)["wrong"]
+    shutil.rmtree(camera.recordings / "r-0")
+    assert any("came before it" in line for line in told(dossier(camera, folder, tmp_path / "alone"))["not_proven"])
