@@ -152,6 +152,15 @@ class RecordingSettings(Group):
             "Oldest first, and only what the centre holds",
         ),
     ] = 20
+    backup_folder: Annotated[
+        FilePath,
+        Words(
+            "数据库备份放哪里",
+            "Where backups go",
+            "空：工位文件夹里；最好是另一块盘",
+            "Empty: in the station's folder; better another disk",
+        ),
+    ] = ""
     tsa_url: Annotated[
         WebUrl,
         Words(

@@ -12,6 +12,7 @@ from app.core.money import yuan_text
 from app.core.parcels import Operator, Reason
 from app.core.rulings import HOLD_US, Ruling, needs_reason, needs_second
 from ui import present
+from ui.present_checks import origin
 from ui.review_views import (
     Block,
     CardLane,
@@ -331,6 +332,8 @@ def _side(scene: Scene, looking: Looking) -> SideView:
         return SideView(None, "", scene.say("review.choose"), (), options, label, icon, foot, tone)
     line = scene.say("review.operator", name=footage.operator) if footage.operator else ""
     rows = (*(_card_rows(scene, card) if card else ()), *_film_rows(scene, footage, card))
+    more = origin(scene, card.region, card.batch) if card else ""
+    line = " · ".join(part for part in (line, more) if part)
     if card is None:
         chip = Chip(Tone.INFO, scene.say("review.parcel"), "package-open")
         headline = _contested(scene, looking) or scene.say("review.headline.parcel", n=len(footage.cards))

@@ -39,8 +39,8 @@ def loose_keys(folder: Path, make: bool = False, vault_key: str = "") -> Recordi
         raise BadInput("recording.unknown", folder.name) from wrong
 
 
-def exportable_key(folder: Path) -> bytes:
-    """The key that opens a recording's pictures, for who takes them out. A rehearsal station's store is asked whether a
+def exportable_keys(folder: Path) -> RecordingKeys:
+    """The keys of a recording, for who takes its pictures out. A rehearsal station's store is asked whether a
     PIN may be seen in it; a recording that stands alone has no store, nobody has looked, and that is said.
 
     Raises BadInput("footage.may_show_pin") and what `keys_for` raises.
@@ -50,7 +50,7 @@ def exportable_key(folder: Path) -> bytes:
             store.must_be_exportable(folder.name)
     else:
         print("没有人检查过这段录像有没有露出卡密 · nobody has checked this recording for PINs", file=sys.stderr)
-    return keys_for(folder).content
+    return keys_for(folder)
 
 
 def keys_for(recording: Path) -> RecordingKeys:

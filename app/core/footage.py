@@ -121,6 +121,8 @@ class FilmedCard:
     read_us: int
     kept_us: int
     to_us: int
+    batch: str = ""
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ _TRAY: Select[Any] = select(
     card.c.kept_seq,
     card.c.withdrawn,
     card.c.chip,
+    card.c.batch,
+    card.c.region,
 )
 
 _CENTRE_REASON = {
@@ -198,6 +200,8 @@ def _row(draft: CardDraft, dedupe: bytes | None, event: SignedEvent, stamp: Stam
         "panel": draft.panel.value,
         "expiry": draft.expiry.isoformat() if draft.expiry else None,
         "face_value_fen": draft.face_value_fen,
+        "batch": draft.batch,
+        "region": draft.region,
         "recording_id": draft.recording_id,
         "t_video_us": draft.t_video_us,
         "tag": json.dumps(_tag_fields(draft.tag)) if draft.tag else None,
@@ -223,6 +227,8 @@ def _body(draft: CardDraft, blobs: Iterable[SealedField]) -> dict[str, Any]:
         "last4": _last4(draft),
         "face_value_fen": draft.face_value_fen,
         "expiry": draft.expiry.isoformat() if draft.expiry else None,
+        "batch": draft.batch,
+        "region": draft.region,
         "panel": draft.panel.value,
         "recording": draft.recording_id,
         "t_video_us": draft.t_video_us,
@@ -265,4 +271,6 @@ def _tray(row: Row[Any]) -> TrayCard:
         t_video_us=row.t_video_us,
         tag=Tag(**json.loads(row.tag)) if row.tag else None,
         chip=ChipStand(row.chip) if row.chip else None,
+        batch=row.batch,
+        region=row.region,
     )

@@ -372,4 +372,5 @@ def _filmed(row: Row[Any]) -> FilmedCard:
     return FilmedCard(
         row.id, row.no, row.product_id, row.last4, row.face_value_fen, CardState(row.state), _reasons(row.reasons),
         PanelState(row.panel), chip, row.expiry or "", row.t_video_us, row.t_video_us, -1, row.t_video_us,
+        row.batch or "", row.region or "",
     )  # fmt: skip

@@ -91,6 +91,8 @@ card = Table(
     Column("withdrawn", Boolean, nullable=False),
     Column("chip", Text),  # what came of its chip
     Column("chip_evidence", Text),  # SHA-256 of the record that says so
+    Column("batch", Text),
+    Column("region", Text),  # ISO 3166
 )
 Index("card_number_once", card.c.dedupe, unique=True, sqlite_where=card.c.claims)
 
@@ -280,6 +282,15 @@ dispute_evidence = Table(
     Column("seq", Integer, ForeignKey("outbox.seq"), primary_key=True),
     Column("of_seq", Integer, ForeignKey("outbox.seq"), nullable=False),  # the export that it is
     Column("sha256", Text, nullable=False),
+)
+
+restored = Table(
+    "restored",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at_wall_us", Integer, nullable=False),  # when this database was put back from a backup
+    Column("head", Integer, nullable=False),  # the number of its last event then
+    Column("settled", Boolean, nullable=False),  # the centre said that the chain goes on there
 )
 
 tree_head = Table(
