@@ -120,6 +120,7 @@ _STATEMENTS = (
     wire.Durable,
     wire_witness.Witnessed,
     wire.ServerCertificate,
+    wire.Restored,
     wire.Enrolled,
     wire_vault.RevealRequest,
 )
