@@ -1,8 +1,8 @@
 """When the centre was put back to an earlier state: what of its log that we saw is still there, and what was lost.
 
-The centre says how far the new log is the old one (`Restored`, signed). Up to there it has to prove it: the new log begins
-with what we saw. What we saw beyond is lost there; it is said how much, and which of our own events went with it, which
-are sent again. All of that goes into our chain, with the centre's signed words for it.
+The centre says how far the new log is the old one (`Restored`, signed). Up to there it has to prove it: the new log
+begins with what we saw. What we saw beyond is lost there; it is said how much, and which of our own events went with it,
+which are sent again. All of that goes into our chain, with the centre's signed words for it.
 """
 
 from __future__ import annotations
@@ -41,9 +41,8 @@ class PutBack:
 def put_back(epoch: str, now: str, heads: Sequence[TreeHead], told: Sequence[Signed], centre: Centre) -> PutBack:
     """What the centre's words leave of an epoch's log. Raises EvidenceTrouble("sync.untrusted_answer")."""
     verify = verifier(bytes.fromhex(centre.server_key))
-    words = {
-        stated.before: (stated, signed) for signed in told for stated in (open_statement(Restored, signed, verify),)
-    }
+    listed = [(open_statement(Restored, signed, verify), signed) for signed in told]
+    words = {stated.before: (stated, signed) for stated, signed in listed}
     kept, word, root, at = heads[-1].size if heads else 0, "", b"", epoch
     while at != now:
         found = words.pop(at, None)
