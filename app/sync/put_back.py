@@ -1,8 +1,8 @@
 """When the centre was put back to an earlier state: what of its log that we saw is still there, and what was lost.
 
 The centre says how far the new log is the old one (`Restored`, signed). Up to there it has to prove it: the new log
-begins with what we saw. What we saw beyond is lost there; it is said how much, and which of our own events went with it,
-which are sent again. All of that goes into our chain, with the centre's signed words for it.
+begins with what we saw. What we saw beyond is lost there; it is said how much, and which of our own events went with
+it, which are sent again. All of that goes into our chain, with the signed words of the centre for it.
 """
 
 from __future__ import annotations

@@ -58,9 +58,13 @@ def rewrite(folder: CentreFolder) -> None:
     with engine.begin() as connection:
         for name in ("event_update", "checkpoint_delete", "log_tile_delete"):
             connection.exec_driver_sql(f"DROP TRIGGER {name}_refused")
-        connection.exec_driver_sql("UPDATE event SET data = replace(data, 'card', 'cart') WHERE seq = 2")
+        connection.exec_driver_sql(
+            "UPDATE event SET data = replace(data, 'card', 'cart') WHERE seq = 2 AND station <> '@centre'"
+        )
         connection.exec_driver_sql("UPDATE event SET data = cast(data AS BLOB)")
-        rows = connection.exec_driver_sql("SELECT data FROM event ORDER BY seq").scalars()
+        rows = connection.exec_driver_sql(
+            "SELECT e.data FROM log_leaf l JOIN event e ON e.station = l.station AND e.seq = l.seq ORDER BY l.n"
+        ).scalars()
         tree = CompactTree().grown(leaf_hash(data) for data in rows)
         connection.exec_driver_sql("UPDATE meta SET log_peaks = ?", (tree.to_bytes(),))
         connection.exec_driver_sql("DELETE FROM checkpoint")
