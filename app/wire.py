@@ -501,4 +501,9 @@ def hash_of_pieces(pieces: Iterable[Piece]) -> str:
 
 def content_digest(body: bytes) -> str:
     """The value of the Content-Digest header of a body (RFC 9530)."""
-    return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
+    return digest_field(hashlib.sha256(body).digest())
+
+
+def digest_field(sha256: bytes) -> str:
+    """The value of the Content-Digest header for a body whose SHA-256 is known already."""
+    return f"sha-256=:{base64.b64encode(sha256).decode()}:"
