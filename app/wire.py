@@ -377,43 +377,6 @@ class FeedPage(Statement):
     list_key: str = Field("", repr=False)
 
 
-class Restored(Statement):
-    """The centre was put back to an earlier state: of the log of epoch `before` it has the first `size` entries still.
-
-    `root`: tree hash over those. What came after them in that epoch is lost here; stations send their part again.
-    """
-
-    TYPE = "restored"
-    tenant: Name
-    before: Name
-    epoch: Name
-    size: Annotated[int, Field(ge=0)]
-    root: Hex64
-    at_ms: int
-
-
-class CheckpointAnswer(WireModel):
-    """The log's latest checkpoint (a C2SP signed note) and, for each size asked, the proof that it begins with it."""
-
-    note: str
-    epoch: str
-    proofs: tuple[tuple[Hex64, ...], ...]
-    restored: tuple[Signed, ...] = ()  # Restored, the earliest first
-
-
-class Cosigning(WireModel):
-    """A station's line (C2SP tlog-cosignature) under the checkpoint of that size."""
-
-    size: int
-    line: Annotated[str, StringConstraints(max_length=1000)]
-
-
-class Cosigned(WireModel):
-    """The line is kept."""
-
-    size: int
-
-
 class ObjectSize(WireModel):
     """An encrypted chunk: the SHA-256 of its bytes is its name."""
 

@@ -29,7 +29,8 @@ from app.server.setup import OpenCentre
 from app.server.tables import checkpoint, cosignature, event, log_leaf, log_tile, meta, restoration
 from app.store.db import reading, transaction
 from app.store.notes import Checkpoint, cosigned_at, origin_of, read_checkpoint, sign_checkpoint
-from app.wire import CheckpointAnswer, Cosigned, Cosigning, Signed
+from app.wire import Signed
+from app.wire_witness import CheckpointAnswer, Cosigned, Cosigning
 
 EVERY_MS, EVERY_ENTRIES = 60_000, 1000
 _LOOK_S = 5.0

@@ -29,7 +29,8 @@ from app.server.tables import chunk, meta, metadata, nonce, restoration, sealed
 from app.store.db import open_database, reading, transaction
 from app.store.migrate import upgrade
 from app.store.verify import log_fault
-from app.wire import Restored, sign_statement
+from app.wire import sign_statement
+from app.wire_witness import Restored
 
 _ROWS = 500
 _OBJECTS = "objects"

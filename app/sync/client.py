@@ -25,9 +25,6 @@ from app.wire import (
     BatchAnswer,
     CatalogueBundle,
     Centre,
-    CheckpointAnswer,
-    Cosigned,
-    Cosigning,
     Enrolment,
     EnrolmentAnswer,
     EventBatch,
@@ -53,7 +50,7 @@ from app.wire_vault import (
     RevealTasks,
     RevealVerdict,
 )
-from app.wire_witness import WitnessAnswer, WitnessWanted
+from app.wire_witness import CheckpointAnswer, Cosigned, Cosigning, WitnessAnswer, WitnessWanted
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -15,7 +15,8 @@ from app.core.merkle import is_prefix
 from app.keys import verifier
 from app.store.heads import TreeHead
 from app.store.notes import Checkpoint
-from app.wire import Centre, Restored, Signed, open_statement
+from app.wire import Centre, Signed, open_statement
+from app.wire_witness import Restored
 
 
 @dataclass(frozen=True, slots=True)

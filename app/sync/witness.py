@@ -22,7 +22,7 @@ from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.sync.client import CentreClient, CentreRefused
 from app.sync.put_back import PutBack, put_back, require_proofs
-from app.wire import CheckpointAnswer, Cosigning
+from app.wire_witness import CheckpointAnswer, Cosigning
 
 T = TypeVar("T")
 

@@ -19,7 +19,8 @@ from app.store.heads import TreeHead
 from app.store.verify import verify_audit
 from app.sync.exchange import Halt
 from app.sync.put_back import put_back, require_proofs
-from app.wire import Restored, open_statement, sign_statement
+from app.wire import Signed, open_statement, sign_statement
+from app.wire_witness import Restored
 from tests.sync.conftest import Party
 from tests.sync.test_witness import GUARDS
 
@@ -109,8 +110,6 @@ def size_of(centre: OpenCentre) -> int:
 
 
 def _signed_word(centre: OpenCentre) -> Any:
-    from app.wire import Signed  # noqa: PLC0415
-
     with centre.engine.connect() as connection:
         row = connection.exec_driver_sql("SELECT text, sig FROM restoration ORDER BY at_ms").all()[-1]
     return Signed.model_construct(text=row.text, sig=bytes(row.sig))
