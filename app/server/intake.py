@@ -36,6 +36,12 @@ _VERDICT_OF = {
     EventKind.CARD_REJECTED: CardState.REJECTED.value,
     EventKind.CARD_WITHDRAWN: "withdrawn",
 }
+_RULED = {
+    "accept": CardState.KEPT.value,
+    "reject": CardState.REJECTED.value,
+    "hold": CardState.REVIEW.value,
+}
+"""What a supervisor's ruling at the station makes of its verdict."""
 _KINDS = {kind.value: kind for kind in EventKind}
 _LONGEST_NAME = 200
 """Characters of a kind, an id or a hash in hex."""
@@ -219,6 +225,10 @@ class _Taking:
         try:
             if kind is EventKind.CARD_KEPT:
                 return self._card_kept(one)
+            if kind is EventKind.CARD_RULED:
+                return self._card_changed(one.body["card"], _RULED[one.body["ruling"]], one.event.hash)
+            if kind is EventKind.CARD_RULING_UNDONE:
+                return self._card_changed(one.body["card"], CardState.REVIEW.value, one.event.hash)
             if kind in _VERDICT_OF:
                 return self._card_changed(_text(one.body["card"]), _VERDICT_OF[kind], one.event.hash)
             if kind in chips.FACTS:
