@@ -220,9 +220,10 @@ def test_a_dossier_carries_the_time_token_and_no_other_recordings(own: FilmedPar
     stamp_recording(folder, authority.answer, [authority.root])
     store = own.store()
     known = store.find_recording("r-1")
+    seed = store.signing_seed
     store.close()
     assert known is not None
-    make_dossier(folder, known.key, tmp_path / "d.zip")
+    make_dossier(folder, RecordingKeys(known.key, seed), tmp_path / "d.zip")
     with zipfile.ZipFile(tmp_path / "d.zip") as made:
         made.extractall(tmp_path / "d")
     assert checked(tmp_path / "d")["time_token"] is True
