@@ -229,7 +229,7 @@ class Looker:
     def _missed(self, card: Colour, lines: Sequence[Line], panels: Sequence[Panel], seen: PanelMap) -> list[Line]:
         """Text in an open panel in which the line finder saw none."""
         areas = [line.area for line in lines]
-        empty = [p.area for p in panels if not any(_fills(a, p.area) for a in areas)]
+        empty = [p.area for p in panels if not any(fills(a, p.area) for a in areas)]
         found = [find_text(card, area, seen) for area in empty[:2]]
         boxes = [LineBox(a.x, a.y, a.w, a.h, 0.0, 1.0) for a in found if a is not None]
         return self._wording.read(card, boxes, {}, ())
@@ -244,7 +244,7 @@ class Looker:
         return left, right
 
 
-def _fills(line: Area, panel: Area) -> bool:
+def fills(line: Area, panel: Area) -> bool:
     """Whether a line is a panel's text: it stands in the panel, or runs through it where only a part of the panel was
     seen. That part's piece of the line must not be taken for the whole.
     """
