@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import sys
 from collections.abc import Sequence
 
 from app import __version__
 from app.commands.complaint import complain
 from app.core.errors import Trouble
+from app.logs import log_bugs, start_logging
+from app.platform import keep_memory_private
 
 COMMANDS = {
     "demo": "播放一次完整演练：开箱、读卡、录像、入库、上报 / one whole rehearsal from parcel to centre",
@@ -38,8 +41,12 @@ COMMANDS = {
     "render": "生成演练用的开箱录像 / render rehearsal footage",
     "recorder": "（内部）录像程序 / (internal) the recorder program",
     "eye": "（内部）读卡程序 / (internal) the eye program",
+    "lesson": "（内部）从照片学一种新卡 / (internal) learns a product from photographs",
     "leaks": "（内部）空闲时检查录像里有没有露出的卡密 / (internal) looks for PINs left in a recording",
 }
+
+_LONG_RUNNING = ("demo", "serve", "vault", "recorder", "eye", "leaks")
+"""Tell what they do; of a command that ends soon only trouble is of interest."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, text in COMMANDS.items():
         names.add_parser(name, help=text, add_help=False)
     chosen = outer.parse_args(given[:1]).command
+    if argv is None:
+        _begin_process(chosen)
     command = importlib.import_module(f"app.commands.{chosen}")
     inner = argparse.ArgumentParser(prog=f"cardintake {chosen}", description=COMMANDS[chosen], allow_abbrev=False)
     command.add_arguments(inner)
@@ -61,6 +70,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return problem.exit_code
     except KeyboardInterrupt:
         return 130
+
+
+def _begin_process(program: str) -> None:
+    """What every program of ours owes the secrets in its memory: no dumps, no debugger, no quotes in a log."""
+    keep_memory_private()
+    start_logging(program, None, level=logging.INFO if program in _LONG_RUNNING else logging.WARNING)
+    log_bugs()
 
 
 if __name__ == "__main__":

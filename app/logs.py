@@ -11,11 +11,13 @@ import logging
 import os
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from types import TracebackType
 from typing import Any, TextIO
 
 from app.core.errors import Trouble
@@ -109,26 +111,64 @@ def start_logging(
 
     A folder that cannot be written to costs the file, not the program: it is said on `err`.
     """
-    root = logging.getLogger()
     stream: logging.Handler = logging.StreamHandler(err if err is not None else sys.stderr)
     stream.setFormatter(ShortLines(program))
-    handlers = [stream]
-    trouble = ""
-    if folder is not None:
-        try:
-            handlers.append(_file_in(folder, program))
-        except OSError as wrong:
-            trouble = wrong.strerror or "cannot be written"
+    stream.setLevel(level)
+    end_stream = _log_to(stream, level)
+    end_file = log_into(folder, program) if folder is not None else _nothing
+    logging.captureWarnings(True)
+
+    def end() -> None:
+        logging.captureWarnings(False)
+        end_file()
+        end_stream()
+
+    return end
+
+
+def log_into(folder: Path, program: str) -> Callable[[], None]:
+    """Log from now on to `folder`/`program`.jsonl too; gives what ends it. See `start_logging`."""
+    try:
+        handler = _file_in(folder, program)
+    except OSError as wrong:
+        told = {"code": "logs.no_file", "detail": wrong.strerror or "cannot be written"}
+        logging.getLogger(__name__).warning("no log file", extra=told)
+        return _nothing
+    return _log_to(handler, logging.INFO)
+
+
+def log_bugs() -> None:
+    """From now on what nobody caught, in any thread, is told by type and place: its words may quote a secret."""
+    log = logging.getLogger(__name__)
+
+    def on_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        log.critical("a bug", exc_info=(kind, error, trace))
+
+    def on_thread_bug(told: threading.ExceptHookArgs) -> None:
+        if told.exc_value is not None:
+            on_bug(told.exc_type, told.exc_value, told.exc_traceback)
+
+    sys.excepthook, threading.excepthook = on_bug, on_thread_bug
+
+
+def _nothing() -> None:
+    """Ends nothing."""
+
+
+def _log_to(handler: logging.Handler, level: int) -> Callable[[], None]:
+    root = logging.getLogger()
     before = root.level
-    root.setLevel(level)
+    root.setLevel(min(level, before) if root.handlers else level)
     for talkative in _TALKATIVE:
         logging.getLogger(talkative).setLevel(max(level, logging.WARNING))
-    for handler in handlers:
-        root.addHandler(handler)
-    logging.captureWarnings(True)
-    if trouble:
-        logging.getLogger(__name__).warning("no log file", extra={"code": "logs.no_file", "detail": trouble})
-    return lambda: _end(handlers, before)
+    root.addHandler(handler)
+
+    def end() -> None:
+        root.setLevel(before)
+        root.removeHandler(handler)
+        handler.close()
+
+    return end
 
 
 def _file_in(folder: Path, program: str) -> logging.Handler:
@@ -136,12 +176,3 @@ def _file_in(folder: Path, program: str) -> logging.Handler:
     handler = _PrivateFile(folder / f"{program}.jsonl", maxBytes=_MOST_BYTES, backupCount=_OLD_FILES, encoding="utf-8")
     handler.setFormatter(JsonLines(program))
     return handler
-
-
-def _end(handlers: list[logging.Handler], level: int) -> None:
-    root = logging.getLogger()
-    logging.captureWarnings(False)
-    root.setLevel(level)
-    for handler in handlers:
-        root.removeHandler(handler)
-        handler.close()

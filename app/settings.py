@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from annotated_types import BaseMetadata
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from app.core.errors import BadInput
 from app.platform import durable_write
@@ -49,10 +49,20 @@ def _safe_url(url: str) -> str:
     return url
 
 
+def _web_url(url: str) -> str:
+    """Empty, https or http: what comes from there proves itself, and what goes there is a hash."""
+    parts = urlsplit(url)
+    if url and not (parts.hostname and parts.scheme in ("http", "https")):
+        raise ValueError("http://… or https://… is needed")
+    return url
+
+
 Name = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Identity = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 Address = Annotated[str, StringConstraints(max_length=400, pattern=r"^[a-z][a-z0-9]*:[^\x00-\x1f\x7f]*$")]
 Url = Annotated[str, StringConstraints(max_length=400), AfterValidator(_safe_url)]
+WebUrl = Annotated[str, StringConstraints(max_length=400), AfterValidator(_web_url)]
+FilePath = Annotated[str, StringConstraints(max_length=400, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Prefix = Annotated[str, StringConstraints(max_length=8, pattern=r"^[\x21-\x7e]*$")]
 
 
@@ -142,6 +152,79 @@ class RecordingSettings(Group):
             "Oldest first, and only what the centre holds",
         ),
     ] = 20
+    backup_folder: Annotated[
+        FilePath,
+        Words(
+            "数据库备份放哪里",
+            "Where backups go",
+            "空：工位文件夹里；最好是另一块盘",
+            "Empty: in the station's folder; better another disk",
+        ),
+    ] = ""
+    tsa_url: Annotated[
+        WebUrl,
+        Words(
+            "时间戳机构地址",
+            "Time-stamp authority",
+            "录像封存后向它要时间戳 (RFC 3161)；留空不要",
+            "Asked for a token (RFC 3161) of each closed recording; empty for none",
+        ),
+    ] = ""
+    tsa_ca: Annotated[
+        FilePath,
+        Words(
+            "时间戳机构证书",
+            "Its root certificate",
+            "PEM 文件；相对路径从工位文件夹算起",
+            "A PEM file; a relative path begins at the station's folder",
+        ),
+    ] = ""
+
+    @property
+    def database_reserve_bytes(self) -> int:
+        """The database's quarter of the reserve."""
+        return self.reserve_mb * 1_000_000 // 4
+
+    @property
+    def footage_reserve_bytes(self) -> int:
+        """The rest of it, for the recordings."""
+        return self.reserve_mb * 1_000_000 - self.database_reserve_bytes
+
+
+class ReviewSettings(Group):
+    """What supervisors look at again, and when two of them sign."""
+
+    second_above_yuan: Annotated[
+        int,
+        Field(ge=0, le=1_000_000),
+        Words(
+            "超过多少元要第二位主管复签",
+            "Second signature above (yuan)",
+            "面值不明的卡也要",
+            "Also for cards of unknown value",
+        ),
+    ] = 500
+    sample_per_mille: Annotated[
+        int,
+        Field(ge=0, le=1000),
+        Words("每千张抽检几张", "Drawn of a thousand cards", "读出来的卡", "Of the cards that were read"),
+    ] = 20
+    typed_sample_per_mille: Annotated[
+        int,
+        Field(ge=0, le=1000),
+        Words(
+            "每千张人工输入的抽检几张",
+            "Drawn of a thousand typed cards",
+            "不能比上一项少",
+            "No fewer than of the others",
+        ),
+    ] = 200
+
+    @model_validator(mode="after")
+    def _typed_no_fewer(self) -> ReviewSettings:
+        if self.typed_sample_per_mille < self.sample_per_mille:
+            raise ValueError("typed cards are drawn no less often than others")
+        return self
 
 
 class VisionSettings(Group):
@@ -182,6 +265,7 @@ class Settings(Group):
     scanner: ScannerSettings = ScannerSettings()
     server: ServerSettings = ServerSettings()
     recording: RecordingSettings = RecordingSettings()
+    review: ReviewSettings = ReviewSettings()
     vision: VisionSettings = VisionSettings()
     ui: UiSettings = UiSettings()
 

@@ -1,6 +1,6 @@
 """From an address to an open device: the only list of schemes, and the only door to drivers and simulators.
 
-NFC reader   `serial:PORT/pn532` · `sim:nfc` (empty field) · `sim:DECK.toml[?epoch_us=N]` · `pcsc:NAME` · `none:`
+NFC reader   `serial:PORT/pn532` · `sim:nfc` (empty field) · `sim:DECK.toml[?epoch_us=N&keep=1]` · `pcsc:NAME` · `none:`
 scanner      `serial:PORT/scanner[?baud=N&prefix=TEXT]` · `sim:scanner[?prefix=TEXT]` · `none:`
 documents    `folder:PATH` · `sane:DEVICE[?dpi=300&source=NAME&mode=Color]` · `none:`
 camera       `uvc:by-id/NAME` · `http://HOST/PATH` (MJPEG) · `rtsp://HOST/PATH` (hardware.camera.packets)
@@ -8,7 +8,8 @@ camera       `uvc:by-id/NAME` · `http://HOST/PATH` (MJPEG) · `rtsp://HOST/PATH
 
 PORT is a path ("/dev/ttyUSB0", "/dev/serial/by-id/…"), a Windows name ("COM12"), or "usb:VID:PID:SERIAL" (hex; the
 serial number may be empty), which finds an adapter again whatever its port is called after replugging. `epoch_us` is
-the monotonic microsecond at which a deck began; without it, it begins when it is opened.
+the monotonic microsecond at which a deck began; without it, it begins when it is opened. With `keep` a deck's chips
+keep what is written to them, in a folder beside it (`DECK.chips`).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from hardware.sim.scanner import open_simulated_scanner
 
 _Device = TypeVar("_Device")
 
-_NFC_OPTIONS = frozenset({"epoch_us"})
+_NFC_OPTIONS = frozenset({"epoch_us", "keep"})
 _PSEUDO_TERMINALS = "/dev/pts/"
 _BY_USB = "usb:"
 _SANE_OPTIONS = frozenset({"dpi", "source", "mode", "test-picture"})
@@ -134,9 +135,11 @@ def _open_simulated_nfc(address: str) -> NfcReader:
     epoch_s = None if epoch_us is None else epoch_us / 1e6
     if parsed.path == "nfc":
         return open_simulated_reader((), address, epoch_s)
-    deck = DeckFile(Path(parsed.path), address)
-    visits = read_chip_visits(Path(parsed.path), address)
-    return open_simulated_reader(visits, address, epoch_s, reread=deck.reread)
+    path = Path(parsed.path)
+    deck = DeckFile(path, address)
+    visits = read_chip_visits(path, address)
+    kept = path.with_suffix(".chips") if parsed.flag("keep", default=False) else None
+    return open_simulated_reader(visits, address, epoch_s, reread=deck.reread, kept=kept)
 
 
 def _open_serial_scanner(address: str) -> Scanner:

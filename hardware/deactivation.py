@@ -6,7 +6,7 @@ Which chip may be written and how is decided in `hardware.nfc.chips`; readers co
 from __future__ import annotations
 
 from hardware.nfc.chips.deactivate import Means, deactivate, survey
-from hardware.nfc.chips.evidence import canonical, verifies
+from hardware.nfc.chips.evidence import canonical, hashed_bytes, verifies
 from hardware.nfc.chips.journal import Entry, Journal, entry_from_json, entry_to_json
 from hardware.nfc.chips.outcome import (
     IRREVERSIBLE,
@@ -40,6 +40,7 @@ __all__ = [
     "deactivate_when_there",
     "entry_from_json",
     "entry_to_json",
+    "hashed_bytes",
     "judge",
     "still_answers",
     "survey",

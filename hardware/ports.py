@@ -5,7 +5,7 @@ Every driver and every simulator keeps one of these protocols; opening goes thro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -25,18 +25,30 @@ class DeviceInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Packet:
+    """A frame as the camera compressed it. `codec`: "mjpeg" (a whole JPEG), "h264" or "hevc" (an Annex B access unit).
+
+    `key`: it needs none of those before it; one that is not needs all of them back to the last that is, without a gap.
+    Key frames carry their parameter sets.
+    """
+
+    data: bytes = field(repr=False)
+    codec: str = "mjpeg"
+    key: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class CameraFrame:
     """One picture as YUV 4:2:0 planes: `y` (height, width), `u` and `v` (height/2, width/2), all uint8.
 
-    `mono_us` is the monotonic clock (microseconds) when the frame arrived, `packet` the compressed bytes as the
-    camera sent them where the driver keeps them (MJPEG), else None.
+    `mono_us` is the monotonic clock (microseconds) when the frame arrived, `packet` what the camera sent, else None.
     """
 
     mono_us: int
     y: Plane
     u: Plane
     v: Plane
-    packet: bytes | None = None
+    packet: Packet | None = None
 
     @property
     def width(self) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from io import StringIO
@@ -132,3 +134,33 @@ def test_stopping_leaves_the_root_as_it_was(tmp_path: Path) -> None:
     before = (list(root.handlers), root.level)
     start_logging("eye", tmp_path, err=StringIO())()
     assert (list(root.handlers), root.level) == before
+
+
+PIN = "7KQM2XWR9"
+_CRASH = f"""
+import ctypes, sys, threading
+import app.commands.{{name}} as command
+
+def boom(*_):
+    print("dumpable", ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
+    pin = "{PIN}"
+    thread = threading.Thread(target=int, args=(pin,))
+    thread.start()
+    thread.join()
+    raise ValueError("cannot read " + pin)
+
+command.run, command.add_arguments = boom, lambda _parser: None
+sys.argv = ["cardintake", "{{name}}"]
+from app.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("name", ["recorder", "eye", "station", "serve", "vault", "demo"])
+def test_no_program_tells_a_secret_when_it_dies_of_a_bug(name: str) -> None:
+    done = subprocess.run([sys.executable, "-c", _CRASH.format(name=name)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert PIN not in done.stderr
+    assert done.stderr.count("ValueError") == 2  # of the thread and of the program, each with its place
+    assert "boom" in done.stderr
+    assert done.stdout.strip() == "dumpable 0"

@@ -14,6 +14,7 @@ from app.core.states import (
     Counting,
     Faulted,
     Idle,
+    Locked,
     Opening,
     Paused,
     Reading,
@@ -50,6 +51,7 @@ _NAV = (
     ("film", "nav.review"),
     ("settings", "nav.devices"),
 )
+_NAV_PRODUCTS = ("credit-card", "nav.products")
 _FEW_MINUTES = 60
 _PLAIN_DESK = Desk()
 
@@ -67,6 +69,8 @@ def present(
     scene = Scene(around, catalogue, language, compact, desk)
     if isinstance(state, SignedOut):
         return present_signin.sign_in(scene, state, banner_of(scene))
+    if isinstance(state, Locked):
+        return present_signin.locked(scene, state, banner_of(scene), rec_view(scene))
     part = _part(scene, state)
     return WorkView(
         nav=navigation(scene, "nav.mail-in", operator_of(state)),
@@ -108,14 +112,15 @@ def _part(scene: Scene, state: State) -> Part:
             return present_lost.paused(scene, state)
         case Faulted():
             return present_lost.faulted(scene, state)
-        case SignedOut():
+        case SignedOut() | Locked():
             raise ValueError("sign-in has a screen of its own")
 
 
 def navigation(scene: Scene, here: str, who: Operator | None) -> tuple[NavItem, ...]:
-    """The rail: the screen that is shown, and where one may go from it. Review is for supervisors."""
-    live = {"nav.mail-in", here} | ({"nav.review"} if may_review(who) else set())
-    return tuple(NavItem(icon, scene.say(word), selected=word == here, live=word in live) for icon, word in _NAV)
+    """The rail: the screen that is shown, and where one may go from it. Review and products are for supervisors."""
+    live = {"nav.mail-in", here} | ({"nav.review", "nav.products"} if may_review(who) else set())
+    rooms = (*_NAV, _NAV_PRODUCTS) if may_review(who) else _NAV
+    return tuple(NavItem(icon, scene.say(word), selected=word == here, live=word in live) for icon, word in rooms)
 
 
 def may_review(who: Operator | None) -> bool:
@@ -124,7 +129,9 @@ def may_review(who: Operator | None) -> bool:
 
 
 def operator_of(state: State) -> Operator | None:
-    """Who is signed in."""
+    """Who is signed in; nobody at a desk that was left."""
+    if isinstance(state, Locked):
+        return None
     visit = _visit_of(state)
     desk = state.back_to if isinstance(state, ChipTray) else state
     return visit.operator if visit else desk.operator if isinstance(desk, Idle) else None
@@ -215,11 +222,32 @@ def _condition(scene: Scene) -> Banner | None:
     if around.disk.free_bytes > 0 and (minutes < _FEW_MINUTES or around.disk.free_bytes < LOW_DISK_BYTES):
         text = scene.say("banner.disk", minutes=minutes)
         return Banner(Tone.WARN, "hard-drive", text, scene.say("banner.disk.more"))
+    if around.sync.state is SyncState.STOPPED and around.sync.code:
+        return Banner(Tone.STOP, "cloud-off", scene.trouble_line(around.sync.code))
     if around.sync.state is SyncState.OFFLINE:
         return Banner(Tone.WARN, "cloud-off", scene.say("banner.offline"), scene.say("banner.offline.more"))
+    if around.sync.stuck_footage:
+        text = scene.say("banner.stuck", n=around.sync.stuck_footage)
+        return Banner(Tone.WARN, "cloud-off", text, scene.trouble_line(around.sync.footage_code))
     if around.nfc.level is Level.DOWN:
         return Banner(Tone.WARN, "nfc", scene.say("banner.nfc"), scene.say("banner.nfc.more"))
-    return None
+    return _backup(scene) or _stamps(scene)
+
+
+def _backup(scene: Scene) -> Banner | None:
+    """The rolling backup that could not be made; the older copies are there."""
+    code = scene.around.backup_code
+    return Banner(Tone.WARN, "hard-drive", scene.say("banner.backup"), scene.trouble_line(code)) if code else None
+
+
+def _stamps(scene: Scene) -> Banner | None:
+    """Time-stamps that do not come: why, how many recordings wait, when the authority is asked again."""
+    stamps = scene.around.stamps
+    if not stamps.code:
+        return None
+    text = scene.say("banner.stamps", n=stamps.waiting) if stamps.waiting else scene.trouble_line(stamps.code)
+    again = scene.say("banner.stamps.more", at=clock(stamps.next_try_ms * 1000)) if stamps.next_try_ms else ""
+    return Banner(Tone.WARN, "stamp", text, again)
 
 
 def _parcel_bar(scene: Scene, state: State) -> ParcelBar:

@@ -7,6 +7,7 @@ main thread:    code = run_window(bridge, catalogue, …)
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -17,11 +18,14 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 
 from app.core.footage import ReviewDesk
 from app.core.products import Catalogue
+from app.core.shelving import CatalogueDesk
 from app.paths import RESOURCES
 from ui.bridge import Bridge
 from ui.player import OpenRecording
 from ui.texts import say
 from ui.window import FrameSource, Window, WindowSettings, no_frame, no_recording
+
+_log = logging.getLogger(__name__)
 
 OnCrash = Callable[[BaseException], None]
 """Called first when a bug is met in the window's thread: closes and seals the recording."""
@@ -51,11 +55,19 @@ def run_window(
     open_recording: OpenRecording = no_recording,
     on_crash: OnCrash = _ignore,
     review_desk: ReviewDesk | None = None,
+    catalogue_desk: CatalogueDesk | None = None,
 ) -> int:
     """Show the window until it is closed; gives the exit status. Call from the main thread."""
     made = application()
     window = Window(
-        bridge, catalogue, RESOURCES, settings or WindowSettings(), frame_source, open_recording, review_desk
+        bridge,
+        catalogue,
+        RESOURCES,
+        settings or WindowSettings(),
+        frame_source,
+        open_recording,
+        review_desk,
+        catalogue_desk,
     )
     window.setWindowIcon(QIcon(window.look.icons.pixmap("scan-barcode", 64, window.look.tokens["primary"])))
     hook = CrashHook(window, on_crash)
@@ -86,7 +98,7 @@ class CrashHook:
         self.exit_code = 0
 
     def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        sys.__excepthook__(kind, error, trace)
+        _log.critical("a bug in the window", exc_info=(kind, error, trace))
         if self.exit_code:
             return
         self.exit_code = 1

@@ -15,12 +15,15 @@ from app.core.readiness import RecMode, Surroundings
 from app.core.states import State
 from app.frames import HalfFrame
 from app.paths import RESOURCES
-from ui import samples, samples_review
+from ui import samples, samples_products, samples_review
 from ui.bridge import Bridge
+from ui.lesson import show_card
+from ui.present_products import Choosing, products
 from ui.present_review import review
 from ui.run import application
 from ui.sample_pictures import crop, picture
 from ui.scene import Desk, Scene
+from ui.screens.products import ProductScreen
 from ui.screens.review import ReviewScreen
 from ui.theme import Themes, density_for, dress
 from ui.window import Window, WindowSettings
@@ -83,6 +86,38 @@ def review_screen(size: tuple[int, int], theme: str = "light", language: str = "
     return screen
 
 
+PRODUCTS = {
+    "products-search": samples_products.searching,
+    "products-bind": samples_products.binding,
+    "products-changes": samples_products.changing,
+    "products-lesson": samples_products.learning,
+}
+
+
+def product_screen(
+    choosing: Choosing, size: tuple[int, int], theme: str = "light", language: str = "zh"
+) -> ProductScreen:
+    """The product screen with a sample, at exactly this size."""
+    density = density_for(*size)
+    look = Themes(RESOURCES).look(theme, density)
+    dress(look)
+    screen = ProductScreen(look)
+    screen.setObjectName("window")
+    screen.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+    scene = Scene(samples.around(RecMode.OFF), samples.catalogue(), language, density.name == "compact", _DESK)
+    screen.setMinimumSize(1, 1)
+    screen.resize(*size)
+    screen.show_view(products(scene, choosing))
+    screen.search.field.setText(choosing.query)
+    show_card(screen, choosing.learning)
+    for field, text in zip(screen.regions.names, (choosing.learning.zh, choosing.learning.en), strict=True):
+        field.setText(text)
+    screen.side.reason.setText("新货架 new shelf" if choosing.reason_there else "")
+    screen.show()
+    QCoreApplication.processEvents()
+    return screen
+
+
 def grab_state(
     state: State,
     around: Surroundings,
@@ -118,12 +153,22 @@ def render_shots(out: Path) -> list[Path]:
                 chosen = [s for s in made if size != LARGE or s.name in _LARGE_TOO]
                 paths += _series(out, tuple(chosen), size, theme, language)
                 paths.append(_review(out, size, theme, language))
+                paths += [_products(out, name, size, theme, language) for name in PRODUCTS]
     return paths
 
 
 def _review(out: Path, size: tuple[int, int], theme: str, language: str) -> Path:
     path = out / f"review-footage-{language}-{theme}-{size[0]}x{size[1]}.png"
     screen = review_screen(size, theme, language)
+    screen.grab().save(str(path))
+    screen.close()
+    screen.deleteLater()
+    return path
+
+
+def _products(out: Path, name: str, size: tuple[int, int], theme: str, language: str) -> Path:
+    path = out / f"{name}-{language}-{theme}-{size[0]}x{size[1]}.png"
+    screen = product_screen(PRODUCTS[name](), size, theme, language)
     screen.grab().save(str(path))
     screen.close()
     screen.deleteLater()

@@ -26,22 +26,26 @@ from app.core.events import (
 from app.core.footage import ReviewDesk
 from app.core.products import Catalogue
 from app.core.readiness import RecMode, Surroundings
-from app.core.states import ChipTray, Faulted, Idle, Paused, SignedOut, State
+from app.core.shelving import CatalogueDesk
+from app.core.states import ChipTray, Idle, Locked, SignedOut, State, Waiting
 from app.frames import HalfFrame
 from ui.bridge import Bridge
 from ui.keys import KeyFilter
 from ui.picture import Colours
 from ui.player import OpenRecording, Player
 from ui.present import may_review, operator_of, present
+from ui.products import Products
 from ui.review import Review
 from ui.scene import Desk, Scene
+from ui.screens.products import ProductScreen
 from ui.screens.review import ReviewScreen
 from ui.screens.signin import SignIn
 from ui.screens.workbench import Workbench
+from ui.shown import asks_one_character, choices_of, is_paused, recording_of, tidy_text, tray_of
 from ui.sound import Sounds
 from ui.texts import language_of, say
 from ui.theme import Density, Look, Themes, density_for, dress
-from ui.views import Body, CardBody, CardPrompt, CountBody, GoState, SignInView, WorkView
+from ui.views import GoState, SignInView, WorkView
 from ui.widgets.overlays import TypeWords
 
 FrameSource = Callable[[], HalfFrame | None]
@@ -106,6 +110,7 @@ class Window(QMainWindow):
         frame_source: FrameSource = no_frame,
         open_recording: OpenRecording = no_recording,
         review_desk: ReviewDesk | None = None,
+        catalogue_desk: CatalogueDesk | None = None,
     ) -> None:
         super().__init__()
         self._bridge, self._catalogue, self._settings = bridge, catalogue, settings
@@ -119,6 +124,7 @@ class Window(QMainWindow):
         self._player: Player | None = None
         self._last_recording = ""
         self.review = None if review_desk is None else Review(review_desk, self._scene, self)
+        self.products = None if catalogue_desk is None else Products(catalogue_desk, self._scene, self)
         self.keys = KeyFilter(self, prefix=settings.scanner_prefix)
         self._hide_secret = QTimer(self, singleShot=True, interval=_SHOW_SECRET_MS)
         self._hide_secret.timeout.connect(lambda: self._reveal(False))
@@ -143,6 +149,10 @@ class Window(QMainWindow):
             self.reviewing = ReviewScreen(self.look)
             self.pages.addWidget(self.reviewing)
             self.review.show_on(self.reviewing)
+        if self.products is not None:
+            self.choosing = ProductScreen(self.look)
+            self.pages.addWidget(self.choosing)
+            self.products.show_on(self.choosing)
         self.setCentralWidget(self.pages)
         self.setWindowTitle(say("product", self.language))
         self.sign_in.submitted.connect(self._submit_passcode)
@@ -153,12 +163,16 @@ class Window(QMainWindow):
         self.work.held.connect(lambda: self._post(KeyHeld(Key.SPACE)))
 
     def _join(self) -> None:
-        self._bridge.connect_window(self._take, self._play, self._close)
+        self._bridge.connect_window(self._take, self._play, self._close, self._learn)
         if self.review is not None:
             self.review.left.connect(self._refresh)
+            self.review.asked.connect(self._name_product)
+        if self.products is not None:
+            self.products.left.connect(self._refresh)
         self.keys.scanned.connect(self._scanned)
         self.keys.pressed.connect(self._pressed)
         self.keys.released.connect(self._released)
+        self.keys.touched.connect(lambda: self._bridge.touched())
         self._frames = QTimer(self, interval=_FRAME_MS)
         self._frames.timeout.connect(self._next_frame)
         self._frames.start()
@@ -184,19 +198,26 @@ class Window(QMainWindow):
         if type(state) is not type(self._state):
             self._left_state(state)
         self._state, self._around = state, around
-        self._last_recording = _recording_of(state) or self._last_recording
-        self._sounds.alarm(isinstance(state, Paused) and around.rec.mode is RecMode.CUT)
+        self._last_recording = recording_of(state) or self._last_recording
+        self._sounds.alarm(is_paused(state) and around.rec.mode is RecMode.CUT)
         self._refresh()
 
     def _left_state(self, state: State) -> None:
         """Another screen: secrets are covered, what was being typed for the old one is dropped."""
         self._reveal(False)
         self.close_overlays()
-        if isinstance(state, SignedOut):
+        if isinstance(state, Locked):
+            self._forget()
+        if away := isinstance(state, SignedOut | Locked):
             self.sign_in.clear()
-            self.sign_in.number.setFocus()
-        else:
-            self.setFocus()
+        (self.sign_in.number if away else self).setFocus()
+
+    def _forget(self) -> None:
+        """The desk was left: what the screens held of cards goes with their widgets, and nothing plays on."""
+        if self._player is not None:
+            self._player.key("Esc")
+        self._state = None
+        self._rebuild(self.density)
 
     def _scene(self) -> Scene:
         compact = self.density.name == "compact"
@@ -207,8 +228,26 @@ class Window(QMainWindow):
         """Footage is looked at by supervisors, while no parcel is open."""
         return self.review is not None and isinstance(self._state, Idle) and may_review(operator_of(self._state))
 
+    @property
+    def may_shelve(self) -> bool:
+        """The catalogue is changed by supervisors, while no card is in work."""
+        state = self._state
+        return self.products is not None and isinstance(state, (Idle, Waiting)) and may_review(operator_of(state))
+
+    def _learn(self, catalogue: Catalogue) -> None:
+        """Name products by this catalogue from now on."""
+        self._catalogue = catalogue
+        self._refresh()
+
     def _refresh(self) -> None:
         if self._state is None:
+            return
+        if self.products is not None and self.products.open:
+            if self.may_shelve:
+                self.products.refresh()
+                self.pages.setCurrentWidget(self.choosing)
+                return
+            self.products.leave()  # comes back here when everything is let go
             return
         if self.review is not None and self.review.open:
             if self.may_review:
@@ -269,16 +308,19 @@ class Window(QMainWindow):
         self._bridge.take_over()
         return True
 
+    @property
+    def _room(self) -> Review | Products | None:
+        """The supervisor's room that is open."""
+        return next((room for room in (self.review, self.products) if room is not None and room.open), None)
+
     def _scanned(self, code: str) -> None:
-        if self.review is not None and self.review.open:
-            self.review.scanned(code)
+        if self._room is not None:
+            self._room.scanned(code)
         elif not self._taken_over():
             self._post(CodeScanned(code))
 
     def _clicked(self, name: str) -> None:
-        if name == "go":
-            name = "Space"
-        self._pressed(name)
+        self._pressed("Space" if name == "go" else name)
 
     def _pressed(self, name: str) -> None:
         if name == "Ctrl L":
@@ -289,8 +331,10 @@ class Window(QMainWindow):
             self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
         elif self._player is not None:
             self._player.key(name)
-        elif self.review is not None and self.review.open:
-            self.review.key(name)
+        elif name == "F8" and self._room is not None:
+            self._reveal(True)
+        elif self._room is not None:
+            self._room.key(name)
         elif self.work.help.isVisible():
             self.work.help.hide()
         elif not self._taken_over():
@@ -314,6 +358,8 @@ class Window(QMainWindow):
             self._typing_key(name)
         elif name == "Ctrl 4":
             self._open_review()
+        elif name == "Ctrl 6":
+            self._open_products()
         elif name == "F1":
             self._open_help(view)
         elif name == "F3" and any(k.key == "F3" for k in view.keys):
@@ -355,7 +401,7 @@ class Window(QMainWindow):
             text = self.work.typing.close_and_forget()
             self.setFocus()
             if text:
-                self._post(WaybillTyped(text) if kind == "waybill" else FieldTyped(kind, typed(_tidy(text))))
+                self._post(WaybillTyped(text) if kind == "waybill" else FieldTyped(kind, typed(tidy_text(text))))
         elif name == "Esc":
             self.work.typing.close_and_forget()
             self.setFocus()
@@ -365,15 +411,15 @@ class Window(QMainWindow):
             self._post(PasscodeEntered(number, passcode))
 
     def _use_demo_badge(self) -> None:
-        badge = self._settings.desk.demo_badge
-        if badge:
+        if badge := self._settings.desk.demo_badge:
             self._post(CodeScanned(badge))
 
     def _reveal(self, on: bool) -> None:
         """Uncover the secret while F8 is down, 10 s at most; uncovering is told to the station."""
         self.sign_in.reveal(False)
         prompt = self.work.cards.prompt
-        if on and prompt.has_secret:
+        learned = self.products is not None and self.products.reveal(on)
+        if on and (prompt.has_secret or learned):
             self._bridge.secret_shown("pin")
             self._hide_secret.start()
         prompt.reveal(on and prompt.has_secret)
@@ -387,15 +433,16 @@ class Window(QMainWindow):
         words |= {"F11": say("key.fullscreen", language), "Space": view.go.label, "Esc": say("key.back", language)}
         words |= {"Ctrl L": say("key.language", language), "Ctrl D": say("key.theme", language)}
         words |= {"Ctrl 4": say("key.go-review", language)} if self.may_review else {}
-        words |= _choices(view.body)
-        if _one_character(view.body):
+        words |= {"Ctrl 6": say("key.go-products", language)} if self.may_shelve else {}
+        words |= tray_of(view.body) if isinstance(self._state, ChipTray) else choices_of(view.body)
+        if asks_one_character(view.body):
             cells = {"←": "key.cell-left", "→": "key.cell-right", "↑": "key.pick-up", "↓": "key.pick-down"}
             words |= {cap: say(word, language) for cap, word in (cells | {"⌫": "key.reopen"}).items()}
         self.work.help.open(say("keys.title", language), say("keys.close", language), words)
 
     def _open_typing(self, kind: str) -> None:
         language = self.language
-        note_of = "type.note.char" if self.view is not None and _one_character(self.view.body) else "type.note"
+        note_of = "type.note.char" if self.view is not None and asks_one_character(self.view.body) else "type.note"
         words = (f"type.{kind}", note_of, "type.go", "cap.enter")
         title, note, go, enter = (say(word, language) for word in words)
         self.work.typing.open(kind, TypeWords(title, note, go, enter, say("key.back", language)))
@@ -411,6 +458,18 @@ class Window(QMainWindow):
         if self.review is not None and self.may_review and who is not None:
             self.review.enter(who)
             self._refresh()
+
+    def _open_products(self, gtin: str = "") -> None:
+        who = operator_of(self._state) if self._state is not None else None
+        if self.products is not None and self.may_shelve and who is not None:
+            self.products.enter(who, gtin)
+            self._refresh()
+
+    def _name_product(self, gtin: str) -> None:
+        """From a card under review: which product has this barcode?"""
+        if self.review is not None and self.may_shelve:
+            self.review.leave()
+            self._open_products(gtin)
 
     def _player_closed(self) -> None:
         if self._player is not None:
@@ -439,31 +498,3 @@ class Window(QMainWindow):
             self.review.leave()
             self.review.reel.finish()
         super().closeEvent(event)
-
-
-def _choices(body: Body) -> dict[str, str]:
-    """What the digits choose on this screen."""
-    if isinstance(body, CountBody):
-        return {option.key: option.title for option in body.options}
-    if isinstance(body, CardBody) and isinstance(body.now, CardPrompt):
-        return {way.key: way.glyph for way in body.now.alternatives if way.open}
-    return {}
-
-
-def _one_character(body: Body) -> bool:
-    """Whether the screen asks about one character of a field."""
-    return isinstance(body, CardBody) and isinstance(body.now, CardPrompt) and bool(body.now.alternatives)
-
-
-def _recording_of(state: State) -> str:
-    """The recording of the parcel in work, "" when none is open."""
-    if isinstance(state, Paused):
-        return state.back_to.visit.recording_id
-    if isinstance(state, ChipTray):
-        return state.visit.recording_id if state.visit else ""
-    return "" if isinstance(state, SignedOut | Idle | Faulted) else state.visit.recording_id
-
-
-def _tidy(text: str) -> str:
-    """Typed card text as it is stored: no spaces, capitals."""
-    return "".join(text.split()).upper()

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from app.catalog.bundle import Bundle, open_bindings, open_signed, read_bundle, with_bindings
+from app.catalog.own import name_of, open_own, own_products
 from app.catalog.templates import read_products, refuse_duplicates, template_files, version_of
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
 from app.core.products import Catalogue, Product
@@ -27,7 +28,8 @@ _KEPT = 5
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where a catalogue is read from: files, folders of TOML or a bundle (.json), what was bound, its version.
+    """Where a catalogue is read from: files, folders of TOML or a bundle (.json), what was bound, its version;
+    `own`: the texts of templates that were added at the station.
 
     The version is worked out by whoever opens the files; an eye that finds another one refuses to read by it.
     """
@@ -35,6 +37,7 @@ class Sources:
     paths: tuple[str, ...]
     bound: tuple[tuple[str, str], ...] = ()
     version: str = ""
+    own: tuple[str, ...] = ()
 
 
 SHIPPED = Sources((str(TEMPLATES),))
@@ -56,6 +59,8 @@ def read_sources(sources: Sources) -> Catalogue:
             products += bundle.products()
         else:
             products += _templates(Path(path), texts, products)
+    products += _beside(own_products(sources.own), products)
+    texts |= {name_of(number): text.encode() for number, text in enumerate(sources.own, 1)}
     refuse_duplicates(products)
     if sources.bound:
         texts["bound"] = json.dumps(sorted(sources.bound)).encode()
@@ -75,14 +80,19 @@ def _named(published: str, texts: Mapping[str, bytes]) -> str:
 def _templates(path: Path, texts: dict[str, bytes], known: Sequence[Product]) -> list[Product]:
     """The products of template files; beside a bundle only what it does not have (a rehearsal's own products)."""
     found: list[Product] = []
-    ids, gtins = {p.id for p in known}, {g for p in known for g in p.gtins}
     for file in template_files(path):
         try:
             texts[file.name] = file.read_bytes()
         except OSError as error:
             raise BadInput("catalog.bad_template", f"{file.name}: {error.strerror}") from error
         found += read_products(file.name, texts[file.name])
-    return [p for p in found if not known or (p.id not in ids and not p.gtins & gtins)]
+    return _beside(found, known)
+
+
+def _beside(found: Iterable[Product], known: Sequence[Product]) -> list[Product]:
+    """Those of `found` that no product of `known` stands in for, by its id or one of its barcodes."""
+    ids, gtins = {p.id for p in known}, {g for p in known for g in p.gtins}
+    return [p for p in found if p.id not in ids and not p.gtins & gtins]
 
 
 def _read(path: Path) -> Bundle:
@@ -169,7 +179,19 @@ class Shelf:
         path = self._folder / "bindings.json"
         return open_bindings(path.read_bytes(), station, verify) if path.exists() else {}
 
-    def sources(self, bound: Mapping[str, str], rehearsal: bool) -> Sources:
+    def keep_own(self, data: bytes) -> None:
+        """Keep a signed file of the station's own products."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        durable_write(self._folder / "own.json", data)
+
+    def own(self, station: str, verify: Verify) -> tuple[str, ...]:
+        """The templates added at this station, in order; `verify`: its own key. Raises
+        EvidenceTrouble("catalog.untrusted").
+        """
+        path = self._folder / "own.json"
+        return open_own(path.read_bytes(), station, verify) if path.exists() else ()
+
+    def sources(self, bound: Mapping[str, str], rehearsal: bool, own: Sequence[str] = ()) -> Sources:
         """What to read by now; a rehearsal has the shipped rehearsal products too. The signature is checked.
 
         Raises as `open_signed`.
@@ -180,7 +202,7 @@ class Shelf:
             paths = (str(self._place(current)), *((str(TEMPLATES),) if rehearsal else ()))
         else:
             paths = (str(TEMPLATES),)
-        given = Sources(paths, tuple(sorted(bound.items())))
+        given = Sources(paths, tuple(sorted(bound.items())), own=tuple(own))
         return replace(given, version=read_sources(given).version)
 
     def _opened(self, version: str) -> Bundle:

@@ -8,22 +8,29 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from app.catalog.shelf import SHIPPED, Sources
 from app.core.effects import Sound
-from app.core.events import CardChanged, ParcelResumed
+from app.core.errors import BadInput
+from app.core.events import CardChanged, Event, ParcelResumed
 from app.core.parcels import TrayCard
 from app.core.products import Catalogue
-from app.core.readiness import DeviceFacts, DiskFacts, Level, RecFacts, RecMode, Surroundings, SyncFacts
+from app.core.readiness import DeviceFacts, DiskFacts, Level, RecFacts, RecMode, StampFacts, Surroundings, SyncFacts
 from app.core.rules import Rules
-from app.core.states import Idle, SignedOut
+from app.core.rulings import ReviewPolicy
+from app.core.sampling import SamplePolicy
+from app.core.states import Idle, Locked, SignedOut
 from app.eye import codec
 from app.paths import StationFolder
 from app.platform import free_bytes
-from app.settings import Settings
+from app.settings import ReviewSettings, Settings
+from app.station.backing import Backing, BackingPlan, backups_of
+from app.station.cataloguing import Cataloguing
 from app.station.chips import Bench, ChipWork
 from app.station.clock import Clock, system_clock
 from app.station.filming import Filming
+from app.station.idle import IdleWatch
 from app.station.keeping import Keeping
 from app.station.keeping import Rules as KeepingRules
 from app.station.leakwatch import LeakPlan, LeakWatch
@@ -33,9 +40,12 @@ from app.station.perform import Cameras, Hands, Perform
 from app.station.reviewing import Reviewing
 from app.station.scanning import Scanning
 from app.station.shielding import Shield
+from app.station.stamping import Stamping, stamp_plan
 from app.station.station import Station
 from app.station.switching import Switching
 from app.station.tapping import Tapping
+from app.station.witnessing import Witnessing
+from app.store.governing import policy_of
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.sync import worker as sync
@@ -74,13 +84,18 @@ class Parts:
     cameras: Cameras
     clock: Clock
     chips: ChipWork
+    idle: IdleWatch
+    reading: dict[str, Any]
+    """The fields of the leak check's job that say by which catalogue it reads."""
 
 
 @contextmanager
 def joined_station(plan: StationPlan, store: Store, play: Callable[[Sound], None]) -> Iterator[Parts]:
     """A running station over an open store. On leaving everything is stopped, programs too, and the store closed."""
     clock = system_clock()
-    station = Station(Rules(plan.catalogue), clock.mono_us, clock.wall_us)
+    with store.ledger.reading() as connection:
+        rules = Rules(plan.catalogue).governed(policy_of(connection))
+    station = Station(rules, clock.mono_us, clock.wall_us)
     resume = store.unfinished_parcel()
     with ExitStack() as stack:
         writer = StoreWriter(store, _crashed(station))
@@ -108,21 +123,26 @@ def _make(
     folder = plan.folder
     filming = Filming(program_plan("recorder", folder), station.post, station.adjust, clock)
     sources, threads = plan.sources, plan.settings.vision.threads
-    configure = codec.Configure(sources.paths, threads, plan.rehearsal, sources.bound, sources.version)
+    configure = _configured(sources, threads, plan.rehearsal)
     shield = Shield(plan.catalogue, filming.zones)
     looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust, shield)
     chips = _chip_work(plan, station, writer, filming, lambda: worker.nudge())
-    listeners = sync.SyncListeners(_sync_shown(station, clock), _cards_changed(station, chips), _crashed(station))
+    shown, changed = _sync_shown(station, clock), _cards_changed(station, chips)
+    listeners = sync.SyncListeners(shown, changed, _crashed(station), station.govern)
     spare = (plan.settings.server.spare_url,) if plan.settings.server.spare_url else ()
     sync_plan = sync.SyncPlan(plan.url, recordings=folder.recordings, spare=spare, catalogue=folder.catalogue)
     worker = sync.SyncWorker(sync_plan, writer, clock.stamp, listeners)
     camera = plan.settings.camera
     cameras = Cameras(camera.overhead, "" if camera.spare == _NOT_FITTED else camera.spare)
-    hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal, chips)
+    reserve_bytes = plan.settings.recording.footage_reserve_bytes
+    hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal, chips, reserve_bytes)
     perform = Perform(hands, station.post, lambda: station.around, play, worker.nudge)
     station.join(perform)
     filming.on_closed(perform.recording_closed)
-    return Parts(station, writer, filming, looking, worker, cameras, clock, chips)
+    idle = IdleWatch(lambda: station.rules.idle_us, clock.mono_us, station.post)
+    station.on_show(idle.show)
+    reading = leak_reading(sources, plan.rehearsal)
+    return Parts(station, writer, filming, looking, worker, cameras, clock, chips, idle, reading)
 
 
 def _chip_work(
@@ -143,9 +163,7 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     if plan.settings.nfc.address != _NOT_FITTED:
         stack.callback(start_tapping(parts, plan.settings.nfc.address).stop)
     if plan.settings.scanner.address not in (_NOT_FITTED, _TYPES_LIKE_A_KEYBOARD):
-        scanning = Scanning(
-            lambda: open_scanner(plan.settings.scanner.address), parts.station.post, parts.station.adjust
-        )
+        scanning = Scanning(lambda: open_scanner(plan.settings.scanner.address), _by_hand(parts), parts.station.adjust)
         scanning.start()
         stack.callback(scanning.stop)
     disk = DiskWatch(plan.folder, parts.station.adjust)
@@ -157,29 +175,105 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     keeping = Keeping(parts.store, plan.folder.recordings, rules, parts.clock, station.adjust, crashed)
     keeping.start()
     stack.callback(keeping.stop)
-    leaks = LeakWatch(parts.store, leak_plan(plan), parts.clock, _resting(station), station.adjust, crashed)
+    leaks = LeakWatch(
+        parts.store, leak_plan(plan, parts.reading), parts.clock, _resting(station), station.adjust, crashed
+    )
     leaks.start()
     stack.callback(leaks.stop)
+    witnessing = Witnessing(parts.store, plan.folder.recordings, parts.clock, parts.sync.nudge, crashed)
+    witnessing.start()
+    stack.callback(witnessing.stop)
+    _start_stamping(plan, parts, stack)
+    _start_backing(plan, parts, stack)
 
 
-def leak_plan(plan: StationPlan) -> LeakPlan:
-    """How recordings are read for PINs that were left in them: by the catalogue that the eye reads by."""
-    sources = plan.sources
-    reading = {"templates": sources.paths, "bound": sources.bound, "catalogue": sources.version}
+def _start_backing(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
+    """Copies of the database while nobody works. A rehearsal's database is worth none."""
+    if plan.rehearsal:
+        return
+    station, copied = parts.station, BackingPlan(plan.folder.database, backups_of(plan.folder, plan.settings))
+    backing = Backing(parts.store, copied, parts.clock, _resting(station), station.adjust, _crashed(station))
+    backing.start()
+    stack.callback(backing.stop)
+
+
+def _by_hand(parts: Parts) -> Callable[[Event], None]:
+    """Posts what a hand did, which is a sign of a person too."""
+
+    def post(event: Event) -> None:
+        parts.idle.touch()
+        parts.station.post(event)
+
+    return post
+
+
+def _start_stamping(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
+    """Where an authority is named. One that cannot be asked is told on the screen; work goes on without it."""
+    station, folder = parts.station, plan.folder
+    try:
+        stamps = stamp_plan(plan.settings.recording, folder.root, folder.recordings, plan.rehearsal)
+    except BadInput as wrong:
+        facts = StampFacts(True, code=wrong.code)
+        station.adjust(lambda around: replace(around, stamps=facts))
+        return
+    if stamps is not None:
+        stamping = Stamping(parts.store, stamps, parts.clock, station.adjust, _crashed(station))
+        stamping.start()
+        stack.callback(stamping.stop)
+
+
+def _configured(sources: Sources, threads: int, rehearsal: bool) -> codec.Configure:
+    return codec.Configure(sources.paths, threads, rehearsal, sources.bound, sources.version, sources.own)
+
+
+def leak_reading(sources: Sources, rehearsal: bool) -> dict[str, Any]:
+    """By which catalogue recordings are read for PINs that were left in them: the one that the eye reads by."""
+    read = {"templates": sources.paths, "bound": sources.bound, "catalogue": sources.version, "own": sources.own}
+    return {**read, "rehearsal": rehearsal}
+
+
+def leak_plan(plan: StationPlan, reading: dict[str, Any]) -> LeakPlan:
+    """How recordings are read for PINs that were left in them."""
     argv = (sys.executable, "-m", "app", "leaks")
-    return LeakPlan(argv, plan.folder.recordings, {**reading, "rehearsal": plan.rehearsal})
+    return LeakPlan(argv, plan.folder.recordings, reading)
 
 
 def _resting(station: Station) -> Callable[[], bool]:
     """Nobody works and nothing is filmed."""
-    return lambda: isinstance(station.state, (SignedOut, Idle)) and station.around.rec.mode is RecMode.OFF
+
+    def resting() -> bool:
+        state = station.state
+        idle = isinstance(state, SignedOut | Idle) or (isinstance(state, Locked) and state.visit is None)
+        return idle and station.around.rec.mode is RecMode.OFF
+
+    return resting
 
 
-def join_reviewing(folder: StationFolder, parts: Parts) -> Reviewing:
+def join_reviewing(folder: StationFolder, parts: Parts, wanted: ReviewSettings) -> Reviewing:
     """The review desk of a joined station, started. For the window; a station without one needs none."""
-    reviewing = Reviewing(parts.store, folder.recordings, folder.exports, parts.clock, _crashed(parts.station))
+    policy = ReviewPolicy(wanted.second_above_yuan * 100)
+    shares = SamplePolicy(wanted.sample_per_mille, wanted.typed_sample_per_mille)
+    crashed, post = _crashed(parts.station), parts.station.post
+    reviewing = Reviewing(parts.store, folder.recordings, folder.exports, parts.clock, crashed, policy, shares, post)
     reviewing.start()
     return reviewing
+
+
+def join_cataloguing(plan: StationPlan, parts: Parts, show: Callable[[Catalogue], None]) -> Cataloguing:
+    """The catalogue desk of a joined station, started; `show` is told of a new catalogue, in the desk's thread."""
+
+    def adopt(sources: Sources, catalogue: Catalogue) -> None:
+        configure = _configured(sources, plan.settings.vision.threads, plan.rehearsal)
+        parts.looking.read_by(configure, catalogue)
+        parts.reading.update(leak_reading(sources, plan.rehearsal))
+        parts.station.judge_by(catalogue)
+        show(catalogue)
+
+    cataloguing = Cataloguing(
+        parts.store, plan.folder, parts.clock, adopt, _crashed(parts.station), post=parts.station.post
+    )
+    cataloguing.start()
+    return cataloguing
 
 
 def start_tapping(parts: Parts, address: str) -> Tapping:
@@ -219,7 +313,11 @@ def _sync_shown(station: Station, clock: Clock) -> Callable[[sync.SyncReport], N
         now_us = clock.wall_us()
         oldest_s = (now_us - facts.queue.oldest_wall_us) // 1_000_000 if facts.queue.oldest_wall_us else 0
         next_s = max(0, facts.next_try_ms // 1000 - now_us // 1_000_000) if facts.next_try_ms else 0
-        shown = SyncFacts(facts.state, facts.queue.unsent, max(0, oldest_s), next_s, facts.clock_offset_ms, facts.code)
+        why = facts.stuck[0][1] if facts.stuck else ""
+        shown = SyncFacts(
+            facts.state, facts.queue.unsent, max(0, oldest_s), next_s, facts.clock_offset_ms, facts.code,
+            len(facts.stuck), why,
+        )  # fmt: skip
         station.adjust(lambda around: replace(around, sync=shown))
 
     return show

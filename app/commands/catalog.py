@@ -6,7 +6,7 @@ import FILE --into FOLDER  CSV or TOML; all of it, or nothing and what is wrong 
 export OUT [--in PATH]     .toml or .csv
 fictional OUT              fictional products from a seed
 learn A B C [--try D]      a template from three photographs        (`catalog_learn`)
-publish install rollback bind standing                              (`catalog_station`)
+publish install rollback bind release add withdraw standing         (`catalog_station`)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A station's catalogue from the command line: publish, install, roll back, bind. Each step is in the audit chain."""
+"""A station's catalogue from the command line: publish, install, roll back, bind, add. Each step is audited."""
 
 from __future__ import annotations
 
@@ -8,22 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.catalog.bundle import make_bundle, read_bundle, sign_bindings
-from app.catalog.shelf import Shelf, Sources, read_sources
+from app.catalog.bundle import make_bundle, read_bundle
+from app.catalog.shelf import read_sources
 from app.catalog.templates import template_files
 from app.commands.bulk import stamp
 from app.commands.opening import add_passphrase, open_station
 from app.core.audit import EventKind
 from app.core.errors import BadInput
-from app.core.parcels import Operator, Role
-from app.core.products import normalise_gtin
-from app.keys import Signer, verifier
+from app.core.parcels import Operator
+from app.keys import Signer
 from app.paths import StationFolder
 from app.platform import durable_write
 from app.server.setup import CentreFolder, read_centre
+from app.station.shelving import Shelving, must_be_supervisor, shelf_of, station_sources
 from app.store.store import Store
-
-_MAY_CHANGE = (Role.SUPERVISOR, Role.ADMIN)
 
 Answer = dict[str, Any]
 
@@ -40,24 +38,19 @@ def add_station_actions(actions: Any) -> None:
     bind = actions.add_parser("bind", help="an unknown barcode belongs to a product (supervisor)")
     bind.add_argument("gtin", metavar="GTIN")
     bind.add_argument("product", metavar="PRODUCT-ID")
-    for action in (rollback, bind):
+    release = actions.add_parser("release", help="take a binding back (supervisor)")
+    release.add_argument("gtin", metavar="GTIN", help="14 digits")
+    add = actions.add_parser("add", help="read by a learned template at this station (supervisor)")
+    add.add_argument("template", type=Path, metavar="NEW.toml")
+    withdraw = actions.add_parser("withdraw", help="take a product back that was added at this station (supervisor)")
+    withdraw.add_argument("product", metavar="PRODUCT-ID")
+    for action in (rollback, bind, release, add, withdraw):
         action.add_argument("--badge", required=True, help="of the supervisor who does it")
         action.add_argument("--reason", required=True)
     standing = actions.add_parser("standing", help="which version a station reads by")
-    for action in (install, rollback, bind, standing):
+    for action in (install, rollback, bind, release, add, withdraw, standing):
         action.add_argument("--data", type=Path, required=True, metavar="DIR", help="the station's folder")
         add_passphrase(action)
-
-
-def shelf_of(folder: StationFolder, store: Store) -> Shelf:
-    """The published catalogues of a station, held against its centre's pinned key."""
-    return Shelf(folder.catalogue, store.centre.tenant, verifier(bytes.fromhex(store.centre.server_key)))
-
-
-def station_sources(folder: StationFolder, store: Store) -> Sources:
-    """What a station reads by now, signatures checked. Raises as `Shelf.sources` and `Shelf.bound`."""
-    shelf = shelf_of(folder, store)
-    return shelf.sources(shelf.bound(store.station, verifier(store.public_key)), store.rehearsal)
 
 
 def publish(args: argparse.Namespace) -> Answer:
@@ -103,12 +96,7 @@ def rollback(args: argparse.Namespace) -> Answer:
     """One step back, by a supervisor."""
 
     def work(folder: StationFolder, store: Store) -> Answer:
-        person = _supervisor(store, args.badge)
-        shelf = shelf_of(folder, store)
-        before = shelf.standing.current
-        now = shelf.roll_back()
-        body = {"version": now, "before": before, "reason": args.reason}
-        store.record(EventKind.CATALOGUE_ROLLED_BACK, body, stamp(), person.id)
+        now, before = Shelving(folder, store).roll_back(args.reason, _supervisor(store, args.badge), stamp())
         return {"version": now, "before": before}
 
     return _at_station(args, work)
@@ -119,21 +107,45 @@ def bind(args: argparse.Namespace) -> Answer:
 
     def work(folder: StationFolder, store: Store) -> Answer:
         person = _supervisor(store, args.badge)
-        gtin, reason = normalise_gtin(args.gtin), args.reason.strip()
-        if gtin is None or not reason:
-            raise BadInput("catalog.bad_binding", args.gtin if gtin is None else "--reason")
-        catalogue = read_sources(station_sources(folder, store))
-        taken = catalogue.by_gtin(gtin)
-        if taken is not None:
-            raise BadInput("catalog.gtin_known", f"{gtin}: {taken.id}")
-        if catalogue.by_id(args.product) is None:
-            raise BadInput("catalog.unknown_product", args.product)
-        shelf, own = shelf_of(folder, store), Signer(store.signing_seed)
-        bound = shelf.bound(store.station, verifier(own.public_key)) | {gtin: args.product}
-        shelf.bind(sign_bindings(store.station, bound, own.sign))
-        body = {"gtin": gtin, "product": args.product, "reason": reason, "catalogue": catalogue.version}
-        store.record(EventKind.GTIN_BOUND, body, stamp(), person.id)
+        gtin = Shelving(folder, store).bind(args.gtin, args.product, args.reason, person, stamp())
         return {"bound": gtin, "product": args.product, "by": person.id}
+
+    return _at_station(args, work)
+
+
+def release(args: argparse.Namespace) -> Answer:
+    """Take a binding back."""
+
+    def work(folder: StationFolder, store: Store) -> Answer:
+        person = _supervisor(store, args.badge)
+        product = Shelving(folder, store).release(args.gtin, args.reason, person, stamp())
+        return {"released": args.gtin, "product": product, "by": person.id}
+
+    return _at_station(args, work)
+
+
+def add(args: argparse.Namespace) -> Answer:
+    """Read by a learned template at this station alone, until the centre publishes the product."""
+
+    def work(folder: StationFolder, store: Store) -> Answer:
+        person = _supervisor(store, args.badge)
+        try:
+            template = args.template.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput("input.missing", args.template.name) from error
+        product = Shelving(folder, store).add(template, args.reason, person, stamp())
+        return {"added": product.id, "by": person.id}
+
+    return _at_station(args, work)
+
+
+def withdraw(args: argparse.Namespace) -> Answer:
+    """Take a product back that was added at this station."""
+
+    def work(folder: StationFolder, store: Store) -> Answer:
+        person = _supervisor(store, args.badge)
+        Shelving(folder, store).withdraw(args.product, args.reason, person, stamp())
+        return {"withdrawn": args.product, "by": person.id}
 
     return _at_station(args, work)
 
@@ -160,9 +172,4 @@ def _at_station(args: argparse.Namespace, work: Callable[[StationFolder, Store],
 
 
 def _supervisor(store: Store, badge: str) -> Operator:
-    person = store.by_badge(badge, stamp().wall_us)
-    if person is not None and person.lapsed:
-        raise BadInput("people.lapsed", person.id)
-    if person is None or person.role not in _MAY_CHANGE:
-        raise BadInput("catalog.not_supervisor")
-    return person
+    return must_be_supervisor(store.by_badge(badge, stamp().wall_us))

@@ -16,7 +16,6 @@ from pathlib import Path
 from app.catalog.shelf import read_sources, shipped
 from app.commands import rehearsal_folder as folders
 from app.commands.assembly import Parts, StationPlan, joined_station
-from app.commands.catalog_station import station_sources
 from app.commands.demo_report import Pictures, Progress, write_report
 from app.commands.demo_vault import join_vault, start_vault, stop_vault
 from app.commands.demo_window import play_in_window
@@ -27,15 +26,15 @@ from app.core.cards import Secret
 from app.core.errors import Unavailable
 from app.core.parcels import Role
 from app.frames import FrameReader
-from app.logs import start_logging
+from app.logs import log_into
 from app.paths import RESOURCES, StationFolder
 from app.platform import boot_id
-from app.server.db import open_engine
 from app.server.embedded import start_server_process, stop_server_process
 from app.server.enrol import make_code
 from app.server.report import report
-from app.server.setup import CentreFolder, init
+from app.server.setup import CentreFolder, init, open_centre
 from app.settings import RecordingSettings, Settings, StationSettings, load_settings, save_settings
+from app.station.shelving import station_sources
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 
 _TEN_CARDS = RESOURCES / "decks" / "ten_cards.toml"
@@ -69,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         interrupts = stack.enter_context(noted_interrupts()) if headless else Interrupts()
         settings = _settings(folder)
-        stack.callback(start_logging("station", folder.logs))
+        stack.callback(log_into(folder.logs, "station"))
         if not folder.database.exists() and not CentreFolder(_centre(folder)).centre.exists():
             init(_centre(folder))
         child, url = start_server_process(_centre(folder))
@@ -113,7 +112,7 @@ def _settings(folder: StationFolder) -> Settings:
 def _opened_store(rehearsal: Rehearsal, settings: Settings, url: str) -> Store:
     """The rehearsal's store: opened if it is there, else enrolled, and given its operators and the deck's parcel."""
     folder = rehearsal.folder
-    reserve_bytes = settings.recording.reserve_mb * 1_000_000
+    reserve_bytes = settings.recording.database_reserve_bytes
     if folder.database.exists():
         return Store.open(folder.database, REHEARSAL_PASSPHRASE, reserve_bytes=reserve_bytes)
     folders.write_mark(folder, folders.Mark(str(rehearsal.footage), boot_id()))
@@ -128,10 +127,10 @@ def _vault(folder: StationFolder, url: str) -> Path:
     """The folder of the rehearsal's vault, joined when it is not there yet."""
     vault = folder.root / "vault"
     if not (vault / "vault.db").exists():
-        engine = open_engine(CentreFolder(_centre(folder)).database, 2)
-        name = f"vault-{len(report(engine, 'stations'))}"
-        code = make_code(engine, name, "vault", time.time_ns() // 1_000_000, confirm=False)
-        engine.dispose()
+        centre = open_centre(_centre(folder), connections=2)
+        name = f"vault-{len(report(centre.engine, 'stations'))}"
+        code = make_code(centre, name, "vault", time.time_ns() // 1_000_000, confirm=False)
+        centre.engine.dispose()
         join_vault(vault, _centre(folder), url, code)
         print(
             "本机保险库已启用，只有它能打开卡密 · a vault on this machine, the only one to open secrets",
@@ -144,15 +143,15 @@ def _enrolled(folder: StationFolder, settings: Settings, url: str) -> Store:
     """Join the embedded centre as any station joins: by a one-time code. Both sides are this program, so nobody has to
     compare the words. Begun again after a crash, the station joins under a new name.
     """
-    engine = open_engine(CentreFolder(_centre(folder)).database, 2)
-    taken = len(report(engine, "stations"))
+    centre = open_centre(_centre(folder), connections=2)
+    taken = len(report(centre.engine, "stations"))
     name = settings.station.id if not taken else f"{settings.station.id}-{taken}"
-    code = make_code(engine, name, "rehearsal", time.time_ns() // 1_000_000, confirm=False)
-    engine.dispose()
+    code = make_code(centre, name, "rehearsal", time.time_ns() // 1_000_000, confirm=False)
+    centre.engine.dispose()
     applicant = applicant_of(folder, REHEARSAL_PASSPHRASE, code, look_at(url))
     told = join(folder, url, applicant)
     print(f"演练工位已在本机中心登记 · enrolled with the centre on this machine: {told.station}", file=sys.stderr)
-    return make_store(folder, told, REHEARSAL_PASSPHRASE, settings.recording.reserve_mb * 1_000_000)
+    return make_store(folder, told, REHEARSAL_PASSPHRASE, settings.recording.database_reserve_bytes)
 
 
 def _play_headless(rehearsal: Rehearsal, parts: Parts, interrupts: Interrupts, stack: ExitStack) -> int:

@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 
 from app import __version__
 from app.commands import rehearsal_folder as folders
-from app.commands.assembly import Parts, StationPlan, join_reviewing, joined_station
+from app.commands.assembly import Parts, StationPlan, join_cataloguing, join_reviewing, joined_station
 from app.commands.demo_report import Progress, write_report
 from app.commands.rehearsal_play import Rehearsal, settled, start_autoplay, start_footage
 from app.core.events import SecretShown
@@ -34,6 +34,7 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
     bridge = Bridge(
         lambda event: player.parts.station.post(event),
         take_over=player.take_over,
+        touched=lambda: player.parts.idle.touch(),
         secret_shown=lambda field: player.parts.station.post(SecretShown(field)),
     )
     player.parts = stack.enter_context(joined_station(plan, store, bridge.play))
@@ -42,8 +43,10 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
     player.start()
     frames = FrameReader(rehearsal.folder.frames)
     stack.callback(frames.close)
-    reviewing = join_reviewing(plan.folder, player.parts)
+    reviewing = join_reviewing(plan.folder, player.parts, plan.settings.review)
     stack.callback(reviewing.stop)
+    cataloguing = join_cataloguing(plan, player.parts, bridge.learn)
+    stack.callback(cataloguing.stop)
     looks = plan.settings.ui
     settings = WindowSettings(
         language=looks.language,
@@ -60,6 +63,7 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
         open_recording=player.open_recording,
         on_crash=player.seal_after_crash,
         review_desk=reviewing,
+        catalogue_desk=cataloguing,
     )
 
 

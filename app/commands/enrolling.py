@@ -12,8 +12,8 @@ from app.core.errors import BadInput
 from app.keys import Signer
 from app.paths import StationFolder
 from app.platform import boot_id
+from app.reserve import RESERVE_BYTES
 from app.store.keyfile import key_path, make_key, read_key
-from app.store.reserve import RESERVE_BYTES
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.sync.client import CentreClient, Speaker, require_loopback
 from app.sync.enrol import Applicant, ask_to_join, require_active

@@ -110,7 +110,8 @@ def _info(args: argparse.Namespace, reader: NfcReader) -> int:
             chips[0] |= _surveyed(survey(reader, Request(seen[0].target.uid, "", *args.secrets), means))
     info = reader.info
     told = {"name": info.name, "firmware": reader.firmware, "port": info.address, "simulated": info.simulated}
-    _print({"reader": told, "chips": chips})
+    why = {0: Why.NO_CHIP, 1: None}.get(len(chips), Why.TWO_CHIPS)
+    _print({"reader": told, "chips": chips, "text": say(f"nfc.why.{why.value}", _language()) if why else ""})
     return 0
 
 
@@ -167,6 +168,8 @@ def _deactivate(args: argparse.Namespace, reader: NfcReader) -> int:
             switching.keep(outcome, intake, system_clock().stamp(), _operator(args))
     told = _told(outcome)
     _complain(told["text"])
+    if outcome.why is Why.READY:
+        _show_plan(outcome)
     _print(told | {"evidence": outcome.evidence, "dry_run": not args.yes})
     return 0 if outcome.why is Why.READY else EXIT[outcome.verdict]
 
@@ -195,7 +198,7 @@ def _run(args: argparse.Namespace, reader: NfcReader, intake: Intake, switching:
     }
     keys, password = args.secrets
     request = Request(bytes.fromhex(gate.uid) if gate else args.uid, text, keys, password, tuple(about.items()))
-    means = switching.means(intake, _show_stage if args.yes else _no_stage)
+    means = switching.means(intake, _Stages() if args.yes else _no_stage)
     work = deactivate_when_there if args.yes else survey_when_there
     return work(reader, request, means, args.wait, lambda outcome: _complain(_told(outcome)["text"]))
 
@@ -209,9 +212,6 @@ def _operator(args: argparse.Namespace) -> str:
 
 def _told(outcome: Outcome) -> dict[str, Any]:
     plan = [{"stage": s.stage.value, "writes": s.writes, "irreversible": s.irreversible} for s in outcome.plan]
-    text = say(f"nfc.why.{outcome.why.value}", _language())
-    if outcome.why is not Why.READY:
-        text = f"{text} {say(f'nfc.do.{outcome.verdict.value}', _language())}"
     return {
         "verdict": outcome.why.value if outcome.why is Why.READY else outcome.verdict.value,
         "why": outcome.why.value,
@@ -221,13 +221,50 @@ def _told(outcome: Outcome) -> dict[str, Any]:
         "method": outcome.method.value,
         "plan": plan,
         "details": dict(outcome.details),
-        "text": text,
+        "text": _in_words(outcome),
     }
 
 
-def _show_stage(stage: Stage, number: int, of: int) -> None:
-    count = f"{number}/{of} " if of else ""
-    _complain(f"{count}{say(f'nfc.stage.{stage.value}', _language())}")
+def _in_words(outcome: Outcome) -> str:
+    """How it ended, about which chips, and what to do now."""
+    language, details = _language(), dict(outcome.details)
+    already = outcome.why is Why.READY and outcome.verdict is Verdict.ALREADY
+    said = [say("nfc.already" if already else f"nfc.why.{outcome.why.value}", language)]
+    if outcome.why is Why.OTHER_CHIP:
+        said.append(say("nfc.both-uids", language, wanted=details["wanted"], there=details["there"]))
+    if outcome.verdict is Verdict.NOT_COMPLETED and outcome.why is not Why.READY and outcome.uid:
+        said.append(say("nfc.put-back", language, uid=outcome.uid))
+    elif outcome.why is not Why.READY:
+        said.append(say(f"nfc.do.{outcome.verdict.value}", language))
+    return (" " if language == "en" else "").join(said)
+
+
+def _show_plan(outcome: Outcome) -> None:
+    """The chip and what would be done to it, with a line above the first stage that has no way back."""
+    language = _language()
+    _complain(f"{outcome.family}  UID {outcome.uid}")
+    crossed = False
+    for number, step in enumerate(outcome.plan, start=1):
+        if step.irreversible and not crossed:
+            crossed = True
+            _complain(f"---- {say('nfc.no-return', language)} ----")
+        writes = f"  ({say('row.chip.writes', language, n=step.writes)})" if step.writes else ""
+        _complain(f"{number}. {say(f'nfc.stage.{step.stage.value}', language)}{writes}")
+    _complain(say("nfc.dry-run", language))
+
+
+class _Stages:
+    """Shows the stages of a run; looking again while the card is awaited is no news."""
+
+    def __init__(self) -> None:
+        self._shown = ""
+
+    def __call__(self, stage: Stage, number: int, of: int) -> None:
+        count = f"{number}/{of} " if of else ""
+        line = f"{count}{say(f'nfc.stage.{stage.value}', _language())}"
+        if line != self._shown:
+            self._shown = line
+            _complain(line)
 
 
 def _no_stage(_stage: Stage, _number: int, _of: int) -> None:

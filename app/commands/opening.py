@@ -31,7 +31,7 @@ def open_station(folder: StationFolder, fd: int | None) -> Store:
     if not folder.database.exists() and not folder.database.with_suffix(".key").exists():
         raise BadInput("folder.not_a_station", folder.root.name)
     settings = load_settings(folder.settings) if folder.settings.exists() else Settings()
-    reserve_bytes = settings.recording.reserve_mb * 1_000_000
+    reserve_bytes = settings.recording.database_reserve_bytes
     return Store.open(folder.database, passphrase_of(folder, fd), reserve_bytes=reserve_bytes)
 
 

@@ -21,14 +21,17 @@ from types import FrameType
 
 from app.commands.loose import GIVEN, loose_keys
 from app.core.errors import BadInput, StorageTrouble
+from app.evidence.writer import RESERVE
 from app.frames import Plane
 from app.recorder import protocol as told
 from app.recorder.capture import Capture
 from app.recorder.line import Line
-from app.recorder.opening import is_film
+from app.recorder.protocol import is_film
 from hardware.catalog import open_camera
+from hardware.ports import Packet
 
 _CLOSE_S = 60.0
+_RESERVE_BYTES = 4_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +50,7 @@ class _Printer:
         self._first_us = self._count = 0
         self.ended = threading.Event()
 
-    def take_frame(self, planes: Plane, mono_us: int, width: int, height: int, packet: bytes | None = None) -> None:
+    def take_frame(self, planes: Plane, mono_us: int, width: int, height: int, packet: Packet | None = None) -> None:
         self._line.take_frame(planes, mono_us, width, height, packet)
         self._first_us = self._first_us or mono_us
         if self._print:
@@ -80,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
         rehearsal=film,
         vault_key_id=GIVEN if args.vault_key else "",
         vault_key=args.vault_key,
+        reserve=str(folder / RESERVE),
+        reserve_bytes=_RESERVE_BYTES,
     )
     closed = _film(start, args.seconds, args.print_frames)
     print(json.dumps(asdict(closed)))

@@ -52,7 +52,7 @@ def start_footage(rehearsal: Rehearsal, parts: Parts, stack: ExitStack) -> int:
     chips = folder.root / "chips.toml"
     table = folders.ChipTable(rehearsal.labels, chips, epoch_us, parts.clock.mono_us, ROUNDS)
     parts.chips.on_lay(table.lay)
-    stack.callback(start_tapping(parts, f"sim:{chips}?epoch_us={epoch_us}").stop)
+    stack.callback(start_tapping(parts, f"sim:{chips}?epoch_us={epoch_us}&keep=1").stop)
     return epoch_us
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from app.catalog.shelf import read_sources, shipped
-from app.commands.catalog_station import station_sources
 from app.commands.complaint import complain
 from app.commands.opening import add_passphrase, open_station
 from app.commands.scan_intake import ScanIntake
@@ -23,6 +22,7 @@ from app.core.errors import BadInput, Unavailable
 from app.eye.oneshot import as_answer, make_looker
 from app.eye.sheets import SheetReading, read_sheet
 from app.paths import StationFolder
+from app.station.shelving import station_sources
 from app.vision.look import Looker
 from hardware.catalog import open_documents
 from hardware.errors import DeviceError, DeviceReason

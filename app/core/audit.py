@@ -17,6 +17,9 @@ VERSION = 1
 GENESIS = "0" * 64
 """`prev` of a station's first event."""
 
+MOST_BYTES = 1 << 20
+"""Of one event: what is longer could never be sent, and would hold up all that comes after it."""
+
 
 class EventKind(StrEnum):
     """The facts a station records. A kind is never renamed; new kinds are added."""
@@ -24,6 +27,9 @@ class EventKind(StrEnum):
     STATION_STARTED = "station.started"
     SIGNED_IN = "operator.signed-in"
     SIGNED_OUT = "operator.signed-out"
+    RESTORED = "store.restored"
+    LOCKED = "operator.locked"
+    UNLOCKED = "operator.unlocked"
     PARCEL_OPENED = "parcel.opened"
     PARCEL_COUNTED = "parcel.counted"
     PARCEL_SEALED = "parcel.sealed"
@@ -31,11 +37,21 @@ class EventKind(StrEnum):
     RECORDING_STARTED = "recording.started"
     RECORDING_CUT = "recording.cut"
     RECORDING_RESUMED = "recording.resumed"
+    RECORDING_HEAD = "recording.head"
     RECORDING_CLOSED = "recording.closed"
+    RECORDING_TIME_STAMPED = "recording.time-stamped"
     CARD_KEPT = "card.kept"
     CARD_REJECTED = "card.rejected"
     CARD_TO_REVIEW = "card.to-review"
     CARD_WITHDRAWN = "card.withdrawn"
+    CARD_RULED = "card.ruled"
+    CARD_RULING_UNDONE = "card.ruling-undone"
+    SAMPLE_KEY_MADE = "sample.key-made"
+    SAMPLE_DRAWN = "sample.drawn"
+    SAMPLE_JUDGED = "sample.judged"
+    DISPUTE_OPENED = "dispute.opened"
+    DISPUTE_EVIDENCE = "dispute.evidence"
+    DISPUTE_SETTLED = "dispute.settled"
     CARD_DECISION_APPLIED = "card.decision-applied"
     CHIP_DEACTIVATED = "chip.deactivated"
     CHIP_NOT_DEACTIVATED = "chip.not-deactivated"
@@ -50,12 +66,38 @@ class EventKind(StrEnum):
     FOOTAGE_REMOVED = "footage.removed"
     FOOTAGE_CHECKED = "footage.checked"
     LOG_FORKED = "centre.log-forked"
+    LOG_PUT_BACK = "centre.log-put-back"
     REFERENCE_APPLIED = "centre.reference-applied"
     UNEXPECTED = "session.unexpected"
     CATALOGUE_INSTALLED = "catalogue.installed"
     CATALOGUE_ROLLED_BACK = "catalogue.rolled-back"
     GTIN_BOUND = "catalogue.gtin-bound"
+    GTIN_RELEASED = "catalogue.gtin-released"
+    PRODUCT_ADDED = "catalogue.product-added"
+    PRODUCT_WITHDRAWN = "catalogue.product-withdrawn"
     TEMPLATE_REPORTED = "catalogue.template-reported"
+
+
+class CentreAct(StrEnum):
+    """What the centre itself does, in its own chain. Never renamed; new ones are added."""
+
+    CODE_MADE = "centre.code-made"
+    STATION_JOINED = "centre.station-joined"
+    STATION_CONFIRMED = "centre.station-confirmed"
+    STATION_REVOKED = "centre.station-revoked"
+    STATION_LOCKED = "centre.station-locked"
+    STATION_RELEASED = "centre.station-released"
+    ALARM = "centre.alarm"
+    HANDED_OUT = "centre.handed-out"
+    DECIDED = "centre.decided"
+    REVEAL_ASKED = "centre.reveal-asked"
+    REVEAL_NEEDS_SECOND = "centre.reveal-needs-second"
+    REVEAL_APPROVED = "centre.reveal-approved"
+    REVEAL_GRANTED = "centre.reveal-granted"
+    REVEAL_SHOWN = "centre.reveal-shown"
+    REVEAL_TAKEN = "centre.reveal-taken"
+    REVEAL_REFUSED = "centre.reveal-refused"
+    RESTORED = "centre.restored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +150,16 @@ def link(
     station: str,
     seq: int,
     prev: str,
-    kind: EventKind,
+    kind: EventKind | CentreAct,
     stamp: Stamp,
     actor: str,
     body: Mapping[str, Any],
     sign: Callable[[bytes], bytes],
 ) -> SignedEvent:
-    """Make the next event of a station's chain. `sign` is Ed25519 over the canonical bytes."""
+    """Make the next event of a station's chain. `sign` is Ed25519 over the canonical bytes.
+
+    Raises ValueError for what `canonical` refuses and for more than MOST_BYTES.
+    """
     data = canonical(
         {
             "v": VERSION,
@@ -131,6 +176,8 @@ def link(
             "body": dict(body),
         }
     )
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"{kind.value}: {len(data)} bytes in one event")
     return SignedEvent(seq, data, digest(data), sign(data))
 
 

@@ -97,13 +97,30 @@ class DiskFacts:
 
 @dataclass(frozen=True, slots=True)
 class SyncFacts:
-    """From receipts only: events still here, the oldest's age, when the next try comes, the clock's distance."""
+    """From receipts only: events still here, the oldest's age, when the next try comes, the clock's distance.
+
+    `stuck_footage`: recordings that cannot be brought to the centre, `footage_code` why (the first one).
+    """
 
     state: SyncState = SyncState.SYNCED
     unsent: int = 0
     oldest_age_s: int = 0
     next_try_in_s: int = 0
     clock_offset_ms: int | None = None
+    code: str = ""
+    stuck_footage: int = 0
+    footage_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StampFacts:
+    """Time-stamp tokens: for how many closed recordings one is still wanted, when the authority is asked again, and
+    why it was not got (a trouble code, "" for nothing). `asked`: an authority is named in the settings.
+    """
+
+    asked: bool = False
+    waiting: int = 0
+    next_try_ms: int = 0
     code: str = ""
 
 
@@ -122,6 +139,8 @@ class Surroundings:
     nfc: DeviceFacts = DeviceFacts()
     disk: DiskFacts = DiskFacts()
     sync: SyncFacts = SyncFacts()
+    stamps: StampFacts = StampFacts()
+    backup_code: str = ""  # why the last copy of the database could not be made
     parcels_today: tuple[int, int] = (0, 0)
     chips: int = 0  # accepted cards whose chip is still to be dealt with
     wall_us: int = 0

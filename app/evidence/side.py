@@ -6,6 +6,8 @@ back; two people can, through the vault.
 
     side-0001-1f2e3d4c.bin    one line of canonical JSON {v, recording, part, id, key_id, sealed}, then per picture
                               4 bytes length, AES-256-GCM (nonce = number) of the picture as in `app.evidence.ring`
+
+What a camera sent is kept as it came, H.264 and H.265 too; each part begins with a picture that stands alone.
 """
 
 from __future__ import annotations

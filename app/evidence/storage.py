@@ -66,18 +66,19 @@ def reconcile(rows: Collection[str], folder: Path) -> Reconciled:
 
 def footage_in(folder: Path) -> int:
     """Bytes of a recording's pictures."""
-    return sum(path.stat().st_size for path in _pictures(folder))
+    return sum(path.stat().st_size for path in pictures_in(folder))
 
 
 def remove_footage(folder: Path) -> int:
     """Remove a recording's pictures, reviewable and sealed; its journal stays. Gives the bytes. Raises OSError."""
     freed = 0
-    for path in _pictures(folder):
+    for path in pictures_in(folder):
         freed += path.stat().st_size
         path.unlink()
     sync_folder(folder)
     return freed
 
 
-def _pictures(folder: Path) -> list[Path]:
+def pictures_in(folder: Path) -> list[Path]:
+    """The files that hold pictures of a recording: reviewable ones, and those sealed to the vault."""
     return [*folder.glob("part-*.bin"), *folder.glob(SIDE_GLOB)]

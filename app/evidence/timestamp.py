@@ -6,6 +6,7 @@ anybody without the recording. Who asks brings the line (`post`), so that nothin
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,8 @@ from app.platform import durable_write
 TOKEN_FILE = "root.tsr"
 STATEMENT_FILE = "root.statement"
 
+_DIGESTS = ("sha256", "sha384", "sha512")
+
 Post = Callable[[bytes], bytes]
 """Sends an application/timestamp-query, gives the application/timestamp-reply. Raises Unavailable or OSError."""
 
@@ -29,21 +32,47 @@ def stamp_recording(folder: Path, post: Post, roots: Sequence[Certificate]) -> d
 
     Raises BadInput("evidence.not_closed"), EvidenceTrouble("evidence.time_token_wrong"), and what `post` raises.
     """
-    path = folder / TOKEN_FILE
-    statement = _statement(folder)
-    if not path.exists():
-        request = TimestampRequestBuilder().data(statement).build()
-        token = post(request.as_bytes())
-        stamped = _checked(token, statement, roots)
-        durable_write(path, token)
-        return stamped
-    return _checked(path.read_bytes(), statement, roots)
+    return stamp_head(folder, _final_hash(folder), post, roots)
+
+
+def stamp_head(folder: Path, final_hash: str, post: Post, roots: Sequence[Certificate]) -> datetime:
+    """`stamp_recording` for who knows the hash (hex) that closes the chain; the journal is not read.
+
+    Raises EvidenceTrouble("evidence.time_token_wrong"), OSError, and what `post` raises.
+    """
+    path, statement = folder / TOKEN_FILE, statement_of(final_hash)
+    if path.exists():
+        return _checked(path.read_bytes(), statement, VerifierBuilder(), roots)
+    request = TimestampRequestBuilder().data(statement).build()
+    token = post(request.as_bytes())
+    stamped = _checked(token, statement, VerifierBuilder.from_request(request), roots)
+    durable_write(path, token)
+    return stamped
 
 
 def stamped_time(folder: Path, roots: Sequence[Certificate]) -> datetime | None:
     """When the authority saw the closed recording; None without a token. Raises as `stamp_recording`."""
     path = folder / TOKEN_FILE
-    return _checked(path.read_bytes(), _statement(folder), roots) if path.exists() else None
+    if not path.exists():
+        return None
+    return _checked(path.read_bytes(), statement_of(_final_hash(folder)), VerifierBuilder(), roots)
+
+
+def token_time(token: bytes, final_hash: str, roots: Sequence[Certificate] = ()) -> datetime:
+    """The time that a token tells of the recording closed by this hash (hex). Without `roots` nobody's word is taken
+    for who signed it: only that it speaks of this recording. Raises EvidenceTrouble("evidence.time_token_wrong").
+    """
+    if roots:
+        return _checked(token, statement_of(final_hash), VerifierBuilder(), roots)
+    try:
+        told = decode_timestamp_response(token).tst_info
+    except ValueError as wrong:
+        raise EvidenceTrouble("evidence.time_token_wrong", str(wrong)) from wrong
+    statement = statement_of(final_hash)
+    if told.message_imprint.message not in [hashlib.new(name, statement).digest() for name in _DIGESTS]:
+        raise EvidenceTrouble("evidence.time_token_wrong", "of something else")
+    stamped: datetime = told.gen_time
+    return stamped
 
 
 def token_files(folder: Path) -> dict[str, bytes]:
@@ -54,21 +83,24 @@ def token_files(folder: Path) -> dict[str, bytes]:
     path = folder / TOKEN_FILE
     if not path.exists():
         return {}
-    return {TOKEN_FILE: path.read_bytes(), STATEMENT_FILE: _statement(folder)}
+    return {TOKEN_FILE: path.read_bytes(), STATEMENT_FILE: statement_of(_final_hash(folder))}
 
 
-def _statement(folder: Path) -> bytes:
+def statement_of(final_hash: str) -> bytes:
     """What is stamped: the final hash of the chain, which holds the Merkle root and everything before it."""
+    return b"cardintake recording closed v1\n" + bytes.fromhex(final_hash)
+
+
+def _final_hash(folder: Path) -> str:
     ledger = load(folder)
     if ledger.close is None:
         raise BadInput("evidence.not_closed", folder.name)
-    return b"cardintake recording closed v1\n" + bytes.fromhex(ledger.head)
+    return ledger.head
 
 
-def _checked(token: bytes, statement: bytes, roots: Sequence[Certificate]) -> datetime:
+def _checked(token: bytes, statement: bytes, builder: VerifierBuilder, roots: Sequence[Certificate]) -> datetime:
     try:
         response = decode_timestamp_response(token)
-        builder = VerifierBuilder()
         for root in roots:
             builder = builder.add_root_certificate(root)
         builder.build().verify_message(response, statement)

@@ -13,6 +13,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+from cryptography.x509 import Certificate
 
 from app.core.errors import EvidenceTrouble
 from app.core.merkle import fragment_leaf
@@ -22,7 +25,10 @@ from app.evidence.journal import Record, parse_record
 from app.evidence.ledger import Ledger, Part, Piece
 from app.evidence.loose import KEY_FILE
 from app.evidence.ring import leftovers
+from app.evidence.timestamp import TOKEN_FILE, token_time
+from app.evidence.witness import WITNESS_FILE, check_word
 
+_FILMS = ("sim:", "file:")
 _AHEAD = 16
 """Pieces that wait for their check at most; each is half a second of pictures."""
 
@@ -47,8 +53,12 @@ class Fault:
 class Verdict:
     """What holds: `records` and `fragments` from the start, pictures up to `valid_to_pts_us` (-1: none).
 
+    `simulated`: it was begun with a film or says later that one was put in.
     `notes`: no_witness, not_closed, key_not_pinned, content_not_checked (no recording key), unfinished_tail,
-    file_unknown, side_missing, side_unfinished (the sealed originals of masked pictures).
+    file_unknown, side_missing, side_unfinished (the sealed originals of masked pictures); of the centre's word
+    witness_uncertified, root_not_pinned; token_not_pinned (who signed it was not checked).
+    `witness`: what the centre's word tells (`app.evidence.witness.check_word`), None without one; `time_token`: the
+    time that a token tells (ISO 8601), "" without one.
     """
 
     recording: str
@@ -66,10 +76,20 @@ class Verdict:
     head: str
     root: str
     notes: tuple[str, ...]
+    witness: dict[str, Any] | None = None
+    time_token: str = ""
 
     @property
     def ok(self) -> bool:
         return self.fault is None
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whose word counts: the company's root key (hex) for its centre, authorities for time-stamps. None: their own."""
+
+    root_key: str = ""
+    authorities: tuple[Certificate, ...] = ()
 
 
 class _Found(Exception):
@@ -97,6 +117,7 @@ def verify_recording(
     recording_key: bytes | None = None,
     progress: Progress = _no_progress,
     threads: int = 0,
+    trust: Trust = Trust(),
 ) -> Verdict:
     """Check the recording in `folder`. `public_key` (hex): the station key one trusts; None takes the recording's
     own word for it. `recording_key`: also decrypt and compare with the Merkle leaves. Never raises for bad content.
@@ -106,11 +127,22 @@ def verify_recording(
     with ThreadPoolExecutor(threads or min(4, os.cpu_count() or 1), "verify") as pool:
         walk = _Walk(folder, public_key, recording_key, pool, progress)
         fault = None
+        vouched = _Vouched()
         try:
             walk.run()
+            vouched = walk.vouched(trust)
         except _Found as found:
             fault = found.fault
-        return walk.verdict(fault)
+        return walk.verdict(fault, vouched)
+
+
+@dataclass(frozen=True, slots=True)
+class _Vouched:
+    """What others say of the recording, and what that leaves open."""
+
+    witness: dict[str, Any] | None = None
+    time_token: str = ""
+    notes: tuple[str, ...] = ("no_witness",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +168,9 @@ class _Walk:
         self._pool, self._progress = pool, progress
         self._waiting: deque[_Waiting] = deque()
         self._ledger = Ledger()
-        self._notes = ["no_witness"]
+        self._notes: list[str] = []
+        self._chains: dict[int, str] = {}
+        self._films = False  # whether any of its pictures may come from what is no camera
         self._held = 0, 0, 0, -1  # records, fragments, frames, last pts that were checked with their bytes
 
     def run(self) -> None:
@@ -154,11 +188,34 @@ class _Walk:
         self._check_last_line(lines[-1])
         self._check_end()
 
-    def verdict(self, fault: Fault | None) -> Verdict:
+    def vouched(self, trust: Trust) -> _Vouched:
+        """The centre's word and the time-stamp beside the recording. Raises what is wrong with them."""
+        ledger, notes = self._ledger, []
+        witness, stamped = None, ""
+        word, token = self._folder / WITNESS_FILE, self._folder / TOKEN_FILE
+        last = ledger.records - 1
+        try:
+            if ledger.close is not None and word.exists():
+                closing, name = (last, ledger.head), str(ledger.genesis["recording"])
+                witness = check_word(word.read_bytes(), self._chains, closing, name, trust.root_key)
+                notes += [] if witness["certified"] else ["witness_uncertified"]
+                notes += [] if witness["pinned"] else ["root_not_pinned"]
+            else:
+                notes.append("no_witness")
+            if ledger.close is not None and token.exists():
+                stamped = token_time(token.read_bytes(), ledger.head, trust.authorities).isoformat()
+                notes += [] if trust.authorities else ["token_not_pinned"]
+        except EvidenceTrouble as trouble:
+            raise _Found(Fault(trouble.code, last, detail=trouble.detail)) from trouble
+        return _Vouched(witness, stamped, tuple(notes))
+
+    def verdict(self, fault: Fault | None, vouched: _Vouched) -> Verdict:
         ledger, genesis = self._ledger, self._ledger.genesis
         records, fragments, frames, last_pts = self._held
         notes = (
-            self._notes + ([] if self._pinned else ["key_not_pinned"]) + ([] if self._key else ["content_not_checked"])
+            [*vouched.notes, *self._notes]
+            + ([] if self._pinned else ["key_not_pinned"])
+            + ([] if self._key else ["content_not_checked"])
         )
         return Verdict(
             recording=str(genesis.get("recording", "")),
@@ -171,11 +228,13 @@ class _Walk:
             valid_to_pts_us=last_pts,
             closed=ledger.close is not None and fault is None,
             rehearsal=bool(genesis.get("rehearsal", False)),
-            simulated=bool(genesis.get("simulated", False)),
+            simulated=self._films or bool(genesis.get("simulated", False)),
             previous=str(genesis.get("previous", "")),
             head=ledger.head,
             root=str(ledger.close["root"]) if ledger.close else "",
             notes=tuple(notes if ledger.close else [*notes, "not_closed"]),
+            witness=vouched.witness,
+            time_token=vouched.time_token,
         )
 
     def _read(self, line: bytes) -> None:
@@ -185,6 +244,9 @@ class _Walk:
         except EvidenceTrouble as trouble:
             raise _Found(Fault(trouble.code, ledger.records, detail=trouble.detail)) from trouble
         self._check_signature(record)
+        self._chains[record.n] = record.chain
+        if record.kind == "camera" and str(record.fields["address"]).startswith(_FILMS):
+            self._films = True
         held = ledger.records, ledger.fragments, ledger.frames, ledger.last_pts
         if record.kind in ("init", "fragment"):
             part = ledger.parts[-1]
@@ -278,7 +340,8 @@ class _Walk:
             journal.NAME,
             "reserve",
             KEY_FILE,
-            "root.tsr",
+            TOKEN_FILE,
+            WITNESS_FILE,
             *ledger.torn,
             *ledger.sides,
             *(part.file for part in ledger.parts),

@@ -25,10 +25,12 @@ from app.evidence.ledger import Ledger, part_name
 from app.evidence.recover import recover
 from app.evidence.ring import Picture
 from app.evidence.side import SidePart, VaultLock
-from app.platform import boot_id, fdatasync, private_folder, reserve_bytes, sync_folder, write_all
+from app.platform import boot_id, fdatasync, private_folder, sync_folder, write_all
+from app.reserve import Reserve
 
 RESERVE = "reserve"
-_RESERVE_BYTES = 256 * 1024
+"""A recording that stands alone has its reserve in its own folder, under this name."""
+
 _SIDE_PART_US = 600_000_000
 _CLOCK_STEP_US = 100_000  # NTP slews at most 0.5 ms a second; more between two fragments is a step
 
@@ -60,14 +62,18 @@ class Origin:
 class RecordingWriter:
     """One recording being written, by one thread. Every method raises OSError when the disk does; see `disk_failed`."""
 
-    def __init__(self, folder: Path, keys: RecordingKeys, ledger: Ledger, write: Write) -> None:
+    def __init__(
+        self, folder: Path, keys: RecordingKeys, ledger: Ledger, write: Write, reserve: Reserve | None
+    ) -> None:
         """For `create_recording` and `resume_recording`."""
+        self._reserve = reserve or Reserve(folder / RESERVE, 0)
         self._folder = folder
         self._keys = keys
         self._write = write
         self._part: _PartFile | None = None
         self._parts, self.fragments = len(ledger.parts), ledger.fragments
         self._tree: CompactTree = ledger.tree
+        self.noted = set(ledger.notes)
         self.frames, self.dropped, self.last_pts = ledger.frames, ledger.dropped, ledger.last_pts
         self._ledger_base = (ledger.parts[-1].boot_id, ledger.base_mono_us) if ledger.parts else None
         self._last_wall_us = ledger.last_wall_us
@@ -78,7 +84,6 @@ class RecordingWriter:
         self._sides = len(ledger.sides)
         self._bytes = sum(part.size for part in ledger.parts)
         self._clock_offset_us: int | None = None
-        _reserve(folder)
         self._journal = Journal(folder, Signer(keys.signing), ledger.records, ledger.head, write)
 
     @property
@@ -123,7 +128,7 @@ class RecordingWriter:
         """Keep the original of a masked picture, sealed to the vault; `sync_side` makes it durable."""
         if self._keys.side is None:
             return
-        if self._side is not None and pts - self._side.from_pts >= _SIDE_PART_US:
+        if self._side is not None and picture.key and pts - self._side.from_pts >= _SIDE_PART_US:
             self._end_side()
         if self._side is None:
             self._sides += 1
@@ -174,13 +179,17 @@ class RecordingWriter:
         side, self._side = self._side, None
         if side is not None:
             side.part.close()  # without its end record: what is in it stays readable for the vault
-        (self._folder / RESERVE).unlink(missing_ok=True)
+        self._reserve.spend()
+
+    def spend_reserve(self) -> None:
+        """Something else met a full disk: what comes now may need the room."""
+        self._reserve.spend()
 
     def close(self, reason: str) -> str:
         """Seal the recording; gives the Merkle root in hex. Nothing may follow."""
         self.end_part()
         self._end_side()
-        (self._folder / RESERVE).unlink(missing_ok=True)
+        (self._folder / RESERVE).unlink(missing_ok=True)  # one of its own goes with it
         root = self._tree.root().hex()
         counts = {"leaves": self._tree.size, "frames": self.frames, "dropped": self.dropped}
         self._journal.append("close", reason=reason, root=root, **counts, duration_us=max(0, self.last_pts))
@@ -267,18 +276,20 @@ class _PartFile:
         os.close(self._fd)
 
 
-def create_recording(folder: Path, keys: RecordingKeys, origin: Origin, write: Write = write_all) -> RecordingWriter:
-    """Begin a recording in a new folder. Raises FileExistsError if one is there; OSError when the disk does, and then
-    nothing of it remains.
+def create_recording(
+    folder: Path, keys: RecordingKeys, origin: Origin, write: Write = write_all, reserve: Reserve | None = None
+) -> RecordingWriter:
+    """Begin a recording in a new folder; `reserve` is spent when the disk refuses something.
+
+    Raises FileExistsError if one is there; OSError when the disk does, and then nothing of it remains.
     """
     private_folder(folder)
     if (folder / journal.NAME).exists():
         raise FileExistsError(errno.EEXIST, "a recording is there", folder.name)
     try:
-        return _begin(RecordingWriter(folder, keys, Ledger(), write), keys, origin)
+        return _begin(RecordingWriter(folder, keys, Ledger(), write, reserve), keys, origin)
     except OSError:
         (folder / journal.NAME).unlink(missing_ok=True)
-        (folder / RESERVE).unlink(missing_ok=True)
         with suppress(OSError):  # what else lies in it is not ours to remove
             folder.rmdir()
         raise
@@ -296,13 +307,15 @@ def _begin(writer: RecordingWriter, keys: RecordingKeys, origin: Origin) -> Reco
     return writer
 
 
-def resume_recording(folder: Path, keys: RecordingKeys, write: Write = write_all) -> RecordingWriter:
+def resume_recording(
+    folder: Path, keys: RecordingKeys, write: Write = write_all, reserve: Reserve | None = None
+) -> RecordingWriter:
     """Go on with a recording after a crash, in a new part; a signed record tells what was set aside.
 
     Raises EvidenceTrouble: evidence.no_recording, evidence.closed, evidence.other_key (another station's); OSError.
     """
     ledger, torn = recover(folder, Signer(keys.signing).public_key)
-    writer = RecordingWriter(folder, keys, ledger, write)
+    writer = RecordingWriter(folder, keys, ledger, write, reserve)
     writer.note("recovered", torn=torn, boot_id=boot_id())
     return writer
 
@@ -319,12 +332,3 @@ def _base_for_this_boot(ledger: Ledger) -> int | None:
 def _base_after(last_pts: int, last_wall_us: int) -> int:
     away_us = max(1_000_000, time.time_ns() // 1000 - last_wall_us)
     return time.monotonic_ns() // 1000 - max(0, last_pts) - away_us
-
-
-def _reserve(folder: Path) -> None:
-    """Room for the last records. On a disk that is full already there is none to reserve; writing will say so."""
-    fd = os.open(folder / RESERVE, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        reserve_bytes(fd, _RESERVE_BYTES)
-    finally:
-        os.close(fd)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from enum import StrEnum
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from app.core.cards import CardRead, Sighting
 
@@ -21,13 +21,15 @@ from app.core.cards import CardRead, Sighting
 @dataclass(frozen=True, slots=True)
 class Configure:
     """First message of a station: how to work. `templates` are product files, folders or a published bundle, `bound`
-    what was bound to its products, `catalogue` the version they must have; `threads` bounds the OCR."""
+    what was bound to its products, `own` templates added at the station, `catalogue` the version they must have;
+    `threads` bounds the OCR."""
 
     templates: tuple[str, ...] = ()
     threads: int = 1
     rehearsal: bool = False
     bound: tuple[tuple[str, str], ...] = ()
     catalogue: str = ""
+    own: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,27 @@ class EyeTrouble:
     detail: str
 
 
+T = TypeVar("T")
+
 ToEye = Configure | Watch | ReadAgain | Forget | Ack | Quit
 FromEye = Sighting | CardRead | LeftTooEarly | EyeReady | EyeTrouble
 Message = ToEye | FromEye
 
 _KINDS: Mapping[str, type] = {kind.__name__: kind for kind in get_args(Message)}
+
+
+def as_plain(value: object) -> Any:
+    """A dataclass of these kinds as JSON values."""
+    return _plain(value)
+
+
+def as_typed(wanted: type[T], value: Any) -> T:
+    """A dataclass back from its JSON values. Raises ValueError, without a word of the content."""
+    try:
+        made: T = _typed(wanted, value)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError(f"not a {wanted.__name__}") from None
+    return made
 
 
 def to_wire(message: Message) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from app.evidence.reader import DecryptedRecording, recording_parts
 from app.evidence.timeline import read_timeline
 from app.eye.oneshot import make_looker
 from app.eye.thief import Sight, Thief, believable
-from app.platform import keep_memory_private, lower_priority
+from app.platform import lower_priority
 from app.vision.pixels import Colour, Gray, grey
 
 NICE = 15
@@ -59,13 +59,14 @@ class Job:
     bound: tuple[tuple[str, str], ...] = ()
     catalogue: str = ""
     rehearsal: bool = False
+    own: tuple[str, ...] = ()
 
 
 def as_job(line: str) -> Job:
     """A job as it came. Raises ValueError, TypeError."""
     told: dict[str, Any] = json.loads(line)
     told["bound"] = tuple((str(a), str(b)) for a, b in told.get("bound", ()))
-    for name in ("harmless", "templates"):
+    for name in ("harmless", "templates", "own"):
         told[name] = tuple(str(one) for one in told.get(name, ()))
     return Job(**told)
 
@@ -154,7 +155,6 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run(_args: argparse.Namespace) -> int:
     """Run the program. 2: no job on stdin; 5: a recording that cannot be read."""
-    keep_memory_private()
     lower_priority(NICE)
     cv2.setNumThreads(1)
     try:
@@ -162,7 +162,7 @@ def run(_args: argparse.Namespace) -> int:
     except (ValueError, TypeError):
         return 2
     threading.Thread(target=_end_with_stdin, name="asker", daemon=True).start()
-    known = read_sources(Sources(job.templates, job.bound, job.catalogue))
+    known = read_sources(Sources(job.templates, job.bound, job.catalogue, job.own))
     products = tuple(p for p in known.products if job.rehearsal or not p.rehearsal)
     catalogue = Catalogue(products, known.version)
     look_through(job, Thief(make_looker(catalogue), catalogue), sys.stdout)

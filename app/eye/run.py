@@ -28,7 +28,7 @@ from app.eye.oneshot import make_looker
 from app.eye.watcher import Glimpse, Told, Watcher
 from app.frames import Frame, FrameReader
 from app.paths import StationFolder
-from app.platform import keep_memory_private, lower_priority
+from app.platform import lower_priority
 from app.programs import ProgramDoor, ProgramError
 from app.vision.pixels import from_planes
 
@@ -121,11 +121,20 @@ class Eye:
             case codec.Quit():
                 self.end("quit")
 
+    def _ready_for(self, wanted: codec.Configure) -> None:
+        """Know these products; warm models stay as they are. Raises Trouble."""
+        catalogue = _catalogue(wanted)
+        if self._watcher is not None and self._configured is not None and wanted.threads == self._configured.threads:
+            self._watcher.learn(catalogue)
+            return
+        cv2.setNumThreads(wanted.threads)
+        self._watcher = Watcher(make_looker(catalogue, wanted.threads), catalogue)
+
     def _configure(self, wanted: codec.Configure) -> None:
         """A station has come (perhaps again): be ready for it, and tell it what it may have missed."""
         if wanted != self._configured:
             try:
-                self._watcher = _watcher(wanted)
+                self._ready_for(wanted)
             except Trouble as trouble:
                 log.warning("%s", trouble)
                 self._tell(codec.EyeTrouble(trouble.code, trouble.detail))
@@ -136,11 +145,9 @@ class Eye:
             self._tell(read)
 
 
-def _watcher(wanted: codec.Configure) -> Watcher:
-    cv2.setNumThreads(wanted.threads)
-    known = read_sources(Sources(wanted.templates, wanted.bound, wanted.catalogue))
-    catalogue = Catalogue(tuple(p for p in known.products if wanted.rehearsal or not p.rehearsal), known.version)
-    return Watcher(make_looker(catalogue, wanted.threads), catalogue)
+def _catalogue(wanted: codec.Configure) -> Catalogue:
+    known = read_sources(Sources(wanted.templates, wanted.bound, wanted.catalogue, wanted.own))
+    return Catalogue(tuple(p for p in known.products if wanted.rehearsal or not p.rehearsal), known.version)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -158,8 +165,6 @@ def main(argv: Sequence[str]) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Run the program. 0: ended as asked; 3: one is already running for this folder."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    keep_memory_private()
     lower_priority(NICE)
     eye = Eye(StationFolder(args.folder), args.orphan_s)
 

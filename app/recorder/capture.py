@@ -19,7 +19,7 @@ import numpy as np
 from app.frames import FrameWriter, Plane, join_planes
 from app.recorder.protocol import CameraState, CameraWord
 from hardware.errors import DeviceError, DeviceReason
-from hardware.ports import Camera, CameraFrame
+from hardware.ports import Camera, CameraFrame, Packet
 
 _READ_S = 0.1
 _STALLED_S = 0.5
@@ -38,7 +38,7 @@ OpenCamera = Callable[[str], Camera]
 class FrameTaker(Protocol):
     """Who gets what the camera gives. Both calls come from the capture thread and must return at once."""
 
-    def take_frame(self, planes: Plane, mono_us: int, width: int, height: int, packet: bytes | None = None) -> None:
+    def take_frame(self, planes: Plane, mono_us: int, width: int, height: int, packet: Packet | None = None) -> None:
         """`packet`: the frame as the camera compressed it, where it did."""
         ...
 

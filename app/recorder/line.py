@@ -20,8 +20,9 @@ from app.recorder.ahead import Ahead, End, Missed, Seen, Shot
 from app.recorder.masking import Words
 from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, RecordingState, Start, Trouble, Zones
 from app.recorder.sink import Tell
-from app.recorder.squeeze import CAMERA, PLANES, Squeezer
+from app.recorder.squeeze import PLANES, Squeezer
 from app.recorder.work import Work
+from hardware.ports import Packet
 
 _GRACE_US = 2_000_000
 _CUT_US = 700_000  # the ring becomes durable each 0.2 s
@@ -39,6 +40,9 @@ class Line:
         self._work = Work(self._report, self._words)
         self._ahead = Ahead(self._work.put)
         self._squeezer = Squeezer()  # used by the capture thread only
+        self._foreign = False  # the camera that is open is not yet the one that the recording is to begin with
+        self._ending = False  # the disk refused the recording that is wanted: it takes no more frames
+        self._chained = False  # whether the next picture may lean on those before it
         self._guard = threading.Lock()  # between the capture thread and the commands
         self._before: deque[Shot] = deque()
         self._said: deque[Zones] = deque(maxlen=400)
@@ -65,11 +69,21 @@ class Line:
         wanted = self._wanted
         return wanted.recording_id if wanted is not None else ""
 
+    @property
+    def began_with(self) -> str:
+        """The camera that this recording was begun with."""
+        wanted = self._wanted
+        return wanted.camera if wanted is not None else ""
+
     def begin(self, start: Start) -> None:
-        """Record from five seconds ago on."""
+        """Record from five seconds ago on; what another camera filmed until now does not belong to it."""
         with self._guard:
             before, self._before = self._before, deque()
-            self._wanted, self._began_us = start, time.monotonic_ns() // 1000
+            self._foreign = self._camera.address not in ("", start.camera)
+            if self._foreign:
+                before.clear()
+            self._wanted, self._ending, self._began_us = start, False, time.monotonic_ns() // 1000
+            self._words.keep_from(before[0].mono_us if before else self._began_us - _BEFORE_US)
             self._ahead.put(start)
             for zones in self._said:
                 self._ahead.put(Note("zones", asdict(zones)))
@@ -80,11 +94,16 @@ class Line:
         """Close the recording when all frames that came before are in it."""
         with self._guard:
             self._wanted = None
-            self._ahead.put(End(reason))
+            self._chained = False
+            if not self._ending:
+                self._ahead.put(End(reason))
 
     def note(self, event: str, body: dict[str, Any]) -> None:
         """Put an event into the recording's chain; without a recording it is lost."""
-        self._work.note(lambda take: take.event(event, body))
+        wanted, take = self._wanted, self._work.take
+        name = wanted.recording_id if wanted is not None else take.recording_id if take is not None else ""
+        if name:
+            self._work.note(name, lambda take: take.event(event, body))
 
     def zones(self, zones: Zones) -> None:
         """Take in what the eye saw."""
@@ -94,15 +113,29 @@ class Line:
             if self._wanted is not None:
                 self._ahead.put(Note("zones", asdict(zones)))
 
-    def take_frame(self, planes: Plane, mono_us: int, width: int, height: int, packet: bytes | None = None) -> None:
+    def take_frame(self, planes: Plane, mono_us: int, width: int, height: int, packet: Packet | None = None) -> None:
         """Queue a frame for the recording, or keep it for the next one. Who calls gives the planes away."""
-        data = self._squeezer.squeeze(planes, width, height) if packet is None else packet
-        picture = Picture(mono_us, width, height, PLANES if packet is None else CAMERA, data)
         with self._guard:
-            if self._wanted is not None:
+            packet = self._usable(packet)
+        if packet is None:
+            picture = Picture(mono_us, width, height, PLANES, self._squeezer.squeeze(planes, width, height))
+        else:
+            picture = Picture(mono_us, width, height, packet.codec, packet.data, packet.key)
+        with self._guard:
+            if self._foreign:
+                return
+            if self._wanted is not None and not self._ending:
                 self._offer(Shot(mono_us, picture, planes))
             else:
                 self._keep_before(Shot(mono_us, picture))
+
+    def _usable(self, packet: Packet | None) -> Packet | None:
+        """None for one that needs what the present ring or pre-roll has not got; the next key frame mends that."""
+        if packet is None:
+            self._chained = False
+        elif packet.key:
+            self._chained = True
+        return packet if self._chained else None
 
     def missed_frames(self, count: int) -> None:
         if self._wanted is not None:
@@ -111,8 +144,10 @@ class Line:
     def camera_changed(self, state: CameraState) -> None:
         self._tell_camera(state)
         with self._guard:
+            self._chained = False
             if state.address != self._camera.address:
                 self._before.clear()
+                self._foreign = False
             self._camera = state
             self._ahead.put(Seen(state))
 
@@ -127,13 +162,20 @@ class Line:
         return self._judged(progress)
 
     def _keep_before(self, shot: Shot) -> None:
+        """The oldest go as far as the newest picture that stands alone allows; never a piece of a chain."""
         self._before.append(shot)
         held = sum(kept.held for kept in self._before)
-        while shot.mono_us - self._before[0].mono_us > _BEFORE_US or (held > _BEFORE_BYTES and len(self._before) > 1):
-            held -= self._before.popleft().held
+        while (count := _first_chain(self._before)) < len(self._before):
+            if shot.mono_us - self._before[count].mono_us < _BEFORE_US and held <= _BEFORE_BYTES:
+                return
+            held -= sum(self._before.popleft().held for _ in range(count))
+        if held > _BEFORE_BYTES:
+            self._before.clear()
+            self._chained = False
 
     def _offer(self, shot: Shot) -> None:
         if not self._ahead.offer(shot):
+            self._chained = False
             self._ahead.put(Missed(1))
 
     def _judged(self, progress: RecordingState) -> RecordingState:
@@ -154,7 +196,7 @@ class Line:
             )  # fmt: skip
         late = time.monotonic_ns() // 1000 - synced_us > patience_us
         blind = progress.state == "on" and self._camera.state in ("stalled", "lost", "ended")
-        return replace(progress, state="cut") if late or blind else progress
+        return replace(progress, state="cut") if late or blind or self._ending else progress
 
     def _report(self, message: FromRecorder) -> None:
         match message:
@@ -167,12 +209,30 @@ class Line:
                 self._tell(message)
             case Trouble(code, _) if code.startswith(("evidence.", "recorder.disk_")):
                 self._tell(message)
-                if self._work.take is None:
+                take = self._work.take
+                if take is None:
                     self._is_over(self.recording_id)
+                elif take.refused is not None:
+                    self._end_refused(take.recording_id)
             case _:
                 self._tell(message)
+
+    def _end_refused(self, recording_id: str) -> None:
+        """The disk refused something: what came so far goes into the recording, what comes now may begin the next."""
+        with self._guard:
+            if self._wanted is not None and self._wanted.recording_id == recording_id and not self._ending:
+                self._ending, self._chained = True, False
+                self._ahead.put(End("disk_failed"))
 
     def _is_over(self, recording_id: str) -> None:
         wanted = self._wanted
         if wanted is not None and wanted.recording_id == recording_id:
             self._wanted = None
+        if self._wanted is None:
+            self._words.release()
+
+
+def _first_chain(shots: deque[Shot]) -> int:
+    """How many pictures the first one draws with it, itself included."""
+    rest = (n for n, shot in enumerate(shots) if n and (shot.picture is None or shot.picture.key))
+    return next(rest, len(shots))

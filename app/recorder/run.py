@@ -12,19 +12,16 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
 from app.paths import StationFolder
-from app.platform import keep_memory_private
 from app.programs import ProgramDoor, ProgramError
 from app.recorder import protocol as told
 from app.recorder.capture import Capture, OpenCamera
 from app.recorder.line import Line
-from app.recorder.opening import is_film
 from hardware.catalog import open_camera
 
 EXIT_OK = 0
@@ -119,11 +116,13 @@ class Recorder:
     def _begin(self, start: told.Start) -> None:
         """Begin, or go on with the same recording; the same one with another camera changes the camera."""
         running = self._line.recording_id
-        reviewable = start.masked or (start.rehearsal and is_film(start.camera))
+        reviewable = start.masked or (start.rehearsal and told.is_film(start.camera))
         if not reviewable and not start.vault_key:
             self._tell(told.Trouble("recorder.refused", "unmasked pictures are kept only sealed to a vault key"))
         elif running not in ("", start.recording_id):
             self._tell(told.Trouble("recorder.refused", f"{running} is being recorded"))
+        elif running and told.is_film(start.camera) and not told.is_film(self._line.began_with):
+            self._tell(told.Trouble("recorder.refused", "no film goes on with what a camera began"))
         else:
             self._capture.use(start.camera)
             if not running:
@@ -152,8 +151,6 @@ def main(argv: Sequence[str]) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Run the program. 0: ended as asked; 1: by a bug; 3: one is already running for this folder."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    keep_memory_private()
     recorder = Recorder(StationFolder(args.folder), args.orphan_s)
 
     def on_signal(number: int, _frame: FrameType | None) -> None:

@@ -1,14 +1,19 @@
-"""What an administrator may ask of a centre's database: cards, stations, footage, quarantine. Nothing is changed."""
+"""What an administrator may ask of a centre's database: cards, chips, stations, footage, quarantine.
+
+Nothing is changed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
 
 from app.keys import key_id
-from app.server.tables import alarm, card, chunk, event, meta, station, video
+from app.server.log import OWN_ROLE, acts
+from app.server.tables import alarm, card, chip_fact, chunk, event, meta, sealed, station, video
 from app.store.db import reading
 
 Row = dict[str, Any]
@@ -22,13 +27,20 @@ def cards(connection: Connection) -> Iterator[Row]:
         yield {**told, "revision": row.revision, "decided": decided}
 
 
+def chips(connection: Connection) -> Iterator[Row]:
+    """What came of each chip, in the order it was told, and whether the record of the run is here and agrees."""
+    for row in connection.execute(select(chip_fact).order_by(chip_fact.c.station, chip_fact.c.seq)):
+        told = {"card": row.card, "station": row.station, "seq": row.seq, "kind": row.kind, "uid": row.uid}
+        yield {**told, "verdict": row.verdict, "evidence": row.ref, "record": row.record}
+
+
 def stations(connection: Connection) -> Iterator[Row]:
     """Every station: how far its chain is here, and what does not fit."""
     quarantined = _counts(
         connection, select(event.c.station, func.count()).where(event.c.quarantine != ""), event.c.station
     )
     alarms = _counts(connection, select(alarm.c.station, func.count()), alarm.c.station)
-    for row in connection.execute(select(station).order_by(station.c.id)):
+    for row in connection.execute(select(station).where(station.c.role != OWN_ROLE).order_by(station.c.id)):
         told = {"station": row.id, "state": row.state, "role": row.role, "rehearsal": row.rehearsal}
         chain = {"key": key_id(bytes(row.public_key)), "high": row.high, "head": row.head_hash, "seen_ms": row.seen_ms}
         yield {**told, **chain, "quarantined": quarantined.get(row.id, 0), "alarms": alarms.get(row.id, 0)}
@@ -56,11 +68,13 @@ def quarantine(connection: Connection) -> Iterator[Row]:
         yield {"alarm": row.code, "station": row.station, "seq": row.seq, "hash": row.hash, "at_ms": row.at_ms}
 
 
-REPORTS: Mapping[str, Callable[[Connection], Iterator[Row]]] = {
+REPORTS: Mapping[str, Callable[[Connection], Iterable[Row]]] = {
     "cards": cards,
+    "chips": chips,
     "stations": stations,
     "objects": objects,
     "quarantine": quarantine,
+    "acts": acts,
 }
 
 
@@ -68,6 +82,14 @@ def report(engine: Engine, name: str) -> list[Row]:
     """One of `REPORTS` as a list. Raises StorageTrouble."""
     with reading(engine) as connection:
         return list(REPORTS[name](connection))
+
+
+def chip_record(engine: Engine, sha256: str) -> Row | None:
+    """The record of a run on a chip, whole, as the station's file has it; None where it is not here."""
+    with reading(engine) as connection:
+        named = select(chip_fact.c.ref).where(chip_fact.c.ref == sha256)
+        blob = connection.execute(select(sealed.c.blob).where(sealed.c.ref.in_(named))).scalar()
+    return None if blob is None else {**json.loads(bytes(blob)), "sha256": sha256}
 
 
 def log_state(engine: Engine) -> Row:

@@ -35,7 +35,7 @@ from app.server.tables import meta
 from app.server.tls import make_authority, make_certificate
 from app.store.db import open_database, reading, transaction
 from app.store.migrate import upgrade
-from app.wire import Centre, VaultCertificate, sign_statement
+from app.wire import Centre, ServerCertificate, VaultCertificate, sign_statement
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -166,12 +166,14 @@ def _make_keys(folder: CentreFolder) -> Centre:
     durable_write(folder.vault / f"{key_id(public)}.key", vault.private_bytes_raw().hex().encode())
     tenant = f"tenant-{uuid.uuid4().hex[:12]}"
     certificate = VaultCertificate(tenant=tenant, key_id=key_id(public), public_key=public.hex())
+    server_key = Signer(server_seed).public_key.hex()
     return Centre(
         tenant=tenant,
         salt=os.urandom(32).hex(),
         root_key=root.public_key.hex(),
-        server_key=Signer(server_seed).public_key.hex(),
+        server_key=server_key,
         vault=sign_statement(certificate, root.sign),
+        server=sign_statement(ServerCertificate(tenant=tenant, public_key=server_key), root.sign),
         base_url=f"https://{tenant}.centre.invalid",
         ca=make_authority(folder.tls, tenant),
     )

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Identity,
+    Index,
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
@@ -83,6 +84,7 @@ log_leaf = Table(
     Column("n", BigInteger, primary_key=True, autoincrement=False),  # from 0
     Column("station", Text, nullable=False),
     Column("seq", BigInteger, nullable=False),
+    Index("log_leaf_place", "station", "seq"),
 )
 
 alarm = Table(
@@ -98,6 +100,7 @@ alarm = Table(
     Column("at_ms", BigInteger, nullable=False),
 )
 
+# What events name by its SHA-256: sealed secrets, and the records of runs on chips.
 sealed = Table(
     "sealed",
     metadata,
@@ -105,6 +108,22 @@ sealed = Table(
     Column("blob", LargeBinary, nullable=False),
     Column("received_ms", BigInteger, nullable=False),
 )
+
+chip_fact = Table(
+    "chip_fact",
+    metadata,
+    Column("station", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),  # of the event
+    Column("kind", Text, nullable=False),
+    Column("card", Text, nullable=False),
+    Column("uid", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("decision", Text, nullable=False),  # SHA-256 of the decision that opened the gate
+    Column("ref", Text, nullable=False),  # SHA-256 of the record, which lies with the sealed blobs
+    Column("record", Text, nullable=False),  # missing, held, contradicts
+    PrimaryKeyConstraint("station", "seq"),
+)
+Index("chip_record_missing", chip_fact.c.station, chip_fact.c.record)
 
 card = Table(
     "card",
@@ -200,6 +219,33 @@ reference = Table(
     Column("body", Text, nullable=False),  # JSON
     Column("at_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("kind", "key", "station"),
+)
+
+reveal = Table(
+    "reveal",
+    metadata,
+    Column("id", Text, primary_key=True),  # SHA-256 of the request
+    Column("station", Text, nullable=False),  # where it was asked, and the answer goes
+    Column("who", Text, nullable=False),
+    Column("request", Text, nullable=False),  # exactly as the person signed it
+    Column("sig", LargeBinary, nullable=False),
+    Column("ref", Text, nullable=False),  # of the sealed field
+    Column("approver", Text, nullable=False),
+    Column("approval", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("answer", LargeBinary),  # sealed to the one-time key of who asked; gone once it was fetched
+    Column("asked_ms", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+restoration = Table(
+    "restoration",
+    metadata,
+    Column("epoch", Text, primary_key=True),  # that began with it
+    Column("text", Text, nullable=False),  # wire.Restored exactly as it was signed
+    Column("sig", LargeBinary, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
 )
 
 catalogue = Table(

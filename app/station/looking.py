@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.core.cards import CardRead, Guidance, Sighting
 from app.core.events import CardLeftTooEarly, CardSighted, CardWasRead, Device, DeviceBack, DeviceLost, Event
+from app.core.products import Catalogue
 from app.core.readiness import Surroundings
 from app.eye import codec
 from app.programs import Message
@@ -46,6 +47,12 @@ class Looking:
         if on and not self._watching:
             self._send(codec.Forget())
         self._watching = on
+
+    def read_by(self, configure: codec.Configure, catalogue: Catalogue) -> None:
+        """Have cards read by another catalogue from now on; an eye that is away is told when it is back."""
+        self._configure = configure
+        self._shield.know(catalogue)
+        self._send(configure)
 
     def read_again(self) -> None:
         """Have the card that lies there read once more; an eye that is away is told when it is back."""

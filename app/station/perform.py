@@ -58,6 +58,7 @@ from app.core.events import (
 from app.core.parcels import CardDraft, EarlierParcel, ExpectedParcel, Operator
 from app.core.readiness import Surroundings, may_begin_parcel
 from app.recorder import protocol as told
+from app.reserve import FOOTAGE_RESERVE
 from app.station.chips import ChipWork
 from app.station.clock import Clock
 from app.station.filming import Filming
@@ -98,6 +99,7 @@ class Hands:
     clock: Clock
     rehearsal: bool
     chips: ChipWork | None = None
+    reserve_bytes: int = 0  # of the footage's disk, for when it is full
 
 
 class Perform:
@@ -290,9 +292,10 @@ class Perform:
             case StopRecording(recording_id):
                 hands.filming.end(recording_id, "sealed")
             case UseSpareCamera():
-                if hands.cameras.swap():
-                    hands.filming.change_camera(hands.cameras.overhead)
-                else:
+                if not hands.cameras.swap():
+                    self._play(Sound.WRONG_CODE)
+                elif not hands.filming.change_camera(hands.cameras.overhead):
+                    hands.cameras.swap()
                     self._play(Sound.WRONG_CODE)
 
     def _start_recording(self, recording_id: str, parcel_id: str, waybill: str) -> None:
@@ -326,6 +329,8 @@ class Perform:
             masked=True,
             vault_key_id=vault.key_id,
             vault_key=vault.public_key,
+            reserve=str(self._hands.recordings / FOOTAGE_RESERVE),
+            reserve_bytes=self._hands.reserve_bytes,
         )
 
     def _look(self, effect: WatchForCards | ReadAgain | AcknowledgeRead) -> None:

@@ -21,6 +21,10 @@ class Shield:
         self._send = send
         self._product: Product | None = None
 
+    def know(self, catalogue: Catalogue) -> None:
+        """Know these products from the next card on."""
+        self._catalogue = catalogue
+
     def read(self, card: CardRead) -> None:
         """A card was read: until its fields are out of sight they are those of this product."""
         self._product = self._catalogue.by_id(card.product_id)

@@ -10,6 +10,8 @@ from dataclasses import replace
 
 from app.core.effects import Effect, StopRecording
 from app.core.events import Event, Tick
+from app.core.policy import Policy
+from app.core.products import Catalogue
 from app.core.readiness import Surroundings
 from app.core.rules import Rules
 from app.core.session import step
@@ -32,7 +34,7 @@ class Station:
     def __init__(self, rules: Rules, mono_us: Callable[[], int], wall_us: Callable[[], int]) -> None:
         self._rules = rules
         self._mono_us, self._wall_us = mono_us, wall_us
-        self._inbox: queue.SimpleQueue[Event | Change | Faulted] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Event | Change | Catalogue | Faulted] = queue.SimpleQueue()
         self._perform: Callable[[Effect], None] = lambda _effect: None
         self._shows: list[Show] = []
         self._wake: Callable[[], None] = lambda: None
@@ -57,6 +59,11 @@ class Station:
     def adjust(self, change: Change) -> None:
         """Change the surroundings in the station's thread."""
         self._inbox.put(change)
+        self._wake()
+
+    def judge_by(self, catalogue: Catalogue) -> None:
+        """Judge cards by this catalogue from the next event on."""
+        self._inbox.put(catalogue)
         self._wake()
 
     def tick(self) -> None:
@@ -92,14 +99,26 @@ class Station:
                 time.sleep(0.01)
         return True
 
+    @property
+    def rules(self) -> Rules:
+        """Products and limits as they are now."""
+        return self._rules
+
+    def govern(self, policy: Policy) -> None:
+        """The centre's policy is another one (any thread may say so): it holds from the next step on."""
+        self._rules = self._rules.governed(policy)
+
     def fail(self, code: str, detail: str) -> None:
         """A bug was met (any thread may say so): nothing is taken in any more; what is kept stays kept."""
         self._inbox.put(Faulted(code, detail))
         self._wake()
 
-    def _take(self, item: Event | Change | Faulted) -> None:
+    def _take(self, item: Event | Change | Catalogue | Faulted) -> None:
         if isinstance(item, Faulted):
             self._fall(item)
+            return
+        if isinstance(item, Catalogue):
+            self._rules = replace(self._rules, catalogue=item)
             return
         if callable(item):
             self.around = item(self.around)

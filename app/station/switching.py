@@ -18,7 +18,7 @@ from app.paths import StationFolder
 from app.station.chip_files import FileJournal, save_record
 from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.store import Store
-from hardware.deactivation import Means, Method, Outcome, Progress, Verdict, Why
+from hardware.deactivation import Means, Method, Outcome, Progress, Verdict, Why, hashed_bytes
 
 T = TypeVar("T")
 
@@ -144,4 +144,4 @@ class Switching:
 def _fact(gate: ChipGate, stand: ChipStand, kind: EventKind, body: dict[str, Any], record: dict[str, Any]) -> ChipFact:
     simulated = bool(record["reader"]["simulated"])
     told = {"card": gate.card_id, "decision": gate.decision, "simulated": simulated, **body}
-    return ChipFact(gate.card_id, stand, kind, told, record["sha256"])
+    return ChipFact(gate.card_id, stand, kind, told, hashed_bytes(record))

@@ -12,21 +12,23 @@ from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlalchemy import Connection, Row, and_, or_, select, update
+from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 
-from app.core.audit import EventKind, Stamp
+from app.core.audit import EventKind, Stamp, digest
 from app.core.cards import CardState, Secret
 from app.core.chips import OPEN_STANDS, ChipCard, ChipStand
 from app.core.errors import BadInput, EvidenceTrouble
 from app.core.parcels import TrayCard
 from app.keys import verifier
 from app.store.cards import tray_card
+from app.store.governing import sealing_key
 from app.store.ledger import Ledger
 from app.store.seal import Context, seal
-from app.store.tables import card, decision, parcel
+from app.store.tables import card, decision, parcel, sealed
 from app.wire import Decision, Signed, open_statement
 
 _PROVED = (ChipStand.OFF.value, ChipStand.DESTROYED.value)
+_RECORD = "chip-record"
 _JOURNAL_INFO = b"card intake chip journal v1"
 
 
@@ -81,17 +83,24 @@ def chip_gate(ledger: Ledger, connection: Connection, card_id: str, stamp: Stamp
 
 @dataclass(frozen=True, slots=True)
 class ChipFact:
-    """What came of a card's chip: where it stands now, the fact for the chain, the SHA-256 of the record of it."""
+    """What came of a card's chip: where it stands now, the fact for the chain, the record of it (canonical JSON)."""
 
     card_id: str
     stand: ChipStand
     kind: EventKind
     body: Mapping[str, Any]
-    evidence: str
+    record: bytes
+
+    @property
+    def evidence(self) -> str:
+        """The SHA-256 of the record."""
+        return digest(self.record)
 
 
 def keep_fact(ledger: Ledger, fact: ChipFact, stamp: Stamp, actor: str) -> TrayCard:
-    """Fact and card in one transaction. A chip that was proved off stays off, whatever a later run met.
+    """Fact, record and card in one transaction. A chip that was proved off stays off, whatever a later run met.
+
+    The record goes to the centre with the fact that names it, like the sealed secrets of a card.
 
     Raises BadInput("store.unknown_card").
     """
@@ -100,7 +109,9 @@ def keep_fact(ledger: Ledger, fact: ChipFact, stamp: Stamp, actor: str) -> TrayC
         row = connection.execute(select(card.c.chip).where(card.c.id == fact.card_id)).first()
         if row is None:
             raise BadInput("store.unknown_card", fact.card_id)
-        ledger.append(connection, fact.kind, {**fact.body, "evidence": fact.evidence}, stamp, actor)
+        event = ledger.append(connection, fact.kind, {**fact.body, "evidence": fact.evidence}, stamp, actor)
+        blob = {"ref": fact.evidence, "seq": event.seq, "card_id": fact.card_id, "blob": fact.record}
+        connection.execute(insert(sealed), {**blob, "field": _RECORD, "key_id": ""})
         if row.chip not in _PROVED or fact.stand.value in _PROVED:
             values = {"chip": fact.stand.value, "chip_evidence": fact.evidence}
             connection.execute(update(card).where(card.c.id == fact.card_id).values(**values))
@@ -140,7 +151,9 @@ def seal_content(ledger: Ledger, card_id: str, content: bytes) -> str:
     """What a chip held before it was wiped, sealed to the vault like a field of its card; base64."""
     identity = ledger.identity
     context = Context(identity.centre.tenant, identity.station, card_id, "chip")
-    return base64.b64encode(seal(Secret(content.hex()), identity.vault, context).blob).decode()
+    with ledger.reading() as connection:
+        key = sealing_key(connection, identity)
+    return base64.b64encode(seal(Secret(content.hex()), key, context).blob).decode()
 
 
 def _doubt(ledger: Ledger, row: Row[Any], signed: Signed, stamp: Stamp) -> Closed | None:

@@ -20,7 +20,7 @@ from app.store.ledger import Ledger, head_of
 from app.store.reference import apply_references, keep_list_key
 from app.store.results import QueueFacts, RetryState
 from app.store.tables import card, decision, feed_state, outbox, receipt, retry, sealed
-from app.wire import Decision, FeedPage, Receipt, Reference, Signed, open_statement, signed_fields
+from app.wire import MOST_BLOBS, Decision, FeedPage, Receipt, Reference, Signed, open_statement, signed_fields
 
 _DECISIONS = "decisions"
 _VERDICTS = (CardState.ACCEPTED, CardState.REVIEW, CardState.REJECTED)
@@ -37,30 +37,42 @@ class Applied:
     ignored: int
     more: bool = False
     epoch: str = ""
+    governed: bool = False  # the policy may be another one
 
 
 def outbox_after(connection: Connection, seq: int, limit_events: int, limit_bytes: int) -> list[SignedEvent]:
-    """Events after number `seq`, in order, as many as fit both limits, but at least one."""
-    wanted = select(outbox).where(outbox.c.seq > seq).order_by(outbox.c.seq).limit(limit_events)
+    """Events after number `seq`, in order, as many as fit the limits, but at least one.
+
+    `limit_bytes` is for the events; the blobs that they speak of keep within MOST_BLOBS.
+    """
+    blobs = select(func.coalesce(func.sum(func.length(sealed.c.blob)), 0)).where(sealed.c.seq == outbox.c.seq)
+    columns = (*outbox.c, blobs.scalar_subquery().label("blob_bytes"))
+    wanted = select(*columns).where(outbox.c.seq > seq).order_by(outbox.c.seq).limit(limit_events)
     taken: list[SignedEvent] = []
-    size = 0
+    size = blob_size = 0
     for row in connection.execute(wanted):
-        size += len(row.data)
-        if taken and size > limit_bytes:
+        size, blob_size = size + len(row.data), blob_size + row.blob_bytes
+        if taken and (size > limit_bytes or blob_size > MOST_BLOBS):
             break
         taken.append(SignedEvent(row.seq, row.data, row.hash, row.sig))
     return taken
 
 
 def blobs_between(connection: Connection, first: int, last: int) -> list[bytes]:
-    """The sealed blobs that events `first` to `last` speak of, as far as they were not shredded."""
+    """The blobs that events `first` to `last` speak of, as far as they were not shredded."""
     wanted = select(sealed.c.blob).where(sealed.c.seq.between(first, last)).order_by(sealed.c.seq, sealed.c.field)
     return list(connection.execute(wanted).scalars())
 
 
-def blobs_named(connection: Connection, refs: Collection[str]) -> list[bytes]:
-    """Sealed blobs by the SHA-256 of each."""
-    return list(connection.execute(select(sealed.c.blob).where(sealed.c.ref.in_(refs))).scalars())
+def blobs_named(connection: Connection, refs: Collection[str], limit_bytes: int) -> list[bytes]:
+    """Blobs by the SHA-256 of each, the smallest first, as many as fit the limit, but at least one."""
+    wanted = select(sealed.c.blob).where(sealed.c.ref.in_(refs)).order_by(func.length(sealed.c.blob))
+    taken: list[bytes] = []
+    for blob in connection.execute(wanted).scalars():
+        if taken and sum(map(len, taken)) + len(blob) > limit_bytes:
+            break
+        taken.append(blob)
+    return taken
 
 
 def high_received(connection: Connection) -> int:
@@ -149,7 +161,7 @@ def apply_page(ledger: Ledger, signed: Signed, stamp: Stamp) -> Applied:
             keep_list_key(connection, bytes.fromhex(page.list_key))
         done = _apply_all(ledger, connection, page.items, stamp)
         _save_cursor(connection, page.cursor, stamp.wall_us)
-        return Applied(done.changed, done.ignored, page.more, page.epoch)
+        return Applied(done.changed, done.ignored, page.more, page.epoch, done.governed)
 
     return ledger.write(work)
 
@@ -166,7 +178,7 @@ def _apply_all(ledger: Ledger, connection: Connection, items: Sequence[Signed], 
     changed = tuple(card for item in told if (card := _apply_one(ledger, connection, item, verify, stamp)))
     references = [item for item, kind in zip(items, types, strict=True) if kind == Reference.TYPE]
     taken = apply_references(ledger, connection, references, verify, stamp)
-    return Applied(changed, len(items) - len(changed) - taken)
+    return Applied(changed, len(items) - len(changed) - taken, governed=taken > 0)
 
 
 def _apply_one(ledger: Ledger, connection: Connection, item: Signed, verify: Verify, stamp: Stamp) -> TrayCard | None:

@@ -11,6 +11,7 @@ from app.core.audit import EventKind, Stamp
 from app.core.cards import Secret
 from app.core.errors import EvidenceTrouble
 from app.keys import verifier
+from app.store.governing import sealing_key
 from app.store.ledger import Ledger
 from app.store.results import Recording
 from app.store.seal import Context, seal
@@ -84,7 +85,9 @@ def sealed_key(ledger: Ledger, found: Recording) -> bytes:
     """The recording's key, sealed to the vault."""
     identity = ledger.identity
     context = Context(identity.centre.tenant, identity.station, found.recording_id, "recording-key")
-    return seal(Secret(found.key.hex()), identity.vault, context).blob
+    with ledger.reading() as connection:
+        key = sealing_key(connection, identity)
+    return seal(Secret(found.key.hex()), key, context).blob
 
 
 def save_durable(ledger: Ledger, signed: Signed, pieces_hash: str) -> None:

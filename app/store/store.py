@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine
 
 from app.core.audit import EventKind, SignedEvent, Stamp
 from app.core.cards import CardState, Secret
@@ -30,20 +30,19 @@ from app.core.parcels import (
     WayOut,
 )
 from app.keys import Signer, new_seed
-from app.platform import sync_folder
-from app.store import cards, chips, exchange, footage, heads, leaks, parcels, people, recordings, reference
+from app.reserve import RESERVE_BYTES, Reserve
+from app.store import cards, chips, exchange, footage, leaks, parcels, people, recordings, reference
 from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.db import open_database, transaction, translated
 from app.store.export import export_chain
 from app.store.footage import KnownRecording
-from app.store.keyfile import key_path, make_key, read_key
-from app.store.ledger import Ledger, read_identity, remove_parts
+from app.store.founding import make_database, unfinished
+from app.store.keyfile import key_path, read_key
+from app.store.ledger import Ledger, is_frozen, read_identity
 from app.store.migrate import upgrade
 from app.store.people import Locked
-from app.store.reserve import RESERVE_BYTES, Reserve
 from app.store.results import AlreadyKept, Duplicate, Kept, QueueFacts, Recording, RetryState, Room, Totals
 from app.store.seal import IndexCost
-from app.store.tables import meta
 from app.wire import CatalogueOffer, Centre, Receipt, Signed
 
 REHEARSAL_PASSPHRASE = "rehearsal"
@@ -80,7 +79,7 @@ class Store:
         Raises BadInput: store.exists; store.rehearsal_passphrase (the published passphrase goes with rehearsal, and
         only with it). EvidenceTrouble("sync.untrusted_answer"): the vault key is not signed by the tenant root.
         """
-        if path.exists() or (key_path(path).exists() and not _unfinished(path).exists()):
+        if path.exists() or (key_path(path).exists() and not unfinished(path).exists()):
             raise BadInput("store.exists", path.name)
         if rehearsal != (passphrase == REHEARSAL_PASSPHRASE):
             raise BadInput("store.rehearsal_passphrase")
@@ -89,7 +88,7 @@ class Store:
         row = {"id": 1, "station": station_id, "rehearsal": rehearsal, "centre": centre.model_dump_json()}
         row |= {"signing_seed": signing_seed or new_seed(), "index_key": os.urandom(32)}
         row |= {"index_memory_kib": index_cost.memory_kib, "index_passes": index_cost.passes}
-        _make(path, passphrase, row)
+        make_database(path, passphrase, row, published=rehearsal)
         return cls.open(path, passphrase, reserve_bytes=reserve_bytes)
 
     @classmethod
@@ -100,19 +99,19 @@ class Store:
         database: never made anew), store.key_missing, store.wrong_key, store.damaged, store.newer_database.
         """
         if not path.exists():
-            enrolled = key_path(path).exists() and not _unfinished(path).exists()
+            enrolled = key_path(path).exists() and not unfinished(path).exists()
             raise StorageTrouble("store.missing_over_enrolled_folder" if enrolled else "store.missing", path.name)
         engine = open_database(path, read_key(path, passphrase), must_exist=True)
         try:
             upgrade(engine, path)
             with transaction(engine) as connection:
-                identity = read_identity(connection)
+                identity, frozen = read_identity(connection), is_frozen(connection)
         except BaseException:
             engine.dispose()
             raise
         reserve = Reserve(path.with_suffix(".reserve"), reserve_bytes)
         reserve.fill()
-        return cls(engine, Ledger(engine, identity, reserve))
+        return cls(engine, Ledger(engine, identity, reserve, frozen))
 
     def close(self) -> None:
         """Bring the write-ahead log into the file and close it. A closed store stays closed."""
@@ -124,6 +123,11 @@ class Store:
             raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
             raw.close()
         self._engine.dispose()
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the store's rooms without a call of their own here (tokens, witnessed, rulings) work on."""
+        return self._ledger
 
     @property
     def station(self) -> str:
@@ -156,7 +160,7 @@ class Store:
     def room(self) -> Room:
         """Space left; a spent reserve is made whole again when the disk allows it."""
         self._ledger.reserve.fill()
-        return self._ledger.reserve.room()
+        return Room(self._ledger.reserve.free_bytes, self._ledger.reserve.intact)
 
     # Parcels
 
@@ -395,19 +399,19 @@ class Store:
     # The centre
 
     def outbox_after(self, seq: int, limit_events: int = 500, limit_bytes: int = 1 << 20) -> list[SignedEvent]:
-        """Events after number `seq`, as many as fit both limits, but at least one."""
+        """Events after number `seq`, as many as fit the limits, but at least one."""
         with self._ledger.reading() as connection:
             return exchange.outbox_after(connection, seq, limit_events, limit_bytes)
 
     def blobs_between(self, first: int, last: int) -> list[bytes]:
-        """The sealed blobs that events `first` to `last` speak of."""
+        """The blobs that events `first` to `last` speak of."""
         with self._ledger.reading() as connection:
             return exchange.blobs_between(connection, first, last)
 
-    def blobs_named(self, refs: Collection[str]) -> list[bytes]:
-        """Sealed blobs by the SHA-256 of each."""
+    def blobs_named(self, refs: Collection[str], limit_bytes: int = 1 << 20) -> list[bytes]:
+        """Blobs by the SHA-256 of each, as many as fit the limit, but at least one."""
         with self._ledger.reading() as connection:
-            return exchange.blobs_named(connection, refs)
+            return exchange.blobs_named(connection, refs, limit_bytes)
 
     def high_received(self) -> int:
         """The highest event number that the centre acknowledged."""
@@ -450,15 +454,6 @@ class Store:
         with self._ledger.reading() as connection:
             return exchange.queue_facts(connection)
 
-    def heads_seen(self) -> tuple[heads.TreeHead, ...]:
-        """What the centre said of its log: the last checkpoint that was verified, and receipts since."""
-        with self._ledger.reading() as connection:
-            return heads.seen(connection)
-
-    def keep_head(self, head: heads.TreeHead) -> bool:
-        """Keep a verified checkpoint; False when it was there."""
-        return heads.keep(self._ledger, head)
-
     def retry_state(self, lane: str = _LANE) -> RetryState:
         """When to try the centre again; footage has a lane of its own."""
         with self._ledger.reading() as connection:
@@ -472,29 +467,3 @@ class Store:
         """Write the whole chain with its receipts as JSON lines; the number of events. Raises OSError."""
         with self._ledger.reading() as connection:
             return export_chain(connection, self._ledger.identity, path)
-
-
-def _make(path: Path, passphrase: str, row: Mapping[str, Any]) -> None:
-    """Build the database under another name and let it appear complete, after its key."""
-    partial = _unfinished(path)
-    remove_parts(partial)
-    key = make_key(partial, passphrase, published=passphrase == REHEARSAL_PASSPHRASE)
-    engine = open_database(partial, key)
-    try:
-        upgrade(engine, partial)
-        with transaction(engine) as connection:
-            connection.execute(insert(meta), dict(row))
-        with translated():
-            raw = engine.raw_connection()
-            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            raw.close()
-    finally:
-        engine.dispose()
-    key_path(partial).replace(key_path(path))
-    partial.replace(path)
-    sync_folder(path.parent)
-
-
-def _unfinished(path: Path) -> Path:
-    """The name of a database that is being made; while it is there, nothing was enrolled yet."""
-    return path.with_name(f"new-{path.name}")

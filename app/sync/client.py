@@ -22,18 +22,12 @@ from app.keys import Signer, verifier
 from app.signing import LIFETIME_S, BadSignature, Message, RequestMarks, check_answer, sign_request
 from app.wire import (
     DIGEST_HEADER,
-    Arrivals,
     BatchAnswer,
     CatalogueBundle,
     Centre,
-    CheckpointAnswer,
-    Cosigned,
-    Cosigning,
     Enrolment,
     EnrolmentAnswer,
     EventBatch,
-    Findings,
-    FindingsKept,
     ObjectPlace,
     ObjectsAnswer,
     ObjectSize,
@@ -43,7 +37,20 @@ from app.wire import (
     Transfer,
     VideoAnswer,
     content_digest,
+    digest_field,
 )
+from app.wire_vault import (
+    Arrivals,
+    Findings,
+    FindingsKept,
+    RevealApproval,
+    RevealAsked,
+    RevealsOpen,
+    RevealState,
+    RevealTasks,
+    RevealVerdict,
+)
+from app.wire_witness import CheckpointAnswer, Cosigned, Cosigning, WitnessAnswer, WitnessWanted
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -195,7 +202,8 @@ class CentreClient:
         upload = place.actions["upload"]
         if "://" not in upload.href:
             kind = "application/octet-stream"
-            await self._exchange("PUT", upload.href, StoredObject, content=content, content_type=kind)
+            named = digest_field(bytes.fromhex(place.oid))  # the chunk's name, checked when it was read
+            await self._exchange("PUT", upload.href, StoredObject, content=content, content_type=kind, digest=named)
         else:
             await self._put_outside(upload, content)
         if verify := place.actions.get("verify"):
@@ -218,6 +226,10 @@ class CentreClient:
         path = f"/v1/videos/{recording}"
         return await self._exchange("PUT", path, VideoAnswer, content=content, content_type=_JSON)
 
+    async def witness(self, wanted: WitnessWanted) -> WitnessAnswer:
+        """What the centre saw of a recording."""
+        return await self._post("/v1/witness", wanted, WitnessAnswer)
+
     async def arrivals(self) -> Arrivals:
         """For the vault: cards it has not looked at."""
         return await self._exchange("GET", "/v1/vault/arrivals", Arrivals)
@@ -225,6 +237,30 @@ class CentreClient:
     async def tell_findings(self, findings: Findings) -> FindingsKept:
         """For the vault: what it found."""
         return await self._post("/v1/vault/findings", findings, FindingsKept)
+
+    async def ask_reveal(self, asked: RevealAsked) -> RevealState:
+        """Bring a person's request to see a secret."""
+        return await self._post("/v1/reveals", asked, RevealState)
+
+    async def reveal_state(self, name: str) -> RevealState:
+        """How a request of this station stands."""
+        return await self._exchange("GET", f"/v1/reveals/{name}", RevealState)
+
+    async def open_reveals(self) -> RevealsOpen:
+        """Requests that wait for a second person."""
+        return await self._exchange("GET", "/v1/reveals", RevealsOpen)
+
+    async def approve_reveal(self, name: str, told: RevealApproval) -> RevealState:
+        """Hand in a second person's signature."""
+        return await self._post(f"/v1/reveals/{name}/approve", told, RevealState)
+
+    async def reveal_tasks(self) -> RevealTasks:
+        """For the vault: requests it has not answered."""
+        return await self._exchange("GET", "/v1/vault/reveals", RevealTasks)
+
+    async def tell_reveal(self, name: str, verdict: RevealVerdict) -> RevealState:
+        """For the vault: its next word on a request."""
+        return await self._post(f"/v1/vault/reveals/{name}", verdict, RevealState)
 
     async def centre(self) -> Centre:
         """What there is to pin of a centre."""
@@ -243,6 +279,7 @@ class CentreClient:
         content: bytes = b"",
         content_type: str = "",
         params: Mapping[str, str | Sequence[str]] | None = None,
+        digest: str = "",
     ) -> M:
         """One request; a refused clock is put right by the centre's signed time, and asked once more.
 
@@ -251,7 +288,7 @@ class CentreClient:
 
         async def ask() -> httpx.Response:
             return await self._asked(
-                self._http.build_request(method, path, content=content, params=params), content_type
+                self._http.build_request(method, path, content=content, params=params), content_type, digest
             )
 
         try:
@@ -279,9 +316,9 @@ class CentreClient:
             self._http.base_url = httpx.URL(self._urls[0])
         return await ask()
 
-    async def _asked(self, request: httpx.Request, content_type: str) -> httpx.Response:
+    async def _asked(self, request: httpx.Request, content_type: str, digest: str) -> httpx.Response:
         """Sign, send, check: a good answer, or the reason why there is none."""
-        digest = content_digest(request.content)
+        digest = digest or content_digest(request.content)
         request.headers[DIGEST_HEADER] = digest
         if content_type:
             request.headers["Content-Type"] = content_type

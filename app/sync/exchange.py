@@ -18,14 +18,21 @@ from app.catalog.shelf import Shelf
 from app.core.audit import EventKind, SignedEvent, Stamp
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble, Unavailable
 from app.core.parcels import TrayCard
+from app.core.policy import Policy
+from app.evidence.witness import WITNESS_FILE
+from app.platform import durable_write
+from app.store.backup import settle
+from app.store.governing import is_revoked, policy_of
 from app.store.results import QueueFacts, Recording, RetryState
 from app.store.store import Store
+from app.store.witnessed import Unwitnessed, keep_word, unwitnessed
 from app.store.writer import StoreWriter
 from app.sync.client import CentreClient, CentreRefused, require_loopback
 from app.sync.footage import Chunk, chunks_of
 from app.sync.pace import BatchSize, after_failure
 from app.sync.witness import Witness
 from app.wire import (
+    MOST_BLOBS,
     MOST_BYTES,
     BatchAnswer,
     CatalogueOffer,
@@ -40,11 +47,20 @@ from app.wire import (
 
 T = TypeVar("T")
 
-_FOOTAGE, _CATALOGUE = "footage", "catalogue"
+_FOOTAGE, _CATALOGUE, _WITNESS = "footage", "catalogue", "witness"
+_ASK_AGAIN_MS = 30_000
+"""A closing that no checkpoint of the centre holds yet is asked for again after so long."""
+
 _ASKED_AT_ONCE = 32
 """Chunks; their addresses in a bucket hold for a quarter of an hour."""
 
+_LOOK_EVERY_US = 2_000_000
+"""Between chunks of footage; as often as when nothing is under way."""
+
 _LONGEST_WAIT_MS = 2 * 3_600_000
+_DAMAGED_MS = 900_000
+"""Between two looks at a recording that is damaged here: each reads all of it."""
+
 _log = logging.getLogger(__name__)
 
 _MOST_BATCHES = 1000
@@ -56,6 +72,14 @@ class Halt(EvidenceTrouble):
 
     sync.fork (two histories under one key), sync.event_refused, sync.revoked, sync.log_fork (the centre's log changed).
     """
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A recording that cannot be brought: its trouble's code, and when it is tried again."""
+
+    code: str
+    retry: RetryState
 
 
 @dataclass(slots=True)
@@ -73,19 +97,38 @@ class Exchange:
     shelf: Shelf | None = None  # where catalogues are installed; None: they are not
     chance: Callable[[], float] = random.random
     witness: Witness | None = None
+    on_policy: Callable[[Policy], None] = lambda _policy: None
+    stuck: dict[str, Stuck] = field(default_factory=dict)  # recordings that cannot be brought, by name
+    word_next_ms: int = 0  # when to ask for the centre's word on closed recordings again (wall clock)
     high: int | None = None  # what the centre said last that it has; may be less than an earlier receipt
+    _pulled_us: int = 0  # monotonic: when the feed was asked last
 
     async def round(self) -> bool:
         """Push until nothing waits, then pull until nothing is new; True when more has come to wait meanwhile.
 
         Raises Unavailable (come again), Halt, EvidenceTrouble("sync.untrusted_answer": answer not by the centre).
         """
+        await self._settle()
         await self._push()
         await self._pull()
         await self._watch_log()
         await self._catalogue_lane()
+        await self._witness_lane()
         await self._footage_lane()
         return (await self._tell_queue()).unsent > 0
+
+    async def _settle(self) -> None:
+        """A database that was put back from a backup: ask what the centre has before anything is added or sent."""
+        if not await self._ask(lambda store: store.ledger.frozen):
+            return
+        nothing = EventBatch.of(await self._ask(lambda store: store.station), [])
+        receipt = (await self.client.send(nothing)).receipt
+        try:
+            await self._ask(lambda store: settle(store.ledger, receipt, self.stamp()))
+        except EvidenceTrouble as trouble:
+            if trouble.code == "store.restored_behind":
+                raise Halt(trouble.code, trouble.detail) from trouble
+            raise
 
     async def _watch_log(self) -> None:
         """See that the centre's log only grows. That it was rewritten stops everything, all else can wait."""
@@ -98,6 +141,30 @@ class Exchange:
                 raise Halt(trouble.code, trouble.detail) from trouble
             raise
 
+    async def _witness_lane(self) -> None:
+        """Get the centre's word on recordings that it has closed, and lay it beside them."""
+        now_ms = self.stamp().wall_us // 1000
+        if self.recordings is None or now_ms < self.word_next_ms <= now_ms + _ASK_AGAIN_MS:
+            return
+        waiting = await self._ask(lambda store: unwitnessed(store.ledger))
+        if waiting:
+            self.word_next_ms = now_ms + _ASK_AGAIN_MS
+            await self._in_lane(_WITNESS, self._take_words(waiting, self.recordings))
+
+    async def _take_words(self, waiting: Sequence[Unwitnessed], recordings: Path) -> None:
+        for one in waiting:
+            folder = recordings / one.recording_id
+            if not folder.is_dir():
+                continue
+            try:
+                answer = await self.client.witness(one.wanted)
+            except CentreRefused as refused:
+                if refused.reason == "witness.later":
+                    return  # those behind it are later still
+                raise
+            bundle = await self._ask(lambda store: keep_word(store.ledger, one.wanted, answer))  # noqa: B023  awaited
+            await asyncio.to_thread(durable_write, folder / WITNESS_FILE, bundle.encode())
+
     async def _footage_lane(self) -> None:
         """Footage waits for events, never the other way round; its trouble is its own, with a retry of its own."""
         if self.recordings is None:
@@ -107,9 +174,32 @@ class Exchange:
             await self._in_lane(_FOOTAGE, self._bring_all(self.recordings))
 
     async def _bring_all(self, recordings: Path) -> None:
-        for found in await self._ask(lambda store: store.waiting_footage()):
-            if (recordings / found.recording_id).is_dir():  # deleted when an earlier centre held it
-                await self._bring(found, recordings / found.recording_id)
+        """Each for itself: what is wrong with one recording holds up no other."""
+        waiting: tuple[Recording, ...] = await self._ask(lambda store: store.waiting_footage())
+        names = {found.recording_id for found in waiting}
+        self.stuck = {name: stuck for name, stuck in self.stuck.items() if name in names}
+        for found in waiting:
+            folder = recordings / found.recording_id
+            if folder.is_dir() and self._is_due(found.recording_id):  # deleted when an earlier centre held it
+                await self._bring_one(found, folder)
+
+    def _is_due(self, name: str) -> bool:
+        stuck, now_ms = self.stuck.get(name), self.stamp().wall_us // 1000
+        return stuck is None or not now_ms < stuck.retry.next_try_ms <= now_ms + _LONGEST_WAIT_MS
+
+    async def _bring_one(self, found: Recording, folder: Path) -> None:
+        try:
+            await self._bring(found, folder)
+        except (Unavailable, OSError, EvidenceTrouble, BadInput) as trouble:
+            if not _is_its_own(trouble):
+                raise
+            name, code = found.recording_id, getattr(trouble, "code", "evidence.cannot_read")
+            _log.error("footage of a recording waits: %s", code, extra={"detail": name})
+            before = self.stuck[name].retry if name in self.stuck else RetryState()
+            least_ms = 0 if isinstance(trouble, Unavailable) else _DAMAGED_MS
+            self.stuck[name] = Stuck(code, after_failure(before, self.stamp().wall_us // 1000, self.chance, least_ms))
+        else:
+            self.stuck.pop(found.recording_id, None)
 
     async def _catalogue_lane(self) -> None:
         """Install the catalogue that the centre named last. One that a supervisor went back from is not taken again."""
@@ -139,6 +229,8 @@ class Exchange:
             return
         try:
             await work
+        except Halt:
+            raise
         except (Unavailable, OSError, EvidenceTrouble, BadInput) as trouble:
             _log.warning("%s waits: %s", lane, getattr(trouble, "code", type(trouble).__name__))
             asked_ms = trouble.wait_ms if isinstance(trouble, CentreRefused) else 0
@@ -150,7 +242,7 @@ class Exchange:
 
     async def _bring(self, found: Recording, folder: Path) -> None:
         """One recording: what the centre lacks of it, then its manifest."""
-        chunks = await asyncio.to_thread(chunks_of, folder, found.key)
+        chunks = await asyncio.to_thread(chunks_of, folder, found.key, found.final_hash)
         for at in range(0, len(chunks), _ASKED_AT_ONCE):
             await self._bring_chunks(chunks[at : at + _ASKED_AT_ONCE])
         pieces = tuple(chunk.piece for chunk in chunks)
@@ -175,7 +267,14 @@ class Exchange:
                 require_loopback(place.actions["upload"].href)
             content = await asyncio.to_thread(by_oid[place.oid].read)
             await self.client.put_object(place, content)
-            await self._push()
+            await self._look_between()
+
+    async def _look_between(self) -> None:
+        """Footage takes long: between two chunks events go out, and every few seconds decisions come in."""
+        await self._push()
+        if self.stamp().mono_us - self._pulled_us >= _LOOK_EVERY_US:
+            await self._pull()
+            await self._watch_log()
 
     async def _push(self) -> None:
         gaps = 0
@@ -191,7 +290,8 @@ class Exchange:
         after = store.high_received() if self.high is None else self.high
         events = store.outbox_after(after, self.size.events, MOST_BYTES)
         blobs = store.blobs_between(events[0].seq, events[-1].seq) if events else []
-        return events, blobs + (store.blobs_named(self.wanted) if self.wanted else [])
+        left = MOST_BLOBS - sum(map(len, blobs))
+        return events, blobs + (store.blobs_named(self.wanted, left) if self.wanted and left > 0 else [])
 
     async def _send(self, events: list[SignedEvent], blobs: list[bytes]) -> Result:
         batch = EventBatch.of(await self._ask(lambda store: store.station), events, blobs)
@@ -219,6 +319,7 @@ class Exchange:
         return "applied"
 
     async def _pull(self) -> None:
+        self._pulled_us = self.stamp().mono_us
         for _ in range(_MOST_BATCHES):
             cursor = await self._ask(lambda store: store.feed_cursor())
             try:
@@ -233,10 +334,24 @@ class Exchange:
             applied = await self._ask(lambda store: store.apply_page(page, self.stamp()))  # noqa: B023  awaited here
             if applied.changed:
                 self.on_cards(applied.changed)
+            if applied.governed:
+                await self._look_at_rules()
             if applied.epoch not in ("", await self._ask(lambda store: store.epoch_known())):
                 await self._send([], [])  # put back to an earlier state, or new to us: what does it have?
             if not applied.more:
                 return
+
+    async def _look_at_rules(self) -> None:
+        """The centre governs anew: the policy holds from now on; a station that it revoked stops."""
+
+        def told(store: Store) -> tuple[Policy, bool]:
+            with store.ledger.reading() as connection:
+                return policy_of(connection), is_revoked(connection, "station", store.station)
+
+        policy, revoked = await self._ask(told)
+        self.on_policy(policy)
+        if revoked:
+            raise Halt("sync.revoked")
 
     async def _tell_queue(self) -> QueueFacts:
         facts = await self._ask(lambda store: store.queue())
@@ -245,3 +360,12 @@ class Exchange:
 
     async def _ask(self, work: Callable[[Store], T]) -> T:
         return await asyncio.wrap_future(self.writer.ask(work))
+
+
+def _is_its_own(trouble: Exception) -> bool:
+    """Whether what went wrong lies with one recording: damage here, or that the centre will not have it so."""
+    if isinstance(trouble, Halt | BadInput):
+        return False
+    if isinstance(trouble, CentreRefused):
+        return trouble.status in (400, 404, 409, 413, 422)
+    return not isinstance(trouble, Unavailable) or trouble.code == "sync.footage_missing"

@@ -1,16 +1,19 @@
 """Brings closed recordings to the centre in encrypted chunks: asks what is missing, puts each once, hands in the list.
 
-A chunk is a run of whole encrypted fragments of one part file, as they lie on the disk; the journal goes last, closed
-with a key of its own that follows from the recording's. Cutting and closing give the same bytes every time, so nothing
-has to be remembered: after a crash the centre says which chunks it lacks.
+A chunk is a run of whole encrypted fragments of one part file, or a run of bytes of a part of the side stream (sealed
+to the vault), as they lie on the disk; the journal goes last, closed with a key of its own that follows from the
+recording's. Cutting and closing give the same bytes every time, so nothing has to be remembered: after a crash the
+centre says which chunks it lacks. Nothing is cut from a recording that is not what its journal says, or whose journal
+is not the one that was closed.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,7 +22,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from app.core.errors import EvidenceTrouble
 from app.evidence import journal
-from app.evidence.ledger import Part, load
+from app.evidence import ledger as written
+from app.evidence.side import SIDE_GLOB
 from app.wire import Piece
 
 CHUNK_BYTES = 8 << 20
@@ -45,28 +49,69 @@ class Chunk:
         return data
 
 
-def chunks_of(folder: Path, recording_key: bytes) -> list[Chunk]:
-    """A closed recording as its chunks, in order. Raises EvidenceTrouble (`load`), OSError when a file is gone."""
-    found = [chunk for part in load(folder).parts for chunk in _chunks_of_part(folder / part.file, part)]
+def chunks_of(folder: Path, recording_key: bytes, final_hash: str) -> list[Chunk]:
+    """A closed recording as its chunks, in order. `final_hash`: its journal's head when it was closed.
+
+    Raises EvidenceTrouble: evidence.no_recording, evidence.journal_differs (it does not end with that hash),
+    evidence.bytes_missing, evidence.bytes_changed; OSError.
+    """
+    ledger = written.load(folder)
+    if ledger.head != final_hash or (folder / journal.NAME).stat().st_size != ledger.size:
+        raise EvidenceTrouble("evidence.journal_differs", f"{folder.name}, record {ledger.records}")
+    found = [chunk for part in ledger.parts for chunk in _chunks_of_part(folder / part.file, part)]
+    sides = {path.name for path in folder.glob(SIDE_GLOB)} | set(ledger.sides)
+    found += [chunk for name in sorted(sides) for chunk in _chunks_of_side(folder / name, ledger.sides.get(name))]
     return [*found, _journal_chunk(folder / journal.NAME, recording_key)]
 
 
-def _chunks_of_part(path: Path, part: Part) -> Iterator[Chunk]:
-    offset, size = 0, 0
-    for piece in part.pieces:
-        if size and size + piece.size > CHUNK_BYTES:
-            yield _chunk(path, offset, size)
-            offset, size = offset + size, 0
-        size += piece.size
-    if size:
-        yield _chunk(path, offset, size)
+def _chunks_of_part(path: Path, part: written.Part) -> Iterator[Chunk]:
+    run: list[written.Piece] = []
+    with _opened(path) as file:
+        for piece in part.pieces:
+            if run and sum(one.size for one in run) + piece.size > CHUNK_BYTES:
+                yield _chunk(path, file, run)
+                run = []
+            run.append(piece)
+        if run:
+            yield _chunk(path, file, run)
 
 
-def _chunk(path: Path, offset: int, size: int) -> Chunk:
-    with path.open("rb") as file:
-        file.seek(offset)
-        oid = hashlib.sha256(file.read(size)).hexdigest()
-    return Chunk(Piece(oid=oid, size=size, file=path.name, offset=offset), path)
+def _chunk(path: Path, file: BinaryIO, run: list[written.Piece]) -> Chunk:
+    """The chunk of these pieces, each of which must still be what the journal says."""
+    whole = hashlib.sha256()
+    file.seek(run[0].offset)
+    for piece in run:
+        data = file.read(piece.size)
+        if len(data) < piece.size:
+            raise EvidenceTrouble("evidence.bytes_missing", path.name)
+        if hashlib.sha256(data).hexdigest() != piece.c:
+            raise EvidenceTrouble("evidence.bytes_changed", path.name)
+        whole.update(data)
+    size = sum(piece.size for piece in run)
+    return Chunk(Piece(oid=whole.hexdigest(), size=size, file=path.name, offset=run[0].offset), path)
+
+
+def _chunks_of_side(path: Path, end: Mapping[str, Any] | None) -> list[Chunk]:
+    """A part of the side stream; one that a full disk or a crash cut short has no end record and goes as it is."""
+    chunks, whole, offset = [], hashlib.sha256(), 0
+    with _opened(path) as file:
+        while data := file.read(CHUNK_BYTES):
+            oid = hashlib.sha256(data).hexdigest()
+            chunks.append(Chunk(Piece(oid=oid, size=len(data), file=path.name, offset=offset), path))
+            whole.update(data)
+            offset += len(data)
+    if end is not None and offset < end["bytes"]:
+        raise EvidenceTrouble("evidence.bytes_missing", path.name)
+    if end is not None and whole.hexdigest() != end["sha256"]:
+        raise EvidenceTrouble("evidence.bytes_changed", path.name)
+    return chunks
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except FileNotFoundError as gone:
+        raise EvidenceTrouble("evidence.bytes_missing", path.name) from gone
 
 
 def _journal_chunk(path: Path, recording_key: bytes) -> Chunk:

@@ -28,7 +28,7 @@ from app.vision.lines import Line
 from app.vision.locate import Located
 from app.vision.medium import medium
 from app.vision.opening import Judge, Opening, OpeningJudge
-from app.vision.panel import Area, Panel, PanelFinder, PanelMap, find_text
+from app.vision.panel import COAT_CHANGED, Area, Panel, PanelFinder, PanelMap, coat_share, find_text
 from app.vision.pixels import Colour, Corners, grey
 from app.vision.printed import (
     Amount,
@@ -41,7 +41,7 @@ from app.vision.printed import (
     says_nothing,
     span,
 )
-from app.vision.recognise import Recogniser
+from app.vision.recognise import Recogniser, View
 from app.vision.rectify import PX_PER_MM, rectify, size_of, turn, turn_corners
 from app.vision.spots import Spot, SpotReader
 from app.vision.textlines import FRAME_SIZE, LineBox, LineFinder, cut
@@ -62,6 +62,8 @@ class Look:
     panel: PanelState = PanelState.NONE
     panel_area: Area | None = None
     hidden: int = 0  # characters of the PIN that still seem to lie under the layer
+    coat: float | None = None  # share of the panel that the layer covers; None without a panel
+    panel_seen_anew: bool = False  # a later look that found the panel changed, and looked at everything again
     number_proved: bool = False
     pin_proved: bool = False
     bars: tuple[Area, ...] = ()
@@ -139,13 +141,19 @@ class Looker:
         return medium([line.read.text for line in lines], outside)
 
     def look_again(self, picture: Colour, located: Located, first: Look) -> Look:
-        """The same card in a later frame: only its fields and barcodes are read, where the first look found them."""
+        """The same card in a later frame: only its fields and barcodes are read, where the first look found them.
+
+        Where the panel has changed (it is being scratched) everything is looked at again.
+        """
         assert located.corners is not None
         corners = _same_way_up(located.corners, first.corners)
         card = rectify(picture, corners)
+        if self._panel_changed(card, first):
+            return replace(self.look(picture, located), panel_seen_anew=True)
         shade = grey(card)
         return replace(
             first,
+            panel_seen_anew=False,
             corners=corners,
             sharpness=sharpness(shade),
             glare=glare(card),
@@ -153,6 +161,12 @@ class Looker:
             number=None if first.number is None else self._spots.read(card, first.number.area, first.number.limits),
             pin=None if first.pin is None else self._spots.read(card, first.pin.area, first.pin.limits),
         )
+
+    def _panel_changed(self, card: Colour, first: Look) -> bool:
+        """Whether the layer covers more or less of the panel than in the first look, by a character or so."""
+        if first.panel_area is None or first.coat is None:
+            return False
+        return abs(coat_share(self._panels.see(card), first.panel_area) - first.coat) > COAT_CHANGED
 
     def _with_fields(self, look: Look, card: Colour, lines: list[Line]) -> Look:
         seen = self._panels.see(card)
@@ -170,10 +184,11 @@ class Looker:
             number=self._number_spot(card, places.number, look, lines),
             pin=None
             if places.pin is None
-            else self._spots.read(card, places.pin, _within(places.pin, places.panel_area)),
+            else self._spots.read(card, places.pin, _within(places.pin, places.panel_area), _said(places.pin, lines)),
             panel=places.panel.state,
             panel_area=places.panel_area,
             hidden=places.panel.hidden,
+            coat=None if places.panel_area is None else coat_share(seen, places.panel_area),
             number_proved=places.number_proved,
             pin_proved=places.pin_proved,
             expiry=expiry,
@@ -187,7 +202,7 @@ class Looker:
         if area is None:
             return None
         area = _with_pieces(area, lines)
-        return self._spots.read(card, area, self._limits(area, card.shape[1], look, lines))
+        return self._spots.read(card, area, self._limits(area, card.shape[1], look, lines), _said(area, lines))
 
     def _expiry(self, card: Colour, look: Look, lines: Sequence[Line]) -> tuple[Printed, date | None]:
         """The expiry as far as it is sure; a doubtful date is read once more by both recognisers, digit by digit."""
@@ -252,6 +267,16 @@ def fills(line: Area, panel: Area) -> bool:
         min(line.right, panel.right) - max(line.x, panel.x) > 0.5 * panel.w and panel.y < line.mid_y < panel.bottom
     )
     return through or (panel.share_of(line) > 0.5 and line.w > 0.3 * panel.w)
+
+
+def _said(area: Area, lines: Sequence[Line]) -> View | None:
+    """What PP-OCR read in an area that is the end of a line; None where it is not, or was not read in whole."""
+    for line in lines:
+        whole = line.area
+        same_row = whole.y == area.y and whole.h == area.h
+        if same_row and whole.x <= area.x and abs(whole.right - area.right) < 1 and len(line.read.lattice):
+            return line.read.part((area.x - whole.x) / whole.w)
+    return None
 
 
 _PIECE_APART = 3.0  # heights; groups of wide print stand two apart

@@ -22,7 +22,7 @@ from app.core.cards import PanelState
 from app.paths import RESOURCES
 from app.vision.codes import check_sum
 from app.vision.models import compile_model, load_model
-from app.vision.panel import Area, PanelMap
+from app.vision.panel import Area, PanelMap, coat_share
 from app.vision.pixels import Colour, Floats, grey
 from app.vision.rectify import PX_PER_MM
 
@@ -124,8 +124,7 @@ class OpeningJudge:
         character.
         """
         if text is None:
-            rows = Area(panel.x, panel.y + 0.3 * panel.h, panel.w, 0.4 * panel.h)
-            return Opening(_state_of_share(1 - float(seen.coat_along(panel, rows).mean())), 0)
+            return Opening(_state_of_share(1 - coat_share(seen, panel)), 0)
         cover = measure_cover(card, seen, panel, text, pitch)
         odds = float(np.dot(features(cover, self.hidden(card, seen, panel)), WEIGHTS))
         if odds < math.log(DOUBT / (1 - DOUBT)):

@@ -161,6 +161,16 @@ def _span(low: float, high: float, cell: float, count: int) -> tuple[int, int]:
     return first, int(np.clip(round(high / cell), first + 1, count))
 
 
+COAT_CHANGED = 0.06
+"""A panel whose share of layer differs by this was scratched meanwhile: one of sixteen characters."""
+
+
+def coat_share(seen: PanelMap, panel: Area) -> float:
+    """How much of the panel's middle rows the layer covers, 0..1."""
+    rows = Area(panel.x, panel.y + 0.3 * panel.h, panel.w, 0.4 * panel.h)
+    return float(seen.coat_along(panel, rows).mean())
+
+
 def find_text(card: Colour, panel: Area, seen: PanelMap) -> Area | None:
     """The line of text that ought to stand in a panel that is open, by the ink along its rows; None when there is none.
 

@@ -9,7 +9,7 @@ import av.error
 import av.video.reformatter
 import numpy as np
 
-from hardware.ports import CameraFrame, Plane
+from hardware.ports import CameraFrame, Packet, Plane
 
 
 class JpegDecoder:
@@ -27,10 +27,12 @@ class JpegDecoder:
             return None
         if not frames or min(frames[0].width, frames[0].height) < 16:
             return None
-        return planes_of(frames[0], mono_us, data, full_range=True)
+        return planes_of(frames[0], mono_us, Packet(data), full_range=True)
 
 
-def planes_of(frame: av.VideoFrame, mono_us: int, packet: bytes | None = None, full_range: bool = False) -> CameraFrame:
+def planes_of(
+    frame: av.VideoFrame, mono_us: int, packet: Packet | None = None, full_range: bool = False
+) -> CameraFrame:
     """Planes without padding columns; odd sizes lose their last row or column. No copy when it is yuv420p already."""
     if frame.format.name != "yuv420p" or full_range:
         source = "JPEG" if full_range else None

@@ -4,44 +4,52 @@
 `uvc:PATH…`                                Windows: the DirectShow device path (`@device_pnp_\\\\?\\usb#…`)
 `rtsp://[NAME:PASSWORD@]HOST/PATH`          over TCP
 
-A UVC camera is asked for MJPEG and its packets are kept as they come. RTSP is decoded; its packets depend on each
-other, so they are not kept one by one. *Unproved*: no UVC camera and no Windows machine has run this yet.
+A UVC camera is asked for MJPEG and its packets are kept as they come. RTSP gives H.264 or H.265, decoded and with its
+packets beside it; a stream that shows its pictures in another order than it sends them gives planes only. *Unproved*:
+no UVC camera and no Windows machine has run this yet.
 """
 
 from __future__ import annotations
 
-import queue
+import errno
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import av
+import av.codec.context
 import av.error
+import av.video.reformatter
 
 from hardware.camera.address import CameraAddress, parse_address, without_password
 from hardware.camera.jpeg import JpegDecoder, planes_of
 from hardware.errors import DeviceError, DeviceReason
-from hardware.ports import CameraFrame, DeviceInfo
+from hardware.ports import CameraFrame, DeviceInfo, Packet
 
 SILENCE_S = 2.0
 
 _BY_ID = Path("/dev/v4l/by-id")
 _UVC_OPTIONS = frozenset({"size", "fps"})
 _OPEN_S = 5.0
+_KEPT = ("h264", "hevc")
+_START_CODES = (b"\x00\x00\x00\x01", b"\x00\x00\x01")
 _WAITING = 8  # frames; who reads slower loses the oldest, counted
 
 
 class PacketCamera:
     """Reads a container in a thread. `skipped` counts frames that nobody fetched in time."""
 
-    def __init__(
-        self, address: str, name: str, url: str, form: str | None, options: dict[str, str], keep: bool
-    ) -> None:
-        """`keep`: packets are whole JPEG pictures, give them along. Raises DeviceError."""
-        self._address, self._name, self._keep = address, name, keep
-        self._queue: queue.Queue[CameraFrame | DeviceError] = queue.Queue(_WAITING)
+    def __init__(self, address: str, name: str, url: str, form: str | None, options: dict[str, str]) -> None:
+        """Raises DeviceError."""
+        self._address, self._name = address, name
+        self._frames_ready: deque[CameraFrame] = deque()
+        self._ended: DeviceError | None = None
+        self._news = threading.Condition()
+        self._broken = False  # a frame is missing: up to the next key no packet is of use
         self._closing = threading.Event()
         self._opened = threading.Event()
         self._failed: DeviceError | None = None
@@ -61,16 +69,15 @@ class PacketCamera:
 
     def read(self, timeout_s: float) -> CameraFrame:
         """The next frame. Raises DeviceError: TIMEOUT, LOST, ENDED."""
-        try:
-            got = self._queue.get(timeout=timeout_s)
-        except queue.Empty:
-            late = time.monotonic() - self._heard_s > SILENCE_S
-            reason = DeviceReason.LOST if late else DeviceReason.TIMEOUT
-            raise DeviceError(reason, self._address) from None
-        if isinstance(got, DeviceError):
-            raise got
-        self._heard_s = time.monotonic()
-        return got
+        with self._news:
+            self._news.wait_for(lambda: self._frames_ready or self._ended, timeout_s)
+            if self._frames_ready:
+                self._heard_s = time.monotonic()
+                return self._frames_ready.popleft()
+            if self._ended is not None:
+                raise self._ended
+        late = time.monotonic() - self._heard_s > SILENCE_S
+        raise DeviceError(DeviceReason.LOST if late else DeviceReason.TIMEOUT, self._address)
 
     def close(self) -> None:
         """The thread lets the device go as soon as the driver gives it back."""
@@ -78,6 +85,7 @@ class PacketCamera:
         self._thread.join(timeout=0.5)
 
     def _run(self, url: str, form: str | None, options: dict[str, str]) -> None:
+        began_s = time.monotonic()
         try:
             with av.open(url, format=form, options=options, timeout=(_OPEN_S, SILENCE_S)) as container:
                 if not container.streams.video:
@@ -91,40 +99,86 @@ class PacketCamera:
             self._end(DeviceError(DeviceReason.LOST, self._address, "the stream ended"))
         except DeviceError as trouble:
             self._end(trouble)
-        except OSError as trouble:  # PyAV's errors are kinds of it
-            self._end(DeviceError(_reason(trouble, self._opened.is_set()), self._address, trouble.strerror or ""))
-        except ValueError as trouble:
-            self._end(DeviceError(DeviceReason.GARBLED, self._address, str(trouble)))
+        except (OSError, ValueError, av.error.FFmpegError) as trouble:
+            said = str(getattr(trouble, "strerror", "") or type(trouble).__name__)  # not its text: a password is in it
+            reason = _reason(trouble, self._opened.is_set(), time.monotonic() - began_s)
+            self._end(DeviceError(reason, self._address, said))
 
     def _frames(self, container: av.container.InputContainer) -> Iterator[CameraFrame]:
-        stream, jpeg = container.streams.video[0], JpegDecoder()
-        if self._keep and stream.codec_context.name == "mjpeg":
-            for packet in container.demux(stream):
-                frame = jpeg.frame(bytes(packet), time.monotonic_ns() // 1000) if packet.size else None
-                if frame is not None:
-                    yield frame
+        stream = container.streams.video[0]
+        if stream.codec_context.name != "mjpeg":
+            yield from _chained(container, stream)
             return
-        for picture in container.decode(stream):
-            yield planes_of(picture, time.monotonic_ns() // 1000)
+        jpeg = JpegDecoder()
+        for packet in container.demux(stream):
+            frame = jpeg.frame(bytes(packet), time.monotonic_ns() // 1000) if packet.size else None
+            if frame is not None:
+                yield frame
 
     def _give(self, frame: CameraFrame) -> None:
-        while True:
-            try:
-                self._queue.put_nowait(frame)
-            except queue.Full:
-                self._queue.get()
-                self.skipped += 1
-            else:
+        with self._news:
+            if len(self._frames_ready) >= _WAITING:
+                self._drop_oldest()
+            if frame.packet is not None and frame.packet.key:
+                self._broken = False
+            self._frames_ready.append(replace(frame, packet=None) if self._broken else frame)
+            self._news.notify()
+
+    def _drop_oldest(self) -> None:
+        """Those that lean on it keep their planes only."""
+        self._frames_ready.popleft()
+        self.skipped += 1
+        self._broken = True
+        for n, frame in enumerate(self._frames_ready):
+            if frame.packet is not None and frame.packet.key:
+                self._broken = False
                 return
+            self._frames_ready[n] = replace(frame, packet=None)
 
     def _end(self, trouble: DeviceError) -> None:
         if not self._opened.is_set():
             self._failed = trouble
             self._opened.set()
-            return
-        if self._queue.full():
-            self._queue.get()
-        self._queue.put(trouble)
+        with self._news:
+            self._ended = trouble
+            self._news.notify()
+
+
+def _chained(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[CameraFrame]:
+    """The pictures of a codec whose packets need each other, from the first key on."""
+    stream.codec_context.flags |= av.codec.context.Flags.low_delay
+    begun, in_order = False, stream.codec_context.name in _KEPT
+    for packet in container.demux(stream):
+        begun = begun or packet.is_keyframe
+        if not begun or not packet.size:
+            continue
+        now_us, pictures = time.monotonic_ns() // 1000, packet.decode()
+        in_order = in_order and len(pictures) == 1 and pictures[0].pts == packet.pts
+        for picture in pictures:
+            full_range = picture.color_range == av.video.reformatter.ColorRange.JPEG
+            kept = _kept(packet, stream.codec_context) if in_order else None
+            yield planes_of(picture, now_us, kept, full_range)
+
+
+def _kept(packet: av.Packet[av.VideoStream], codec: av.VideoCodecContext) -> Packet:
+    """The packet as it came; a key that does not carry its parameter sets gets those of the description."""
+    data, extra = bytes(packet), codec.extradata or b""
+    if packet.is_keyframe and extra.startswith(_START_CODES) and not _has_parameters(data, codec.name):
+        data = extra + data
+    return Packet(data, codec.name, packet.is_keyframe)
+
+
+def _has_parameters(data: bytes, codec: str) -> bool:
+    """Whether an Annex B access unit has a sequence parameter set (H.264 type 7, H.265 type 33) before its picture."""
+    at = data.find(_START_CODES[1])
+    while 0 <= at < len(data) - 3:
+        kind = data[at + 3] & 31 if codec == "h264" else data[at + 3] >> 1 & 63
+        if kind == (7 if codec == "h264" else 33):
+            return True
+        if kind in (1, 5) if codec == "h264" else kind < 32:
+            return False
+        at = data.find(_START_CODES[1], at + 3)
+    return False
 
 
 def open_uvc(address: str) -> PacketCamera:
@@ -133,14 +187,15 @@ def open_uvc(address: str) -> PacketCamera:
     form, url = _uvc_place(parsed)
     pixel = {"input_format": "mjpeg"} if form == "v4l2" else {"vcodec": "mjpeg", "rtbufsize": "64M"}
     size, fps = parsed.options.get("size", "1920x1080"), parsed.options.get("fps", "30")
-    return PacketCamera(address, parsed.path, url, form, {**pixel, "video_size": size, "framerate": fps}, keep=True)
+    return PacketCamera(address, parsed.path, url, form, {**pixel, "video_size": size, "framerate": fps})
 
 
 def open_rtsp(address: str) -> PacketCamera:
     """A network camera by RTSP over TCP. Raises DeviceError."""
     shown = without_password(address)
-    options = {"rtsp_transport": "tcp", "timeout": str(int(SILENCE_S * 1e6)), "fflags": "nobuffer"}
-    return PacketCamera(shown, "network camera (RTSP)", address, None, options, keep=False)
+    options = {"rtsp_transport": "tcp", "timeout": str(int(SILENCE_S * 1e6))}
+    options |= {"fflags": "nobuffer", "fpsprobesize": "0", "analyzeduration": "500000"}  # old frames have no time
+    return PacketCamera(shown, "network camera (RTSP)", address, None, options)
 
 
 def list_uvc() -> list[DeviceInfo]:
@@ -162,11 +217,13 @@ def _uvc_place(address: CameraAddress) -> tuple[str, str]:
     return "v4l2", str(_BY_ID / name)
 
 
-def _reason(trouble: OSError, was_open: bool) -> DeviceReason:
+def _reason(trouble: Exception, was_open: bool, after_s: float) -> DeviceReason:
     if isinstance(trouble, PermissionError | av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
         return DeviceReason.DENIED
-    if trouble.errno == 16:  # EBUSY
-        return DeviceReason.BUSY
-    if trouble.errno == 28:  # V4L2 says ENOSPC when the USB bus has no bandwidth left
-        return DeviceReason.BUSY
+    if not was_open and after_s >= SILENCE_S:  # whatever FFmpeg calls it then
+        return DeviceReason.TIMEOUT
+    if isinstance(trouble, OSError) and trouble.errno in (errno.EBUSY, errno.ENOSPC):
+        return DeviceReason.BUSY  # V4L2 says "no space" when the USB bus has no bandwidth left
+    if isinstance(trouble, ValueError):
+        return DeviceReason.GARBLED
     return DeviceReason.LOST if was_open else DeviceReason.MISSING

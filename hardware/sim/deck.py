@@ -38,6 +38,11 @@ class Table(Protocol):
     def watch(self, before_each_command: Callable[[], None]) -> None: ...
 
 
+def as_made(chip: SimulatedChip) -> SimulatedChip:
+    """A chip fresh from the factory."""
+    return chip
+
+
 class ChipSchedule:
     """Lays chips down and takes them away as the clock goes on.
 
@@ -52,8 +57,11 @@ class ChipSchedule:
         clock: Callable[[], float],
         epoch_s: float | None = None,
         reread: Callable[[], Sequence[ChipVisit] | None] = lambda: None,
+        take: Callable[[SimulatedChip], SimulatedChip] = as_made,
     ) -> None:
         """`epoch_s` is the time on `clock` at which the deck begins; None: now. `reread` gives a deck that changed.
+
+        `take` is asked once for each chip, and may give it as it was left the last time.
 
         Raises ValueError for a chip that cannot be, or one that would lie there twice.
         """
@@ -61,6 +69,7 @@ class ChipSchedule:
         self._clock = clock
         self._epoch_s = clock() if epoch_s is None else epoch_s
         self._reread = reread
+        self._take = take
         self._chips: dict[str, SimulatedChip] = {}
         self._visits = self._checked(visits)
         self._lying: set[str] = set()
@@ -84,7 +93,7 @@ class ChipSchedule:
         _check(visits)
         for visit in visits:
             if visit.uid_hex not in self._chips:
-                self._chips[visit.uid_hex] = make_chip(visit.family, visit.uid_hex)
+                self._chips[visit.uid_hex] = self._take(make_chip(visit.family, visit.uid_hex))
         return visits
 
 

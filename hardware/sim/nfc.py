@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from hardware.nfc.pn532 import Pn532, open_pn532
 from hardware.ports import DeviceInfo, NfcSighting
-from hardware.sim.deck import ChipSchedule, ChipVisit
+from hardware.sim.deck import ChipSchedule, ChipVisit, as_made
 from hardware.sim.link import PtyPort
 from hardware.sim.nfc_board import Board, Faults
 from hardware.sim.nfc_chip import SimulatedChip
 from hardware.sim.nfc_field import Field
+from hardware.sim.nfc_kept import KeptChips
 
 NO_FAULTS = Faults()
 
@@ -33,6 +35,7 @@ class SimulatedBoard:
         self._field = Field()
         self._board = Board(self._field, faults, clock)
         self._watchers: list[Callable[[], None]] = []
+        self._keep: Callable[[], None] = lambda: None
         self._port = PtyPort(name, self._serve)
 
     @property
@@ -67,10 +70,18 @@ class SimulatedBoard:
         """Call this in the board's thread whenever bytes arrive, before they are obeyed."""
         self._watchers.append(before_each_command)
 
+    def on_obeyed(self, keep: Callable[[], None]) -> None:
+        """Call this in the board's thread before each answer; when it raises OSError nothing is answered."""
+        self._keep = keep
+
     def _serve(self, data: bytes) -> None:
         for watcher in self._watchers:
             watcher()
         for piece in self._board.take(data, self._port.baud()):
+            try:
+                self._keep()
+            except OSError:
+                return
             self._send(piece)
 
     def _send(self, data: bytes) -> None:
@@ -122,16 +133,21 @@ def open_simulated_reader(
     faults: Faults = NO_FAULTS,
     clock: Callable[[], float] = time.monotonic,
     reread: Callable[[], Sequence[ChipVisit] | None] = lambda: None,
+    kept: Path | None = None,
 ) -> SimulatedReader:
     """A reader on a simulated board, with chips by time.
 
-    `epoch_s` is when the script begins on `clock` (None: now); `reread` gives a script that changed.
+    `epoch_s` is when the script begins on `clock` (None: now); `reread` gives a script that changed; `kept` is a
+    folder for what the chips hold, so that they are the same ones the next time (None: fresh ones each time).
     Raises DeviceError: MISSING where there are no pseudo-terminals, and what the faults bring about. Raises ValueError
     for a script that cannot happen.
     """
     board = SimulatedBoard(faults, clock)
     try:
-        ChipSchedule(board, script, clock, epoch_s, reread)
+        memory = KeptChips(kept) if kept is not None else None
+        if memory is not None:
+            board.on_obeyed(memory.keep)
+        ChipSchedule(board, script, clock, epoch_s, reread, memory.take if memory is not None else as_made)
         board.start()
         reader = open_pn532(board.address, DeviceInfo(address, "Simulated PN532", simulated=True))
     except BaseException:

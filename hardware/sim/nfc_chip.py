@@ -45,6 +45,16 @@ class SimulatedChip:
         self._cut: _Cut | None = None
         self._silent = False
 
+    @property
+    def lasting(self) -> bytes:
+        """What the chip keeps without power; b"" for one that cannot be written."""
+        return b""
+
+    def remember(self, lasting: bytes) -> None:
+        """Be the chip that kept this. Raises ValueError when no such chip can have kept it."""
+        if lasting:
+            raise ValueError("this chip keeps nothing")
+
     def tear(self, at_write: int, way: Tearing, kept: int = 2) -> None:
         """Pull the card away at one write from now on (0: the next). `kept`: bytes a half-finished one leaves."""
         self._cut = _Cut(self.writes + at_write, way, kept)

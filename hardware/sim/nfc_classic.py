@@ -66,6 +66,16 @@ class ClassicChip(SimulatedChip):
         for sector in range(sector_of(blocks - 1) + 1):
             self.set_block(blocks_of(sector)[-1], FACTORY_TRAILER)
 
+    @property
+    def lasting(self) -> bytes:
+        return bytes(self.memory)
+
+    def remember(self, lasting: bytes) -> None:
+        if len(lasting) != len(self.memory) or lasting[:_BLOCK] != self.memory[:_BLOCK]:
+            raise ValueError("the memory of another chip")
+        self.memory = bytearray(lasting)
+        self.power_on()
+
     def block(self, number: int) -> bytes:
         """The true content of a block."""
         return bytes(self.memory[number * _BLOCK : (number + 1) * _BLOCK])

@@ -1,6 +1,8 @@
 """Checks a dossier of an unboxing recording. Needs Python 3.8+ and the package `cryptography`, nothing else.
 
     python verify.py dossier.zip        (also a folder into which it was unpacked)
+        --root-key HEX      the company's root key, if you have it from them: the witness must be certified by it
+        --station-key HEX   the station's key, if you have it: the recording must be signed by it
 
 Exit status 0: all that can be checked holds. 1: something does not; the first thing wrong is named, and how far the
 pictures before it hold. What a dossier cannot prove by itself is listed under "not proven".
@@ -8,12 +10,15 @@ pictures before it hold. What a dossier cannot prove by itself is listed under "
 校验开箱录像证据包。只需要 Python 3.8 以上和 cryptography 库。退出码 0：全部可校验内容成立；1：有不符，指出第一处。
 """
 
+import base64
 import hashlib
 import json
 import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from pathlib import Path
+from urllib.parse import quote
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -47,6 +52,25 @@ class Files:
 
     def has(self, name):
         return (self.path / name).is_file() if self.zip is None else name in self.zip.namelist()
+
+    def names(self):
+        """Every file; a zip that has two under one name shows different things to different programs."""
+        if self.zip is None:
+            return {path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file()}
+        names = self.zip.namelist()
+        if len(set(names)) < len(names):
+            raise Wrong("two files with one name / 两个文件同名")
+        return {name for name in names if not name.endswith("/")}
+
+    def sha256(self, name):
+        whole = hashlib.sha256()
+        try:
+            with self.open(name) as file:
+                for data in iter(lambda: file.read(1 << 20), b""):
+                    whole.update(data)
+        except (OSError, zipfile.BadZipFile):
+            raise Wrong(f"{name} is missing or damaged / 文件缺失或损坏") from None
+        return whole.hexdigest()
 
     def open(self, name):
         try:
@@ -227,12 +251,167 @@ def check_copies(files, dossier, proved):
         raise Wrong("the viewing copy shows other pictures / 观看副本的画面与证据不同")
 
 
-def check(path):
+def check_manifest(files, genesis):
+    """Every file is what the station signed when it made the dossier, and there is no other."""
+    text, signature = files.read("manifest.json"), files.read("manifest.sig")
+    try:
+        statement = b"cardintake dossier manifest v1\n" + hashlib.sha256(text).digest()
+        public_key(genesis["station_key"]).verify(bytes.fromhex(signature.decode("ascii")), statement)
+    except (InvalidSignature, ValueError):
+        raise Wrong("manifest.json is not signed by the station / 文件清单不是工位签的") from None
+    manifest = json.loads(text)
+    if manifest["recording"] != genesis["recording"]:
+        raise Wrong("manifest.json is of another recording / 文件清单属于别的录像")
+    for name in sorted(manifest["files"]):
+        if files.sha256(name) != manifest["files"][name]:
+            raise Wrong(f"{name} was changed / 文件被改动: {name}")
+    strange = sorted(files.names() - set(manifest["files"]) - {"manifest.json", "manifest.sig"})
+    if strange:
+        raise Wrong(f"{strange[0]} was added / 文件是后加的: {strange[0]}")
+
+
+def iso(milliseconds):
+    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).isoformat(timespec="seconds")  # noqa: UP017  3.8
+
+
+def public_key(text):
+    return Ed25519PublicKey.from_public_bytes(bytes.fromhex(text))
+
+
+def read_statement(signed, key, kind):
+    """The fields of a signed statement of this kind."""
+    try:
+        key.verify(base64.b64decode(signed["sig"], validate=True), signed["text"].encode())
+    except (InvalidSignature, ValueError):
+        raise Wrong(f"witness: the {kind} statement is not signed by the key named / 见证: 签名不对") from None
+    fields = json.loads(signed["text"])
+    if fields["type"] != kind:
+        raise Wrong(f"witness: not a {kind} statement / 见证: 不是该类声明")
+    return fields
+
+
+def check_note(note, tenant, epoch, server_key):
+    """Size and root of a checkpoint (C2SP signed note) of the centre's log, signed by the server key."""
+    origin = f"cardintake/{quote(tenant, safe='')}/{quote(epoch, safe='')}"
+    text, _, lines = note.partition("\n\n")
+    head = text.split("\n")
+    start = "\u2014 " + origin + " "
+    payloads = [line[len(start) :] for line in lines.split("\n") if line.startswith(start)]
+    try:
+        raw = base64.b64decode(payloads[0], validate=True)
+        public_key(server_key).verify(raw[4:], (text + "\n").encode())
+        size, root = int(head[1]), base64.b64decode(head[2], validate=True)
+    except (IndexError, ValueError, InvalidSignature):
+        raise Wrong("witness: the checkpoint is not signed by the centre / 见证: 检查点签名不对") from None
+    if head[0] != origin:
+        raise Wrong("witness: a checkpoint of another log / 见证: 检查点属于别的日志")
+    return size, root
+
+
+def check_server(centre, pinned_root):
+    """Whether the tenant root certified the server key; with a pinned root it must have."""
+    if pinned_root and centre["root_key"] != pinned_root:
+        raise Wrong("witness: another root key than yours / 见证: 根公钥与指定的不同")
+    if centre["server"] is None:
+        if pinned_root:
+            raise Wrong("witness: its key is not certified by the root / 见证: 没有根证书")
+        return False
+    told = read_statement(centre["server"], public_key(centre["root_key"]), "server-key")
+    if told["tenant"] != centre["tenant"] or told["public_key"] != centre["server_key"]:
+        raise Wrong("witness: the root certified another key / 见证: 根证书不是给这个公钥的")
+    return True
+
+
+def check_in_log(bundle, word):
+    """The closing event is an entry of the log whose checkpoint the centre signed; gives the log's size."""
+    size, root = check_note(bundle["note"], word["tenant"], word["epoch"], bundle["centre"]["server_key"])
+    leaf = hashlib.sha256(b"\x00" + bundle["event"].encode()).digest()
+    leaves, rest, place = [leaf], [bytes.fromhex(one) for one in bundle["proof"]], bundle["leaf"]
+    try:
+        found = rebuild(0, size, place, place + 1, leaves, rest) if 0 <= place < size else b""
+    except IndexError:
+        found = b""
+    if leaves or rest or found != root:
+        raise Wrong("witness: the closing event is not in the centre's log / 见证: 封存事件不在中心日志里")
+    return size
+
+
+def check_witness(bundle, chains, closing, recording, pinned_root=""):
+    """The centre's word on a recording. `chains`: the hash of each record that is here, by its number; `closing`: the
+    number and hash of the record that closes it. Gives what is known by it.
+    """
+    try:
+        centre = bundle["centre"]
+        certified = check_server(centre, pinned_root)
+        word = read_statement(bundle["witnessed"], public_key(centre["server_key"]), "recording-witnessed")
+        event = json.loads(bundle["event"])
+        body, last, final = event["body"], *closing
+        same = (event["kind"], event["station"], event["seq"]) == (
+            "recording.closed",
+            word["station"],
+            word["closed_seq"],
+        )
+        if not same or word["tenant"] != centre["tenant"] or not word["recording"] == body["recording"] == recording:
+            raise Wrong("witness: of another recording / 见证: 属于别的录像")
+        if not word["final_hash"] == body["final_hash"] == final:
+            raise Wrong("witness: the centre saw it closed by another record / 见证: 中心收到的封存记录不同")
+        size = check_in_log(bundle, word)
+        held = 0
+        for head in word["heads"]:
+            n = head["n"]
+            if n > last:
+                raise Wrong(f"witness: the centre saw record {n}, here {last} is the last / 见证: 结尾被截断")
+            if chains.get(n, head["head"]) != head["head"]:
+                raise Wrong(f"witness: record {n} is not the one that the centre saw / 见证: 记录 {n} 与中心收到的不同")
+            held += n in chains
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Wrong("witness.json is no witness / 见证文件不对") from None
+    return {
+        "tenant": word["tenant"],
+        "station": word["station"],
+        "root_key": centre["root_key"],
+        "certified": certified,
+        "pinned": bool(pinned_root),
+        "closed_by": iso(word["closed_ms"]),
+        "heads": [[head["n"], iso(head["received_ms"])] for head in word["heads"]],
+        "heads_compared": held,
+        "epoch": word["epoch"],
+        "checkpoint": size,
+    }
+
+
+def check_previous(files, genesis, key):
+    """The record that closed the recording before: this one begins with its hash. Gives its number of records."""
+    if not files.has("previous.jsonl"):
+        return None
+    fields, chain, signature = read_record(files.read("previous.jsonl").rstrip(b"\n"), 1)
+    check_signature(key, fields, chain, signature)
+    if fields["kind"] != "close" or chain != genesis["previous"]:
+        raise Wrong("previous.jsonl is not the recording before / 上一段录像的封存记录不对")
+    return fields["n"] + 1
+
+
+def witnessed(files, records, close, root_key):
+    """What the centre's word in the dossier tells, None without one."""
+    if not files.has("witness.json"):
+        return None
+    if close is None:
+        raise Wrong("witness: of a recording that is not closed / 见证: 录像未封存")
+    chains = {fields["n"]: chain for fields, chain in records}
+    bundle = json.loads(files.read("witness.json"))
+    closing = records[-1][0]["n"], records[-1][1]
+    return check_witness(bundle, chains, closing, records[0][0]["recording"], root_key)
+
+
+def check(path, root_key="", station_key=""):
     """Everything; gives what to print."""
     files = Files(path)
     dossier = json.loads(files.read("dossier.json"))
     lines = files.read("records.jsonl").splitlines()
     records = read_records(lines)
+    genesis = records[0][0]
+    if station_key and genesis["station_key"] != station_key:
+        raise Wrong("signed by another station's key / 不是指定工位的公钥")
     pieces = [fields for fields, _ in records if fields["kind"] in ("init", "fragment")]
     if not any(piece["kind"] == "fragment" for piece in pieces):
         raise Wrong("no pictures / 没有画面")
@@ -243,7 +422,55 @@ def check(path):
         check_root(close, pieces, leaves, [bytes.fromhex(one) for one in dossier["proof"]])
     check_copies(files, dossier, proved)
     stamped = check_token(files, records[-1] if close is not None else None)
-    return report(records, pieces, until, close, stamped)
+    word = witnessed(files, records, close, root_key)
+    before = check_previous(files, genesis, public_key(genesis["station_key"]))
+    check_manifest(files, genesis)
+    found = report(records, pieces, until, close, stamped)
+    proven, unproven = told_by(word, before, stamped, genesis, pieces)
+    if not station_key:
+        unproven.insert(
+            0, "that the station's key was in the right hands (compare it) / 工位密钥是否由本人保管（请核对）"
+        )
+    found["not_proven"] = unproven + found["not_proven"]
+    return {
+        **found,
+        "proven": proven,
+        "witness": word,
+        "previous": genesis["previous"],
+        "previous_closed": before is not None,
+    }
+
+
+def told_by(word, before, stamped, genesis, pieces):
+    """What witness, token and the link to the recording before prove, and what they leave open, in plain words."""
+    proven, unproven = [], []
+    if word:
+        proven.append(
+            f"the centre had it closed by {word['closed_by']}: not signed anew since / 中心已收到封存，之后没有重签"
+        )
+        last = max(piece["n"] for piece in pieces)
+        by = next((at for n, at in word["heads"] if n >= last), word["closed_by"])
+        proven.append(f"these pictures were filmed before {by} / 画面拍摄于此之前")
+        if not word["certified"]:
+            unproven.append("that the centre's key is the company's: no root certificate / 中心公钥没有根证书")
+        elif not word["pinned"]:
+            unproven.append(
+                "that the root key is the company's (compare it, or --root-key) / 根公钥是否属于该公司（请核对）"
+            )
+        unproven.append("that it was not filmed earlier than it says / 是否拍摄得更早")
+    elif not stamped:
+        unproven.append("when it was filmed, and that it was not signed anew: no witness / 拍摄时间与重签：无见证")
+    else:
+        unproven.append("that a centre saw it while it was filmed: no witness / 无见证")
+    if stamped:
+        unproven.append(
+            f"when it was closed, before you ask an authority you trust / 封存时间，请向可信机构核对: {ASK}"
+        )
+    if before is not None:
+        proven.append("it follows a closed recording of the same station / 紧接同一工位上一段封存的录像")
+    elif genesis["previous"].strip("0"):
+        unproven.append("which recording came before it: its closing record is not here / 上一段录像的封存记录不在包里")
+    return proven, unproven
 
 
 def check_token(files, closing):
@@ -263,22 +490,24 @@ def check_token(files, closing):
 def report(records, pieces, until, close, stamped):
     genesis = records[0][0]
     first = next(piece for piece in pieces if piece["kind"] == "fragment")
-    unproved = ["that the station's key was in the right hands (compare it) / 工位密钥是否由本人保管（请核对）"]
-    if stamped:
-        unproved.append(
-            f"when it was closed, before you ask an authority you trust / 封存时间，请向可信机构核对: {ASK}"
-        )
-    elif not any(fields["kind"] == "witness" for fields, _ in records):
-        unproved.append("when it was filmed, and that it was not signed anew: no witness / 拍摄时间与重签：无见证")
+    unproved = [
+        "that stills and summaries say what the pictures show: there only the station's signature at export vouches"
+        " / 截图和摘要与画面一致：仅凭导出时工位的签名"
+    ]
     if close is None:
         unproved.append("that nothing follows: the recording is not closed / 录像未封存，无法证明后面没有内容")
-    if genesis["simulated"] or genesis["rehearsal"]:
+    films = [fields["address"] for fields, _ in records if fields["kind"] == "camera"]
+    films = [address for address in films if address.startswith(("sim:", "file:"))]
+    if films and not genesis["simulated"]:
+        unproved.append(f"anything real: a film was put in for the camera ({films[0]}) / 摄像头中途换成了影片")
+    elif genesis["simulated"] or genesis["rehearsal"]:
         unproved.append("anything real: this is a rehearsal or a film / 演练或影片，不是真实证据")
     if any(fields["kind"] == "clock" for fields, _ in records):
         unproved.append("the wall clock: it was set while filming / 拍摄中系统时间被调整")
     return {
         "ok": True,
         "recording": genesis["recording"],
+        "simulated": bool(films) or genesis["simulated"],
         "station_key": genesis["station_key"],
         "from_s": first["first_pts"] / 1e6,
         "to_s": until / 1e6,
@@ -290,11 +519,19 @@ def report(records, pieces, until, close, stamped):
 
 
 def main(arguments):
-    if len(arguments) != 1:
+    options, paths = {"--root-key": "", "--station-key": ""}, []
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word in options and rest:
+            options[word] = rest.pop(0).lower()
+        else:
+            paths.append(word)
+    if len(paths) != 1 or paths[0].startswith("--"):
         print(__doc__)
         return 2
     try:
-        found = check(arguments[0])
+        found = check(paths[0], options["--root-key"], options["--station-key"])
     except Wrong as wrong:
         found = {"ok": False, "wrong": str(wrong)}
     except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as wrong:

@@ -111,7 +111,7 @@ def measured(folder: Path, database: str, seconds: float, count: int) -> dict[st
     stations = [Simulated(f"st-{n}") for n in range(count)]
     opened = open_centre(folder / "centre", database)
     for one in stations:
-        admit_station(opened.engine, one.name, one.signer.public_key, "rehearsal", 0)
+        admit_station(opened, one.name, one.signer.public_key, "rehearsal", 0)
     opened.engine.dispose()
     command = (sys.executable, "-m", "app", "serve", "--database", database, "--data")
     child, url = start_server_process(folder / "centre", command=command, timeout_s=60)

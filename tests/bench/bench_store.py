@@ -185,7 +185,7 @@ def bench_centre(folder: Path, batch: int, count: int) -> dict[str, float]:
     events = chain(signer, count)
     init(folder / f"centre-{batch}")
     centre = open_centre(folder / f"centre-{batch}")
-    admit_station(centre.engine, "st", signer.public_key, "rehearsal", 0)
+    admit_station(centre, "st", signer.public_key, "rehearsal", 0)
     centre.engine.dispose()
     child, url = start_server_process(folder / f"centre-{batch}")
     try:

@@ -253,12 +253,13 @@ def proof() -> dict[str, Any]:
         for n in range(3600):
             writer.add_fragment(data, n * 500_000, n * 500_000 + 466_666, 15, 0)
         writer.close("done")
-        began = time.perf_counter()
+        began, began_cpu = time.perf_counter(), time.process_time()
         verdict = verify_recording(folder, recording_key=bytes(32))
-        took_s = time.perf_counter() - began
+        took_s, took_cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
         leaves = [bytes([n % 256]) * 32 for n in range(3601)]
         return {
             "verify_30_min_s": round(took_s, 2),
+            "verify_30_min_cpu_s": round(took_cpu_s, 2),
             "ok": verdict.ok,
             "proof_bytes_60_s": 32 * len(range_proof(leaves, 1700, 1820)),
         }

@@ -7,11 +7,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from app.commands.rehearsal_folder import ChipTable
 from app.core.states import Idle, LastParcel
 from app.station.autoplay import Autoplay, Script
+from app.station.chip_files import FileJournal
 from app.station.clock import system_clock
 from hardware.catalog import open_nfc
+from hardware.deactivation import Means, Request, Verdict, deactivate, survey
+from hardware.errors import DeviceError
 from hardware.ports import NfcReader
 from tests.hardware.nfc.making import OTHER_UID, UID
 from tests.station.chip_table import CLERK, FAMILY, Table, make_station
@@ -73,6 +78,31 @@ def test_a_deck_that_is_damaged_while_it_is_played_goes_on_as_it_was(tmp_path: P
         assert lying(reader) == [FIRST]
         path.unlink()
         assert lying(reader) == [FIRST]
+
+
+def test_a_chip_stays_switched_off_when_the_table_is_set_up_anew(tmp_path: Path) -> None:
+    path = tmp_path / "chips.toml"
+    ChipTable(LABELS, path, 0, Clock())
+    with closing(open_nfc(f"sim:{path}?keep=1")) as reader:
+        means = Means(FileJournal(tmp_path / "journal"))
+        assert deactivate(reader, Request(bytes.fromhex(FIRST), "VOID kept"), means).verdict is Verdict.DEACTIVATED
+    with closing(open_nfc(f"sim:{path}?keep=1")) as reader:
+        assert deactivate(reader, Request(bytes.fromhex(FIRST), "VOID kept"), means).verdict is Verdict.DEACTIVATED
+    FileJournal(tmp_path / "journal").erase(FIRST, "00")
+    with closing(open_nfc(f"sim:{path}?keep=1")) as reader:
+        assert deactivate(reader, Request(bytes.fromhex(FIRST), "VOID other"), means).verdict is Verdict.ALREADY
+    with closing(open_nfc(f"sim:{path}")) as reader:  # without, it is fresh from the factory
+        assert survey(reader, Request(bytes.fromhex(FIRST), "VOID"), means).verdict is Verdict.NOT_COMPLETED
+
+
+def test_a_chip_whose_memory_cannot_be_kept_is_not_answered_for(tmp_path: Path) -> None:
+    path = tmp_path / "chips.toml"
+    ChipTable(LABELS, path, 0, Clock())
+    (tmp_path / "chips.chips").write_text("no folder")
+    with closing(open_nfc(f"sim:{path}?keep=1")) as reader:
+        assert lying(reader) == [FIRST]
+        with pytest.raises(DeviceError):
+            reader.command(0x40, bytes.fromhex("01A20801020304"), 0.3)
 
 
 class RehearsalTable(Table):

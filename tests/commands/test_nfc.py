@@ -30,7 +30,7 @@ from hardware.sim.nfc_chip import Tearing
 from hardware.sim.nfc_chips import make_chip
 from hardware.sim.nfc_type2 import Quirks
 from tests.hardware.nfc.making import OTHER_UID, TEXT, UID, holds_code, is_dead, used_chip
-from ui.texts import words
+from ui.texts import say, words
 
 FAMILY = "MIFARE Ultralight EV1 (MF0UL11)"
 Cli = Callable[..., tuple[int, dict[str, Any]]]
@@ -92,6 +92,53 @@ def test_without_yes_the_plan_is_printed_and_nothing_written(cli: Cli, board: Si
     assert [step["stage"] for step in told["plan"]][-1] == "proof"
     assert any(step["irreversible"] for step in told["plan"])
     assert chip.writes == 0
+
+
+@pytest.mark.parametrize(
+    ("language", "line", "kept"),
+    [
+        ("zh_CN", "---- 从这里起不能撤销 ----", "没有写"),
+        ("en", "---- cannot be undone from here ----", "nothing was written"),
+    ],
+)
+def test_the_plan_is_shown_in_words_with_the_line_that_has_no_way_back(
+    board: SimulatedBoard,
+    cli: Cli,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    language: str,
+    line: str,
+    kept: str,
+) -> None:
+    del cli  # for its places
+    monkeypatch.setenv("CARDINTAKE_LANG", language)
+    board.put(used_chip(FAMILY))
+    assert main(["nfc", "deactivate", "--port", board.address]) == 0
+    shown = capsys.readouterr().err.splitlines()
+    words = [say(f"nfc.stage.{stage}", language) for stage in ("data", "read-back", "read-only", "proof")]
+    places = [next(n for n, told in enumerate(shown) if word in told) for word in words]
+    assert places == sorted(places)
+    assert places[1] < shown.index(line) < places[2]
+    assert any(f"UID {UID}" in told for told in shown)
+    assert kept in shown[-1]
+
+
+def test_words_name_both_uids_the_card_to_put_back_and_no_stage_twice(
+    board: SimulatedBoard, cli: Cli, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARDINTAKE_LANG", "en")
+    chip = used_chip(FAMILY)
+    board.put(chip)
+    told = cli("deactivate", "--yes", "--uid", OTHER_UID)[1]["text"]
+    assert UID in told
+    assert OTHER_UID in told
+    assert told.count("othing was written") == 1
+    chip.tear(5, Tearing.CLEAN)
+    assert UID in cli("deactivate", "--yes", "--wait", "0")[1]["text"]
+    board.clear()
+    assert cli("info")[1]["text"].startswith("No chip on the reader")
+    assert main(["nfc", "deactivate", "--port", board.address, "--yes", "--wait", "0.6"]) == 3
+    assert capsys.readouterr().err.count("Looking at the chip") == 1
 
 
 def test_done_and_proved_is_exit_0(cli: Cli, board: SimulatedBoard, tmp_path: Path) -> None:

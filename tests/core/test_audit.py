@@ -12,7 +12,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app.core.audit import GENESIS, ChainFault, EventKind, SignedEvent, Stamp, canonical, digest, first_fault, link
+from app.core.audit import (
+    GENESIS,
+    MOST_BYTES,
+    ChainFault,
+    EventKind,
+    SignedEvent,
+    Stamp,
+    canonical,
+    digest,
+    first_fault,
+    link,
+)
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -164,6 +175,21 @@ def test_no_float_gets_in(value: float, depth: int) -> None:
 def test_keys_are_texts(key: object) -> None:
     with pytest.raises(ValueError, match="texts"):
         canonical({"a": [{key: 1}]})
+
+
+def test_an_event_that_could_never_be_sent_is_not_made() -> None:
+    with pytest.raises(ValueError, match="bytes in one event"):
+        link(
+            event_id="e",
+            station="st",
+            seq=1,
+            prev=GENESIS,
+            kind=EventKind.UNEXPECTED,
+            stamp=Stamp(1, 1, "boot"),
+            actor="",
+            body={"long": "x" * MOST_BYTES},
+            sign=lambda data: data[:64],
+        )
 
 
 def test_the_hash_is_of_the_exact_bytes() -> None:

@@ -156,7 +156,7 @@ class Run:
         if found is None or not held:
             return False
         objects = self.centre / "objects"
-        for chunk in chunks_of(folder, found.key):
+        for chunk in chunks_of(folder, found.key, found.final_hash):
             data = (objects / chunk.piece.oid[:2] / chunk.piece.oid).read_bytes()
             if hashlib.sha256(data).hexdigest() != chunk.piece.oid or data != chunk.read():
                 return False

@@ -144,3 +144,32 @@ def test_a_bad_template_is_told_and_the_eye_stays(mat: Mat, tmp_path: Path) -> N
     assert refused.code == "eye.refused"
     line.send(codec.to_wire(codec.Quit()))
     line.close()
+
+
+def test_a_product_bound_meanwhile_is_known_by_the_same_eye(mat: Mat, tmp_path: Path) -> None:
+    """The station tells a new catalogue; the models stay warm, the card that lies there is read by it."""
+    picture, labels = render_card_picture(613, "easy")
+    card = planes(picture)
+    template = tmp_path / "new.toml"
+    template.write_text(
+        '[[product]]\nid = "new"\nname_zh = "新"\nname_en = "New"\n'
+        f'number = {{ alphabet = "digits", length = {len(labels["number"])} }}\npin = "unknown"\n',
+        encoding="utf-8",
+    )
+    pid = mat.start()
+    line = mat.join()
+    read = mat.show_until(line, card, is_read)
+    assert isinstance(read, CardRead)
+    assert (read.gtin, read.product_id) == (labels["gtin"].zfill(14), None)
+    line.send(codec.to_wire(codec.Ack(read.read_id)))
+    bound = ((labels["gtin"].zfill(14), "new"),)
+    line.send(codec.to_wire(codec.Configure((str(template),), 1, bound=bound)))
+    line.send(codec.to_wire(codec.ReadAgain(read.read_id)))
+    again = mat.show_until(line, card, lambda m: isinstance(m, CardRead) and m.read_id != read.read_id)
+    assert isinstance(again, CardRead)
+    assert again.product_id == "new"
+    note = find_program(mat.folder.eye_lock)
+    assert note is not None
+    assert note.pid == pid
+    line.send(codec.to_wire(codec.Quit()))
+    line.close()

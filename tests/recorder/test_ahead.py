@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +18,10 @@ from app.evidence.ring import Picture
 from app.evidence.verify import verify_recording
 from app.evidence.writer import Origin, RecordingKeys, create_recording
 from app.recorder import ahead as ahead_module
-from app.recorder.ahead import Ahead, Begin, End, Shot
+from app.recorder.ahead import Ahead, Begin, End, Failed, Item, Shot
 from app.recorder.line import Line
 from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, Start
+from app.reserve import FOOTAGE_RESERVE
 
 KEYS = RecordingKeys(bytes(range(32)), bytes(range(100, 132)))
 
@@ -76,6 +79,32 @@ def test_a_disk_that_hangs_costs_no_frame(tmp_path: Path, monkeypatch: pytest.Mo
     (closed,) = heard.closed()
     assert (closed.frames, closed.dropped) == (90, 0)
     assert verify_recording(tmp_path / "r1", Signer(KEYS.signing).public_key, KEYS.content).ok
+
+
+@pytest.mark.warns
+@pytest.mark.parametrize("reserve_bytes", [0, 100_000])
+def test_on_a_full_disk_there_is_room_before_anybody_hears_of_it(tmp_path: Path, monkeypatch, reserve_bytes) -> None:
+    """The fragments that are still to come need it at once: told first, they met a disk as full as before."""
+    folder, found = tmp_path / "footage", []
+    reserve = folder / FOOTAGE_RESERVE
+
+    def forward(item: Item) -> None:
+        if isinstance(item, Failed):
+            found.append((reserve.exists(), len(list(folder.glob("r1/ring-*")))))
+
+    def refuse(_segment: object, _entry: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    ahead = Ahead(forward)
+    ahead.put(replace(start_in(folder), reserve=str(reserve), reserve_bytes=reserve_bytes))
+    ahead.start()
+    until(lambda: list(folder.glob("r1/ring-*")))
+    assert not reserve_bytes or reserve.stat().st_blocks * 512 >= reserve_bytes
+    monkeypatch.setattr(ahead_module.RingSegment, "append", refuse)
+    ahead.offer(Shot(1, Picture(1, 320, 240, "mjpeg", b"x")))
+    until(lambda: found)
+    ahead.stop()
+    assert found == [(False, 1)]  # what waits in the ring is not lost
 
 
 def test_without_memory_for_it_a_frame_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

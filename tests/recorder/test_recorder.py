@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -17,9 +18,10 @@ from app.evidence.journal import Signer
 from app.evidence.reader import DecryptedRecording, recording_parts
 from app.evidence.verify import Verdict, verify_recording
 from app.frames import FrameReader
-from app.platform import process_alive
+from app.platform import free_bytes, process_alive, reserve_bytes
 from app.programs import find_program, stop_program
 from app.recorder import protocol as told
+from app.reserve import FOOTAGE_RESERVE
 
 KEY, SEED = bytes(range(32)), bytes(range(100, 132))
 PUBLIC = Signer(SEED).public_key
@@ -300,29 +302,51 @@ def test_quit_and_term_end_cleanly(station, film: Path) -> None:
     assert find_program(station.folder.recorder_lock) is None
 
 
-def test_full_disk_drops_the_last_fragment_whole_and_seals(station, film: Path, tmp_path: Path) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=460k", "tmpfs", str(small)], capture_output=True, check=False
-    )
-    if mounted.returncode:
+@pytest.fixture
+def small_disk(tmp_path: Path, station) -> Iterator[Path]:
+    """A real file system of 4 MB; the recorder is gone before it goes."""
+    disk = tmp_path / "small"
+    disk.mkdir()
+    argv = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
+    if subprocess.run(argv, capture_output=True, check=False).returncode:
         pytest.skip("may not mount here; the same is tested with an injected ENOSPC in tests/evidence")
-    try:
-        station.up()
-        station.begin(f"file:{film}?loop=1", folder=str(small))
-        assert station.until_kind(told.Trouble).code == "recorder.disk_full"
-        closed = station.until_kind(told.RecordingClosed)
-        assert closed.reason == "disk_full"
-        verdict = check(small / "r1")
-        assert verdict.ok, verdict
-        assert verdict.closed
-        assert export_mp4(small / "r1", KEY, tmp_path / "out.mp4").frames == closed.frames > 0
-        assert len(times_in(tmp_path / "out.mp4")) == closed.frames
-    finally:
-        station.line.close()
-        stop_program(station.folder.recorder_lock)
-        subprocess.run(["umount", str(small)], check=True)
+    yield disk
+    station.line.close()
+    stop_program(station.folder.recorder_lock)
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def fill(disk: Path, leave: int) -> Path:
+    """Take all of the disk but so much."""
+    filler, left = disk / "filler", free_bytes(disk) - leave
+    with filler.open("wb") as out:
+        reserve_bytes(out.fileno(), left)
+    return filler
+
+
+@pytest.mark.parametrize("reserve", [1_000_000, 0])
+def test_full_disk_drops_the_last_fragment_whole_and_seals(station, film, small_disk, tmp_path, reserve: int) -> None:
+    kept = small_disk / FOOTAGE_RESERVE
+    wanted = {"folder": str(small_disk), "reserve": str(kept), "reserve_bytes": reserve}
+    station.up()
+    station.begin(f"file:{film}?loop=1", **wanted)
+    station.until_fragments(1)
+    assert kept.exists() == bool(reserve)
+    filler = fill(small_disk, 120_000)
+    assert station.until_kind(told.Trouble).code == "recorder.disk_full"
+    closed = station.until_kind(told.RecordingClosed)
+    assert not kept.exists()
+    verdict = check(small_disk / "r1")
+    assert verdict.ok, verdict
+    assert closed.frames > 0
+    if reserve:  # without it the close record may find no room; what is there verifies all the same
+        assert (closed.reason, verdict.closed) == ("disk_full", True)
+    assert export_mp4(small_disk / "r1", KEY, tmp_path / "out.mp4").frames == closed.frames
+    assert len(times_in(tmp_path / "out.mp4")) == closed.frames
+    filler.unlink()
+    station.begin(f"file:{film}?loop=1", "r2", **wanted)
+    station.until_fragments(1)
+    assert kept.exists() == bool(reserve)  # there is room again: the next recording has its reserve
 
 
 def test_disk_that_is_full_from_the_start_leaves_nothing_half_begun(station, film: Path, tmp_path: Path) -> None:

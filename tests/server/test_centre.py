@@ -16,19 +16,23 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app.core.audit import GENESIS, EventKind, SignedEvent, Stamp, link
+from app.core.audit import GENESIS, EventKind, SignedEvent, Stamp, digest, link
 from app.core.cards import CardState
 from app.core.errors import BadInput, StorageTrouble, Unavailable
 from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Signer, new_seed, verifier
 from app.server.embedded import start_server_process, stop_server_process
 from app.server.enrol import admit_station
+from app.server.log import CENTRE
 from app.server.routes import make_app
 from app.server.run import serve
 from app.server.setup import OpenCentre, init, open_centre, read_centre
+from app.server.tables import event as event_table
 from app.signing import Message, RequestMarks, sign_request
+from app.store.db import reading
 from app.store.verify import verify_audit
 from app.sync.client import CentreClient, CentreRefused, Speaker
 from app.wire import (
@@ -72,6 +76,13 @@ class Station:
         self.chain.append(event)
         return event
 
+    def add_as(self, changed: dict[str, Any]) -> SignedEvent:
+        """An event that no station of this release makes, in its right place and rightly signed."""
+        head = {**json.loads(self.add().data), **changed}
+        data = json.dumps(head, sort_keys=True, separators=(",", ":")).encode()
+        self.chain[-1] = SignedEvent(len(self.chain), data, digest(data), self.signer.sign(data))
+        return self.chain[-1]
+
     def keep_card(self, card: str, blob: bytes = b"sealed", verdict: str = "kept") -> SignedEvent:
         sealed = {"number": {"sha256": hashlib.sha256(blob).hexdigest(), "key": "k"}}
         return self.add(EventKind.CARD_KEPT, {"card": card, "verdict": verdict, "sealed": sealed})
@@ -106,7 +117,7 @@ def talk(centre: OpenCentre, station: Station, work: Talk) -> Any:
 
 
 def join(centre: OpenCentre, station: Station) -> None:
-    admit_station(centre.engine, station.name, station.signer.public_key, "rehearsal", 0)
+    admit_station(centre, station.name, station.signer.public_key, "rehearsal", 0)
 
 
 def send(centre: OpenCentre, station: Station, events: list[SignedEvent], blobs: tuple[bytes, ...] = ()) -> BatchAnswer:
@@ -140,8 +151,10 @@ def test_events_are_applied_once_and_receipted(centre: OpenCentre, station: Stat
     first, again = send(centre, station, events[:2]), send(centre, station, events)
     assert (results(first), results(again)) == (["applied"] * 2, ["duplicate", "duplicate", "applied"])
     receipt = told(centre, again)
-    assert (receipt.high, receipt.head_hash, receipt.log_size) == (3, events[-1].hash, 3)
-    tree = CompactTree().grown(leaf_hash(event.data) for event in events)
+    assert (receipt.high, receipt.head_hash, receipt.log_size) == (3, events[-1].hash, 4)
+    with reading(centre.engine) as connection:  # the first entry: that the station was let in
+        joined = connection.execute(select(event_table.c.data).where(event_table.c.station == CENTRE)).scalar_one()
+    tree = CompactTree().grown(leaf_hash(data) for data in (joined, *(event.data for event in events)))
     assert receipt.root == tree.root().hex()
 
 
@@ -196,6 +209,42 @@ def test_what_is_not_understood_is_kept_in_quarantine(centre: OpenCentre, statio
         ("applied", ""),
     ]
     assert told(centre, answer).high == event.seq
+
+
+SHA = hashlib.sha256(b"sealed").hexdigest()
+CHIP = {"card": "a", "uid": "04", "verdict": "done", "evidence": SHA, "decision": ""}
+KEPT = {"card": "a", "verdict": "kept", "sealed": {}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        (
+            {"v": 99, "kind": "card.kept", "body": {"card": "a", "verdict": "kept", "sealed": {}}},
+            "needs-server-upgrade",
+        ),
+        ({"body": ["a", "list"]}, "body"),
+        ({"kind": 7}, "body"),
+        ({"kind": "k" * 100_000}, "body"),
+        ({"kind": "with\0nul"}, "body"),
+        ({"kind": "card.kept", "body": {"card": "\ud800", "verdict": "kept", "sealed": {}}}, "body"),
+        ({"kind": "card.kept", "body": {"card": "a\0", "verdict": "kept", "sealed": {}}}, "body"),
+        ({"kind": "card.kept", "body": {"card": 5, "verdict": "kept", "sealed": {}}}, "body"),
+        ({"kind": "card.kept", "body": {"card": "a", "verdict": "kept", "sealed": {"pin": {"sha256": [SHA]}}}}, "body"),
+        ({"kind": "card.withdrawn", "body": {"card": {"id": "a"}}}, "body"),
+        ({"kind": "chip.deactivated", "body": {**CHIP, "uid": "04\0"}}, "body"),
+        ({"kind": "chip.deactivated", "body": {**CHIP, "decision": "\udfff"}}, "body"),
+    ],
+)
+def test_a_signed_event_nobody_understands_is_kept_and_does_not_block(
+    changed: dict[str, Any], code: str, centre: OpenCentre, station: Station
+) -> None:
+    station.add_as(changed)
+    station.keep_card("after")
+    answer = send(centre, station, station.chain, (b"sealed",))
+    assert [(one.result, one.code) for one in answer.results] == [("quarantined", code), ("applied", "")]
+    assert {one.card_id for one in decisions(centre, station)} == {"after"}
+    assert results(send(centre, station, station.chain)) == ["duplicate", "duplicate"]
 
 
 def test_kept_is_accepted_review_stays_review(centre: OpenCentre, station: Station) -> None:
@@ -276,8 +325,8 @@ def post(centre: OpenCentre, station: Station, content: bytes, digest: str | Non
 
 
 def test_the_digest_is_checked_before_parsing(centre: OpenCentre, station: Station) -> None:
-    for content, digest in ((b"{}", ""), (b"not json", content_digest(b"other")), (b"{", content_digest(b"{}"))):
-        answer = post(centre, station, content, digest)
+    for content, told_digest in ((b"{}", ""), (b"not json", content_digest(b"other")), (b"{", content_digest(b"{}"))):
+        answer = post(centre, station, content, told_digest)
         assert (answer.status_code, answer.json()["code"]) == (400, "digest")
 
 

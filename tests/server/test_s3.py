@@ -112,7 +112,7 @@ def test_a_station_brings_footage_into_the_bucket(
     assert found is not None
     assert held
     client, name = s3_client(s3_server), bucket.split("?")[0].removeprefix("s3://")
-    for chunk in chunks_of(folder, found.key):
+    for chunk in chunks_of(folder, found.key, found.final_hash):
         told = client.get_object(Bucket=name, Key=chunk.piece.oid, ChecksumMode="ENABLED")
         assert told["ChecksumSHA256"] == base64.b64encode(bytes.fromhex(chunk.piece.oid)).decode()
         assert told["Body"].read() == chunk.read()

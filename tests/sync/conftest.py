@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from app.core.audit import Stamp
-from app.core.cards import CardState, PanelState, Secret
+from app.core.cards import CardState, PanelState, Secret, Tag
 from app.core.parcels import CardDraft, ExpectedParcel, OpenParcel, Operator, Reason, Role, TrayCard
 from app.server.enrol import admit_station
 from app.server.routes import make_app
@@ -77,7 +77,9 @@ class Party:
     crashes: list[Exception] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
 
-    def keep(self, verdict: CardState = CardState.KEPT, reasons: tuple[Reason, ...] = ()) -> str:
+    def keep(
+        self, verdict: CardState = CardState.KEPT, reasons: tuple[Reason, ...] = (), tag: Tag | None = None
+    ) -> str:
         """Keep one more card; its id."""
         no = len(self.kept) + 1
         card = CardDraft(
@@ -96,6 +98,7 @@ class Party:
             t_video_us=no * 1_000_000,
             verdict=verdict,
             reasons=reasons,
+            tag=tag,
         )
         self.writer.call(lambda store: store.keep_card(card, stamp(), "1001"))
         self.kept.append(card.card_id)
@@ -137,7 +140,7 @@ def new_party(folder: Path, centre: OpenCentre, cost: IndexCost = IndexCost(8, 1
         index_cost=cost,
         reserve_bytes=0,
     )
-    admit_station(centre.engine, store.station, store.public_key, "rehearsal", 0)
+    admit_station(centre, store.station, store.public_key, "rehearsal", 0)
     operator = Operator("1001", "林晓", Role.CLERK, rehearsal=True)
     store.open_parcel(OpenParcel("p-1", ExpectedParcel("SF1234567890123", "", 9), "r-1", operator), stamp())
     party = Party(store, StoreWriter(store, lambda bug: party.crashes.append(bug)), Line(centre))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,10 @@ from app.core.cards import CardState
 from app.core.errors import EvidenceTrouble
 from app.evidence import journal
 from app.evidence.reader import DecryptedRecording, recording_parts
+from app.evidence.ring import Picture
+from app.evidence.side import VaultLock, open_side
+from app.evidence.storage import pictures_in, remove_footage
+from app.evidence.verify import verify_recording
 from app.evidence.writer import Origin, RecordingKeys, create_recording
 from app.server.report import report
 from app.server.setup import OpenCentre
@@ -30,24 +36,41 @@ from app.wire import VideoManifest
 STAMP = Stamp(1_790_000_000_000_000, 5, "boot")
 
 
-@pytest.fixture
-def filmed(party: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A closed recording `r-1` of 12 fragments in two parts, cut into small chunks."""
-    monkeypatch.setattr(footage, "CHUNK_BYTES", 40_000)
-    key = party.store.new_recording("r-1", "p-1", STAMP, "1001").key
-    folder = tmp_path / "recordings" / "r-1"
-    folder.parent.mkdir()
-    keys = RecordingKeys(key, party.store.signing_seed)
-    writer = create_recording(folder, keys, Origin("r-1", "none:", True, True, "0"))
-    for part in range(2):
+VAULT = X25519PrivateKey.from_private_bytes(bytes(range(7, 39)))
+LOCK = VaultLock("vk-1", VAULT.public_key().public_bytes_raw())
+
+
+def film(party: Any, folder: Path, parts: int = 2) -> Path:
+    """A closed recording in a new folder: six fragments a part, and the originals of one in three, sealed."""
+    name = folder.name
+    key = party.store.new_recording(name, "p-1", STAMP, "1001").key
+    folder.parent.mkdir(exist_ok=True)
+    keys = RecordingKeys(key, party.store.signing_seed, LOCK)
+    writer = create_recording(folder, keys, Origin(name, "none:", True, True, "0"))
+    for part in range(parts):
         start = part * 10_000_000
         writer.begin_part(1280, 720, writer.pts(1000) + start)
         writer.add_init(os.urandom(700))
         for n in range(6):
-            writer.add_fragment(os.urandom(15_000), start + n * 500_000, start + n * 500_000 + 1, 15, 0)
+            at = start + n * 500_000
+            if n % 3 == 0:
+                writer.add_side(Picture(1000 + at, 1280, 720, "mjpeg", os.urandom(25_000)), at)
+            writer.add_fragment(os.urandom(15_000), at, at + 1, 15, 0)
     root = writer.close("test")
-    party.store.close_recording("r-1", writer.head, root, writer.frames, STAMP, "1001")
+    party.store.close_recording(name, writer.head, root, writer.frames, STAMP, "1001")
     return folder
+
+
+def chunks(party: Any, folder: Path) -> list[Any]:
+    found = party.store.find_recording(folder.name)
+    return chunks_of(folder, found.key, found.final_hash)
+
+
+@pytest.fixture
+def filmed(party: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A closed recording `r-1` of 12 fragments in two parts, cut into small chunks."""
+    monkeypatch.setattr(footage, "CHUNK_BYTES", 40_000)
+    return film(party, tmp_path / "recordings" / "r-1")
 
 
 def bring(party: Any, folder: Path) -> None:
@@ -65,8 +88,22 @@ def puts(party: Any) -> list[str]:
     return [request.url.path.rsplit("/", 1)[1] for request in sent]
 
 
-def durable(party: Any) -> bool:
-    return bool(party.writer.call(lambda store: store.is_durable("r-1")))
+def durable(party: Any, name: str = "r-1") -> bool:
+    return bool(party.writer.call(lambda store: store.is_durable(name)))
+
+
+def there(party: Any, centre: OpenCentre, folder: Path, to: Path) -> Path:
+    """The recording as it lies at the centre."""
+    to.mkdir()
+    key = party.store.find_recording(folder.name).key
+    for chunk in chunks(party, folder):
+        data = (centre.folder.objects / chunk.piece.oid[:2] / chunk.piece.oid).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == chunk.piece.oid
+        if chunk.piece.file == journal.NAME:
+            data = open_journal(data, key)
+        with (to / chunk.piece.file).open("ab") as file:
+            file.write(data)
+    return to
 
 
 def test_a_recording_arrives_whole_and_can_be_read_there(
@@ -74,24 +111,61 @@ def test_a_recording_arrives_whole_and_can_be_read_there(
 ) -> None:
     bring(party, filmed)
     assert durable(party)
-    key = party.store.find_recording("r-1").key
-    chunks = chunks_of(filmed, key)
-    assert len(chunks) > 5
-    assert puts(party) == [chunk.piece.oid for chunk in chunks]
-    there = tmp_path / "there"
-    there.mkdir()
-    for chunk in chunks:
-        data = (centre.folder.objects / chunk.piece.oid[:2] / chunk.piece.oid).read_bytes()
-        assert hashlib.sha256(data).hexdigest() == chunk.piece.oid
-        if chunk.piece.file == journal.NAME:
-            data = open_journal(data, key)
-        with (there / chunk.piece.file).open("ab") as file:
-            file.write(data)
-    for part in recording_parts(there):
-        with DecryptedRecording(there, key, part) as recording:
+    assert len(chunks(party, filmed)) > 5
+    assert puts(party) == [chunk.piece.oid for chunk in chunks(party, filmed)]
+    copy, key = there(party, centre, filmed, tmp_path / "there"), party.store.find_recording("r-1").key
+    for part in recording_parts(copy):
+        with DecryptedRecording(copy, key, part) as recording:
             assert len(recording.read()) == recording.size
     bring(party, filmed)
-    assert len(puts(party)) == len(chunks)
+    assert len(puts(party)) == len(chunks(party, filmed))
+
+
+def test_the_sealed_originals_are_at_the_centre_before_they_may_go(
+    party: Any, centre: OpenCentre, filmed: Path, tmp_path: Path
+) -> None:
+    """`durable` lets the station remove all pictures of a recording: those that only the vault opens as well."""
+    before = {path.name: path.read_bytes() for path in pictures_in(filmed)}
+    assert sum(name.startswith("side-") for name in before) == 1
+    bring(party, filmed)
+    assert durable(party)
+    copy = there(party, centre, filmed, tmp_path / "there")
+    remove_footage(filmed)
+    assert pictures_in(filmed) == []
+    assert {path.name: path.read_bytes() for path in pictures_in(copy)} == before
+    [side] = copy.glob("side-*.bin")
+    assert len(list(open_side(side, VAULT))) == 4
+    assert verify_recording(copy, party.store.public_key.hex(), party.store.find_recording("r-1").key).ok
+
+
+def test_a_recording_of_nothing_but_originals_is_brought(party: Any, filmed: Path) -> None:
+    folder = filmed.parent / "r-2"
+    keys = RecordingKeys(party.store.new_recording("r-2", "p-1", STAMP, "1001").key, party.store.signing_seed, LOCK)
+    writer = create_recording(folder, keys, Origin("r-2", "none:", True, True, "0"))
+    writer.add_side(Picture(1000, 1280, 720, "mjpeg", os.urandom(90_000)), 0)
+    root = writer.close("test")
+    party.store.close_recording("r-2", writer.head, root, 0, STAMP, "1001")
+    assert [chunk.piece.file[:5] for chunk in chunks(party, folder)] == ["side-"] * 3 + ["journ"]
+    bring(party, filmed)
+    assert durable(party, "r-2")
+
+
+@pytest.mark.warns
+@pytest.mark.parametrize("harm", ["flip", "cut", "add"])
+def test_a_journal_that_is_not_the_closed_one_never_becomes_durable(party: Any, filmed: Path, harm: str) -> None:
+    """Reading stops at the first bad line: what follows it was not brought, and yet the receipt freed it."""
+    path = filmed / journal.NAME
+    data = bytearray(path.read_bytes())
+    lines = bytes(data).splitlines(keepends=True)
+    middle = next(n for n, line in enumerate(lines) if b'"part":2' in line and b'"kind":"part"' in line)
+    if harm == "flip":
+        data[sum(len(line) for line in lines[:middle]) + 40] ^= 1
+    path.write_bytes({"flip": bytes(data), "cut": b"".join(lines[:middle]), "add": bytes(data) + b"{}\n"}[harm])
+    with pytest.raises(EvidenceTrouble, match=r"evidence.journal_differs"):
+        chunks(party, filmed)
+    bring(party, filmed)
+    assert not durable(party)
+    assert puts(party) == []
 
 
 def test_the_vault_finds_the_key_in_the_manifest(party: Any, centre: OpenCentre, filmed: Path) -> None:
@@ -172,13 +246,15 @@ def test_a_chunk_that_was_lost_there_is_asked_for_again(party: Any, centre: Open
 
 
 def test_footage_that_changed_on_the_disk_is_not_sent(party: Any, filmed: Path) -> None:
-    chunk = chunks_of(filmed, bytes(32))[0]
+    chunk = chunks(party, filmed)[0]
     path = chunk.path
     data = bytearray(path.read_bytes())
     data[100] ^= 1
     path.write_bytes(bytes(data))
     with pytest.raises(EvidenceTrouble, match=r"evidence.content_differs"):
         chunk.read()
+    with pytest.raises(EvidenceTrouble, match=r"evidence.bytes_changed"):
+        chunks(party, filmed)
 
 
 def test_the_centre_lists_what_it_holds(party: Any, centre: OpenCentre, filmed: Path) -> None:
@@ -186,6 +262,67 @@ def test_the_centre_lists_what_it_holds(party: Any, centre: OpenCentre, filmed: 
     listed = report(centre.engine, "objects")
     assert listed[0]["video"] == "r-1"
     assert listed[0]["bytes"] == sum(row["bytes"] for row in listed[1:])
+
+
+@pytest.mark.warns
+@pytest.mark.parametrize("harm", ["gone", "cut", "refused"])
+def test_a_recording_that_cannot_be_brought_holds_up_no_other(party: Any, filmed: Path, harm: str) -> None:
+    """It did: recordings went oldest first, and the first trouble ended the round for all, every time."""
+    film(party, filmed.parent / "r-2", parts=1)
+    part = next(filmed.glob("part-0001*"))
+    data = part.read_bytes()
+    if harm == "gone":
+        part.unlink()
+    elif harm == "cut":
+        part.write_bytes(data[:-10])
+    else:
+        party.line.fate = lambda request: "flip" if request.url.path == "/v1/videos/r-1" else ""
+    now = [STAMP.wall_us]
+    exchange = party.exchange()
+    exchange.recordings, exchange.chance = filmed.parent, lambda: 1.0
+    exchange.stamp = lambda: Stamp(now[0], 5, "boot")
+
+    async def rounds() -> None:
+        async with exchange.client:
+            await exchange.round()
+            assert (durable(party, "r-1"), durable(party, "r-2")) == (False, True)
+            first = dict(exchange.stuck)
+            assert list(first) == ["r-1"]
+            sent = len(puts(party))
+            await exchange.round()
+            assert (exchange.stuck, len(puts(party))) == (first, sent)  # it waits for its time
+            party.line.fate = lambda _request: ""
+            part.write_bytes(data)
+            now[0] = first["r-1"].retry.next_try_ms * 1000
+            await exchange.round()
+
+    asyncio.run(rounds())
+    assert exchange.stuck == {}
+    assert durable(party, "r-1")
+
+
+@pytest.mark.warns
+def test_what_cannot_be_brought_is_told(party: Any, filmed: Path) -> None:
+    next(filmed.glob("part-0001*")).unlink()
+    told, done = [], threading.Event()
+
+    def heard(report: Any) -> None:
+        told.append(report.stuck)
+        if report.stuck:
+            done.set()
+
+    plan = SyncPlan("http://127.0.0.1", 0.05, filmed.parent)
+    worker = SyncWorker(
+        plan,
+        party.writer,
+        lambda: STAMP,
+        SyncListeners(heard, lambda _cards: None, party.crashes.append),
+        transport=party.line,
+    )
+    worker.start()
+    assert done.wait(20)
+    assert worker.stop(20)
+    assert told[-1] == (("r-1", "evidence.bytes_missing"),)
 
 
 def test_the_worker_brings_footage(party: Any, filmed: Path) -> None:
@@ -203,3 +340,30 @@ def test_the_worker_brings_footage(party: Any, filmed: Path) -> None:
     worker.nudge()
     assert done.wait(20)
     assert worker.stop(20)
+
+
+def test_a_decision_does_not_wait_for_a_long_upload(party: Any, filmed: Path) -> None:
+    """A card kept while footage goes up is sent, decided and told between two chunks."""
+    cards: list[str] = []
+    states: list[CardState] = []
+    minutes = itertools.count(1)
+
+    def fate(request: httpx.Request) -> str:
+        if request.method == "PUT" and "/objects/" in request.url.path:
+            if not cards:
+                cards.append(party.keep())
+            states.append(party.state_of(cards[0]))
+        return ""
+
+    async def run() -> None:
+        exchange = party.exchange()
+        exchange.recordings, exchange.chance = filmed.parent, lambda: 0.0
+        exchange.stamp = lambda: replace(STAMP, mono_us=next(minutes) * 60_000_000)
+        async with exchange.client:
+            await exchange.round()
+
+    party.line.fate = fate
+    asyncio.run(run())
+    assert len(states) > 2
+    assert states[0] is CardState.KEPT
+    assert states[-1] is CardState.ACCEPTED

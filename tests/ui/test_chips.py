@@ -148,3 +148,16 @@ def test_no_reader_no_hold() -> None:
     gone = replace(samples.chip_tray(), reader="nfc.timeout")
     assert view(gone).go.state is GoState.WAITING
     assert "NFC" in prompt(view(gone)).title or "读写器" in prompt(view(gone)).title
+
+
+def test_help_names_the_cards_that_digits_take_in_hand(window: Window) -> None:  # noqa: F811
+    window.show_state(samples.chip_tray(), ON)
+    press(window, Qt.Key.Key_F1)
+    words = window.work.help._words
+    shown = [f"{slot.last4} {slot.word}" for slot in body(view(samples.chip_tray())).slots]
+    assert [words[str(no)] for no in range(1, len(shown) + 1)] == shown
+    assert str(len(shown) + 1) not in words
+    window.show_state(samples.counting(), ON)
+    press(window, Qt.Key.Key_F9)
+    press(window, Qt.Key.Key_F1)
+    assert window.work.help._words["1"] not in shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given, settings
@@ -37,6 +38,18 @@ def said(lattices: Sequence[np.ndarray], pattern: FieldPattern) -> list[Decoded]
     """What both engines would say, had they read these very lattices."""
     views = [View(engine, rows, len(rows)) for rows in lattices for engine in Engine]
     return decode_views(views, pattern)
+
+
+def test_a_view_is_decoded_once_for_each_pattern() -> None:
+    digits, mixed = FieldPattern(DIGITS, (4,)), FieldPattern(DIGITS + LATIN, (4,))
+    view = View(Engine.OWN, lattice("1O5S"), 8)
+    (first,), (again,), (other,) = (decode_views([view], pattern) for pattern in (mixed, mixed, digits))
+    assert first is again
+    assert (first.text, other.text) == ("1O5S", "1055")
+    assert (first.steps, first.engine) == (8, Engine.OWN)
+    (same,) = decode_views([replace(view, engine=Engine.PPOCR)], mixed)
+    assert same.engine is Engine.PPOCR, "a copy remembers nothing of its original"
+    assert decode_views([view, view], FieldPattern(DIGITS, (9,))) == []
 
 
 patterns = st.builds(

@@ -137,12 +137,12 @@ Board = tuple[tuple[tuple[str, ...], ...], ...]
 _BOARD: Board = (
     (("Esc",), ("F1", "F2", "F3", "F4"), ("F5", "F6", "F7", "F8"), ("F9", "F10", "F11", "F12")),
     (("1", "2", "3", "4", "5", "6", "7", "8", "9"), ("←", "→", "↑", "↓", "⌫")),
-    (("Ctrl L", "Ctrl D", "Ctrl 4"), ("Space",), ("Enter",)),
+    (("Ctrl L", "Ctrl D", "Ctrl 4", "Ctrl 6"), ("Space",), ("Enter",)),
 )
 REVIEW_BOARD: Board = (
     _BOARD[0],
-    (("1", "2", "3"), ("E", "S", "P", "T"), ("J", "K", "L"), (",", "."), ("←", "→", "↑", "↓")),
-    (("Ctrl L", "Ctrl D", "Ctrl 2"), ("Space",), ("Enter",)),
+    (("1", "2", "3", "4", "5"), ("J", "K", "L"), (",", "."), ("←", "→", "↑", "↓")),
+    (("A", "R", "H"), ("E", "S", "P", "D"), ("B", "T"), ("Ctrl L", "Ctrl D", "Ctrl 2"), ("Space",), ("Enter",)),
 )
 
 
@@ -195,7 +195,7 @@ class KeysOverlay(Overlay):
 
     @staticmethod
     def _weight(key: str) -> float:
-        return {"Space": 4.0, "Enter": 2.2, "Ctrl L": 1.6, "Ctrl D": 1.6, "Ctrl 2": 1.6, "Ctrl 4": 1.6}.get(key, 1.0)
+        return {"Space": 4.0, "Enter": 2.2}.get(key, 1.6 if key.startswith("Ctrl") else 1.0)
 
     def _key(self, ink: Ink, rect: QRectF, key: str) -> None:
         px = ink.px
@@ -237,8 +237,9 @@ class TypeDialog(Overlay):
         self.field.setAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled, False)
         self.go = BlueKey(look, self, wide=False)
 
-    def open(self, kind: str, words: TypeWords) -> None:
-        """Ask for `kind` ("waybill", "number", "pin"); the field is empty and has the focus."""
+    def open(self, kind: str, words: TypeWords, hidden: bool = False) -> None:
+        """Ask for `kind` ("waybill", "number", "pin"); the field is empty and has the focus. `hidden`: a passcode."""
+        self.field.setEchoMode(QLineEdit.EchoMode.Password if hidden else QLineEdit.EchoMode.Normal)
         self.kind, self._words = kind, words
         self.go.show_view(GoKey(GoState.READY, words.cap, words.go, "arrow-right", enter=True))
         self.field.clear()

@@ -56,10 +56,14 @@ def canonical(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
+def hashed_bytes(record: Mapping[str, Any]) -> bytes:
+    """The bytes that a record's `sha256` is of: the record without it."""
+    return canonical({name: value for name, value in record.items() if name != "sha256"})
+
+
 def verifies(record: Mapping[str, Any]) -> bool:
     """Whether a record's `sha256` is that of the rest of it."""
-    rest = {name: value for name, value in record.items() if name != "sha256"}
-    return record.get("sha256") == hashlib.sha256(canonical(rest)).hexdigest()
+    return record.get("sha256") == hashlib.sha256(hashed_bytes(record)).hexdigest()
 
 
 def make_record(

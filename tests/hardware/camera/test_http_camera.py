@@ -41,7 +41,7 @@ def test_pictures_come_with_their_bytes_and_through_a_change_of_size() -> None:
         camera = open_camera(address)
         frames = [camera.read(2.0) for _ in range(6)]
         assert [(f.width, f.height) for f in frames] == [(320, 240)] * 2 + [(640, 360)] * 3 + [(160, 120)]
-        assert all(f.packet is not None and f.packet.startswith(b"\xff\xd8") for f in frames)
+        assert all(f.packet is not None and f.packet.data.startswith(b"\xff\xd8") for f in frames)
         assert frames[0].u.shape == (120, 160)
         times = [f.mono_us for f in frames]
         assert times == sorted(times)

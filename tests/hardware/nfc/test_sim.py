@@ -17,7 +17,10 @@ from hardware.sim.nfc import SimulatedBoard, SimulatedReader, open_simulated_rea
 from hardware.sim.nfc_board import Board, Faults
 from hardware.sim.nfc_chip import RefusedError
 from hardware.sim.nfc_chips import make_chip, simulated_families
+from hardware.sim.nfc_classic import ClassicChip
 from hardware.sim.nfc_field import Field
+from hardware.sim.nfc_kept import KeptChips
+from hardware.sim.nfc_type2 import Type2Chip
 
 UID = "04A1B2C3D4E580"
 VISITS = [
@@ -186,3 +189,19 @@ def test_no_deck_is_missing(deck: Path) -> None:
     with pytest.raises(DeviceError) as trouble:
         read_chip_visits(deck, "sim:deck")
     assert trouble.value.reason is DeviceReason.MISSING
+
+
+@pytest.mark.parametrize(
+    ("family", "uid"), [("NTAG213", UID), ("MIFARE Classic 1K", "DEADBEEF"), ("phone", "08112233")]
+)
+def test_a_kept_chip_is_the_same_and_a_damaged_file_is_nobodys(tmp_path: Path, family: str, uid: str) -> None:
+    kept = KeptChips(tmp_path)
+    chip = kept.take(make_chip(family, uid))
+    kept.keep()
+    assert list(tmp_path.iterdir()) == []  # nothing has changed
+    if isinstance(chip, Type2Chip | ClassicChip):
+        chip.memory[70] ^= 0x55
+        kept.keep()
+        assert KeptChips(tmp_path).take(make_chip(family, uid)).lasting == chip.lasting
+        (tmp_path / f"{uid}.chip").write_bytes(chip.lasting[:-1])
+    assert KeptChips(tmp_path).take(make_chip(family, uid)).lasting == make_chip(family, uid).lasting

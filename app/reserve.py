@@ -1,4 +1,7 @@
-"""A file of real blocks beside the database, given back when the disk is full, so that the last record still fits."""
+"""Room kept back on a disk: a file of real blocks, given back when the disk is full, so that the last records fit.
+
+The database has one and the footage has one (a quarter and the rest of `recording.reserve_mb`).
+"""
 
 from __future__ import annotations
 
@@ -6,41 +9,49 @@ import os
 from pathlib import Path
 
 from app.platform import free_bytes, reserve_bytes
-from app.store.results import Room
 
 RESERVE_BYTES = 64 << 20
+"""The database's, when nothing else is said."""
+
+FOOTAGE_RESERVE = "footage.reserve"
+"""Its name in the folder of recordings: one for all of them."""
 
 
 class Reserve:
-    """The reserve of one database. With `size` 0 there is none."""
+    """One file of reserved blocks. With `size` 0 none is laid in; one that lies there can still be spent."""
 
-    def __init__(self, path: Path, size: int = RESERVE_BYTES) -> None:
+    def __init__(self, path: Path, size: int) -> None:
         self._path = path
         self._size = size
 
     def fill(self) -> bool:
         """Make the reserve whole if the disk has at least twice its size free; True when it is whole."""
-        if self._intact():
+        if self.intact:
             return True
-        if free_bytes(self._path.parent) < 2 * self._size:
-            return False
         try:
+            if self.free_bytes < 2 * self._size:
+                return False
             self._allocate()
         except OSError:  # full after all: the few blocks go back, the reserve counts as spent
             self._path.unlink(missing_ok=True)
-        return self._intact()
+        return self.intact
 
     def spend(self) -> bool:
         """Give the blocks back to the disk; False when there were none left to give."""
-        if not self._path.exists() or self._path.stat().st_size == 0:
+        try:
+            size = self._path.stat().st_size
+        except FileNotFoundError:
             return False
-        self._path.unlink()
-        return True
+        self._path.unlink(missing_ok=True)
+        return size > 0
 
-    def room(self) -> Room:
-        return Room(free_bytes(self._path.parent), self._intact())
+    @property
+    def free_bytes(self) -> int:
+        """Of the disk it lies on."""
+        return free_bytes(self._path.parent)
 
-    def _intact(self) -> bool:
+    @property
+    def intact(self) -> bool:
         return self._size == 0 or (self._path.exists() and self._path.stat().st_size >= self._size)
 
     def _allocate(self) -> None:

@@ -1,0 +1,63 @@
+"""Which finished cards a supervisor looks at again although nothing was wrong: a share of all, more of the typed ones.
+
+The draw is a keyed hash of the card's id: whoever holds the key finds the same cards again, nobody at the desk can
+foresee them. The journal holds the key's `commitment` before the first draw and the policy with each of them, so that
+every draw, and every card left out, can be checked once the key is shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from app.core.parcels import Reason
+
+KEY_BYTES = 32
+PER_MILLE = 1000
+_DRAW = b"card-intake sample draw 1\0"
+_COMMITMENT = b"card-intake sample key 1\0"
+_TYPED = frozenset({Reason.NUMBER_BY_HAND, Reason.PIN_BY_HAND})
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePolicy:
+    """Of a thousand cards so many are drawn. Raises ValueError outside 0..1000 or where typed ones are drawn less."""
+
+    read_per_mille: int = 20
+    typed_per_mille: int = 200
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.read_per_mille <= self.typed_per_mille <= PER_MILLE:
+            raise ValueError("shares are 0 to 1000 of a thousand, of typed cards no fewer than of the others")
+
+
+def is_typed(reasons: Collection[Reason]) -> bool:
+    """Whether a person typed something of the card (`CardDraft.reasons`)."""
+    return not _TYPED.isdisjoint(reasons)
+
+
+def drawn(card_id: str, typed: bool, policy: SamplePolicy, key: bytes) -> bool:
+    """Whether this card is drawn: the same card, policy and key always give the same answer.
+
+    A card drawn as a read one is drawn as a typed one too, and a larger share keeps what a smaller one drew. Raises
+    ValueError for a key of other than `KEY_BYTES` secret bytes.
+    """
+    share = policy.typed_per_mille if typed else policy.read_per_mille
+    lot = int.from_bytes(hmac.digest(_checked(key), _DRAW + card_id.encode(), hashlib.sha256)[:8])
+    return lot * PER_MILLE < share << 64
+
+
+def commitment(key: bytes) -> str:
+    """What the journal holds of a key that is still secret: a SHA-256 in hexadecimal that binds whoever drew by it.
+
+    Raises ValueError for a key of other than `KEY_BYTES` bytes.
+    """
+    return hashlib.sha256(_COMMITMENT + _checked(key)).hexdigest()
+
+
+def _checked(key: bytes) -> bytes:
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"a sample key has {KEY_BYTES} bytes")
+    return key

@@ -1,0 +1,68 @@
+"""Tells the centre the heads of recordings that run, at most every eight seconds, by events of the station's chain.
+
+From what the centre acknowledged on, nobody who gets hold of the station's key can sign that footage anew, or cut off
+its end, without contradicting the centre. The journal is only read, at its end; no recorder waits for this.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from app.core.errors import StorageTrouble
+from app.evidence.witness import last_record
+from app.station.clock import Clock
+from app.store.witnessed import note_head
+from app.store.writer import StoreWriter
+
+_log = logging.getLogger(__name__)
+
+
+class Witnessing:
+    """The thread. `nudge`: something waits for the centre; `on_bug` is told of bugs."""
+
+    def __init__(
+        self,
+        store: StoreWriter,
+        recordings: Path,
+        clock: Clock,
+        nudge: Callable[[], None],
+        on_bug: Callable[[Exception], None],
+        every_s: float = 8.0,
+    ) -> None:
+        self._store, self._recordings, self._clock = store, recordings, clock
+        self._nudge, self._on_bug, self._every_s = nudge, on_bug, every_s
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="witness-heads", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(timeout=3.0)
+
+    def look(self) -> int:
+        """Tell the heads of all that runs; how many were new. Raises StorageTrouble."""
+        told = 0
+        for running in self._store.call(lambda store: store.unclosed_recordings()):
+            last = last_record(self._recordings / running.recording_id)
+            if last is None or last[1]["kind"] == "close":  # its closing is an event of its own
+                continue
+            n, head, stamp, name = int(last[1]["n"]), str(last[1]["chain"]), self._clock.stamp(), running.recording_id
+            told += self._store.call(lambda store: note_head(store.ledger, name, n, head, stamp))  # noqa: B023  at once
+        if told:
+            self._nudge()
+        return told
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._every_s):
+            try:
+                self.look()
+            except StorageTrouble as trouble:
+                _log.error("witness heads: %s", trouble.code)
+            except Exception as bug:  # noqa: BLE001  the top of this thread
+                self._on_bug(bug)
+                return
