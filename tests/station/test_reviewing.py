@@ -373,6 +373,20 @@ def test_dossier_and_export_by_waybill_and_card(
     assert out.read_bytes() == before
 
 
+def test_a_bare_rehearsal_folder_is_barred_too(
+    own: FilmedParcel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare = str(own.folder.recordings / "r-1")
+    assert main(["export", bare, str(tmp_path / "before.mp4")]) == 0
+    store = own.store()
+    store.note_leak_progress("r-1", 700_001, 1, [LeakSight(700_000, "tesseract", "pattern", 8)], stamp())
+    store.close()
+    for words in (["export", bare, str(tmp_path / "f.mp4")], ["dossier", bare, "--out", str(tmp_path / "d.zip")]):
+        assert main(words) == 2
+        assert "footage.may_show_pin" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.glob("*.*")) == ["before.mp4"]
+
+
 def test_what_the_leak_check_saw_can_be_jumped_to_and_bars_every_export_until_it_is_judged(asked: Asked) -> None:
     sight = LeakSight(700_000, "tesseract", "pattern", 8)
     asked.store.call(lambda store: store.note_leak_progress("r-1", 700_001, 1, [sight], stamp()))
