@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from app.rehearsal.dice import stream
-from app.rehearsal.openings import PracticeOpening, draw_openings
 from app.vision.opening import HEIGHT, WIDTH
 from app.vision.panel import PanelFinder
+from training.openings import PracticeOpening, draw_openings
 
 SEED = 20_262
 CARDS, STATES, PICTURES = 2, 3, 4

@@ -22,7 +22,6 @@ from app.rehearsal.camera import Camera, Pose
 from app.rehearsal.cards import PrintedCard, print_back
 from app.rehearsal.dice import between, chance, stream
 from app.rehearsal.improvise import improvise_card
-from app.rehearsal.openings import CLOSED
 from app.rehearsal.optics import gloss_map
 from app.rehearsal.pictures import TIERS, through_lens
 from app.vision.codes import CodeReader
@@ -35,6 +34,7 @@ from app.vision.recognise import Recogniser
 from app.vision.rectify import rectify
 from app.vision.textlines import LineFinder
 from app.vision.wording import Wording
+from training.openings import CLOSED
 
 STATES = (
     "partial",

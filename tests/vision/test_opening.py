@@ -11,7 +11,6 @@ import pytest
 
 from app.core.cards import PanelState
 from app.core.errors import BadInput
-from app.rehearsal.openings import draw_openings
 from app.rehearsal.pictures import render_card_picture
 from app.vision.opening import (
     DOUBT,
@@ -28,6 +27,7 @@ from app.vision.opening import (
 from app.vision.panel import Area, PanelFinder, PanelMap
 from app.vision.pixels import Colour
 from app.vision.rectify import CARD_H, CARD_W, rectify
+from training.openings import draw_openings
 
 CELL_W, CELL_H = CARD_W / 160, CARD_H / 100
 PANEL = Area(20 * CELL_W, 30 * CELL_H, 80 * CELL_W, 16 * CELL_H)
