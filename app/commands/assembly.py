@@ -29,6 +29,7 @@ from app.station.backing import Backing, BackingPlan, backups_of
 from app.station.cataloguing import Cataloguing
 from app.station.chips import Bench, ChipWork
 from app.station.clock import Clock, system_clock
+from app.station.clockwatch import ClockWatch
 from app.station.filming import Filming
 from app.station.idle import IdleWatch
 from app.station.keeping import Keeping
@@ -175,6 +176,9 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     keeping = Keeping(parts.store, plan.folder.recordings, rules, parts.clock, station.adjust, crashed)
     keeping.start()
     stack.callback(keeping.stop)
+    watch = ClockWatch(parts.store, parts.clock, crashed)
+    watch.start()
+    stack.callback(watch.stop)
     leaks = LeakWatch(
         parts.store, leak_plan(plan, parts.reading), parts.clock, _resting(station), station.adjust, crashed
     )

@@ -83,13 +83,16 @@ class DeviceFacts:
 
 @dataclass(frozen=True, slots=True)
 class DiskFacts:
-    """The disk that footage goes to. `missing_recordings`: how many that should be there are not, if they are many;
-    `leaks`: in how many a PIN may be seen that nobody has judged.
+    """The disk that footage goes to. `missing_recordings`: how many that should be there are not, or not whole;
+    `keeping_stopped`: they are so many that nothing is removed any more; `unknown_recordings`: how many are there that
+    the store does not know; `leaks`: in how many a PIN may be seen that nobody has judged.
     """
 
     free_bytes: int = 0
     bytes_per_minute: int = 33_000_000
     missing_recordings: int = 0
+    keeping_stopped: bool = False
+    unknown_recordings: int = 0
     leaks: int = 0
 
     @property
