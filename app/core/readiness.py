@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from app.core.cards import CardState
+
 LOW_DISK_BYTES = 600 * 1_000_000
 """Below this no new parcel is begun, however slowly the disk fills."""
 
@@ -102,7 +104,9 @@ class DiskFacts:
 class SyncFacts:
     """From receipts only: events still here, the oldest's age, when the next try comes, the clock's distance.
 
-    `stuck_footage`: recordings that cannot be brought to the centre, `footage_code` why (the first one).
+    `stuck_footage`: recordings that cannot be brought to the centre, `footage_code` why (the first one);
+    `footage_waiting`: closed recordings that the centre does not hold. `cards`: by state their number and the age (s)
+    of the oldest.
     """
 
     state: SyncState = SyncState.SYNCED
@@ -113,6 +117,8 @@ class SyncFacts:
     code: str = ""
     stuck_footage: int = 0
     footage_code: str = ""
+    footage_waiting: int = 0
+    cards: tuple[tuple[CardState, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
