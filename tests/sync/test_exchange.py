@@ -23,7 +23,7 @@ from app.server.setup import OpenCentre, init, open_centre
 from app.store.results import RetryState
 from app.store.verify import verify_audit
 from app.sync.client import CentreRefused
-from app.sync.exchange import Halt
+from app.sync.halt import Halt
 from app.sync.pace import BatchSize, after_failure
 from app.wire import Decision, FeedPage, Receipt, Signed, sign_statement
 
