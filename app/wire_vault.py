@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Base64Bytes, Field, StringConstraints
 
-from app.wire import Hex64, Name, Statement, WireModel
+from app.wire import Hex64, Name, Signed, Statement, WireModel
 
 
 class Arrival(WireModel):
@@ -56,3 +56,59 @@ class RevealRequest(Statement):
     reason: Annotated[str, StringConstraints(max_length=400)]
     to_key: Hex64
     made_ms: int
+
+
+class RevealAsked(WireModel):
+    """A person's request as a station brings it. `who`: the name that the vault knows the signing key by."""
+
+    request: Signed  # RevealRequest
+    who: Name
+
+
+class RevealApproval(WireModel):
+    """A second person's signature over "approve " and the request's text."""
+
+    who: Name
+    sig: Base64Bytes
+
+
+class RevealState(WireModel):
+    """How a request stands; its id is the SHA-256 of the request's text. `code`: why it was refused.
+
+    `answer`: the secret, sealed to the request's one-time key (HPKE); comes once, with `shown`.
+    """
+
+    id: Hex64
+    state: Literal["waiting", "needs-second", "granted", "shown", "refused", "taken"]
+    code: str = ""
+    answer: Base64Bytes = b""
+
+
+class RevealsOpen(WireModel):
+    """Requests that wait for a second person."""
+
+    requests: tuple[RevealAsked, ...]
+
+
+class RevealTask(WireModel):
+    """A request for the vault, and the sealed field that it is about."""
+
+    id: Hex64
+    request: Signed
+    who: Name
+    approval: RevealApproval | None = None
+    blob: Base64Bytes
+
+
+class RevealTasks(WireModel):
+    """What the vault has not answered, the earliest first."""
+
+    tasks: tuple[RevealTask, ...]
+
+
+class RevealVerdict(WireModel):
+    """The vault's next word on a request: `granted` before it opens anything, `shown` with the answer after."""
+
+    state: Literal["needs-second", "granted", "shown", "refused"]
+    code: Annotated[str, StringConstraints(max_length=80)] = ""
+    answer: Base64Bytes = b""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.core.states import ChipTray, Faulted, Idle, Paused, SignedOut, State
+from app.core.states import ChipTray, Faulted, Idle, Locked, Paused, SignedOut, State
 from ui.views import Body, CardBody, CardPrompt, CountBody
 
 _MOST_DIGITS = 9
@@ -32,6 +32,16 @@ def recording_of(state: State) -> str:
     """The recording of the parcel in work, "" when none is open."""
     if isinstance(state, Paused):
         return state.back_to.visit.recording_id
-    if isinstance(state, ChipTray):
+    if isinstance(state, ChipTray | Locked):
         return state.visit.recording_id if state.visit else ""
     return "" if isinstance(state, SignedOut | Idle | Faulted) else state.visit.recording_id
+
+
+def is_paused(state: State) -> bool:
+    """Whether work stands still for a trouble, covered or not."""
+    return isinstance(state.back_to if isinstance(state, Locked) else state, Paused)
+
+
+def tidy_text(text: str) -> str:
+    """Typed card text as it is stored: no spaces, capitals."""
+    return "".join(text.split()).upper()

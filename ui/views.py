@@ -475,6 +475,7 @@ class SignInView:
     demo: str = ""
     demo_key: str = ""
     banner: Banner | None = None
+    rec: RecView | None = None  # over a parcel that is being filmed
 
 
 ScreenView = SignInView | WorkView

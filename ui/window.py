@@ -27,7 +27,7 @@ from app.core.footage import ReviewDesk
 from app.core.products import Catalogue
 from app.core.readiness import RecMode, Surroundings
 from app.core.shelving import CatalogueDesk
-from app.core.states import ChipTray, Idle, Paused, SignedOut, State, Waiting
+from app.core.states import ChipTray, Idle, Locked, SignedOut, State, Waiting
 from app.frames import HalfFrame
 from ui.bridge import Bridge
 from ui.keys import KeyFilter
@@ -41,7 +41,7 @@ from ui.screens.products import ProductScreen
 from ui.screens.review import ReviewScreen
 from ui.screens.signin import SignIn
 from ui.screens.workbench import Workbench
-from ui.shown import asks_one_character, choices_of, recording_of, tray_of
+from ui.shown import asks_one_character, choices_of, is_paused, recording_of, tidy_text, tray_of
 from ui.sound import Sounds
 from ui.texts import language_of, say
 from ui.theme import Density, Look, Themes, density_for, dress
@@ -172,6 +172,7 @@ class Window(QMainWindow):
         self.keys.scanned.connect(self._scanned)
         self.keys.pressed.connect(self._pressed)
         self.keys.released.connect(self._released)
+        self.keys.touched.connect(lambda: self._bridge.touched())
         self._frames = QTimer(self, interval=_FRAME_MS)
         self._frames.timeout.connect(self._next_frame)
         self._frames.start()
@@ -198,18 +199,25 @@ class Window(QMainWindow):
             self._left_state(state)
         self._state, self._around = state, around
         self._last_recording = recording_of(state) or self._last_recording
-        self._sounds.alarm(isinstance(state, Paused) and around.rec.mode is RecMode.CUT)
+        self._sounds.alarm(is_paused(state) and around.rec.mode is RecMode.CUT)
         self._refresh()
 
     def _left_state(self, state: State) -> None:
         """Another screen: secrets are covered, what was being typed for the old one is dropped."""
         self._reveal(False)
         self.close_overlays()
-        if isinstance(state, SignedOut):
+        if isinstance(state, Locked):
+            self._forget()
+        if away := isinstance(state, SignedOut | Locked):
             self.sign_in.clear()
-            self.sign_in.number.setFocus()
-        else:
-            self.setFocus()
+        (self.sign_in.number if away else self).setFocus()
+
+    def _forget(self) -> None:
+        """The desk was left: what the screens held of cards goes with their widgets, and nothing plays on."""
+        if self._player is not None:
+            self._player.key("Esc")
+        self._state = None
+        self._rebuild(self.density)
 
     def _scene(self) -> Scene:
         compact = self.density.name == "compact"
@@ -312,9 +320,7 @@ class Window(QMainWindow):
             self._post(CodeScanned(code))
 
     def _clicked(self, name: str) -> None:
-        if name == "go":
-            name = "Space"
-        self._pressed(name)
+        self._pressed("Space" if name == "go" else name)
 
     def _pressed(self, name: str) -> None:
         if name == "Ctrl L":
@@ -395,7 +401,7 @@ class Window(QMainWindow):
             text = self.work.typing.close_and_forget()
             self.setFocus()
             if text:
-                self._post(WaybillTyped(text) if kind == "waybill" else FieldTyped(kind, typed(_tidy(text))))
+                self._post(WaybillTyped(text) if kind == "waybill" else FieldTyped(kind, typed(tidy_text(text))))
         elif name == "Esc":
             self.work.typing.close_and_forget()
             self.setFocus()
@@ -405,8 +411,7 @@ class Window(QMainWindow):
             self._post(PasscodeEntered(number, passcode))
 
     def _use_demo_badge(self) -> None:
-        badge = self._settings.desk.demo_badge
-        if badge:
+        if badge := self._settings.desk.demo_badge:
             self._post(CodeScanned(badge))
 
     def _reveal(self, on: bool) -> None:
@@ -493,8 +498,3 @@ class Window(QMainWindow):
             self.review.leave()
             self.review.reel.finish()
         super().closeEvent(event)
-
-
-def _tidy(text: str) -> str:
-    """Typed card text as it is stored: no spaces, capitals."""
-    return "".join(text.split()).upper()

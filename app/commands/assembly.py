@@ -13,20 +13,24 @@ from typing import Any
 from app.catalog.shelf import SHIPPED, Sources
 from app.core.effects import Sound
 from app.core.errors import BadInput
-from app.core.events import CardChanged, ParcelResumed
+from app.core.events import CardChanged, Event, ParcelResumed
 from app.core.parcels import TrayCard
 from app.core.products import Catalogue
 from app.core.readiness import DeviceFacts, DiskFacts, Level, RecFacts, RecMode, StampFacts, Surroundings, SyncFacts
 from app.core.rules import Rules
-from app.core.states import Idle, SignedOut
+from app.core.rulings import ReviewPolicy
+from app.core.sampling import SamplePolicy
+from app.core.states import Idle, Locked, SignedOut
 from app.eye import codec
 from app.paths import StationFolder
 from app.platform import free_bytes
-from app.settings import Settings
+from app.settings import ReviewSettings, Settings
+from app.station.backing import Backing, BackingPlan, backups_of
 from app.station.cataloguing import Cataloguing
 from app.station.chips import Bench, ChipWork
 from app.station.clock import Clock, system_clock
 from app.station.filming import Filming
+from app.station.idle import IdleWatch
 from app.station.keeping import Keeping
 from app.station.keeping import Rules as KeepingRules
 from app.station.leakwatch import LeakPlan, LeakWatch
@@ -81,6 +85,7 @@ class Parts:
     cameras: Cameras
     clock: Clock
     chips: ChipWork
+    idle: IdleWatch
     reading: dict[str, Any]
     """The fields of the leak check's job that say by which catalogue it reads."""
 
@@ -141,8 +146,10 @@ def _make(
     perform = Perform(hands, station.post, lambda: station.around, play, worker.nudge)
     station.join(perform)
     filming.on_closed(perform.recording_closed)
+    idle = IdleWatch(lambda: station.rules.idle_us, clock.mono_us, station.post)
+    station.on_show(idle.show)
     reading = leak_reading(sources, plan.rehearsal)
-    return Parts(station, writer, filming, looking, worker, cameras, clock, chips, reading)
+    return Parts(station, writer, filming, looking, worker, cameras, clock, chips, idle, reading)
 
 
 def _chip_work(
@@ -163,9 +170,7 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     if plan.settings.nfc.address != _NOT_FITTED:
         stack.callback(start_tapping(parts, plan.settings.nfc.address).stop)
     if plan.settings.scanner.address not in (_NOT_FITTED, _TYPES_LIKE_A_KEYBOARD):
-        scanning = Scanning(
-            lambda: open_scanner(plan.settings.scanner.address), parts.station.post, parts.station.adjust
-        )
+        scanning = Scanning(lambda: open_scanner(plan.settings.scanner.address), _by_hand(parts), parts.station.adjust)
         scanning.start()
         stack.callback(scanning.stop)
     disk = DiskWatch(plan.folder, parts.station.adjust)
@@ -186,6 +191,27 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     witnessing.start()
     stack.callback(witnessing.stop)
     _start_stamping(plan, parts, stack)
+    _start_backing(plan, parts, stack)
+
+
+def _start_backing(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
+    """Copies of the database while nobody works. A rehearsal's database is worth none."""
+    if plan.rehearsal:
+        return
+    station, copied = parts.station, BackingPlan(plan.folder.database, backups_of(plan.folder, plan.settings))
+    backing = Backing(parts.store, copied, parts.clock, _resting(station), station.adjust, _crashed(station))
+    backing.start()
+    stack.callback(backing.stop)
+
+
+def _by_hand(parts: Parts) -> Callable[[Event], None]:
+    """Posts what a hand did, which is a sign of a person too."""
+
+    def post(event: Event) -> None:
+        parts.idle.touch()
+        parts.station.post(event)
+
+    return post
 
 
 def _start_stamping(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
@@ -221,12 +247,21 @@ def leak_plan(plan: StationPlan, reading: dict[str, Any]) -> LeakPlan:
 
 def _resting(station: Station) -> Callable[[], bool]:
     """Nobody works and nothing is filmed."""
-    return lambda: isinstance(station.state, (SignedOut, Idle)) and station.around.rec.mode is RecMode.OFF
+
+    def resting() -> bool:
+        state = station.state
+        idle = isinstance(state, SignedOut | Idle) or (isinstance(state, Locked) and state.visit is None)
+        return idle and station.around.rec.mode is RecMode.OFF
+
+    return resting
 
 
-def join_reviewing(folder: StationFolder, parts: Parts) -> Reviewing:
+def join_reviewing(folder: StationFolder, parts: Parts, wanted: ReviewSettings) -> Reviewing:
     """The review desk of a joined station, started. For the window; a station without one needs none."""
-    reviewing = Reviewing(parts.store, folder.recordings, folder.exports, parts.clock, _crashed(parts.station))
+    policy = ReviewPolicy(wanted.second_above_yuan * 100)
+    shares = SamplePolicy(wanted.sample_per_mille, wanted.typed_sample_per_mille)
+    crashed, post = _crashed(parts.station), parts.station.post
+    reviewing = Reviewing(parts.store, folder.recordings, folder.exports, parts.clock, crashed, policy, shares, post)
     reviewing.start()
     return reviewing
 
@@ -241,7 +276,9 @@ def join_cataloguing(plan: StationPlan, parts: Parts, show: Callable[[Catalogue]
         parts.station.judge_by(catalogue)
         show(catalogue)
 
-    cataloguing = Cataloguing(parts.store, plan.folder, parts.clock, adopt, _crashed(parts.station))
+    cataloguing = Cataloguing(
+        parts.store, plan.folder, parts.clock, adopt, _crashed(parts.station), post=parts.station.post
+    )
     cataloguing.start()
     return cataloguing
 

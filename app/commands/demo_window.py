@@ -34,6 +34,7 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
     bridge = Bridge(
         lambda event: player.parts.station.post(event),
         take_over=player.take_over,
+        touched=lambda: player.parts.idle.touch(),
         secret_shown=lambda field: player.parts.station.post(SecretShown(field)),
     )
     player.parts = stack.enter_context(joined_station(plan, store, bridge.play))
@@ -42,7 +43,7 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
     player.start()
     frames = FrameReader(rehearsal.folder.frames)
     stack.callback(frames.close)
-    reviewing = join_reviewing(plan.folder, player.parts)
+    reviewing = join_reviewing(plan.folder, player.parts, plan.settings.review)
     stack.callback(reviewing.stop)
     cataloguing = join_cataloguing(plan, player.parts, bridge.learn)
     stack.callback(cataloguing.stop)

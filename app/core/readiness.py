@@ -140,6 +140,7 @@ class Surroundings:
     disk: DiskFacts = DiskFacts()
     sync: SyncFacts = SyncFacts()
     stamps: StampFacts = StampFacts()
+    backup_code: str = ""  # why the last copy of the database could not be made
     parcels_today: tuple[int, int] = (0, 0)
     chips: int = 0  # accepted cards whose chip is still to be dealt with
     wall_us: int = 0

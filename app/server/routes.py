@@ -7,6 +7,7 @@
     …    /v1/checkpoint  the log's head, proved (app.server.checkpoints)
     POST /v1/witness    what the centre saw of a recording (app.server.witnessing)
     GET  /v1/catalogue  a published catalogue (app.server.reference)
+    …    /v1/reveals    showing a secret to a person (app.server.reveals)
     …    /v1/vault      sealed numbers and findings (app.server.vault_door)
 
 All but those on the right are signed by the station (app.signing), and their answers by the centre, refusals too.
@@ -35,6 +36,7 @@ from app.server.openapi import described
 from app.server.page import add_page
 from app.server.reference import add_reference_routes
 from app.server.refusal import Refusal
+from app.server.reveals import add_reveal_routes
 from app.server.setup import OpenCentre
 from app.server.vault_door import add_vault_routes
 from app.server.witnessing import add_witness_routes
@@ -65,6 +67,7 @@ def make_app(
     _add_signed(app, desk)
     add_object_routes(app, desk)
     add_vault_routes(app, desk)
+    add_reveal_routes(app, desk)
     add_reference_routes(app, desk)
     add_checkpoint_routes(app, desk)
     add_witness_routes(app, desk)

@@ -26,9 +26,6 @@ from app.wire import (
     BatchAnswer,
     CatalogueBundle,
     Centre,
-    CheckpointAnswer,
-    Cosigned,
-    Cosigning,
     Enrolment,
     EnrolmentAnswer,
     EventBatch,
@@ -41,9 +38,20 @@ from app.wire import (
     Transfer,
     VideoAnswer,
     content_digest,
+    digest_field,
 )
-from app.wire_vault import Arrivals, Findings, FindingsKept
-from app.wire_witness import WitnessAnswer, WitnessWanted
+from app.wire_vault import (
+    Arrivals,
+    Findings,
+    FindingsKept,
+    RevealApproval,
+    RevealAsked,
+    RevealsOpen,
+    RevealState,
+    RevealTasks,
+    RevealVerdict,
+)
+from app.wire_witness import CheckpointAnswer, Cosigned, Cosigning, WitnessAnswer, WitnessWanted
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -223,7 +231,10 @@ class CentreClient:
         upload = place.actions["upload"]
         if "://" not in upload.href:
             kind = "application/octet-stream"
-            await self._exchange("PUT", upload.href, StoredObject, content=content, content_type=kind, bytes_s=bytes_s)
+            named = digest_field(bytes.fromhex(place.oid))  # the chunk's name, checked when it was read
+            await self._exchange(
+                "PUT", upload.href, StoredObject, content=content, content_type=kind, digest=named, bytes_s=bytes_s
+            )
         else:
             await self._put_outside(upload, content, bytes_s)
         if verify := place.actions.get("verify"):
@@ -259,6 +270,30 @@ class CentreClient:
         """For the vault: what it found."""
         return await self._post("/v1/vault/findings", findings, FindingsKept)
 
+    async def ask_reveal(self, asked: RevealAsked) -> RevealState:
+        """Bring a person's request to see a secret."""
+        return await self._post("/v1/reveals", asked, RevealState)
+
+    async def reveal_state(self, name: str) -> RevealState:
+        """How a request of this station stands."""
+        return await self._exchange("GET", f"/v1/reveals/{name}", RevealState)
+
+    async def open_reveals(self) -> RevealsOpen:
+        """Requests that wait for a second person."""
+        return await self._exchange("GET", "/v1/reveals", RevealsOpen)
+
+    async def approve_reveal(self, name: str, told: RevealApproval) -> RevealState:
+        """Hand in a second person's signature."""
+        return await self._post(f"/v1/reveals/{name}/approve", told, RevealState)
+
+    async def reveal_tasks(self) -> RevealTasks:
+        """For the vault: requests it has not answered."""
+        return await self._exchange("GET", "/v1/vault/reveals", RevealTasks)
+
+    async def tell_reveal(self, name: str, verdict: RevealVerdict) -> RevealState:
+        """For the vault: its next word on a request."""
+        return await self._post(f"/v1/vault/reveals/{name}", verdict, RevealState)
+
     async def centre(self) -> Centre:
         """What there is to pin of a centre."""
         return await self._exchange("GET", "/v1/centre", Centre)
@@ -276,6 +311,7 @@ class CentreClient:
         content: bytes = b"",
         content_type: str = "",
         params: Mapping[str, str | Sequence[str]] | None = None,
+        digest: str = "",
         bytes_s: int = 0,
     ) -> M:
         """One request; a refused clock is put right by the centre's signed time, and asked once more.
@@ -285,7 +321,7 @@ class CentreClient:
 
         async def ask() -> httpx.Response:
             request = self._http.build_request(method, path, content=content, params=params)
-            return await self._asked(slowed(request, bytes_s), content_type)
+            return await self._asked(slowed(request, bytes_s), content_type, digest)
 
         try:
             answer = await self._at_some_address(ask)
@@ -312,9 +348,9 @@ class CentreClient:
             self._http.base_url = httpx.URL(self._urls[0])
         return await ask()
 
-    async def _asked(self, request: httpx.Request, content_type: str) -> httpx.Response:
+    async def _asked(self, request: httpx.Request, content_type: str, digest: str) -> httpx.Response:
         """Sign, send, check: a good answer, or the reason why there is none."""
-        digest = content_digest(request.content)
+        digest = digest or content_digest(request.content)
         request.headers[DIGEST_HEADER] = digest
         if content_type:
             request.headers["Content-Type"] = content_type

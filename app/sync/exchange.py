@@ -20,6 +20,7 @@ from app.core.parcels import TrayCard
 from app.core.policy import Policy
 from app.evidence.witness import WITNESS_FILE
 from app.platform import durable_write
+from app.store.backup import settle
 from app.store.governing import is_revoked, policy_of
 from app.store.results import QueueFacts, RetryState
 from app.store.store import Store
@@ -81,6 +82,7 @@ class Exchange:
 
         Raises Unavailable (come again), Halt, EvidenceTrouble("sync.untrusted_answer": answer not by the centre).
         """
+        await self._settle()
         await self._push()
         await self._pull()
         await self._watch_log()
@@ -93,6 +95,19 @@ class Exchange:
         """Recordings that cannot be brought, each with its trouble's code."""
         found = self.footage.stuck if self.footage else {}
         return tuple((name, stuck.code) for name, stuck in sorted(found.items()))
+
+    async def _settle(self) -> None:
+        """A database that was put back from a backup: ask what the centre has before anything is added or sent."""
+        if not await self._ask(lambda store: store.ledger.frozen):
+            return
+        nothing = EventBatch.of(await self._ask(lambda store: store.station), [])
+        receipt = (await self.client.send(nothing)).receipt
+        try:
+            await self._ask(lambda store: settle(store.ledger, receipt, self.stamp()))
+        except EvidenceTrouble as trouble:
+            if trouble.code == "store.restored_behind":
+                raise Halt(trouble.code, trouble.detail) from trouble
+            raise
 
     async def _watch_log(self) -> None:
         """See that the centre's log only grows. That it was rewritten stops everything, all else can wait."""

@@ -33,7 +33,7 @@ from app.sync.pace import ANY_TIME, FootageTerms, after_failure
 
 T = TypeVar("T")
 
-_FOR_A_PERSON = ("sync.fork", "sync.event_refused", "sync.revoked", "sync.log_fork")
+_FOR_A_PERSON = ("store.restored_behind", "sync.fork", "sync.event_refused", "sync.revoked", "sync.log_fork")
 _LONGEST_WAIT_MS = 2 * 3_600_000
 """Twice what a centre can ask for."""
 

@@ -31,6 +31,7 @@ from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, Fi
 from app.vision.barcode import Hit, agreed_texts, distinct, gtin
 from app.vision.coach import Legible, count_legible, free_pattern
 from app.vision.decode import PLAIN_LETTERS, Decoded, decode_views
+from app.vision.elements import stated, timed_texts
 from app.vision.fuse import SURE, Fused, confirm, doubt_all, fuse
 from app.vision.look import Look
 from app.vision.panel import Area
@@ -68,6 +69,7 @@ class Conclusion:
     best: int  # which look was the sharpest
     medium: Medium = Medium.CARD
     legible: Legible | None = None  # of the PIN, for who scratches it
+    timed: bool = False  # a code on it ends within minutes or days
 
     @property
     def blank(self) -> bool:
@@ -93,9 +95,10 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
     panel = _panel(looks)
     if panel is PanelState.PARTIAL and _is_complete(looks, product):
         panel = PanelState.OPEN
-    number = _number(looks, product, hits)
+    data, timed = stated(hits, code), timed_texts(hits)
+    number = _not_timed(_number(looks, product, hits, data.serial), timed)
     pin = _pin(looks, product, panel)
-    expiry = _agreed(look.expiry for look in looks)
+    expiry = _with_data((look.expiry for look in looks), data.expiry)
     best = int(np.argmax([look.sharpness - look.glare for look in looks]))
     fields = (("number", number, [look.number for look in looks]), ("pin", pin, [look.pin for look in looks]))
     return Conclusion(
@@ -108,13 +111,14 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
         expiry=expiry,
         expiry_printed=_expiry_printed(looks, expiry),
         face_value=_face_value(looks, product),
-        batch=_agreed(look.batch for look in looks),
+        batch=_with_data((look.batch for look in looks), data.batch),
         region=_agreed(look.region for look in looks),
         corners=looks[best].corners,
         zones=zones(looks[best], number.reading, pin.reading),
         crops=tuple(crop for name, fused, spots in fields for crop in _crops(name, fused, spots, best)),
         best=best,
         legible=_legible(looks, product, panel, pin.reading),
+        timed=bool(timed),
     )
 
 
@@ -142,16 +146,23 @@ def _is_complete(looks: Sequence[Look], product: Product | None) -> bool:
     return bool(found) and len(whole) >= 0.75 * len(found)
 
 
-def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit]) -> Fused:
+def _not_timed(number: Fused, timed: frozenset[str]) -> Fused:
+    """What is also a code for a short time is no card's number, however well it was read."""
+    text = "".join(c.best.glyph for c in number.reading.chars)
+    return Fused(UNREADABLE, None) if text in timed else number
+
+
+def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit], serial: str | None) -> Fused:
     pattern = product.number if product is not None else UNKNOWN_NUMBER
     spots = [look.number for look in looks if look.number is not None]
     if not spots:
-        coded = _number_of_bars(looks, hits, pattern)
+        coded = _number_of_bars(looks, hits, pattern) or _number_of_serial(product, serial)
         return Fused(coded or (ABSENT if product is None else UNREADABLE), None)
     fused = fuse(_decoded(spots, pattern), pattern)
     if not any(look.number_proved for look in looks):
         fused = doubt_all(fused)
-    for text in _numbers_in({h.text for h in hits if h.format in ("CODE128", "QR")}, product, pattern):
+    coded_texts = {h.text for h in hits if h.format in ("CODE128", "QR")} | ({serial} if serial else set())
+    for text in _numbers_in(coded_texts, product, pattern):
         confirmed = confirm(fused.reading, text)
         if confirmed is not None:
             return Fused(confirmed, fused.lead)
@@ -177,8 +188,18 @@ def _number_of_bars(looks: Sequence[Look], hits: Sequence[Hit], pattern: FieldPa
     sure = [text for text, by in sources.items() if len(by) > 1 or text in below]
     if len(sources) != 1 or not sure:
         return None
-    chars = tuple(CharReading((Candidate(glyph, 0.999),), sure=True) for glyph in sure[0])
-    return FieldReading(FieldState.READ, chars)
+    return _coded(sure[0])
+
+
+def _number_of_serial(product: Product | None, serial: str | None) -> FieldReading | None:
+    """The serial number in GS1 data as the card's number, where the product is known and has such numbers."""
+    if product is None or serial is None or product.number == UNKNOWN_NUMBER:
+        return None
+    return _coded(serial) if product.number.matches(serial) else None
+
+
+def _coded(text: str) -> FieldReading:
+    return FieldReading(FieldState.READ, tuple(CharReading((Candidate(glyph, 0.999),), sure=True) for glyph in text))
 
 
 def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> Fused:
@@ -240,6 +261,11 @@ T = TypeVar("T")
 def _agreed(values: Iterable[T | None]) -> T | None:
     found = {v for v in values if v is not None}
     return found.pop() if len(found) == 1 else None
+
+
+def _with_data(printed: Iterable[T | None], data: T | None) -> T | None:
+    """What all looks and the card's GS1 data agree on, or what only one of them has; None where they differ."""
+    return _agreed((*printed, data))
 
 
 def _expiry_printed(looks: Sequence[Look], expiry: date | None) -> Printed:

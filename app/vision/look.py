@@ -26,7 +26,7 @@ from app.vision.fuse import fuse
 from app.vision.lines import Line
 from app.vision.locate import Located
 from app.vision.medium import medium
-from app.vision.panel import Area, Opening, Panel, PanelFinder, PanelMap, find_text, judge
+from app.vision.panel import COAT_CHANGED, Area, Opening, Panel, PanelFinder, PanelMap, coat_share, find_text, judge
 from app.vision.pixels import Colour, Corners, grey
 from app.vision.printed import (
     Amount,
@@ -60,6 +60,8 @@ class Look:
     panel: PanelState = PanelState.NONE
     panel_area: Area | None = None
     hidden: int = 0  # characters of the PIN that still seem to lie under the layer
+    coat: float | None = None  # share of the panel that the layer covers; None without a panel
+    panel_seen_anew: bool = False  # a later look that found the panel changed, and looked at everything again
     number_proved: bool = False
     pin_proved: bool = False
     bars: tuple[Area, ...] = ()
@@ -135,13 +137,19 @@ class Looker:
         return medium([line.read.text for line in lines], outside)
 
     def look_again(self, picture: Colour, located: Located, first: Look) -> Look:
-        """The same card in a later frame: only its fields and barcodes are read, where the first look found them."""
+        """The same card in a later frame: only its fields and barcodes are read, where the first look found them.
+
+        Where the panel has changed (it is being scratched) everything is looked at again.
+        """
         assert located.corners is not None
         corners = _same_way_up(located.corners, first.corners)
         card = rectify(picture, corners)
+        if self._panel_changed(card, first):
+            return replace(self.look(picture, located), panel_seen_anew=True)
         shade = grey(card)
         return replace(
             first,
+            panel_seen_anew=False,
             corners=corners,
             sharpness=sharpness(shade),
             glare=glare(card),
@@ -149,6 +157,12 @@ class Looker:
             number=None if first.number is None else self._spots.read(card, first.number.area, first.number.limits),
             pin=None if first.pin is None else self._spots.read(card, first.pin.area, first.pin.limits),
         )
+
+    def _panel_changed(self, card: Colour, first: Look) -> bool:
+        """Whether the layer covers more or less of the panel than in the first look, by a character or so."""
+        if first.panel_area is None or first.coat is None:
+            return False
+        return abs(coat_share(self._panels.see(card), first.panel_area) - first.coat) > COAT_CHANGED
 
     def _with_fields(self, look: Look, card: Colour, lines: list[Line]) -> Look:
         seen = self._panels.see(card)
@@ -170,6 +184,7 @@ class Looker:
             panel=places.panel.state,
             panel_area=places.panel_area,
             hidden=places.panel.hidden,
+            coat=None if places.panel_area is None else coat_share(seen, places.panel_area),
             number_proved=places.number_proved,
             pin_proved=places.pin_proved,
             expiry=expiry,

@@ -196,11 +196,20 @@ def _span(low: float, high: float, cell: float, count: int) -> tuple[int, int]:
     return first, int(np.clip(round(high / cell), first + 1, count))
 
 
+COAT_CHANGED = 0.06
+"""A panel whose share of layer differs by this was scratched meanwhile: one of sixteen characters."""
+
+
+def coat_share(seen: PanelMap, panel: Area) -> float:
+    """How much of the panel's middle rows the layer covers, 0..1."""
+    rows = Area(panel.x, panel.y + 0.3 * panel.h, panel.w, 0.4 * panel.h)
+    return float(seen.coat_along(panel, rows).mean())
+
+
 def judge(seen: PanelMap, panel: Area, text: Area | None, pitch: float) -> Opening:
     """How far the panel is open. `text`: the ink of the PIN as seen, None when none was; `pitch` pixels a character."""
     if text is None:
-        rows = Area(panel.x, panel.y + 0.3 * panel.h, panel.w, 0.4 * panel.h)
-        return Opening(_state_of_share(1 - float(seen.coat_along(panel, rows).mean())), 0)
+        return Opening(_state_of_share(1 - coat_share(seen, panel)), 0)
     cover = measure_cover(seen, panel, text, pitch)
     if float(np.dot(cover.features, _WEIGHTS)) < math.log(_DOUBT / (1 - _DOUBT)):
         return Opening(PanelState.OPEN)

@@ -25,7 +25,7 @@ from app.core.events import (
     WaybillTyped,
 )
 from app.core.readiness import RecMode
-from app.core.states import Rejecting, SignedOut
+from app.core.states import Locked, Rejecting, SignedOut, Waiting
 from app.frames import HalfFrame
 from app.paths import RESOURCES
 from ui import samples
@@ -35,6 +35,7 @@ from ui.sample_pictures import crop
 from ui.scene import Desk
 from ui.shots import PRODUCTS, SIZES, grab_state, quiet_window, render_shots, review_screen, shoot
 from ui.views import GoState
+from ui.widgets.overlays import TypeWords
 from ui.window import Window, WindowSettings
 
 ON = samples.around(RecMode.ON)
@@ -386,3 +387,29 @@ def test_shots_cover_every_sample(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert len(paths) == len(first) + 3 + 2 * len(PRODUCTS)  # two sizes, the large one has three screens
     assert all(p.stat().st_size > 5_000 for p in paths)
     assert paths[0].name == "sign-in-zh-dark-1440x900.png"
+
+
+def test_a_desk_that_was_left_shows_nothing_of_its_cards_and_the_recording_goes_on(
+    window: Window, station: Station
+) -> None:
+    window.show_state(samples.asking(crop()), ON)
+    window.work.typing.open("number", TypeWords("t", "n", "g", "e", "b"))
+    held = window.work
+    touched: list[int] = []
+    window._bridge.touched = lambda: touched.append(1)
+    window.show_state(Locked(samples.OPERATOR, Waiting(samples.visit())), ON)
+    assert window.pages.currentWidget() is window.sign_in
+    assert window.work is not held  # with what it held
+    assert window.sign_in.view is not None
+    assert window.sign_in.view.rec is not None
+    assert window.sign_in.rec.view.mode is RecMode.ON
+    assert not window.sign_in.rec.isHidden()
+    press(window, Qt.Key.Key_F8)
+    press(window, Qt.Key.Key_F1)
+    assert not window.work.help.isVisible()
+    assert touched
+    window.sign_in.put("1007", "2468")
+    window.sign_in.submit()
+    assert station.events == [PasscodeEntered("1007", "2468")]
+    window.show_state(Locked(samples.OPERATOR, samples.paused()), samples.around(RecMode.CUT))
+    assert window._sounds.alarming

@@ -25,12 +25,12 @@ from app.server.enrol import admit_station, make_code, revoke_station
 from app.server.report import report
 from app.server.routes import make_app
 from app.server.setup import OpenCentre, init, open_centre
-from app.store.seal import MAGIC, SUITE, Context, VaultKey, info_of, seal
+from app.store.seal import MAGIC, SUITE, Context, VaultKey, info_of, open_answer, seal
 from app.store.store import REHEARSAL_PASSPHRASE
 from app.sync.client import CentreClient, CentreRefused, Speaker
 from app.vault.index import look_up
 from app.vault.keys import Vault, make_vault, open_vault
-from app.vault.reveal import QUOTA_A_DAY, Approval, add_person, show, unwrap
+from app.vault.reveal import QUOTA_A_DAY, Approval, add_person, answer, grant
 from app.vault.run import look_once
 from app.wire import Signed, sign_statement
 from app.wire_vault import Arrival, RevealRequest
@@ -175,6 +175,10 @@ class Person:
         return Approval(self.name, self.signer.sign(b"approve " + signed.text.encode()))
 
 
+def show(vault: Vault, signed: Signed, who: str, blob: bytes, now_ms: int, approval: Approval | None = None) -> bytes:
+    return answer(vault, grant(vault, signed, who, now_ms, approval), signed, blob)
+
+
 @pytest.fixture
 def blob(vault: Vault) -> bytes:
     stated = vault.centre.vault_certificate()
@@ -193,7 +197,7 @@ def test_a_secret_is_shown_to_who_asked_and_written_down(vault: Vault, blob: byt
     signed, private = person.ask(vault)
     sealed = show(vault, signed, "周岚", blob, NOW_MS)
     assert b"83749261" not in sealed
-    assert unwrap(sealed, private, signed).reveal() == "83749261"
+    assert open_answer(sealed, private, signed.text).reveal() == "83749261"
     assert log_of(vault) == [("周岚", "", "客户投诉 4711")]
     with pytest.raises(BadInput, match=r"vault.stale"):
         show(vault, signed, "周岚", blob, NOW_MS)
@@ -232,7 +236,7 @@ def test_beyond_the_quota_a_second_person_signs(vault: Vault, blob: bytes) -> No
         with pytest.raises(BadInput, match=r"vault.person"):
             show(vault, signed, "one", blob, NOW_MS, wrong)
     sealed = show(vault, signed, "one", blob, NOW_MS, two.approves(signed))
-    assert unwrap(sealed, private, signed).reveal() == "83749261"
+    assert open_answer(sealed, private, signed.text).reveal() == "83749261"
     assert log_of(vault)[-1][:2] == ("one", "two")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given, settings
@@ -46,8 +47,9 @@ def test_a_view_is_decoded_once_for_each_pattern() -> None:
     assert first is again
     assert (first.text, other.text) == ("1O5S", "1055")
     assert (first.steps, first.engine) == (8, Engine.OWN)
-    blank = View(Engine.OWN, lattice("1O5S"), 8)
-    assert decode_views([blank, blank], FieldPattern(DIGITS, (9,))) == []
+    (same,) = decode_views([replace(view, engine=Engine.PPOCR)], mixed)
+    assert same.engine is Engine.PPOCR, "a copy remembers nothing of its original"
+    assert decode_views([view, view], FieldPattern(DIGITS, (9,))) == []
 
 
 patterns = st.builds(
