@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.commands.loose import keys_for
+from app.commands.loose import exportable_keys
 from app.commands.opening import add_passphrase, open_to_look
 from app.core.errors import BadInput
 from app.paths import StationFolder
@@ -41,7 +41,7 @@ def chosen(args: argparse.Namespace) -> Sequence[Filmed]:
         raise BadInput("recording.not_named")
     if args.recording is not None:
         folder = args.recording.resolve()
-        keys = keys_for(folder)
+        keys = exportable_keys(folder)
         return [Filmed(folder, keys.content, keys.signing)]
     if bool(args.waybill) == bool(args.card):
         raise BadInput("recording.not_named")

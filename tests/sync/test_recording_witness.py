@@ -275,4 +275,8 @@ def test_every_forged_word_is_found_by_both_verifiers(camera: Camera, centre: Op
         previous.write_bytes(forged)
         assert "wrong" in told(place), forged
     previous.unlink()
-    assert any("came before it" in line for line in told(place)["not_proven"])
+    assert "wrong" in told(place)  # the list of files names it
+    shutil.rmtree(camera.recordings / "r-0")
+    (folder / WITNESS_FILE).write_bytes(json.dumps(bundle).encode())
+    alone = told(dossier(camera, folder, tmp_path / "alone"))
+    assert any("came before it" in line for line in alone["not_proven"])
