@@ -49,11 +49,12 @@ class _Tape:
 
 @dataclass(slots=True)
 class _Waiting:
-    """An event that the recorder has not said to be in the chain."""
+    """An event that the recorder has not said to be in the chain; `earlier`: it may well have been for long."""
 
     recording_id: str
     note: told.NoteEvent
     said_at_us: int
+    earlier: bool
 
 
 class Filming:
@@ -123,17 +124,17 @@ class Filming:
         again, and writes it once. `note_id`: a UUID by which this event is known for ever, "" for a fresh one.
         """
         times = {"at_mono_us": self._clock.mono_us(), "at_wall_us": self._clock.wall_us()}
-        self._note(event, {**body, **times, "id": note_id or str(uuid4())})
+        self._note(event, {**body, **times, "id": note_id or str(uuid4())}, earlier=False)
 
     def note_again(self, event: str, body: dict[str, Any], note_id: str) -> None:
         """Write an event of earlier into the chain, if it is not there (a window may die before it says so)."""
-        self._note(event, {**body, "id": note_id})
+        self._note(event, {**body, "id": note_id}, earlier=True)
 
-    def _note(self, event: str, body: dict[str, Any]) -> None:
+    def _note(self, event: str, body: dict[str, Any], earlier: bool) -> None:
         if self.recording_id:
             note = told.NoteEvent(event, body)
             with self._guard:
-                self._notes[body["id"]] = _Waiting(self.recording_id, note, self._clock.mono_us())
+                self._notes[body["id"]] = _Waiting(self.recording_id, note, self._clock.mono_us(), earlier)
             self._send(note)
 
     def zones(self, zones: told.Zones) -> None:
@@ -266,8 +267,9 @@ class Filming:
         with self._guard:
             lost = [note_id for note_id, one in self._notes.items() if one.recording_id == closed.recording_id]
             for note_id in lost:
-                late = self._notes.pop(note_id).note
-                _log.error("an event came too late for its recording", extra={"detail": late.event})
+                late = self._notes.pop(note_id)
+                if not late.earlier:
+                    _log.error("an event came too late for its recording", extra={"detail": late.note.event})
         if closed.recording_id == self.recording_id:
             camera = self._tape.camera
             self._tape = _Tape(camera=camera)
