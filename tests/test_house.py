@@ -21,8 +21,8 @@ PROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))
 CONTRACTS = {contract["id"]: contract for contract in PROJECT["tool"]["importlinter"]["contracts"]}
 
 PURE_LIBRARY = {
-    "__future__", "bisect", "collections", "dataclasses", "datetime", "enum", "hashlib", "hmac", "json", "re", "typing",
-    "uuid", "stdnum",
+    "__future__", "bisect", "collections", "dataclasses", "datetime", "enum", "hashlib", "hmac", "itertools", "json", "re",
+    "typing", "uuid", "stdnum",
 }  # fmt: skip
 """What the core may use: no I/O, no clock, no threads. (`datetime` for dates only, `uuid` for uuid5 only.)"""
 

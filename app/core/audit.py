@@ -66,6 +66,7 @@ class EventKind(StrEnum):
     FOOTAGE_REMOVED = "footage.removed"
     FOOTAGE_CHECKED = "footage.checked"
     LOG_FORKED = "centre.log-forked"
+    LOG_PUT_BACK = "centre.log-put-back"
     REFERENCE_APPLIED = "centre.reference-applied"
     UNEXPECTED = "session.unexpected"
     CATALOGUE_INSTALLED = "catalogue.installed"

@@ -65,6 +65,7 @@ class Ledger:
     genesis: Mapping[str, Any] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
     tree: CompactTree = field(default_factory=CompactTree)
+    notes: set[str] = field(default_factory=set)  # ids of the events that have one
     torn: dict[str, tuple[int, str]] = field(default_factory=dict)  # name -> bytes, SHA-256
     sides: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)  # name -> its side_end record
     gaps: int = 0
@@ -108,6 +109,8 @@ class Ledger:
                 self._take_piece(n, fields, (0, 0, 0))
             case "fragment":
                 self._take_fragment(n, fields)
+            case "event":
+                self.notes |= {note_id} if isinstance(note_id := fields["body"].get("id"), str) else set()
             case "gap":
                 _require(fields["from_pts"] <= fields["to_pts"], n)
                 self.gaps += 1

@@ -239,6 +239,15 @@ reveal = Table(
     Column("at_ms", BigInteger, nullable=False),
 )
 
+restoration = Table(
+    "restoration",
+    metadata,
+    Column("epoch", Text, primary_key=True),  # that began with it
+    Column("text", Text, nullable=False),  # wire.Restored exactly as it was signed
+    Column("sig", LargeBinary, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
 catalogue = Table(
     "catalogue",
     metadata,

@@ -292,9 +292,10 @@ class Perform:
             case StopRecording(recording_id):
                 hands.filming.end(recording_id, "sealed")
             case UseSpareCamera():
-                if hands.cameras.swap():
-                    hands.filming.change_camera(hands.cameras.overhead)
-                else:
+                if not hands.cameras.swap():
+                    self._play(Sound.WRONG_CODE)
+                elif not hands.filming.change_camera(hands.cameras.overhead):
+                    hands.cameras.swap()
                     self._play(Sound.WRONG_CODE)
 
     def _start_recording(self, recording_id: str, parcel_id: str, waybill: str) -> None:

@@ -33,6 +33,7 @@ from app.evidence.still import still_at
 from app.evidence.storage import footage_in
 from app.evidence.timeline import FrameTimes, Timeline, read_timeline, with_stretches
 from app.evidence.verify import Fault, Stopped, Trust, verify_recording
+from app.evidence.writer import RecordingKeys
 from app.platform import durable_write, private_folder
 from app.station.clock import Clock
 from app.station.rights import SUPERVISORS, as_of_now
@@ -316,7 +317,8 @@ class Reviewing:
         stretch = card_stretch(opened.folder, card_id) if card_id else None
         name = f"{self._named(opened)}{f'-card{no}' if no else ''}-dossier-{_now(self._clock)}.zip"
         partial = private_folder(self._exports) / f"{name}.part"
-        make_dossier(opened.folder, opened.key, partial, stretch)
+        seed = self._ask(lambda store: store.signing_seed)
+        make_dossier(opened.folder, RecordingKeys(opened.key, seed), partial, stretch)
         with partial.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         body = {"recording": recording_id, "card": card_id, "sha256": sha256, "file": name}

@@ -302,6 +302,15 @@ tree_head = Table(
     Column("note", Text, nullable=False),  # the checkpoint as the centre signed it
 )
 
+epoch_account = Table(
+    "epoch_account",
+    metadata,
+    Column("epoch", Text, primary_key=True),  # of the centre, over
+    Column("kept", Integer, nullable=False),  # so many of its entries are still there
+    Column("seen", Integer, nullable=False),  # so many we had seen
+    Column("seq", Integer, ForeignKey("outbox.seq"), nullable=False),  # the event that says so
+)
+
 reference = Table(
     "reference",
     metadata,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -124,7 +125,7 @@ def closed(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dossier(closed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Unpacked; the whole recording."""
     folder = tmp_path_factory.mktemp("unpacked")
-    make_dossier(closed, KEYS.content, folder / "d.zip")
+    make_dossier(closed, KEYS, folder / "d.zip")
     with zipfile.ZipFile(folder / "d.zip") as data:
         data.extractall(folder / "d")
     return folder / "d"
@@ -156,8 +157,9 @@ def test_a_stranger_verifies_a_dossier(closed: Path, dossier: Path, tmp_path: Pa
     assert len(report["gaps"]) == 1
     assert any("rehearsal" in line for line in report["not_proven"])
     assert any("no witness" in line for line in report["not_proven"])
+    assert any("stills and summaries" in line for line in report["not_proven"])
     for start, end in ((0, 1_400_000), (1_600_000, 2_400_000), (3_200_000, 9_000_000), (2_500_000, 3_600_000)):
-        facts = make_dossier(closed, KEYS.content, tmp_path / "part.zip", Stretch(start, end))
+        facts = make_dossier(closed, KEYS, tmp_path / "part.zip", Stretch(start, end))
         assert 32 * len(facts["proof"]) < 2000
         code, report = judge(tmp_path / "part.zip")
         assert code == 0, report
@@ -221,8 +223,38 @@ def sign_anew(folder: Path) -> None:
     path.write_text(path.read_text().replace('"reason":"sealed"', '"reason":"solved"'))
 
 
+def other_still(folder: Path) -> None:
+    first, second = sorted(folder.glob("still-*"))
+    first.write_bytes(second.read_bytes())
+
+
+def other_summary(folder: Path) -> None:
+    path = folder / "summary.zh.txt"
+    path.write_text(path.read_text(encoding="utf-8").replace("card.kept", "card.lost"), encoding="utf-8")
+
+
+def one_still_more(folder: Path) -> None:
+    shutil.copy(next(folder.glob("still-*")), folder / "still-99-9.000s.jpg")
+
+
+def list_anew(folder: Path) -> None:
+    """A swapped still, and its hash in the list; but nobody can sign that."""
+    still = next(folder.glob("still-*"))
+    still.write_bytes(still.read_bytes() + b"x")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"][still.name] = hashlib.sha256(still.read_bytes()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def unlist(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+
+
+LISTED = [other_still, other_summary, one_still_more, list_anew, unlist]
+
+
 @pytest.mark.parametrize(
-    "harm", [drop, drop_with_its_record, swap, edit_event, drop_event, cut_the_end, other_film, sign_anew]
+    "harm", [*LISTED, drop, drop_with_its_record, swap, edit_event, drop_event, cut_the_end, other_film, sign_anew]
 )
 def test_what_was_done_to_it_is_found(dossier: Path, tmp_path: Path, harm: Any) -> None:
     shutil.copytree(dossier, tmp_path / "d")
@@ -233,6 +265,8 @@ def test_what_was_done_to_it_is_found(dossier: Path, tmp_path: Path, harm: Any) 
     if harm in (drop, swap):
         assert "000002" in report["wrong"] or "000003" in report["wrong"]
         assert "hold up to" in report["wrong"]
+    if harm in LISTED:
+        assert any(name in report["wrong"] for name in ("still-", "summary.zh.txt", "manifest.json"))
 
 
 def test_no_single_bit_goes_unnoticed(dossier: Path) -> None:

@@ -220,9 +220,10 @@ def test_a_dossier_carries_the_time_token_and_no_other_recordings(own: FilmedPar
     stamp_recording(folder, authority.answer, [authority.root])
     store = own.store()
     known = store.find_recording("r-1")
+    seed = store.signing_seed
     store.close()
     assert known is not None
-    make_dossier(folder, known.key, tmp_path / "d.zip")
+    make_dossier(folder, RecordingKeys(known.key, seed), tmp_path / "d.zip")
     with zipfile.ZipFile(tmp_path / "d.zip") as made:
         made.extractall(tmp_path / "d")
     assert checked(tmp_path / "d")["time_token"] is True
@@ -370,6 +371,20 @@ def test_dossier_and_export_by_waybill_and_card(
         assert main(["dossier", "--data", data, *words, "--out", str(out)]) == 2
     assert main(["dossier", "--out", str(out)]) == 2
     assert out.read_bytes() == before
+
+
+def test_a_bare_rehearsal_folder_is_barred_too(
+    own: FilmedParcel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare = str(own.folder.recordings / "r-1")
+    assert main(["export", bare, str(tmp_path / "before.mp4")]) == 0
+    store = own.store()
+    store.note_leak_progress("r-1", 700_001, 1, [LeakSight(700_000, "tesseract", "pattern", 8)], stamp())
+    store.close()
+    for words in (["export", bare, str(tmp_path / "f.mp4")], ["dossier", bare, "--out", str(tmp_path / "d.zip")]):
+        assert main(words) == 2
+        assert "footage.may_show_pin" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.glob("*.*")) == ["before.mp4"]
 
 
 def test_what_the_leak_check_saw_can_be_jumped_to_and_bars_every_export_until_it_is_judged(asked: Asked) -> None:
