@@ -1,7 +1,7 @@
 """Does a text fade out at an end? Glare that swallows the first or last characters leaves no trace but this.
 
-Measured on 310 numbers and PINs that were read rightly and surely: six fade so; of wrong ones that glare had cut short,
-all did (docs/benchmarks.md). A text whose length is known need not be asked.
+Of 415 numbers and PINs that were right and sure, eleven fade so; of wrong ones that glare had cut short, both did
+(docs/benchmarks.md). A text whose length is known need not be asked.
 """
 
 from __future__ import annotations
