@@ -248,6 +248,14 @@ restoration = Table(
     Column("at_ms", BigInteger, nullable=False),
 )
 
+checkpoint_token = Table(
+    "checkpoint_token",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),  # of the checkpoint
+    Column("token", LargeBinary, nullable=False),  # RFC 3161, over the note's exact bytes
+    Column("at_ms", BigInteger, nullable=False),
+)
+
 catalogue = Table(
     "catalogue",
     metadata,

@@ -33,7 +33,7 @@ from app.vision.coach import Legible, count_legible, free_pattern
 from app.vision.decode import PLAIN_LETTERS, Decoded, decode_views
 from app.vision.elements import stated, timed_texts
 from app.vision.fading import fades_out
-from app.vision.fuse import SURE, Fused, confirm, doubt_all, fuse
+from app.vision.fuse import Fused, confirm, doubt_all, fuse
 from app.vision.look import Look
 from app.vision.panel import Area
 from app.vision.pixels import Colour, Corners, Gray, as_quad, grey, png
@@ -44,6 +44,9 @@ from app.vision.twins import tell_twins
 
 _DIGITS_BEYOND_DOUBT = 5.5
 """Log odds from which an unknown product's PIN counts as digits only (1 in 250; six clear digits reach 7.6)."""
+
+_CLEAR_LETTER = 0.99
+"""Probability from which a letter no digit looks like is taken for sure."""
 
 _PLAIN_IS_DIGIT = 2e-4
 """Probability that a sure letter no digit looks like is a digit all the same; `calibration.MISTAKES` has 1.5e-4."""
@@ -260,7 +263,7 @@ def _guess_pattern(spots: Sequence[Spot]) -> FieldPattern | None:
 def _digit_share(char: CharReading) -> float:
     """Probability that a character is a digit, never beyond doubt; less doubt about letters no digit looks like."""
     share = sum(c.p for c in char.candidates if c.glyph in DIGITS) / sum(c.p for c in char.candidates)
-    plain = char.best.glyph in PLAIN_LETTERS and char.best.p >= SURE
+    plain = char.best.glyph in PLAIN_LETTERS and char.best.p >= _CLEAR_LETTER
     return min(0.99, max(_PLAIN_IS_DIGIT if plain else 0.02, share))
 
 
