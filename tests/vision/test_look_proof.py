@@ -53,7 +53,7 @@ def test_a_value_in_a_panel_is_no_number_because_of_the_label_above_it(said: str
     above = placed("卡号", LineBox(99, 354, 109, 72, 0.0, 0.9))
     value = placed(said, LineBox(95, 471, 1133, 92, 0.0, 0.9))
     panel = Panel(Area(215.0, 454.0, 1054.0, 130.0), 0.96)
-    places = choose(sort_lines([above, value], ()), OPEN, [panel], None)
+    places = choose(sort_lines([above, value], ()), [panel], None, opened)
     assert places.number is not None
     assert places.number_proved is proved
 
