@@ -32,7 +32,7 @@ from app.vision.barcode import Hit, agreed_texts, distinct, gtin
 from app.vision.coach import Legible, count_legible, free_pattern
 from app.vision.decode import PLAIN_LETTERS, Decoded, decode_views
 from app.vision.elements import stated, timed_texts
-from app.vision.fading import fades_out
+from app.vision.fading import pale_ends
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
 from app.vision.look import Look
 from app.vision.panel import Area
@@ -226,11 +226,15 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
 
 
 def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern) -> Fused:
-    """The reading, doubted where its length is open and glare may have swallowed an end of it in every look."""
+    """The reading, its ends doubted where its length is open and glare may have swallowed more of it in every look."""
     lead = fused.lead
     if len(pattern.lengths) == 1 or lead is None or fused.reading.state is not FieldState.READ:
         return fused
-    return doubt_all(fused) if all(fades_out(s.picture, lead.spans, lead.steps) for s in spots) else fused
+    pale = frozenset.intersection(*(pale_ends(s.picture, lead.spans, lead.steps) for s in spots))
+    if not pale:
+        return fused
+    chars = tuple(replace(c, sure=False) if at in pale else c for at, c in enumerate(fused.reading.chars))
+    return Fused(replace(fused.reading, state=FieldState.DOUBTFUL, chars=chars), lead)
 
 
 def _legible(looks: Sequence[Look], product: Product | None, panel: PanelState, pin: FieldReading) -> Legible | None:

@@ -22,12 +22,15 @@ _SMOOTH = 0.02  # of the height: noise is no contrast
 _INK, _PAPER = 4, 96  # percentiles of lightness
 
 
-def fades_out(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> bool:
-    """Whether the first or the last character is much paler than most. `spans`: steps of each, `steps` the width."""
+def pale_ends(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> frozenset[int]:
+    """Whether the first or the last character is much paler than most: its position, or both; empty when neither is.
+
+    `spans`: the steps of each character, `steps`: those of the line's width.
+    """
     if len(spans) < 2:
-        return False
+        return frozenset()
     contrasts = _contrasts(line, [(first + last) / 2 * line.shape[1] / max(1, steps) for first, last in spans])
-    return bool(min(contrasts[0], contrasts[-1]) < FADED * np.median(contrasts))
+    return frozenset(at for at in (0, len(spans) - 1) if contrasts[at] < FADED * np.median(contrasts))
 
 
 def _contrasts(line: Colour, middles: Sequence[float]) -> Floats:

@@ -10,7 +10,7 @@ from app.core.cards import FieldState
 from app.core.products import DIGITS, UNKNOWN_NUMBER, CheckDigit, FieldPattern
 from app.vision.conclude import _whole
 from app.vision.decode import decode_views
-from app.vision.fading import fades_out
+from app.vision.fading import pale_ends
 from app.vision.fuse import Fused, fuse
 from app.vision.panel import Area
 from app.vision.recognise import BLANK, GLYPHS, Engine, View
@@ -37,21 +37,21 @@ def spans(count: int) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("text", [TEXT, "1111111111111111", "1000000000000001"])
 def test_even_print_does_not_fade(text: str) -> None:
-    assert not fades_out(line(text), spans(len(text)), 10 * len(text))
+    assert not pale_ends(line(text), spans(len(text)), 10 * len(text))
 
 
-@pytest.mark.parametrize("end", [slice(0, 2 * PITCH), slice(-2 * PITCH, None)])
-def test_print_that_pales_towards_an_end_fades(end: slice) -> None:
-    assert fades_out(line(veiled=end, veil=0.5), spans(len(TEXT)), 10 * len(TEXT))
-    assert not fades_out(line(veiled=end, veil=0.1), spans(len(TEXT)), 10 * len(TEXT))
+@pytest.mark.parametrize(("end", "at"), [(slice(0, 2 * PITCH), 0), (slice(-2 * PITCH, None), len(TEXT) - 1)])
+def test_print_that_pales_towards_an_end_fades(end: slice, at: int) -> None:
+    assert pale_ends(line(veiled=end, veil=0.5), spans(len(TEXT)), 10 * len(TEXT)) == {at}
+    assert not pale_ends(line(veiled=end, veil=0.1), spans(len(TEXT)), 10 * len(TEXT))
     middle = slice(6 * PITCH, 8 * PITCH)
-    assert not fades_out(line(veiled=middle, veil=0.5), spans(len(TEXT)), 10 * len(TEXT)), "both ends are there"
+    assert not pale_ends(line(veiled=middle, veil=0.5), spans(len(TEXT)), 10 * len(TEXT)), "both ends are there"
 
 
 def test_nothing_and_one_character_do_not_fade() -> None:
-    assert not fades_out(line(), [], 100)
-    assert not fades_out(np.zeros((1, 1, 3), np.uint8), [(0, 1)], 1)
-    assert not fades_out(np.zeros((1, 1, 3), np.uint8), [(0, 1), (1, 2)], 0)
+    assert not pale_ends(line(), [], 100)
+    assert not pale_ends(np.zeros((1, 1, 3), np.uint8), [(0, 1)], 1)
+    assert not pale_ends(np.zeros((1, 1, 3), np.uint8), [(0, 1), (1, 2)], 0)
 
 
 def read(pattern: FieldPattern) -> Fused:
@@ -72,6 +72,7 @@ def test_a_faded_number_is_asked_about_unless_its_length_is_known_or_another_loo
     sure = read(UNKNOWN_NUMBER)
     assert sure.reading.state is FieldState.READ
     assert _whole(sure, [clear], UNKNOWN_NUMBER).reading.state is FieldState.READ
-    assert _whole(sure, [faded], UNKNOWN_NUMBER).reading.state is FieldState.DOUBTFUL
+    asked = _whole(sure, [faded], UNKNOWN_NUMBER).reading
+    assert (asked.state, asked.doubts) == (FieldState.DOUBTFUL, (0,)), "the person is shown the pale end"
     assert _whole(sure, [faded, clear], UNKNOWN_NUMBER).reading.state is FieldState.READ
     assert _whole(read(one_length), [faded], one_length).reading.state is FieldState.READ
