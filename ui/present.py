@@ -218,7 +218,8 @@ def _condition(scene: Scene) -> Banner | None:
         )
     if around.disk.missing_recordings:
         text = scene.say("banner.missing", n=around.disk.missing_recordings)
-        return Banner(Tone.WARN, "hard-drive", text, scene.say("banner.missing.more"))
+        more = "banner.missing.more" if around.disk.keeping_stopped else "banner.missing.few"
+        return Banner(Tone.WARN, "hard-drive", text, scene.say(more))
     if around.disk.free_bytes > 0 and (minutes < _FEW_MINUTES or around.disk.free_bytes < LOW_DISK_BYTES):
         text = scene.say("banner.disk", minutes=minutes)
         return Banner(Tone.WARN, "hard-drive", text, scene.say("banner.disk.more"))
@@ -229,6 +230,9 @@ def _condition(scene: Scene) -> Banner | None:
     if around.sync.stuck_footage:
         text = scene.say("banner.stuck", n=around.sync.stuck_footage)
         return Banner(Tone.WARN, "cloud-off", text, scene.trouble_line(around.sync.footage_code))
+    if around.disk.unknown_recordings:
+        text = scene.say("banner.unknown", n=around.disk.unknown_recordings)
+        return Banner(Tone.WARN, "hard-drive", text, scene.say("banner.unknown.more"))
     if around.nfc.level is Level.DOWN:
         return Banner(Tone.WARN, "nfc", scene.say("banner.nfc"), scene.say("banner.nfc.more"))
     return _backup(scene) or _stamps(scene)

@@ -478,4 +478,14 @@ class SignInView:
     rec: RecView | None = None  # over a parcel that is being filmed
 
 
+@dataclass(frozen=True, slots=True)
+class SyncSheet:
+    """What is where, as rows; `foot` says what a key does now."""
+
+    title: str
+    foot: str
+    rows: tuple[CheckRow, ...]
+    leaving: bool = False
+
+
 ScreenView = SignInView | WorkView

@@ -29,6 +29,7 @@ from app.station.backing import Backing, BackingPlan, backups_of
 from app.station.cataloguing import Cataloguing
 from app.station.chips import Bench, ChipWork
 from app.station.clock import Clock, system_clock
+from app.station.clockwatch import ClockWatch
 from app.station.filming import Filming
 from app.station.idle import IdleWatch
 from app.station.keeping import Keeping
@@ -49,6 +50,7 @@ from app.store.governing import policy_of
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.sync import worker as sync
+from app.sync.pace import FootageTerms
 from hardware.catalog import open_nfc, open_scanner
 
 _log = logging.getLogger(__name__)
@@ -130,7 +132,13 @@ def _make(
     shown, changed = _sync_shown(station, clock), _cards_changed(station, chips)
     listeners = sync.SyncListeners(shown, changed, _crashed(station), station.govern)
     spare = (plan.settings.server.spare_url,) if plan.settings.server.spare_url else ()
-    sync_plan = sync.SyncPlan(plan.url, recordings=folder.recordings, spare=spare, catalogue=folder.catalogue)
+    sync_plan = sync.SyncPlan(
+        plan.url,
+        recordings=folder.recordings,
+        spare=spare,
+        catalogue=folder.catalogue,
+        terms=FootageTerms.of(plan.settings.server),
+    )
     worker = sync.SyncWorker(sync_plan, writer, clock.stamp, listeners)
     camera = plan.settings.camera
     cameras = Cameras(camera.overhead, "" if camera.spare == _NOT_FITTED else camera.spare)
@@ -175,6 +183,9 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     keeping = Keeping(parts.store, plan.folder.recordings, rules, parts.clock, station.adjust, crashed)
     keeping.start()
     stack.callback(keeping.stop)
+    watch = ClockWatch(parts.store, parts.clock, crashed)
+    watch.start()
+    stack.callback(watch.stop)
     leaks = LeakWatch(
         parts.store, leak_plan(plan, parts.reading), parts.clock, _resting(station), station.adjust, crashed
     )
@@ -314,9 +325,12 @@ def _sync_shown(station: Station, clock: Clock) -> Callable[[sync.SyncReport], N
         oldest_s = (now_us - facts.queue.oldest_wall_us) // 1_000_000 if facts.queue.oldest_wall_us else 0
         next_s = max(0, facts.next_try_ms // 1000 - now_us // 1_000_000) if facts.next_try_ms else 0
         why = facts.stuck[0][1] if facts.stuck else ""
+        queue = facts.queue
+        ages_s = {state: max(0, (now_us - kept_us) // 1_000_000) for state, kept_us in queue.oldest.items()}
+        cards = tuple((state, number, ages_s.get(state, 0)) for state, number in queue.cards.items())
         shown = SyncFacts(
-            facts.state, facts.queue.unsent, max(0, oldest_s), next_s, facts.clock_offset_ms, facts.code,
-            len(facts.stuck), why,
+            facts.state, queue.unsent, max(0, oldest_s), next_s, facts.clock_offset_ms, facts.code,
+            len(facts.stuck), why, queue.footage, cards,
         )  # fmt: skip
         station.adjust(lambda around: replace(around, sync=shown))
 

@@ -28,6 +28,7 @@ class EventKind(StrEnum):
     SIGNED_IN = "operator.signed-in"
     SIGNED_OUT = "operator.signed-out"
     RESTORED = "store.restored"
+    CLOCK_STEPPED = "clock.stepped"
     LOCKED = "operator.locked"
     UNLOCKED = "operator.unlocked"
     PARCEL_OPENED = "parcel.opened"

@@ -73,6 +73,8 @@ class Ledger:
     dropped: int = 0
     last_pts: int = -1
     last_wall_us: int = 0
+    last_mono_us: int = 0  # of the boot that wrote it, `boot_id`
+    boot_id: str = ""
     close: Mapping[str, Any] | None = None
 
     def read(self, line: bytes) -> Record:
@@ -82,7 +84,9 @@ class Ledger:
         self._check_place(record.kind)
         self._take(record.n, record.kind, record.fields)
         self.head, self.records, self.size = record.chain, record.n + 1, self.size + record.size
-        self.last_wall_us = record.fields["wall_us"]
+        self.last_wall_us, self.last_mono_us = record.fields["wall_us"], record.fields["mono_us"]
+        if record.kind in ("genesis", "recovered"):
+            self.boot_id = record.fields["boot_id"]
         return record
 
     @property

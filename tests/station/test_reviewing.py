@@ -329,6 +329,22 @@ def test_young_footage_stays_and_a_roomy_disk_keeps_all(asked: Asked, own: Filme
 
 
 @pytest.mark.warns
+def test_pictures_that_somebody_deleted_and_folders_that_nobody_knows_are_told(asked: Asked, own: FilmedParcel) -> None:
+    heard: list[Surroundings] = [Surroundings()]
+    keeping = Keeping(
+        asked.store, own.folder.recordings, Rules(keep_days=0, keep_free_bytes=0), system_clock(),
+        lambda change: heard.append(change(heard[-1])), lambda bug: None,
+    )  # fmt: skip
+    assert keeping.look().reconciled.holed == ()
+    assert (heard[-1].disk.missing_recordings, heard[-1].disk.unknown_recordings) == (0, 0)
+    next((own.folder.recordings / "r-1").glob("part-*")).unlink()
+    shutil.copytree(own.folder.recordings / "r-1", own.folder.recordings / "strange")
+    assert keeping.look().reconciled.holed == ("r-1",)
+    disk = heard[-1].disk
+    assert (disk.missing_recordings, disk.unknown_recordings, disk.keeping_stopped) == (1, 1, False)
+
+
+@pytest.mark.warns
 def test_nothing_is_removed_while_much_is_missing(asked: Asked, own: FilmedParcel) -> None:
     heard: list[Surroundings] = [Surroundings()]
 
@@ -348,6 +364,7 @@ def test_nothing_is_removed_while_much_is_missing(asked: Asked, own: FilmedParce
     found = keeping.look()
     assert (found.reconciled.stop, found.removed) == (True, ())
     assert heard[-1].disk.missing_recordings == 5
+    assert heard[-1].disk.keeping_stopped
     assert footage_in(own.folder.recordings / "r-1") > 0
 
 

@@ -351,6 +351,7 @@ def test_grab_state_for_the_headless_demo(tmp_path: Path) -> None:
     assert made.stat().st_size > 20_000
 
 
+@pytest.mark.warns
 def test_crash_is_told_once_after_the_recording_was_sealed(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     hook = CrashHook(window, lambda error: order.append(f"sealed {error}"))
@@ -413,3 +414,38 @@ def test_a_desk_that_was_left_shows_nothing_of_its_cards_and_the_recording_goes_
     assert station.events == [PasscodeEntered("1007", "2468")]
     window.show_state(Locked(samples.OPERATOR, samples.paused()), samples.around(RecMode.CUT))
     assert window._sounds.alarming
+
+
+def test_what_is_only_here_is_shown_and_before_somebody_leaves_told_once(window: Window, station: Station) -> None:
+    behind = replace(samples.around(), sync=samples.BEHIND)
+    window.show_state(samples.idle(), behind)
+    press(window, Qt.Key.Key_F5)
+    sheet = window.work.sync
+    assert sheet.isVisible()
+    assert not sheet.leaving
+    shown = {row.name: (row.chip.text, row.value) for row in sheet.rows.rows}
+    assert shown["卡 · 只在本机"] == ("5", "最早的等了71 分钟")
+    assert shown["录像没到中心"][0] == "2"
+    assert shown["到中心的网络"] == ("不通", "连不上中心，40 秒后再试。")
+    window.show_state(samples.idle(), replace(behind, sync=replace(samples.BEHIND, unsent=11)))
+    assert {row.name: row.chip.text for row in sheet.rows.rows}["记录没到中心"] == "11"
+    press(window, Qt.Key.Key_F12)  # any key closes it, and does nothing else
+    assert not sheet.isVisible()
+    assert station.events == []
+    press(window, Qt.Key.Key_F12)
+    assert sheet.leaving
+    assert station.events == []
+    press(window, Qt.Key.Key_F9)
+    assert not sheet.isVisible()
+    press(window, Qt.Key.Key_F12)
+    press(window, Qt.Key.Key_F12)
+    assert station.events == [KeyPressed(Key.F12)]
+
+
+def test_with_everything_at_the_centre_nobody_is_held_up(window: Window, station: Station) -> None:
+    window.show_state(samples.idle(), samples.around())
+    press(window, Qt.Key.Key_F12)
+    assert station.events == [KeyPressed(Key.F12)]
+    window.show_state(samples.counting(), replace(samples.around(RecMode.ON), sync=samples.BEHIND))
+    press(window, Qt.Key.Key_F5)
+    assert not window.work.sync.isVisible()

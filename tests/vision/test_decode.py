@@ -225,3 +225,16 @@ def test_a_clear_text_of_both_engines_is_sure_and_one_engine_alone_is_not() -> N
     assert min(c.best.p for c in fused.reading.chars) >= SURE
     alone = fuse(decode_views([View(Engine.PPOCR, rows, len(rows))], pattern), pattern)
     assert alone.reading.state is not FieldState.READ
+
+
+def test_an_engine_that_misreads_a_glyph_in_half_of_its_views_does_not_outweigh_all_else() -> None:
+    """PP-OCR takes a V in dot matrix for a U; ours saw a V in every view, and the PIN was left open all the same."""
+    pattern = FieldPattern(DIGITS + LATIN, (8,))
+    rows = lattice("K7M3V4XA")
+    odd = rows.copy()
+    at = int(odd[:, GLYPHS.index("V")].argmax())
+    odd[at, GLYPHS.index("V")], odd[at, GLYPHS.index("U")] = 0.4, 0.55
+    views = [View(Engine.OWN, rows, len(rows))] * 4 + [View(Engine.PPOCR, r, len(r)) for r in (rows, rows, odd, odd)]
+    assert fuse(decode_views(views, pattern), pattern).reading.state is FieldState.READ
+    doubtful = [View(Engine.OWN, r, len(r)) for r in (rows, odd, odd, odd)] + views[4:]
+    assert fuse(decode_views(doubtful, pattern), pattern).reading.state is FieldState.DOUBTFUL
