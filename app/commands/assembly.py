@@ -50,6 +50,7 @@ from app.store.governing import policy_of
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.sync import worker as sync
+from app.sync.pace import FootageTerms
 from hardware.catalog import open_nfc, open_scanner
 
 _log = logging.getLogger(__name__)
@@ -131,7 +132,13 @@ def _make(
     shown, changed = _sync_shown(station, clock), _cards_changed(station, chips)
     listeners = sync.SyncListeners(shown, changed, _crashed(station), station.govern)
     spare = (plan.settings.server.spare_url,) if plan.settings.server.spare_url else ()
-    sync_plan = sync.SyncPlan(plan.url, recordings=folder.recordings, spare=spare, catalogue=folder.catalogue)
+    sync_plan = sync.SyncPlan(
+        plan.url,
+        recordings=folder.recordings,
+        spare=spare,
+        catalogue=folder.catalogue,
+        terms=FootageTerms.of(plan.settings.server),
+    )
     worker = sync.SyncWorker(sync_plan, writer, clock.stamp, listeners)
     camera = plan.settings.camera
     cameras = Cameras(camera.overhead, "" if camera.spare == _NOT_FITTED else camera.spare)

@@ -33,6 +33,7 @@ from app.store.store import REHEARSAL_PASSPHRASE
 from app.store.unlock import find_passphrase
 from app.store.writer import StoreWriter
 from app.sync.client import require_loopback
+from app.sync.pace import FootageTerms
 from app.sync.worker import SyncListeners, SyncPlan, SyncReport, SyncWorker
 
 _CONFIRM_S = 600.0
@@ -139,7 +140,13 @@ def _sync(args: argparse.Namespace, folder: StationFolder) -> int:
     writer.start()
     listeners = SyncListeners(heard.put, lambda _cards: None, heard.put)
     worker = SyncWorker(
-        SyncPlan(urls[0], recordings=folder.recordings, spare=tuple(urls[1:]), catalogue=folder.catalogue),
+        SyncPlan(
+            urls[0],
+            recordings=folder.recordings,
+            spare=tuple(urls[1:]),
+            catalogue=folder.catalogue,
+            terms=FootageTerms.of(known),
+        ),
         writer,
         stamp,
         listeners,

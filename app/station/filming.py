@@ -118,18 +118,23 @@ class Filming:
         self._tape.stop_at_us = self._clock.mono_us()
         self._send(told.Stop(reason))
 
-    def note(self, event: str, body: dict[str, Any]) -> None:
+    def note(self, event: str, body: dict[str, Any], note_id: str = "") -> None:
         """Write an event into the recording's chain, with the time it is now; a recorder that is away or dies hears it
-        again, and writes it once.
+        again, and writes it once. `note_id`: a UUID by which this event is known for ever, "" for a fresh one.
         """
-        if not self.recording_id:
-            return
-        now_us = self._clock.mono_us()
-        times = {"at_mono_us": now_us, "at_wall_us": self._clock.wall_us()}
-        note = told.NoteEvent(event, {**body, **times, "id": str(uuid4())})
-        with self._guard:
-            self._notes[note.body["id"]] = _Waiting(self.recording_id, note, now_us)
-        self._send(note)
+        times = {"at_mono_us": self._clock.mono_us(), "at_wall_us": self._clock.wall_us()}
+        self._note(event, {**body, **times, "id": note_id or str(uuid4())})
+
+    def note_again(self, event: str, body: dict[str, Any], note_id: str) -> None:
+        """Write an event of earlier into the chain, if it is not there (a window may die before it says so)."""
+        self._note(event, {**body, "id": note_id})
+
+    def _note(self, event: str, body: dict[str, Any]) -> None:
+        if self.recording_id:
+            note = told.NoteEvent(event, body)
+            with self._guard:
+                self._notes[body["id"]] = _Waiting(self.recording_id, note, self._clock.mono_us())
+            self._send(note)
 
     def zones(self, zones: told.Zones) -> None:
         """Tell the recorder what the eye saw; one that is away masks by the rule for no word."""

@@ -26,6 +26,7 @@ from app.core.states import Counting, Idle, Opening, Paused, Sealing, Waiting
 from app.evidence.dossier import card_stretch
 from app.evidence.verify import Verdict, verify_recording
 from app.platform import process_alive
+from app.recorder import protocol as told
 from app.station import filming
 from tests.station.conftest import Desk, Desks, recorder_plan
 
@@ -143,6 +144,22 @@ def test_an_event_that_the_recorder_did_not_live_to_write_is_in_the_journal_once
     away = next(one for one in kept if one["body"]["card"] == "away")
     assert noted_us <= away["body"]["at_mono_us"] < away["mono_us"]
     assert card_stretch(folder, "away").to_pts > 2
+
+
+@pytest.mark.warns
+def test_a_recording_that_could_not_be_sealed_is_none_that_is_closed(desk: Desk) -> None:
+    """The disk had no room for its end: it stays open in the store, and is gone on with when the disk takes it."""
+    recording_id = begun(desk)
+    desk.filming._hear(told.to_wire(told.RecordingClosed(recording_id, "", "00", 0, 0, 0, "disk_full")))
+    desk.until_in(Paused)
+    desk.until(lambda: isinstance(desk.state, Paused) and desk.state.ready)
+    assert [one.recording_id for one in desk.writer.call(lambda store: store.unclosed_recordings())] == [recording_id]
+    desk.press(Key.SPACE)
+    desk.until_in(Opening)
+    to_the_count(desk)
+    seal(desk)
+    desk.until_in(Idle)
+    assert check(desk, recording_id).closed
 
 
 def stopped_at_the_seal(desk: Desk) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -197,3 +199,37 @@ def test_a_copy_that_fails_is_told_on_the_screen_and_the_next_one_takes_it_back(
     hand.backing._look_once()
     assert hand.around.backup_code == ""
     hand.writer.stop()
+
+
+_CHILD = """
+import resource, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from app.core.errors import StorageTrouble
+from app.store.backup import back_up
+from app.store.store import REHEARSAL_PASSPHRASE, Store
+database, to = Path(sys.argv[1]), Path(sys.argv[2])
+store = Store.open(database, REHEARSAL_PASSPHRASE, reserve_bytes=0)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
+try:
+    back_up(store, database, to, datetime(2026, 11, 22, 5, tzinfo=UTC), 1)
+except StorageTrouble as trouble:
+    print(trouble.code)
+"""
+
+
+@pytest.mark.parametrize("bytes_that_fit", [0, 8192, 100_000])
+def test_a_copy_that_cannot_be_written_to_its_end_is_thrown_away(
+    folder: StationFolder, store: Store, bytes_that_fit: int
+) -> None:
+    """By a limit of the operating system, which fails the writes themselves as a full disk does."""
+    first = back_up(store, folder.database, folder.backups, NOW, 1)
+    store.close()
+    argv = [sys.executable, "-c", _CHILD, str(folder.database), str(folder.backups), str(bytes_that_fit)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in ("store.disk_full", "store.io")
+    assert list(folder.backups.iterdir()) == [first.folder]
+    again = Store.open(folder.database, REHEARSAL_PASSPHRASE, reserve_bytes=0)
+    assert back_up(again, folder.database, folder.backups, NOW + timedelta(hours=9), 1).head == 1
+    again.close()

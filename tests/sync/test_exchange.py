@@ -25,7 +25,7 @@ from app.store.results import RetryState
 from app.store.rulings import Wanted, rule
 from app.store.verify import verify_audit
 from app.sync.client import CentreRefused
-from app.sync.exchange import Halt
+from app.sync.halt import Halt
 from app.sync.pace import BatchSize, after_failure
 from app.wire import Decision, FeedPage, Receipt, Signed, sign_statement
 from tests.sync.conftest import stamp
