@@ -362,6 +362,8 @@ class _Proof:
     known: bool  # the product, and so where things stand
 
     def of_number(self, number: Value, pin: Value | None, pin_labelled: bool) -> bool:
+        if not self.known and self._in_clear_panel(number) and number.label != "number":
+            return False  # a PIN whose label nobody could read, below that of a number
         if self.known or self.kinds[id(number)] == "number":
             return True
         if pin is not None and _has_letters(pin) and number.glyphs.isdigit():

@@ -43,7 +43,7 @@ _RIM = 40
 WEIGHTS = (-3.481, 0.781, 1.507, 0.98, 1.048, 0.7, 3.739)
 """Log odds that characters are hidden, for `features`."""
 
-DOUBT = 0.3
+DOUBT = 0.25
 """Probability of hidden characters from which a panel counts as partly covered."""
 
 _COVERED_GLYPH = 0.5  # share of coat over a character's place from which the character counts as covered

@@ -351,6 +351,7 @@ def test_grab_state_for_the_headless_demo(tmp_path: Path) -> None:
     assert made.stat().st_size > 20_000
 
 
+@pytest.mark.warns
 def test_crash_is_told_once_after_the_recording_was_sealed(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     hook = CrashHook(window, lambda error: order.append(f"sealed {error}"))

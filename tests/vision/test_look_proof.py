@@ -41,6 +41,23 @@ def test_letters_alone_in_a_clear_panel_are_the_pin(text: str, support: float, p
     assert places.pin_proved is proved
 
 
+def placed(text: str, box: LineBox) -> Line:
+    return Line(box, line(text).read)
+
+
+@pytest.mark.parametrize(
+    ("said", "proved"), [("卡# 2268-6311-3057-5138-89", False), ("卡号 2268-6311-3057-5138-89", True)]
+)
+def test_a_value_in_a_panel_is_no_number_because_of_the_label_above_it(said: str, proved: bool) -> None:
+    """Glare had taken the number, and of the PIN's label nobody could read the second sign."""
+    above = placed("卡号", LineBox(99, 354, 109, 72, 0.0, 0.9))
+    value = placed(said, LineBox(95, 471, 1133, 92, 0.0, 0.9))
+    panel = Panel(Area(215.0, 454.0, 1054.0, 130.0), 0.96)
+    places = choose(sort_lines([above, value], ()), [panel], None, opened)
+    assert places.number is not None
+    assert places.number_proved is proved
+
+
 def test_a_line_that_runs_through_a_panel_seen_in_part_is_its_text() -> None:
     """The piece of the line within that part was read as a PIN of six of its twelve characters once."""
     part = Area(225.0, 230.0, 284.0, 104.0)
