@@ -21,9 +21,12 @@ from hypothesis import strategies as st
 
 from app.core.errors import BadInput, EvidenceTrouble
 from app.evidence.dossier import VERIFIER, Stretch, card_stretch, check_texts, make_dossier
+from app.evidence.journal import Signer
 from app.evidence.ring import leftovers
+from app.evidence.verify import verify_recording
 from app.evidence.writer import Origin, RecordingKeys, create_recording
 from app.frames import join_planes
+from app.recorder.protocol import CameraState
 from app.recorder.sink import Take
 from hardware.camera.file import FileCamera
 
@@ -172,6 +175,28 @@ def test_a_stranger_verifies_a_dossier(closed: Path, dossier: Path, tmp_path: Pa
     assert {"verify.py", "summary.zh.txt", "summary.en.txt", "viewing.mp4", "records.jsonl"} <= names
     assert len([name for name in names if name.startswith("still-")]) == 2
     assert times_in(dossier / "viewing.mp4")[0] == 0
+
+
+def test_a_film_put_in_for_the_camera_is_told(film: Path, tmp_path: Path) -> None:
+    """The recorder refuses it; whoever makes such a recording with a recorder of his own is found out."""
+    folder = tmp_path / "r1"
+    take = Take(
+        "r1", create_recording(folder, KEYS, Origin("r1", "http:x", False, False, "0.1.0")), lambda _message: None
+    )
+    camera = FileCamera(f"file:{film}?pace=0&epoch_us=1000000")
+    for n in range(40):
+        frame = camera.read(1.0)
+        if n in (0, 20):
+            address = "http://x" if n == 0 else "file:x.mp4"
+            take.camera(CameraState("live", "", address, 30.0, frame.width, frame.height))
+        take.frame(join_planes(frame.y, frame.u, frame.v), frame.mono_us, frame.width, frame.height)
+    camera.close()
+    take.close("sealed")
+    make_dossier(folder, KEYS, tmp_path / "d.zip")
+    code, report = judge(tmp_path / "d.zip")
+    assert (code, report["simulated"]) == (0, True)
+    assert any("a film was put in" in line for line in report["not_proven"])
+    assert verify_recording(folder, Signer(KEYS.signing).public_key, KEYS.content).simulated
 
 
 def fragments(folder: Path) -> list[Path]:
