@@ -41,6 +41,7 @@ COMMANDS = {
     "render": "生成演练用的开箱录像 / render rehearsal footage",
     "recorder": "（内部）录像程序 / (internal) the recorder program",
     "eye": "（内部）读卡程序 / (internal) the eye program",
+    "lesson": "（内部）从照片学一种新卡 / (internal) learns a product from photographs",
     "leaks": "（内部）空闲时检查录像里有没有露出的卡密 / (internal) looks for PINs left in a recording",
 }
 

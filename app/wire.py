@@ -10,10 +10,21 @@ import base64
 import hashlib
 import hmac
 import json
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    Base64Bytes,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from app.core.audit import SignedEvent, canonical
 from app.core.cards import CardState
@@ -98,12 +109,14 @@ class ServerCertificate(Statement):
 
 
 class VaultCertificate(Statement):
-    """The tenant root states which key secrets are sealed to. `public_key`: X25519, 32 bytes in hex."""
+    """The tenant root states a key that secrets are sealed to. `public_key`: X25519, 32 bytes in hex."""
 
     TYPE = "vault-key"
     tenant: Name
     key_id: Name
     public_key: Hex64
+    serial: Annotated[int, Field(ge=0)] = 0
+    """Counted by the root: what is sealed from now on is sealed to the highest that was not revoked."""
 
 
 class Centre(WireModel):
@@ -174,13 +187,26 @@ def enrolment_proof(key: bytes, side: Literal["station", "centre"], text: str) -
     return hmac.digest(key, f"{side} {text}".encode(), "sha256")
 
 
+def _read_base64(value: object) -> object:
+    return a2b_base64(value) if isinstance(value, str) else value
+
+
+RawBytes = Annotated[
+    bytes,
+    BeforeValidator(_read_base64),
+    PlainSerializer(lambda raw: b2a_base64(raw, newline=False).decode(), return_type=str),
+    WithJsonSchema({"type": "string", "format": "base64"}),
+]
+"""Bytes that are base64 in JSON and themselves in Python; a batch has hundreds, so each costs little."""
+
+
 class WireEvent(WireModel):
     """One event of the chain: the exact bytes, their SHA-256 and the station's signature."""
 
     seq: int
-    data: Base64Bytes
+    data: RawBytes
     hash: Hex64
-    sig: Base64Bytes
+    sig: RawBytes
 
     def signed_event(self) -> SignedEvent:
         return SignedEvent(self.seq, self.data, self.hash, self.sig)
@@ -191,12 +217,12 @@ class EventBatch(WireModel):
 
     station: Name
     events: tuple[WireEvent, ...]
-    blobs: tuple[Base64Bytes, ...] = ()
+    blobs: tuple[RawBytes, ...] = ()
 
     @classmethod
     def of(cls, station: str, events: Iterable[SignedEvent], blobs: Iterable[bytes] = ()) -> EventBatch:
         """The batch of what the store holds; it is ours and needs no validation."""
-        wire = tuple(WireEvent.model_construct(seq=e.seq, data=e.data, hash=e.hash, sig=e.sig) for e in events)
+        wire = tuple(WireEvent(seq=e.seq, data=e.data, hash=e.hash, sig=e.sig) for e in events)
         return cls.model_construct(station=station, events=wire, blobs=tuple(blobs))
 
 
@@ -255,14 +281,15 @@ class Decision(Statement):
     duplicate_of: str = ""  # "STATION/CARD" that had the number first
 
 
-ReferenceKind = Literal["expected-parcel", "blocked-card", "catalogue", "user"]
+ReferenceKind = Literal["expected-parcel", "blocked-card", "catalogue", "user", "policy", "vault-key", "revocation"]
 
 
 class Reference(Statement):
     """One thing that stations work by, whole. A later `revision` of the same kind and key replaces an earlier one.
 
     `station`: whom it is for, "" for all that take in real cards. `removed`: it counts no more; `body` is empty then.
-    The body of each kind: Expected, Blocked, CatalogueOffer, User. A kind that a reader does not know is passed over.
+    The body of each kind: Expected, Blocked, CatalogueOffer, User, core.policy.Policy, VaultKeyTold, Revoked. A kind
+    that a reader does not know is passed over.
     """
 
     TYPE = "reference"
@@ -315,6 +342,18 @@ class User(WireModel):
     badge: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")] = ""
 
 
+class VaultKeyTold(WireModel):
+    """A key of the vault; the reference's key is its key id. `certificate`: VaultCertificate, by the tenant root."""
+
+    certificate: Signed
+
+
+class Revoked(WireModel):
+    """Taken back for good; the reference's key is "vault-key/ID", "user/NUMBER" or "station/NAME"."""
+
+    reason: Annotated[str, StringConstraints(max_length=200)] = ""
+
+
 class CatalogueBundle(WireModel):
     """The bytes of a published catalogue (`app.catalog.bundle`); its signature is inside."""
 
@@ -336,27 +375,6 @@ class FeedPage(Statement):
     server_time_ms: int
     epoch: str = ""
     list_key: str = Field("", repr=False)
-
-
-class CheckpointAnswer(WireModel):
-    """The log's latest checkpoint (a C2SP signed note) and, for each size asked, the proof that it begins with it."""
-
-    note: str
-    epoch: str
-    proofs: tuple[tuple[Hex64, ...], ...]
-
-
-class Cosigning(WireModel):
-    """A station's line (C2SP tlog-cosignature) under the checkpoint of that size."""
-
-    size: int
-    line: Annotated[str, StringConstraints(max_length=1000)]
-
-
-class Cosigned(WireModel):
-    """The line is kept."""
-
-    size: int
 
 
 class ObjectSize(WireModel):
@@ -438,55 +456,6 @@ class VideoAnswer(WireModel):
     durable: Signed | None = None
 
 
-class Arrival(WireModel):
-    """A card whose sealed number has come in, for the vault."""
-
-    station: Name
-    card: Name
-    number: Base64Bytes
-
-
-class Arrivals(WireModel):
-    """Cards that the vault has not looked at, the earliest first."""
-
-    cards: tuple[Arrival, ...]
-
-
-class Finding(WireModel):
-    """What the vault found. `code`: "" the first of its number, duplicate (of the card named), not-openable."""
-
-    station: Name
-    card: Name
-    code: Literal["", "duplicate", "not-openable"] = ""
-    of_station: str = ""
-    of_card: str = ""
-
-
-class Findings(WireModel):
-    """What the vault found of several cards."""
-
-    findings: Annotated[tuple[Finding, ...], Field(max_length=1000)]
-
-
-class FindingsKept(WireModel):
-    """How many findings were new to the centre."""
-
-    kept: int
-
-
-class RevealRequest(Statement):
-    """A person asks the vault to show one secret. `to_key`: a one-time X25519 key."""
-
-    TYPE = "reveal"
-    tenant: Name
-    station: Name
-    card: Name
-    field: Literal["number", "pin"]
-    reason: Annotated[str, StringConstraints(max_length=400)]
-    to_key: Hex64
-    made_ms: int
-
-
 def hash_of_pieces(pieces: Iterable[Piece]) -> str:
     """What names a list of chunks in its order."""
     rows = [[piece.oid, piece.size, piece.file, piece.offset] for piece in pieces]
@@ -495,4 +464,9 @@ def hash_of_pieces(pieces: Iterable[Piece]) -> str:
 
 def content_digest(body: bytes) -> str:
     """The value of the Content-Digest header of a body (RFC 9530)."""
-    return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
+    return digest_field(hashlib.sha256(body).digest())
+
+
+def digest_field(sha256: bytes) -> str:
+    """The value of the Content-Digest header for a body whose SHA-256 is known already."""
+    return f"sha-256=:{base64.b64encode(sha256).decode()}:"

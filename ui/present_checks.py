@@ -68,7 +68,7 @@ def of_read(scene: Scene, read: CardRead, field: str, tag: Tag | None) -> tuple[
     """A read card; `field` ("number" or "pin") is the row in question."""
     has_pin = _has_pin(scene, read)
     return (
-        _barcode(scene, read.gtin),
+        _barcode(scene, read.gtin, read.region, read.batch),
         _field(scene, "number", read.number, field == "number"),
         _field(scene, "pin", read.pin, field == "pin") if has_pin else _no_pin(scene),
         _panel(scene, read.panel, read.legible),
@@ -81,12 +81,22 @@ def _has_pin(scene: Scene, read: CardRead) -> bool:
     return product is None or product.pin is not None
 
 
-def _barcode(scene: Scene, gtin: str | None) -> CheckRow:
+def _barcode(scene: Scene, gtin: str | None, region: str | None, batch: str | None) -> CheckRow:
+    more = origin(scene, region, batch)
     if gtin is None:
         chip = Chip(Tone.WARN, scene.say("chip.not-read"))
-        return _row(scene, "barcode", scene.say("row.barcode.none"), chip)
+        return _row(scene, "barcode", more or scene.say("row.barcode.none"), chip)
     shown = gtin[1:] if gtin.startswith("0") else gtin
-    return _row(scene, "barcode", shown, Chip(Tone.OK, scene.say("chip.match")), mono=True)
+    if more:  # the row has room for the ends of both
+        shown, more = f"…{gtin[-5:]}", " · ".join(part for part in (region, batch) if part)
+    chip = Chip(Tone.OK, scene.say("chip.match"))
+    return _row(scene, "barcode", " · ".join(part for part in (shown, more) if part), chip, mono=True)
+
+
+def origin(scene: Scene, region: str | None, batch: str | None) -> str:
+    """Where a card is for and its batch, as far as it says: "CN · 批 A17"."""
+    told = (region or "", scene.say("card.batch", batch=batch) if batch else "")
+    return " · ".join(part for part in told if part)
 
 
 def _no_pin(scene: Scene) -> CheckRow:
@@ -133,7 +143,7 @@ def of_draft(scene: Scene, draft: CardDraft) -> tuple[CheckRow, ...]:
     number = scene.say("row.number.sure", n=len(draft.number)) if draft.number else scene.say("row.unreadable")
     pin = scene.say("row.pin.sure", n=len(draft.pin)) if draft.pin else scene.say("row.unreadable")
     return (
-        _barcode(scene, draft.gtin),
+        _barcode(scene, draft.gtin, draft.region, draft.batch),
         _row(scene, "number", number, done if draft.number else missing),
         _no_pin(scene) if no_pin else _row(scene, "pin", pin, done if draft.pin else missing),
         _panel(scene, draft.panel),
@@ -172,7 +182,8 @@ def of_card(scene: Scene, card: TrayCard) -> tuple[CheckRow, ...]:
     done = Chip(Tone.OK, scene.say("chip.saved"))
     rows = [_row(scene, "barcode", scene.product_name(card.product_id), done)]
     if card.last4:
-        rows.append(_row(scene, "number", f"•••• {card.last4}", done, mono=True))
+        told = (f"•••• {card.last4}", card.region, card.batch)
+        rows.append(_row(scene, "number", " · ".join(part for part in told if part), done, mono=True))
     else:
         rows.append(_row(scene, "number", scene.say("row.unreadable"), Chip(Tone.WARN, scene.say("chip.unclear"))))
     rows.append(_kept_pin(scene, card))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ from app.core.parcels import Operator
 from app.core.products import UNKNOWN_NUMBER, FieldPattern, Product
 from app.core.shelving import Standing, UnknownGtin
 from ui import present
+from ui.present_lesson import Learning, lesson_go, lesson_items, lesson_side, lesson_view
 from ui.product_views import FindView, FoundView, ProductsView
 from ui.review_views import ItemView, ListView, SideView, TabView
 from ui.scene import Scene, all_keys, clock, day, gapped, key
@@ -24,6 +25,7 @@ class Task(StrEnum):
     """What is done on the screen, by its tab."""
 
     BIND = "bind"
+    NEW = "new"
     CHANGES = "changes"
 
 
@@ -54,6 +56,7 @@ class Choosing:
     busy: bool = False
     done: str = ""
     trouble: str = ""
+    learning: Learning = field(default_factory=Learning)
 
     @property
     def unknown(self) -> tuple[UnknownGtin, ...]:
@@ -94,7 +97,8 @@ def products(scene: Scene, choosing: Choosing) -> ProductsView:
         banner=present.banner_of(scene),
         list=_list(scene, choosing),
         find=_find(scene, choosing),
-        side=_bind_side(scene, choosing) if choosing.task is Task.BIND else _change_side(scene, choosing),
+        lesson=lesson_view(scene, choosing.learning) if choosing.task is Task.NEW else None,
+        side=_side(scene, choosing),
         keys=_keys(scene, choosing),
         go=_go(scene, choosing),
     )
@@ -108,11 +112,14 @@ def _top(scene: Scene, who: Operator) -> TopBar:
 
 
 def _list(scene: Scene, choosing: Choosing) -> ListView:
-    counts = {Task.BIND: len(choosing.unknown), Task.CHANGES: len(choosing.changes)}
+    counts = {Task.BIND: f" {len(choosing.unknown)}", Task.NEW: "", Task.CHANGES: f" {len(choosing.changes)}"}
     tabs = tuple(
-        TabView(str(n), f"{scene.say(f'products.task.{task.value}')} {counts[task]}", task is choosing.task)
+        TabView(str(n), f"{scene.say(f'products.task.{task.value}')}{counts[task]}", task is choosing.task)
         for n, task in enumerate(Task, 1)
     )
+    if choosing.task is Task.NEW:
+        items, at = lesson_items(scene, choosing.learning), choosing.learning.at
+        return ListView(tabs, items, at, ("F4",), scene.say("lesson.next"), scene.say("lesson.empty"))
     if choosing.task is Task.BIND:
         items = tuple(_unknown_item(scene, one) for one in choosing.unknown)
     else:
@@ -246,6 +253,12 @@ def _standing_rows(scene: Scene, standing: Standing | None) -> tuple[CheckRow, .
     )
 
 
+def _side(scene: Scene, choosing: Choosing) -> SideView:
+    if choosing.task is Task.NEW:
+        return lesson_side(scene, choosing.learning, _foot(scene, choosing, "lesson.inside"))
+    return _bind_side(scene, choosing) if choosing.task is Task.BIND else _change_side(scene, choosing)
+
+
 def _foot(scene: Scene, choosing: Choosing, inside: str) -> tuple[str, str, Tone]:
     """One line: what was done or went wrong, else what the blue key will do."""
     if choosing.trouble:
@@ -259,6 +272,9 @@ def _keys(scene: Scene, choosing: Choosing) -> tuple[KeyLabel, ...]:
     made = [all_keys(scene)]
     if choosing.task is Task.BIND:
         made.append(key(scene, "F3", "products.find.key"))
+    if choosing.task is Task.NEW:
+        made += [key(scene, "F2", "lesson.names.key"), key(scene, "F3", "lesson.photographs.key")]
+        made += [key(scene, "F5", "lesson.learn.key")]
     made += [key(scene, "F6", "products.reason.key"), key(scene, "Esc", "review.back")]
     return tuple(made)
 
@@ -267,6 +283,8 @@ def _go(scene: Scene, choosing: Choosing) -> GoKey:
     cap = scene.say("cap.enter")
     if choosing.busy:
         return GoKey(GoState.BUSY, cap, scene.say("review.go.busy"))
+    if choosing.task is Task.NEW:
+        return lesson_go(scene, choosing.learning, choosing.reason_there, choosing.busy)
     missing = _missing(choosing)
     if missing:
         return GoKey(GoState.BLOCKED, cap, scene.say(f"products.go.{missing}"))

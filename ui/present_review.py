@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from app.core.cards import CardState, PanelState
 from app.core.footage import FilmedCard, Footage, Hold, Line, Lines, Pile, Proof
+from app.core.money import yuan_text
 from app.core.parcels import Operator, Reason
+from app.core.rulings import HOLD_US, Ruling, needs_reason, needs_second
 from ui import present
+from ui.present_checks import origin
 from ui.review_views import (
     Block,
     CardLane,
@@ -26,8 +30,22 @@ from ui.review_views import (
 from ui.scene import CARD_ICON, CARD_TONE, Scene, all_keys, card_chip, clock, gapped, key, minutes_seconds
 from ui.views import CheckRow, Chip, GoKey, GoState, KeyLabel, NavItem, Option, Tone, TopBar
 
-EXPORT, STILL, HOLD = "E", "S", "P"
-"""What can be armed, by its key."""
+EXPORT, STILL, HOLD, DISPUTE = "E", "S", "P", "D"
+ACCEPT, REJECT, ASK = "A", "R", "H"
+"""What can be armed, by its key. The last three decide: of a card, a sample or a dispute."""
+
+RULINGS = {ACCEPT: Ruling.ACCEPT, REJECT: Ruling.REJECT, ASK: Ruling.HOLD}
+_DEEDS = {EXPORT: "export", STILL: "still", HOLD: "hold", DISPUTE: "dispute"}
+
+
+class Matter(StrEnum):
+    """What is to be decided of the line that is looked at."""
+
+    CARD = "card"  # it is under review
+    SAMPLE = "sample"  # it was drawn
+    DISPUTE = "contest"
+    NOTHING = ""
+
 
 _LEAST_GAP_US = 40_000
 _BY_HAND = (Reason.NUMBER_BY_HAND, Reason.NUMBER_CONFIRMED, Reason.NUMBER_UNREADABLE)
@@ -49,10 +67,50 @@ class Looking:
     busy: bool = False
     done: str = ""
     trouble: str = ""
+    ruled: str = ""  # what was decided last, by the name of its words
+    undo_card: str = ""  # whose ruling can be taken back …
+    undo_until_us: int = 0  # … until then (wall clock)
 
     @property
     def line(self) -> Line | None:
         return self.lines.lines[self.chosen] if self.lines and 0 <= self.chosen < len(self.lines.lines) else None
+
+    @property
+    def matter(self) -> Matter:
+        line = self.line
+        if line is None:
+            return Matter.NOTHING
+        if line.dispute_id and (self.pile is Pile.DISPUTE or not line.card_id):
+            return Matter.DISPUTE
+        if line.sample and line.state is not CardState.REVIEW:
+            return Matter.SAMPLE
+        return Matter.CARD if line.card_id and line.state is CardState.REVIEW else Matter.NOTHING
+
+    @property
+    def acts(self) -> tuple[str, ...]:
+        """The keys of the option rows."""
+        third = {Matter.CARD: ASK, Matter.SAMPLE: EXPORT, Matter.DISPUTE: EXPORT}
+        return (ACCEPT, REJECT, third[self.matter]) if self.matter else (EXPORT, STILL, HOLD)
+
+    @property
+    def wants_reason(self) -> bool:
+        """Whether what is armed needs to be said why."""
+        held = self.footage.hold if self.footage else None
+        if self.armed == HOLD:
+            return held is None or held.leak
+        if self.armed == DISPUTE or (self.armed in RULINGS and self.matter is Matter.DISPUTE):
+            return True
+        if self.armed in RULINGS and self.line is not None:
+            by_card = needs_reason(RULINGS[self.armed], self.line.reasons)
+            return by_card if self.matter is Matter.CARD else self.armed == REJECT
+        return False
+
+    @property
+    def wants_second(self) -> bool:
+        """Whether another supervisor has to sign what is armed."""
+        if self.matter is not Matter.CARD or self.armed not in RULINGS or self.line is None or self.lines is None:
+            return False
+        return needs_second(RULINGS[self.armed], self.line.face_value_fen, self.lines.policy)
 
     @property
     def unknown_gtin(self) -> str:
@@ -101,22 +159,42 @@ def _list(scene: Scene, looking: Looking) -> ListView:
         )
         for n, pile in enumerate(Pile, 1)
     )
-    items = tuple(_item(scene, line) for line in looking.lines.lines) if looking.lines else ()
-    foot = scene.say("review.found", query=query, n=len(items)) if query else scene.say("review.up-down")
+    items = tuple(_item(scene, line, looking.pile) for line in looking.lines.lines) if looking.lines else ()
+    oldest = dict(looking.lines.oldest).get(looking.pile, 0) if looking.lines else 0
+    foot = scene.say("review.oldest", age=_age(scene, oldest)) if oldest else scene.say("review.up-down")
+    foot = scene.say("review.found", query=query, n=len(items)) if query else foot
     empty = scene.say("review.nothing-found" if query else f"review.empty.{looking.pile.value}")
     return ListView(tabs, items, looking.chosen, ("↑", "↓"), foot, empty if looking.lines else "")
 
 
-def _item(scene: Scene, line: Line) -> ItemView:
+def _item(scene: Scene, line: Line, pile: Pile) -> ItemView:
     where = _short(line.waybill)
     age = _age(scene, line.wall_us)
+    if line.state is None and line.dispute_id:
+        return ItemView(scene.say("review.parcel"), age, where, Tone.WARN, "triangle-alert", line.said)
     if line.state is None:
         return ItemView(scene.say("review.no-card"), age, where, Tone.IDLE, "package-open", scene.say("review.parcel"))
     title = scene.priced_name(line.product_id, line.face_value_fen)
     sub = f"{where} · {scene.say('card.chip.open', no=line.no)}"
-    note = scene.say(f"reason.{line.reasons[0].value}") if line.reasons else scene.say(f"slot.{line.state.value}")
-    icon = "lock" if line.held else CARD_ICON[line.state]
-    return ItemView(title, age, sub, CARD_TONE[line.state], icon, note)
+    note, tone = _note(scene, line, pile)
+    icon = "lock" if line.held and pile is Pile.HELD else CARD_ICON[line.state]
+    return ItemView(title, age, sub, tone, icon, note)
+
+
+def _note(scene: Scene, line: Line, pile: Pile) -> tuple[str, Tone]:
+    """What the line is there for."""
+    assert line.state is not None
+    if pile is Pile.DISPUTE and line.dispute_id:
+        return line.said, Tone.WARN
+    if pile is Pile.SAMPLE and line.sample:
+        return scene.say("review.drawn"), Tone.INFO
+    if line.ruling is Ruling.HOLD and line.state is CardState.REVIEW:
+        left_us = line.ruled_us + HOLD_US - scene.around.wall_us
+        if left_us <= 0:
+            return scene.say("review.asked.over"), Tone.STOP
+        return scene.say("review.asked", n=max(1, left_us // 3_600_000_000)), Tone.INFO
+    why = f"reason.{line.reasons[0].value}" if line.reasons else f"slot.{line.state.value}"
+    return scene.say(why), CARD_TONE[line.state]
 
 
 def _short(waybill: str) -> str:
@@ -160,7 +238,8 @@ def _badge(scene: Scene, looking: Looking) -> tuple[Tone, str, str]:
         return Tone.INFO, "loader-circle", scene.say("review.badge.checking", n=proof.checked, all=proof.fragments)
     if "not_closed" in proof.notes:
         return Tone.WARN, "triangle-alert", scene.say("review.badge.open")
-    return Tone.OK, "shield-check", scene.say("review.badge.ok")
+    word = "review.badge.ok" if "no_witness" in proof.notes else "review.badge.witnessed"
+    return Tone.OK, "shield-check", scene.say(word)
 
 
 def _controls(scene: Scene, looking: Looking) -> Controls:
@@ -248,21 +327,34 @@ def _notes(scene: Scene, footage: Footage) -> list[Note]:
 def _side(scene: Scene, looking: Looking) -> SideView:
     footage, card = looking.footage, looking.card
     icon, foot, tone = _foot(scene, looking)
-    options = tuple(_option(scene, looking, name) for name in (EXPORT, STILL, HOLD))
+    options = tuple(_option(scene, looking, name) for name in looking.acts)
     label = scene.say("review.reason")
     if footage is None:
         return SideView(None, "", scene.say("review.choose"), (), options, label, icon, foot, tone)
     line = scene.say("review.operator", name=footage.operator) if footage.operator else ""
     rows = (*(_card_rows(scene, card) if card else ()), *_film_rows(scene, footage, card))
+    more = origin(scene, card.region, card.batch) if card else ""
+    line = " · ".join(part for part in (line, more) if part)
     if card is None:
         chip = Chip(Tone.INFO, scene.say("review.parcel"), "package-open")
-        headline = scene.say("review.headline.parcel", n=len(footage.cards))
+        headline = _contested(scene, looking) or scene.say("review.headline.parcel", n=len(footage.cards))
         return SideView(chip, line, headline, rows, options, label, icon, foot, tone)
-    return SideView(card_chip(scene, card.state), line, _headline(scene, card), rows, options, label, icon, foot, tone)
+    decide = Chip(Tone.WARN, scene.say("review.decide"), "triangle-alert") if looking.matter else None
+    headline = _contested(scene, looking) or _headline(scene, card, looking.matter)
+    return SideView(decide or card_chip(scene, card.state), line, headline, rows, options, label, icon, foot, tone)
 
 
-def _headline(scene: Scene, card: FilmedCard) -> str:
+def _contested(scene: Scene, looking: Looking) -> str:
+    line = looking.line
+    if line is None or looking.matter is not Matter.DISPUTE:
+        return ""
+    return scene.say("review.headline.contest", said=line.said, n=line.evidence)
+
+
+def _headline(scene: Scene, card: FilmedCard, matter: Matter) -> str:
     """The question in plain words."""
+    if matter is Matter.SAMPLE:
+        return scene.say("review.headline.sample")
     comma = "，" if scene.language == "zh" else "; "
     why = comma.join(scene.say(f"reason.{reason.value}") for reason in card.reasons[:2])
     if card.state is CardState.REVIEW:
@@ -326,7 +418,11 @@ def _held_for(scene: Scene, held: Hold) -> str:
 
 
 def _option(scene: Scene, looking: Looking, name: str) -> Option:
-    word = {EXPORT: "export", STILL: "still", HOLD: "hold"}[name]
+    if name in RULINGS:
+        word = f"{looking.matter.value}.{name.lower()}"
+        detail = scene.say(f"review.do.{word}.more")
+        return Option(name, scene.say(f"review.do.{word}"), detail, picked=looking.armed == name)
+    word = _DEEDS[name]
     if name == HOLD and looking.footage and looking.footage.hold:
         word = "judge" if looking.footage.hold.leak else "release"
     if name == EXPORT and looking.card is None:
@@ -341,19 +437,43 @@ def _foot(scene: Scene, looking: Looking) -> tuple[str, str, Tone]:
         return "triangle-alert", scene.trouble_line(looking.trouble), Tone.WARN
     if looking.done:
         return "circle-check", scene.say("review.written", name=looking.done), Tone.OK
+    if looking.wants_second and looking.lines is not None:
+        limit = yuan_text(looking.lines.policy.second_above_fen)
+        return "info", scene.say("review.second", limit=limit), Tone.PLAIN
+    if looking.armed in RULINGS:
+        return "info", scene.say("review.inside.ruling"), Tone.PLAIN
     if looking.armed:
         return "info", scene.say(f"review.inside.{looking.armed.lower()}"), Tone.PLAIN
+    if looking.ruled:
+        word = scene.say(f"review.did.{looking.ruled}")
+        again = scene.say("review.undo-hint") if may_undo(scene, looking) else ""
+        return "circle-check", f"{word} {again}".strip(), Tone.OK
     return "info", scene.say("review.masked"), Tone.PLAIN
 
 
+def may_undo(scene: Scene, looking: Looking) -> bool:
+    """Whether F2 takes the last ruling back still."""
+    return bool(looking.undo_card) and scene.around.wall_us < looking.undo_until_us
+
+
 def _keys(scene: Scene, looking: Looking) -> tuple[KeyLabel, ...]:
-    made = [all_keys(scene), key(scene, "F3", "review.find"), key(scene, "T", "review.to-time")]
+    made = [all_keys(scene)]
+    made += [key(scene, "F2", "review.undo")] if may_undo(scene, looking) else []
+    made.append(key(scene, "F3", "review.find"))
+    if looking.matter:
+        others = [name for name in (EXPORT, STILL, HOLD) if name not in looking.acts]
+        made += [key(scene, name, f"review.key.{name.lower()}") for name in others]
+        made += [] if looking.line and looking.line.dispute_id else [key(scene, DISPUTE, "review.key.d")]
+        made += [key(scene, "B", "review.bind")] if looking.unknown_gtin else []
+        return tuple(made[:7])
+    made += [key(scene, "T", "review.to-time")]
+    made += [key(scene, DISPUTE, "review.key.d")] if looking.line and not looking.line.dispute_id else []
     if looking.footage and looking.footage.angles:
         made.append(key(scene, "F4", "review.angle"))
     if looking.unknown_gtin:
         made.append(key(scene, "B", "review.bind"))
     made += [key(scene, ", .", "review.frame"), key(scene, "Esc", "review.back")]
-    return tuple(made)
+    return tuple(made[:7])
 
 
 def _go(scene: Scene, looking: Looking) -> GoKey:
@@ -361,11 +481,16 @@ def _go(scene: Scene, looking: Looking) -> GoKey:
     if looking.busy:
         return GoKey(GoState.BUSY, cap, scene.say("review.go.busy"))
     if not looking.armed or looking.footage is None:
-        return GoKey(GoState.BLOCKED, cap, scene.say("review.go.choose"))
-    word = {EXPORT: "export", STILL: "still", HOLD: "hold"}[looking.armed]
-    hold = looking.footage.hold
-    if looking.armed == HOLD and (hold is None or hold.leak) and not looking.reason_there:
+        choose = "review.go.choose-ruling" if looking.matter else "review.go.choose"
+        return GoKey(GoState.BLOCKED, cap, scene.say(choose, keys=" ".join(looking.acts)))
+    if looking.wants_reason and not looking.reason_there:
         return GoKey(GoState.BLOCKED, cap, scene.say("review.go.reason"))
+    if looking.armed in RULINGS:
+        word = scene.say(f"review.do.{looking.matter.value}.{looking.armed.lower()}")
+        return GoKey(GoState.READY, cap, scene.say("review.go.ruling", what=word), "badge-check", enter=True)
+    word, hold = _DEEDS[looking.armed], looking.footage.hold
+    if looking.armed == DISPUTE:
+        return GoKey(GoState.READY, cap, scene.say("review.go.dispute"), "badge-check", enter=True)
     if looking.armed == HOLD and hold:
         word = "judge" if hold.leak else "release"
     elif hold and hold.leak:

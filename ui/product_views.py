@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.core.products import Box
 from ui.review_views import ListView, SideView
 from ui.views import Banner, Chip, GoKey, KeyLabel, NavItem, TopBar
 
@@ -32,8 +33,45 @@ class FindView:
 
 
 @dataclass(frozen=True, slots=True)
+class RegionView:
+    """A field's place on the card (mm). `covered`: what is there must not be seen; `picked`: the keys move it."""
+
+    name: str
+    label: str
+    box: Box
+    picked: bool
+    drawn: bool
+    covered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LegendView:
+    """One of the fields that can be drawn: picked, there, or not found."""
+
+    name: str
+    label: str
+    picked: bool
+    there: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LessonView:
+    """The middle while a product is learned: labels of both name fields, the card, its regions, what the keys do.
+
+    `message` stands in for a card.
+    """
+
+    name_labels: tuple[str, str]
+    regions: tuple[RegionView, ...]
+    legend: tuple[LegendView, ...]
+    caps: tuple[str, ...]
+    foot: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProductsView:
-    """The whole screen. `middle`: "find" or "note"; `note` stands in the middle where nothing is searched."""
+    """The whole screen; `lesson` stands in the middle instead of the search while a product is learned."""
 
     nav: tuple[NavItem, ...]
     train: NavItem
@@ -41,6 +79,7 @@ class ProductsView:
     banner: Banner | None
     list: ListView
     find: FindView
+    lesson: LessonView | None
     side: SideView
     keys: tuple[KeyLabel, ...]
     go: GoKey

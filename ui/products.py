@@ -12,9 +12,12 @@ from PySide6.QtWidgets import QLineEdit
 from app.catalog.search import Finder
 from app.core.codes import tidy
 from app.core.errors import Trouble
+from app.core.lessons import LessonJob, LessonNews
 from app.core.parcels import Operator
 from app.core.products import Catalogue, Product, normalise_gtin
 from app.core.shelving import CatalogueDesk, Standing
+from ui.lesson import Lesson
+from ui.present_lesson import Learning
 from ui.present_products import MOST_FOUND, Choosing, Task, products
 from ui.scene import Scene
 from ui.screens.products import ProductScreen
@@ -33,6 +36,7 @@ class Products(QObject):
         self._screen: ProductScreen | None = None
         self.choosing: Choosing | None = None
         self._searched: tuple[Catalogue, Finder] | None = None
+        self.lesson = Lesson(self._study, scene, self._lesson_changed)
         self._answered.connect(lambda pair: pair[0](pair[1]), Qt.ConnectionType.QueuedConnection)
 
     # Coming and going
@@ -52,6 +56,8 @@ class Products(QObject):
         if self.choosing is None:
             return
         self.choosing = None
+        self._desk.drop_study()
+        self.lesson.forget()
         if self._screen is not None:
             self._screen.help.hide()
             self._screen.search.field.clear()
@@ -71,6 +77,7 @@ class Products(QObject):
         screen.search.moved.connect(self._step_found)
         screen.search.chosen.connect(self._pick)
         screen.side.typed.connect(self._reason_changed)
+        self.lesson.show_on(screen)
         self.refresh()
 
     def refresh(self) -> None:
@@ -88,8 +95,10 @@ class Products(QObject):
         if screen.help.isVisible():
             screen.help.hide()
             return
+        if choosing.task is Task.NEW and self.lesson.key(name):
+            return
         match name:
-            case "1" | "2":
+            case "1" | "2" | "3":
                 self._turn_to(tuple(Task)[int(name) - 1])
             case "↑" | "↓":
                 self._step(-1 if name == "↑" else 1)
@@ -121,7 +130,7 @@ class Products(QObject):
     def _help(self, screen: ProductScreen) -> None:
         say = self._scene().say
         words = {key.key: key.label for key in screen.keys.keys}
-        words |= {"1": say("products.keys.tab-1"), "2": say("products.keys.tab-2")}
+        words |= {str(n): say(f"products.keys.tab-{n}") for n in range(1, len(Task) + 1)}
         words |= {"↑": say("review.keys.up"), "↓": say("review.keys.down"), "F11": say("key.fullscreen")}
         words |= {"Ctrl L": say("key.language"), "Ctrl D": say("key.theme"), "Ctrl 2": say("key.mail-in")}
         if screen.keys.go.view.fires:
@@ -142,10 +151,14 @@ class Products(QObject):
         if choosing.picked is not None:
             self._look(picked=None)
             self._focus(screen.search.field)
-        elif screen.search.field.hasFocus() or screen.side.reason.hasFocus():
+        elif any(field.hasFocus() for field in self._fields(screen)):
             self._unfocus()
         else:
             self.leave()
+
+    @staticmethod
+    def _fields(screen: ProductScreen) -> tuple[QLineEdit, ...]:
+        return (screen.search.field, screen.side.reason, *screen.regions.names)
 
     def _focus(self, field: QLineEdit) -> None:
         field.setFocus()
@@ -153,8 +166,8 @@ class Products(QObject):
 
     def _unfocus(self) -> None:
         if self._screen is not None:
-            self._screen.search.field.clearFocus()
-            self._screen.side.reason.clearFocus()
+            for field in self._fields(self._screen):
+                field.clearFocus()
             self._screen.window().setFocus()
 
     # What is looked at
@@ -171,7 +184,7 @@ class Products(QObject):
             self._look(busy=False, trouble=answer.code)
             return
         self._look(standing=answer)
-        count = len(self.choosing.unknown if self.choosing.task is Task.BIND else self.choosing.changes)
+        count = len(self._items())
         chosen = self._place_of(self.choosing.asked) if self.choosing.chosen < 0 else self.choosing.chosen
         self._look(chosen=min(max(chosen, 0), count - 1))
 
@@ -181,15 +194,21 @@ class Products(QObject):
 
     def _turn_to(self, task: Task) -> None:
         self._look(task=task, chosen=-1, picked=None, trouble="", done="")
-        if self.choosing is not None and (self.choosing.unknown if task is Task.BIND else self.choosing.changes):
+        if self._items():
             self.choose(0)
+
+    def _items(self) -> tuple[object, ...]:
+        """The lines of the list, but for the photographs of a lesson."""
+        if self.choosing is None or self.choosing.task is Task.NEW:
+            return ()
+        return self.choosing.unknown if self.choosing.task is Task.BIND else self.choosing.changes
 
     def choose(self, index: int) -> None:
         """Look at a line of the list."""
-        if self.choosing is not None:
-            items = self.choosing.unknown if self.choosing.task is Task.BIND else self.choosing.changes
-            if 0 <= index < len(items):
-                self._look(chosen=index, picked=None, trouble="", done="")
+        if self.choosing is not None and self.choosing.task is Task.NEW:
+            self.lesson.show_photograph(index)
+        elif 0 <= index < len(self._items()):
+            self._look(chosen=index, picked=None, trouble="", done="")
 
     def _step(self, by: int) -> None:
         if self.choosing is not None:
@@ -218,6 +237,22 @@ class Products(QObject):
             if self._screen is not None:
                 self._focus(self._screen.side.reason)
 
+    # What is learned
+
+    def _study(self, job: LessonJob, tell: Callable[[LessonNews], None]) -> None:
+        if self.choosing is not None:
+            self._desk.study(self.choosing.who, job, self._back_to(tell))
+
+    def _lesson_changed(self, learning: Learning, trouble: str) -> None:
+        self._look(learning=learning, trouble=trouble, done="")
+
+    def reveal(self, on: bool) -> bool:
+        """Uncover what stands under the panel of the card that is learned from; whether there is something to see."""
+        showing = self.choosing is not None and self.choosing.task is Task.NEW and self.lesson.learning.card is not None
+        if self._screen is not None:
+            self._screen.regions.reveal(on and showing)
+        return on and showing
+
     # What is done
 
     def _reason_changed(self) -> None:
@@ -236,6 +271,10 @@ class Products(QObject):
         if choosing.task is Task.BIND and choosing.gtin is not None and choosing.picked is not None:
             came = self._back_to(self._changed("products.done.bind", choosing.picked))
             self._desk.bind(who, choosing.gtin.gtin, choosing.picked.id, reason, came)
+        elif choosing.task is Task.NEW and choosing.learning.taught is not None:
+            names = choosing.learning.names
+            came = self._back_to(self._published(names.zh if self._scene().language == "zh" else names.en))
+            self._desk.add(who, choosing.learning.taught.template, names, reason, came)
         elif change is not None:
             came = self._back_to(self._changed("products.done.back", self._scene().catalogue.by_id(change.product_id)))
             if change.gtin:
@@ -243,6 +282,19 @@ class Products(QObject):
             else:
                 self._desk.withdraw(who, change.product_id, reason, came)
         self._unfocus()
+
+    def _published(self, name: str) -> Callable[[Standing | Trouble], None]:
+        def came(answer: Standing | Trouble) -> None:
+            if not isinstance(answer, Trouble) and self.choosing is not None:
+                self.lesson.forget()
+                if self._screen is not None:
+                    self._screen.side.reason.clear()
+                done = self._scene().say("lesson.done", name=name)
+                fresh = Choosing(self.choosing.who, Task.CHANGES, chosen=0, done=done)
+                self.choosing = fresh
+            self._standing_came(answer)
+
+        return came
 
     def _changed(self, word: str, product: Product | None) -> Callable[[Standing | Trouble], None]:
         def came(answer: Standing | Trouble) -> None:

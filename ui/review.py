@@ -11,10 +11,12 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QImage
 
+from app.core.cards import Secret
 from app.core.errors import Trouble
 from app.core.footage import Exported, Footage, Hold, Lines, Pile, Proof, ReviewDesk, wanted_time
 from app.core.parcels import Operator
-from ui.present_review import EXPORT, HOLD, STILL, Looking, review
+from app.core.rulings import Ruled, Second
+from ui.present_review import ACCEPT, DISPUTE, EXPORT, HOLD, RULINGS, STILL, Looking, Matter, may_undo, review
 from ui.reel import Reel
 from ui.scene import Scene
 from ui.screens.review import ReviewScreen
@@ -23,7 +25,7 @@ from ui.widgets.overlays import REVIEW_BOARD, TypeWords
 _SETTLE_MS = 120
 """Who runs down the list with ↓ opens only the line that they stop at."""
 
-_FIND, _TIME = "find", "time"
+_FIND, _TIME, _SECOND, _SECRET = "find", "time", "second", "second-pass"
 
 
 class Review(QObject):
@@ -38,6 +40,7 @@ class Review(QObject):
         self._desk, self._scene = desk, scene
         self._screen: ReviewScreen | None = None
         self.looking: Looking | None = None
+        self._second_id = ""
         self._goal_us: int | None = None  # where to go when the recording that is asked for comes
         self._image: QImage | None = None
         self.reel = Reel(desk, self)
@@ -105,10 +108,10 @@ class Review(QObject):
             self._typing_key(screen, name)
         elif name in _PLAYER_KEYS:
             _PLAYER_KEYS[name](self.reel)
-        elif name in (EXPORT, STILL, HOLD):
+        elif name in (EXPORT, STILL, HOLD, DISPUTE) or (name in RULINGS and name in self.looking.acts):
             self._arm(name)
-        elif name in "123":
-            self._ask_lines(tuple(Pile)[int(name) - 1], "")
+        elif name in _PILES:
+            self._ask_lines(_PILES[name], "")
         else:
             self._other_key(screen, name)
 
@@ -118,6 +121,8 @@ class Review(QObject):
                 self._step_line(-1 if name == "↑" else 1)
             case "F1":
                 self._help(screen)
+            case "F2":
+                self._undo()
             case "F3":
                 self._type(screen, _FIND)
             case "T":
@@ -136,7 +141,13 @@ class Review(QObject):
                 self.leave()
 
     def scanned(self, code: str) -> None:
-        """A scanned code is looked for."""
+        """A scanned code is looked for; where a second signature is asked for it is the badge."""
+        screen = self._screen
+        if screen is not None and screen.typing.isVisible() and screen.typing.kind in (_SECOND, _SECRET):
+            screen.typing.close_and_forget()
+            self._unfocus()
+            self._rule(Second(badge=code))
+            return
         self._ask_lines(Pile.ALL, code)
 
     def _back(self) -> None:
@@ -162,8 +173,15 @@ class Review(QObject):
         text = screen.typing.close_and_forget()
         self._unfocus()
         if name == "Esc" or not text or self.looking is None:
+            self._second_id = ""
             return
-        if kind == _FIND:
+        if kind == _SECOND:
+            self._second_id = text
+            self._type(screen, _SECRET, hidden=True)
+        elif kind == _SECRET:
+            given, self._second_id = Second(operator_id=self._second_id, passcode=Secret(text)), ""
+            self._rule(given)
+        elif kind == _FIND:
             self._ask_lines(Pile.ALL, text)
         elif self.looking.footage is not None:
             footage = self.looking.footage
@@ -172,7 +190,7 @@ class Review(QObject):
             if at_us is not None:
                 self.reel.seek(at_us)
 
-    def _type(self, screen: ReviewScreen, kind: str) -> None:
+    def _type(self, screen: ReviewScreen, kind: str, hidden: bool = False) -> None:
         say = self._scene().say
         words = (
             say(f"type.{kind}"),
@@ -181,7 +199,7 @@ class Review(QObject):
             say("cap.enter"),
             say("key.back"),
         )
-        screen.typing.open(kind, TypeWords(*words))
+        screen.typing.open(kind, TypeWords(*words), hidden=hidden)
 
     def _help(self, screen: ReviewScreen) -> None:
         say = self._scene().say
@@ -191,7 +209,9 @@ class Review(QObject):
         words |= {"←": say("review.keys.before"), "→": say("review.keys.after")}
         words |= {"↑": say("review.keys.up"), "↓": say("review.keys.down"), "F11": say("key.fullscreen")}
         words |= {"Ctrl L": say("key.language"), "Ctrl D": say("key.theme"), "Ctrl 2": say("key.mail-in")}
-        words |= {name: say(f"review.keys.{name.lower()}") for name in (EXPORT, STILL, HOLD)}
+        words |= {name: say(f"review.keys.{name.lower()}") for name in (EXPORT, STILL, HOLD, DISPUTE)}
+        if self.looking is not None:
+            words |= {option.key: option.title for option in screen.side.view.options}
         words |= {str(n): say(f"review.pile.{pile.value}") for n, pile in enumerate(Pile, 1)}
         if screen.keys.go.view.fires:
             words["Enter"] = screen.keys.go.view.label
@@ -206,7 +226,7 @@ class Review(QObject):
 
     def _ask_lines(self, pile: Pile, query: str) -> None:
         if self.looking is not None:
-            self._look(pile=pile, trouble="", done="")
+            self._look(pile=pile, trouble="", done="", armed="")
             self._desk.lines(self.looking.who, pile, query, self._back_to(self._lines_came))
 
     def _lines_came(self, lines: Lines | Trouble) -> None:
@@ -288,9 +308,8 @@ class Review(QObject):
         assert self.looking is not None
         if self.looking.footage is None or self.looking.busy:
             return
-        self._look(armed=name, done="", trouble="")
-        held = self.looking.footage.hold
-        if name == HOLD and (held is None or held.leak) and self._screen is not None:
+        self._look(armed=name, done="", trouble="", ruled="")
+        if self.looking.wants_reason and self._screen is not None:
             self._screen.side.reason.setFocus()
 
     def _reason_changed(self) -> None:
@@ -304,17 +323,68 @@ class Review(QObject):
         looking, screen = self.looking, self._screen
         if looking is None or screen is None or looking.footage is None or not screen.keys.go.view.fires:
             return
+        if looking.wants_second:
+            self._unfocus()
+            self._type(screen, _SECOND)
+            return
+        if looking.armed in RULINGS:
+            self._rule(None)
+            return
         recording_id, who = looking.footage.recording_id, looking.who
         card_id = looking.line.card_id if looking.line else ""
         armed, held = looking.armed, looking.footage.hold is not None
         self._look(busy=True)
         if armed == EXPORT:
             self._desk.dossier(who, recording_id, card_id, self._back_to(self._written))
+        elif armed == DISPUTE:
+            done = self._back_to(lambda answer: self._decided(answer, "dispute", ""))
+            self._desk.dispute(who, recording_id, card_id, self._reason(), done)
         elif armed == STILL:
             self._desk.still(who, recording_id, self.reel.at_us, self._back_to(self._written))
         else:
             self._desk.hold(who, recording_id, not held, self._reason(), self._back_to(self._held))
         self._unfocus()
+
+    def _rule(self, second: Second | None) -> None:
+        """What is armed decides of the line: of its card, of the sample, of the dispute."""
+        looking = self.looking
+        if looking is None or looking.line is None or looking.armed not in RULINGS or looking.busy:
+            return
+        line, who, reason, name = looking.line, looking.who, self._reason(), looking.armed
+        what = f"{looking.matter.value}.{name.lower()}"
+        card_id = line.card_id if looking.matter is Matter.CARD else ""
+        tell = self._back_to(lambda answer: self._decided(answer, what, card_id))
+        self._look(busy=True, trouble="")
+        if looking.matter is Matter.DISPUTE:
+            self._desk.settle(who, line.dispute_id, name == ACCEPT, reason, tell)
+        elif looking.matter is Matter.SAMPLE:
+            self._desk.judge_sample(who, line.card_id, name == ACCEPT, reason, tell)
+        else:
+            self._desk.rule(who, line.card_id, RULINGS[name], reason, second, tell)
+        self._unfocus()
+
+    def _undo(self) -> None:
+        """Take the last ruling back."""
+        looking = self.looking
+        if looking is None or looking.busy or not may_undo(self._scene(), looking):
+            return
+        self._look(busy=True, trouble="")
+        tell = self._back_to(lambda answer: self._decided(answer, "undone", ""))
+        self._desk.undo_ruling(looking.who, looking.undo_card, tell)
+
+    def _decided(self, answer: Ruled | Trouble, what: str, card_id: str) -> None:
+        if self.looking is None:
+            return
+        if isinstance(answer, Trouble):
+            self._look(busy=False, trouble=answer.code)
+            return
+        undo = card_id if answer.undo_until_us else ""
+        self._look(busy=False, armed="", ruled=what, undo_card=undo, undo_until_us=answer.undo_until_us)
+        if self._screen is not None:
+            self._screen.side.reason.clear()
+        if what == "dispute" and self.looking.line is not None:
+            self._open(self.looking.line.recording_id)  # it is held now
+        self._ask_lines(self.looking.pile, self.looking.lines.query if self.looking.lines else "")
 
     def _written(self, answer: Exported | Trouble) -> None:
         if isinstance(answer, Trouble):
@@ -349,6 +419,8 @@ class Review(QObject):
         """An answer from any thread, brought to this one."""
         return lambda answer: self._answered.emit((slot, answer))
 
+
+_PILES = {str(n): pile for n, pile in enumerate(Pile, 1)}
 
 _PLAYER_KEYS: dict[str, Callable[[Reel], None]] = {
     "Space": Reel.play_pause,

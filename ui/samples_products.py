@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice
+from PySide6.QtGui import QImageWriter
+
 from app.catalog.search import Finder
 from app.catalog.shelf import shipped
-from app.core.products import Product
+from app.core.cards import FieldState
+from app.core.lessons import Pattern, StudiedCard, Taught, Tried, TriedField
+from app.core.products import Box, Product
 from app.core.shelving import Standing, UnknownGtin
+from ui.present_lesson import Learning
 from ui.present_products import MOST_FOUND, Choosing, Task
+from ui.sample_pictures import picture
 from ui.samples import GIFT, NOW_US
 from ui.samples_review import REVIEWER
 
@@ -50,3 +57,46 @@ def searching() -> Choosing:
 def changing() -> Choosing:
     """What was added here, the barcode is to be taken back."""
     return Choosing(REVIEWER, Task.CHANGES, STANDING, chosen=1, reason_there=True)
+
+
+def learning() -> Choosing:
+    """Three cards were learned from, a fourth was tried, the barcode's place was drawn by hand."""
+    cards = tuple(StudiedCard(_jpeg("card"), _jpeg("mat"), _QUAD, _REGIONS) for _ in range(3))
+    number = Pattern((16,), "digits", (4, 4, 4, 4), "luhn", 3, (("check digit luhn", 8000),))
+    taught = Taught(cards, _REGIONS, number, Pattern((8,), "digits", (), "", 3), ("06901234099997",), (), "")
+    tried = Tried(
+        (
+            TriedField("number", FieldState.DOUBTFUL, FieldState.READ, 2, 0, fits=True),
+            TriedField("pin", FieldState.UNREADABLE, FieldState.DOUBTFUL, 0, 1, fits=False),
+        )
+    )
+    names = tuple(f"card-{n}.jpg" for n in range(1, 5))
+    lesson = Learning(
+        names,
+        cards,
+        _REGIONS,
+        (_REGIONS[2],),
+        taught,
+        tried,
+        1,
+        "barcode",
+        zh="夜市礼品卡",
+        en="Night Market gift card",
+    )
+    return Choosing(REVIEWER, Task.NEW, STANDING, reason_there=True, learning=lesson)
+
+
+_QUAD = ((0.2, 0.25), (0.8, 0.2), (0.82, 0.8), (0.22, 0.85))
+_REGIONS = (
+    ("number", Box(13.0, 21.3, 49.0, 4.4)),
+    ("panel", Box(12.9, 30.6, 46.2, 7.5)),
+    ("barcode", Box(6.8, 41.0, 27.3, 8.1)),
+)
+
+
+def _jpeg(name: str) -> bytes:
+    image, buffer = picture(name), QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    assert image is not None
+    QImageWriter(buffer, QByteArray(b"jpg")).write(image)
+    return bytes(buffer.data().data())

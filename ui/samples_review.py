@@ -18,7 +18,7 @@ from app.core.footage import (
     Span,
 )
 from app.core.parcels import Operator, Reason, Role
-from ui.present_review import EXPORT, Looking
+from ui.present_review import ACCEPT, Looking
 from ui.samples import FUEL, GIFT, NOW_US
 
 REVIEWER = Operator("S20018", "周岚", Role.SUPERVISOR)
@@ -82,10 +82,14 @@ def lines(pile: Pile, query: str) -> Lines:
         )
         for product, value, tail, no, reason, minutes in _WAITING
     )  # fmt: skip
-    return Lines(pile, query, found, ((Pile.REVIEW, 5), (Pile.ALL, 214), (Pile.HELD, 2)))
+    return Lines(pile, query, found, _COUNTS, _OLDEST)
+
+
+_COUNTS = ((Pile.REVIEW, 5), (Pile.SAMPLE, 12), (Pile.DISPUTE, 2), (Pile.HELD, 2), (Pile.ALL, 214))
+_OLDEST = ((Pile.REVIEW, NOW_US - 71 * 60 * _S),)
 
 
 def looking() -> Looking:
     """The third card is looked at, its recording is verified."""
-    proof = Proof(RECORDING, 1366, 1366, _LENGTH_S * _S, True)
-    return Looking(REVIEWER, Pile.REVIEW, lines(Pile.REVIEW, ""), 0, footage(), proof, armed=EXPORT)
+    proof = Proof(RECORDING, 1366, 1366, _LENGTH_S * _S, True, notes=("no_witness",))
+    return Looking(REVIEWER, Pile.REVIEW, lines(Pile.REVIEW, ""), 0, footage(), proof, armed=ACCEPT, reason_there=True)

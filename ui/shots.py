@@ -17,6 +17,7 @@ from app.frames import HalfFrame
 from app.paths import RESOURCES
 from ui import samples, samples_products, samples_review
 from ui.bridge import Bridge
+from ui.lesson import show_card
 from ui.present_products import Choosing, products
 from ui.present_review import review
 from ui.run import application
@@ -89,6 +90,7 @@ PRODUCTS = {
     "products-search": samples_products.searching,
     "products-bind": samples_products.binding,
     "products-changes": samples_products.changing,
+    "products-lesson": samples_products.learning,
 }
 
 
@@ -107,6 +109,9 @@ def product_screen(
     screen.resize(*size)
     screen.show_view(products(scene, choosing))
     screen.search.field.setText(choosing.query)
+    show_card(screen, choosing.learning)
+    for field, text in zip(screen.regions.names, (choosing.learning.zh, choosing.learning.en), strict=True):
+        field.setText(text)
     screen.side.reason.setText("新货架 new shelf" if choosing.reason_there else "")
     screen.show()
     QCoreApplication.processEvents()

@@ -11,20 +11,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app.catalog.importing import with_initials
 from app.catalog.infer import Inferred
-from app.catalog.templates import box_of, product_of
-from app.catalog.writing import pattern_table, table_of, to_toml
+from app.catalog.templates import box_of
+from app.catalog.writing import pattern_table
 from app.core.errors import BadInput
+from app.core.lessons import REGIONS
 from app.core.products import Box, Catalogue
+from app.eye.lessons import photographs_of, product_to_learn, template_of
 from app.eye.oneshot import make_looker
 from app.platform import durable_write
 from app.vision.learn import Lesson, try_on
 from app.vision.learn import learn as learn_from
 from app.vision.pixels import load_picture
-
-_FIELDS = ("number", "panel", "pin", "expiry", "face_value", "barcode")
-_LEAST_PHOTOGRAPHS = 3
 
 
 def add_learn_action(actions: Any) -> None:
@@ -38,7 +36,7 @@ def add_learn_action(actions: Any) -> None:
     parser.add_argument("--category", default="")
     parser.add_argument(
         "--region", action="append", default=[], metavar="FIELD=X,Y,W,H",
-        help=f"a region drawn by hand, in mm from the top left: {', '.join(_FIELDS)}",
+        help=f"a region drawn by hand, in mm from the top left: {', '.join(REGIONS)}",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="FILE.toml", help="where the template goes")
     parser.add_argument("--rehearsal", action="store_true", help="a product of a rehearsal")
@@ -47,12 +45,9 @@ def add_learn_action(actions: Any) -> None:
 
 def learn(args: argparse.Namespace) -> dict[str, Any]:
     """Learn, try, write. Raises BadInput for pictures that are none, and as `app.vision.learn.learn`."""
-    if len(args.photographs) < _LEAST_PHOTOGRAPHS:
-        raise BadInput("learn.too_few", f"{len(args.photographs)} of {_LEAST_PHOTOGRAPHS}")
-    names = {"id": args.id, "name_zh": args.zh, "name_en": args.en, "category": args.category, "number": "unknown"}
-    known = product_of("learn", with_initials(names), args.rehearsal)
+    known = product_to_learn(args.id, args.zh, args.en, args.category, args.rehearsal)
     drawn = dict(_drawn(text) for text in args.region)
-    pictures = [load_picture(path) for path in args.photographs]
+    pictures = photographs_of(args.photographs)
     trial = None if args.trial is None else load_picture(args.trial)
     looker = make_looker(Catalogue(), args.threads)
     lesson = learn_from(pictures, looker, known, drawn)
@@ -64,20 +59,14 @@ def learn(args: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
-def template_of(lesson: Lesson) -> str:
-    """The TOML text of a learned product, unconfirmed."""
-    note = f"Learned from {len(lesson.studies)} photographs; to be confirmed by a person with cards in hand."
-    return to_toml([table_of(lesson.product)], rehearsal=lesson.product.rehearsal, note=note)
-
-
 def _drawn(text: str) -> tuple[str, Box]:
     name, _, numbers = text.partition("=")
     try:
         values = [float(part) for part in numbers.split(",")]
     except ValueError:
         values = []
-    if name not in _FIELDS:
-        raise BadInput("catalog.bad_template", f"--region {text}: known are {', '.join(_FIELDS)}")
+    if name not in REGIONS:
+        raise BadInput("catalog.bad_template", f"--region {text}: known are {', '.join(REGIONS)}")
     return name, box_of(f"--region {name}", values)
 
 
@@ -88,7 +77,7 @@ def _report(lesson: Lesson) -> dict[str, Any]:
         "gtins": list(lesson.gtins),
         "number": _told(lesson.number),
         "pin": _told(lesson.pin),
-        "regions": [name for name in _FIELDS if layout is not None and getattr(layout, name) is not None],
+        "regions": [name for name in REGIONS if layout is not None and getattr(layout, name) is not None],
         "face_values_yuan": [fen // 100 for fen in lesson.product.face_values_fen],
         "confirmed": False,
     }

@@ -6,11 +6,14 @@ migrate              from file and files to --database and --objects; the log's 
 export --to FILE     the log as JSON lines, with the program that checks them
 admit NAME KEY       a station that joined after the backup was made
 certificate [HOST …]                  a new TLS certificate by the centre's own authority
+policy | vault-key | take-back        what stations are governed by      (`centre_govern`)
 users list | add | disable           who may sign in at the stations
 expect | block | offer                what stations work by      (`centre_hand_out`)
 waiting                               stations to be confirmed, with words   release NAME   go on after a fork
-cards | stations | objects | quarantine                                      revoke NAME    its key counts no more
+cards | stations | objects | quarantine | acts                               revoke NAME    its key counts no more
 chips [--record SHA256]               what came of each chip; the record of a run, whole
+
+Whatever changes something is signed into the log, in the name of `--by` (else of the operating system's user).
 """
 
 from __future__ import annotations
@@ -23,16 +26,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from app.commands import centre_hand_out, centre_users
+from app.commands import centre_govern, centre_hand_out, centre_users
+from app.commands.centre_by import add_by, by_of
 from app.core.errors import BadInput
 from app.server import enrol
 from app.server.copying import Places, back_up, move, restore
 from app.server.db import Database, open_engine
 from app.server.export import export_log
 from app.server.report import REPORTS, chip_record, report
-from app.server.setup import CentreFolder, read_centre
+from app.server.setup import CentreFolder, OpenCentre, open_centre, read_centre
 from app.server.tls import make_certificate
-from app.wire import Centre
 
 _BY_NAME = ("confirm", "release", "revoke")
 _WHOLE = ("backup", "restore", "migrate")
@@ -59,10 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     admit.add_argument("--role", choices=enrol.ROLES, default="store")
     centre_hand_out.add_actions(actions)
     centre_users.add_actions(actions)
+    centre_govern.add_actions(actions)
     for action in actions.choices.values():
         action.add_argument("--data", type=Path, metavar="DIR", help="the centre's folder")
         action.add_argument("--database", default="", metavar="URL", help="postgresql://…")
         action.add_argument("--objects", default="", metavar="URL", help="s3://…")
+        add_by(action)
         action.add_argument("--json", action="store_true", help="(always so)")
 
 
@@ -70,17 +75,14 @@ def run(args: argparse.Namespace) -> int:
     if args.action in _WHOLE:
         print(json.dumps(_whole(args), ensure_ascii=False, indent=1))
         return 0
-    if args.action in centre_hand_out.ACTIONS:
-        print(json.dumps(centre_hand_out.done(args), ensure_ascii=False, indent=1))
-        return 0
+    for module in (centre_hand_out, centre_govern):
+        if args.action in module.ACTIONS:
+            print(json.dumps(module.done(args), ensure_ascii=False, indent=1))
+            return 0
     if args.action == "users":
         print(json.dumps(centre_users.done(args), ensure_ascii=False, indent=1))
         return 0
-    engine = _opened(args)
-    try:
-        print(json.dumps(_done(args, engine), ensure_ascii=False, indent=1))
-    finally:
-        engine.dispose()
+    print(json.dumps(_done(args), ensure_ascii=False, indent=1))
     return 0
 
 
@@ -100,7 +102,27 @@ def _whole(args: argparse.Namespace) -> dict[str, Any]:
     return {"backup": str(state), **asdict(copied)}
 
 
-def _opened(args: argparse.Namespace) -> Database:
+def _done(args: argparse.Namespace) -> Any:
+    if args.action in REPORTS:
+        engine = _to_look(args)
+        try:
+            record = args.action == "chips" and args.record
+            return _record(engine, args.record) if record else report(engine, args.action)
+        finally:
+            engine.dispose()
+    if args.data is None:  # what is done is signed into the log, and the key for that lies there
+        raise BadInput("serve.not_initialised", "--data DIR")
+    if args.action == "certificate":
+        read_centre(args.data)
+        return {"names": make_certificate(CentreFolder(args.data).tls, args.names)}
+    centre = open_centre(args.data, args.database, args.objects, connections=2)
+    try:
+        return _changed(args, centre)
+    finally:
+        centre.engine.dispose()
+
+
+def _to_look(args: argparse.Namespace) -> Database:
     if args.database:
         return open_engine(args.database, 1)
     if args.data is None:
@@ -109,41 +131,28 @@ def _opened(args: argparse.Namespace) -> Database:
     return open_engine(CentreFolder(args.data).database, 2)
 
 
-def _centre_of(args: argparse.Namespace) -> Centre:
-    if args.data is None:
-        raise BadInput("serve.not_initialised", "--data DIR")
-    return read_centre(args.data)
-
-
-def _done(args: argparse.Namespace, engine: Database) -> Any:
-    now_ms = time.time_ns() // 1_000_000
+def _changed(args: argparse.Namespace, centre: OpenCentre) -> Any:
+    now_ms, by = time.time_ns() // 1_000_000, by_of(args)
     match args.action:
         case "code":
             name = args.name or f"station-{now_ms // 1000 % 10**7:07d}"
-            code = enrol.make_code(engine, name, args.role, now_ms, confirm=not args.no_confirm)
+            code = enrol.make_code(centre, name, args.role, now_ms, confirm=not args.no_confirm, by=by)
             return {"code": code, "station": name, "role": args.role, "expires_ms": now_ms + enrol.CODE_LIFE_MS}
         case "waiting":
-            return enrol.waiting_words(engine, _centre_of(args))
-        case "certificate":
-            _centre_of(args)
-            return {"names": make_certificate(CentreFolder(args.data).tls, args.names)}
+            return enrol.waiting_words(centre.engine, centre.centre)
         case "admit":
             try:
-                enrol.admit_station(engine, args.name, bytes.fromhex(args.key), args.role, now_ms)
+                enrol.admit_station(centre, args.name, bytes.fromhex(args.key), args.role, now_ms, by)
             except ValueError as wrong:
                 raise BadInput("enrol.kind", "KEY") from wrong
         case "export":
-            return {"entries": export_log(engine, _centre_of(args), args.to), "file": str(args.to)}
+            return {"entries": export_log(centre.engine, centre.centre, args.to), "file": str(args.to)}
         case "confirm":
-            enrol.confirm_station(engine, args.name)
+            enrol.confirm_station(centre, args.name, now_ms, by)
         case "release":
-            enrol.release_station(engine, args.name)
-        case "revoke":
-            enrol.revoke_station(engine, args.name, now_ms)
-        case "chips" if args.record:
-            return _record(engine, args.record)
+            enrol.release_station(centre, args.name, now_ms, by)
         case _:
-            return report(engine, args.action)
+            enrol.revoke_station(centre, args.name, now_ms, by)
     return {args.action: args.name}
 
 

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from app.commands.centre_by import by_of
 from app.core.cards import Secret
 from app.core.errors import BadInput
 from app.server.reference import blocked_cards, expected_parcels, hand_out, offer_catalogue
@@ -56,9 +57,9 @@ def _done(args: argparse.Namespace, centre: OpenCentre, now_ms: int) -> dict[str
         case "block":
             items = blocked_cards(centre, _numbers(sys.stdin.read()), args.note, blocked=not args.remove)
         case _:
-            offer = offer_catalogue(centre, _content(args.file), args.station, now_ms)
+            offer = offer_catalogue(centre, _content(args.file), args.station, now_ms, by_of(args))
             return {"offered": offer.version, "serial": offer.serial}
-    return {"named": len(items), "news": hand_out(centre, items, args.station, now_ms)}
+    return {"named": len(items), "news": hand_out(centre, items, args.station, now_ms, by_of(args))}
 
 
 def _content(path: Path) -> bytes:

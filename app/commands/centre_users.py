@@ -10,6 +10,7 @@ import sys
 import time
 from typing import Any
 
+from app.commands.centre_by import by_of
 from app.core.cards import Secret
 from app.core.errors import BadInput
 from app.core.parcels import Role
@@ -40,9 +41,9 @@ def done(args: argparse.Namespace) -> Any:
         if args.what == "add":
             passcode = Secret(sys.stdin.readline().rstrip("\r\n"))
             name, role = args.name or args.id, Role(args.role)
-            add_user(centre, args.id, name, role, passcode, args.badge, args.station, now_ms)
+            add_user(centre, args.id, name, role, passcode, args.badge, args.station, now_ms, by_of(args))
         elif args.what == "disable":
-            disable_user(centre, args.id, now_ms)
+            disable_user(centre, args.id, now_ms, by_of(args))
         return [told for told in users(centre) if args.what == "list" or told["id"] == args.id]
     finally:
         centre.engine.dispose()

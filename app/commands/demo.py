@@ -29,11 +29,10 @@ from app.frames import FrameReader
 from app.logs import log_into
 from app.paths import RESOURCES, StationFolder
 from app.platform import boot_id
-from app.server.db import open_engine
 from app.server.embedded import start_server_process, stop_server_process
 from app.server.enrol import make_code
 from app.server.report import report
-from app.server.setup import CentreFolder, init
+from app.server.setup import CentreFolder, init, open_centre
 from app.settings import RecordingSettings, Settings, StationSettings, load_settings, save_settings
 from app.station.shelving import station_sources
 from app.store.store import REHEARSAL_PASSPHRASE, Store
@@ -128,10 +127,10 @@ def _vault(folder: StationFolder, url: str) -> Path:
     """The folder of the rehearsal's vault, joined when it is not there yet."""
     vault = folder.root / "vault"
     if not (vault / "vault.db").exists():
-        engine = open_engine(CentreFolder(_centre(folder)).database, 2)
-        name = f"vault-{len(report(engine, 'stations'))}"
-        code = make_code(engine, name, "vault", time.time_ns() // 1_000_000, confirm=False)
-        engine.dispose()
+        centre = open_centre(_centre(folder), connections=2)
+        name = f"vault-{len(report(centre.engine, 'stations'))}"
+        code = make_code(centre, name, "vault", time.time_ns() // 1_000_000, confirm=False)
+        centre.engine.dispose()
         join_vault(vault, _centre(folder), url, code)
         print(
             "本机保险库已启用，只有它能打开卡密 · a vault on this machine, the only one to open secrets",
@@ -144,11 +143,11 @@ def _enrolled(folder: StationFolder, settings: Settings, url: str) -> Store:
     """Join the embedded centre as any station joins: by a one-time code. Both sides are this program, so nobody has to
     compare the words. Begun again after a crash, the station joins under a new name.
     """
-    engine = open_engine(CentreFolder(_centre(folder)).database, 2)
-    taken = len(report(engine, "stations"))
+    centre = open_centre(_centre(folder), connections=2)
+    taken = len(report(centre.engine, "stations"))
     name = settings.station.id if not taken else f"{settings.station.id}-{taken}"
-    code = make_code(engine, name, "rehearsal", time.time_ns() // 1_000_000, confirm=False)
-    engine.dispose()
+    code = make_code(centre, name, "rehearsal", time.time_ns() // 1_000_000, confirm=False)
+    centre.engine.dispose()
     applicant = applicant_of(folder, REHEARSAL_PASSPHRASE, code, look_at(url))
     told = join(folder, url, applicant)
     print(f"演练工位已在本机中心登记 · enrolled with the centre on this machine: {told.station}", file=sys.stderr)

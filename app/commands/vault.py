@@ -1,6 +1,8 @@
 """`cardintake vault init|run --data DIR`: the one process that can open secrets. JSON on stdout.
 
 init   join the centre as its vault and take the private keys over from where `serve --init` left them
+new-key                 make a further key to seal to; its public half
+person NAME PUBLIC      let a person ask to see secrets
 run    look at what arrived, again and again (`--once`: one look)
 """
 
@@ -17,12 +19,13 @@ from pathlib import Path
 
 from app.commands.opening import add_passphrase
 from app.core.errors import BadInput, Unavailable
-from app.keys import Signer, new_seed
+from app.keys import Signer, new_seed, verifier
 from app.store.unlock import ask_passphrase, find_passphrase
 from app.sync.client import CentreClient, Speaker
 from app.sync.enrol import Applicant, ask_to_join, require_active
 from app.vault.keys import Vault, make_vault, open_vault
-from app.vault.run import look_once
+from app.vault.reveal import add_person
+from app.vault.run import answer_once, look_once
 from app.wire import Enrolled
 
 
@@ -31,13 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     init = actions.add_parser("init", help="join the centre and take its private keys over")
     init.add_argument("--code", required=True, help="of `cardintake centre code NAME --role vault`")
     init.add_argument("--keys", type=Path, required=True, metavar="DIR", help="the folder vault/ of the centre")
+    fresh = actions.add_parser("new-key", help="make a further key; `cardintake centre vault-key` certifies it")
+    person = actions.add_parser("person", help="let a person ask to see secrets")
+    person.add_argument("name")
+    person.add_argument("public", help="as `cardintake station person` prints it")
     run_ = actions.add_parser("run", help="look at what arrived")
     run_.add_argument("--once", action="store_true", help="end when nothing waits")
     run_.add_argument("--until-stdin-closes", action="store_true", help="end with whoever started it")
     run_.add_argument("--every-s", type=float, default=2.0)
-    for action in (init, run_):
+    for action in (init, run_, fresh, person):
         action.add_argument("--data", type=Path, required=True, metavar="DIR", help="the vault's own folder")
-        action.add_argument("--server", required=True, metavar="URL")
+        if action in (init, run_):
+            action.add_argument("--server", required=True, metavar="URL")
         add_passphrase(action)
 
 
@@ -48,6 +56,10 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "init":
         return _init(args, passphrase)
     vault = open_vault(args.data, passphrase)
+    if args.action in ("new-key", "person"):
+        print(json.dumps(_done(vault, args), ensure_ascii=False))
+        vault.close()
+        return 0
     if args.until_stdin_closes:
         threading.Thread(target=_end_with_stdin, name="stdin-watch", daemon=True).start()
     try:
@@ -55,6 +67,22 @@ def run(args: argparse.Namespace) -> int:
     finally:
         vault.close()
     return 0
+
+
+def _done(vault: Vault, args: argparse.Namespace) -> dict[str, str]:
+    if args.action == "new-key":
+        return {"public_key": vault.new_key().hex()}
+    try:
+        add_person(vault, args.name, _public(args.public))
+    except ValueError as wrong:
+        raise BadInput("centre.bad_key", "PUBLIC") from wrong
+    return {"person": args.name}
+
+
+def _public(text: str) -> bytes:
+    raw = bytes.fromhex(text)
+    verifier(raw)
+    return raw
 
 
 def _end_with_stdin() -> None:
@@ -84,10 +112,15 @@ async def _look(vault: Vault, args: argparse.Namespace) -> None:
         while True:
             try:
                 done = await look_once(vault, client)
-                print(json.dumps({"looked_up": done, "at_ms": time.time_ns() // 1_000_000}), flush=True)
+                shown = await answer_once(vault, client, _now_ms)
+                print(json.dumps({"looked_up": done, "answered": shown, "at_ms": _now_ms()}), flush=True)
             except Unavailable:
                 if args.once:
                     raise
             if args.once:
                 return
             await asyncio.sleep(args.every_s)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

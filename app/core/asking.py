@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol
 from uuid import UUID, uuid5
 
 from app.core.cards import Barcode, CardRead, CardState, FieldReading, FieldState, Secret, alternatives, settle
@@ -93,10 +94,28 @@ def preselected(question: Question, pattern: FieldPattern | None) -> int | None:
     return next((i for i, option in enumerate(question.options) if option.check_holds), None)
 
 
-def shows_no_card(read: CardRead, waybill: str) -> bool:
-    """True when nothing of a card was read: the parcel itself, a hand, a sheet of paper, a card lying face up."""
+class Glanced(Protocol):
+    """What was read of something that lay there: a card read, or what the eye concluded before it is one."""
+
+    @property
+    def barcodes(self) -> tuple[Barcode, ...]: ...
+    @property
+    def gtin(self) -> str | None: ...
+    @property
+    def number(self) -> FieldReading: ...
+    @property
+    def pin(self) -> FieldReading: ...
+    @property
+    def timed(self) -> bool: ...
+
+
+def shows_no_card(read: Glanced, waybill: str = "") -> bool:
+    """True when nothing of a card was read: the parcel itself, a hand, a sheet of paper, a card lying face up.
+
+    `waybill`: the code of the parcel in work, which is no card's either; "" where nobody knows it.
+    """
     codes = [code for code in read.barcodes if tidy(code.text) != waybill and not _is_a_parcels(code)]
-    return not (codes or read.gtin or read.number.chars or read.pin.chars)
+    return not (codes or read.gtin or read.number.chars or read.pin.chars or read.timed)
 
 
 def _is_a_parcels(code: Barcode) -> bool:
@@ -121,6 +140,8 @@ def draft_of(
     product = catalogue.by_id(read.product_id)
     if product is None and verdict is CardState.KEPT:
         verdict, reasons = CardState.REVIEW, (*reasons, Reason.UNKNOWN_PRODUCT)
+    if read.timed and verdict in (CardState.KEPT, CardState.REVIEW):
+        verdict, reasons = CardState.REVIEW, (*reasons, Reason.TIMED_CODE)
     return CardDraft(
         card_id=str(uuid5(_CARD_IDS, read.read_id)),
         read_id=read.read_id,
@@ -139,4 +160,6 @@ def draft_of(
         reasons=reasons,
         tag=visit.tag_during(read.first_us, read.best_us),
         catalogue=read.catalogue,
+        batch=read.batch,
+        region=read.region,
     )

@@ -27,6 +27,10 @@ class EventKind(StrEnum):
     STATION_STARTED = "station.started"
     SIGNED_IN = "operator.signed-in"
     SIGNED_OUT = "operator.signed-out"
+    RESTORED = "store.restored"
+    CLOCK_STEPPED = "clock.stepped"
+    LOCKED = "operator.locked"
+    UNLOCKED = "operator.unlocked"
     PARCEL_OPENED = "parcel.opened"
     PARCEL_COUNTED = "parcel.counted"
     PARCEL_SEALED = "parcel.sealed"
@@ -41,6 +45,14 @@ class EventKind(StrEnum):
     CARD_REJECTED = "card.rejected"
     CARD_TO_REVIEW = "card.to-review"
     CARD_WITHDRAWN = "card.withdrawn"
+    CARD_RULED = "card.ruled"
+    CARD_RULING_UNDONE = "card.ruling-undone"
+    SAMPLE_KEY_MADE = "sample.key-made"
+    SAMPLE_DRAWN = "sample.drawn"
+    SAMPLE_JUDGED = "sample.judged"
+    DISPUTE_OPENED = "dispute.opened"
+    DISPUTE_EVIDENCE = "dispute.evidence"
+    DISPUTE_SETTLED = "dispute.settled"
     CARD_DECISION_APPLIED = "card.decision-applied"
     CHIP_DEACTIVATED = "chip.deactivated"
     CHIP_NOT_DEACTIVATED = "chip.not-deactivated"
@@ -55,6 +67,7 @@ class EventKind(StrEnum):
     FOOTAGE_REMOVED = "footage.removed"
     FOOTAGE_CHECKED = "footage.checked"
     LOG_FORKED = "centre.log-forked"
+    LOG_PUT_BACK = "centre.log-put-back"
     REFERENCE_APPLIED = "centre.reference-applied"
     UNEXPECTED = "session.unexpected"
     CATALOGUE_INSTALLED = "catalogue.installed"
@@ -64,6 +77,28 @@ class EventKind(StrEnum):
     PRODUCT_ADDED = "catalogue.product-added"
     PRODUCT_WITHDRAWN = "catalogue.product-withdrawn"
     TEMPLATE_REPORTED = "catalogue.template-reported"
+
+
+class CentreAct(StrEnum):
+    """What the centre itself does, in its own chain. Never renamed; new ones are added."""
+
+    CODE_MADE = "centre.code-made"
+    STATION_JOINED = "centre.station-joined"
+    STATION_CONFIRMED = "centre.station-confirmed"
+    STATION_REVOKED = "centre.station-revoked"
+    STATION_LOCKED = "centre.station-locked"
+    STATION_RELEASED = "centre.station-released"
+    ALARM = "centre.alarm"
+    HANDED_OUT = "centre.handed-out"
+    DECIDED = "centre.decided"
+    REVEAL_ASKED = "centre.reveal-asked"
+    REVEAL_NEEDS_SECOND = "centre.reveal-needs-second"
+    REVEAL_APPROVED = "centre.reveal-approved"
+    REVEAL_GRANTED = "centre.reveal-granted"
+    REVEAL_SHOWN = "centre.reveal-shown"
+    REVEAL_TAKEN = "centre.reveal-taken"
+    REVEAL_REFUSED = "centre.reveal-refused"
+    RESTORED = "centre.restored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +151,7 @@ def link(
     station: str,
     seq: int,
     prev: str,
-    kind: EventKind,
+    kind: EventKind | CentreAct,
     stamp: Stamp,
     actor: str,
     body: Mapping[str, Any],

@@ -309,6 +309,7 @@ class CardRead:
     crops: tuple[Crop, ...] = ()
     legible: tuple[int, int] | None = None  # characters of the PIN that can be read, of how many
     catalogue: str = ""  # the version it was read with
+    timed: bool = False  # a code on it ends within minutes or days; it is not among `barcodes`
 
 
 @dataclass(frozen=True, slots=True)

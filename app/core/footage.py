@@ -15,19 +15,25 @@ from typing import BinaryIO, Protocol
 from app.core.cards import CardState, PanelState
 from app.core.errors import Trouble
 from app.core.parcels import Operator, Reason
+from app.core.rulings import USUAL, ReviewPolicy, Ruled, Ruling, Second
 
 
 class Pile(StrEnum):
     """Which lines a list shows."""
 
     REVIEW = "review"  # cards that somebody has to look at
-    ALL = "all"
+    SAMPLE = "sample"  # finished cards that were drawn for a second look
+    DISPUTE = "dispute"  # what a sender contests
     HELD = "held"  # of recordings that nobody may remove
+    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the list: a card and the recording it is on; or, with `card_id` "", a parcel without cards."""
+    """One line of the list: a card and the recording it is on; or, with `card_id` "", a parcel.
+
+    `sample`: it was drawn and not looked at yet. `dispute_id`: of an open dispute about it, `said` what it says, with
+    `evidence` linked to it so often. `ruling`: a supervisor's last word, given at `ruled_us` (wall clock)."""
 
     recording_id: str
     parcel_id: str
@@ -43,16 +49,26 @@ class Line:
     t_video_us: int
     held: bool
     gtin: str | None = None
+    sample: bool = False
+    dispute_id: str = ""
+    said: str = ""
+    evidence: int = 0
+    ruling: Ruling | None = None
+    ruled_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """An answer to a look for lines: what was asked, what was found, how many lines each pile has."""
+    """An answer to a look for lines: what was asked, what was found, how many lines each pile has, since when the
+    oldest of them waits (wall µs, 0 for none), and when two supervisors sign.
+    """
 
     pile: Pile
     query: str
     lines: tuple[Line, ...]
     counts: tuple[tuple[Pile, int], ...]
+    oldest: tuple[tuple[Pile, int], ...] = ()
+    policy: ReviewPolicy = USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +121,8 @@ class FilmedCard:
     read_us: int
     kept_us: int
     to_us: int
+    batch: str = ""
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,3 +295,32 @@ class ReviewDesk(Protocol):
         """Keep the footage from being removed, for this reason; or let it go again, which needs a reason only where it
         judges that no PIN is to be seen.
         """
+
+    def rule(
+        self,
+        who: Operator,
+        card_id: str,
+        ruling: Ruling,
+        reason: str,
+        second: Second | None,
+        tell: Callable[[Ruled | Trouble], None],
+    ) -> None:
+        """Decide of a card under review; `second` signs besides where the policy asks for it."""
+
+    def undo_ruling(self, who: Operator, card_id: str, tell: Callable[[Ruled | Trouble], None]) -> None:
+        """Take one's own ruling back, within two minutes."""
+
+    def judge_sample(
+        self, who: Operator, card_id: str, fine: bool, reason: str, tell: Callable[[Ruled | Trouble], None]
+    ) -> None:
+        """Settle a drawn card: fine, or it goes to review."""
+
+    def dispute(
+        self, who: Operator, recording_id: str, card_id: str, reason: str, tell: Callable[[Ruled | Trouble], None]
+    ) -> None:
+        """Open a dispute about a card ("": about the parcel); its footage is held."""
+
+    def settle(
+        self, who: Operator, dispute_id: str, upheld: bool, reason: str, tell: Callable[[Ruled | Trouble], None]
+    ) -> None:
+        """End a dispute; `upheld`: the sender was right."""

@@ -77,6 +77,7 @@ class Reason(StrEnum):
     PIN_UNREADABLE = "pin-unreadable"
     NUMBER_UNREADABLE = "number-unreadable"
     UNKNOWN_PRODUCT = "unknown-product"
+    TIMED_CODE = "timed-code"  # a code on it ends within minutes or days
     SCANNED = "scanned"  # read by a document scanner: there is no footage of it
     OPERATOR_REVIEW = "operator-review"
     REJECTED_USED = "rejected-used"
@@ -85,8 +86,13 @@ class Reason(StrEnum):
     REJECTED_WRONG_PRODUCT = "rejected-wrong-product"
     REJECTED_NOT_A_CARD = "rejected-not-a-card"
     REJECTED_SENDER = "rejected-sender"
+    REVIEWED_ACCEPTED = "reviewed-accepted"  # a supervisor's ruling
+    REVIEWED_REJECTED = "reviewed-rejected"
+    REVIEWED_HELD = "reviewed-held"  # the sender is asked
+    SAMPLED = "sampled"  # drawn, and something was found
     DUPLICATE = "duplicate"
     BLOCKED = "blocked"  # the centre's list has its number
+    SECOND_SIGNATURE = "second-signature"  # worth so much that the centre's policy wants a second person
     CENTRE_ACCEPTED = "centre-accepted"
     CENTRE_REVIEW = "centre-review"
     CENTRE_REJECTED = "centre-rejected"
@@ -117,6 +123,8 @@ class CardDraft:
     reasons: tuple[Reason, ...] = ()
     tag: Tag | None = None
     catalogue: str = ""  # the version it was read with
+    batch: str | None = None
+    region: str | None = None  # ISO 3166
 
     def to_review(self, reason: Reason) -> CardDraft:
         """The same card, but a person looks at it first, for one reason more."""
@@ -138,6 +146,8 @@ class TrayCard:
     t_video_us: int
     tag: Tag | None = None
     chip: ChipStand | None = None  # what came of its chip, None while nothing did
+    batch: str | None = None
+    region: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.core.errors import Trouble
+from app.core.lessons import LessonJob, LessonNews
 from app.core.parcels import Operator
 
 
@@ -34,6 +35,15 @@ class Standing:
     own: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a new product is called: its id (small letters, digits, dashes) and its names."""
+
+    id: str
+    zh: str
+    en: str
+
+
 class CatalogueDesk(Protocol):
     """What the catalogue screen may ask for. `tell` is called once from any thread, with a value or a Trouble.
 
@@ -52,6 +62,19 @@ class CatalogueDesk(Protocol):
 
     def release(self, who: Operator, gtin: str, reason: str, tell: Callable[[Standing | Trouble], None]) -> None:
         """Take a binding back."""
+
+    def study(self, who: Operator, job: LessonJob, tell: Callable[[LessonNews], None]) -> None:
+        """Learn a product from photographs; `tell` is called for each news, LessonFailed is the last. A second call
+        drops the first.
+        """
+
+    def drop_study(self) -> None:
+        """Whatever is being learned is not wanted any more."""
+
+    def add(
+        self, who: Operator, template: str, names: Names, reason: str, tell: Callable[[Standing | Trouble], None]
+    ) -> None:
+        """Read by a learned template under these names, at this station, until the centre publishes the product."""
 
     def withdraw(self, who: Operator, product_id: str, reason: str, tell: Callable[[Standing | Trouble], None]) -> None:
         """Take a product back that was added here."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from enum import StrEnum
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from app.core.cards import CardRead, Sighting
 
@@ -86,11 +86,27 @@ class EyeTrouble:
     detail: str
 
 
+T = TypeVar("T")
+
 ToEye = Configure | Watch | ReadAgain | Forget | Ack | Quit
 FromEye = Sighting | CardRead | LeftTooEarly | EyeReady | EyeTrouble
 Message = ToEye | FromEye
 
 _KINDS: Mapping[str, type] = {kind.__name__: kind for kind in get_args(Message)}
+
+
+def as_plain(value: object) -> Any:
+    """A dataclass of these kinds as JSON values."""
+    return _plain(value)
+
+
+def as_typed(wanted: type[T], value: Any) -> T:
+    """A dataclass back from its JSON values. Raises ValueError, without a word of the content."""
+    try:
+        made: T = _typed(wanted, value)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError(f"not a {wanted.__name__}") from None
+    return made
 
 
 def to_wire(message: Message) -> dict[str, Any]:

@@ -12,15 +12,17 @@ from typing import Any, TextIO
 import cv2
 
 from app.core.cards import Barcode, FieldReading, FieldState, PanelState, Printed
-from app.core.codes import Symbology, symbology_of
+from app.core.codes import CodeKind, Symbology, kind_of, symbology_of
 from app.core.errors import BadInput, Trouble
 from app.core.products import Catalogue
 from app.vision.barcode import Hit, distinct, gtin
 from app.vision.codes import CodeReader
 from app.vision.conclude import Conclusion, conclude
+from app.vision.elements import timed_texts
 from app.vision.locate import Found, locate
 from app.vision.look import Looker, is_doubtful_card
 from app.vision.medium import COPIES
+from app.vision.opening import OpeningJudge
 from app.vision.panel import PanelFinder
 from app.vision.picture_file import open_picture
 from app.vision.pixels import Colour, as_quad, grey
@@ -35,7 +37,8 @@ def make_looker(catalogue: Catalogue, threads: int = 1) -> Looker:
     finder, recogniser, codes = LineFinder(threads=threads), Recogniser(threads=threads), CodeReader(threads=threads)
     for model in (finder, recogniser, codes):
         model.warm_up()
-    return Looker(catalogue, finder, recogniser, codes, PanelFinder(threads=threads))
+    panels, openings = PanelFinder(threads=threads), OpeningJudge(threads=threads)
+    return Looker(catalogue, finder, recogniser, codes, panels, openings)
 
 
 def read_file(path: Path, looker: Looker, catalogue: Catalogue) -> dict[str, Any]:
@@ -68,6 +71,10 @@ def conclude_picture(picture: Colour, looker: Looker, catalogue: Catalogue) -> C
     return replace(found, medium=medium) if medium in COPIES else found
 
 
+TIMED = "timed-code"
+"""A code on the picture ends within minutes or days: it is no card's number, and must not be kept."""
+
+
 def told(picture: Colour, found: Conclusion | None) -> dict[str, Any]:
     """The answer for a picture and what was concluded of it."""
     if found is None or found.medium in COPIES:
@@ -82,7 +89,9 @@ def _with_those_of_the_picture(found: Conclusion, hits: tuple[Hit, ...]) -> dict
     """The symbols of the rectangle and of the whole picture; a GTIN only where no other was read by either."""
     codes = list(dict.fromkeys((*found.barcodes, *distinct(hits))))
     products = {b.text for b in codes if symbology_of(b.format) is Symbology.RETAIL}
-    return {"barcodes": [_code(b) for b in codes], "gtin": gtin(hits) if len(products) == 1 else None}
+    warnings = [TIMED] if found.timed or timed_texts(hits) else []
+    code = gtin(hits) if len(products) == 1 else None
+    return {"barcodes": [_code(b) for b in codes], "gtin": code, "warnings": warnings}
 
 
 def _is_surely_a_card(found: Conclusion) -> bool:
@@ -108,6 +117,7 @@ def as_answer(found: Conclusion) -> dict[str, Any]:
         "currency": None if found.face_value is None else found.face_value.currency,
         "batch": found.batch,
         "region": found.region,
+        "warnings": [TIMED] if found.timed else [],
         "quad": [list(point) for point in as_quad(found.corners)],
         "confidence": {"number": round(found.number.confidence, 3), "pin": round(found.pin.confidence, 3)},
     }
@@ -140,11 +150,14 @@ def _codes_only(picture: Colour) -> dict[str, Any]:
 
 def _codes(hits: Iterable[Hit]) -> dict[str, Any]:
     found = tuple(hits)
-    return {"barcodes": [_code(b) for b in distinct(found)], "gtin": gtin(found)}
+    warnings = [TIMED] if timed_texts(found) else []
+    return {"barcodes": [_code(b) for b in distinct(found)], "gtin": gtin(found), "warnings": warnings}
 
 
-def _code(barcode: Barcode) -> dict[str, str]:
-    return {"format": barcode.format, "text": barcode.text}
+def _code(barcode: Barcode) -> dict[str, Any]:
+    """A symbol; one that holds for a short time is marked."""
+    timed = kind_of(barcode.text, symbology_of(barcode.format)) is CodeKind.TIMED
+    return {"format": barcode.format, "text": barcode.text, **({"timed": True} if timed else {})}
 
 
 Tell = Callable[[Trouble, TextIO], None]

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from app.core.asking import shows_no_card
 from app.core.cards import CardRead, Guidance, Medium, PanelState, Sighting, Zone
-from app.core.codes import CodeKind, kind_of, names_a_parcel, symbology_of
+from app.core.codes import CodeKind, kind_of, symbology_of
 from app.core.products import Catalogue
 from app.eye.codec import LeftTooEarly
 from app.eye.tracker import LEAST_LOOKS, Empty, News, Presence, Step, Tracker, Wish
@@ -147,8 +148,9 @@ class Watcher:
             if first
             else self._looker.look(picture, self._located)
         )
-        if first is None and self._is_whole(look):
-            self._forget_looks()  # what saw less of the card (a blurred arrival) has nothing to add
+        if (first is None and self._is_whole(look)) or (first is not None and look.panel_seen_anew):
+            # What saw less of the card has nothing to add: a blurred arrival, or a panel before it was scratched.
+            self._forget_looks()
         if not is_doubtful_card(look):
             self._medium = Medium.CARD  # whatever a blurred arrival looked like
         elif self._medium is None:
@@ -202,8 +204,8 @@ class Watcher:
         """
         if self._done is None or not self._looks or self._located.corners is None:
             return True
-        if shows_nothing(self._done):
-            return shows_nothing(conclude([self._looker.look(glimpse.colour(), self._located)], self._catalogue))
+        if shows_no_card(self._done):
+            return shows_no_card(conclude([self._looker.look(glimpse.colour(), self._located)], self._catalogue))
         look = self._looker.look_again(glimpse.colour(), self._located, self._looks[0])
         now = conclude([look], self._catalogue)
         return same_card(self._done, now)
@@ -281,12 +283,6 @@ def presence(located: Located) -> Presence:
     return Presence.FIT if located.found in (Found.ONE, Found.CUT_OFF) else Presence.UNFIT
 
 
-def shows_nothing(found: Conclusion) -> bool:
-    """Whether nothing of a card was read: no symbol but a parcel's, no GTIN, number or PIN."""
-    codes = [b for b in found.barcodes if not names_a_parcel(b.text, symbology_of(b.format))]
-    return not (codes or found.gtin or found.number.chars or found.pin.chars)
-
-
 def same_card(before: Conclusion, now: Conclusion) -> bool:
     """Whether two conclusions can be of one card: neither number nor GTIN clearly differs."""
     if before.gtin is not None and now.gtin is not None and before.gtin != now.gtin:
@@ -333,4 +329,5 @@ def as_card_read(found: Conclusion, first_us: int, best_us: int, catalogue: str 
         crops=found.crops,
         legible=None if found.legible is None else (found.legible.seen, found.legible.total),
         catalogue=catalogue,
+        timed=found.timed,
     )

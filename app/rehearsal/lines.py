@@ -27,7 +27,7 @@ HEIGHT = 32
 KINDS = ("mono", "sans", "serif", "light", "ocr", "dot", "thermal", "emboss")
 STATES = ("plain", "residue", "over", "worn")
 
-_KIND_ODDS = (0.2, 0.12, 0.02, 0.1, 0.16, 0.2, 0.06, 0.14)
+_KIND_ODDS = (0.18, 0.12, 0.03, 0.1, 0.15, 0.23, 0.06, 0.13)
 _FAMILY = {"light": ("mono", "sans"), "thermal": ("mono", "sans"), "emboss": ("ocr", "mono", "sans")}
 _LABELS = (
     *("卡号:", "卡号", "NO.", "No.", "Card No.", "序列号:", "账号:", "SN:"),

@@ -88,8 +88,13 @@ HELD_OUT = frozenset(
     | {"strokes-held-out", "dot-held-out", "dot-mixed-held-out", "OCRABold.ttf", "NimbusRoman-Regular.otf"}
 )
 
-_DOT_SOURCES = ("DejaVuSansMono-Bold.ttf", "NotoSansMono-Regular.ttf", "JetBrainsMono-Regular.ttf")
-_DOT_GRIDS = ((5, 7), (6, 8), (6, 9), (7, 9), (8, 12))
+_DOT_SOURCES = (
+    *("DejaVuSansMono-Bold.ttf", "NotoSansMono-Regular.ttf", "JetBrainsMono-Regular.ttf"),
+    *("DejaVuSans.ttf", "LiberationSans-Regular.ttf", "URWGothic-Book.otf"),
+)
+_DOT_GRIDS = ((5, 7), (5, 9), (6, 8), (6, 9), (7, 9), (8, 12), (10, 16))
+_DOT_HELD_OUT = ("DejaVuSansMono-Bold.ttf", (7, 9))
+_DOT_MIXES = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,15 +192,15 @@ def _rounded(points: Pixels) -> Pixels:
 def _dotted(seed: int) -> Iterator[Face]:
     """The 5x7 table with dots of several sizes and shapes, and finer matrices taken from outlines."""
     yield _dots("dot", {sign: np.array(dot_rows(sign)) for sign in DOTS}, None)
-    for index in range(16):
+    for index in range(_DOT_MIXES):
         rng = stream(seed, "dot", index)
         mixed = {sign: np.array(pick(rng, all_dot_rows(sign))) for sign in DOTS}
-        yield _dots("dot-mixed-held-out" if index == 15 else f"dot-{index}", mixed, rng)
+        yield _dots("dot-mixed-held-out" if index == _DOT_MIXES - 1 else f"dot-{index}", mixed, rng)
     outlines = [f for f in _typeset(()) if f.name in _DOT_SOURCES]
-    for number, face in enumerate(outlines):
+    for face in outlines:
         for grid in _DOT_GRIDS:
             rng = stream(seed, "dot", face.name, *grid)
-            held_out = number == 1 and grid == (7, 9)
+            held_out = (face.name, grid) == _DOT_HELD_OUT
             yield _dots("dot-held-out" if held_out else f"dot-{face.name}-{grid}", _matrix(face, grid), rng)
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
 
+from app.core.audit import CentreAct, digest
 from app.core.cards import CardState
-from app.keys import Signer
 from app.server.admit import Caller, identify, spend_nonce
 from app.server.db import settled
+from app.server.log import Deciding, Log
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import card, feed, sealed
@@ -28,27 +28,7 @@ LISTS = "lists"
 """What the key is derived for that block list and badges are hashed with."""
 
 _PAGE = 200
-_REVISIONS = 1_000_000
-"""No card is decided on so often between two restores."""
 _RULE = {CardState.KEPT.value: CardState.ACCEPTED, CardState.REVIEW.value: CardState.REVIEW}
-
-
-@dataclass(frozen=True, slots=True)
-class Deciding:
-    """Who decides: tenant, signing key, the time (ms since 1970); how often the centre was put back."""
-
-    tenant: str
-    signer: Signer
-    now_ms: int
-    restored: int
-
-    @classmethod
-    def of(cls, centre: OpenCentre, now_ms: int) -> Deciding:
-        return cls(centre.centre.tenant, centre.signer, now_ms, centre.restored)
-
-    def next_after(self, revision: int) -> int:
-        """The number of a card's next decision: above all that this centre ever gave, also before it was put back."""
-        return max(revision, self.restored * _REVISIONS) + 1
 
 
 def missing_blobs(connection: Connection, refs: Collection[str]) -> set[str]:
@@ -64,32 +44,36 @@ def waiting_for(connection: Connection, station_id: str, refs: Collection[str]) 
     return set(connection.execute(wanted).scalars())
 
 
-def decide(
-    connection: Connection, deciding: Deciding, station_id: str, card_ids: Collection[str], rehearsal: bool
-) -> set[str]:
+def decide(log: Log, station_id: str, card_ids: Collection[str], rehearsal: bool) -> set[str]:
     """Decide those of the cards that can be decided; gives back the sealed blobs that are missing for any of them."""
+    connection = log.connection
     undecided = and_(card.c.station == station_id, card.c.id.in_(card_ids), card.c.decided_hash != card.c.event_hash)
     rows = connection.execute(select(card).where(undecided)).all()
     missing = missing_blobs(connection, {ref for row in rows for ref in (row.number_ref, row.pin_ref) if ref})
     complete = [row for row in rows if not {row.number_ref, row.pin_ref} & missing]
     ready = [row for row in complete if rehearsal and row.verdict in _RULE]
     if ready:
-        _write(connection, deciding, station_id, ready)
+        _write(log, station_id, ready)
     return missing
 
 
-def review(connection: Connection, deciding: Deciding, station_id: str, card_id: str, duplicate_of: str) -> None:
+def review(log: Log, station_id: str, card_id: str, duplicate_of: str) -> None:
     """Send a card to review, whatever was decided of it before: the vault found something."""
     wanted = and_(card.c.station == station_id, card.c.id == card_id)
-    row = connection.execute(select(card).where(wanted)).first()
+    row = log.connection.execute(select(card).where(wanted)).first()
     if row is not None and row.verdict in _RULE:
-        _write(connection, deciding, station_id, [row], duplicate_of)
+        _write(log, station_id, [row], duplicate_of)
 
 
-def _write(
-    connection: Connection, deciding: Deciding, station_id: str, rows: Sequence[Any], found: str | None = None
-) -> None:
-    signed = [_decision(deciding, station_id, row, found) for row in rows]
+def _write(log: Log, station_id: str, rows: Sequence[Any], found: str | None = None) -> None:
+    connection, deciding = log.connection, log.deciding
+    stated = [_decision(deciding, station_id, row, found) for row in rows]
+    signed = [sign_statement(one, deciding.signer.sign) for one in stated]
+    told = [
+        [one.card_id, one.verdict.value, one.revision, one.duplicate_of, digest(s.text.encode())]
+        for one, s in zip(stated, signed, strict=True)
+    ]
+    log.act(CentreAct.DECIDED, {"station": station_id, "decisions": told})
     items = [{"station": station_id, "kind": Decision.TYPE, "text": s.text, "sig": s.sig} for s in signed]
     connection.execute(insert(feed), items)
     decided = update(card).where(and_(card.c.station == station_id, card.c.id == bindparam("which")))
@@ -100,9 +84,9 @@ def _write(
     )
 
 
-def _decision(deciding: Deciding, station_id: str, row: Any, found: str | None) -> Signed:
+def _decision(deciding: Deciding, station_id: str, row: Any, found: str | None) -> Decision:
     """`found`: the vault found something, "" or what the card is a duplicate of; None: the rule decides."""
-    stated = Decision(
+    return Decision(
         tenant=deciding.tenant,
         station=station_id,
         card_id=row.id,
@@ -112,14 +96,11 @@ def _decision(deciding: Deciding, station_id: str, row: Any, found: str | None) 
         revision=deciding.next_after(row.revision),
         expires_ms=deciding.now_ms + EXPIRES_MS,
     )
-    return sign_statement(stated, deciding.signer.sign)
 
 
 def read_feed(centre: OpenCentre, caller: Caller, after: str, now_ms: int) -> Signed:
-    """A signed page of what is new for the caller. Raises Refusal as `admit`, station.revoked, feed.cursor."""
+    """A signed page of what is new for the caller. Raises Refusal as `admit`, feed.cursor."""
     known = identify(centre, caller, now_ms)
-    if known.state == "revoked":
-        raise Refusal("station.revoked", 403)
     with transaction(centre.engine) as connection:
         spend_nonce(connection, caller, now_ms)
         page = _page(connection, centre, known, after, now_ms)

@@ -12,9 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, and_, insert, select, update
 
-from app.core.audit import GENESIS
+from app.core.audit import GENESIS, CentreAct
 from app.core.errors import BadInput, EvidenceTrouble
 from app.keys import code_key, new_code, verifier
+from app.server.log import OWN_ROLE, Deciding, Log
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import alarm, code, station
@@ -36,7 +37,9 @@ CODE_LIFE_MS = 15 * 60 * 1000
 ROLES = ("store", "counter", "rehearsal", "vault")
 
 
-def make_code(engine: Engine, name: str, role: str, now_ms: int, *, confirm: bool = True) -> str:
+def make_code(
+    centre: OpenCentre, name: str, role: str, now_ms: int, *, confirm: bool = True, by: str = "centre"
+) -> str:
     """A fresh code for one station, to be read out to it. `confirm`: it joins only after `confirm_station`.
 
     Raises BadInput: station.taken (there is such a station), station.role.
@@ -45,10 +48,12 @@ def make_code(engine: Engine, name: str, role: str, now_ms: int, *, confirm: boo
         raise BadInput("station.role", role)
     fresh = new_code()
     row = {"key": code_key(fresh), "station": name, "role": role, "confirm": confirm}
-    with transaction(engine) as connection:
+    with transaction(centre.engine) as connection:
         if connection.execute(select(station.c.id).where(station.c.id == name)).first():
             raise BadInput("station.taken", name)
         connection.execute(insert(code), {**row, "expires_ms": now_ms + CODE_LIFE_MS})
+        told = {"station": name, "role": role, "confirm": confirm}
+        _noted(connection, Deciding.of(centre, now_ms, by), CentreAct.CODE_MADE, told)
     return fresh
 
 
@@ -64,11 +69,14 @@ def enrol(centre: OpenCentre, asked: Enrolment, now_ms: int) -> EnrolmentAnswer:
             raise Refusal("enrol.code", 403)
         public_key = bytes.fromhex(request.public_key)
         taken = known.used_by not in (None, public_key)
+        deciding = Deciding.of(centre, now_ms)
         if taken:
             _alarm(connection, known.station, asked, now_ms)
+            _noted(connection, deciding, CentreAct.ALARM, {"station": known.station, "code": "enrol.used"})
         elif known.used_by is None:
             connection.execute(update(code).where(code.c.key == known.key).values(used_by=public_key))
             _add(connection, known, request, now_ms)
+            _noted(connection, deciding, CentreAct.STATION_JOINED, _joined(known.station, known.role, public_key))
         state = connection.execute(select(station.c.state).where(station.c.id == known.station)).scalar()
     if taken:  # told after the commit: the alarm stays
         raise Refusal("enrol.used", 409)
@@ -113,15 +121,27 @@ def station_row(name: str, public_key: bytes, role: str, state: str, now_ms: int
     return {**row, "high": 0, "head_hash": GENESIS, "state": state, "role": role, "revoked_ms": None}
 
 
-def admit_station(engine: Engine, name: str, public_key: bytes, role: str, now_ms: int) -> None:
+def _joined(name: str, role: str, public_key: bytes) -> dict[str, Any]:
+    return {"station": name, "role": role, "public_key": public_key.hex()}
+
+
+def _noted(connection: Connection, deciding: Deciding, act: CentreAct, body: dict[str, Any]) -> None:
+    log = Log(connection, deciding)
+    log.act(act, body)
+    log.write()
+
+
+def admit_station(centre: OpenCentre, name: str, public_key: bytes, role: str, now_ms: int, by: str = "centre") -> None:
     """Let a key join without a code: after a restore from before its enrolment. Again: changes nothing.
 
     Raises BadInput("station.taken") when the name belongs to another key.
     """
-    with transaction(engine) as connection:
+    with transaction(centre.engine) as connection:
         known = connection.execute(select(station.c.public_key).where(station.c.id == name)).scalar()
         if known is None:
             connection.execute(insert(station), station_row(name, public_key, role, "active", now_ms))
+            told = _joined(name, role, public_key)
+            _noted(connection, Deciding.of(centre, now_ms, by), CentreAct.STATION_JOINED, told)
         elif known != public_key:
             raise BadInput("station.taken", name)
 
@@ -139,23 +159,35 @@ def waiting_words(engine: Engine, centre: Centre) -> dict[str, str]:
     return {row.id: words_to_compare(row.public_key.hex(), centre) for row in rows}
 
 
-def confirm_station(engine: Engine, name: str) -> None:
+def confirm_station(centre: OpenCentre, name: str, now_ms: int, by: str = "centre") -> None:
     """The six words were the same on both sides. Raises BadInput("station.state")."""
-    _change(engine, name, ("pending",), {"state": "active"})
+    deciding = Deciding.of(centre, now_ms, by)
+    _change(centre, name, ("pending",), {"state": "active"}, deciding, CentreAct.STATION_CONFIRMED)
 
 
-def release_station(engine: Engine, name: str) -> None:
+def release_station(centre: OpenCentre, name: str, now_ms: int, by: str = "centre") -> None:
     """A person looked at the fork and lets the station go on. Raises BadInput("station.state")."""
-    _change(engine, name, ("locked",), {"state": "active"})
+    deciding = Deciding.of(centre, now_ms, by)
+    _change(centre, name, ("locked",), {"state": "active"}, deciding, CentreAct.STATION_RELEASED)
 
 
-def revoke_station(engine: Engine, name: str, now_ms: int) -> None:
+def revoke_station(centre: OpenCentre, name: str, now_ms: int, by: str = "centre") -> None:
     """The station's key counts no more from now on; what it still sends is kept, not acted on."""
-    _change(engine, name, ("pending", "active", "locked"), {"state": "revoked", "revoked_ms": now_ms})
+    values = {"state": "revoked", "revoked_ms": now_ms}
+    before, deciding = ("pending", "active", "locked"), Deciding.of(centre, now_ms, by)
+    _change(centre, name, before, values, deciding, CentreAct.STATION_REVOKED)
 
 
-def _change(engine: Engine, name: str, before: tuple[str, ...], values: dict[str, Any]) -> None:
-    wanted = and_(station.c.id == name, station.c.state.in_(before))
-    with transaction(engine) as connection:
+def _change(
+    centre: OpenCentre,
+    name: str,
+    before: tuple[str, ...],
+    values: dict[str, Any],
+    deciding: Deciding,
+    act: CentreAct,
+) -> None:
+    wanted = and_(station.c.id == name, station.c.role != OWN_ROLE, station.c.state.in_(before))
+    with transaction(centre.engine) as connection:
         if connection.execute(update(station).where(wanted).values(**values)).rowcount != 1:
             raise BadInput("station.state", name)
+        _noted(connection, deciding, act, {"station": name})

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import uuid
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +24,7 @@ from app.wire import MOST_CHUNK, ObjectSize, Transfer
 
 VERIFY_PATH = "/v1/objects/verify"
 _PIECE = 1 << 20
+_UPLOAD_LASTS_S = 24 * 3600
 
 
 class Objects(Protocol):
@@ -49,10 +52,19 @@ class Objects(Protocol):
 
 
 class LocalObjects:
-    """Chunks as files: `objects/ab/abcd…`."""
+    """Chunks as files: `objects/ab/abcd…`. What a killed server left half-written in `tmp` goes after a day."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Another server process may be writing there now: only what no upload can still be at is taken away."""
+        oldest_s = time.time() - _UPLOAD_LASTS_S
+        for partial in (self._folder / "tmp").glob("*"):
+            with suppress(OSError):
+                if partial.stat().st_mtime < oldest_s:
+                    partial.unlink()
 
     def path(self, oid: str) -> Path:
         return self._folder / oid[:2] / oid

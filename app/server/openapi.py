@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app import wire, wire_witness
+from app import wire, wire_vault, wire_witness
 
 VERSION = "1.1"
 _SCHEMAS = "#/components/schemas/"
@@ -57,8 +57,8 @@ CALLS = (
     Call("post", "/v1/enrol", "Join by a one-time code", wire.EnrolmentAnswer, wire.Enrolment, signed=False),
     Call("post", "/v1/events", "Send a batch of events", wire.BatchAnswer, wire.EventBatch),
     Call("get", "/v1/feed", "What is new (a signed FeedPage)", wire.Signed, query=("cursor",)),
-    Call("get", "/v1/checkpoint", "The log's checkpoint with proofs", wire.CheckpointAnswer, query=("since",)),
-    Call("post", "/v1/checkpoint/cosign", "Countersign a checkpoint", wire.Cosigned, wire.Cosigning),
+    Call("get", "/v1/checkpoint", "The log's checkpoint with proofs", wire_witness.CheckpointAnswer, query=("since",)),
+    Call("post", "/v1/checkpoint/cosign", "Countersign a checkpoint", wire_witness.Cosigned, wire_witness.Cosigning),
     Call(
         "post",
         "/v1/witness",
@@ -82,8 +82,28 @@ CALLS = (
         wire.VideoAnswer,
         wire.Signed,
     ),
-    Call("get", "/v1/vault/arrivals", "For the vault: cards it has not looked at", wire.Arrivals),
-    Call("post", "/v1/vault/findings", "For the vault: what it found", wire.FindingsKept, wire.Findings),
+    Call("get", "/v1/vault/arrivals", "For the vault: cards it has not looked at", wire_vault.Arrivals),
+    Call("post", "/v1/vault/findings", "For the vault: what it found", wire_vault.FindingsKept, wire_vault.Findings),
+    Call(
+        "post",
+        "/v1/reveals",
+        "Bring a person's request to see a secret",
+        wire_vault.RevealState,
+        wire_vault.RevealAsked,
+    ),
+    Call("get", "/v1/reveals", "Requests that wait for a second person", wire_vault.RevealsOpen),
+    Call("get", "/v1/reveals/{name}", "How a request stands; the sealed answer, once", wire_vault.RevealState),
+    Call(
+        "post", "/v1/reveals/{name}/approve", "A second person signs", wire_vault.RevealState, wire_vault.RevealApproval
+    ),
+    Call("get", "/v1/vault/reveals", "For the vault: requests it has not answered", wire_vault.RevealTasks),
+    Call(
+        "post",
+        "/v1/vault/reveals/{name}",
+        "For the vault: its next word",
+        wire_vault.RevealState,
+        wire_vault.RevealVerdict,
+    ),
     Call("get", "/v1/catalogue/{version}", "A published catalogue", wire.CatalogueBundle),
     Call("get", "/v1/centre", "What there is to pin of the centre", wire.Centre, signed=False),
     Call("get", "/v1/health", "Whether the server runs", Health, signed=False),
@@ -100,7 +120,9 @@ _STATEMENTS = (
     wire.Durable,
     wire_witness.Witnessed,
     wire.ServerCertificate,
+    wire_witness.Restored,
     wire.Enrolled,
+    wire_vault.RevealRequest,
 )
 """What the signed texts hold."""
 

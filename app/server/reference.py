@@ -7,21 +7,23 @@ because its folder opens with a published passphrase. The same item again change
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from sqlalchemy import Connection, and_, func, insert, select
+from sqlalchemy import and_, func, insert, select
 from starlette.concurrency import run_in_threadpool
 
 from app.catalog.bundle import open_signed
+from app.core.audit import CentreAct, digest
 from app.core.cards import Secret
 from app.keys import verifier
 from app.server.admit import Caller, identify, spend_nonce
 from app.server.answers import Desk
 from app.server.db import insert_missing, insert_or_update
-from app.server.decide import LISTS, Deciding
+from app.server.decide import LISTS
+from app.server.log import Deciding, Log
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import catalogue, feed, reference
@@ -47,18 +49,30 @@ class Item:
 
     kind: ReferenceKind
     key: str
-    body: WireModel | None = field(default=None)
+    body: WireModel | Mapping[str, Any] | None = field(default=None)
+
+    def fields(self) -> dict[str, Any]:
+        """What travels."""
+        if isinstance(self.body, WireModel):
+            return self.body.model_dump(mode="json")
+        return dict(self.body or {})
 
 
-def hand_out(centre: OpenCentre, items: Iterable[Item], station: str, now_ms: int) -> int:
-    """Put items into the feed of a station ("": of all that take in real cards); how many were news."""
-    deciding = Deciding.of(centre, now_ms)
+def hand_out(centre: OpenCentre, items: Iterable[Item], station: str, now_ms: int, by: str = "centre") -> int:
+    """Put items into the feed of a station ("": of all that take in real cards); how many were news.
+
+    `by`: who wants it so, for the log.
+    """
     with transaction(centre.engine) as connection:
-        return sum(_hand_out(connection, deciding, item, station) for item in items)
+        log = Log(connection, Deciding.of(centre, now_ms, by))
+        news = sum(_hand_out(log, item, station) for item in items)
+        log.write()
+    return news
 
 
-def _hand_out(connection: Connection, deciding: Deciding, item: Item, station: str) -> bool:
-    body = item.body.model_dump(mode="json") if item.body else {}
+def _hand_out(log: Log, item: Item, station: str) -> bool:
+    connection, deciding = log.connection, log.deciding
+    body = item.fields()
     same = and_(reference.c.kind == item.kind, reference.c.key == item.key)
     known = connection.execute(select(reference).where(and_(same, reference.c.station == station))).first()
     if known is None and item.body is None:
@@ -76,17 +90,20 @@ def _hand_out(connection: Connection, deciding: Deciding, item: Item, station: s
         removed=item.body is None,
         body=body,
     )
-    _write(connection, deciding, told)
+    _write(log, told)
     return True
 
 
-def _write(connection: Connection, deciding: Deciding, told: Reference) -> None:
+def _write(log: Log, told: Reference) -> None:
+    connection, deciding = log.connection, log.deciding
     row = told.model_dump(include={"kind", "key", "station", "revision", "removed"})
     row |= {"body": json.dumps(told.body), "at_ms": deciding.now_ms}
     insert_or_update(connection, reference, [row], ("revision", "removed", "body", "at_ms"))
     signed = sign_statement(told, deciding.signer.sign)
     item = {"station": told.station, "kind": Reference.TYPE, "text": signed.text, "sig": signed.sig}
     connection.execute(insert(feed), item)
+    named = told.model_dump(include={"kind", "key", "station", "revision", "removed"})
+    log.act(CentreAct.HANDED_OUT, {"reference": {**named, "sha256": digest(signed.text.encode())}})
 
 
 def expected_parcels(told: Any) -> list[Item]:
@@ -110,7 +127,7 @@ def blocked_cards(centre: OpenCentre, numbers: Sequence[Secret], note: str, *, b
     return [Item("blocked-card", keyed(slow_hash(one, salt, IndexCost()), key).hex(), body) for one in numbers]
 
 
-def offer_catalogue(centre: OpenCentre, data: bytes, station: str, now_ms: int) -> CatalogueOffer:
+def offer_catalogue(centre: OpenCentre, data: bytes, station: str, now_ms: int, by: str = "centre") -> CatalogueOffer:
     """Let stations install a published catalogue.
 
     Raises as `open_signed`: what this centre did not sign is not handed out.
@@ -119,7 +136,7 @@ def offer_catalogue(centre: OpenCentre, data: bytes, station: str, now_ms: int) 
     offer = CatalogueOffer(version=bundle.version, serial=bundle.stated.serial)
     with transaction(centre.engine) as connection:
         insert_missing(connection, catalogue, [{**offer.model_dump(), "bundle": bundle.to_bytes()}])
-    hand_out(centre, [Item("catalogue", CURRENT, offer)], station, now_ms)
+    hand_out(centre, [Item("catalogue", CURRENT, offer)], station, now_ms, by)
     return offer
 
 
@@ -133,9 +150,8 @@ def add_reference_routes(app: FastAPI, desk: Desk) -> None:
 
 
 def read_catalogue(centre: OpenCentre, caller: Caller, version: str, now_ms: int) -> CatalogueBundle:
-    """A published catalogue. Raises Refusal as `admit`, station.revoked, catalog.missing."""
-    if identify(centre, caller, now_ms).state == "revoked":
-        raise Refusal("station.revoked", 403)
+    """A published catalogue. Raises Refusal as `admit`, catalog.missing."""
+    identify(centre, caller, now_ms)
     wanted = select(catalogue.c.bundle).where(catalogue.c.version == version).order_by(catalogue.c.serial.desc())
     with transaction(centre.engine) as connection:
         spend_nonce(connection, caller, now_ms)

@@ -6,12 +6,13 @@ Nothing is changed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
 
 from app.keys import key_id
+from app.server.log import OWN_ROLE, acts
 from app.server.tables import alarm, card, chip_fact, chunk, event, meta, sealed, station, video
 from app.store.db import reading
 
@@ -39,7 +40,7 @@ def stations(connection: Connection) -> Iterator[Row]:
         connection, select(event.c.station, func.count()).where(event.c.quarantine != ""), event.c.station
     )
     alarms = _counts(connection, select(alarm.c.station, func.count()), alarm.c.station)
-    for row in connection.execute(select(station).order_by(station.c.id)):
+    for row in connection.execute(select(station).where(station.c.role != OWN_ROLE).order_by(station.c.id)):
         told = {"station": row.id, "state": row.state, "role": row.role, "rehearsal": row.rehearsal}
         chain = {"key": key_id(bytes(row.public_key)), "high": row.high, "head": row.head_hash, "seen_ms": row.seen_ms}
         yield {**told, **chain, "quarantined": quarantined.get(row.id, 0), "alarms": alarms.get(row.id, 0)}
@@ -67,12 +68,13 @@ def quarantine(connection: Connection) -> Iterator[Row]:
         yield {"alarm": row.code, "station": row.station, "seq": row.seq, "hash": row.hash, "at_ms": row.at_ms}
 
 
-REPORTS: Mapping[str, Callable[[Connection], Iterator[Row]]] = {
+REPORTS: Mapping[str, Callable[[Connection], Iterable[Row]]] = {
     "cards": cards,
     "chips": chips,
     "stations": stations,
     "objects": objects,
     "quarantine": quarantine,
+    "acts": acts,
 }
 
 

@@ -7,6 +7,7 @@
     …    /v1/checkpoint  the log's head, proved (app.server.checkpoints)
     POST /v1/witness    what the centre saw of a recording (app.server.witnessing)
     GET  /v1/catalogue  a published catalogue (app.server.reference)
+    …    /v1/reveals    showing a secret to a person (app.server.reveals)
     …    /v1/vault      sealed numbers and findings (app.server.vault_door)
 
 All but those on the right are signed by the station (app.signing), and their answers by the centre, refusals too.
@@ -35,7 +36,9 @@ from app.server.openapi import described
 from app.server.page import add_page
 from app.server.reference import add_reference_routes
 from app.server.refusal import Refusal
+from app.server.reveals import add_reveal_routes
 from app.server.setup import OpenCentre
+from app.server.stamping import Stamper, stamping
 from app.server.vault_door import add_vault_routes
 from app.server.witnessing import add_witness_routes
 from app.wire import MOST_BYTES, MOST_EVENTS, Enrolment, EventBatch
@@ -48,14 +51,17 @@ def _wall_ms() -> int:
 
 
 def make_app(
-    centre: OpenCentre, now_ms: Callable[[], int] = _wall_ms, on_ready: Callable[[], None] = lambda: None
+    centre: OpenCentre,
+    now_ms: Callable[[], int] = _wall_ms,
+    on_ready: Callable[[], None] = lambda: None,
+    stamper: Stamper | None = None,
 ) -> FastAPI:
     """The ASGI application over an open centre. `now_ms`: the wall clock; `on_ready` is called when it serves."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         on_ready()
-        async with publishing(desk):
+        async with publishing(desk), stamping(desk, stamper):
             yield
 
     desk = Desk(centre, now_ms)
@@ -65,6 +71,7 @@ def make_app(
     _add_signed(app, desk)
     add_object_routes(app, desk)
     add_vault_routes(app, desk)
+    add_reveal_routes(app, desk)
     add_reference_routes(app, desk)
     add_checkpoint_routes(app, desk)
     add_witness_routes(app, desk)

@@ -221,6 +221,41 @@ reference = Table(
     PrimaryKeyConstraint("kind", "key", "station"),
 )
 
+reveal = Table(
+    "reveal",
+    metadata,
+    Column("id", Text, primary_key=True),  # SHA-256 of the request
+    Column("station", Text, nullable=False),  # where it was asked, and the answer goes
+    Column("who", Text, nullable=False),
+    Column("request", Text, nullable=False),  # exactly as the person signed it
+    Column("sig", LargeBinary, nullable=False),
+    Column("ref", Text, nullable=False),  # of the sealed field
+    Column("approver", Text, nullable=False),
+    Column("approval", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("answer", LargeBinary),  # sealed to the one-time key of who asked; gone once it was fetched
+    Column("asked_ms", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+restoration = Table(
+    "restoration",
+    metadata,
+    Column("epoch", Text, primary_key=True),  # that began with it
+    Column("text", Text, nullable=False),  # wire.Restored exactly as it was signed
+    Column("sig", LargeBinary, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+checkpoint_token = Table(
+    "checkpoint_token",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),  # of the checkpoint
+    Column("token", LargeBinary, nullable=False),  # RFC 3161, over the note's exact bytes
+    Column("at_ms", BigInteger, nullable=False),
+)
+
 catalogue = Table(
     "catalogue",
     metadata,

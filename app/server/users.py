@@ -39,7 +39,15 @@ def _told(key: str, station: str, disabled: bool, body: dict[str, Any]) -> dict[
 
 
 def add_user(
-    centre: OpenCentre, user_id: str, name: str, role: Role, passcode: Secret, badge: str, station: str, now_ms: int
+    centre: OpenCentre,
+    user_id: str,
+    name: str,
+    role: Role,
+    passcode: Secret,
+    badge: str,
+    station: str,
+    now_ms: int,
+    by: str = "centre",
 ) -> None:
     """Add a user, or replace what is known of this one. `badge` "" for none.
 
@@ -51,7 +59,7 @@ def add_user(
     if index and index in _badges_of_others(centre, user_id):
         raise BadInput("centre.badge_taken", user_id)
     body = User(name=name, role=role, verifier=passcode_verifier(passcode), badge=index)
-    hand_out(centre, [Item("user", user_id, body)], station, now_ms)
+    hand_out(centre, [Item("user", user_id, body)], station, now_ms, by)
 
 
 def _badges_of_others(centre: OpenCentre, user_id: str) -> set[str]:
@@ -61,7 +69,7 @@ def _badges_of_others(centre: OpenCentre, user_id: str) -> set[str]:
     return {json.loads(body)["badge"] for body in bodies}
 
 
-def disable_user(centre: OpenCentre, user_id: str, now_ms: int) -> list[str]:
+def disable_user(centre: OpenCentre, user_id: str, now_ms: int, by: str = "centre") -> list[str]:
     """Nobody signs in by this number any more, once a station has heard it; for which stations that was news.
 
     Raises BadInput("centre.unknown_user").
@@ -71,4 +79,4 @@ def disable_user(centre: OpenCentre, user_id: str, now_ms: int) -> list[str]:
         stations = connection.execute(select(reference.c.station).where(mine)).scalars().all()
     if not stations:
         raise BadInput("centre.unknown_user", user_id)
-    return [station for station in stations if hand_out(centre, [Item("user", user_id)], station, now_ms)]
+    return [station for station in stations if hand_out(centre, [Item("user", user_id)], station, now_ms, by)]

@@ -9,19 +9,20 @@ right a person has to say.
 from __future__ import annotations
 
 from fastapi import FastAPI, Request, Response
-from sqlalchemy import Connection, and_, exists, select
+from sqlalchemy import and_, exists, select
 from starlette.concurrency import run_in_threadpool
 
 from app.core.cards import CardState
 from app.server.admit import Caller, identify, spend_nonce
 from app.server.answers import Desk
 from app.server.db import insert_missing
-from app.server.decide import Deciding, review
+from app.server.decide import review
+from app.server.log import Deciding, Log
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import card, finding, sealed
 from app.store.db import transaction
-from app.wire import Arrival, Arrivals, Finding, Findings, FindingsKept
+from app.wire_vault import Arrival, Arrivals, Finding, Findings, FindingsKept
 
 _AT_ONCE = 200
 
@@ -59,19 +60,21 @@ def arrivals(centre: OpenCentre, caller: Caller, now_ms: int) -> Arrivals:
 def keep_findings(centre: OpenCentre, told: Findings, caller: Caller, now_ms: int) -> FindingsKept:
     """Keep what the vault found; each finding once, a duplicate with its decision. Raises Refusal as `admit`."""
     _only_vault(centre, caller, now_ms)
-    deciding = Deciding.of(centre, now_ms)
     with transaction(centre.engine) as connection:
         spend_nonce(connection, caller, now_ms)
-        return FindingsKept(kept=sum(_keep(connection, deciding, one) for one in told.findings))
+        log = Log(connection, Deciding.of(centre, now_ms, caller.station))
+        kept = sum(_keep(log, one) for one in told.findings)
+        log.write()
+    return FindingsKept(kept=kept)
 
 
-def _keep(connection: Connection, deciding: Deciding, one: Finding) -> int:
+def _keep(log: Log, one: Finding) -> int:
     of = f"{one.of_station}/{one.of_card}" if one.code == "duplicate" else ""
-    row = {"station": one.station, "card": one.card, "code": one.code, "duplicate_of": of, "at_ms": deciding.now_ms}
-    if insert_missing(connection, finding, [row]) == 0:
+    row = {"station": one.station, "card": one.card, "code": one.code, "duplicate_of": of, "at_ms": log.deciding.now_ms}
+    if insert_missing(log.connection, finding, [row]) == 0:
         return 0
     if one.code:
-        review(connection, deciding, one.station, one.card, of)
+        review(log, one.station, one.card, of)
     return 1
 
 

@@ -12,16 +12,22 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from app.catalog.importing import with_initials
 from app.catalog.own import own_products
 from app.catalog.shelf import Sources, read_sources
+from app.catalog.writing import table_of, to_toml
 from app.core.errors import StorageTrouble, Trouble
+from app.core.events import Event
 from app.core.footage import Line, Pile
+from app.core.lessons import LessonFailed, LessonJob, LessonNews
 from app.core.parcels import Operator
 from app.core.products import Catalogue
-from app.core.shelving import Standing, UnknownGtin
+from app.core.shelving import Names, Standing, UnknownGtin
 from app.paths import StationFolder
 from app.station.clock import Clock
+from app.station.rights import as_of_now
 from app.station.shelving import Shelving, must_be_supervisor, shelf_of, station_sources
+from app.station.studying import LEARNER, Studying
 from app.store.store import Store
 from app.store.writer import StoreWriter
 
@@ -42,9 +48,13 @@ class Cataloguing:
         clock: Clock,
         adopt: Adopt,
         on_bug: Callable[[Exception], None],
+        learner: tuple[str, ...] = LEARNER,
+        post: Callable[[Event], None] = lambda _event: None,
     ) -> None:
+        """`post` hears it when a supervisor who is signed in is none any more."""
         self._store, self._folder, self._clock = store, folder, clock
-        self._adopt, self._on_bug = adopt, on_bug
+        self._adopt, self._on_bug, self._learner, self._post = adopt, on_bug, learner, post
+        self._studying: Studying | None = None
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="catalogue", daemon=True)
 
@@ -53,6 +63,7 @@ class Cataloguing:
 
     def stop(self) -> None:
         """End the thread, after what was asked for before."""
+        self._jobs.put(self._drop)
         self._jobs.put(None)
         self._thread.join(timeout=3.0)
 
@@ -68,6 +79,30 @@ class Cataloguing:
 
     def release(self, who: Operator, gtin: str, reason: str, tell: Callable[[Standing | Trouble], None]) -> None:
         self._change(who, lambda shelving: shelving.release(gtin, reason, who, self._clock.stamp()), tell)
+
+    def study(self, who: Operator, job: LessonJob, tell: Callable[[LessonNews], None]) -> None:
+        def begin() -> None:
+            self._drop()
+            try:
+                self._must_be_supervisor(who)
+            except Trouble as refused:
+                tell(LessonFailed(refused.code, refused.detail))
+                return
+            self._studying = Studying(self._learner, job, tell, self._on_bug)
+            self._studying.start()
+
+        self._jobs.put(begin)
+
+    def drop_study(self) -> None:
+        self._jobs.put(self._drop)
+
+    def add(
+        self, who: Operator, template: str, names: Names, reason: str, tell: Callable[[Standing | Trouble], None]
+    ) -> None:
+        def work(shelving: Shelving) -> None:
+            shelving.add(named(template, names), reason, who, self._clock.stamp())
+
+        self._change(who, work, tell)
 
     def withdraw(self, who: Operator, product_id: str, reason: str, tell: Callable[[Standing | Trouble], None]) -> None:
         self._change(who, lambda shelving: shelving.withdraw(product_id, reason, who, self._clock.stamp()), tell)
@@ -88,7 +123,7 @@ class Cataloguing:
     def _do(self, who: Operator, work: Callable[[], T], tell: Callable[[T | Trouble], None]) -> None:
         def job() -> None:
             try:
-                must_be_supervisor(who)
+                self._must_be_supervisor(who)
                 answer: T | Trouble = work()
             except Trouble as trouble:
                 answer = trouble
@@ -97,6 +132,9 @@ class Cataloguing:
             tell(answer)
 
         self._jobs.put(job)
+
+    def _must_be_supervisor(self, who: Operator) -> None:
+        must_be_supervisor(as_of_now(self._store, who, self._clock.wall_us(), self._post))
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -108,6 +146,11 @@ class Cataloguing:
     def _sources(self, store: Store) -> Sources:
         return station_sources(self._folder, store)
 
+    def _drop(self) -> None:
+        if self._studying is not None:
+            self._studying.stop()
+            self._studying = None
+
     def _standing(self) -> Standing:
         sources = self._store.call(self._sources)
         catalogue = read_sources(sources)
@@ -118,6 +161,14 @@ class Cataloguing:
         return Standing(
             catalogue.version, published, len(catalogue.products), unknown(waiting, catalogue), sources.bound, own
         )
+
+
+def named(template: str, names: Names) -> str:
+    """A learned template (TOML with one product) under its names. Raises BadInput("catalog.bad_template")."""
+    [product] = own_products([template])
+    table = table_of(product) | {"id": names.id, "name_zh": names.zh, "name_en": names.en, "initials": ""}
+    note = "Learned at a station; to be confirmed by a person with cards in hand."
+    return to_toml([dict(with_initials(table))], rehearsal=product.rehearsal, note=note)
 
 
 def unknown(lines: Iterable[Line], catalogue: Catalogue) -> tuple[UnknownGtin, ...]:

@@ -15,24 +15,31 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
 from app.core.audit import EventKind
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble, Trouble
+from app.core.events import Event
 from app.core.footage import Angle, Exported, Footage, Hold, Lines, Moment, Pile, Proof
-from app.core.parcels import Operator, Role
+from app.core.parcels import Operator
+from app.core.policy import Policy
+from app.core.rulings import Ruled, Ruling, Second
 from app.evidence.dossier import card_stretch, make_dossier
 from app.evidence.reader import DecryptedRecording, recording_parts
 from app.evidence.still import still_at
 from app.evidence.storage import footage_in
 from app.evidence.timeline import FrameTimes, Timeline, read_timeline, with_stretches
 from app.evidence.verify import Fault, Stopped, Trust, verify_recording
+from app.evidence.writer import RecordingKeys
 from app.platform import durable_write, private_folder
 from app.station.clock import Clock
+from app.station.rights import SUPERVISORS, as_of_now
+from app.store import disputes, rulings, samples
 from app.store.footage import KnownRecording
+from app.store.governing import policy_of
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.wire import Centre
@@ -43,8 +50,6 @@ T = TypeVar("T")
 _TELL_EVERY_S = 0.1
 _BREATH_S = 0.002
 """After each fragment the verifier rests so long: what is on the screen comes first."""
-
-_SUPERVISORS = (Role.SUPERVISOR, Role.ADMIN)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -58,13 +63,22 @@ class _Opened:
 
 
 class Reviewing:
-    """Implements `app.core.footage.ReviewDesk` for one station. `on_bug` is told of bugs in its threads."""
+    """Implements `app.core.footage.ReviewDesk` for one station. `on_bug` is told of bugs in its threads.
+
+    Rights are looked up anew at each act: `post` hears it when a supervisor signed in is none any more.
+    """
 
     def __init__(
-        self, store: StoreWriter, recordings: Path, exports: Path, clock: Clock, on_bug: Callable[[Exception], None]
+        self,
+        store: StoreWriter,
+        recordings: Path,
+        exports: Path,
+        clock: Clock,
+        on_bug: Callable[[Exception], None],
+        post: Callable[[Event], None] = lambda _event: None,
     ) -> None:
         self._store, self._recordings, self._exports = store, recordings, exports
-        self._clock, self._on_bug = clock, on_bug
+        self._clock, self._on_bug, self._post = clock, on_bug, post
         self._opened: dict[str, _Opened] = {}
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="review", daemon=True)
@@ -82,8 +96,14 @@ class Reviewing:
     # What the screen asks for
 
     def lines(self, who: Operator, pile: Pile, query: str, tell: Callable[[Lines | Trouble], None]) -> None:
-        now_us = self._clock.wall_us()
-        self._do(who, lambda: self._ask(lambda store: store.footage_lines(pile, query, now_us)), tell)
+        stamp = self._clock.stamp()
+
+        def look(store: Store) -> Lines:
+            governed = policy_now(store)
+            samples.draw_due(store.ledger, governed.shares, stamp)
+            return replace(store.footage_lines(pile, query, stamp.wall_us), policy=governed.review)
+
+        self._do(who, lambda: self._ask(look), tell)
 
     def footage(self, who: Operator, recording_id: str, tell: Callable[[Footage | Trouble], None]) -> None:
         self._do(who, lambda: self._footage(recording_id), tell)
@@ -134,15 +154,60 @@ class Reviewing:
 
         self._do(who, lambda: self._ask(change), tell)
 
+    # What is decided
+
+    def rule(
+        self,
+        who: Operator,
+        card_id: str,
+        ruling: Ruling,
+        reason: str,
+        second: Second | None,
+        tell: Callable[[Ruled | Trouble], None],
+    ) -> None:
+        wanted, stamp = rulings.Wanted(card_id, ruling, reason, who, second), self._clock.stamp()
+        self._do(who, lambda: self._ask(lambda s: rulings.rule(s.ledger, wanted, policy_now(s).review, stamp)), tell)
+
+    def undo_ruling(self, who: Operator, card_id: str, tell: Callable[[Ruled | Trouble], None]) -> None:
+        stamp = self._clock.stamp()
+        self._do(who, lambda: self._ask(lambda store: rulings.undo(store.ledger, card_id, who, stamp)), tell)
+
+    def judge_sample(
+        self, who: Operator, card_id: str, fine: bool, reason: str, tell: Callable[[Ruled | Trouble], None]
+    ) -> None:
+        stamp = self._clock.stamp()
+
+        def work(store: Store) -> Ruled:
+            return Ruled(samples.judge(store.ledger, card_id, fine, reason, stamp, who.id))
+
+        self._do(who, lambda: self._ask(work), tell)
+
+    def dispute(
+        self, who: Operator, recording_id: str, card_id: str, reason: str, tell: Callable[[Ruled | Trouble], None]
+    ) -> None:
+        stamp = self._clock.stamp()
+
+        def work(store: Store) -> Ruled:
+            return Ruled(disputes.open_dispute(store.ledger, recording_id, card_id, reason, stamp, who.id))
+
+        self._do(who, lambda: self._ask(work), tell)
+
+    def settle(
+        self, who: Operator, dispute_id: str, upheld: bool, reason: str, tell: Callable[[Ruled | Trouble], None]
+    ) -> None:
+        stamp = self._clock.stamp()
+
+        def work(store: Store) -> Ruled:
+            return Ruled(disputes.settle(store.ledger, dispute_id, upheld, reason, stamp, who.id))
+
+        self._do(who, lambda: self._ask(work), tell)
+
     # How it is answered
 
     def _do(self, who: Operator, work: Callable[[], T], tell: Callable[[T | Trouble], None]) -> None:
-        if who.role not in _SUPERVISORS:
-            tell(BadInput("people.lapsed" if who.lapsed else "review.not_allowed", who.id))
-            return
-
         def job() -> None:
             try:
+                self._must_be_supervisor(who)
                 answer: T | Trouble = work()
             except Trouble as trouble:
                 answer = trouble
@@ -151,6 +216,11 @@ class Reviewing:
             tell(answer)
 
         self._jobs.put(job)
+
+    def _must_be_supervisor(self, who: Operator) -> None:
+        now = as_of_now(self._store, who, self._clock.wall_us(), self._post)
+        if now.role not in SUPERVISORS:
+            raise BadInput("people.lapsed" if now.lapsed else "review.not_allowed", who.id)
 
     def _ask(self, work: Callable[[Store], T]) -> T:
         return self._store.call(work)
@@ -230,6 +300,7 @@ class Reviewing:
             "sha256": still.sha256, "file": name,
         }  # fmt: skip
         seq = self._record(EventKind.STILL_EXPORTED, body, who)
+        self._link(recording_id, "", still.sha256, seq, who)
         path = private_folder(self._exports) / name
         durable_write(path, still.jpeg)
         durable_write(path.with_suffix(".jpg.json"), self._signed(seq))
@@ -242,17 +313,24 @@ class Reviewing:
         stretch = card_stretch(opened.folder, card_id) if card_id else None
         name = f"{self._named(opened)}{f'-card{no}' if no else ''}-dossier-{_now(self._clock)}.zip"
         partial = private_folder(self._exports) / f"{name}.part"
-        make_dossier(opened.folder, opened.key, partial, stretch)
+        seed = self._ask(lambda store: store.signing_seed)
+        make_dossier(opened.folder, RecordingKeys(opened.key, seed), partial, stretch)
         with partial.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         body = {"recording": recording_id, "card": card_id, "sha256": sha256, "file": name}
         seq = self._record(EventKind.DOSSIER_EXPORTED, body, who)
+        self._link(recording_id, card_id, sha256, seq, who)
         os.replace(partial, self._exports / name)
         return Exported("dossier", str(self._exports / name), seq)
 
     def _record(self, kind: EventKind, body: dict[str, Any], who: Operator) -> int:
         stamp = self._clock.stamp()
         return self._ask(lambda store: store.record(kind, body, stamp, who.id))
+
+    def _link(self, recording_id: str, card_id: str, sha256: str, seq: int, who: Operator) -> None:
+        """What was exported is evidence in the disputes that are open about it."""
+        stamp = self._clock.stamp()
+        self._ask(lambda s: disputes.link_evidence(s.ledger, recording_id, card_id, sha256, seq, stamp, who.id))
 
     def _signed(self, seq: int) -> bytes:
         """The event as it stands in the chain, for whoever gets the file."""
@@ -351,3 +429,9 @@ def _file_time(at_us: int) -> str:
 
 def _now(clock: Clock) -> str:
     return datetime.fromtimestamp(clock.wall_us() / 1e6).strftime("%Y%m%d-%H%M%S")
+
+
+def policy_now(store: Store) -> Policy:
+    """The centre's policy as the station has it."""
+    with store.ledger.reading() as connection:
+        return policy_of(connection)

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from app.core.effects import Effect, StopRecording
 from app.core.events import Event, Tick
+from app.core.policy import Policy
 from app.core.products import Catalogue
 from app.core.readiness import Surroundings
 from app.core.rules import Rules
@@ -97,6 +98,15 @@ class Station:
             if not self.drain():
                 time.sleep(0.01)
         return True
+
+    @property
+    def rules(self) -> Rules:
+        """Products and limits as they are now."""
+        return self._rules
+
+    def govern(self, policy: Policy) -> None:
+        """The centre's policy is another one (any thread may say so): it holds from the next step on."""
+        self._rules = self._rules.governed(policy)
 
     def fail(self, code: str, detail: str) -> None:
         """A bug was met (any thread may say so): nothing is taken in any more; what is kept stays kept."""

@@ -13,7 +13,8 @@ from app.core.cards import CardState, Tag
 from app.core.chips import ChipStand
 from app.core.errors import BadInput
 from app.core.parcels import CardDraft, Reason, TrayCard
-from app.store.ledger import Identity, Ledger
+from app.store.governing import sealing_key
+from app.store.ledger import Ledger
 from app.store.reference import judged
 from app.store.results import AlreadyKept, Duplicate, Kept
 from app.store.seal import Context, SealedField, keyed, seal, slow_hash
@@ -33,6 +34,8 @@ _TRAY: Select[Any] = select(
     card.c.kept_seq,
     card.c.withdrawn,
     card.c.chip,
+    card.c.batch,
+    card.c.region,
 )
 
 _CENTRE_REASON = {
@@ -49,7 +52,7 @@ def keep(ledger: Ledger, draft: CardDraft, stamp: Stamp, actor: str) -> Kept | A
     identity = ledger.identity
     slow = slow_hash(draft.number, identity.tenant_salt, identity.index_cost) if draft.number else None
     dedupe = keyed(slow, identity.index_key) if slow else None
-    blobs = _seal_fields(identity, draft)
+    blobs = _seal_fields(ledger, draft)
 
     def work(connection: Connection) -> Kept | AlreadyKept | Duplicate:
         found = _kept_before(connection, draft.read_id) or _same_number(connection, draft, dedupe)
@@ -69,34 +72,51 @@ def change(
     ledger: Ledger, card_id: str, state: CardState, reasons: Sequence[Reason], stamp: Stamp, actor: str
 ) -> TrayCard:
     """The station's own later verdict: REVIEW or REJECTED. A rejected card gives its number free."""
+    return ledger.write(lambda connection: change_in(ledger, connection, card_id, state, reasons, stamp, actor))
+
+
+def change_in(
+    ledger: Ledger,
+    connection: Connection,
+    card_id: str,
+    state: CardState,
+    reasons: Sequence[Reason],
+    stamp: Stamp,
+    actor: str,
+) -> TrayCard:
+    """`change` inside somebody's transaction."""
     kind = _CHANGE_KIND.get(state)
     if kind is None:
         raise ValueError("a kept card can be sent to review or rejected")
     values: dict[str, Any] = {"state": state.value, "reasons": _reasons_text(reasons)}
     if state is CardState.REJECTED:
         values["claims"] = False
-    return _compensate(ledger, card_id, kind, values, stamp, actor)
+    return _compensate(ledger, connection, card_id, kind, values, stamp, actor)
 
 
 def withdraw(ledger: Ledger, card_id: str, reasons: Sequence[Reason], stamp: Stamp, actor: str) -> TrayCard:
     """Take a card back out as if it had not been read: it leaves the tray, its number may be read again."""
     values = {"withdrawn": True, "claims": False, "reasons": _reasons_text(reasons)}
-    return _compensate(ledger, card_id, EventKind.CARD_WITHDRAWN, values, stamp, actor)
+    kind = EventKind.CARD_WITHDRAWN
+    return ledger.write(lambda connection: _compensate(ledger, connection, card_id, kind, values, stamp, actor))
 
 
 def _compensate(
-    ledger: Ledger, card_id: str, kind: EventKind, values: dict[str, Any], stamp: Stamp, actor: str
+    ledger: Ledger,
+    connection: Connection,
+    card_id: str,
+    kind: EventKind,
+    values: dict[str, Any],
+    stamp: Stamp,
+    actor: str,
 ) -> TrayCard:
-    def work(connection: Connection) -> TrayCard:
-        row = connection.execute(select(card.c.event_hash).where(card.c.id == card_id)).first()
-        if row is None:
-            raise BadInput("store.unknown_card", card_id)
-        body = {"card": card_id, "reasons": json.loads(values["reasons"]), "of": row.event_hash}
-        event = ledger.append(connection, kind, body, stamp, actor)
-        connection.execute(update(card).where(card.c.id == card_id).values(event_hash=event.hash, **values))
-        return tray_card(connection, card_id)
-
-    return ledger.write(work)
+    row = connection.execute(select(card.c.event_hash).where(card.c.id == card_id)).first()
+    if row is None:
+        raise BadInput("store.unknown_card", card_id)
+    body = {"card": card_id, "reasons": json.loads(values["reasons"]), "of": row.event_hash}
+    event = ledger.append(connection, kind, body, stamp, actor)
+    connection.execute(update(card).where(card.c.id == card_id).values(event_hash=event.hash, **values))
+    return tray_card(connection, card_id)
 
 
 def decide(connection: Connection, card_id: str, verdict: CardState, revision: int) -> TrayCard:
@@ -134,12 +154,14 @@ def tray_of(connection: Connection, parcel_id: str) -> tuple[TrayCard, ...]:
     return tuple(_tray(row) for row in connection.execute(_TRAY.where(wanted).order_by(card.c.no, card.c.kept_seq)))
 
 
-def _seal_fields(identity: Identity, draft: CardDraft) -> list[SealedField]:
-    blobs = []
+def _seal_fields(ledger: Ledger, draft: CardDraft) -> list[SealedField]:
+    identity, blobs = ledger.identity, []
+    with ledger.reading() as connection:
+        key = sealing_key(connection, identity)
     for name, secret in (("number", draft.number), ("pin", draft.pin)):
         if secret is not None:
             context = Context(identity.centre.tenant, identity.station, draft.card_id, name)
-            blobs.append(seal(secret, identity.vault, context))
+            blobs.append(seal(secret, key, context))
     return blobs
 
 
@@ -178,6 +200,8 @@ def _row(draft: CardDraft, dedupe: bytes | None, event: SignedEvent, stamp: Stam
         "panel": draft.panel.value,
         "expiry": draft.expiry.isoformat() if draft.expiry else None,
         "face_value_fen": draft.face_value_fen,
+        "batch": draft.batch,
+        "region": draft.region,
         "recording_id": draft.recording_id,
         "t_video_us": draft.t_video_us,
         "tag": json.dumps(_tag_fields(draft.tag)) if draft.tag else None,
@@ -203,6 +227,8 @@ def _body(draft: CardDraft, blobs: Iterable[SealedField]) -> dict[str, Any]:
         "last4": _last4(draft),
         "face_value_fen": draft.face_value_fen,
         "expiry": draft.expiry.isoformat() if draft.expiry else None,
+        "batch": draft.batch,
+        "region": draft.region,
         "panel": draft.panel.value,
         "recording": draft.recording_id,
         "t_video_us": draft.t_video_us,
@@ -245,4 +271,6 @@ def _tray(row: Row[Any]) -> TrayCard:
         t_video_us=row.t_video_us,
         tag=Tag(**json.loads(row.tag)) if row.tag else None,
         chip=ChipStand(row.chip) if row.chip else None,
+        batch=row.batch,
+        region=row.region,
     )

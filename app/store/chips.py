@@ -21,6 +21,7 @@ from app.core.errors import BadInput, EvidenceTrouble
 from app.core.parcels import TrayCard
 from app.keys import verifier
 from app.store.cards import tray_card
+from app.store.governing import sealing_key
 from app.store.ledger import Ledger
 from app.store.seal import Context, seal
 from app.store.tables import card, decision, parcel, sealed
@@ -150,7 +151,9 @@ def seal_content(ledger: Ledger, card_id: str, content: bytes) -> str:
     """What a chip held before it was wiped, sealed to the vault like a field of its card; base64."""
     identity = ledger.identity
     context = Context(identity.centre.tenant, identity.station, card_id, "chip")
-    return base64.b64encode(seal(Secret(content.hex()), identity.vault, context).blob).decode()
+    with ledger.reading() as connection:
+        key = sealing_key(connection, identity)
+    return base64.b64encode(seal(Secret(content.hex()), key, context).blob).decode()
 
 
 def _doubt(ledger: Ledger, row: Row[Any], signed: Signed, stamp: Stamp) -> Closed | None:

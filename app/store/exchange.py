@@ -17,6 +17,7 @@ from app.core.parcels import TrayCard
 from app.keys import Verify, verifier
 from app.store.cards import arrive, decide, depart
 from app.store.ledger import Ledger, head_of
+from app.store.recordings import footage_waiting
 from app.store.reference import apply_references, keep_list_key
 from app.store.results import QueueFacts, RetryState
 from app.store.tables import card, decision, feed_state, outbox, receipt, retry, sealed
@@ -37,6 +38,7 @@ class Applied:
     ignored: int
     more: bool = False
     epoch: str = ""
+    governed: bool = False  # the policy may be another one
 
 
 def outbox_after(connection: Connection, seq: int, limit_events: int, limit_bytes: int) -> list[SignedEvent]:
@@ -160,7 +162,7 @@ def apply_page(ledger: Ledger, signed: Signed, stamp: Stamp) -> Applied:
             keep_list_key(connection, bytes.fromhex(page.list_key))
         done = _apply_all(ledger, connection, page.items, stamp)
         _save_cursor(connection, page.cursor, stamp.wall_us)
-        return Applied(done.changed, done.ignored, page.more, page.epoch)
+        return Applied(done.changed, done.ignored, page.more, page.epoch, done.governed)
 
     return ledger.write(work)
 
@@ -177,7 +179,7 @@ def _apply_all(ledger: Ledger, connection: Connection, items: Sequence[Signed], 
     changed = tuple(card for item in told if (card := _apply_one(ledger, connection, item, verify, stamp)))
     references = [item for item, kind in zip(items, types, strict=True) if kind == Reference.TYPE]
     taken = apply_references(ledger, connection, references, verify, stamp)
-    return Applied(changed, len(items) - len(changed) - taken)
+    return Applied(changed, len(items) - len(changed) - taken, governed=taken > 0)
 
 
 def _apply_one(ledger: Ledger, connection: Connection, item: Signed, verify: Verify, stamp: Stamp) -> TrayCard | None:
@@ -211,9 +213,11 @@ def queue_facts(connection: Connection) -> QueueFacts:
     """How far the outbox is, and the cards by state."""
     head, received = head_of(connection)[0], high_received(connection)
     oldest = connection.execute(select(outbox.c.at_wall_us).where(outbox.c.seq == received + 1)).scalar()
-    states = select(card.c.state, func.count()).where(card.c.withdrawn.is_(False)).group_by(card.c.state)
-    cards = {CardState(state): number for state, number in connection.execute(states)}
-    return QueueFacts(head, received, head - received, oldest, cards)
+    columns = (card.c.state, func.count(), func.min(card.c.kept_wall_us))
+    states = connection.execute(select(*columns).where(card.c.withdrawn.is_(False)).group_by(card.c.state)).all()
+    cards = {CardState(state): number for state, number, _ in states}
+    kept = {CardState(state): kept_us for state, _, kept_us in states}
+    return QueueFacts(head, received, head - received, oldest, cards, kept, footage_waiting(connection))
 
 
 def retry_state(connection: Connection, lane: str) -> RetryState:

@@ -5,20 +5,34 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Subquery, and_, delete, func, insert, or_, select, update
 
 from app.core.audit import EventKind, Stamp
 from app.core.cards import CardState, PanelState
 from app.core.errors import BadInput
 from app.core.footage import FilmedCard, Hold, Line, Lines, Pile
 from app.core.parcels import Reason
+from app.core.rulings import Ruling
 from app.store.ledger import Ledger
 from app.store.recordings import is_durable, of_now
-from app.store.tables import card, durable, hold, leak_check, outbox, parcel, recording, removed
+from app.store.tables import (
+    card,
+    dispute,
+    dispute_evidence,
+    durable,
+    hold,
+    leak_check,
+    outbox,
+    parcel,
+    recording,
+    removed,
+    ruling,
+    sample,
+)
 
 MOST_LINES = 200
 
@@ -41,11 +55,32 @@ class KnownRecording:
     removed: bool
 
 
+_DRAWN = and_(sample.c.card_id == card.c.id, sample.c.drawn_seq.is_not(None), sample.c.judged_seq.is_(None))
+_CONTESTED = and_(
+    dispute.c.card_id == card.c.id, dispute.c.recording_id == card.c.recording_id, dispute.c.settled_seq.is_(None)
+)
+_ABOUT: tuple[ColumnElement[Any], ...] = (
+    dispute.c.id.label("dispute_id"), dispute.c.reason.label("said"), dispute.c.opened_us,
+)  # fmt: skip
+
 _CARD: Select[Any] = (
-    select(card, parcel.c.waybill, hold.c.recording_id.label("holding"))
+    select(
+        card, parcel.c.waybill, hold.c.recording_id.label("holding"), sample.c.card_id.label("drawn"),
+        sample.c.wall_us.label("drawn_us"), *_ABOUT,
+    )
     .join(parcel, parcel.c.id == card.c.parcel_id)
     .outerjoin(hold, hold.c.recording_id == card.c.recording_id)
+    .outerjoin(sample, _DRAWN)
+    .outerjoin(dispute, _CONTESTED)
     .where(card.c.withdrawn.is_(False))
+)  # fmt: skip
+
+_PARCEL_DISPUTE: Select[Any] = (
+    select(parcel, outbox.c.at_wall_us, hold.c.recording_id.label("holding"), *_ABOUT)
+    .join(outbox, outbox.c.seq == parcel.c.opened_seq)
+    .join(dispute, and_(dispute.c.recording_id == parcel.c.recording_id, dispute.c.card_id == ""))
+    .outerjoin(hold, hold.c.recording_id == parcel.c.recording_id)
+    .where(dispute.c.settled_seq.is_(None))
 )
 
 _EMPTY: Select[Any] = (
@@ -58,9 +93,20 @@ _EMPTY: Select[Any] = (
 
 _PILES: dict[Pile, ColumnElement[bool] | None] = {
     Pile.REVIEW: card.c.state == CardState.REVIEW.value,
-    Pile.ALL: None,
+    Pile.SAMPLE: sample.c.card_id.is_not(None),
+    Pile.DISPUTE: dispute.c.id.is_not(None),
     Pile.HELD: hold.c.recording_id.is_not(None),
+    Pile.ALL: None,
 }
+_PARCELS: dict[Pile, Select[Any]] = {
+    Pile.DISPUTE: _PARCEL_DISPUTE,
+    Pile.HELD: _EMPTY.where(hold.c.recording_id.is_not(None)),
+    Pile.ALL: _EMPTY,
+}
+"""What a pile holds besides cards."""
+
+_WAITS: dict[Pile, str] = {Pile.SAMPLE: "drawn_us", Pile.DISPUTE: "opened_us"}
+"""Since when a line waits, where that is not since the card was kept."""
 
 
 def lines(connection: Connection, pile: Pile, query: str, now_wall_us: int) -> Lines:
@@ -68,28 +114,53 @@ def lines(connection: Connection, pile: Pile, query: str, now_wall_us: int) -> L
     asked = query.strip()
     found = _found(connection, asked, now_wall_us) if asked else _piled(connection, pile)
     newest = sorted(found, key=lambda line: (-line.wall_us, line.no))[:MOST_LINES]
-    counts = tuple((one, _count(connection, one)) for one in Pile)
-    return Lines(pile, asked, tuple(newest), counts)
+    sizes = {one: _size(connection, one) for one in Pile}
+    counts = tuple((one, count) for one, (count, _) in sizes.items())
+    oldest = tuple((one, since_us) for one, (_, since_us) in sizes.items())
+    return Lines(pile, asked, _with_words(connection, newest), counts, oldest)
 
 
 def _piled(connection: Connection, pile: Pile) -> list[Line]:
     wanted = _PILES[pile]
     rows = connection.execute(_newest(_CARD if wanted is None else _CARD.where(wanted)))
-    found = [_line(row) for row in rows]
-    if pile is not Pile.REVIEW:
-        empty = _EMPTY if pile is Pile.ALL else _EMPTY.where(hold.c.recording_id.is_not(None))
-        found += [_parcel_line(row) for row in connection.execute(empty.limit(MOST_LINES))]
+    found = [_line(row, _WAITS.get(pile, "kept_wall_us")) for row in rows]
+    if pile in _PARCELS:
+        found += [_parcel_line(row) for row in connection.execute(_PARCELS[pile].limit(MOST_LINES))]
     return found
 
 
-def _count(connection: Connection, pile: Pile) -> int:
+def _size(connection: Connection, pile: Pile) -> tuple[int, int]:
+    """How many lines a pile has, and since when the oldest waits (wall µs, 0 for none)."""
     wanted = _PILES[pile]
-    counted = select(func.count()).select_from((_CARD if wanted is None else _CARD.where(wanted)).subquery())
-    total = int(connection.execute(counted).scalar_one())
-    if pile is not Pile.REVIEW:
-        empty = _EMPTY if pile is Pile.ALL else _EMPTY.where(hold.c.recording_id.is_not(None))
-        total += int(connection.execute(select(func.count()).select_from(empty.subquery())).scalar_one())
-    return total
+    cards = (_CARD if wanted is None else _CARD.where(wanted)).subquery()
+    found = [_counted(connection, cards, _WAITS.get(pile, "kept_wall_us"))]
+    if pile in _PARCELS:
+        since = "opened_us" if pile is Pile.DISPUTE else "at_wall_us"
+        found.append(_counted(connection, _PARCELS[pile].subquery(), since))
+    return sum(count for count, _ in found), min((at for _, at in found if at), default=0)
+
+
+def _counted(connection: Connection, rows: Subquery, since: str) -> tuple[int, int]:
+    count, oldest = connection.execute(select(func.count(), func.min(rows.c[since])).select_from(rows)).one()
+    return int(count), int(oldest or 0)
+
+
+def _with_words(connection: Connection, found: Sequence[Line]) -> tuple[Line, ...]:
+    """The lines with the last ruling on each, and how much evidence its dispute has."""
+    last = and_(ruling.c.card_id.in_([line.card_id for line in found]), ruling.c.undone_seq.is_(None))
+    told = {row.card_id: row for row in connection.execute(select(ruling).where(last).order_by(ruling.c.seq))}
+    linked = dispute_evidence.c.dispute_id.in_([line.dispute_id for line in found if line.dispute_id])
+    counted = select(dispute_evidence.c.dispute_id, func.count()).where(linked).group_by(dispute_evidence.c.dispute_id)
+    evidence = {row[0]: int(row[1]) for row in connection.execute(counted)}
+    return tuple(
+        replace(
+            line,
+            evidence=evidence.get(line.dispute_id, 0),
+            ruling=Ruling(told[line.card_id].ruling) if line.card_id in told else None,
+            ruled_us=told[line.card_id].wall_us if line.card_id in told else 0,
+        )
+        for line in found
+    )
 
 
 def _found(connection: Connection, query: str, now_wall_us: int) -> list[Line]:
@@ -278,19 +349,22 @@ def _reasons(text: str) -> tuple[Reason, ...]:
     return tuple(Reason(reason) for reason in told)
 
 
-def _line(row: Row[Any]) -> Line:
+def _line(row: Row[Any], since: str = "kept_wall_us") -> Line:
     return Line(
         row.recording_id, row.parcel_id, row.waybill, row.id, row.no, row.product_id, row.face_value_fen, row.last4,
-        CardState(row.state), _reasons(row.reasons), row.kept_wall_us, row.t_video_us, row.holding is not None,
-        row.gtin,
+        CardState(row.state), _reasons(row.reasons), getattr(row, since), row.t_video_us, row.holding is not None,
+        row.gtin, row.drawn is not None, row.dispute_id or "", row.said or "",
     )  # fmt: skip
 
 
 def _parcel_line(row: Row[Any]) -> Line:
-    return Line(
+    found = Line(
         row.recording_id, row.id, row.waybill, "", 0, None, None, "", None, (), row.at_wall_us, 0,
         row.holding is not None,
     )  # fmt: skip
+    if "dispute_id" not in row._fields:
+        return found
+    return replace(found, dispute_id=row.dispute_id, said=row.said, wall_us=row.opened_us)
 
 
 def _filmed(row: Row[Any]) -> FilmedCard:
@@ -298,4 +372,5 @@ def _filmed(row: Row[Any]) -> FilmedCard:
     return FilmedCard(
         row.id, row.no, row.product_id, row.last4, row.face_value_fen, CardState(row.state), _reasons(row.reasons),
         PanelState(row.panel), chip, row.expiry or "", row.t_video_us, row.t_video_us, -1, row.t_video_us,
+        row.batch or "", row.region or "",
     )  # fmt: skip

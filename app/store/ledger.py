@@ -19,8 +19,8 @@ from app.core.errors import StorageTrouble
 from app.keys import Signer
 from app.reserve import Reserve
 from app.store.db import reading, transaction
-from app.store.seal import IndexCost, VaultKey
-from app.store.tables import meta, outbox
+from app.store.seal import IndexCost
+from app.store.tables import meta, outbox, restored
 from app.wire import Centre
 
 T = TypeVar("T")
@@ -37,7 +37,6 @@ class Identity:
     signing_seed: bytes
     index_key: bytes
     index_cost: IndexCost
-    vault: VaultKey
 
     @property
     def tenant_salt(self) -> bytes:
@@ -47,10 +46,12 @@ class Identity:
 class Ledger:
     """The database with the station's identity. Every write goes through `write`."""
 
-    def __init__(self, engine: Engine, identity: Identity, reserve: Reserve) -> None:
+    def __init__(self, engine: Engine, identity: Identity, reserve: Reserve, frozen: bool = False) -> None:
         self.engine = engine
         self.identity = identity
         self.reserve = reserve
+        self.frozen = frozen
+        """Put back from a backup, and the centre has not said yet that the chain goes on here: nothing is added."""
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in one transaction. On a full disk the reserve is given back and the work done once more.
@@ -75,7 +76,12 @@ class Ledger:
     def append(
         self, connection: Connection, kind: EventKind, body: Mapping[str, Any], stamp: Stamp, actor: str
     ) -> SignedEvent:
-        """Add the next event of the chain, inside the caller's transaction. Rehearsal events say so."""
+        """Add the next event of the chain, inside the caller's transaction. Rehearsal events say so.
+
+        Raises StorageTrouble("store.restored") while the chain is frozen.
+        """
+        if self.frozen:
+            raise StorageTrouble("store.restored")
         seq, prev = head_of(connection)
         event_id = uuid7(stamp.wall_us)
         if self.identity.rehearsal:
@@ -97,6 +103,11 @@ class Ledger:
         return event
 
 
+def is_frozen(connection: Connection) -> bool:
+    """Whether the database was put back from a backup and the centre has not confirmed it yet."""
+    return connection.execute(select(restored.c.id).where(restored.c.settled.is_(False))).first() is not None
+
+
 _HEAD = select(outbox.c.seq, outbox.c.hash).order_by(outbox.c.seq.desc()).limit(1)
 
 
@@ -112,7 +123,7 @@ def read_identity(connection: Connection) -> Identity:
     if row is None:
         raise StorageTrouble("store.damaged", "meta")
     centre = Centre.model_validate_json(row.centre)
-    stated = centre.vault_certificate()
+    centre.vault_certificate()  # whose it is was checked when it was pinned; a damaged one is not gone on with
     return Identity(
         station=row.station,
         rehearsal=row.rehearsal,
@@ -121,7 +132,6 @@ def read_identity(connection: Connection) -> Identity:
         signing_seed=row.signing_seed,
         index_key=row.index_key,
         index_cost=IndexCost(row.index_memory_kib, row.index_passes),
-        vault=VaultKey(stated.key_id, bytes.fromhex(stated.public_key)),
     )
 
 

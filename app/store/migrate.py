@@ -1,6 +1,7 @@
 """Brings a database to this release's revision, by one line of Alembic revisions.
 
-Newer than us: refused. Older: the file is copied first, then upgraded, then checked.
+Newer than us: refused. Older: the file is copied first, then upgraded, then checked. Ours: checked, because a page
+that went bad is better met at the start than in the middle of a parcel.
 """
 
 from __future__ import annotations
@@ -16,21 +17,23 @@ from sqlalchemy import Connection, Engine, inspect
 
 from app.core.errors import StorageTrouble
 from app.platform import sync_folder
-from app.store.db import transaction
+from app.store.db import reading, transaction
 
 STATION_MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(engine: Engine, database: Path | None, migrations: Path = STATION_MIGRATIONS) -> None:
-    """Upgrade in place, in one transaction. Nothing to do when the revision is ours. `database`: its file, if any.
+    """Upgrade in place, in one transaction; only a check when the revision is ours. `database`: its file, if any.
 
-    Raises StorageTrouble: store.newer_database (its revision is unknown here), store.damaged (check after upgrade).
+    Raises StorageTrouble: store.newer_database (its revision is unknown here), store.damaged (the check).
     """
     line = ScriptDirectory(str(migrations))
     ours = line.get_current_head()
     with transaction(engine) as connection:
         found = _revision(connection)
     if found == ours:
+        if database is not None:
+            _check(engine, "quick_check")
         return
     known = {script.revision for script in line.walk_revisions()}
     if found is not None and found not in known:
@@ -40,7 +43,7 @@ def upgrade(engine: Engine, database: Path | None, migrations: Path = STATION_MI
     with transaction(engine) as connection:
         _run(connection, migrations)
     if database is not None:
-        _check(engine)
+        _check(engine, "integrity_check")
 
 
 def _revision(connection: Connection) -> str | None:
@@ -76,9 +79,10 @@ def _run(connection: Connection, migrations: Path) -> None:
     command.upgrade(config, "head")
 
 
-def _check(engine: Engine) -> None:
-    with transaction(engine) as connection:
-        said = connection.exec_driver_sql("PRAGMA integrity_check").scalar_one()
+def _check(engine: Engine, how: str) -> None:
+    """`how`: quick_check reads every page, integrity_check holds the indexes against their tables, too."""
+    with reading(engine) as connection:
+        said = connection.exec_driver_sql(f"PRAGMA {how}").scalars().first()
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
     if said != "ok" or broken is not None:
-        raise StorageTrouble("store.damaged", "after upgrade")
+        raise StorageTrouble("store.damaged", how)

@@ -12,6 +12,7 @@ from app.core.cards import Secret
 from app.core.codes import tidy
 from app.core.parcels import Operator, Role
 from app.store.exchange import heard_us
+from app.store.governing import policy_of
 from app.store.ledger import Ledger
 from app.store.reference import list_key
 from app.store.seal import passcode_fits, passcode_verifier
@@ -21,15 +22,11 @@ _NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$aMk4PxZtrdYvh87J0Zxa+w$u0UrfOFM1t3Sesa
 """Of a passcode nobody knows: checked for an unknown number, which so takes as long as a wrong passcode."""
 
 
-WORD_HOLDS_US = 72 * 3600 * 1_000_000
-"""How long a supervisor is one by the centre's last word."""
-
 _CLOCK_SLACK_US = 3600 * 1_000_000
 """How far the wall clock may have been put back since."""
 
-FREE_TRIES = 3
-FIRST_WAIT_US, LONGEST_WAIT_US = 60_000_000, 4 * 3600 * 1_000_000
-"""From the third wrong passcode on: twice as long each time."""
+LONGEST_WAIT_US = 4 * 3600 * 1_000_000
+"""The policy says from which wrong passcode on there is a wait, and how long the first is; twice as long each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +58,13 @@ def sign_in(ledger: Ledger, operator_id: str, passcode: Secret, now_us: int) -> 
     with ledger.reading() as connection:
         wait_us = _wait_us(connection, operator_id, now_us)
         row = connection.execute(select(operator).where(operator.c.id == operator_id)).first()
-        heard = heard_us(connection)
+        word = _word(connection)
     if wait_us:
         return Locked(wait_us)
     fits = passcode_fits(row.verifier if row else _NOBODY, passcode)
     wait_us = ledger.write(lambda connection: _count(connection, operator_id, now_us, right=bool(row and fits)))
     if row and fits:
-        return _operator(ledger, row, heard, now_us)
+        return _operator(ledger, row, word, now_us)
     return Locked(wait_us) if wait_us else None
 
 
@@ -86,8 +83,9 @@ def _count(connection: Connection, operator_id: str, now_us: int, right: bool) -
         if times is not None:
             connection.execute(delete(wrong_passcode).where(mine))
         return 0
-    times = (times or 0) + 1
-    wait_us = min(FIRST_WAIT_US << min(times - FREE_TRIES, 20), LONGEST_WAIT_US) if times >= FREE_TRIES else 0
+    times, policy = (times or 0) + 1, policy_of(connection)
+    over = times - policy.wrong_passcodes
+    wait_us = min(policy.passcode_wait_s * 1_000_000 << min(over, 20), LONGEST_WAIT_US) if over >= 0 else 0
     row = {"operator_id": operator_id, "times": times, "until_us": now_us + wait_us if wait_us else 0}
     statement = insert(wrong_passcode).values(row)
     connection.execute(statement.on_conflict_do_update(index_elements=["operator_id"], set_=row))
@@ -100,7 +98,14 @@ def by_badge(ledger: Ledger, connection: Connection, code: str, now_us: int) -> 
     if key := list_key(connection):
         indexes.append(badge_index(key, code))
     row = connection.execute(select(operator).where(operator.c.badge_index.in_(indexes))).first()
-    return _operator(ledger, row, heard_us(connection), now_us) if row else None
+    return _operator(ledger, row, _word(connection), now_us) if row else None
+
+
+def rights(ledger: Ledger, operator_id: str, now_us: int) -> Operator | None:
+    """What this person may do now; None when nobody has this staff number (any more)."""
+    with ledger.reading() as connection:
+        row = connection.execute(select(operator).where(operator.c.id == operator_id)).first()
+        return _operator(ledger, row, _word(connection), now_us) if row else None
 
 
 def _badge_index(ledger: Ledger, code: str) -> bytes:
@@ -112,9 +117,15 @@ def badge_index(key: bytes, code: str) -> bytes:
     return hmac.digest(key, b"badge " + tidy(code).encode(), "sha256")
 
 
-def _operator(ledger: Ledger, row: Row[tuple[object, ...]], heard: int, now_us: int) -> Operator:
+def _word(connection: Connection) -> tuple[int, int]:
+    """When the centre's last word came (µs), and how long a supervisor is one by it (µs)."""
+    return heard_us(connection), policy_of(connection).rights_hours * 3600 * 1_000_000
+
+
+def _operator(ledger: Ledger, row: Row[tuple[object, ...]], word: tuple[int, int], now_us: int) -> Operator:
     """The person, with the rights that hold now: what the centre said of a supervisor is good for a while only."""
     role = Role(row.role)
+    heard, holds_us = word
     age_us = now_us - heard
-    lapsed = row.central and role is not Role.CLERK and not -_CLOCK_SLACK_US <= age_us <= WORD_HOLDS_US
+    lapsed = row.central and role is not Role.CLERK and not -_CLOCK_SLACK_US <= age_us <= holds_us
     return Operator(row.id, row.name, Role.CLERK if lapsed else role, ledger.identity.rehearsal, lapsed=lapsed)

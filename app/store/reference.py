@@ -4,6 +4,7 @@ expected-parcel   known at the desk until the waybill is removed
 blocked-card      its number makes a card go to review
 user              may sign in, until removed
 catalogue         which version is to be installed (by the sync, which fetches it)
+policy vault-key revocation       app.store.governing
 """
 
 from __future__ import annotations
@@ -20,6 +21,16 @@ from app.core.audit import EventKind, Stamp
 from app.core.cards import CardState
 from app.core.parcels import CardDraft, DeclaredItem, ExpectedParcel, Reason
 from app.keys import Verify
+from app.store.governing import (
+    POLICY,
+    REVOCATION,
+    VAULT_KEY,
+    is_revoked,
+    key_is_certified,
+    policy_is_understood,
+    policy_of,
+    revoke,
+)
 from app.store.ledger import Ledger
 from app.store.seal import keyed
 from app.store.tables import centre_key, expected_parcel, operator, reference
@@ -59,7 +70,7 @@ def _apply(ledger: Ledger, connection: Connection, item: Signed, verify: Verify)
     if known is not None and known >= told.revision:
         return None
     effect = _EFFECTS.get(told.kind)
-    if effect is not None and not effect(connection, told):
+    if effect is not None and not effect(ledger, connection, told):
         return None
     row = {"kind": told.kind, "key": told.key, "revision": told.revision, "removed": told.removed}
     row |= {"text": item.text, "sig": item.sig}
@@ -68,7 +79,7 @@ def _apply(ledger: Ledger, connection: Connection, item: Signed, verify: Verify)
     return told
 
 
-def _expect(connection: Connection, told: Reference) -> bool:
+def _expect(_ledger: Ledger, connection: Connection, told: Reference) -> bool:
     """A parcel that the desk will know, or no longer; False when the item is not understood."""
     if told.removed:
         connection.execute(delete(expected_parcel).where(expected_parcel.c.waybill == told.key))
@@ -82,8 +93,10 @@ def _expect(connection: Connection, told: Reference) -> bool:
     return True
 
 
-def _admit(connection: Connection, told: Reference) -> bool:
+def _admit(_ledger: Ledger, connection: Connection, told: Reference) -> bool:
     """A person who may sign in from now on, or no longer; False when the item is not understood."""
+    if not told.removed and is_revoked(connection, "user", told.key):
+        return False
     if told.removed:
         connection.execute(delete(operator).where(operator.c.id == told.key))
         return True
@@ -100,7 +113,13 @@ def _admit(connection: Connection, told: Reference) -> bool:
     return True
 
 
-_EFFECTS: dict[str, Callable[[Connection, Reference], bool]] = {"expected-parcel": _expect, "user": _admit}
+_EFFECTS: dict[str, Callable[[Ledger, Connection, Reference], bool]] = {
+    "expected-parcel": _expect,
+    "user": _admit,
+    POLICY: lambda _ledger, _connection, told: told.removed or policy_is_understood(told),
+    VAULT_KEY: lambda ledger, _connection, told: key_is_certified(ledger, told),
+    REVOCATION: lambda _ledger, connection, told: revoke(connection, told),
+}
 
 
 def list_key(connection: Connection) -> bytes | None:
@@ -115,10 +134,17 @@ def keep_list_key(connection: Connection, key: bytes) -> None:
 
 
 def judged(connection: Connection, draft: CardDraft, slow: bytes | None) -> CardDraft:
-    """The draft, sent to review when its number is on the centre's list. `slow`: the number's slow hash."""
-    if draft.verdict is CardState.REJECTED or slow is None or not _is_blocked(connection, slow):
+    """The draft, sent to review when its number is on the centre's list, or it is worth so much that the policy wants
+    a second person. `slow`: the number's slow hash.
+    """
+    if draft.verdict is CardState.REJECTED:
         return draft
-    return draft.to_review(Reason.BLOCKED)
+    if slow is not None and _is_blocked(connection, slow):
+        draft = draft.to_review(Reason.BLOCKED)
+    least_fen = policy_of(connection).second_signature_fen
+    if least_fen and (draft.face_value_fen or 0) >= least_fen:
+        draft = draft.to_review(Reason.SECOND_SIGNATURE)
+    return draft
 
 
 def _is_blocked(connection: Connection, slow: bytes) -> bool:

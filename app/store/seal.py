@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import Type, hash_secret_raw
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from app.core.audit import canonical
 from app.core.cards import Secret
+from app.core.errors import EvidenceTrouble
 
 SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 """RFC 9180: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305."""
@@ -68,12 +70,36 @@ def info_of(context: Context, key_id: str) -> bytes:
 
 def seal(secret: Secret, key: VaultKey, context: Context) -> SealedField:
     """Seal a secret. Blob: "CIS1", key id (8 bytes), HPKE ciphertext of the text padded as in ISO/IEC 7816-4."""
-    text = secret.reveal().encode()
-    padded = text + b"\x80" + bytes(-(len(text) + 1) % _PAD_TO)
     public = X25519PublicKey.from_public_bytes(key.public_key)
-    closed = SUITE.encrypt(padded, public, info=info_of(context, key.key_id))
+    closed = SUITE.encrypt(_padded(secret), public, info=info_of(context, key.key_id))
     blob = MAGIC + bytes.fromhex(key.key_id) + closed
     return SealedField(context.field, key.key_id, hashlib.sha256(blob).hexdigest(), blob)
+
+
+def seal_answer(secret: Secret, to_key: bytes, request: str) -> bytes:
+    """A secret for the one-time key (X25519, 32 bytes) of a request, padded; it opens for that request's text only."""
+    public = X25519PublicKey.from_public_bytes(to_key)
+    return SUITE.encrypt(_padded(secret), public, info=_answer_info(request))
+
+
+def open_answer(sealed: bytes, private: X25519PrivateKey, request: str) -> Secret:
+    """What `seal_answer` made, by who asked. Raises EvidenceTrouble("vault.not_openable")."""
+    try:
+        text, mark, _ = SUITE.decrypt(sealed, private, info=_answer_info(request)).rpartition(b"\x80")
+    except InvalidTag as wrong:
+        raise EvidenceTrouble("vault.not_openable", "answer") from wrong
+    if not mark:
+        raise EvidenceTrouble("vault.not_openable", "padding")
+    return Secret(text.decode())
+
+
+def _answer_info(request: str) -> bytes:
+    return canonical([1, "reveal", hashlib.sha256(request.encode()).hexdigest()])
+
+
+def _padded(secret: Secret) -> bytes:
+    text = secret.reveal().encode()
+    return text + b"\x80" + bytes(-(len(text) + 1) % _PAD_TO)
 
 
 def slow_hash(number: Secret, tenant_salt: bytes, cost: IndexCost) -> bytes:

@@ -31,14 +31,14 @@ from app.core.parcels import (
 )
 from app.keys import Signer, new_seed
 from app.reserve import RESERVE_BYTES, Reserve
-from app.store import cards, chips, exchange, footage, heads, leaks, parcels, people, recordings, reference
+from app.store import cards, chips, exchange, footage, leaks, parcels, people, recordings, reference
 from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.db import open_database, transaction, translated
 from app.store.export import export_chain
 from app.store.footage import KnownRecording
 from app.store.founding import make_database, unfinished
 from app.store.keyfile import key_path, read_key
-from app.store.ledger import Ledger, read_identity
+from app.store.ledger import Ledger, is_frozen, read_identity
 from app.store.migrate import upgrade
 from app.store.people import Locked
 from app.store.results import AlreadyKept, Duplicate, Kept, QueueFacts, Recording, RetryState, Room, Totals
@@ -105,13 +105,13 @@ class Store:
         try:
             upgrade(engine, path)
             with transaction(engine) as connection:
-                identity = read_identity(connection)
+                identity, frozen = read_identity(connection), is_frozen(connection)
         except BaseException:
             engine.dispose()
             raise
         reserve = Reserve(path.with_suffix(".reserve"), reserve_bytes)
         reserve.fill()
-        return cls(engine, Ledger(engine, identity, reserve))
+        return cls(engine, Ledger(engine, identity, reserve, frozen))
 
     def close(self) -> None:
         """Bring the write-ahead log into the file and close it. A closed store stays closed."""
@@ -453,15 +453,6 @@ class Store:
         """How far the outbox is, and the cards by state."""
         with self._ledger.reading() as connection:
             return exchange.queue_facts(connection)
-
-    def heads_seen(self) -> tuple[heads.TreeHead, ...]:
-        """What the centre said of its log: the last checkpoint that was verified, and receipts since."""
-        with self._ledger.reading() as connection:
-            return heads.seen(connection)
-
-    def keep_head(self, head: heads.TreeHead) -> bool:
-        """Keep a verified checkpoint; False when it was there."""
-        return heads.keep(self._ledger, head)
 
     def retry_state(self, lane: str = _LANE) -> RetryState:
         """When to try the centre again; footage has a lane of its own."""

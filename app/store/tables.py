@@ -91,6 +91,8 @@ card = Table(
     Column("withdrawn", Boolean, nullable=False),
     Column("chip", Text),  # what came of its chip
     Column("chip_evidence", Text),  # SHA-256 of the record that says so
+    Column("batch", Text),
+    Column("region", Text),  # ISO 3166
 )
 Index("card_number_once", card.c.dedupe, unique=True, sqlite_where=card.c.claims)
 
@@ -231,6 +233,66 @@ witnessed = Table(
     Column("bundle", Text, nullable=False),  # JSON: the centre's word with what it is checked by
 )
 
+ruling = Table(
+    "ruling",
+    metadata,
+    Column("seq", Integer, ForeignKey("outbox.seq"), primary_key=True),
+    Column("card_id", Text, ForeignKey("card.id"), nullable=False, index=True),
+    Column("ruling", Text, nullable=False),  # accept, reject, hold
+    Column("operator_id", Text, nullable=False),
+    Column("wall_us", Integer, nullable=False),
+    Column("before", Text, nullable=False),  # the card's reasons before it, JSON
+    Column("claimed", Boolean, nullable=False),  # whether it held its number before
+    Column("undone_seq", Integer, ForeignKey("outbox.seq")),
+)
+
+sample = Table(
+    "sample",
+    metadata,
+    Column("card_id", Text, ForeignKey("card.id"), primary_key=True),
+    Column("drawn_seq", Integer, ForeignKey("outbox.seq")),  # None: the lot did not fall on it
+    Column("wall_us", Integer, nullable=False),
+    Column("judged_seq", Integer, ForeignKey("outbox.seq")),
+)
+
+station_key = Table(
+    "station_key",
+    metadata,
+    Column("name", Text, primary_key=True),  # sample
+    Column("key", BLOB, nullable=False),
+)
+
+dispute = Table(
+    "dispute",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("recording_id", Text, ForeignKey("recording.id"), nullable=False),
+    Column("card_id", Text, nullable=False),  # "": the whole parcel
+    Column("reason", Text, nullable=False),
+    Column("opened_us", Integer, nullable=False),
+    Column("opened_seq", Integer, ForeignKey("outbox.seq"), nullable=False),
+    Column("settled_seq", Integer, ForeignKey("outbox.seq")),
+    Column("upheld", Boolean),
+)
+
+dispute_evidence = Table(
+    "dispute_evidence",
+    metadata,
+    Column("dispute_id", Text, ForeignKey("dispute.id"), primary_key=True),
+    Column("seq", Integer, ForeignKey("outbox.seq"), primary_key=True),
+    Column("of_seq", Integer, ForeignKey("outbox.seq"), nullable=False),  # the export that it is
+    Column("sha256", Text, nullable=False),
+)
+
+restored = Table(
+    "restored",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at_wall_us", Integer, nullable=False),  # when this database was put back from a backup
+    Column("head", Integer, nullable=False),  # the number of its last event then
+    Column("settled", Boolean, nullable=False),  # the centre said that the chain goes on there
+)
+
 tree_head = Table(
     "tree_head",
     metadata,
@@ -238,6 +300,15 @@ tree_head = Table(
     Column("epoch", Text, primary_key=True),
     Column("root", BLOB, nullable=False),
     Column("note", Text, nullable=False),  # the checkpoint as the centre signed it
+)
+
+epoch_account = Table(
+    "epoch_account",
+    metadata,
+    Column("epoch", Text, primary_key=True),  # of the centre, over
+    Column("kept", Integer, nullable=False),  # so many of its entries are still there
+    Column("seen", Integer, nullable=False),  # so many we had seen
+    Column("seq", Integer, ForeignKey("outbox.seq"), nullable=False),  # the event that says so
 )
 
 reference = Table(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import runpy
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -170,7 +171,9 @@ def _verify_centre(engine: Engine, every: bool) -> Iterator[dict[str, Any]]:
     try:
         with reading(engine) as connection:
             fault, _ = log_fault(connection)
-            stations = connection.exec_driver_sql("SELECT id, public_key, high, head_hash FROM station ORDER BY id")
+            stations = connection.exec_driver_sql(
+                "SELECT id, public_key, role, high, head_hash FROM station ORDER BY role = 'centre', id"
+            )
             for row in stations.all():
                 yield _centre_chain(connection, row, fault, every)
     finally:
@@ -188,8 +191,16 @@ def _centre_chain(connection: Connection, row: Any, of_log: ChainFault | None, e
     quarantined = text("SELECT count(*) FROM event WHERE station = :station AND quarantine <> ''")
     finding.more = {"quarantined": connection.execute(quarantined, {"station": row.id}).scalar_one()}
     alarms = text("SELECT count(*) FROM alarm WHERE station = :station")
+    if row.role == "centre":
+        finding.more["acts"] = _acts(chain.events)
     finding.more["alarms"] = connection.execute(alarms, {"station": row.id}).scalar_one()
     return _described(chain, finding)
+
+
+def _acts(events: Iterable[SignedEvent]) -> dict[str, int]:
+    """Who did what at the centre, and how often."""
+    told = (_fields(event.data) for event in events)
+    return dict(Counter(f"{one.get('actor')} {one.get('kind')}" for one in told))
 
 
 def log_fault(connection: Connection) -> tuple[ChainFault | None, CompactTree]:

@@ -6,7 +6,6 @@ The store is reached through its writer only. What the centre did not acknowledg
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 import random
 from collections.abc import Callable, Coroutine, Sequence
@@ -18,15 +17,19 @@ from app.catalog.shelf import Shelf
 from app.core.audit import EventKind, SignedEvent, Stamp
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble, Unavailable
 from app.core.parcels import TrayCard
+from app.core.policy import Policy
 from app.evidence.witness import WITNESS_FILE
 from app.platform import durable_write
-from app.store.results import QueueFacts, Recording, RetryState
+from app.store.backup import settle
+from app.store.governing import is_revoked, policy_of
+from app.store.results import QueueFacts, RetryState
 from app.store.store import Store
 from app.store.witnessed import Unwitnessed, keep_word, unwitnessed
 from app.store.writer import StoreWriter
-from app.sync.client import CentreClient, CentreRefused, require_loopback
-from app.sync.footage import Chunk, chunks_of
-from app.sync.pace import BatchSize, after_failure
+from app.sync.bringing import Bringing
+from app.sync.client import CentreClient, CentreRefused
+from app.sync.halt import Halt
+from app.sync.pace import ANY_TIME, LONGEST_WAIT_MS, BatchSize, FootageTerms, after_failure
 from app.sync.witness import Witness
 from app.wire import (
     MOST_BLOBS,
@@ -34,12 +37,7 @@ from app.wire import (
     BatchAnswer,
     CatalogueOffer,
     EventBatch,
-    ObjectSize,
-    ObjectsWanted,
     Result,
-    VideoManifest,
-    hash_of_pieces,
-    sign_statement,
 )
 
 T = TypeVar("T")
@@ -48,21 +46,13 @@ _FOOTAGE, _CATALOGUE, _WITNESS = "footage", "catalogue", "witness"
 _ASK_AGAIN_MS = 30_000
 """A closing that no checkpoint of the centre holds yet is asked for again after so long."""
 
-_ASKED_AT_ONCE = 32
-"""Chunks; their addresses in a bucket hold for a quarter of an hour."""
+_LOOK_EVERY_US = 2_000_000
+"""Between chunks of footage; as often as when nothing is under way."""
 
-_LONGEST_WAIT_MS = 2 * 3_600_000
 _log = logging.getLogger(__name__)
 
 _MOST_BATCHES = 1000
 """In one round; a queue longer than that goes on in the next."""
-
-
-class Halt(EvidenceTrouble):
-    """Sending must stop until a person has looked.
-
-    sync.fork (two histories under one key), sync.event_refused, sync.revoked, sync.log_fork (the centre's log changed).
-    """
 
 
 @dataclass(slots=True)
@@ -80,14 +70,19 @@ class Exchange:
     shelf: Shelf | None = None  # where catalogues are installed; None: they are not
     chance: Callable[[], float] = random.random
     witness: Witness | None = None
+    on_policy: Callable[[Policy], None] = lambda _policy: None
+    terms: FootageTerms = ANY_TIME
+    footage: Bringing | None = None
     word_next_ms: int = 0  # when to ask for the centre's word on closed recordings again (wall clock)
     high: int | None = None  # what the centre said last that it has; may be less than an earlier receipt
+    _pulled_us: int = 0  # monotonic: when the feed was asked last
 
     async def round(self) -> bool:
         """Push until nothing waits, then pull until nothing is new; True when more has come to wait meanwhile.
 
         Raises Unavailable (come again), Halt, EvidenceTrouble("sync.untrusted_answer": answer not by the centre).
         """
+        await self._settle()
         await self._push()
         await self._pull()
         await self._watch_log()
@@ -95,6 +90,24 @@ class Exchange:
         await self._witness_lane()
         await self._footage_lane()
         return (await self._tell_queue()).unsent > 0
+
+    def stuck(self) -> tuple[tuple[str, str], ...]:
+        """Recordings that cannot be brought, each with its trouble's code."""
+        found = self.footage.stuck if self.footage else {}
+        return tuple((name, stuck.code) for name, stuck in sorted(found.items()))
+
+    async def _settle(self) -> None:
+        """A database that was put back from a backup: ask what the centre has before anything is added or sent."""
+        if not await self._ask(lambda store: store.ledger.frozen):
+            return
+        nothing = EventBatch.of(await self._ask(lambda store: store.station), [])
+        receipt = (await self.client.send(nothing)).receipt
+        try:
+            await self._ask(lambda store: settle(store.ledger, receipt, self.stamp()))
+        except EvidenceTrouble as trouble:
+            if trouble.code == "store.restored_behind":
+                raise Halt(trouble.code, trouble.detail) from trouble
+            raise
 
     async def _watch_log(self) -> None:
         """See that the centre's log only grows. That it was rewritten stops everything, all else can wait."""
@@ -135,14 +148,12 @@ class Exchange:
         """Footage waits for events, never the other way round; its trouble is its own, with a retry of its own."""
         if self.recordings is None:
             return
-        waiting: tuple[Recording, ...] = await self._ask(lambda store: store.waiting_footage())
-        if waiting:
-            await self._in_lane(_FOOTAGE, self._bring_all(self.recordings))
-
-    async def _bring_all(self, recordings: Path) -> None:
-        for found in await self._ask(lambda store: store.waiting_footage()):
-            if (recordings / found.recording_id).is_dir():  # deleted when an earlier centre held it
-                await self._bring(found, recordings / found.recording_id)
+        if self.footage is None:
+            self.footage = Bringing(
+                self.client, self.writer, self.stamp, self.recordings, self.terms, self.chance, self._look_between
+            )
+        if await self.footage.is_time():
+            await self._in_lane(_FOOTAGE, self.footage.bring_all())
 
     async def _catalogue_lane(self) -> None:
         """Install the catalogue that the centre named last. One that a supervisor went back from is not taken again."""
@@ -167,11 +178,13 @@ class Exchange:
         """Work whose trouble is its own: it has a retry of its own, and holds nothing else up."""
         before = await self._ask(lambda store: store.retry_state(lane))
         now_ms = self.stamp().wall_us // 1000
-        if now_ms < before.next_try_ms <= now_ms + _LONGEST_WAIT_MS:
+        if now_ms < before.next_try_ms <= now_ms + LONGEST_WAIT_MS:
             work.close()
             return
         try:
             await work
+        except Halt:
+            raise
         except (Unavailable, OSError, EvidenceTrouble, BadInput) as trouble:
             _log.warning("%s waits: %s", lane, getattr(trouble, "code", type(trouble).__name__))
             asked_ms = trouble.wait_ms if isinstance(trouble, CentreRefused) else 0
@@ -181,34 +194,12 @@ class Exchange:
         if before.failures:
             await self._ask(lambda store: store.save_retry(RetryState(), lane))
 
-    async def _bring(self, found: Recording, folder: Path) -> None:
-        """One recording: what the centre lacks of it, then its manifest."""
-        chunks = await asyncio.to_thread(chunks_of, folder, found.key, found.final_hash)
-        for at in range(0, len(chunks), _ASKED_AT_ONCE):
-            await self._bring_chunks(chunks[at : at + _ASKED_AT_ONCE])
-        pieces = tuple(chunk.piece for chunk in chunks)
-        station, signer, _ = await self._ask(lambda store: store.speaker())
-        key = base64.b64encode(await self._ask(lambda store: store.sealed_key(found)))
-        manifest = VideoManifest(
-            station=station, recording=found.recording_id, final_hash=found.final_hash, pieces=pieces, key=key
-        )
-        answer = await self.client.put_manifest(found.recording_id, sign_statement(manifest, signer.sign))
-        durable = answer.durable
-        if durable is None:  # a chunk was lost there: the next round asks again which
-            raise Unavailable("sync.footage_missing", f"{len(answer.missing)} chunks")
-        await self._ask(lambda store: store.save_durable(durable, hash_of_pieces(pieces)))
-
-    async def _bring_chunks(self, chunks: Sequence[Chunk]) -> None:
-        by_oid = {chunk.piece.oid: chunk for chunk in chunks}
-        sizes = tuple(ObjectSize(oid=oid, size=chunk.piece.size) for oid, chunk in by_oid.items())
-        for place in (await self.client.objects(ObjectsWanted(objects=sizes))).objects:
-            if "upload" not in place.actions or place.oid not in by_oid:
-                continue
-            if "://" in place.actions["upload"].href and await self._ask(lambda store: store.rehearsal):
-                require_loopback(place.actions["upload"].href)
-            content = await asyncio.to_thread(by_oid[place.oid].read)
-            await self.client.put_object(place, content)
-            await self._push()
+    async def _look_between(self) -> None:
+        """Footage takes long: between two chunks events go out, and every few seconds decisions come in."""
+        await self._push()
+        if self.stamp().mono_us - self._pulled_us >= _LOOK_EVERY_US:
+            await self._pull()
+            await self._watch_log()
 
     async def _push(self) -> None:
         gaps = 0
@@ -253,6 +244,7 @@ class Exchange:
         return "applied"
 
     async def _pull(self) -> None:
+        self._pulled_us = self.stamp().mono_us
         for _ in range(_MOST_BATCHES):
             cursor = await self._ask(lambda store: store.feed_cursor())
             try:
@@ -267,10 +259,24 @@ class Exchange:
             applied = await self._ask(lambda store: store.apply_page(page, self.stamp()))  # noqa: B023  awaited here
             if applied.changed:
                 self.on_cards(applied.changed)
+            if applied.governed:
+                await self._look_at_rules()
             if applied.epoch not in ("", await self._ask(lambda store: store.epoch_known())):
                 await self._send([], [])  # put back to an earlier state, or new to us: what does it have?
             if not applied.more:
                 return
+
+    async def _look_at_rules(self) -> None:
+        """The centre governs anew: the policy holds from now on; a station that it revoked stops."""
+
+        def told(store: Store) -> tuple[Policy, bool]:
+            with store.ledger.reading() as connection:
+                return policy_of(connection), is_revoked(connection, "station", store.station)
+
+        policy, revoked = await self._ask(told)
+        self.on_policy(policy)
+        if revoked:
+            raise Halt("sync.revoked")
 
     async def _tell_queue(self) -> QueueFacts:
         facts = await self._ask(lambda store: store.queue())

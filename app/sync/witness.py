@@ -10,17 +10,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app.core.audit import EventKind, Stamp
 from app.core.errors import EvidenceTrouble
 from app.core.merkle import is_prefix
+from app.store import heads
 from app.store.heads import TreeHead
 from app.store.notes import Checkpoint, cosign, origin_of, read_checkpoint
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.sync.client import CentreClient, CentreRefused
-from app.wire import CheckpointAnswer, Cosigning
+from app.sync.put_back import PutBack, put_back, require_proofs
+from app.wire_witness import CheckpointAnswer, Cosigning
 
 T = TypeVar("T")
 
@@ -46,15 +48,15 @@ class Witness:
         if now_ms < self.next_ms <= now_ms + EVERY_MS:
             return
         self.next_ms = now_ms + EVERY_MS
-        seen = await self._ask(lambda store: store.heads_seen())
+        known = await self._ask(seen)
         try:
             newest = await self.client.checkpoint([])
         except CentreRefused as refused:
-            if refused.reason == "log.empty" and not seen:
+            if refused.reason == "log.empty" and not known:
                 return
             raise
         size = (await self._read(newest)).size
-        covered = [head for head in seen if head.size <= size or head.note]  # receipts run ahead by up to a minute
+        covered = [head for head in known if head.size <= size or head.note]  # receipts run ahead by up to a minute
         for head in covered:
             if head.size > size and head.epoch == newest.epoch:
                 await self._alarm(head, newest.note)
@@ -73,12 +75,43 @@ class Witness:
             path = [bytes.fromhex(one) for one in proof]
             if head.epoch == answer.epoch and not is_prefix(head.size, head.root, shown.size, shown.root, path):
                 await self._alarm(head, answer.note)
+        await self._account(answer)
         await self._countersign(shown, answer, now_ms)
+
+    async def _account(self, newest: CheckpointAnswer) -> None:
+        """The centre was put back: what we saw before is still there, or it is written down what was lost."""
+        for epoch in await self._ask(_reader(lambda connection: heads.epochs_over(connection, newest.epoch))):
+            held = await self._ask(_reader(lambda connection: heads.of_epoch(connection, epoch)))  # noqa: B023  awaited
+            _, _, centre = await self._ask(lambda store: store.speaker())
+            found = put_back(epoch, newest.epoch, held, newest.restored, centre)
+            wanted = [size for size, _ in found.to_prove()]
+            answer = await self.client.checkpoint(wanted)
+            shown = await self._read(answer)
+            if wrong := require_proofs(found, shown, answer.proofs):
+                await self._alarm(TreeHead(wrong[0], epoch, wrong[1], found.word), answer.note)
+            await self._note_loss(found, newest.epoch)
+
+    async def _note_loss(self, found: PutBack, now: str) -> None:
+        lost = found.lost
+        seen = max(found.kept if found.proved else 0, lost.size if lost else 0)
+        high = await self._ask(_reader(lambda connection: heads.high_in(connection, found.epoch)))
+        have = await self._ask(_reader(lambda connection: heads.high_in(connection, now)))
+        body = {
+            "epoch": found.epoch,
+            "now": now,
+            "word": found.word,
+            "kept": found.kept,
+            "lost": [found.kept, lost.size] if lost else [],
+            "seen": {"size": lost.size, "root": lost.root.hex(), "note": lost.note} if lost else {},
+            "own": [have + 1, high] if high > have else [],
+        }
+        args = (found.epoch, found.kept, seen, body)
+        await self._ask(lambda store: heads.account(store.ledger, *args, self.stamp()))
 
     async def _countersign(self, shown: Checkpoint, answer: CheckpointAnswer, now_ms: int) -> None:
         station, signer, _ = await self._ask(lambda store: store.speaker())
         head = TreeHead(shown.size, answer.epoch, shown.root, answer.note)
-        if await self._ask(lambda store: store.keep_head(head)):
+        if await self._ask(lambda store: heads.keep(store.ledger, head)):
             line = cosign(shown, station, signer, (now_ms + self.client.offset.ms) // 1000)
             await self.client.cosign(Cosigning(size=shown.size, line=line))
 
@@ -90,3 +123,17 @@ class Witness:
 
     async def _ask(self, work: Callable[[Store], T]) -> T:
         return await asyncio.wrap_future(self.writer.ask(work))
+
+
+def _reader(work: Callable[[Any], T]) -> Callable[[Store], T]:
+    """Work on one consistent picture of the store's database."""
+
+    def read(store: Store) -> T:
+        with store.ledger.reading() as connection:
+            return work(connection)
+
+    return read
+
+
+seen = _reader(heads.seen)
+"""What the centre said of its log: the last checkpoint that was verified, and receipts since."""

@@ -21,6 +21,7 @@ from app.catalog.shelf import Shelf
 from app.core.audit import Stamp
 from app.core.errors import EvidenceTrouble, StorageTrouble, Trouble, Unavailable
 from app.core.parcels import TrayCard
+from app.core.policy import Policy
 from app.core.readiness import SyncState
 from app.keys import verifier
 from app.store.results import QueueFacts, RetryState
@@ -28,11 +29,11 @@ from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.sync.client import CentreClient, CentreRefused, ClockOffset, Speaker, require_loopback
 from app.sync.exchange import Exchange
-from app.sync.pace import after_failure
+from app.sync.pace import ANY_TIME, FootageTerms, after_failure
 
 T = TypeVar("T")
 
-_FOR_A_PERSON = ("sync.fork", "sync.event_refused", "sync.revoked", "sync.log_fork")
+_FOR_A_PERSON = ("store.restored_behind", "sync.fork", "sync.event_refused", "sync.revoked", "sync.log_fork")
 _LONGEST_WAIT_MS = 2 * 3_600_000
 """Twice what a centre can ask for."""
 
@@ -41,7 +42,8 @@ _LONGEST_WAIT_MS = 2 * 3_600_000
 class SyncReport:
     """How station and centre stand. `code` says why it is OFFLINE or STOPPED; `next_try_ms` wall clock, 0 for none.
 
-    `clock_offset_ms`: how far the centre's clock is ahead, None before it answered.
+    `clock_offset_ms`: how far the centre's clock is ahead, None before it answered. `stuck`: recordings that cannot
+    be brought to the centre while others are, each with its trouble's code.
     """
 
     state: SyncState
@@ -49,6 +51,7 @@ class SyncReport:
     code: str = ""
     next_try_ms: int = 0
     clock_offset_ms: int | None = None
+    stuck: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class SyncPlan:
 
     `recordings`: the folder whose closed recordings are brought to the centre; None: none are. `spare`: further
     addresses of the same centre. `catalogue`: the folder into which published catalogues are installed; None: none are.
+    `terms`: when footage may go, and how fast.
     """
 
     url: str
@@ -64,11 +68,12 @@ class SyncPlan:
     recordings: Path | None = None
     spare: tuple[str, ...] = ()
     catalogue: Path | None = None
+    terms: FootageTerms = ANY_TIME
 
 
 @dataclass(frozen=True, slots=True)
 class SyncListeners:
-    """Told on the worker's thread: every change of the facts, and cards whose state changed.
+    """Told on the worker's thread: every change of the facts, cards whose state changed, a policy.
 
     `on_crash` is told of a bug, after which the worker has ended.
     """
@@ -76,6 +81,7 @@ class SyncListeners:
     on_change: Callable[[SyncReport], None]
     on_cards: Callable[[tuple[TrayCard, ...]], None]
     on_crash: Callable[[Exception], None]
+    on_policy: Callable[[Policy], None] = lambda _policy: None
 
 
 class SyncWorker:
@@ -104,6 +110,7 @@ class SyncWorker:
         self._told: SyncReport | None = None
         self._queue = QueueFacts(0, 0, 0, None, {})
         self._offset = ClockOffset()
+        self._stuck: Callable[[], tuple[tuple[str, str], ...]] = tuple
 
     def start(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -153,10 +160,13 @@ class SyncWorker:
             self._offset = client.offset
             exchange = Exchange(client, self._writer, self._clock, self._listeners.on_cards, self._queue_changed)
             exchange.recordings, exchange.chance = self._plan.recordings, self._chance
+            exchange.terms = self._plan.terms
+            exchange.on_policy = self._listeners.on_policy
             if self._plan.catalogue is not None:
                 pinned = speaker.centre
                 server = verifier(bytes.fromhex(pinned.server_key))
                 exchange.shelf = Shelf(self._plan.catalogue, pinned.tenant, server)
+            self._stuck = exchange.stuck
             while await self._go_on(exchange):
                 pass
 
@@ -213,12 +223,12 @@ class SyncWorker:
         facts = await self._ask(lambda store: store.queue())
         if state is SyncState.SYNCED and facts.unsent:
             state = SyncState.SENDING
-        self._tell(SyncReport(state, facts, code, next_try_ms, self._offset.known_ms()))
+        self._tell(SyncReport(state, facts, code, next_try_ms, self._offset.known_ms(), self._stuck()))
 
     def _queue_changed(self, facts: QueueFacts) -> None:
         """In the middle of a round: SYNCED is said at its end only."""
         if facts.unsent or self._told is None:
-            self._tell(SyncReport(SyncState.SENDING, facts))
+            self._tell(SyncReport(SyncState.SENDING, facts, stuck=self._stuck()))
         else:
             self._tell(replace(self._told, queue=facts))
 

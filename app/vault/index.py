@@ -11,7 +11,7 @@ from app.store.db import transaction
 from app.store.seal import Context
 from app.vault.keys import Vault
 from app.vault.tables import claim
-from app.wire import Arrival, Finding
+from app.wire_vault import Arrival, Finding
 
 
 def look_up(vault: Vault, arrived: Arrival) -> Finding:

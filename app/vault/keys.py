@@ -43,7 +43,7 @@ class Vault:
     def open(self, blob: bytes, context: Context) -> Secret:
         """A sealed field. Raises EvidenceTrouble("vault.not_openable"): another key or place, or changed bytes."""
         name = blob[len(MAGIC) : len(MAGIC) + 8].hex()
-        key = self.private.get(name)
+        key = self.private.get(name) or self._found(name)
         if not blob.startswith(MAGIC) or key is None:
             raise EvidenceTrouble("vault.not_openable", name)
         try:
@@ -57,6 +57,25 @@ class Vault:
             return Secret(text.decode())
         except UnicodeDecodeError as wrong:
             raise EvidenceTrouble("vault.not_openable", "text") from wrong
+
+    def _found(self, name: str) -> X25519PrivateKey | None:
+        """A key that was made since this process opened the vault."""
+        with reading(self.engine) as connection:
+            raw = connection.execute(select(vault_key.c.private).where(vault_key.c.id == name)).scalar()
+        if raw is None:
+            return None
+        return self.private.setdefault(name, X25519PrivateKey.from_private_bytes(raw))
+
+    def new_key(self) -> bytes:
+        """A further key to seal to; its public half. It counts once the tenant root has certified it.
+
+        The older ones stay: what was sealed to them is opened by them.
+        """
+        fresh = X25519PrivateKey.generate()
+        public = fresh.public_key().public_bytes_raw()
+        with transaction(self.engine) as connection:
+            connection.execute(insert(vault_key), {"id": key_id(public), "private": fresh.private_bytes_raw()})
+        return public
 
     def close(self) -> None:
         self.engine.dispose()

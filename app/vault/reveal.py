@@ -10,19 +10,17 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from sqlalchemy import Connection, and_, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from app.core.audit import canonical
-from app.core.cards import Secret
 from app.core.errors import BadInput
 from app.keys import verifier
 from app.store.db import transaction
-from app.store.seal import SUITE, Context
+from app.store.seal import Context, seal_answer
 from app.vault.keys import Vault
 from app.vault.tables import nonce, person, reveal
-from app.wire import RevealRequest, Signed, open_statement
+from app.wire import Signed, open_statement
+from app.wire_vault import RevealRequest
 
 QUOTA_A_DAY = 20
 FRESH_MS = 5 * 60 * 1000
@@ -46,12 +44,11 @@ def add_person(vault: Vault, name: str, public_key: bytes) -> None:
             raise BadInput("vault.person", name)
 
 
-def show(vault: Vault, signed: Signed, who: str, blob: bytes, now_ms: int, approval: Approval | None = None) -> bytes:
-    """The secret in `blob`, sealed to the request's one-time key (see `unwrap`).
+def grant(vault: Vault, signed: Signed, who: str, now_ms: int, approval: Approval | None = None) -> RevealRequest:
+    """Whether this request may be answered; if so it is in the log when this returns, and nothing was opened yet.
 
     Raises BadInput: vault.person (unknown, or the approval is not another person's), vault.reason, vault.stale (too
-    old, or asked before), vault.quota (a second person is needed). EvidenceTrouble: sync.untrusted_answer (signature),
-    vault.not_openable. The log keeps the attempt even where opening fails.
+    old, or asked before), vault.quota (a second person is needed). EvidenceTrouble("sync.untrusted_answer").
     """
     with transaction(vault.engine) as connection:
         asked = open_statement(RevealRequest, signed, verifier(_key_of(connection, who)))
@@ -60,18 +57,16 @@ def show(vault: Vault, signed: Signed, who: str, blob: bytes, now_ms: int, appro
         if not approver and _today(connection, who, now_ms) >= QUOTA_A_DAY:
             raise BadInput("vault.quota", who)
         _write(connection, asked, signed, who, approver, now_ms)
+    return asked
+
+
+def answer(vault: Vault, asked: RevealRequest, signed: Signed, blob: bytes) -> bytes:
+    """The secret in `blob`, sealed to the one-time key of a request that was granted (`seal.open_answer`).
+
+    Raises EvidenceTrouble("vault.not_openable"); the log keeps the attempt.
+    """
     secret = vault.open(blob, Context(vault.centre.tenant, asked.station, asked.card, asked.field))
-    public = X25519PublicKey.from_public_bytes(bytes.fromhex(asked.to_key))
-    return SUITE.encrypt(secret.reveal().encode(), public, info=_info(signed))
-
-
-def unwrap(sealed: bytes, private: X25519PrivateKey, signed: Signed) -> Secret:
-    """The asking side: what `show` gave, opened with the one-time key."""
-    return Secret(SUITE.decrypt(sealed, private, info=_info(signed)).decode())
-
-
-def _info(signed: Signed) -> bytes:
-    return canonical([1, "reveal", hashlib.sha256(signed.text.encode()).hexdigest()])
+    return seal_answer(secret, bytes.fromhex(asked.to_key), signed.text)
 
 
 def _key_of(connection: Connection, who: str) -> bytes:

@@ -97,9 +97,14 @@ def pattern_costs(line: Floats, patterns: Floats) -> Floats:
     """Squared difference of each pattern at each place, in modules: (places, patterns)."""
     # Copied out: overlapping windows cannot be multiplied by fast routines. OpenCV's runs on one thread; numpy's wakes
     # all processors for these small products and burns five times as much of them.
-    windows = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(line, patterns.shape[1]))
+    size = patterns.shape[1]
+    row = np.ascontiguousarray(line, np.float32)
+    # Numpy's own `sliding_window_view` takes longer than all of the rest here.
+    windows = np.ndarray((len(row) - size + 1, size), np.float32, row, strides=(row.itemsize, row.itemsize)).copy()
     cost = cv2.gemm(windows, patterns, -2.0, _NOTHING, 0.0, flags=cv2.GEMM_2_T).astype(np.float32, copy=False)
-    cost += np.einsum("ij,ij->i", windows, windows)[:, None]
+    sums = np.zeros(len(row) + 1)
+    np.cumsum(np.square(row, dtype=np.float64), out=sums[1:])
+    cost += (sums[size:] - sums[:-size]).astype(np.float32)[:, None]
     cost += np.einsum("ij,ij->i", patterns, patterns)[None, :]
     np.maximum(cost, 0.0, out=cost)
     cost /= PER_MODULE

@@ -19,7 +19,7 @@ def read_card_codes(raw: Gray, card: Gray, thorough: bool = True) -> tuple[Hit, 
 
     `thorough`: also read bars by their whole profile (a tenth to half a second) when there are any nobody could read.
     """
-    hits = read_zxing(card, "card") + read_zxing(raw, "raw")
+    hits = read_zxing(card, "card", upright=True) + read_zxing(raw, "raw")
     if gtin(hits) is None:
         hits += read_zxing(blur_along(card), "card-soft")
     if gtin(hits) is None:

@@ -37,10 +37,13 @@ def ink_rows(line: Colour) -> tuple[int, int]:
     return top, middle + 1 + int(below[0]) if len(below) else height
 
 
-def close_up(line: Colour, share: float) -> Colour:
-    """The line cut or prolonged above and below so that its ink takes `share` of the height, the ink in the middle."""
+def close_up(line: Colour, share: float, rows: tuple[int, int] | None = None) -> Colour:
+    """The line cut or prolonged above and below so that its ink takes `share` of the height, the ink in the middle.
+
+    `rows`: what `ink_rows` says, where that is known.
+    """
     height = line.shape[0]
-    top, bottom = ink_rows(line)
+    top, bottom = rows or ink_rows(line)
     if bottom - top < _LEAST_INK * height:
         rim = round(_TRIM * height)
         return np.ascontiguousarray(line[rim : height - rim])

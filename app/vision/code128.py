@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,6 +48,7 @@ _SIZES = (0.93, 0.96, 0.99, 1.02)  # of the width that the strip suggests
 _COARSE = PER_MODULE // 2  # samples a module while only the ends are looked at
 _HOPELESS = 0.26
 """Misfit of the rough drawing above which no finer one is tried: the worst that was read began with 0.244."""
+_NEVER = 1e9  # more than any pattern costs
 _KEPT = 4  # numbers of characters that are tried in full
 
 
@@ -58,7 +60,7 @@ def decode_code128(profile: Floats, width: float) -> Decoded | None:
     dark = darkness(profile, width / 110)
     if dark is None:
         return None
-    rough = [t for turned in (False, True) for t in _rough(dark[::-1] if turned else dark, width)]
+    rough = _rough(dark, width)
     lines = [(at_scale(r.dark, r.module), r.count) for r in sorted(rough, key=lambda r: r.cost)[:_KEPT]]
     tries = [t for line, count in lines for t in _tried(line, count, BLURS[1], 0.0) if t.misfit <= _HOPELESS**2]
     finer = (_finer(t) for t in sorted(tries, key=lambda t: t.misfit)[:2])
@@ -77,16 +79,22 @@ class _Rough:
 
 
 def _rough(dark: Floats, width: float) -> list[_Rough]:
-    """The best size of module for each number of characters; seen at half the resolution, which tells as much."""
+    """The best size of module for each number of characters, either way round; seen at half the resolution, which
+    tells as much.
+    """
     found = []
+    turned = dark[::-1]
     for count in range(_FEWEST, _MOST + 1):
         modules = _MODULES * (count + 1) + _STOP_MODULES
         sizes = [width * size / modules for size in _SIZES]
         whole = (modules + 2 * QUIET) * _COARSE
-        lines = [(at_scale(dark, size, _COARSE), size) for size in sizes]
-        costs = [_Rough(_ends_fit(line, count), count, size, dark) for line, size in lines if len(line) >= whole]
-        if costs:
-            found.append(min(costs, key=lambda c: c.cost))
+        lines = [(line, size) for size in sizes if len(line := at_scale(dark, size, _COARSE)) >= whole]
+        if lines:
+            fits = [
+                [_Rough(_ends_fit(line[::way], count), count, size, d) for line, size in lines]
+                for way, d in ((1, dark), (-1, turned))
+            ]
+            found += [min(costs, key=lambda c: c.cost) for costs in fits]
     return found
 
 
@@ -96,9 +104,11 @@ def _ends_fit(line: Floats, count: int) -> float:
     gap = (QUIET + _MODULES * (count + 1)) * _COARSE
     begins = pattern_costs(line[: len(line) - gap + start.shape[1]], start).min(1)
     slack = max(2, gap // 60)
-    stops = np.pad(pattern_costs(line[gap - slack :], stop)[:, 0], (0, len(line)), constant_values=np.inf)
-    nearest = np.lib.stride_tricks.sliding_window_view(stops, 2 * slack + 1).min(1)[: len(begins)]
-    return float((begins + nearest).min())
+    stops = np.full((1, len(begins) + 2 * slack), _NEVER, np.float32)
+    found = pattern_costs(line[gap - slack :], stop)[: stops.shape[1], 0]
+    stops[0, : len(found)] = found
+    nearest = cv2.erode(stops, np.ones((1, 2 * slack + 1), np.uint8))[0, slack:]
+    return float((begins + nearest[: len(begins)]).min())
 
 
 @lru_cache(maxsize=32)

@@ -31,7 +31,9 @@ from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, Fi
 from app.vision.barcode import Hit, agreed_texts, distinct, gtin
 from app.vision.coach import Legible, count_legible, free_pattern
 from app.vision.decode import PLAIN_LETTERS, Decoded, decode_views
-from app.vision.fuse import SURE, Fused, confirm, doubt_all, fuse
+from app.vision.elements import stated, timed_texts
+from app.vision.fading import pale_ends
+from app.vision.fuse import Fused, confirm, doubt_all, fuse
 from app.vision.look import Look
 from app.vision.panel import Area
 from app.vision.pixels import Colour, Corners, Gray, as_quad, grey, png
@@ -42,6 +44,9 @@ from app.vision.twins import tell_twins
 
 _DIGITS_BEYOND_DOUBT = 5.5
 """Log odds from which an unknown product's PIN counts as digits only (1 in 250; six clear digits reach 7.6)."""
+
+_CLEAR_LETTER = 0.99
+"""Probability from which a letter no digit looks like is taken for sure."""
 
 _PLAIN_IS_DIGIT = 2e-4
 """Probability that a sure letter no digit looks like is a digit all the same; `calibration.MISTAKES` has 1.5e-4."""
@@ -68,6 +73,7 @@ class Conclusion:
     best: int  # which look was the sharpest
     medium: Medium = Medium.CARD
     legible: Legible | None = None  # of the PIN, for who scratches it
+    timed: bool = False  # a code on it ends within minutes or days
 
     @property
     def blank(self) -> bool:
@@ -93,9 +99,10 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
     panel = _panel(looks)
     if panel is PanelState.PARTIAL and _is_complete(looks, product):
         panel = PanelState.OPEN
-    number = _number(looks, product, hits)
+    data, timed = stated(hits, code), timed_texts(hits)
+    number = _not_timed(_number(looks, product, hits, data.serial), timed)
     pin = _pin(looks, product, panel)
-    expiry = _agreed(look.expiry for look in looks)
+    expiry = _with_data((look.expiry for look in looks), data.expiry)
     best = int(np.argmax([look.sharpness - look.glare for look in looks]))
     fields = (("number", number, [look.number for look in looks]), ("pin", pin, [look.pin for look in looks]))
     return Conclusion(
@@ -108,13 +115,14 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
         expiry=expiry,
         expiry_printed=_expiry_printed(looks, expiry),
         face_value=_face_value(looks, product),
-        batch=_agreed(look.batch for look in looks),
+        batch=_with_data((look.batch for look in looks), data.batch),
         region=_agreed(look.region for look in looks),
         corners=looks[best].corners,
         zones=zones(looks[best], number.reading, pin.reading),
         crops=tuple(crop for name, fused, spots in fields for crop in _crops(name, fused, spots, best)),
         best=best,
         legible=_legible(looks, product, panel, pin.reading),
+        timed=bool(timed),
     )
 
 
@@ -142,16 +150,23 @@ def _is_complete(looks: Sequence[Look], product: Product | None) -> bool:
     return bool(found) and len(whole) >= 0.75 * len(found)
 
 
-def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit]) -> Fused:
+def _not_timed(number: Fused, timed: frozenset[str]) -> Fused:
+    """What is also a code for a short time is no card's number, however well it was read."""
+    text = "".join(c.best.glyph for c in number.reading.chars)
+    return Fused(UNREADABLE, None) if text in timed else number
+
+
+def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit], serial: str | None) -> Fused:
     pattern = product.number if product is not None else UNKNOWN_NUMBER
     spots = [look.number for look in looks if look.number is not None]
     if not spots:
-        coded = _number_of_bars(looks, hits, pattern)
+        coded = _number_of_bars(looks, hits, pattern) or _number_of_serial(product, serial)
         return Fused(coded or (ABSENT if product is None else UNREADABLE), None)
-    fused = fuse(_decoded(spots, pattern), pattern)
+    fused = _whole(fuse(_decoded(spots, pattern), pattern), spots, pattern)
     if not any(look.number_proved for look in looks):
         fused = doubt_all(fused)
-    for text in _numbers_in({h.text for h in hits if h.format in ("CODE128", "QR")}, product, pattern):
+    coded_texts = {h.text for h in hits if h.format in ("CODE128", "QR")} | ({serial} if serial else set())
+    for text in _numbers_in(coded_texts, product, pattern):
         confirmed = confirm(fused.reading, text)
         if confirmed is not None:
             return Fused(confirmed, fused.lead)
@@ -177,8 +192,18 @@ def _number_of_bars(looks: Sequence[Look], hits: Sequence[Hit], pattern: FieldPa
     sure = [text for text, by in sources.items() if len(by) > 1 or text in below]
     if len(sources) != 1 or not sure:
         return None
-    chars = tuple(CharReading((Candidate(glyph, 0.999),), sure=True) for glyph in sure[0])
-    return FieldReading(FieldState.READ, chars)
+    return _coded(sure[0])
+
+
+def _number_of_serial(product: Product | None, serial: str | None) -> FieldReading | None:
+    """The serial number in GS1 data as the card's number, where the product is known and has such numbers."""
+    if product is None or serial is None or product.number == UNKNOWN_NUMBER:
+        return None
+    return _coded(serial) if product.number.matches(serial) else None
+
+
+def _coded(text: str) -> FieldReading:
+    return FieldReading(FieldState.READ, tuple(CharReading((Candidate(glyph, 0.999),), sure=True) for glyph in text))
 
 
 def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> Fused:
@@ -191,17 +216,31 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
         return Fused(ABSENT if panel is PanelState.NONE else UNREADABLE, None)
     if product is not None and product.pin is not None:
         said = _decoded(spots, product.pin)
-        return tell_twins(fuse(said, product.pin), said, product.pin)
+        return _whole(tell_twins(fuse(said, product.pin), said, product.pin), spots, product.pin)
     pattern = _guess_pattern(spots)
     said = _decoded(spots, pattern or UNKNOWN_PIN)
     fused = tell_twins(fuse(said, pattern or UNKNOWN_PIN), said, pattern or UNKNOWN_PIN)
     # Of an unknown product nobody knows how long the PIN is: without the panel's edges some of it may be covered.
     proved = pattern is not None and all(look.panel_area is not None and look.pin_proved for look in looks)
-    return fused if proved else doubt_all(fused)
+    return _whole(fused, spots, UNKNOWN_PIN) if proved else doubt_all(fused)
+
+
+def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern) -> Fused:
+    """The reading, its ends doubted where its length is open and glare may have swallowed more of it in every look."""
+    lead = fused.lead
+    if len(pattern.lengths) == 1 or lead is None or fused.reading.state is not FieldState.READ:
+        return fused
+    pale = frozenset.intersection(*(pale_ends(s.picture, lead.spans, lead.steps) for s in spots))
+    if not pale:
+        return fused
+    chars = tuple(replace(c, sure=False) if at in pale else c for at, c in enumerate(fused.reading.chars))
+    return Fused(replace(fused.reading, state=FieldState.DOUBTFUL, chars=chars), lead)
 
 
 def _legible(looks: Sequence[Look], product: Product | None, panel: PanelState, pin: FieldReading) -> Legible | None:
-    said = _decoded([look.pin for look in looks if look.pin is not None], free_pattern(product))
+    part_hidden = panel in (PanelState.COVERED, PanelState.PARTIAL)  # only then is the PIN's length open
+    spots = [look.pin for look in looks if look.pin is not None] if part_hidden else []
+    said = _decoded(spots, free_pattern(product))
     return count_legible(panel, pin, said, max(look.hidden for look in looks), product)
 
 
@@ -228,7 +267,7 @@ def _guess_pattern(spots: Sequence[Spot]) -> FieldPattern | None:
 def _digit_share(char: CharReading) -> float:
     """Probability that a character is a digit, never beyond doubt; less doubt about letters no digit looks like."""
     share = sum(c.p for c in char.candidates if c.glyph in DIGITS) / sum(c.p for c in char.candidates)
-    plain = char.best.glyph in PLAIN_LETTERS and char.best.p >= SURE
+    plain = char.best.glyph in PLAIN_LETTERS and char.best.p >= _CLEAR_LETTER
     return min(0.99, max(_PLAIN_IS_DIGIT if plain else 0.02, share))
 
 
@@ -238,6 +277,11 @@ T = TypeVar("T")
 def _agreed(values: Iterable[T | None]) -> T | None:
     found = {v for v in values if v is not None}
     return found.pop() if len(found) == 1 else None
+
+
+def _with_data(printed: Iterable[T | None], data: T | None) -> T | None:
+    """What all looks and the card's GS1 data agree on, or what only one of them has; None where they differ."""
+    return _agreed((*printed, data))
 
 
 def _expiry_printed(looks: Sequence[Look], expiry: date | None) -> Printed:

@@ -90,8 +90,15 @@ def decode(lattice: Floats, pattern: FieldPattern) -> Decoded | None:
 
 def decode_views(views: Iterable[View], pattern: FieldPattern) -> list[Decoded]:
     """What each view says under the pattern; places are told in steps of the picture's own width."""
-    found = ((view, decode(view.lattice, pattern)) for view in views)
-    return [replace(said, steps=view.steps, engine=view.engine) for view, said in found if said is not None]
+    return [said for view in views if (said := _said(view, pattern)) is not None]
+
+
+def _said(view: View, pattern: FieldPattern) -> Decoded | None:
+    """What a view says under the pattern, searched for once."""
+    if pattern not in view.said:
+        found = decode(view.lattice, pattern)
+        view.said[pattern] = None if found is None else replace(found, steps=view.steps, engine=view.engine)
+    return cast(Decoded | None, view.said[pattern])
 
 
 def _narrow(lattice: Floats, alphabet: str, place: str) -> Floats:
@@ -118,43 +125,63 @@ def _merged(lattices: list[Floats]) -> Floats:
 
 
 _Prefix = tuple[int, ...]
+_Ends = tuple[float, float]
+"""Probability of a prefix that ends in blank, and of one that ends in its last glyph."""
 
 
 def _beam(narrow: Floats, longest: int, allowed: Sequence[Set[int]] = ()) -> list[tuple[_Prefix, float]]:
     """Prefixes with their probability, best first. `allowed`: the glyphs of each position, where they differ."""
     blank = narrow.shape[1] - 1
-    beams: dict[_Prefix, tuple[float, float]] = {(): (1.0, 0.0)}  # ends in blank, ends in its last glyph
+    beams: dict[_Prefix, _Ends] = {(): (1.0, 0.0)}
     open_rows = np.any(narrow[:, :-1] > _LEAST_P, axis=1)
-    for row, is_open in zip(narrow, open_rows, strict=True):
-        if not is_open:  # most steps are blank: nothing grows, the order stays
-            beams = {prefix: ((a + b) * float(row[blank]), 0.0) for prefix, (a, b) in beams.items()}
+    closed = 1.0  # most steps are blank: nothing grows there, the order stays
+    for row, is_open in zip(narrow.tolist(), open_rows.tolist(), strict=True):
+        if not is_open:
+            closed *= row[blank]
             continue
-        likely = [int(c) for c in np.flatnonzero(row[:-1] > _LEAST_P)]
-        grown: dict[_Prefix, tuple[float, float]] = {}
-        for prefix, (ends_blank, ends_glyph) in beams.items():
-            _grow(grown, prefix, (ends_blank + ends_glyph) * float(row[blank]), 0.0)
-            for glyph in likely:
-                p = float(row[glyph])
-                if prefix and prefix[-1] == glyph:
-                    _grow(grown, prefix, 0.0, ends_glyph * p)
-                    start = ends_blank * p
-                else:
-                    start = (ends_blank + ends_glyph) * p
-                if len(prefix) < longest and (not allowed or glyph in allowed[len(prefix)]):
-                    _grow(grown, (*prefix, glyph), 0.0, start)
-        beams = _best(grown)
-    return sorted(((t, a + b) for t, (a, b) in beams.items()), key=lambda item: -item[1])
+        if closed != 1.0:
+            beams = {prefix: ((a + b) * closed, 0.0) for prefix, (a, b) in beams.items()}
+            closed = 1.0
+        likely = [(glyph, p) for glyph, p in enumerate(row[:-1]) if p > _LEAST_P]
+        beams = _best(_grown(beams, row[blank], likely, longest, allowed))
+    return sorted(((t, (a + b) * closed) for t, (a, b) in beams.items()), key=lambda item: -item[1])
 
 
-def _grow(grown: dict[_Prefix, tuple[float, float]], prefix: _Prefix, in_blank: float, in_glyph: float) -> None:
-    old_blank, old_glyph = grown.get(prefix, (0.0, 0.0))
-    grown[prefix] = (old_blank + in_blank, old_glyph + in_glyph)
+def _grown(
+    beams: dict[_Prefix, _Ends],
+    blank_p: float,
+    likely: Sequence[tuple[int, float]],
+    longest: int,
+    allowed: Sequence[Set[int]],
+) -> dict[_Prefix, _Ends]:
+    """The prefixes after one more step, in which a blank or one of the likely glyphs stands."""
+    grown: dict[_Prefix, _Ends] = {}
+    nothing = (0.0, 0.0)
+    for prefix, (ends_blank, ends_glyph) in beams.items():
+        both = ends_blank + ends_glyph
+        last, room = prefix[-1] if prefix else -1, len(prefix) < longest
+        here = allowed[len(prefix)] if room and allowed else None
+        in_blank, in_glyph = grown.get(prefix, nothing)
+        in_blank += both * blank_p
+        for glyph, p in likely:
+            if glyph == last:
+                in_glyph += ends_glyph * p
+            if room and (here is None or glyph in here):
+                longer = (*prefix, glyph)
+                a, b = grown.get(longer, nothing)
+                grown[longer] = (a, b + (ends_blank if glyph == last else both) * p)
+        grown[prefix] = (in_blank, in_glyph)
+    return grown
 
 
-def _best(grown: dict[_Prefix, tuple[float, float]]) -> dict[_Prefix, tuple[float, float]]:
-    kept = sorted(grown.items(), key=lambda item: -sum(item[1]))[:BEAM]
-    scale = sum(kept[0][1]) or 1.0
+def _best(grown: dict[_Prefix, _Ends]) -> dict[_Prefix, _Ends]:
+    kept = sorted(grown.items(), key=_weight, reverse=True)[:BEAM]
+    scale = _weight(kept[0]) or 1.0
     return {prefix: (a / scale, b / scale) for prefix, (a, b) in kept if a + b >= _HOPELESS * scale}
+
+
+def _weight(item: tuple[_Prefix, _Ends]) -> float:
+    return item[1][0] + item[1][1]
 
 
 def _with_check(texts: list[tuple[_Prefix, float]], pattern: FieldPattern) -> _Prefix:

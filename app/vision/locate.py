@@ -13,7 +13,7 @@ from typing import cast
 import cv2
 import numpy as np
 
-from app.vision.outline import Scene, area, overlap, pull, supports
+from app.vision.outline import Scene, area, lies_apart, pull, supports
 from app.vision.pixels import RATIO, Colour, Corners, Floats, Gray
 from app.vision.proposals import arrange, quads_of_blobs, quads_of_lines, unlike_mat
 
@@ -104,7 +104,7 @@ def _distinct(quads: Floats, scores: Floats) -> Floats:
             kept.append(quads[at])
         if len(kept) == _TRIED:
             break
-    apart = [q for q in quads[np.argsort(-scores, kind="stable")] if kept and overlap(kept[0], q) < 0.08]
+    apart = [q for q in quads[np.argsort(-scores, kind="stable")] if kept and lies_apart(kept[0], q)]
     return np.stack(kept + apart[:_APART]) if kept else quads
 
 
@@ -159,6 +159,6 @@ def _second_card(best: Corners, quads: Floats, scores: Floats) -> bool:
     least = max(0.8, float(scores.max(initial=0.0)) - 0.15)
     for other, score in zip(quads, scores, strict=True):
         alike = 0.6 < area(other) / area(best) < 1.67
-        if score > least and alike and overlap(best, other) < 0.08:
+        if score > least and alike and lies_apart(best, other):
             return True
     return False

@@ -17,6 +17,7 @@ _POINTS = 48
 _OUTSIDE = 0.7
 """What a side beyond the picture counts for at most: neither proof nor disproof."""
 _CLEAR = 0.85  # share of a step along the seen sides that makes one beyond the picture believable
+_APART = 0.08  # overlap below which two outlines are two cards
 _SEEN = 0.3  # share of a side inside the picture from which that part speaks for all of it
 
 
@@ -42,10 +43,18 @@ def overlap(one: Corners, other: Corners) -> float:
     """Intersection over union of two convex quadrilaterals, 0..1."""
     # Coinciding sides make OpenCV's intersection miss the whole area: a hair's breadth keeps them apart.
     middle = one.mean(axis=0)
-    shared = max(
-        cv2.intersectConvexConvex((middle + (one - middle) * np.float32(s)).astype(np.float32), other)[0]
-        for s in (1.0, 0.9997)
-    )
+    apart = middle + (one - middle) * np.float32(0.9997)
+    shared = max(cv2.intersectConvexConvex(o, other)[0] for o in (one, apart))
+    return _ratio(shared, one, other)
+
+
+def lies_apart(one: Corners, other: Corners) -> bool:
+    """Whether two convex quadrilaterals hardly overlap: two cards side by side."""
+    known = _ratio(cv2.intersectConvexConvex(one, other)[0], one, other)
+    return known < _APART and overlap(one, other) < _APART
+
+
+def _ratio(shared: float, one: Corners, other: Corners) -> float:
     both = area(one) + area(other) - shared
     return float(shared / both) if both > 0 else 0.0
 

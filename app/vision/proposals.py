@@ -36,12 +36,13 @@ def _masks(lab: Gray, unlike: Floats) -> Iterator[Gray]:
     """Binary pictures in which the card may be a filled blob."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
     gradient = _gradient(lab)
+    parting = _otsu(unlike)
     for share in (0.7, 1.0, 1.4):
-        level = max(6.0, share * _otsu(unlike))
+        level = max(6.0, share * parting)
         mask = (unlike > level).astype(np.uint8) * 255
         yield cast(Gray, cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel, iterations=2))
-    for percentile in (86, 92, 96):
-        edges = (gradient > np.percentile(gradient, percentile)).astype(np.uint8) * 255
+    for level in np.percentile(gradient, (86, 92, 96)):
+        edges = (gradient > level).astype(np.uint8) * 255
         yield cast(Gray, cv2.morphologyEx(edges, cv2.MORPH_CLOSE, kernel))
     for channel in cv2.split(lab):
         _, otsu = cv2.threshold(cv2.GaussianBlur(channel, (5, 5), 0), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
@@ -67,7 +68,12 @@ def unlike_mat(lab: Gray) -> Floats:
     _, labels, centres = cv2.kmeans(ring, 3, start, criteria, 1, cv2.KMEANS_PP_CENTERS)
     shares = np.bincount(labels.ravel(), minlength=3) / len(ring)
     used = centres[shares > 0.15]
-    return cast(Floats, np.min([np.linalg.norm(smooth - c, axis=2) for c in used], axis=0).astype(np.float32))
+    return cast(Floats, np.sqrt(np.minimum.reduce([_squared(smooth - c) for c in used])))
+
+
+def _squared(vectors: Floats) -> Floats:
+    """The squared length (h, w) of each vector (h, w, 3)."""
+    return cast(Floats, np.einsum("ijk,ijk->ij", vectors, vectors))
 
 
 def _otsu(values: Floats) -> float:

@@ -7,7 +7,7 @@ labels), and the lattice folded to the signs that fields are made of (to decode 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import cast
@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.products import DIGITS, LATIN
+from app.core.products import DIGITS, LATIN, FieldPattern
 from app.vision.models import RECOGNISER, compile_model, load_model, models_folder, narrow_head
 from app.vision.pixels import Colour, Floats
 
@@ -27,6 +27,9 @@ SEPARATOR, OTHER, BLANK = len(GLYPHS), len(GLYPHS) + 1, len(GLYPHS) + 2
 """Further columns: printed separators (space - . ·), every other sign, and CTC's blank."""
 
 HEIGHT = 48
+NO_STEPS: Floats = np.zeros((0, BLANK + 1), np.float32)
+"""The lattice of a line that was not read in whole."""
+
 STRIDE = 8  # pixels of the scaled line per step
 _WIDTHS = (96, 160, 224, 288, 352, 416, 480, 560, 640, 720, 800, 880, 960, 1120, 1280)
 """Widths a line is filled up to: few shapes, so that each is prepared once."""
@@ -44,11 +47,15 @@ class Engine(StrEnum):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class View:
-    """One reading of a field. `lattice` as in `LineText`; `steps` how many of its rows the picture's width takes."""
+    """One reading of a field. `lattice` as in `LineText`; `steps` how many of its rows the picture's width takes.
+
+    `said`: what it was found to mean, by pattern; kept here because every new frame of a card concludes over all looks.
+    """
 
     engine: Engine
     lattice: Floats
     steps: int
+    said: dict[FieldPattern, object] = field(init=False, default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -63,7 +70,10 @@ class TextSign:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LineText:
-    """A line as read. `lattice` (steps, 39): probabilities over GLYPHS, SEPARATOR, OTHER, BLANK, rows adding to 1."""
+    """A line as read. `lattice` (steps, 39): probabilities over GLYPHS, SEPARATOR, OTHER, BLANK, rows adding to 1.
+
+    It is empty (no steps) where PP-OCR did not read the whole of the line.
+    """
 
     signs: tuple[TextSign, ...]
     lattice: Floats
@@ -82,10 +92,10 @@ class LineText:
         """The line as one reading of a field."""
         return View(Engine.PPOCR, self.lattice, len(self.lattice))
 
-    def part(self, start: float, end: float) -> Floats:
-        """The rows of the lattice between two shares 0..1 of the width."""
-        steps = len(self.lattice)
-        return self.lattice[max(0, round(start * steps)) : min(steps, max(1, round(end * steps)))]
+    def part(self, start: float) -> View:
+        """What stands from a share 0..1 of the width to the end, as one reading of a field."""
+        rows = self.lattice[round(start * len(self.lattice)) :]
+        return View(Engine.PPOCR, rows, len(rows))
 
 
 class Recogniser:

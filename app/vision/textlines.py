@@ -19,6 +19,7 @@ FRAME_SIZE = (1184, 672)
 WORK_W, WORK_H = 736, 480
 """Size at which a rectified card is searched (multiples of 32): 8.6 pixels a millimetre, lines from 1.3 mm height."""
 
+_CARD_SHAPE = (1, 3, WORK_H, WORK_W)
 _HEAT = 0.3
 _STANDING, _LEAST_W = 2.5, 5  # heights to a width of text on end, and the pixels it is wide at least
 _LEAST_SCORE = 0.45
@@ -50,11 +51,13 @@ class LineFinder:
     """The text detector; one instance a process. 40 to 60 ms a card on one thread."""
 
     def __init__(self, folder: Path | None = None, threads: int = 1) -> None:
-        self._model = compile_model(load_model((folder or models_folder()) / DETECTOR), threads)
+        path = (folder or models_folder()) / DETECTOR
+        self._any = compile_model(load_model(path), threads)
+        self._card = compile_model(load_model(path), threads, shape=_CARD_SHAPE)
 
     def warm_up(self) -> None:
-        """Prepare the one shape that is used."""
-        self._model(np.zeros((1, 3, WORK_H, WORK_W), np.float32))
+        """Prepare the one shape that cards have."""
+        self._card(np.zeros(_CARD_SHAPE, np.float32))
 
     def find(self, card: Colour) -> tuple[LineBox, ...]:
         """Lines of text of a rectified card, top to bottom."""
@@ -77,7 +80,8 @@ class LineFinder:
         turned = size if card.shape[1] >= card.shape[0] else (size[1], size[0])
         small = cv2.resize(card, turned, interpolation=cv2.INTER_AREA)
         tensor = (small.astype(np.float32) / 127.5 - 1).transpose(2, 0, 1)[None]
-        return cast(Floats, self._model(np.ascontiguousarray(tensor))[0][0, 0])
+        model = self._card if tensor.shape == _CARD_SHAPE else self._any
+        return cast(Floats, model(np.ascontiguousarray(tensor))[0][0, 0])
 
 
 def _box(contour: cv2.typing.MatLike, heat: Floats, scale: tuple[float, float]) -> LineBox | None:

@@ -5,6 +5,7 @@ Most lines are none of the fields: small print is read as far as its first words
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from app.vision.fields import below_bars
 from app.vision.lines import Line
 from app.vision.panel import Area
 from app.vision.pixels import Colour
-from app.vision.recognise import LineText, Recogniser, TextSign
+from app.vision.recognise import NO_STEPS, LineText, Recogniser, TextSign
 from app.vision.rectify import turn
 from app.vision.textlines import WORK_H, WORK_W, LineBox, LineFinder, cut
 
@@ -32,6 +33,7 @@ _LONG = 8.0  # heights of width from which a line may be small print
 _DENSE = 0.55  # glyphs to a height of width that a line of print with a value in it has at least
 _FEW = 6  # digits; from as many on a line may hold a date or a number
 _SURE = 0.6
+_HOTLINE = re.compile(r"[48]00\d{7}$")
 _ON_END = 3  # runs of text on end that make a card look as if it lay across
 
 
@@ -99,7 +101,7 @@ class Wording:
         share = min(1.0, _TALL * picture.shape[0] / picture.shape[1])
         read = self._recogniser.read([np.ascontiguousarray(picture[:, : round(share * picture.shape[1])])])[0]
         signs = tuple(TextSign(s.text, s.start * share, s.end * share, s.p) for s in read.signs)
-        return LineText(signs, read.lattice)
+        return LineText(signs, NO_STEPS)
 
 
 def _legible(read: Iterable[LineText]) -> float:
@@ -114,7 +116,8 @@ def _mean(standing: Standing) -> float:
 def _holds_value(signs: Sequence[TextSign], heights: float) -> bool:
     """Whether a long line is dense with glyphs as numbers and codes are; sentences give our recogniser hardly any."""
     sure = [s for s in signs if s.p > _SURE]
-    return len(sure) >= _DENSE * heights or sum(s.text.isdigit() for s in sure) >= _FEW
+    digits = "".join(s.text for s in sure if s.text.isdigit())
+    return len(sure) >= _DENSE * heights or len(_HOTLINE.sub("", digits)) >= _FEW
 
 
 def _turned(box: LineBox, width: int, height: int) -> LineBox:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app.core.cards import ABSENT, FieldReading, FieldState, alternatives, settle, typed
+from app.core.asking import shows_no_card
+from app.core.cards import ABSENT, Barcode, CardState, FieldReading, FieldState, alternatives, settle, typed
+from app.core.effects import SaveCard
+from app.core.events import CardWasRead
+from app.core.parcels import Reason
 from app.core.products import DIGITS, CheckDigit, FieldPattern
-from tests.core.making import PRODUCT, number, read_field
+from tests.core.making import PRODUCT, at_work, card_read, number, read_field
 
 LUHN = PRODUCT.number
 
@@ -93,3 +99,23 @@ def test_resolving_keeps_the_other_candidates() -> None:
     assert [c.glyph for c in reading.chars[1].candidates] == ["8", "2"]
     assert (reading.state, reading.doubts) == (FieldState.DOUBTFUL, (3,))
     assert reading.resolve(3, "9").state is FieldState.READ
+
+
+def test_a_card_with_a_code_for_a_short_time_goes_to_review() -> None:
+    walk = at_work()
+    walk.on(CardWasRead(card_read("read-1", timed=True, batch="A17", region="CN")))
+    draft = walk.the(SaveCard).draft
+    assert draft.verdict is CardState.REVIEW
+    assert draft.reasons == (Reason.TIMED_CODE,)
+    assert (draft.batch, draft.region) == ("A17", "CN")
+
+
+def test_what_shows_nothing_but_a_parcels_code_is_no_card() -> None:
+    nothing = card_read("read-1", gtin=None, product_id=None, number=ABSENT, pin=ABSENT)
+    waybill = Barcode("CODE128", "SF1420773101918")
+    assert shows_no_card(nothing)
+    assert shows_no_card(replace(nothing, barcodes=(waybill,)))
+    bare = replace(nothing, barcodes=(Barcode("CODE128", "431234567890123"),))
+    assert not shows_no_card(bare), "digits may be a card's number"
+    assert shows_no_card(bare, "431234567890123"), "but not those of the parcel in work"
+    assert not shows_no_card(replace(nothing, timed=True)), "a code for a short time is told about"

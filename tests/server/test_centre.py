@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app.core.audit import GENESIS, EventKind, SignedEvent, Stamp, digest, link
@@ -25,10 +26,13 @@ from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Signer, new_seed, verifier
 from app.server.embedded import start_server_process, stop_server_process
 from app.server.enrol import admit_station
+from app.server.log import CENTRE
 from app.server.routes import make_app
 from app.server.run import serve
 from app.server.setup import OpenCentre, init, open_centre, read_centre
+from app.server.tables import event as event_table
 from app.signing import Message, RequestMarks, sign_request
+from app.store.db import reading
 from app.store.verify import verify_audit
 from app.sync.client import CentreClient, CentreRefused, Speaker
 from app.wire import (
@@ -113,7 +117,7 @@ def talk(centre: OpenCentre, station: Station, work: Talk) -> Any:
 
 
 def join(centre: OpenCentre, station: Station) -> None:
-    admit_station(centre.engine, station.name, station.signer.public_key, "rehearsal", 0)
+    admit_station(centre, station.name, station.signer.public_key, "rehearsal", 0)
 
 
 def send(centre: OpenCentre, station: Station, events: list[SignedEvent], blobs: tuple[bytes, ...] = ()) -> BatchAnswer:
@@ -147,8 +151,10 @@ def test_events_are_applied_once_and_receipted(centre: OpenCentre, station: Stat
     first, again = send(centre, station, events[:2]), send(centre, station, events)
     assert (results(first), results(again)) == (["applied"] * 2, ["duplicate", "duplicate", "applied"])
     receipt = told(centre, again)
-    assert (receipt.high, receipt.head_hash, receipt.log_size) == (3, events[-1].hash, 3)
-    tree = CompactTree().grown(leaf_hash(event.data) for event in events)
+    assert (receipt.high, receipt.head_hash, receipt.log_size) == (3, events[-1].hash, 4)
+    with reading(centre.engine) as connection:  # the first entry: that the station was let in
+        joined = connection.execute(select(event_table.c.data).where(event_table.c.station == CENTRE)).scalar_one()
+    tree = CompactTree().grown(leaf_hash(data) for data in (joined, *(event.data for event in events)))
     assert receipt.root == tree.root().hex()
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,12 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert, select
 
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
-from app.server.copying import Places, back_up, restore
+from app.server.copying import Places, back_up, copy_objects, restore
 from app.server.embedded import start_server_process, stop_server_process
-from app.server.setup import CentreFolder, init
+from app.server.object_store import LocalObjects
+from app.server.setup import CentreFolder, init, open_objects
+from app.server.tables import chunk
+from app.store.db import open_database, reading, transaction
 from app.store.store import REHEARSAL_PASSPHRASE, Store
+from app.wire import ObjectSize
 
 PROGRAM = (sys.executable, "-m", "app")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -140,3 +148,47 @@ def test_a_backup_with_a_changed_event_or_a_lost_chunk_is_refused(places: Places
     with pytest.raises(EvidenceTrouble, match=r"audit.broken"):
         back_up(places, tmp_path / "backup", NOON)
     assert not list((tmp_path / "backup").glob("*Z"))
+
+
+def test_a_backup_of_a_serving_centre_holds_every_chunk_that_it_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chunks keep coming while the footage is being copied."""
+    init(tmp_path / "centre")
+    places = Places(CentreFolder(tmp_path / "centre"))
+    numbers = itertools.count()
+
+    def bring_one() -> None:
+        content = b"chunk %d" % next(numbers)
+        oid = hashlib.sha256(content).hexdigest()
+        open_objects(places.folder, "").put(oid, [content])
+        engine = places.engine()
+        with transaction(engine) as connection:
+            connection.execute(insert(chunk), {"oid": oid, "size": len(content), "verified_ms": 1})
+        engine.dispose()
+
+    def while_it_serves(*given: Any) -> int:
+        bring_one()
+        copied = copy_objects(*given)
+        bring_one()
+        return copied
+
+    bring_one()
+    monkeypatch.setattr("app.server.copying.copy_objects", while_it_serves)
+    state, copied = back_up(places, tmp_path / "backup", NOON)
+    engine = open_database(state / "centre.db", must_exist=True)
+    with reading(engine) as connection:
+        listed = [ObjectSize(oid=row.oid, size=row.size) for row in connection.execute(select(chunk))]
+    engine.dispose()
+    assert len(listed) == copied.chunks >= 1
+    assert LocalObjects(tmp_path / "backup" / "objects").held(listed) == {one.oid for one in listed}
+
+
+def test_what_killed_servers_left_half_written_goes_after_a_day(tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    old, new = tmp_path / "tmp" / "old", tmp_path / "tmp" / "new"
+    for partial in (old, new):
+        partial.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    LocalObjects(tmp_path)
+    assert (old.exists(), new.exists()) == (False, True)

@@ -40,8 +40,8 @@ def get(centre: OpenCentre, path: str, host: str = "127.0.0.1") -> httpx.Respons
 
 def test_page_and_figures_tell_of_every_station(centre: OpenCentre) -> None:
     for name in ("st-1", 'st<b>"2'):
-        admit_station(centre.engine, name, Signer(new_seed()).public_key, "rehearsal", 0)
-    revoke_station(centre.engine, "st-1", NOW_MS)
+        admit_station(centre, name, Signer(new_seed()).public_key, "rehearsal", 0)
+    revoke_station(centre, "st-1", NOW_MS)
     page = get(centre, "/").text
     assert "<td>st-1</td><td>revoked</td><td>0</td><td>—</td>" in page
     assert "st&lt;b&gt;&quot;2" in page
@@ -77,7 +77,7 @@ def test_chromium_shows_the_page_of_a_running_centre(tmp_path: Path) -> None:
     init(tmp_path / "centre")
     opened = open_centre(tmp_path / "centre")
     for name in ("st-1", hostile):
-        admit_station(opened.engine, name, Signer(new_seed()).public_key, "rehearsal", 0)
+        admit_station(opened, name, Signer(new_seed()).public_key, "rehearsal", 0)
     opened.engine.dispose()
     child, url = start_server_process(tmp_path / "centre", timeout_s=60)
     options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", f"--user-data-dir={tmp_path / 'p'}"]

@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def signer(folder: Path) -> Signer:
     opened, signer = open_centre(folder), Signer(new_seed())
-    admit_station(opened.engine, "st-1", signer.public_key, "rehearsal", 0)
+    admit_station(opened, "st-1", signer.public_key, "rehearsal", 0)
     opened.engine.dispose()
     return signer
 

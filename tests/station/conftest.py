@@ -116,7 +116,7 @@ def make_store(folder: StationFolder, *waybills: str) -> Store:
         index_cost=IndexCost(64, 1), reserve_bytes=65536,
     )  # fmt: skip
     opened = open_centre(centre)
-    admit_station(opened.engine, "desk-1", store.public_key, "rehearsal", 0)
+    admit_station(opened, "desk-1", store.public_key, "rehearsal", 0)
     opened.engine.dispose()
     store.add_operator("1007", "林晓", Role.CLERK, BADGE, Secret(PASSCODE))
     store.add_operator("2001", "周敏", Role.SUPERVISOR, SUPERVISOR_BADGE, Secret("135790"))

@@ -78,6 +78,20 @@ def test_damage_is_told(victim: str, make_store: Make, tmp_path: Path) -> None:
         Store.open(tmp_path / "station.db", REHEARSAL_PASSPHRASE)
 
 
+def test_one_bad_page_in_the_middle_is_told_at_the_start(make_store: Make, tmp_path: Path) -> None:
+    path = tmp_path / "station.db"
+    store = make_store(path)
+    for number in range(200):
+        store.record(EventKind.UNEXPECTED, {"number": number, "text": "x" * 400}, Stamp(1, 1, "boot"), "")
+    store.close()
+    pages = path.stat().st_size // 4096
+    with path.open("r+b") as file:
+        file.seek(4096 * (pages // 2) + 100)
+        file.write(bytes(16))
+    with pytest.raises(StorageTrouble, match=r"store.damaged"):
+        Store.open(path, REHEARSAL_PASSPHRASE)
+
+
 def test_a_newer_database_is_refused_and_left_alone(make_store: Make, tmp_path: Path) -> None:
     store = make_store(tmp_path / "station.db")
     with store._engine.begin() as connection:

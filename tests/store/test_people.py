@@ -8,8 +8,11 @@ import pytest
 
 from app.core.cards import Secret
 from app.core.parcels import Operator, Role
-from app.store.people import FIRST_WAIT_US, FREE_TRIES, LONGEST_WAIT_US, Locked
+from app.core.policy import Policy
+from app.store.people import LONGEST_WAIT_US, Locked
 from app.store.store import REHEARSAL_PASSPHRASE, Store
+
+FREE_TRIES, FIRST_WAIT_US = Policy().wrong_passcodes, Policy().passcode_wait_s * 1_000_000
 
 NOW_US = 1_790_000_000_000_000
 RIGHT, WRONG = Secret("246813"), Secret("000000")

@@ -248,3 +248,13 @@ def test_a_card_event_names_the_catalogue_it_was_read_with(working: Store, make_
     assert isinstance(kept, Kept)
     (event,) = [e for e in working.outbox_after(0) if e.seq == kept.seq]
     assert json.loads(event.data)["body"]["catalogue"] == "c" * 64
+
+
+def test_batch_and_region_are_kept_and_told(working: Store, now: Stamp, make_draft: Callable[..., CardDraft]) -> None:
+    kept = working.keep_card(make_draft(batch="A17-B", region="CN"), now, "E1")
+    assert isinstance(kept, Kept)
+    assert (kept.card.batch, kept.card.region) == ("A17-B", "CN")
+    body = json.loads(working.outbox_after(kept.seq - 1, 1)[0].data)["body"]
+    assert (body["batch"], body["region"]) == ("A17-B", "CN")
+    [filmed] = working.filmed_cards("r-1")
+    assert (filmed.batch, filmed.region) == ("A17-B", "CN")

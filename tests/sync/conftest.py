@@ -140,7 +140,7 @@ def new_party(folder: Path, centre: OpenCentre, cost: IndexCost = IndexCost(8, 1
         index_cost=cost,
         reserve_bytes=0,
     )
-    admit_station(centre.engine, store.station, store.public_key, "rehearsal", 0)
+    admit_station(centre, store.station, store.public_key, "rehearsal", 0)
     operator = Operator("1001", "林晓", Role.CLERK, rehearsal=True)
     store.open_parcel(OpenParcel("p-1", ExpectedParcel("SF1234567890123", "", 9), "r-1", operator), stamp())
     party = Party(store, StoreWriter(store, lambda bug: party.crashes.append(bug)), Line(centre))

@@ -16,16 +16,19 @@ from hypothesis import strategies as st
 from app.core.audit import Stamp
 from app.core.cards import CardState
 from app.core.errors import EvidenceTrouble, StorageTrouble, Trouble, Unavailable
-from app.core.parcels import Reason
+from app.core.parcels import Operator, Reason, Role
+from app.core.rulings import ReviewPolicy, Ruling
 from app.keys import Signer, new_seed
 from app.server.enrol import admit_station
 from app.server.setup import OpenCentre, init, open_centre
 from app.store.results import RetryState
+from app.store.rulings import Wanted, rule
 from app.store.verify import verify_audit
 from app.sync.client import CentreRefused
-from app.sync.exchange import Halt
+from app.sync.halt import Halt
 from app.sync.pace import BatchSize, after_failure
 from app.wire import Decision, FeedPage, Receipt, Signed, sign_statement
+from tests.sync.conftest import stamp
 
 STAMP = Stamp(1_790_000_000_000_000, 5, "boot")
 FATES = ["", "", "cut", "lost", "twice", "flip", "busy"]
@@ -33,7 +36,8 @@ FATES = ["", "", "cut", "lost", "twice", "flip", "busy"]
 
 def at_centre(centre: OpenCentre) -> list[tuple[int, str]]:
     with centre.engine.connect() as connection:
-        return [tuple(row) for row in connection.exec_driver_sql("SELECT seq, hash FROM event ORDER BY seq")]
+        rows = connection.exec_driver_sql("SELECT seq, hash FROM event WHERE station <> '@centre' ORDER BY seq")
+        return [tuple(row) for row in rows]
 
 
 def ours(party: Any) -> list[tuple[int, str]]:
@@ -130,7 +134,7 @@ def test_a_centre_put_back_to_an_earlier_state_gets_all_again(party: Any, centre
     init(tmp_path / "other")
     (tmp_path / "other" / "centre.db").rename(tmp_path / "again" / "centre.db")
     restored = open_centre(tmp_path / "again")
-    admit_station(restored.engine, party.store.station, party.store.public_key, "rehearsal", 0)
+    admit_station(restored, party.store.station, party.store.public_key, "rehearsal", 0)
     party.line.centre = restored
     party.keep()
     rounds_until_calm(party)
@@ -287,6 +291,26 @@ def test_no_refusal_ever_drops_an_event(party: Any) -> None:
     assert party.writer.call(lambda store: store.queue()).unsent == 13
 
 
+def test_a_supervisors_ruling_makes_the_centre_decide_anew(party: Any) -> None:
+    who = Operator("S1", "周岚", Role.SUPERVISOR)
+
+    def ruled(card_id: str, ruling: Ruling) -> None:
+        wanted = Wanted(card_id, ruling, "looked at the video", who)
+        party.writer.call(lambda store: rule(store.ledger, wanted, ReviewPolicy(), stamp()))
+        party.round()
+
+    accepted, rejected, held = (party.keep(CardState.REVIEW) for _ in range(3))
+    party.round()
+    assert party.state_of(accepted) is CardState.REVIEW
+    ruled(accepted, Ruling.ACCEPT)
+    ruled(rejected, Ruling.REJECT)
+    ruled(held, Ruling.HOLD)
+    party.round()
+    assert party.state_of(accepted) is CardState.ACCEPTED
+    assert party.state_of(rejected) is CardState.REJECTED
+    assert party.state_of(held) is CardState.REVIEW
+
+
 def answering(status: int) -> Any:
     async def answer(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(status, text="no")
@@ -303,7 +327,8 @@ def test_waits_grow_with_failures_and_never_undercut_the_centre() -> None:
     assert waits[:4] == [1000, 2000, 4000, 8000]
     assert waits[-1] == 300_000
     assert after_failure(state, 0, lambda: 0.0, floor_ms=7000).next_try_ms == 7000
-    assert after_failure(state, 0, lambda: 1.0, floor_ms=7000).next_try_ms == 8750
+    assert after_failure(state, 0, lambda: 1.0, floor_ms=7000).next_try_ms == 23_000
+    assert after_failure(state, 0, lambda: 1.0, floor_ms=100_000).next_try_ms == 125_000
 
 
 def test_batches_stay_within_their_bounds() -> None:
@@ -323,3 +348,17 @@ def test_a_stopped_store_is_told_as_trouble(party: Any) -> None:
     assert isinstance(heard[0], StorageTrouble)
     with pytest.raises(Trouble, match=r"store.stopped"):
         party.writer.call(lambda store: store.queue())
+
+
+def test_what_is_told_of_the_cards_is_from_receipts_and_decisions(party: Any) -> None:
+    kept = party.keep()
+    facts = party.writer.call(lambda store: store.queue())
+    assert (facts.cards, facts.oldest) == ({CardState.KEPT: 1}, {CardState.KEPT: STAMP.wall_us})
+    party.line.fate = lambda _request: "lost"  # it is there, and we were not told
+    with pytest.raises(Unavailable):
+        party.round()
+    assert party.writer.call(lambda store: store.queue()).cards == {CardState.KEPT: 1}
+    party.line.fate = lambda _request: ""
+    party.round()
+    assert party.writer.call(lambda store: store.queue()).cards == {CardState.ACCEPTED: 1}
+    assert party.state_of(kept) is CardState.ACCEPTED

@@ -8,12 +8,14 @@ from sqlalchemy import select
 from app.core.cards import Secret
 from app.core.errors import BadInput
 from app.core.parcels import Operator, Role
+from app.core.policy import Policy
 from app.server.setup import OpenCentre
 from app.server.tables import feed
 from app.server.users import add_user, disable_user, users
 from app.store.db import reading
-from app.store.people import WORD_HOLDS_US
 from tests.sync.conftest import NOW_US, Party
+
+WORD_HOLDS_US = Policy().rights_hours * 3600 * 1_000_000
 
 NOW_MS = NOW_US // 1000
 PASSCODE, BADGE = Secret("135790"), "CIB-ZHOULAN"

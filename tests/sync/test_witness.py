@@ -16,7 +16,8 @@ from app.keys import Signer, new_seed
 from app.server import checkpoints
 from app.server.setup import OpenCentre
 from app.store.notes import Checkpoint, cosign, cosigned_at, read_checkpoint, sign_checkpoint
-from app.sync.exchange import Halt
+from app.sync.halt import Halt
+from app.sync.witness import seen
 from tests.sync.conftest import NOW_US
 
 GUARDS = ("event_update", "log_leaf_delete", "checkpoint_delete", "checkpoint_update", "log_tile_delete")
@@ -39,7 +40,7 @@ def rewrite(centre: OpenCentre, seq: int) -> None:
 
 
 def heads(party: Any) -> list[int]:
-    return [head.size for head in party.writer.call(lambda store: store.heads_seen()) if head.note]
+    return [head.size for head in party.writer.call(seen) if head.note]
 
 
 def test_a_checkpoint_is_checked_kept_and_countersigned(party: Any, centre: OpenCentre) -> None:

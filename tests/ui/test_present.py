@@ -11,10 +11,12 @@ from app.core.events import Device
 from app.core.parcels import ExpectedParcel
 from app.core.readiness import RecMode, SyncFacts, SyncState
 from app.core.states import Ask, Counting, Paused, Question, Reading, Waiting
+from tests.core.making import card_read
 from ui import samples
 from ui.present import present
+from ui.present_checks import of_card, of_read, origin
 from ui.samples import Sample
-from ui.scene import Desk
+from ui.scene import Desk, Scene
 from ui.views import (
     BigPrompt,
     CardBody,
@@ -272,3 +274,13 @@ def test_unreadable_number_leads_to_typing_or_review() -> None:
 @pytest.mark.parametrize(("language", "said"), [("zh", "16 位已看清 12 位"), ("en", "12 of 16 legible")])
 def test_who_scratches_is_told_how_much_can_be_read(language: str, said: str) -> None:
     assert said in texts_of(work("pin-covered", language))
+
+
+def test_a_cards_region_and_batch_are_shown_while_it_is_read_and_after() -> None:
+    scene = Scene(samples.around(), samples.catalogue(), "zh")
+    read = replace(card_read("read-1"), region="CN", batch="A17-B")
+    assert of_read(scene, read, "", None)[0].value.endswith("· CN · A17-B")
+    kept = replace(samples.cards(1)[0], region="CN", batch="A17-B")
+    assert of_card(scene, kept)[1].value == "•••• 3381 · CN · A17-B"
+    assert of_card(scene, samples.cards(1)[0])[1].value == "•••• 3381"
+    assert origin(scene, None, "A17-B") == "批 A17-B"

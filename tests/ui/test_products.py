@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtGui import QInputMethodEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit
 from pytestqt.qtbot import QtBot
@@ -51,7 +52,12 @@ class Seat:
     def type(self, text: str) -> None:
         field = self.window.focusWidget()
         assert isinstance(field, QLineEdit)
-        QTest.keyClicks(field, text)
+        if text.isascii():
+            QTest.keyClicks(field, text)
+        else:  # as an input method does
+            committed = QInputMethodEvent()
+            committed.setCommitString(text)
+            QCoreApplication.sendEvent(field, committed)
 
     def until(self, good: Callable[[], bool]) -> None:
         self.qtbot.waitUntil(good, timeout=20_000)
@@ -118,7 +124,7 @@ def test_bound_by_keys_alone_and_taken_back(seat: Seat) -> None:
     product = seat.window._catalogue.by_gtin(LONELY)
     assert product is not None
     assert product.id == "jd-e-card", "the screen names it at once"
-    seat.key("2")
+    seat.key("3")
     assert seat.choosing.task is Task.CHANGES
     assert seat.choosing.change is not None
     seat.key("F6")

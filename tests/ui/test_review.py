@@ -12,10 +12,13 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLineEdit
 from pytestqt.qtbot import QtBot
 
+from app.core.cards import CardState, Secret
 from app.core.footage import Hold, Moment, Pile, Proof
-from app.core.parcels import Operator
+from app.core.parcels import Operator, Role
+from app.core.policy import Policy
 from app.core.readiness import DiskFacts, RecMode
 from app.core.states import Idle, SignedOut
 from app.paths import RESOURCES
@@ -26,7 +29,7 @@ from tests.station.filmed import CLERK, SUPERVISOR, WAYBILL, FilmedParcel, filme
 from ui import samples, samples_review
 from ui.bridge import Bridge
 from ui.present import present
-from ui.present_review import HOLD, Looking, review
+from ui.present_review import HOLD, Looking, Matter, review
 from ui.review import Review
 from ui.scene import Scene
 from ui.views import GoState, Tone, WorkView
@@ -260,11 +263,87 @@ def test_a_hold_asks_for_its_reason_first(seat: Seat) -> None:
     seat.key("Enter")
     seat.until(lambda: seat.looking.footage is not None and seat.looking.footage.hold is not None)
     assert not field.hasFocus()
-    seat.key("3")
+    seat.key("4")
     seat.until(lambda: seat.looking.pile is Pile.HELD and bool(seat.looking.lines and seat.looking.lines.lines))
     seat.key(HOLD)
     seat.key("Enter")
     seat.until(lambda: seat.looking.footage is not None and seat.looking.footage.hold is None)
+
+
+@pytest.fixture
+def strict(qtbot: QtBot, parcel: FilmedParcel, monkeypatch: pytest.MonkeyPatch) -> Iterator[Seat]:
+    """A seat where every card needs two supervisors; the second one is known by badge and passcode."""
+    monkeypatch.setattr("app.station.reviewing.policy_now", lambda _store: Policy(ruling_second_above_fen=0))
+    bugs: list[Exception] = []
+    store = StoreWriter(parcel.store(), bugs.append)
+    store.start()
+    store.call(lambda s: s.add_operator("S2", "王敏", Role.SUPERVISOR, "CIB-S2", Secret("246810")))
+    folder = parcel.folder
+    desk = Reviewing(store, folder.recordings, folder.exports, system_clock(), bugs.append)
+    desk.start()
+    one = Seat(qtbot, desk)
+    yield one
+    one.window.close()
+    desk.stop()
+    store.stop()
+    assert bugs == []
+
+
+def test_a_ruling_by_keyboard_with_two_signatures_and_taken_back(strict: Seat) -> None:
+    seat, typing, go = strict, strict.window.reviewing.typing, strict.window.reviewing.keys.go
+    field = seat.window.reviewing.side.reason
+    seat.enter()
+    assert seat.looking.acts == ("A", "R", "H")
+    assert go.view.state is GoState.BLOCKED
+    seat.key("A")
+    assert go.view.state is GoState.BLOCKED  # the clerk sent it here: it has to be said why
+    field.setText("the balance is untouched")
+    assert go.view.state is GoState.READY
+    assert "¥0" in seat.window.reviewing.side.view.foot
+    seat.key("Enter")
+    assert (typing.isVisible(), typing.kind) == (True, "second")
+    typing.field.setText("S2")
+    seat.key("Enter")
+    assert typing.field.echoMode() is QLineEdit.EchoMode.Password
+    typing.field.setText("000000")
+    seat.key("Enter")
+    seat.until(lambda: seat.looking.trouble == "review.second_unknown")
+    assert seat.looking.card is not None
+    assert field.text() == "the balance is untouched"  # nothing is lost
+    seat.key("Enter")
+    seat.window.keys.scanned.emit("CIB-S2")
+    seat.until(lambda: seat.looking.ruled == "card.a")
+    seat.until(lambda: seat.looking.lines is not None and not seat.looking.lines.lines)
+    assert not typing.isVisible()
+    seat.key("F2")
+    seat.until(lambda: seat.looking.ruled == "undone")
+    seat.until(lambda: bool(seat.looking.lines and seat.looking.lines.lines))
+    assert seat.looking.line is not None
+    assert seat.looking.line.state is CardState.REVIEW
+    assert seat.events == []
+
+
+def test_a_dispute_is_opened_fed_and_settled_by_keyboard(seat: Seat) -> None:
+    field = seat.window.reviewing.side.reason
+    seat.enter()
+    seat.key("D")
+    assert field.hasFocus()
+    field.setText("you swapped my card")
+    seat.key("Enter")
+    seat.until(lambda: seat.looking.ruled == "dispute")
+    seat.key("E")
+    seat.key("Enter")
+    seat.until(lambda: seat.looking.done.endswith(".zip"))
+    seat.key("3")
+    seat.until(lambda: seat.looking.pile is Pile.DISPUTE and bool(seat.looking.line and seat.looking.line.evidence))
+    assert seat.looking.matter is Matter.DISPUTE
+    seat.until(lambda: seat.looking.footage is not None)
+    assert "you swapped my card" in seat.window.reviewing.side.view.headline
+    seat.key("R")
+    field.setText("the video shows the same card")
+    seat.key("Enter")
+    seat.until(lambda: seat.looking.ruled == "contest.r")
+    seat.until(lambda: seat.looking.lines is not None and not seat.looking.lines.lines)
 
 
 def test_theme_and_language_change_under_the_film(seat: Seat) -> None:
@@ -323,6 +402,11 @@ def test_a_changed_fragment_is_told_loud_and_shown_where() -> None:
     assert "04:10" in view.film.badge
     half = replace(proof, done=False, fault="", fault_us=None)
     assert review(scene(), replace(samples_review.looking(), proof=half)).film.badge_tone is Tone.INFO
+    seen = replace(half, checked=1366, done=True)
+    badges = [review(scene(), replace(samples_review.looking(), proof=one)).film.badge for one in (
+        seen, replace(seen, notes=("no_witness",))
+    )]  # fmt: skip
+    assert len(set(badges)) == 2  # whether the centre saw it is told
 
 
 def test_a_card_with_a_gap_in_its_stretch_is_marked_cut() -> None:
@@ -373,7 +457,7 @@ def test_a_pin_that_may_be_seen_is_an_alarm_and_must_be_judged_with_a_reason_bef
 
 
 def test_many_missing_recordings_are_told_before_all_else() -> None:
-    disk = DiskFacts(10**12, 10**8, missing_recordings=4)
+    disk = DiskFacts(10**12, 10**8, missing_recordings=4, keeping_stopped=True)
     view = present(samples.asking(), replace(samples.around(RecMode.ON), disk=disk), samples.catalogue(), "en")
     assert isinstance(view, WorkView)
     assert view.banner is not None

@@ -25,14 +25,15 @@ from app.server.enrol import admit_station, make_code, revoke_station
 from app.server.report import report
 from app.server.routes import make_app
 from app.server.setup import OpenCentre, init, open_centre
-from app.store.seal import MAGIC, SUITE, Context, VaultKey, info_of, seal
+from app.store.seal import MAGIC, SUITE, Context, VaultKey, info_of, open_answer, seal
 from app.store.store import REHEARSAL_PASSPHRASE
 from app.sync.client import CentreClient, CentreRefused, Speaker
 from app.vault.index import look_up
 from app.vault.keys import Vault, make_vault, open_vault
-from app.vault.reveal import QUOTA_A_DAY, Approval, add_person, show, unwrap
+from app.vault.reveal import QUOTA_A_DAY, Approval, add_person, answer, grant
 from app.vault.run import look_once
-from app.wire import Arrival, RevealRequest, Signed, sign_statement
+from app.wire import Signed, sign_statement
+from app.wire_vault import Arrival, RevealRequest
 
 NOW_MS = 1_790_000_000_000
 
@@ -48,7 +49,7 @@ def centre(tmp_path: Path) -> Iterator[OpenCentre]:
 @pytest.fixture
 def vault(tmp_path: Path, centre: OpenCentre) -> Iterator[Vault]:
     seed = new_seed()
-    admit_station(centre.engine, "vault-1", Signer(seed).public_key, "vault", 0)
+    admit_station(centre, "vault-1", Signer(seed).public_key, "vault", 0)
     folder = tmp_path / "vault"
     make_vault(folder, REHEARSAL_PASSPHRASE, "vault-1", centre.centre, seed, centre.folder.vault)
     opened = open_vault(folder, REHEARSAL_PASSPHRASE)
@@ -123,6 +124,8 @@ def test_what_cannot_be_opened_goes_to_a_person(
     party, other = two_stations(tmp_path, centre, make_party)
     card = party.keep()
     party.round()
+    with vault.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM vault_key")
     emptied = replace(vault, private={})
     assert look(centre, emptied) == 1
     party.round()
@@ -144,10 +147,10 @@ def test_sealed_bytes_that_are_no_text_go_to_a_person_too(padded: bytes, vault: 
 
 def test_only_the_vault_gets_sealed_numbers(centre: OpenCentre, vault: Vault) -> None:
     signer = Signer(new_seed())
-    admit_station(centre.engine, "st-1", signer.public_key, "rehearsal", 0)
+    admit_station(centre, "st-1", signer.public_key, "rehearsal", 0)
     with pytest.raises(CentreRefused, match=r"403 station.role"):
         talk(centre, Speaker("st-1", signer, centre.centre), lambda client: client.arrivals())
-    revoke_station(centre.engine, vault.name, NOW_MS)
+    revoke_station(centre, vault.name, NOW_MS)
     with pytest.raises(CentreRefused, match=r"403 station.revoked"):
         look(centre, vault)
 
@@ -172,6 +175,10 @@ class Person:
         return Approval(self.name, self.signer.sign(b"approve " + signed.text.encode()))
 
 
+def show(vault: Vault, signed: Signed, who: str, blob: bytes, now_ms: int, approval: Approval | None = None) -> bytes:
+    return answer(vault, grant(vault, signed, who, now_ms, approval), signed, blob)
+
+
 @pytest.fixture
 def blob(vault: Vault) -> bytes:
     stated = vault.centre.vault_certificate()
@@ -190,7 +197,7 @@ def test_a_secret_is_shown_to_who_asked_and_written_down(vault: Vault, blob: byt
     signed, private = person.ask(vault)
     sealed = show(vault, signed, "周岚", blob, NOW_MS)
     assert b"83749261" not in sealed
-    assert unwrap(sealed, private, signed).reveal() == "83749261"
+    assert open_answer(sealed, private, signed.text).reveal() == "83749261"
     assert log_of(vault) == [("周岚", "", "客户投诉 4711")]
     with pytest.raises(BadInput, match=r"vault.stale"):
         show(vault, signed, "周岚", blob, NOW_MS)
@@ -229,7 +236,7 @@ def test_beyond_the_quota_a_second_person_signs(vault: Vault, blob: bytes) -> No
         with pytest.raises(BadInput, match=r"vault.person"):
             show(vault, signed, "one", blob, NOW_MS, wrong)
     sealed = show(vault, signed, "one", blob, NOW_MS, two.approves(signed))
-    assert unwrap(sealed, private, signed).reveal() == "83749261"
+    assert open_answer(sealed, private, signed.text).reveal() == "83749261"
     assert log_of(vault)[-1][:2] == ("one", "two")
 
 
@@ -246,7 +253,7 @@ def test_strangers_and_forgers_are_shown_nothing(vault: Vault, blob: bytes) -> N
 
 
 def test_the_program_joins_by_a_code_and_looks(tmp_path: Path, centre: OpenCentre) -> None:
-    code = make_code(centre.engine, "vault-1", "vault", time.time_ns() // 1_000_000, confirm=False)
+    code = make_code(centre, "vault-1", "vault", time.time_ns() // 1_000_000, confirm=False)
     child, url = start_server_process(centre.folder.root)
     program = [sys.executable, "-m", "app", "vault"]
     data = ["--data", str(tmp_path / "v"), "--server", url, "--passphrase-fd", "0"]

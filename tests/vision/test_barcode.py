@@ -66,6 +66,14 @@ def test_both_readers_read_a_drawn_symbol() -> None:
     assert gtin(hits) == "06924985861422"
 
 
+def test_the_quick_look_reads_bars_either_way_up_but_not_across() -> None:
+    picture = drawn("6924985861422", zxingcpp.BarcodeFormat.EAN13)
+    for quarters in range(4):
+        turned = np.rot90(picture, quarters)
+        assert gtin([*read_zxing(turned, "raw"), *read_zbar(turned, "raw")]) == "06924985861422"
+        assert len(read_zxing(turned, "card", upright=True)) == (1 if quarters % 2 == 0 else 0)
+
+
 def test_a_leading_zero_is_a_upca() -> None:
     picture = drawn("0029431286845", zxingcpp.BarcodeFormat.EAN13)
     found = distinct(read_zxing(picture, "raw") + read_zbar(picture, "raw"))

@@ -10,13 +10,13 @@ import pytest
 from app.rehearsal.pictures import render_card_picture
 from app.vision.codes import CodeReader
 from app.vision.lines import Line
-from app.vision.look import _with_pieces
+from app.vision.look import _said, _with_pieces
 from app.vision.panel import Area
 from app.vision.pixels import Colour
-from app.vision.recognise import LineText, Recogniser, TextSign
+from app.vision.recognise import NO_STEPS, LineText, Recogniser, TextSign
 from app.vision.rectify import rectify, turn
 from app.vision.textlines import LineBox, LineFinder, join
-from app.vision.wording import Wording
+from app.vision.wording import Wording, _holds_value
 
 NUMBER = LineBox(100, 400, 330, 74, 0.0, 0.9)
 
@@ -88,6 +88,31 @@ def test_small_print_is_read_by_its_first_words_only(card: Colour) -> None:
     for line in sentences:
         assert len(line.read.text) < 14
         assert line.read.signs[-1].end < 0.9
+
+
+def test_a_hotline_makes_no_small_print_worth_reading() -> None:
+    def signs(text: str) -> list[TextSign]:
+        return [TextSign(c, i / len(text), (i + 1) / len(text), 0.99) for i, c in enumerate(text)]
+
+    assert not _holds_value(signs("TMS4008209867"), 40.0)
+    assert _holds_value(signs("TMS20291231"), 40.0)
+    assert _holds_value(signs("202912314008209867"), 60.0), "a date beside the hotline"
+    assert _holds_value(signs("7304008209867123"), 60.0)
+    assert _holds_value(signs("4008209867"), 12.0), "a line of nothing but digits"
+
+
+def test_what_was_read_of_a_field_is_cut_out_of_its_line() -> None:
+    whole = Area(100, 400, 600, 70)
+    line = said("NO.1234567", whole)
+    full = Line(line.box, LineText(line.read.signs, np.eye(20, 39, dtype=np.float32)))
+    value = Area(280, 400, 420, 70)
+    found = _said(value, [full])
+    assert found is not None
+    assert (found.steps, found.lattice[0, 6]) == (14, 1.0)
+    assert _said(replace(value, y=401.0), [full]) is None
+    assert _said(replace(value, w=500.0), [full]) is None
+    part = Line(line.box, LineText(line.read.signs, NO_STEPS))
+    assert _said(value, [part]) is None, "only its first words were read"
 
 
 def test_a_card_upside_down_is_turned_and_reads_the_same(card: Colour) -> None:

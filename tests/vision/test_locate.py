@@ -9,7 +9,7 @@ import pytest
 from app.rehearsal.pictures import render_card_picture
 from app.rehearsal.scenes import render_scene
 from app.vision.locate import Found, locate
-from app.vision.outline import overlap
+from app.vision.outline import lies_apart, overlap
 from app.vision.proposals import arrange
 from app.vision.rectify import rectify, to_frame
 
@@ -62,6 +62,13 @@ def test_a_card_is_found_in_every_situation(situation: str) -> None:
 def test_a_hand_on_an_empty_table_is_no_card() -> None:
     picture, _ = render_scene(102, "empty", "easy")
     assert locate(np.ascontiguousarray(picture)).found is Found.NONE
+
+
+def test_outlines_that_touch_lie_apart_and_one_on_another_does_not() -> None:
+    quad = np.array([[10, 10], [110, 10], [110, 70], [10, 70]], np.float32)
+    assert lies_apart(quad, quad + np.float32([96, 0]))
+    assert not lies_apart(quad, quad)
+    assert not lies_apart(quad, quad + np.float32([50, 0]))
 
 
 def test_an_outline_overlaps_itself_fully() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from ui.product_views import ProductsView
 from ui.theme import Look
 from ui.widgets.finding import FindPanel
 from ui.widgets.frame import BannerStrip, KeyStrip, Rail, TopStrip
 from ui.widgets.overlays import Fitted, KeysOverlay
+from ui.widgets.regions import RegionPanel
 from ui.widgets.review import ReviewList, ReviewSide
 
 
@@ -24,6 +25,10 @@ class ProductScreen(QWidget):
         self.look = look
         self.rail, self.top, self.banner, self.keys = Rail(look), TopStrip(look), BannerStrip(look), KeyStrip(look)
         self.list, self.search, self.side = ReviewList(look), FindPanel(look), ReviewSide(look)
+        self.regions = RegionPanel(look)
+        self.middle = QStackedWidget()
+        for panel in (self.search, self.regions):
+            self.middle.addWidget(panel)
         self.view: ProductsView | None = None
         self._lay_out()
         self.help = KeysOverlay(look, self.below)
@@ -34,7 +39,7 @@ class ProductScreen(QWidget):
         self.main = QHBoxLayout()
         self.main.setSpacing(self.look.px(self.look.density.gap))
         self.main.addWidget(self.list)
-        self.main.addWidget(self.search, 1)
+        self.main.addWidget(self.middle, 1)
         self.main.addWidget(self.side)
         self.below = QWidget()
         under = QVBoxLayout(self.below)
@@ -70,6 +75,8 @@ class ProductScreen(QWidget):
         self.banner.show_view(view.banner)
         self.list.show_view(view.list)
         self.search.show_view(view.find)
+        self.regions.show_view(view.lesson)
+        self.middle.setCurrentWidget(self.search if view.lesson is None else self.regions)
         self.side.show_view(view.side)
         self.keys.show_view(view.keys, view.go)
         side, top = self.look.density.margin

@@ -141,8 +141,8 @@ _BOARD: Board = (
 )
 REVIEW_BOARD: Board = (
     _BOARD[0],
-    (("1", "2", "3"), ("E", "S", "P", "T"), ("J", "K", "L"), (",", "."), ("←", "→", "↑", "↓")),
-    (("Ctrl L", "Ctrl D", "Ctrl 2"), ("Space",), ("Enter",)),
+    (("1", "2", "3", "4", "5"), ("J", "K", "L"), (",", "."), ("←", "→", "↑", "↓")),
+    (("A", "R", "H"), ("E", "S", "P", "D"), ("B", "T"), ("Ctrl L", "Ctrl D", "Ctrl 2"), ("Space",), ("Enter",)),
 )
 
 
@@ -237,8 +237,9 @@ class TypeDialog(Overlay):
         self.field.setAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled, False)
         self.go = BlueKey(look, self, wide=False)
 
-    def open(self, kind: str, words: TypeWords) -> None:
-        """Ask for `kind` ("waybill", "number", "pin"); the field is empty and has the focus."""
+    def open(self, kind: str, words: TypeWords, hidden: bool = False) -> None:
+        """Ask for `kind` ("waybill", "number", "pin"); the field is empty and has the focus. `hidden`: a passcode."""
+        self.field.setEchoMode(QLineEdit.EchoMode.Password if hidden else QLineEdit.EchoMode.Normal)
         self.kind, self._words = kind, words
         self.go.show_view(GoKey(GoState.READY, words.cap, words.go, "arrow-right", enter=True))
         self.field.clear()

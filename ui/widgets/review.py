@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QImage, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QLineEdit
 
-from ui.review_views import Controls, FilmBar, ItemView, ListView, SideView
+from ui.review_views import Controls, FilmBar, ItemView, ListView, SideView, TabView
 from ui.scene import minutes_seconds
 from ui.theme import Look
 from ui.views import CheckRow, Tone
@@ -17,6 +19,7 @@ _ON_STAGE = {Tone.OK: "overlayOk", Tone.WARN: "overlayWarn", Tone.STOP: "overlay
 _ROW = 88.6
 _FACT = 40
 _MOST_ROWS = 5
+_FIRST_ROW = 3
 
 
 class ReviewList(Painted):
@@ -48,28 +51,39 @@ class ReviewList(Painted):
         rect, px = QRectF(self.rect()), ink.px
         self.marks.clear()
         ink.box(rect, fill="panel", line="line", radius=10)
-        self._tabs(ink, QRectF(px(11), px(11), rect.width() - px(22), px(40)))
+        self._tabs(ink, QRectF(px(11), px(11), rect.width() - px(22), px(40)), self.view.tabs[:_FIRST_ROW])
         ink.hline(1, px(61), rect.width() - 2)
         foot = rect.height() - px(52)
-        room = QRectF(1, px(61), rect.width() - 2, foot - px(61))
+        quiet = self.view.tabs[_FIRST_ROW:]
+        end = foot - px(40) if quiet else foot
+        self._tabs(ink, QRectF(px(11), end + px(4), rect.width() - px(22), px(28)), quiet, quiet=True)
+        room = QRectF(1, px(61), rect.width() - 2, end - px(61))
         if self.view.items:
             self._items(ink, room)
         else:
             ink.text(room, self.view.empty, 16, colour="text2", align=CENTRE)
         self._foot(ink, QRectF(px(15), foot, rect.width() - px(30), px(51)))
 
-    def _tabs(self, ink: Ink, seg: QRectF) -> None:
-        self.marks["seg"] = seg
-        ink.box(seg, fill="panel", line="lineStrong", radius=6)
-        width = (seg.width() - 2) / max(1, len(self.view.tabs))
-        for n, tab in enumerate(self.view.tabs):
-            part = QRectF(seg.x() + 1 + n * width, seg.y() + 1, width, seg.height() - 2)
+    def _tabs(self, ink: Ink, seg: QRectF, tabs: Sequence[TabView], quiet: bool = False) -> None:
+        """A row of piles; the second one, of what nobody waits for, is `quiet`."""
+        if not tabs:
+            return
+        self.marks["quiet" if quiet else "seg"] = seg
+        ink.box(seg, fill="panel", line="line" if quiet else "lineStrong", radius=6)
+        size = 14 if quiet else 16
+        words = [self.look.width(tab.text, size, 700) for tab in tabs]
+        if sum(words) + len(tabs) * ink.px(8) > seg.width():
+            size, words = 14, [self.look.width(tab.text, 14, 700) for tab in tabs]
+        spare, x = (seg.width() - 2 - sum(words)) / len(tabs), seg.x() + 1
+        for n, tab in enumerate(tabs):
+            part = QRectF(x, seg.y() + 1, words[n] + spare, seg.height() - 2)
+            x = part.right()
             if tab.selected:
                 ink.box(part, fill="text", radius=5)
             elif n:
                 ink.vline(part.x(), part.y(), part.height())
             colour = "panel" if tab.selected else "text"
-            ink.text(part, tab.text, 16, colour=colour, weight=700 if tab.selected else 400, align=CENTRE)
+            ink.text(part, tab.text, size, colour=colour, weight=700 if tab.selected else 400, align=CENTRE)
             self.marks[f"tab{tab.key}"] = part
 
     def _items(self, ink: Ink, room: QRectF) -> None:

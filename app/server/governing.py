@@ -1,0 +1,114 @@
+"""What an administrator governs the stations by: policy, the vault's keys, revocations; all of it through the feed.
+
+A vault key goes out with the tenant root's certificate. The root's key is needed for that moment only and lies
+elsewhere: without it nobody at the centre can make stations seal to another key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import and_, select
+
+from app.core.errors import BadInput
+from app.core.policy import Policy
+from app.keys import Signer, key_id
+from app.platform import durable_write
+from app.server.enrol import revoke_station
+from app.server.reference import Item, hand_out
+from app.server.setup import OpenCentre
+from app.server.tables import reference
+from app.store.db import reading
+from app.store.governing import CURRENT, POLICY, REVOCATION, VAULT_KEY, certified
+from app.wire import Centre, Revoked, Signed, VaultCertificate, VaultKeyTold, sign_statement
+
+REVOCABLE = ("vault-key", "user", "station")
+
+
+def policy_told(centre: OpenCentre, station: str) -> Policy:
+    """The policy that was handed out to a station ("": to all that take in real cards)."""
+    wanted = and_(reference.c.kind == POLICY, reference.c.station == station, reference.c.removed.is_(False))
+    with reading(centre.engine) as connection:
+        body = connection.execute(select(reference.c.body).where(wanted)).scalar()
+    return Policy().changed(json.loads(body)) if body else Policy()
+
+
+def set_policy(centre: OpenCentre, changes: Mapping[str, Any], station: str, now_ms: int, by: str) -> Policy:
+    """Change some fields of a station's policy ("": of all that take in real cards); all of it goes out.
+
+    Raises BadInput("centre.bad_policy"): no such field, or outside its bounds.
+    """
+    before = policy_told(centre, station)
+    if strange := set(changes) - set(before.as_fields()):
+        raise BadInput("centre.bad_policy", min(strange))
+    try:
+        after = before.changed(changes)
+    except ValueError as wrong:
+        raise BadInput("centre.bad_policy", str(wrong)) from wrong
+    hand_out(centre, [Item(POLICY, CURRENT, after.as_fields())], station, now_ms, by)
+    return after
+
+
+def read_root(path: Path, centre: Centre) -> Signer:
+    """The tenant root's key. Raises BadInput: input.missing, centre.bad_root (another key, or none)."""
+    try:
+        root = Signer(bytes.fromhex(path.read_text(encoding="ascii").strip()))
+    except OSError as missing:
+        raise BadInput("input.missing", path.name) from missing
+    except ValueError as wrong:
+        raise BadInput("centre.bad_root", path.name) from wrong
+    if root.public_key.hex() != centre.root_key:
+        raise BadInput("centre.bad_root", path.name)
+    return root
+
+
+def add_vault_key(centre: OpenCentre, public_key: bytes, root: Signer, station: str, now_ms: int, by: str) -> str:
+    """Certify a key that the vault made, and hand it out: from then on stations seal to it; its key id.
+
+    What was sealed before stays as it is, and the vault keeps the key that opens it. Stations that join later pin the
+    new one. Raises BadInput("centre.bad_key") when it was revoked.
+    """
+    name = key_id(public_key)
+    if name in _revoked(centre, VAULT_KEY):
+        raise BadInput("centre.bad_key", name)
+    told = _certificates(centre)
+    known = next((one for one in told if one.key_id == name), None)
+    serial = known.serial if known else max(one.serial for one in told) + 1
+    stated = VaultCertificate(tenant=centre.centre.tenant, key_id=name, public_key=public_key.hex(), serial=serial)
+    certificate = sign_statement(stated, root.sign)
+    hand_out(centre, [Item(VAULT_KEY, name, VaultKeyTold(certificate=certificate))], station, now_ms, by)
+    after = centre.centre.model_copy(update={"vault": certificate})
+    durable_write(centre.folder.centre, after.model_dump_json(indent=1).encode(), mode=0o644)
+    return name
+
+
+def _certificates(centre: OpenCentre) -> list[VaultCertificate]:
+    with reading(centre.engine) as connection:
+        wanted = select(reference.c.body).where(and_(reference.c.kind == VAULT_KEY, reference.c.removed.is_(False)))
+        bodies = [json.loads(body) for body in connection.execute(wanted).scalars()]
+    given: list[Signed] = [VaultKeyTold.model_validate(body).certificate for body in bodies]
+    return [certified(one, centre.centre) for one in (centre.centre.vault, *given)]
+
+
+def _revoked(centre: OpenCentre, what: str) -> set[str]:
+    wanted = select(reference.c.key).where(reference.c.kind == REVOCATION)
+    with reading(centre.engine) as connection:
+        keys = connection.execute(wanted).scalars().all()
+    return {name for kind, _, name in (key.partition("/") for key in keys) if kind == what}
+
+
+def revoke(centre: OpenCentre, what: str, name: str, reason: str, to: str, now_ms: int, by: str) -> None:
+    """Take back a vault key, a user or a station for good. `to`: the station that hears of it, "" for all real ones.
+
+    Raises BadInput: centre.bad_key (no such vault key, or it is the only one left), station.state.
+    """
+    if what == VAULT_KEY:
+        left = {one.key_id for one in _certificates(centre)} - _revoked(centre, VAULT_KEY)
+        if name not in left or len(left) == 1:
+            raise BadInput("centre.bad_key", name)
+    if what == "station":
+        revoke_station(centre, name, now_ms, by)
+    hand_out(centre, [Item(REVOCATION, f"{what}/{name}", Revoked(reason=reason))], to, now_ms, by)

@@ -1,0 +1,164 @@
+"""The centre's log, and what the centre itself did as entries of it.
+
+The centre keeps a chain of its own beside the stations' (`CENTRE`, signed by the server key, same form), and each of
+its acts is an event there, written by the transaction that changes what it tells of: who expected, blocked, let in,
+revoked, decided. So an auditor sees from the log alone who did what, and nothing changes outside of it.
+
+Rows are locked in one order: a station's, then what the work needs, the log's last (`Log.write`), held for the length
+of the commit only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, bindparam, insert, select, update
+
+from app.core.audit import GENESIS, CentreAct, Stamp, link
+from app.core.merkle import CompactTree, leaf_hash
+from app.keys import Signer
+from app.server.db import insert_missing, locked
+from app.server.setup import OpenCentre
+from app.server.tables import event, log_leaf, meta, station
+from app.store.ledger import uuid7
+
+CENTRE = "@centre"
+"""The name of the centre's own chain. No request can be signed under it: a key id has no such letter."""
+
+OWN_ROLE = "centre"
+_REVISIONS = 1_000_000
+"""No card is decided on so often between two restores."""
+
+# Made once: building a statement costs more than running it.
+_EVENT = insert(event)
+_PLACES = insert(log_leaf).from_select(
+    ["n", "station", "seq"],
+    select(event.c.seq + bindparam("shift", type_=BigInteger), event.c.station, event.c.seq)
+    .where(event.c.station == bindparam("name"), event.c.seq.between(bindparam("first"), bindparam("last")))
+    .order_by(event.c.seq),
+)
+_TREE = select(meta.c.log_size, meta.c.log_peaks)
+_GROWN = update(meta).values(log_size=bindparam("size"), log_peaks=bindparam("peaks"))
+_HEAD = select(station.c.high, station.c.head_hash).where(station.c.id == CENTRE)
+_MOVED = (
+    update(station)
+    .where(station.c.id == bindparam("name"))
+    .values(high=bindparam("new_high"), head_hash=bindparam("new_head"), seen_ms=bindparam("now_ms"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """Who decides: tenant, signing key, the time (ms since 1970); how often the centre was put back; in whose name."""
+
+    tenant: str
+    signer: Signer
+    now_ms: int
+    restored: int
+    by: str = "centre"
+
+    @classmethod
+    def of(cls, centre: OpenCentre, now_ms: int, by: str = "centre") -> Deciding:
+        return cls(centre.centre.tenant, centre.signer, now_ms, centre.restored, by)
+
+    def next_after(self, revision: int) -> int:
+        """The number of a card's next decision: above all that this centre ever gave, also before it was put back."""
+        return max(revision, self.restored * _REVISIONS) + 1
+
+
+class Log:
+    """What one transaction adds to the log: gathered, then written at its end."""
+
+    def __init__(self, connection: Connection, deciding: Deciding) -> None:
+        self.connection = connection
+        self.deciding = deciding
+        self._rows: list[Mapping[str, Any]] = []
+        self._acts: list[tuple[CentreAct, Mapping[str, Any]]] = []
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Events of a station, as rows of `event`."""
+        self._rows += rows
+
+    def act(self, act: CentreAct, body: Mapping[str, Any]) -> None:
+        """Something that the centre did, in the name of who decides."""
+        self._acts.append((act, body))
+
+    def write(self) -> CompactTree | None:
+        """Write all of it and grow the tree; None when there was nothing. The log is locked until the commit."""
+        if not self._rows and not self._acts:
+            return None
+        tree = read_tree(self.connection, to_write=True)
+        rows = [*self._rows, *(self._linked() if self._acts else ())]
+        self.connection.execute(_EVENT, rows)
+        self._give_places(rows, tree.size)
+        tree = tree.grown(leaf_hash(row["data"]) for row in rows)
+        self.connection.execute(_GROWN, {"size": tree.size, "peaks": tree.to_bytes()})
+        self._rows, self._acts = [], []
+        return tree
+
+    def _give_places(self, rows: Sequence[Mapping[str, Any]], size: int) -> None:
+        """The events' places in the log: a station's come one after the other, so a run of them is one statement."""
+        for name, run in groupby(rows, key=itemgetter("station")):
+            seqs = [row["seq"] for row in run]
+            told = {"name": name, "first": seqs[0], "last": seqs[-1], "shift": size - seqs[0]}
+            self.connection.execute(_PLACES, told)
+            size += len(seqs)
+
+    def _linked(self) -> list[dict[str, Any]]:
+        """The acts as the next events of the centre's chain. The lock on the log's row guards its head too."""
+        now_ms = self.deciding.now_ms
+        head = self.connection.execute(_HEAD).first()
+        if head is None:
+            insert_missing(self.connection, station, [_own_row(self.deciding)])
+        seq, prev = (head.high, head.head_hash) if head else (0, GENESIS)
+        rows = []
+        for act, body in self._acts:
+            made = link(
+                event_id=uuid7(now_ms * 1000),
+                station=CENTRE,
+                seq=seq + 1,
+                prev=prev,
+                kind=act,
+                stamp=Stamp(now_ms * 1000, 0, ""),
+                actor=self.deciding.by,
+                body=body,
+                sign=self.deciding.signer.sign,
+            )
+            seq, prev = made.seq, made.hash
+            row = {"station": CENTRE, "kind": act.value, "received_ms": now_ms, "quarantine": ""}
+            rows.append({**row, "seq": seq, "data": made.data, "hash": prev, "sig": made.sig})
+        move(self.connection, CENTRE, seq, prev, now_ms)
+        return rows
+
+
+def move(connection: Connection, name: str, high: int, head: str, now_ms: int) -> None:
+    """Note how far a station's chain is here."""
+    connection.execute(_MOVED, {"name": name, "new_high": high, "new_head": head, "now_ms": now_ms})
+
+
+def read_tree(connection: Connection, *, to_write: bool = False) -> CompactTree:
+    """The log's tree. To write: it is locked until the commit, so that entries get their places one after the other."""
+    row = connection.execute(locked(connection, _TREE) if to_write else _TREE).one()
+    return CompactTree.from_bytes(row.log_size, bytes(row.log_peaks))
+
+
+def _own_row(deciding: Deciding) -> dict[str, Any]:
+    row = {"id": CENTRE, "public_key": deciding.signer.public_key, "rehearsal": False, "state": "active"}
+    row |= {"registered_ms": deciding.now_ms, "role": OWN_ROLE, "revoked_ms": None}
+    return {**row, "high": 0, "head_hash": GENESIS}
+
+
+def acts(connection: Connection) -> list[dict[str, Any]]:
+    """What the centre did, in order: when, in whose name, what."""
+    rows = connection.execute(select(event.c.seq, event.c.data).where(event.c.station == CENTRE).order_by(event.c.seq))
+    listed = []
+    for row in rows:
+        told = json.loads(bytes(row.data))
+        at_ms = told["at_wall"] // 1000
+        listed.append({"seq": row.seq, "at_ms": at_ms, "by": told["actor"], "act": told["kind"], **told["body"]})
+    return listed

@@ -1,0 +1,258 @@
+"""Showing a secret to a person at a station: the centre carries request and answer, and can read neither.
+
+    POST /v1/reveals              a station brings a person's signed request      GET  /v1/reveals/{id}    how it stands
+    GET  /v1/reveals              what waits for a second person                  POST /v1/reveals/{id}/approve
+    GET  /v1/vault/reveals        for the vault: what to look at                  POST /v1/vault/reveals/{id}
+
+The person signs with a key that the vault's administrator let in, not the centre's: nobody here can ask in another's
+name. The vault says `granted` first, and only when that lies in the log it opens the secret and hands in the answer,
+sealed to the one-time key that the request names (HPKE). The centre gives it once, to the station that asked, and
+forgets it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Path, Request, Response
+from pydantic import ValidationError
+from sqlalchemy import Row, and_, insert, select, update
+from starlette.concurrency import run_in_threadpool
+
+from app.core.audit import CentreAct, digest
+from app.server.admit import Caller, identify, spend_nonce
+from app.server.answers import Desk
+from app.server.log import Deciding, Log
+from app.server.refusal import Refusal
+from app.server.setup import OpenCentre
+from app.server.tables import card, reveal, sealed
+from app.store.db import transaction
+from app.wire import Signed
+from app.wire_vault import (
+    RevealApproval,
+    RevealAsked,
+    RevealRequest,
+    RevealsOpen,
+    RevealState,
+    RevealTask,
+    RevealTasks,
+    RevealVerdict,
+)
+
+WAITING, NEEDS_SECOND, GRANTED, SHOWN, REFUSED, TAKEN = (
+    "waiting",
+    "needs-second",
+    "granted",
+    "shown",
+    "refused",
+    "taken",
+)
+FRESH_MS = 5 * 60 * 1000
+"""A request that was not answered by then is over; the vault holds it no longer for fresh either."""
+
+_SHORTEST_REASON = 4
+_MOST = 50
+RevealId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+
+
+def add_reveal_routes(app: FastAPI, desk: Desk) -> None:
+    """Add the routes of the module's head."""
+    _add_for_stations(app, desk)
+    _add_for_vault(app, desk)
+
+
+def _add_for_stations(app: FastAPI, desk: Desk) -> None:
+    centre = desk.centre
+
+    @app.post("/v1/reveals")
+    async def ask(request: Request) -> Response:
+        caller, asked = await desk.signed_body(request, RevealAsked)
+        return desk.reply(request, await run_in_threadpool(ask_reveal, centre, asked, caller, desk.now_ms()))
+
+    @app.get("/v1/reveals")
+    async def waiting(request: Request) -> Response:
+        caller = desk.signed(request, b"")
+        return desk.reply(request, await run_in_threadpool(waiting_for_second, centre, caller, desk.now_ms()))
+
+    @app.get("/v1/reveals/{name}")
+    async def stands(request: Request, name: RevealId) -> Response:
+        caller = desk.signed(request, b"")
+        return desk.reply(request, await run_in_threadpool(take_reveal, centre, name, caller, desk.now_ms()))
+
+    @app.post("/v1/reveals/{name}/approve")
+    async def approve(request: Request, name: RevealId) -> Response:
+        caller, told = await desk.signed_body(request, RevealApproval)
+        return desk.reply(request, await run_in_threadpool(approve_reveal, centre, name, told, caller, desk.now_ms()))
+
+
+def _add_for_vault(app: FastAPI, desk: Desk) -> None:
+    centre = desk.centre
+
+    @app.get("/v1/vault/reveals")
+    async def tasks(request: Request) -> Response:
+        caller = desk.signed(request, b"")
+        return desk.reply(request, await run_in_threadpool(reveal_tasks, centre, caller, desk.now_ms()))
+
+    @app.post("/v1/vault/reveals/{name}")
+    async def verdict(request: Request, name: RevealId) -> Response:
+        caller, told = await desk.signed_body(request, RevealVerdict)
+        return desk.reply(request, await run_in_threadpool(keep_verdict, centre, name, told, caller, desk.now_ms()))
+
+
+def ask_reveal(centre: OpenCentre, asked: RevealAsked, caller: Caller, now_ms: int) -> RevealState:
+    """Take a request for the vault; the same again: how it stands. Raises Refusal as `admit`, reveal.request, .reason,
+    .card (there is no such card, or nothing sealed of that field)."""
+    _active(centre, caller, now_ms, vault=False)
+    told = _request_in(asked.request)
+    if told.tenant != centre.centre.tenant or len(told.reason.strip()) < _SHORTEST_REASON:
+        raise Refusal("reveal.reason", 409)
+    name = digest(asked.request.text.encode())
+    with transaction(centre.engine) as connection:
+        spend_nonce(connection, caller, now_ms)
+        known = connection.execute(select(reveal).where(reveal.c.id == name)).first()
+        if known is not None:
+            return _state(known)
+        owner = and_(card.c.station == told.station, card.c.id == told.card)
+        column = card.c.number_ref if told.field == "number" else card.c.pin_ref
+        ref = connection.execute(select(column).where(owner)).scalar()
+        if ref is None or connection.execute(select(sealed.c.ref).where(sealed.c.ref == ref)).first() is None:
+            raise Refusal("reveal.card", 404)
+        row: dict[str, Any] = {"id": name, "station": caller.station, "who": asked.who, "request": asked.request.text}
+        row |= {"sig": asked.request.sig, "ref": ref, "approver": "", "approval": b"", "state": WAITING, "code": ""}
+        connection.execute(insert(reveal), {**row, "answer": None, "asked_ms": now_ms, "at_ms": now_ms})
+        log = Log(connection, Deciding.of(centre, now_ms, f"{caller.station}/{asked.who}"))
+        named = told.model_dump(include={"station", "card", "field", "reason"})
+        log.act(CentreAct.REVEAL_ASKED, {"reveal": name, "who": asked.who, "at": caller.station, **named})
+        log.write()
+    return RevealState(id=name, state="waiting")
+
+
+def _request_in(signed: Signed) -> RevealRequest:
+    """What the request says; whose it is the vault checks, which alone knows who may ask."""
+    try:
+        return RevealRequest.model_validate(json.loads(signed.text))
+    except (ValueError, ValidationError) as wrong:
+        raise Refusal("reveal.request") from wrong
+
+
+def waiting_for_second(centre: OpenCentre, caller: Caller, now_ms: int) -> RevealsOpen:
+    """Requests beyond the quota: a second person has to sign them. Raises Refusal as `admit`."""
+    _active(centre, caller, now_ms, vault=False)
+    wanted = and_(reveal.c.state == NEEDS_SECOND, reveal.c.approver == "", reveal.c.asked_ms > now_ms - FRESH_MS)
+    with transaction(centre.engine) as connection:
+        spend_nonce(connection, caller, now_ms)
+        rows = connection.execute(select(reveal).where(wanted).order_by(reveal.c.asked_ms).limit(_MOST)).all()
+    return RevealsOpen(requests=tuple(RevealAsked.model_construct(request=_signed(row), who=row.who) for row in rows))
+
+
+def approve_reveal(centre: OpenCentre, name: str, told: RevealApproval, caller: Caller, now_ms: int) -> RevealState:
+    """Take a second person's signature; the vault checks it. Raises Refusal as `admit`, reveal.state, reveal.same."""
+    _active(centre, caller, now_ms, vault=False)
+    with transaction(centre.engine) as connection:
+        spend_nonce(connection, caller, now_ms)
+        row = connection.execute(select(reveal).where(reveal.c.id == name)).first()
+        if row is None or row.state != NEEDS_SECOND or row.approver:
+            raise Refusal("reveal.state", 409)
+        if row.who == told.who:
+            raise Refusal("reveal.same", 409)
+        values = {"approver": told.who, "approval": told.sig, "at_ms": now_ms}
+        connection.execute(update(reveal).where(reveal.c.id == name).values(**values))
+        log = Log(connection, Deciding.of(centre, now_ms, f"{caller.station}/{told.who}"))
+        log.act(CentreAct.REVEAL_APPROVED, {"reveal": name, "who": told.who, "at": caller.station})
+        log.write()
+    return RevealState(id=name, state="needs-second")
+
+
+def take_reveal(centre: OpenCentre, name: str, caller: Caller, now_ms: int) -> RevealState:
+    """How a request stands, for the station that made it; the answer is handed out once and forgotten here.
+
+    Raises Refusal as `admit`, reveal.unknown.
+    """
+    _active(centre, caller, now_ms, vault=False)
+    with transaction(centre.engine) as connection:
+        spend_nonce(connection, caller, now_ms)
+        mine = and_(reveal.c.id == name, reveal.c.station == caller.station)
+        row = connection.execute(select(reveal).where(mine)).first()
+        if row is None:
+            raise Refusal("reveal.unknown", 404)
+        if row.state == SHOWN:
+            values = {"state": TAKEN, "answer": None, "at_ms": now_ms}
+            connection.execute(update(reveal).where(reveal.c.id == name).values(**values))
+            log = Log(connection, Deciding.of(centre, now_ms, f"{caller.station}/{row.who}"))
+            log.act(CentreAct.REVEAL_TAKEN, {"reveal": name, "at": caller.station})
+            log.write()
+    return _state(row)
+
+
+def reveal_tasks(centre: OpenCentre, caller: Caller, now_ms: int) -> RevealTasks:
+    """For the vault: fresh requests that it has not answered, with what is sealed. Raises Refusal as `admit`."""
+    _active(centre, caller, now_ms, vault=True)
+    open_ = (reveal.c.state == WAITING) | ((reveal.c.state == NEEDS_SECOND) & (reveal.c.approver != ""))
+    fresh = and_(open_, reveal.c.asked_ms > now_ms - FRESH_MS)
+    wanted = select(reveal, sealed.c.blob).join(sealed, sealed.c.ref == reveal.c.ref).where(fresh)
+    with transaction(centre.engine) as connection:
+        spend_nonce(connection, caller, now_ms)
+        old = and_(reveal.c.state == SHOWN, reveal.c.at_ms < now_ms - FRESH_MS)  # nobody came for it
+        connection.execute(update(reveal).where(old).values(state=TAKEN, answer=None))
+        rows = connection.execute(wanted.order_by(reveal.c.asked_ms).limit(_MOST)).all()
+    return RevealTasks(tasks=tuple(_task(row) for row in rows))
+
+
+def _task(row: Row[Any]) -> RevealTask:
+    approval = RevealApproval.model_construct(who=row.approver, sig=bytes(row.approval)) if row.approver else None
+    return RevealTask.model_construct(
+        id=row.id, request=_signed(row), who=row.who, approval=approval, blob=bytes(row.blob)
+    )
+
+
+_BEFORE = {
+    GRANTED: (WAITING, NEEDS_SECOND),
+    NEEDS_SECOND: (WAITING,),
+    REFUSED: (WAITING, NEEDS_SECOND, GRANTED),
+    SHOWN: (GRANTED,),
+}
+_ACTS = {
+    GRANTED: CentreAct.REVEAL_GRANTED,
+    NEEDS_SECOND: CentreAct.REVEAL_NEEDS_SECOND,
+    REFUSED: CentreAct.REVEAL_REFUSED,
+    SHOWN: CentreAct.REVEAL_SHOWN,
+}
+
+
+def keep_verdict(centre: OpenCentre, name: str, told: RevealVerdict, caller: Caller, now_ms: int) -> RevealState:
+    """Keep what the vault says: `granted` before it opens anything, then `shown` with the sealed answer.
+
+    Raises Refusal as `admit`, reveal.state (not the next step), reveal.answer (an answer where none belongs).
+    """
+    _active(centre, caller, now_ms, vault=True)
+    if (told.state == SHOWN) != bool(told.answer):
+        raise Refusal("reveal.answer")
+    with transaction(centre.engine) as connection:
+        spend_nonce(connection, caller, now_ms)
+        row = connection.execute(select(reveal).where(reveal.c.id == name)).first()
+        if row is None or row.state not in _BEFORE[told.state]:
+            raise Refusal("reveal.state", 409)
+        values = {"state": told.state, "code": told.code, "answer": told.answer or None, "at_ms": now_ms}
+        connection.execute(update(reveal).where(reveal.c.id == name).values(**values))
+        log = Log(connection, Deciding.of(centre, now_ms, caller.station))
+        log.act(_ACTS[told.state], {"reveal": name, "who": row.who, "approver": row.approver, "code": told.code})
+        log.write()
+    return RevealState(id=name, state=told.state)
+
+
+def _state(row: Row[Any]) -> RevealState:
+    answer = bytes(row.answer) if row.state == SHOWN and row.answer else b""
+    return RevealState.model_construct(id=row.id, state=row.state, code=row.code, answer=answer)
+
+
+def _signed(row: Row[Any]) -> Signed:
+    return Signed.model_construct(text=row.request, sig=bytes(row.sig))
+
+
+def _active(centre: OpenCentre, caller: Caller, now_ms: int, *, vault: bool) -> None:
+    known = identify(centre, caller, now_ms)
+    if known.state != "active":
+        raise Refusal("station.revoked", 403)
+    if (known.role == "vault") != vault:
+        raise Refusal("station.role", 403)

@@ -1,0 +1,96 @@
+"""What the centre governs a station by: its policy, the vault's keys, and who or what was revoked.
+
+All three come by the feed as references (`store.reference`), signed by the centre; a vault key's certificate besides by
+the tenant root, which the centre's machine does not have. What was revoked stays so.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, Select, delete, select
+
+from app.core.errors import EvidenceTrouble, StorageTrouble
+from app.core.policy import Policy
+from app.keys import key_id, verifier
+from app.store.ledger import Identity, Ledger
+from app.store.seal import VaultKey
+from app.store.tables import operator, reference
+from app.wire import Centre, Reference, Signed, VaultCertificate, VaultKeyTold, open_statement
+
+POLICY: Final = "policy"
+VAULT_KEY: Final = "vault-key"
+REVOCATION: Final = "revocation"
+CURRENT = "current"
+
+
+def policy_of(connection: Connection) -> Policy:
+    """The policy that holds: the centre's latest, or what holds without one."""
+    text: str | None = connection.execute(_named(POLICY, CURRENT)).scalar()
+    return Policy().changed(json.loads(text)["body"]) if text else Policy()
+
+
+def policy_is_understood(told: Reference) -> bool:
+    """Whether a policy's fields are within their bounds; one that is not changes nothing."""
+    try:
+        Policy().changed(told.body)
+    except ValueError:
+        return False
+    return True
+
+
+def is_revoked(connection: Connection, what: str, name: str) -> bool:
+    """Whether the centre took back a vault-key, a user or a station."""
+    return connection.execute(_named(REVOCATION, f"{what}/{name}")).scalar() is not None
+
+
+def revoke(connection: Connection, told: Reference) -> bool:
+    """What a revocation leads to at once; False for one that would be taken back: there is no such thing."""
+    if told.removed:
+        return False
+    what, _, name = told.key.partition("/")
+    if what == "user":
+        connection.execute(delete(operator).where(operator.c.id == name))
+    return True
+
+
+def certified(told: Signed, centre: Centre) -> VaultCertificate:
+    """A vault key, when the pinned tenant root signed it. Raises EvidenceTrouble("sync.untrusted_answer")."""
+    stated = open_statement(VaultCertificate, told, verifier(bytes.fromhex(centre.root_key)))
+    if stated.tenant != centre.tenant or key_id(bytes.fromhex(stated.public_key)) != stated.key_id:
+        raise EvidenceTrouble("sync.untrusted_answer", "vault-key: of somebody else")
+    return stated
+
+
+def key_is_certified(ledger: Ledger, told: Reference) -> bool:
+    """Whether a vault key comes with the tenant root's word; one that does not is not taken."""
+    if told.removed:
+        return True
+    try:
+        stated = certified(VaultKeyTold.model_validate(told.body).certificate, ledger.identity.centre)
+    except (ValidationError, EvidenceTrouble):
+        return False
+    return stated.key_id == told.key
+
+
+def sealing_key(connection: Connection, identity: Identity) -> VaultKey:
+    """The key that secrets are sealed to from now on: the newest by the root's own count that was not revoked.
+
+    Raises StorageTrouble("store.no_vault_key") when all of them were.
+    """
+    pinned = identity.centre.vault_certificate()
+    wanted = select(reference.c.text).where(reference.c.kind == VAULT_KEY, reference.c.removed.is_(False))
+    told = [json.loads(text)["body"] for text in connection.execute(wanted).scalars()]
+    known = [pinned, *(certified(VaultKeyTold.model_validate(one).certificate, identity.centre) for one in told)]
+    good = [one for one in known if not is_revoked(connection, VAULT_KEY, one.key_id)]
+    if not good:
+        raise StorageTrouble("store.no_vault_key", pinned.key_id)
+    newest = max(good, key=lambda one: (one.serial, one.key_id))
+    return VaultKey(newest.key_id, bytes.fromhex(newest.public_key))
+
+
+def _named(kind: str, key: str) -> Select[Any]:
+    same = (reference.c.kind == kind) & (reference.c.key == key)
+    return select(reference.c.text).where(same, reference.c.removed.is_(False))

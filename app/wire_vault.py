@@ -1,0 +1,114 @@
+"""What travels between the vault, the centre and who asks to see a secret; in the manner of `app.wire`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Base64Bytes, Field, StringConstraints
+
+from app.wire import Hex64, Name, Signed, Statement, WireModel
+
+
+class Arrival(WireModel):
+    """A card whose sealed number has come in, for the vault."""
+
+    station: Name
+    card: Name
+    number: Base64Bytes
+
+
+class Arrivals(WireModel):
+    """Cards that the vault has not looked at, the earliest first."""
+
+    cards: tuple[Arrival, ...]
+
+
+class Finding(WireModel):
+    """What the vault found. `code`: "" the first of its number, duplicate (of the card named), not-openable."""
+
+    station: Name
+    card: Name
+    code: Literal["", "duplicate", "not-openable"] = ""
+    of_station: str = ""
+    of_card: str = ""
+
+
+class Findings(WireModel):
+    """What the vault found of several cards."""
+
+    findings: Annotated[tuple[Finding, ...], Field(max_length=1000)]
+
+
+class FindingsKept(WireModel):
+    """How many findings were new to the centre."""
+
+    kept: int
+
+
+class RevealRequest(Statement):
+    """A person asks the vault to show one secret. `to_key`: a one-time X25519 key."""
+
+    TYPE = "reveal"
+    tenant: Name
+    station: Name
+    card: Name
+    field: Literal["number", "pin"]
+    reason: Annotated[str, StringConstraints(max_length=400)]
+    to_key: Hex64
+    made_ms: int
+
+
+class RevealAsked(WireModel):
+    """A person's request as a station brings it. `who`: the name that the vault knows the signing key by."""
+
+    request: Signed  # RevealRequest
+    who: Name
+
+
+class RevealApproval(WireModel):
+    """A second person's signature over "approve " and the request's text."""
+
+    who: Name
+    sig: Base64Bytes
+
+
+class RevealState(WireModel):
+    """How a request stands; its id is the SHA-256 of the request's text. `code`: why it was refused.
+
+    `answer`: the secret, sealed to the request's one-time key (HPKE); comes once, with `shown`.
+    """
+
+    id: Hex64
+    state: Literal["waiting", "needs-second", "granted", "shown", "refused", "taken"]
+    code: str = ""
+    answer: Base64Bytes = b""
+
+
+class RevealsOpen(WireModel):
+    """Requests that wait for a second person."""
+
+    requests: tuple[RevealAsked, ...]
+
+
+class RevealTask(WireModel):
+    """A request for the vault, and the sealed field that it is about."""
+
+    id: Hex64
+    request: Signed
+    who: Name
+    approval: RevealApproval | None = None
+    blob: Base64Bytes
+
+
+class RevealTasks(WireModel):
+    """What the vault has not answered, the earliest first."""
+
+    tasks: tuple[RevealTask, ...]
+
+
+class RevealVerdict(WireModel):
+    """The vault's next word on a request: `granted` before it opens anything, `shown` with the answer after."""
+
+    state: Literal["needs-second", "granted", "shown", "refused"]
+    code: Annotated[str, StringConstraints(max_length=80)] = ""
+    answer: Base64Bytes = b""
