@@ -30,6 +30,11 @@ class StationFolder:
         return self.root / "station.db"
 
     @property
+    def backups(self) -> Path:
+        """Copies of the database, a folder each."""
+        return self.root / "backups"
+
+    @property
     def recordings(self) -> Path:
         """One sub folder a recording, named by its id."""
         return self.root / "recordings"

@@ -125,6 +125,21 @@ class ServerSettings(Group):
     spare_url: Annotated[
         Url, Words("备用地址", "Second address", "第一个连不上时自动换用", "Used by itself when the first is away")
     ] = ""
+    footage_kbit_s: Annotated[
+        int,
+        Field(ge=0, le=10_000_000),
+        Words("录像上传限速", "Upload limit for footage", "千比特每秒，0 不限", "kbit/s; 0 for none"),
+    ] = 0
+    footage_from_hour: Annotated[
+        int,
+        Field(ge=0, le=23),
+        Words("录像几点开始上传", "Footage goes up from", "与结束相同就是全天", "Hour; equal: always"),
+    ] = 0
+    footage_to_hour: Annotated[
+        int,
+        Field(ge=0, le=23),
+        Words("录像几点停止上传", "Footage goes up until", "可以跨过零点", "Hour; may pass midnight"),
+    ] = 0
 
 
 class RecordingSettings(Group):
@@ -152,6 +167,15 @@ class RecordingSettings(Group):
             "Oldest first, and only what the centre holds",
         ),
     ] = 20
+    backup_folder: Annotated[
+        FilePath,
+        Words(
+            "数据库备份放哪里",
+            "Where backups go",
+            "空：工位文件夹里；最好是另一块盘",
+            "Empty: in the station's folder; better another disk",
+        ),
+    ] = ""
     tsa_url: Annotated[
         WebUrl,
         Words(

@@ -10,10 +10,21 @@ import base64
 import hashlib
 import hmac
 import json
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    Base64Bytes,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from app.core.audit import SignedEvent, canonical
 from app.core.cards import CardState
@@ -176,13 +187,26 @@ def enrolment_proof(key: bytes, side: Literal["station", "centre"], text: str) -
     return hmac.digest(key, f"{side} {text}".encode(), "sha256")
 
 
+def _read_base64(value: object) -> object:
+    return a2b_base64(value) if isinstance(value, str) else value
+
+
+RawBytes = Annotated[
+    bytes,
+    BeforeValidator(_read_base64),
+    PlainSerializer(lambda raw: b2a_base64(raw, newline=False).decode(), return_type=str),
+    WithJsonSchema({"type": "string", "format": "base64"}),
+]
+"""Bytes that are base64 in JSON and themselves in Python; a batch has hundreds, so each costs little."""
+
+
 class WireEvent(WireModel):
     """One event of the chain: the exact bytes, their SHA-256 and the station's signature."""
 
     seq: int
-    data: Base64Bytes
+    data: RawBytes
     hash: Hex64
-    sig: Base64Bytes
+    sig: RawBytes
 
     def signed_event(self) -> SignedEvent:
         return SignedEvent(self.seq, self.data, self.hash, self.sig)
@@ -193,12 +217,12 @@ class EventBatch(WireModel):
 
     station: Name
     events: tuple[WireEvent, ...]
-    blobs: tuple[Base64Bytes, ...] = ()
+    blobs: tuple[RawBytes, ...] = ()
 
     @classmethod
     def of(cls, station: str, events: Iterable[SignedEvent], blobs: Iterable[bytes] = ()) -> EventBatch:
         """The batch of what the store holds; it is ours and needs no validation."""
-        wire = tuple(WireEvent.model_construct(seq=e.seq, data=e.data, hash=e.hash, sig=e.sig) for e in events)
+        wire = tuple(WireEvent(seq=e.seq, data=e.data, hash=e.hash, sig=e.sig) for e in events)
         return cls.model_construct(station=station, events=wire, blobs=tuple(blobs))
 
 
@@ -353,27 +377,6 @@ class FeedPage(Statement):
     list_key: str = Field("", repr=False)
 
 
-class CheckpointAnswer(WireModel):
-    """The log's latest checkpoint (a C2SP signed note) and, for each size asked, the proof that it begins with it."""
-
-    note: str
-    epoch: str
-    proofs: tuple[tuple[Hex64, ...], ...]
-
-
-class Cosigning(WireModel):
-    """A station's line (C2SP tlog-cosignature) under the checkpoint of that size."""
-
-    size: int
-    line: Annotated[str, StringConstraints(max_length=1000)]
-
-
-class Cosigned(WireModel):
-    """The line is kept."""
-
-    size: int
-
-
 class ObjectSize(WireModel):
     """An encrypted chunk: the SHA-256 of its bytes is its name."""
 
@@ -461,4 +464,9 @@ def hash_of_pieces(pieces: Iterable[Piece]) -> str:
 
 def content_digest(body: bytes) -> str:
     """The value of the Content-Digest header of a body (RFC 9530)."""
-    return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
+    return digest_field(hashlib.sha256(body).digest())
+
+
+def digest_field(sha256: bytes) -> str:
+    """The value of the Content-Digest header for a body whose SHA-256 is known already."""
+    return f"sha-256=:{base64.b64encode(sha256).decode()}:"

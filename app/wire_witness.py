@@ -1,10 +1,10 @@
-"""What travels between station and centre about recordings that the centre saw. Beside `app.wire`, under its rules."""
+"""What travels of what the centre saw: recordings, and its log's checkpoints. Beside `app.wire`, under its rules."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from app.wire import Hex64, Name, Signed, Statement, WireModel
 
@@ -48,3 +48,40 @@ class WitnessAnswer(WireModel):
     note: str
     leaf: int
     proof: tuple[Hex64, ...]
+
+
+class Restored(Statement):
+    """The centre was put back to an earlier state: of the log of epoch `before` it has the first `size` entries still.
+
+    `root`: tree hash over those. What came after them in that epoch is lost here; stations send their part again.
+    """
+
+    TYPE = "restored"
+    tenant: Name
+    before: Name
+    epoch: Name
+    size: Annotated[int, Field(ge=0)]
+    root: Hex64
+    at_ms: int
+
+
+class CheckpointAnswer(WireModel):
+    """The log's latest checkpoint (a C2SP signed note) and, for each size asked, the proof that it begins with it."""
+
+    note: str
+    epoch: str
+    proofs: tuple[tuple[Hex64, ...], ...]
+    restored: tuple[Signed, ...] = ()  # Restored, the earliest first
+
+
+class Cosigning(WireModel):
+    """A station's line (C2SP tlog-cosignature) under the checkpoint of that size."""
+
+    size: int
+    line: Annotated[str, StringConstraints(max_length=1000)]
+
+
+class Cosigned(WireModel):
+    """The line is kept."""
+
+    size: int

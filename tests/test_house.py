@@ -21,8 +21,8 @@ PROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))
 CONTRACTS = {contract["id"]: contract for contract in PROJECT["tool"]["importlinter"]["contracts"]}
 
 PURE_LIBRARY = {
-    "__future__", "bisect", "collections", "dataclasses", "datetime", "enum", "hashlib", "hmac", "json", "re", "typing",
-    "uuid", "stdnum",
+    "__future__", "bisect", "collections", "dataclasses", "datetime", "enum", "hashlib", "hmac", "itertools", "json",
+    "re", "typing", "uuid", "stdnum",
 }  # fmt: skip
 """What the core may use: no I/O, no clock, no threads. (`datetime` for dates only, `uuid` for uuid5 only.)"""
 
@@ -226,3 +226,18 @@ def test_the_lock_names_every_package_exactly_and_no_source() -> None:
     wanted = {re.match(r"[A-Za-z0-9_.-]+", line).group().lower().replace("_", "-") for line in asked}  # type: ignore[union-attr]
     assert wanted <= names
     assert "opencv-python-headless" not in names
+
+
+@pytest.mark.parametrize("room", ["server", "store", "vault"])
+def test_the_revisions_of_a_database_are_one_line(room: str) -> None:
+    """Two that were numbered alike at the same time would leave no database openable."""
+    told = []
+    for path in sorted((HOUSE / "app" / room / "migrations" / "versions").glob("r[0-9]*.py")):
+        text = path.read_text(encoding="utf-8")
+        own, before = (re.search(rf'^{name} = (?:"(\d+)"|None)$', text, re.M) for name in ("revision", "down_revision"))
+        assert own
+        assert before
+        assert path.name.startswith(f"r{own.group(1)}_")
+        told.append((before.group(1), own.group(1)))
+    revisions = [own for _, own in told]
+    assert [before for before, _ in told] == [None, *revisions[:-1]][: len(told)]

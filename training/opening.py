@@ -1,119 +1,244 @@
-"""Fits what tells an open panel from one that hides characters: six weights over the network's map of practice cards.
+"""Trains the judge of openings on practice panels, exports it, and tells how it does on held-out cards.
 
-    python -m training.opening --cards 600
+    python -m training.opening --batches 1000 [--out out/opening] [--workers 1]    train, or go on
+    python -m training.opening --export resources/models/opening.onnx
+    python -m training.opening --measure                                  missed and alarmed, held-out cards
 
-Cards of chance are drawn flat, lit and blurred as in practice pictures; the text is where the legible characters are
-printed. Prints the weights for `app.vision.panel`, and how often each threshold errs, each card judged by weights
-fitted without it.
+Each batch comes from a stream of its own, so that a stopped run goes on with the next one; it is learned together with
+one of the batches before it, mirrored.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+import math
+import time
+from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import Tensor, nn
 
-from app.core.products import Box
-from app.rehearsal.cards import PrintedCard, print_back
-from app.rehearsal.content import grouped
-from app.rehearsal.dice import between, stream
-from app.rehearsal.improvise import improvise_card
-from app.rehearsal.panels import HEIGHT, WIDTH, lit
-from app.vision.panel import Area, Cover, PanelFinder, measure_cover
-from app.vision.rectify import CARD_H, CARD_W, PX_PER_MM
+from app.rehearsal.dice import stream
+from app.vision.opening import HEIGHT, WIDTH
+from app.vision.panel import PanelFinder
+from training.openings import PracticeOpening, draw_openings
 
-STATES = ("", "", "clean", "residue", "over", "partial", "partial", "patchy", "cleared")
-LEGIBLE = 0.55
-FOLDS = 5
-_PPM = 7.5
+SEED = 20_262
+CARDS, STATES, PICTURES = 2, 3, 4
+"""A batch: cards, states of each one's panel, and pictures of each state."""
 
-Floats = NDArray[np.float64]
+LEARNING_RATE = 3e-3
+KEEP_EVERY = 20
+REMEMBERED = 160
+"""Batches that are kept to be learned once more."""
 
+HELD_OUT = 20_000_000
+"""Cards from this seed on are never trained on."""
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One panel with text: what the map shows of it, its state, and how many characters are hidden."""
-
-    cover: Cover
-    state: str
-    hidden: int
+Batch = tuple[Tensor, Tensor, Tensor]
 
 
-def draw_examples(cards: int, first: int) -> list[Example]:
-    """Examples from as many cards; those whose panel is not found or shows nothing legible fall out."""
-    finder = PanelFinder()
-    found = (_example(finder, seed, STATES[seed % len(STATES)]) for seed in range(first, first + cards))
-    return [e for e in found if e is not None]
+class OpeningNet(nn.Module):
+    """(batch, 5, HEIGHT, WIDTH) 0..255 to logits: of a hidden character along the panel (batch, WIDTH / 4), and of any
+    in it (batch). 91,000 weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(_conv(5, 16, (3, 3), 2), _conv(16, 24, (3, 3), 2))
+        self.near = nn.Sequential(_Path2d(24), _Path2d(24))
+        self.fold = nn.Sequential(_conv(24, 32, (3, 3), (2, 1)), nn.Conv2d(32, 48, (7, 1), bias=False))
+        self.norm = nn.BatchNorm1d(48)
+        self.along = nn.Sequential(*(_Path1d(48, dilation) for dilation in (1, 2, 4, 8, 1)))
+        self.each = nn.Conv1d(48, 1, 1)
+        self.whole = nn.Sequential(nn.Dropout(0.1), nn.Linear(96, 1))
+
+    def forward(self, panel: Tensor) -> tuple[Tensor, Tensor]:
+        y = self.fold(self.near(self.stem(panel / 64 - 2)))[:, :, 0]
+        y = self.along(torch.relu(self.norm(y)))
+        pooled = torch.cat([y.amax(dim=2), y.mean(dim=2)], dim=1)
+        return self.each(y)[:, 0], self.whole(pooled)[:, 0]
 
 
-def _example(finder: PanelFinder, seed: int, state: str) -> Example | None:
-    rng = stream(seed, "opening")
-    plan = improvise_card(int(rng.integers(2**53)), state, any_panel=seed % 3 != 0).plan
-    printed = print_back(plan, _PPM)
-    flat = cv2.resize(printed.image, (WIDTH * 3 // 2, HEIGHT * 3 // 2), interpolation=cv2.INTER_AREA)
-    small = cv2.resize(lit(rng, flat), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
-    small = small + rng.standard_normal(small.shape, dtype=np.float32) * between(rng, 0.3, 4.0)
-    card = cv2.resize(np.clip(small, 0, 255).astype(np.uint8), (CARD_W, CARD_H), interpolation=cv2.INTER_NEAREST)
-    text = grouped(plan.content.pin, plan.content.pin_groups, plan.style.group_mark)
-    seen = _legible_part(printed, text)
-    if seen is None:
-        return None
-    area, pitch = seen
-    told = finder.see(np.asarray(card, np.uint8))
-    panel = next((p.area for p in told.panels() if p.area.share_of(area) > 0.6), None)
-    hidden = sum(share <= LEGIBLE for share in printed.pin_ink)
-    return None if panel is None else Example(measure_cover(told, panel, area, pitch), plan.pin_state, hidden)
+def _conv(ins: int, outs: int, kernel: tuple[int, int], stride: int | tuple[int, int]) -> nn.Sequential:
+    pad = (kernel[0] // 2, kernel[1] // 2)
+    return nn.Sequential(
+        nn.Conv2d(ins, outs, kernel, stride, pad, bias=False), nn.BatchNorm2d(outs), nn.ReLU(inplace=True)
+    )
 
 
-def _legible_part(printed: PrintedCard, text: str) -> tuple[Area, float] | None:
-    """From the first to the last legible character, and the pixels a character takes."""
-    box: Box | None = printed.pin
-    places = [i for i, sign in enumerate(text) if sign.isalnum()]
-    legible = [i for i, share in zip(places, printed.pin_ink, strict=True) if share > LEGIBLE]
-    if box is None or not legible:
-        return None
-    pitch = box.w * PX_PER_MM / len(text)
-    left = box.x * PX_PER_MM + legible[0] * pitch
-    width = (legible[-1] - legible[0] + 1) * pitch
-    return Area(left, (box.y + 0.15 * box.h) * PX_PER_MM, width, 0.7 * box.h * PX_PER_MM), pitch
+class _Path2d(nn.Module):
+    """A convolution beside a straight path."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.norm(self.conv(x)))
 
 
-def fit(features: Floats, hidden: Floats) -> Floats:
-    """Logistic regression by Newton's method, lightly held to zero."""
-    weights = np.zeros(features.shape[1])
-    for _ in range(30):
-        p = 1 / (1 + np.exp(-features @ weights))
-        curve = (features * (p * (1 - p))[:, None]).T @ features + np.eye(len(weights))
-        weights = weights - np.linalg.solve(curve, features.T @ (p - hidden) + weights)
-    return np.asarray(weights)
+class _Path1d(nn.Module):
+    """A dilated convolution along the panel beside a straight path."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(channels, channels, 5, 1, 2 * dilation, dilation, bias=False)
+        self.norm = nn.BatchNorm1d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.norm(self.conv(x)))
 
 
-def judged_apart(features: Floats, hidden: Floats) -> Floats:
-    """For each example the probability by weights fitted without its fold."""
-    out = np.zeros(len(hidden))
-    for fold in range(FOLDS):
-        apart = np.arange(len(hidden)) % FOLDS == fold
-        out[apart] = 1 / (1 + np.exp(-features[apart] @ fit(features[~apart], hidden[~apart])))
-    return out
+class Exported(nn.Module):
+    """What the product runs: a panel (1, HEIGHT, WIDTH, 5) 0..255 in; the probability of any hidden character (1), and
+    of one at each stretch (1, WIDTH / 4), out."""
+
+    def __init__(self, net: OpeningNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, panel: Tensor) -> tuple[Tensor, Tensor]:
+        each, whole = self.net(panel.permute(0, 3, 1, 2))
+        return torch.sigmoid(whole), torch.sigmoid(each)
+
+
+class Batches(torch.utils.data.Dataset[Batch]):
+    """Batch `number`, from a stream of its own."""
+
+    def __init__(self, first: int) -> None:
+        self._first = first
+        self._finder: PanelFinder | None = None
+
+    def __len__(self) -> int:
+        return 1_000_000
+
+    def __getitem__(self, at: int) -> Batch:
+        cv2.setNumThreads(1)
+        self._finder = self._finder or PanelFinder()  # in the worker: a compiled network cannot be handed over
+        number = self._first + at
+        drawn: list[PracticeOpening] = []
+        for card in range(CARDS):
+            drawn += draw_openings(number * CARDS + card, self._finder, STATES, PICTURES)
+        return stacked(drawn)
+
+
+def stacked(drawn: list[PracticeOpening]) -> Batch:
+    """Pictures (n, 5, HEIGHT, WIDTH) uint8, hidden stretches, and whether any is hidden."""
+    if not drawn:
+        return torch.zeros(0, 5, HEIGHT, WIDTH, dtype=torch.uint8), torch.zeros(0, WIDTH // 4), torch.zeros(0)
+    pictures = np.stack([one.picture for one in drawn]).transpose(0, 3, 1, 2)
+    hidden = np.stack([one.hidden for one in drawn])
+    closed = np.array([one.closed for one in drawn], np.float32)
+    return torch.from_numpy(np.ascontiguousarray(pictures)), torch.from_numpy(hidden), torch.from_numpy(closed)
+
+
+def rate(done: float) -> float:
+    """Learning rate: a short warm-up, then a cosine."""
+    return LEARNING_RATE * min(1.0, done / 0.03 + 0.05) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def train(out: Path, batches: int, workers: int) -> None:
+    """Train up to `batches` in all; goes on where the checkpoint in `out` stands."""
+    out.mkdir(parents=True, exist_ok=True)
+    net, number = OpeningNet(), 0
+    optimiser = torch.optim.AdamW(net.parameters(), LEARNING_RATE, weight_decay=1e-3)
+    kept = out / "checkpoint.pt"
+    if kept.exists():
+        state = torch.load(kept, weights_only=True)
+        net.load_state_dict(state["net"])
+        optimiser.load_state_dict(state["optimiser"])
+        number = state["number"]
+    drawn = torch.utils.data.DataLoader(Batches(number), batch_size=None, num_workers=workers, prefetch_factor=8)
+    loss_mean, start = 1.0, time.monotonic()
+    remembered: list[Batch] = []
+    for batch in drawn:
+        if number >= batches:
+            break
+        for group in optimiser.param_groups:
+            group["lr"] = rate(number / batches)
+        rng = stream(SEED, "again", number)
+        again = [remembered[int(rng.integers(len(remembered)))]] if remembered else []
+        if len(batch[0]):
+            loss_mean += (_learn(net, optimiser, rng, [batch, *again]) - loss_mean) / 40
+            remembered = [*remembered[-REMEMBERED:], batch]
+        number += 1
+        if number % KEEP_EVERY == 0 or number == batches:
+            _keep(kept, net, optimiser, number)
+            print(f"{number} batches, {time.monotonic() - start:.0f} s, loss {loss_mean:.4f}", flush=True)
+
+
+def _learn(net: OpeningNet, optimiser: torch.optim.Optimizer, rng: np.random.Generator, batches: list[Batch]) -> float:
+    """One step over a new batch and an old one, the old one mirrored; gives the loss."""
+    net.train()
+    optimiser.zero_grad()
+    mirrored = [(p.flip(3), h.flip(1), c) for p, h, c in batches[1:]]
+    pictures, hidden, closed = (torch.cat(part) for part in zip(batches[0], *mirrored, strict=True))
+    tint = torch.ones(len(pictures), 5, 1, 1)
+    tint[:, :3] = torch.from_numpy(rng.normal(1.0, 0.08, (len(pictures), 3, 1, 1)).astype(np.float32))
+    each, whole = net((pictures.float() * tint).contiguous(memory_format=torch.channels_last))
+    loss = nn.functional.binary_cross_entropy_with_logits(whole, closed)
+    loss = loss + nn.functional.binary_cross_entropy_with_logits(each, hidden)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(net.parameters(), 2.0)
+    optimiser.step()
+    return loss.item()
+
+
+def _keep(path: Path, net: OpeningNet, optimiser: torch.optim.Optimizer, number: int) -> None:
+    state = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "number": number}
+    torch.save(state, path.with_suffix(".new"))
+    path.with_suffix(".new").replace(path)
+
+
+def trained(out: Path) -> OpeningNet:
+    """The network of the checkpoint, ready to be asked."""
+    net = OpeningNet()
+    net.load_state_dict(torch.load(out / "checkpoint.pt", weights_only=True)["net"])
+    return net.eval()
+
+
+def export(out: Path, path: Path) -> None:
+    """Write the network as ONNX."""
+    panel = torch.zeros(1, HEIGHT, WIDTH, 5)
+    torch.onnx.export(Exported(trained(out)), (panel,), str(path), dynamo=False, input_names=["panel"])
+
+
+def measure(out: Path, cards: int) -> None:
+    """For some thresholds how many open panels are called closed, and how many with something hidden open."""
+    net, finder = trained(out), PanelFinder()
+    chances: list[float] = []
+    truth: list[bool] = []
+    for card in range(cards):
+        drawn = draw_openings(HELD_OUT + card, finder, 3, 1)
+        pictures, _, closed = stacked(drawn)
+        with torch.no_grad():
+            chances += torch.sigmoid(net(pictures.float())[1]).tolist()
+        truth += [bool(c) for c in closed]
+    chance, hidden = np.array(chances), np.array(truth)
+    for doubt in (0.03, 0.05, 0.1, 0.2, 0.3, 0.5):
+        alarms, missed = chance[~hidden] > doubt, chance[hidden] <= doubt
+        print(f"{doubt}: {alarms.sum()} of {len(alarms)} open called closed, {missed.sum()} of {len(missed)} missed")
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="fit what tells an open panel from a partly covered one")
-    parser.add_argument("--cards", type=int, default=600)
-    parser.add_argument("--first", type=int, default=1000)
+    parser = argparse.ArgumentParser(description="train the judge of openings")
+    parser.add_argument("--out", type=Path, default=Path("out/opening"))
+    parser.add_argument("--batches", type=int, default=1000)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--export", type=Path)
+    parser.add_argument("--measure", type=int, default=0)
     chosen = parser.parse_args()
-    examples = draw_examples(chosen.cards, chosen.first)
-    features = np.array([e.cover.features for e in examples])
-    hidden = np.array([float(e.hidden > 0) for e in examples])
-    print(len(examples), "examples; weights", fit(features, hidden).round(3).tolist())
-    chances = judged_apart(features, hidden)
-    for doubt in (0.1, 0.15, 0.2, 0.25, 0.35, 0.5):
-        alarms, missed = chances[hidden == 0] > doubt, chances[hidden == 1] <= doubt
-        print(f"{doubt}: {alarms.sum()} of {len(alarms)} open called partial, {missed.sum()} of {len(missed)} missed")
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    if chosen.export is not None:
+        export(chosen.out, chosen.export)
+    elif chosen.measure:
+        measure(chosen.out, chosen.measure)
+    else:
+        train(chosen.out, chosen.batches, chosen.workers)
 
 
 if __name__ == "__main__":

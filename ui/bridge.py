@@ -27,7 +27,7 @@ class Bridge(QObject):
     """`post` puts an event into the station's inbox and may be called from any thread.
 
     `take_over` is called for any key while the rehearsal plays by itself; `secret_shown` with "pin" when a clerk
-    uncovers it (F8), so that it can be recorded.
+    uncovers it (F8), so that it can be recorded; `touched` at any key or click: somebody is there.
     """
 
     changed = Signal()
@@ -41,11 +41,13 @@ class Bridge(QObject):
         *,
         take_over: Callable[[], None] = _nothing,
         secret_shown: Callable[[str], None] = _nothing,
+        touched: Callable[[], None] = _nothing,
     ) -> None:
         super().__init__()
         self.post = post
         self.take_over = take_over
         self.secret_shown = secret_shown
+        self.touched = touched
         self._lock = threading.Lock()
         self._newest: Shown | None = None
         self._on_its_way = False

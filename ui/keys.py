@@ -46,6 +46,7 @@ _NAMES = {
     Qt.Key.Key_Backspace: "⌫",
     **{Qt.Key(Qt.Key.Key_F1.value + n): f"F{n + 1}" for n in range(12)},
 }
+_SIGNS_OF_A_PERSON = (QEvent.Type.KeyPress, QEvent.Type.MouseButtonPress, QEvent.Type.Wheel)
 _FIELD_KEYS = ("←", "→", "↑", "↓", "⌫")
 _CTRL = {
     Qt.Key.Key_L: "Ctrl L",
@@ -65,7 +66,8 @@ class _Stroke:
 
 
 class KeyFilter(QObject):
-    """Emits `scanned` for a code, `pressed` and `released` for a key by the name printed on it ("Space", "F5", "3").
+    """Emits `scanned` for a code, `pressed` and `released` for a key by the name printed on it ("Space", "F5"), and
+    `touched` for any key or click.
 
     `clock` gives monotonic seconds; `prefix` is the character a scanner may be set to send first ("" for none).
     """
@@ -73,6 +75,7 @@ class KeyFilter(QObject):
     scanned = Signal(str)
     pressed = Signal(str)
     released = Signal(str)
+    touched = Signal()
 
     def __init__(
         self, parent: QObject | None = None, *, prefix: str = "", clock: Callable[[], float] = time.monotonic
@@ -101,6 +104,8 @@ class KeyFilter(QObject):
         return bool(self._strokes)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() in _SIGNS_OF_A_PERSON:
+            self.touched.emit()
         if self._replaying or not isinstance(watched, QWindow) or not isinstance(event, QKeyEvent):
             return False
         if event.type() == QEvent.Type.KeyPress:

@@ -14,6 +14,7 @@ from app.core.states import (
     Counting,
     Faulted,
     Idle,
+    Locked,
     Opening,
     Paused,
     Reading,
@@ -68,6 +69,8 @@ def present(
     scene = Scene(around, catalogue, language, compact, desk)
     if isinstance(state, SignedOut):
         return present_signin.sign_in(scene, state, banner_of(scene))
+    if isinstance(state, Locked):
+        return present_signin.locked(scene, state, banner_of(scene), rec_view(scene))
     part = _part(scene, state)
     return WorkView(
         nav=navigation(scene, "nav.mail-in", operator_of(state)),
@@ -109,7 +112,7 @@ def _part(scene: Scene, state: State) -> Part:
             return present_lost.paused(scene, state)
         case Faulted():
             return present_lost.faulted(scene, state)
-        case SignedOut():
+        case SignedOut() | Locked():
             raise ValueError("sign-in has a screen of its own")
 
 
@@ -126,7 +129,9 @@ def may_review(who: Operator | None) -> bool:
 
 
 def operator_of(state: State) -> Operator | None:
-    """Who is signed in."""
+    """Who is signed in; nobody at a desk that was left."""
+    if isinstance(state, Locked):
+        return None
     visit = _visit_of(state)
     desk = state.back_to if isinstance(state, ChipTray) else state
     return visit.operator if visit else desk.operator if isinstance(desk, Idle) else None
@@ -213,18 +218,30 @@ def _condition(scene: Scene) -> Banner | None:
         )
     if around.disk.missing_recordings:
         text = scene.say("banner.missing", n=around.disk.missing_recordings)
-        return Banner(Tone.WARN, "hard-drive", text, scene.say("banner.missing.more"))
+        more = "banner.missing.more" if around.disk.keeping_stopped else "banner.missing.few"
+        return Banner(Tone.WARN, "hard-drive", text, scene.say(more))
     if around.disk.free_bytes > 0 and (minutes < _FEW_MINUTES or around.disk.free_bytes < LOW_DISK_BYTES):
         text = scene.say("banner.disk", minutes=minutes)
         return Banner(Tone.WARN, "hard-drive", text, scene.say("banner.disk.more"))
+    if around.sync.state is SyncState.STOPPED and around.sync.code:
+        return Banner(Tone.STOP, "cloud-off", scene.trouble_line(around.sync.code))
     if around.sync.state is SyncState.OFFLINE:
         return Banner(Tone.WARN, "cloud-off", scene.say("banner.offline"), scene.say("banner.offline.more"))
     if around.sync.stuck_footage:
         text = scene.say("banner.stuck", n=around.sync.stuck_footage)
         return Banner(Tone.WARN, "cloud-off", text, scene.trouble_line(around.sync.footage_code))
+    if around.disk.unknown_recordings:
+        text = scene.say("banner.unknown", n=around.disk.unknown_recordings)
+        return Banner(Tone.WARN, "hard-drive", text, scene.say("banner.unknown.more"))
     if around.nfc.level is Level.DOWN:
         return Banner(Tone.WARN, "nfc", scene.say("banner.nfc"), scene.say("banner.nfc.more"))
-    return _stamps(scene)
+    return _backup(scene) or _stamps(scene)
+
+
+def _backup(scene: Scene) -> Banner | None:
+    """The rolling backup that could not be made; the older copies are there."""
+    code = scene.around.backup_code
+    return Banner(Tone.WARN, "hard-drive", scene.say("banner.backup"), scene.trouble_line(code)) if code else None
 
 
 def _stamps(scene: Scene) -> Banner | None:

@@ -238,7 +238,8 @@ def _badge(scene: Scene, looking: Looking) -> tuple[Tone, str, str]:
         return Tone.INFO, "loader-circle", scene.say("review.badge.checking", n=proof.checked, all=proof.fragments)
     if "not_closed" in proof.notes:
         return Tone.WARN, "triangle-alert", scene.say("review.badge.open")
-    return Tone.OK, "shield-check", scene.say("review.badge.ok")
+    word = "review.badge.ok" if "no_witness" in proof.notes else "review.badge.witnessed"
+    return Tone.OK, "shield-check", scene.say(word)
 
 
 def _controls(scene: Scene, looking: Looking) -> Controls:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.core.readiness import Level
-from app.core.states import SignedOut
+from app.core.states import Locked, SignedOut
 from ui.present_wait import camera_words, device_words, disk_row
 from ui.scene import Scene, level_chip
-from ui.views import Banner, CheckRow, Chip, GoKey, GoState, Line, SignInView, Tone
+from ui.texts import notice
+from ui.views import Banner, CheckRow, Chip, GoKey, GoState, Line, RecView, SignInView, Tone
 
 _FAR_MS = 5_000
 """Distance to the centre's clock from which the clock counts as not set."""
@@ -42,6 +45,17 @@ def sign_in(scene: Scene, state: SignedOut, banner: Banner | None) -> SignInView
         demo_key="F2" if demo else "",
         banner=banner,
     )
+
+
+def locked(scene: Scene, state: Locked, banner: Banner | None, rec: RecView) -> SignInView:
+    """The cover over a desk that was left: whose it is, that filming goes on, and how it is uncovered."""
+    view = sign_in(scene, state.desk, banner)
+    name = state.operator.name
+    sub = "lock.filming" if state.visit is not None else "lock.idle"
+    told = Line(Tone.WARN, notice(state.notice, scene.language)) if state.notice else view.notice
+    icon = replace(view.go, label=scene.say("go.unlock")) if view.go.state is GoState.READY else view.go
+    shown = rec if state.visit is not None else None
+    return replace(view, title=scene.say("lock.title"), sub=scene.say(sub, name=name), notice=told, go=icon, rec=shown)
 
 
 def _seconds_left(state: SignedOut) -> int:

@@ -35,7 +35,7 @@ def idle(scene: Scene, state: Idle) -> Part:
     if state.last is not None:
         keys.append(key(scene, "F3", "key.video"))
     keys += chips_key(scene)
-    keys += [key(scene, "F6", "key.type-waybill"), key(scene, "F12", "key.lock")]
+    keys += [key(scene, "F5", "key.sync"), key(scene, "F6", "key.type-waybill"), key(scene, "F12", "key.lock")]
     body = WaitBody(
         stage=stage(scene, hint=True),
         prompt=_idle_prompt(scene, state),

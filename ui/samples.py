@@ -56,6 +56,7 @@ from app.core.states import (
     Faulted,
     Idle,
     LastParcel,
+    Locked,
     Notice,
     Opening,
     Paused,
@@ -289,6 +290,13 @@ class Sample:
     key: str = ""
 
 
+BEHIND = SyncFacts(
+    SyncState.OFFLINE, 12, 4_300, 40, 200, "sync.offline", footage_waiting=2,
+    cards=((CardState.KEPT, 5, 4_300), (CardState.AT_CENTRE, 3, 95), (CardState.ACCEPTED, 240, 9_000)),
+)  # fmt: skip
+ELSE = Notice("lock.somebody-else", (("name", OPERATOR.name),))
+
+
 def samples(crop: bytes = b"") -> tuple[Sample, ...]:
     """Every screen of this version, the design's pictures first."""
     on, cut = around(RecMode.ON), around(RecMode.CUT)
@@ -317,6 +325,12 @@ def _further(on: Surroundings, late: Surroundings, crop: bytes) -> tuple[Sample,
     return (
         Sample("sign-in-locked", refused, out_around),
         Sample("sign-in-rehearsal", out, rehearsal(out_around)),
+        Sample("sync-sheet", idle(), replace(around(), sync=BEHIND), "mat", "F5"),
+        Sample("sync-leaving", idle(), replace(around(), sync=BEHIND), "mat", "F12"),
+        Sample("sync-all-there", idle(), around(), "mat", "F5"),
+        Sample("lock-idle", Locked(OPERATOR, Idle(OPERATOR)), around()),
+        Sample("lock-filming", Locked(OPERATOR, Waiting(visit())), on),
+        Sample("lock-somebody-else", Locked(OPERATOR, Waiting(visit()), notice=ELSE), cut),
         Sample("waiting-done-before", done_before, around(), "mat"),
         Sample("waiting-unannounced", Idle(OPERATOR, unannounced="SF14207731999"), around(), "mat"),
         Sample("waiting-wrong-code", Idle(OPERATOR, notice=Notice("code.is-product")), around(), "mat"),

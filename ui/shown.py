@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from app.core.states import ChipTray, Faulted, Idle, Paused, SignedOut, State
-from ui.views import Body, CardBody, CardPrompt, CountBody
+from app.core.states import ChipTray, Faulted, Idle, Locked, Paused, SignedOut, State
+from ui.texts import say
+from ui.views import Body, CardBody, CardPrompt, CountBody, WorkView
 
 _MOST_DIGITS = 9
 
@@ -32,6 +33,42 @@ def recording_of(state: State) -> str:
     """The recording of the parcel in work, "" when none is open."""
     if isinstance(state, Paused):
         return state.back_to.visit.recording_id
-    if isinstance(state, ChipTray):
+    if isinstance(state, ChipTray | Locked):
         return state.visit.recording_id if state.visit else ""
     return "" if isinstance(state, SignedOut | Idle | Faulted) else state.visit.recording_id
+
+
+def is_paused(state: State) -> bool:
+    """Whether work stands still for a trouble, covered or not."""
+    return isinstance(state.back_to if isinstance(state, Locked) else state, Paused)
+
+
+def tidy_text(text: str) -> str:
+    """Typed card text as it is stored: no spaces, capitals."""
+    return "".join(text.split()).upper()
+
+
+def help_words(
+    view: WorkView, state: State | None, language: str, *, secret: bool, review: bool, shelve: bool
+) -> dict[str, str]:
+    """What each live key does on this screen, by the name printed on it."""
+    words = {k.key: k.label for k in view.keys}
+    words |= {"F8": say("key.show", language)} if secret else {}
+    words |= {"F11": say("key.fullscreen", language), "Space": view.go.label, "Esc": say("key.back", language)}
+    words |= {"Ctrl L": say("key.language", language), "Ctrl D": say("key.theme", language)}
+    words |= {"Ctrl 4": say("key.go-review", language)} if review else {}
+    words |= {"Ctrl 6": say("key.go-products", language)} if shelve else {}
+    words |= tray_of(view.body) if isinstance(state, ChipTray) else choices_of(view.body)
+    if asks_one_character(view.body):
+        cells = {"←": "key.cell-left", "→": "key.cell-right", "↑": "key.pick-up", "↓": "key.pick-down"}
+        words |= {cap: say(word, language) for cap, word in (cells | {"⌫": "key.reopen"}).items()}
+    return words
+
+
+def type_words(kind: str, one_character: bool, language: str) -> tuple[str, str, str, str, str]:
+    """The words of the typing dialog: title, note, label and cap of the blue key, what Esc does."""
+    note = "type.note.char" if one_character else "type.note"
+    title, told, go, cap, back = (
+        say(word, language) for word in (f"type.{kind}", note, "type.go", "cap.enter", "key.back")
+    )
+    return title, told, go, cap, back

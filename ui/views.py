@@ -475,6 +475,17 @@ class SignInView:
     demo: str = ""
     demo_key: str = ""
     banner: Banner | None = None
+    rec: RecView | None = None  # over a parcel that is being filmed
+
+
+@dataclass(frozen=True, slots=True)
+class SyncSheet:
+    """What is where, as rows; `foot` says what a key does now."""
+
+    title: str
+    foot: str
+    rows: tuple[CheckRow, ...]
+    leaving: bool = False
 
 
 ScreenView = SignInView | WorkView

@@ -27,13 +27,14 @@ from app.core.footage import ReviewDesk
 from app.core.products import Catalogue
 from app.core.readiness import RecMode, Surroundings
 from app.core.shelving import CatalogueDesk
-from app.core.states import ChipTray, Idle, Paused, SignedOut, State, Waiting
+from app.core.states import Idle, Locked, SignedOut, State, Waiting
 from app.frames import HalfFrame
 from ui.bridge import Bridge
 from ui.keys import KeyFilter
 from ui.picture import Colours
 from ui.player import OpenRecording, Player
 from ui.present import may_review, operator_of, present
+from ui.present_sync import opens_sheet, sync_sheet
 from ui.products import Products
 from ui.review import Review
 from ui.scene import Desk, Scene
@@ -41,7 +42,7 @@ from ui.screens.products import ProductScreen
 from ui.screens.review import ReviewScreen
 from ui.screens.signin import SignIn
 from ui.screens.workbench import Workbench
-from ui.shown import asks_one_character, choices_of, recording_of, tray_of
+from ui.shown import asks_one_character, help_words, is_paused, recording_of, tidy_text, type_words
 from ui.sound import Sounds
 from ui.texts import language_of, say
 from ui.theme import Density, Look, Themes, density_for, dress
@@ -172,6 +173,7 @@ class Window(QMainWindow):
         self.keys.scanned.connect(self._scanned)
         self.keys.pressed.connect(self._pressed)
         self.keys.released.connect(self._released)
+        self.keys.touched.connect(lambda: self._bridge.touched())
         self._frames = QTimer(self, interval=_FRAME_MS)
         self._frames.timeout.connect(self._next_frame)
         self._frames.start()
@@ -198,18 +200,25 @@ class Window(QMainWindow):
             self._left_state(state)
         self._state, self._around = state, around
         self._last_recording = recording_of(state) or self._last_recording
-        self._sounds.alarm(isinstance(state, Paused) and around.rec.mode is RecMode.CUT)
+        self._sounds.alarm(is_paused(state) and around.rec.mode is RecMode.CUT)
         self._refresh()
 
     def _left_state(self, state: State) -> None:
         """Another screen: secrets are covered, what was being typed for the old one is dropped."""
         self._reveal(False)
         self.close_overlays()
-        if isinstance(state, SignedOut):
+        if isinstance(state, Locked):
+            self._forget()
+        if away := isinstance(state, SignedOut | Locked):
             self.sign_in.clear()
-            self.sign_in.number.setFocus()
-        else:
-            self.setFocus()
+        (self.sign_in.number if away else self).setFocus()
+
+    def _forget(self) -> None:
+        """The desk was left: what the screens held of cards goes with their widgets, and nothing plays on."""
+        if self._player is not None:
+            self._player.key("Esc")
+        self._state = None
+        self._rebuild(self.density)
 
     def _scene(self) -> Scene:
         compact = self.density.name == "compact"
@@ -258,6 +267,8 @@ class Window(QMainWindow):
         else:
             self.work.show_view(view)
             self.pages.setCurrentWidget(self.work)
+            if self.work.sync.isVisible():
+                self.work.sync.show_view(sync_sheet(self._scene(), leaving=self.work.sync.leaving))
 
     @property
     def view(self) -> WorkView | None:
@@ -312,9 +323,7 @@ class Window(QMainWindow):
             self._post(CodeScanned(code))
 
     def _clicked(self, name: str) -> None:
-        if name == "go":
-            name = "Space"
-        self._pressed(name)
+        self._pressed("Space" if name == "go" else name)
 
     def _pressed(self, name: str) -> None:
         if name == "Ctrl L":
@@ -331,6 +340,8 @@ class Window(QMainWindow):
             self._room.key(name)
         elif self.work.help.isVisible():
             self.work.help.hide()
+        elif self.work.sync.isVisible() and not (name == "F12" and self.work.sync.leaving):
+            self.work.sync.hide()
         elif not self._taken_over():
             self._act(name)
 
@@ -341,6 +352,7 @@ class Window(QMainWindow):
     def close_overlays(self) -> None:
         """Close what lies over the screen; typed text is forgotten."""
         self.work.help.hide()
+        self.work.sync.hide()
         if self.work.typing.isVisible():
             self.work.typing.close_and_forget()
 
@@ -356,6 +368,8 @@ class Window(QMainWindow):
             self._open_products()
         elif name == "F1":
             self._open_help(view)
+        elif opens_sheet(name, self._state, self._around, self.work.sync.leaving):
+            self.work.sync.open(sync_sheet(self._scene(), leaving=name == "F12"))
         elif name == "F3" and any(k.key == "F3" for k in view.keys):
             self._open_player()
         elif name == "F6" and view.typing and view.dialog is None:
@@ -395,7 +409,7 @@ class Window(QMainWindow):
             text = self.work.typing.close_and_forget()
             self.setFocus()
             if text:
-                self._post(WaybillTyped(text) if kind == "waybill" else FieldTyped(kind, typed(_tidy(text))))
+                self._post(WaybillTyped(text) if kind == "waybill" else FieldTyped(kind, typed(tidy_text(text))))
         elif name == "Esc":
             self.work.typing.close_and_forget()
             self.setFocus()
@@ -405,8 +419,7 @@ class Window(QMainWindow):
             self._post(PasscodeEntered(number, passcode))
 
     def _use_demo_badge(self) -> None:
-        badge = self._settings.desk.demo_badge
-        if badge:
+        if badge := self._settings.desk.demo_badge:
             self._post(CodeScanned(badge))
 
     def _reveal(self, on: bool) -> None:
@@ -423,24 +436,15 @@ class Window(QMainWindow):
 
     def _open_help(self, view: WorkView) -> None:
         language = self.language
-        words = {k.key: k.label for k in view.keys}
-        words |= {"F8": say("key.show", language)} if self.work.cards.prompt.has_secret else {}
-        words |= {"F11": say("key.fullscreen", language), "Space": view.go.label, "Esc": say("key.back", language)}
-        words |= {"Ctrl L": say("key.language", language), "Ctrl D": say("key.theme", language)}
-        words |= {"Ctrl 4": say("key.go-review", language)} if self.may_review else {}
-        words |= {"Ctrl 6": say("key.go-products", language)} if self.may_shelve else {}
-        words |= tray_of(view.body) if isinstance(self._state, ChipTray) else choices_of(view.body)
-        if asks_one_character(view.body):
-            cells = {"←": "key.cell-left", "→": "key.cell-right", "↑": "key.pick-up", "↓": "key.pick-down"}
-            words |= {cap: say(word, language) for cap, word in (cells | {"⌫": "key.reopen"}).items()}
+        secret = self.work.cards.prompt.has_secret
+        may = {"review": self.may_review, "shelve": self.may_shelve}
+        words = help_words(view, self._state, language, secret=secret, **may)
         self.work.help.open(say("keys.title", language), say("keys.close", language), words)
 
     def _open_typing(self, kind: str) -> None:
         language = self.language
-        note_of = "type.note.char" if self.view is not None and asks_one_character(self.view.body) else "type.note"
-        words = (f"type.{kind}", note_of, "type.go", "cap.enter")
-        title, note, go, enter = (say(word, language) for word in words)
-        self.work.typing.open(kind, TypeWords(title, note, go, enter, say("key.back", language)))
+        one = self.view is not None and asks_one_character(self.view.body)
+        self.work.typing.open(kind, TypeWords(*type_words(kind, one, language)))
 
     def _open_player(self) -> None:
         self._player = Player(self.look, self.language, self._open_recording(self._last_recording), self)
@@ -493,8 +497,3 @@ class Window(QMainWindow):
             self.review.leave()
             self.review.reel.finish()
         super().closeEvent(event)
-
-
-def _tidy(text: str) -> str:
-    """Typed card text as it is stored: no spaces, capitals."""
-    return "".join(text.split()).upper()

@@ -13,22 +13,25 @@ from typing import Any
 from app.catalog.shelf import SHIPPED, Sources
 from app.core.effects import Sound
 from app.core.errors import BadInput
-from app.core.events import CardChanged, ParcelResumed
+from app.core.events import CardChanged, Event, ParcelResumed
 from app.core.parcels import TrayCard
 from app.core.products import Catalogue
 from app.core.readiness import DeviceFacts, DiskFacts, Level, RecFacts, RecMode, StampFacts, Surroundings, SyncFacts
 from app.core.rules import Rules
 from app.core.rulings import ReviewPolicy
 from app.core.sampling import SamplePolicy
-from app.core.states import Idle, SignedOut
+from app.core.states import Idle, Locked, SignedOut
 from app.eye import codec
 from app.paths import StationFolder
 from app.platform import free_bytes
 from app.settings import ReviewSettings, Settings
+from app.station.backing import Backing, BackingPlan, backups_of
 from app.station.cataloguing import Cataloguing
 from app.station.chips import Bench, ChipWork
 from app.station.clock import Clock, system_clock
+from app.station.clockwatch import ClockWatch
 from app.station.filming import Filming
+from app.station.idle import IdleWatch
 from app.station.keeping import Keeping
 from app.station.keeping import Rules as KeepingRules
 from app.station.leakwatch import LeakPlan, LeakWatch
@@ -47,6 +50,7 @@ from app.store.governing import policy_of
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.sync import worker as sync
+from app.sync.pace import FootageTerms
 from hardware.catalog import open_nfc, open_scanner
 
 _log = logging.getLogger(__name__)
@@ -82,6 +86,7 @@ class Parts:
     cameras: Cameras
     clock: Clock
     chips: ChipWork
+    idle: IdleWatch
     reading: dict[str, Any]
     """The fields of the leak check's job that say by which catalogue it reads."""
 
@@ -127,7 +132,13 @@ def _make(
     shown, changed = _sync_shown(station, clock), _cards_changed(station, chips)
     listeners = sync.SyncListeners(shown, changed, _crashed(station), station.govern)
     spare = (plan.settings.server.spare_url,) if plan.settings.server.spare_url else ()
-    sync_plan = sync.SyncPlan(plan.url, recordings=folder.recordings, spare=spare, catalogue=folder.catalogue)
+    sync_plan = sync.SyncPlan(
+        plan.url,
+        recordings=folder.recordings,
+        spare=spare,
+        catalogue=folder.catalogue,
+        terms=FootageTerms.of(plan.settings.server),
+    )
     worker = sync.SyncWorker(sync_plan, writer, clock.stamp, listeners)
     camera = plan.settings.camera
     cameras = Cameras(camera.overhead, "" if camera.spare == _NOT_FITTED else camera.spare)
@@ -136,8 +147,10 @@ def _make(
     perform = Perform(hands, station.post, lambda: station.around, play, worker.nudge)
     station.join(perform)
     filming.on_closed(perform.recording_closed)
+    idle = IdleWatch(lambda: station.rules.idle_us, clock.mono_us, station.post)
+    station.on_show(idle.show)
     reading = leak_reading(sources, plan.rehearsal)
-    return Parts(station, writer, filming, looking, worker, cameras, clock, chips, reading)
+    return Parts(station, writer, filming, looking, worker, cameras, clock, chips, idle, reading)
 
 
 def _chip_work(
@@ -158,9 +171,7 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     if plan.settings.nfc.address != _NOT_FITTED:
         stack.callback(start_tapping(parts, plan.settings.nfc.address).stop)
     if plan.settings.scanner.address not in (_NOT_FITTED, _TYPES_LIKE_A_KEYBOARD):
-        scanning = Scanning(
-            lambda: open_scanner(plan.settings.scanner.address), parts.station.post, parts.station.adjust
-        )
+        scanning = Scanning(lambda: open_scanner(plan.settings.scanner.address), _by_hand(parts), parts.station.adjust)
         scanning.start()
         stack.callback(scanning.stop)
     disk = DiskWatch(plan.folder, parts.station.adjust)
@@ -172,6 +183,9 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     keeping = Keeping(parts.store, plan.folder.recordings, rules, parts.clock, station.adjust, crashed)
     keeping.start()
     stack.callback(keeping.stop)
+    watch = ClockWatch(parts.store, parts.clock, crashed)
+    watch.start()
+    stack.callback(watch.stop)
     leaks = LeakWatch(
         parts.store, leak_plan(plan, parts.reading), parts.clock, _resting(station), station.adjust, crashed
     )
@@ -181,6 +195,27 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     witnessing.start()
     stack.callback(witnessing.stop)
     _start_stamping(plan, parts, stack)
+    _start_backing(plan, parts, stack)
+
+
+def _start_backing(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
+    """Copies of the database while nobody works. A rehearsal's database is worth none."""
+    if plan.rehearsal:
+        return
+    station, copied = parts.station, BackingPlan(plan.folder.database, backups_of(plan.folder, plan.settings))
+    backing = Backing(parts.store, copied, parts.clock, _resting(station), station.adjust, _crashed(station))
+    backing.start()
+    stack.callback(backing.stop)
+
+
+def _by_hand(parts: Parts) -> Callable[[Event], None]:
+    """Posts what a hand did, which is a sign of a person too."""
+
+    def post(event: Event) -> None:
+        parts.idle.touch()
+        parts.station.post(event)
+
+    return post
 
 
 def _start_stamping(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
@@ -218,15 +253,21 @@ def leak_plan(plan: StationPlan, reading: dict[str, Any]) -> LeakPlan:
 
 def _resting(station: Station) -> Callable[[], bool]:
     """Nobody works and nothing is filmed."""
-    return lambda: isinstance(station.state, (SignedOut, Idle)) and station.around.rec.mode is RecMode.OFF
+
+    def resting() -> bool:
+        state = station.state
+        idle = isinstance(state, SignedOut | Idle) or (isinstance(state, Locked) and state.visit is None)
+        return idle and station.around.rec.mode is RecMode.OFF
+
+    return resting
 
 
 def join_reviewing(folder: StationFolder, parts: Parts, wanted: ReviewSettings) -> Reviewing:
     """The review desk of a joined station, started. For the window; a station without one needs none."""
     policy = ReviewPolicy(wanted.second_above_yuan * 100)
     shares = SamplePolicy(wanted.sample_per_mille, wanted.typed_sample_per_mille)
-    crashed = _crashed(parts.station)
-    reviewing = Reviewing(parts.store, folder.recordings, folder.exports, parts.clock, crashed, policy, shares)
+    crashed, post = _crashed(parts.station), parts.station.post
+    reviewing = Reviewing(parts.store, folder.recordings, folder.exports, parts.clock, crashed, policy, shares, post)
     reviewing.start()
     return reviewing
 
@@ -241,7 +282,9 @@ def join_cataloguing(plan: StationPlan, parts: Parts, show: Callable[[Catalogue]
         parts.station.judge_by(catalogue)
         show(catalogue)
 
-    cataloguing = Cataloguing(parts.store, plan.folder, parts.clock, adopt, _crashed(parts.station))
+    cataloguing = Cataloguing(
+        parts.store, plan.folder, parts.clock, adopt, _crashed(parts.station), post=parts.station.post
+    )
     cataloguing.start()
     return cataloguing
 
@@ -284,9 +327,12 @@ def _sync_shown(station: Station, clock: Clock) -> Callable[[sync.SyncReport], N
         oldest_s = (now_us - facts.queue.oldest_wall_us) // 1_000_000 if facts.queue.oldest_wall_us else 0
         next_s = max(0, facts.next_try_ms // 1000 - now_us // 1_000_000) if facts.next_try_ms else 0
         why = facts.stuck[0][1] if facts.stuck else ""
+        queue = facts.queue
+        ages_s = {state: max(0, (now_us - kept_us) // 1_000_000) for state, kept_us in queue.oldest.items()}
+        cards = tuple((state, number, ages_s.get(state, 0)) for state, number in queue.cards.items())
         shown = SyncFacts(
-            facts.state, facts.queue.unsent, max(0, oldest_s), next_s, facts.clock_offset_ms, facts.code,
-            len(facts.stuck), why,
+            facts.state, queue.unsent, max(0, oldest_s), next_s, facts.clock_offset_ms, facts.code,
+            len(facts.stuck), why, queue.footage, cards,
         )  # fmt: skip
         station.adjust(lambda around: replace(around, sync=shown))
 

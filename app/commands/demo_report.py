@@ -12,7 +12,7 @@ from app.core.money import yuan_text
 from app.core.parcels import TrayCard
 from app.core.products import Catalogue
 from app.core.readiness import Surroundings
-from app.core.states import ChipTray, Idle, SignedOut, State, Waiting
+from app.core.states import ChipTray, Idle, Locked, SignedOut, State, Waiting
 from app.evidence.verify import verify_recording
 from app.frames import FrameReader
 from app.paths import StationFolder
@@ -84,7 +84,7 @@ def _cards_of(state: State) -> tuple[TrayCard, ...]:
             return ()
         case Idle(last=last):
             return last.cards if last else ()
-        case ChipTray(back_to=back):
+        case ChipTray(back_to=back) | Locked(back_to=back):
             return _cards_of(back)
         case _:
             under = getattr(state, "back_to", state)

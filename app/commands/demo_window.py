@@ -34,6 +34,7 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
     bridge = Bridge(
         lambda event: player.parts.station.post(event),
         take_over=player.take_over,
+        touched=lambda: player.parts.idle.touch(),
         secret_shown=lambda field: player.parts.station.post(SecretShown(field)),
     )
     player.parts = stack.enter_context(joined_station(plan, store, bridge.play))

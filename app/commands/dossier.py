@@ -12,6 +12,7 @@ from pathlib import Path
 
 from app.commands.filmed import Filmed, add_choice, chosen, numbered
 from app.evidence.dossier import Stretch, card_stretch, make_dossier
+from app.evidence.writer import RecordingKeys
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     for n, one in enumerate(chosen(args), 1):
         out = numbered(args.out, n)
-        facts = make_dossier(one.folder, one.key, out, _stretch(args, one))
+        facts = make_dossier(one.folder, RecordingKeys(one.key, one.signing), out, _stretch(args, one))
         proof_bytes = 32 * len(facts.pop("proof"))
         print(json.dumps({"path": str(out), **facts, "proof_bytes": proof_bytes}))
     return 0

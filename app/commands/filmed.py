@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.commands.loose import keys_for
+from app.commands.loose import exportable_keys
 from app.commands.opening import add_passphrase, open_to_look
 from app.core.errors import BadInput
 from app.paths import StationFolder
@@ -15,10 +15,11 @@ from app.paths import StationFolder
 
 @dataclass(frozen=True, slots=True)
 class Filmed:
-    """A recording's folder, and the key that opens its pictures."""
+    """A recording's folder, the key that opens its pictures, and the station's seed that signs what leaves."""
 
     folder: Path
     key: bytes = field(repr=False)
+    signing: bytes | None = field(repr=False)
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +41,8 @@ def chosen(args: argparse.Namespace) -> Sequence[Filmed]:
         raise BadInput("recording.not_named")
     if args.recording is not None:
         folder = args.recording.resolve()
-        return [Filmed(folder, keys_for(folder).content)]
+        keys = exportable_keys(folder)
+        return [Filmed(folder, keys.content, keys.signing)]
     if bool(args.waybill) == bool(args.card):
         raise BadInput("recording.not_named")
     return _from_store(StationFolder(args.data.resolve()), args)
@@ -60,7 +62,8 @@ def _from_store(station: StationFolder, args: argparse.Namespace) -> Sequence[Fi
         for name in names:
             store.must_be_exportable(name)
         found = [store.find_recording(name) for name in names]
-        return [Filmed(station.recordings / one.recording_id, one.key) for one in found if one is not None]
+        seed = store.signing_seed
+        return [Filmed(station.recordings / one.recording_id, one.key, seed) for one in found if one is not None]
     finally:
         store.close()
 

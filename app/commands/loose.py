@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 from pathlib import Path
 
 from app.commands.folders import opened_store
@@ -36,6 +37,20 @@ def loose_keys(folder: Path, make: bool = False, vault_key: str = "") -> Recordi
         return RecordingKeys(bytes.fromhex(found["recording_key"]), bytes.fromhex(found["signing_key"]), side)
     except (ValueError, KeyError, TypeError) as wrong:
         raise BadInput("recording.unknown", folder.name) from wrong
+
+
+def exportable_keys(folder: Path) -> RecordingKeys:
+    """The keys of a recording, for who takes its pictures out. A rehearsal station's store is asked whether a
+    PIN may be seen in it; a recording that stands alone has no store, nobody has looked, and that is said.
+
+    Raises BadInput("footage.may_show_pin") and what `keys_for` raises.
+    """
+    if loose_keys(folder) is None and folder.is_dir():
+        with opened_store(StationFolder(folder.parent.parent)) as store:
+            store.must_be_exportable(folder.name)
+    else:
+        print("没有人检查过这段录像有没有露出卡密 · nobody has checked this recording for PINs", file=sys.stderr)
+    return keys_for(folder)
 
 
 def keys_for(recording: Path) -> RecordingKeys:

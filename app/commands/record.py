@@ -26,7 +26,7 @@ from app.frames import Plane
 from app.recorder import protocol as told
 from app.recorder.capture import Capture
 from app.recorder.line import Line
-from app.recorder.opening import is_film
+from app.recorder.protocol import is_film
 from hardware.catalog import open_camera
 from hardware.ports import Packet
 

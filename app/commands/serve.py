@@ -6,9 +6,13 @@ import argparse
 import json
 from pathlib import Path
 
-from app.core.errors import Trouble
+from cryptography.x509 import load_pem_x509_certificates
+
+from app.core.errors import BadInput, Trouble
 from app.server.run import DEFAULT_PORT, serve
 from app.server.setup import init
+from app.server.stamping import Stamper
+from app.sync.authority import Authority
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0: any free one")
     parser.add_argument("--database", default="", help="postgresql://… instead of a file in the folder")
     parser.add_argument("--objects", default="", help="s3://BUCKET?endpoint=… instead of files in the folder")
+    parser.add_argument("--tsa", default="", metavar="URL", help="a time-stamp authority (RFC 3161) for checkpoints")
+    parser.add_argument("--tsa-root", type=Path, metavar="FILE", help="the certificates (PEM) its word is checked by")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end with whoever started it")
 
 
@@ -31,8 +37,22 @@ def run(args: argparse.Namespace) -> int:
             print(json.dumps({"initialised": str(args.data), "vault": str(folder.vault)}))
         else:
             places = {"database": args.database, "objects": args.objects}
-            serve(args.data, args.port, args.host, **places, tls=args.tls, until_stdin_closes=args.until_stdin_closes)
+            options = {"tls": args.tls, "until_stdin_closes": args.until_stdin_closes}
+            serve(args.data, args.port, args.host, **places, **options, stamper=_stamper(args))
     except Trouble as trouble:
         print(json.dumps({"code": trouble.code, "detail": trouble.detail}), flush=True)
         raise
     return 0
+
+
+def _stamper(args: argparse.Namespace) -> Stamper | None:
+    """Raises BadInput("tsa.no_roots"): an authority without certificates to check its word by."""
+    if not args.tsa:
+        return None
+    try:
+        roots = load_pem_x509_certificates(args.tsa_root.read_bytes()) if args.tsa_root else []
+    except (OSError, ValueError) as wrong:
+        raise BadInput("tsa.no_roots", args.tsa_root.name) from wrong
+    if not roots:
+        raise BadInput("tsa.no_roots", "--tsa-root FILE")
+    return Stamper(Authority(args.tsa).post, tuple(roots))

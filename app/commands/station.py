@@ -1,8 +1,10 @@
-"""`cardintake station enrol|capture|sync --data DIR`: a station without a window. JSON on stdout, all else on stderr.
+"""`cardintake station ACTION --data DIR`: a station without a window. JSON on stdout, all else on stderr.
 
 enrol     join a centre by a one-time code           {"enrolled", "words", …}
 capture   take rehearsal cards without a camera      `saved CARD-ID` after each commit
 sync      push and pull                              {"state", "unsent", "cards", …}
+backup    copy the database, also while it is used   {"backup", "head"}
+restore   put a copy back where the database is gone {"restored", "head"}; then `sync`: the centre has to confirm
 person reveal approve     one secret through the vault        (`station_reveal`)
 """
 
@@ -12,21 +14,26 @@ import argparse
 import json
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
 
 from app.commands import station_reveal
 from app.commands.bulk import captured, stamp
+from app.commands.complaint import complain
 from app.commands.enrolling import applicant_of, join, look_at, make_store
 from app.commands.opening import add_passphrase, open_station, passphrase_of
 from app.core.errors import BadInput, Trouble, Unavailable
 from app.core.readiness import SyncState
 from app.paths import StationFolder
 from app.settings import Settings, load_settings, save_settings
+from app.station.backing import BACKUPS_KEPT, backups_of
+from app.store.backup import back_up, put_back
 from app.store.store import REHEARSAL_PASSPHRASE
 from app.store.unlock import find_passphrase
 from app.store.writer import StoreWriter
 from app.sync.client import require_loopback
+from app.sync.pace import FootageTerms
 from app.sync.worker import SyncListeners, SyncPlan, SyncReport, SyncWorker
 
 _CONFIRM_S = 600.0
@@ -48,7 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--server", action="append", default=[], metavar="URL", help="other addresses of the same centre, in turn"
     )
     station_reveal.add_actions(actions)
-    for action in (enrol, capture, sync):
+    backup = actions.add_parser("backup", help="copy the database")
+    backup.add_argument("--to", type=Path, default=None, metavar="DIR", help="else as the settings say")
+    restore = actions.add_parser("restore", help="put the database back from a backup")
+    restore.add_argument("--from", type=Path, default=None, metavar="DIR", dest="backup", help="else the newest here")
+    for action in (enrol, capture, sync, backup, restore):
         action.add_argument("--data", type=Path, required=True, metavar="DIR", help="the station's folder")
         add_passphrase(action)
 
@@ -57,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
     if args.action in station_reveal.ACTIONS:
         return station_reveal.run(args)
     folder = StationFolder(args.data.resolve())
-    return {"enrol": _enrol, "capture": _capture, "sync": _sync}[args.action](args, folder)
+    done = {"enrol": _enrol, "capture": _capture, "sync": _sync, "backup": _backup, "restore": _restore}
+    return done[args.action](args, folder)
 
 
 def _enrol(args: argparse.Namespace, folder: StationFolder) -> int:
@@ -128,7 +140,13 @@ def _sync(args: argparse.Namespace, folder: StationFolder) -> int:
     writer.start()
     listeners = SyncListeners(heard.put, lambda _cards: None, heard.put)
     worker = SyncWorker(
-        SyncPlan(urls[0], recordings=folder.recordings, spare=tuple(urls[1:]), catalogue=folder.catalogue),
+        SyncPlan(
+            urls[0],
+            recordings=folder.recordings,
+            spare=tuple(urls[1:]),
+            catalogue=folder.catalogue,
+            terms=FootageTerms.of(known),
+        ),
         writer,
         stamp,
         listeners,
@@ -139,6 +157,30 @@ def _sync(args: argparse.Namespace, folder: StationFolder) -> int:
     finally:
         worker.stop()
         writer.stop()
+
+
+def _backup(args: argparse.Namespace, folder: StationFolder) -> int:
+    store = open_station(folder, args.passphrase_fd)
+    try:
+        copy = back_up(store, folder.database, args.to or _backups(folder), datetime.now(UTC), BACKUPS_KEPT)
+    finally:
+        store.close()
+    _tell({"backup": str(copy.folder), "head": copy.head})
+    return 0
+
+
+def _restore(args: argparse.Namespace, folder: StationFolder) -> int:
+    """Raises BadInput: store.exists, store.no_backup; what `put_back` raises."""
+    passphrase = passphrase_of(folder, args.passphrase_fd)
+    copy = put_back(args.backup or _backups(folder), folder.database, passphrase, time.time_ns() // 1000)
+    complain(Trouble("store.restored"))
+    _tell({"restored": str(copy.folder), "head": copy.head})
+    return 0
+
+
+def _backups(folder: StationFolder) -> Path:
+    settings = load_settings(folder.settings) if folder.settings.exists() else Settings()
+    return backups_of(folder, settings)
 
 
 def _follow(heard: SimpleQueue[SyncReport | Exception], until_idle: bool) -> int:

@@ -115,6 +115,18 @@ class SignInRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class DeskLeft:
+    """Nobody has touched the desk for as long as it may stand open."""
+
+
+@dataclass(frozen=True, slots=True)
+class RightsChanged:
+    """What this person may do now, as it turned out at an act: a supervisor whose word from the centre has lapsed."""
+
+    operator: Operator
+
+
+@dataclass(frozen=True, slots=True)
 class ParcelFound:
     """The waybill is announced and not done yet; ids for the work on it were made."""
 
@@ -331,6 +343,8 @@ Event = (
     | FieldTyped
     | SignedIn
     | SignInRefused
+    | DeskLeft
+    | RightsChanged
     | ParcelFound
     | ParcelDoneBefore
     | ParcelUnknown

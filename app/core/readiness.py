@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from app.core.cards import CardState
+
 LOW_DISK_BYTES = 600 * 1_000_000
 """Below this no new parcel is begun, however slowly the disk fills."""
 
@@ -81,13 +83,16 @@ class DeviceFacts:
 
 @dataclass(frozen=True, slots=True)
 class DiskFacts:
-    """The disk that footage goes to. `missing_recordings`: how many that should be there are not, if they are many;
-    `leaks`: in how many a PIN may be seen that nobody has judged.
+    """The disk that footage goes to. `missing_recordings`: how many that should be there are not, or not whole;
+    `keeping_stopped`: they are so many that nothing is removed any more; `unknown_recordings`: how many are there that
+    the store does not know; `leaks`: in how many a PIN may be seen that nobody has judged.
     """
 
     free_bytes: int = 0
     bytes_per_minute: int = 33_000_000
     missing_recordings: int = 0
+    keeping_stopped: bool = False
+    unknown_recordings: int = 0
     leaks: int = 0
 
     @property
@@ -99,7 +104,9 @@ class DiskFacts:
 class SyncFacts:
     """From receipts only: events still here, the oldest's age, when the next try comes, the clock's distance.
 
-    `stuck_footage`: recordings that cannot be brought to the centre, `footage_code` why (the first one).
+    `stuck_footage`: recordings that cannot be brought to the centre, `footage_code` why (the first one);
+    `footage_waiting`: closed recordings that the centre does not hold. `cards`: by state their number and the age (s)
+    of the oldest.
     """
 
     state: SyncState = SyncState.SYNCED
@@ -110,6 +117,8 @@ class SyncFacts:
     code: str = ""
     stuck_footage: int = 0
     footage_code: str = ""
+    footage_waiting: int = 0
+    cards: tuple[tuple[CardState, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +149,7 @@ class Surroundings:
     disk: DiskFacts = DiskFacts()
     sync: SyncFacts = SyncFacts()
     stamps: StampFacts = StampFacts()
+    backup_code: str = ""  # why the last copy of the database could not be made
     parcels_today: tuple[int, int] = (0, 0)
     chips: int = 0  # accepted cards whose chip is still to be dealt with
     wall_us: int = 0

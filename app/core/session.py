@@ -2,7 +2,7 @@
 
     SignedOut → Idle → Opening → Waiting ⇄ Reading ⇄ Asking → Saving → Waiting … → Counting → Sealing → Idle
     any state at work ⇄ Paused(device, back_to); Asking, Counting ⇄ Rejecting; any → Faulted
-    Idle, Waiting, Counting ⇄ ChipTray(back_to)
+    Idle, Waiting, Counting ⇄ ChipTray(back_to); a desk that was left ⇄ Locked(back_to)
 
 A pair that no rule covers leaves the state as it is and is written to the audit log; tests raise on it.
 """
@@ -16,10 +16,11 @@ from app.core import session_cards as cards
 from app.core import session_chips as chips
 from app.core import session_count as count
 from app.core import session_desk as desk
+from app.core import session_lock as cover
 from app.core import session_pause as pause
 from app.core.audit import EventKind
 from app.core.effects import Effect, ListChips, RecordFact, WatchForCards
-from app.core.events import CardChanged, Event, Key, KeyPressed
+from app.core.events import CardChanged, DeskLeft, Event, Key, KeyPressed
 from app.core.rules import Rules, Step
 from app.core.states import (
     Asking,
@@ -27,6 +28,7 @@ from app.core.states import (
     Counting,
     Faulted,
     Idle,
+    Locked,
     Opening,
     Paused,
     Reading,
@@ -56,6 +58,8 @@ _RULES_OF: dict[type[State], Callable[..., Step | None]] = {
 _CHIPS = KeyPressed(Key.F4)
 """The device at hand: the reader."""
 
+_LEAVE = KeyPressed(Key.F12)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -70,6 +74,10 @@ def step(state: State, event: Event, rules: Rules) -> Outcome:
     """The next state and the effects to carry out, in order."""
     if isinstance(state, Faulted):
         return Outcome(state)
+    if isinstance(state, Locked):
+        return _under_cover(state, event, rules)
+    if isinstance(event, DeskLeft) or (event == _LEAVE and not isinstance(state, SignedOut | Idle)):
+        return Outcome(*(cover.lock(state) or (state, ())))
     if isinstance(state, ChipTray):
         return _with_chips(state, event, rules)
     if isinstance(state, Idle | Waiting | Counting) and event == _CHIPS:
@@ -81,6 +89,17 @@ def step(state: State, event: Event, rules: Rules) -> Outcome:
         return Outcome(*found)
     names = (("state", type(state).__name__), ("event", type(event).__name__))
     return Outcome(state, (RecordFact(EventKind.UNEXPECTED, names),), expected=False)
+
+
+def _under_cover(state: Locked, event: Event, rules: Rules) -> Outcome:
+    """What is not for the cover happens to what lies under it, and stays covered."""
+    found = cover.when_locked(state, event, rules)
+    if found is not None:
+        return Outcome(*found)
+    under = step(state.back_to, event, rules)
+    if isinstance(under.state, SignedOut | ChipTray | Locked | Faulted):
+        return under
+    return replace(under, state=replace(state, back_to=under.state))
 
 
 def _with_chips(state: ChipTray, event: Event, rules: Rules) -> Outcome:

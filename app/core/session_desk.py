@@ -30,6 +30,7 @@ from app.core.events import (
     ParcelResumed,
     ParcelUnknown,
     PasscodeEntered,
+    RightsChanged,
     SaveFailed,
     SignedIn,
     SignInRefused,
@@ -137,6 +138,9 @@ def when_idle(state: Idle, event: Event, _rules: Rules) -> Step | None:
             return replace(state, finding="", unannounced="", earlier=None, notice=None), ()
         case ParcelResumed(parcel):
             return _go_on_with(parcel, state.operator)
+        case RightsChanged(operator) if operator.id == state.operator.id:
+            notice = Notice("people.lapsed" if operator.lapsed else "people.no-rights")
+            return replace(state, operator=operator, notice=notice), (Play(Sound.ASK),)
         case SaveFailed(code, _):
             return replace(state, finding="", notice=Notice(code)), (Play(Sound.ASK),)
         case KeyPressed(Key.F12):

@@ -52,6 +52,7 @@ from app.core.events import (
     RecordingClosed,
     RecordingCut,
     RecordingResumed,
+    RightsChanged,
     SaveFailed,
     SecretShown,
     ShotTaken,
@@ -72,6 +73,7 @@ from app.core.states import (
     Counting,
     Faulted,
     Idle,
+    Locked,
     Notice,
     Opening,
     Paused,
@@ -315,6 +317,7 @@ _PASSING = (
     CardSighted,
     CardLeftTooEarly,
     TagSeen,
+    RightsChanged,
 )
 """Go on all the time and matter in few states only."""
 
@@ -360,7 +363,7 @@ def _card_changed(state: State, card: TrayCard) -> State:
         case SignedOut(resume=parcel) if parcel is not None:
             cards = tuple(card if c.card_id == card.card_id else c for c in parcel.cards)
             return replace(state, resume=replace(parcel, cards=cards))
-        case SignedOut() | Idle() | Faulted() | ChipTray():
+        case SignedOut() | Idle() | Faulted() | ChipTray() | Locked():
             return state
         case _:
             return _with_work(state, lambda visit: _with_changed(visit, card))

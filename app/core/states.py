@@ -345,6 +345,27 @@ class ChipTray:
 
 
 @dataclass(frozen=True, slots=True)
+class Locked:
+    """The desk was left: all is covered, and what lies under it goes on being filmed. `operator` comes back to it.
+
+    `desk`: the sign-in that uncovers it. `missed`: a card was put aside and is read from the start afterwards; what was
+    known of its number and PIN is forgotten. `notice`: why somebody else could not go on.
+    """
+
+    operator: Operator
+    back_to: Idle | AtWork | Paused
+    desk: SignedOut = SignedOut()
+    missed: bool = False
+    notice: Notice | None = None
+
+    @property
+    def visit(self) -> Visit | None:
+        """The parcel in work under it."""
+        under = self.back_to.back_to if isinstance(self.back_to, Paused) else self.back_to
+        return None if isinstance(under, Idle) else under.visit
+
+
+@dataclass(frozen=True, slots=True)
 class Faulted:
     """A bug was met: the recording is closed and sealed, the session waits to be started again."""
 
@@ -353,7 +374,7 @@ class Faulted:
 
 
 AtWork = Opening | Waiting | Reading | Asking | Rejecting | Saving | Counting | Sealing
-State = SignedOut | Idle | AtWork | ChipTray | Paused | Faulted
+State = SignedOut | Idle | AtWork | ChipTray | Paused | Locked | Faulted
 
 W = TypeVar("W", Opening, Waiting, Reading, Asking, Rejecting, Saving, Counting, Sealing, Asking | Counting, AtWork)
 

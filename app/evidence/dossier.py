@@ -8,6 +8,7 @@
     still-*.jpg          the picture at each event
     root.tsr, root.statement   a time-stamp token (RFC 3161) when there is one, and the bytes it speaks of
     witness.json         the centre's word on the recording, with the keys that vouch for it, when it was given
+    manifest.json        the SHA-256 of each of these files, signed by the station (manifest.sig)
     previous.jsonl       the record that closed the recording before, when it is still there
 
 Reviewable pictures are masked before they are hashed, so a dossier holds no PIN. Its texts are scanned nevertheless.
@@ -15,28 +16,30 @@ Reviewable pictures are masked before they are hashed, so a dossier holds no PIN
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import av
 
 from app.core.errors import BadInput, EvidenceTrouble
 from app.core.merkle import range_proof
 from app.evidence import journal
+from app.evidence.bundle import bundle
 from app.evidence.crypt import PartOpener
 from app.evidence.export import copy_parts, same_size
 from app.evidence.ledger import Ledger, Part, Piece, load
+from app.evidence.reader import DecryptedRecording
 from app.evidence.still import picture_at
 from app.evidence.timestamp import token_files
 from app.evidence.witness import VERIFIER, witness_files
-from app.platform import durable_write
+from app.evidence.writer import RecordingKeys
 
 _AROUND_US = 5_000_000
 _MOST_STILLS = 12
@@ -70,14 +73,17 @@ def card_stretch(folder: Path, card_id: str) -> Stretch:
     return Stretch(max(before, at - 60_000_000), at + _AROUND_US)
 
 
-def make_dossier(folder: Path, recording_key: bytes, out: Path, stretch: Stretch | None = None) -> dict[str, Any]:
-    """Write the dossier of a recording (or a stretch of it); gives its facts.
+def make_dossier(folder: Path, keys: RecordingKeys, out: Path, stretch: Stretch | None = None) -> dict[str, Any]:
+    """Write the dossier of a recording (or a stretch of it), signed by the station; gives its facts. However long the
+    recording, only some fragments of it are in memory at a time.
 
-    Raises EvidenceTrouble (evidence.no_recording, evidence.not_decryptable, evidence.secret_in_text),
-    BadInput("evidence.no_pictures"), OSError.
+    Raises EvidenceTrouble (evidence.no_recording, evidence.not_decryptable, evidence.secret_in_text,
+    evidence.other_key), BadInput("evidence.no_pictures"), OSError.
     """
     ledger, wanted = load(folder), stretch or Stretch()
-    parts = _parts_in(folder, recording_key, ledger, wanted)
+    if keys.signing is not None and journal.Signer(keys.signing).public_key != ledger.genesis["station_key"]:
+        raise EvidenceTrouble("evidence.other_key", folder.name)
+    parts = _parts_in(folder, keys.content, ledger, wanted)
     if not parts:
         raise BadInput("evidence.no_pictures", folder.name)
     pieces = [piece for part in parts for piece in part.pieces]
@@ -85,22 +91,27 @@ def make_dossier(folder: Path, recording_key: bytes, out: Path, stretch: Stretch
     facts = _facts(ledger, pieces)
     texts: dict[str, str] = _summaries(ledger, pieces, lines)
     check_texts([*texts.values(), *_event_texts(lines)], str(ledger.genesis["meta"].get("waybill", "")))
-    with io.BytesIO() as data:
-        with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED) as target:
-            viewing = list(_viewing(folder, recording_key, parts))
-            facts["viewing"] = [film.name for film in viewing]
-            target.writestr("dossier.json", json.dumps(facts, indent=1))
-            target.writestr("records.jsonl", b"".join(line + b"\n" for line in lines))
-            target.writestr("verify.py", VERIFIER.read_bytes())
-            proofs = token_files(folder) | witness_files(folder, str(ledger.genesis["previous"]))
-            for name, text in (texts | proofs).items():
-                target.writestr(name, text)
-            for name, content in (*((film.name, film.data) for film in viewing), *_stills(viewing, lines)):
-                target.writestr(name, content)
-            for part in parts:
-                for piece, content in _contents(folder, recording_key, part):
-                    target.writestr(f"fragments/{piece.leaf:06d}.mp4", content)
-        durable_write(out, data.getvalue())
+    with ExitStack() as begun:
+        made = begun.enter_context(bundle(out))
+        viewing = []
+        for n, group in enumerate(same_size(parts), 1):
+            file = begun.enter_context(TemporaryFile(dir=out.parent))
+            viewing.append(_write_viewing(folder, keys.content, group, n, file))
+        facts["viewing"] = [film.name for film in viewing]
+        made.add("dossier.json", json.dumps(facts, indent=1))
+        made.add("records.jsonl", b"".join(line + b"\n" for line in lines))
+        made.add("verify.py", VERIFIER.read_bytes())
+        proofs = token_files(folder) | witness_files(folder, str(ledger.genesis["previous"]))
+        for name, text in (texts | proofs).items():
+            made.add(name, text)
+        for film in viewing:
+            made.copy(film.name, film.file)
+        for name, content in _stills(viewing, lines):
+            made.add(name, content)
+        for part in parts:
+            for piece, content in _contents(folder, keys.content, part):
+                made.add(f"fragments/{piece.leaf:06d}.mp4", content)
+        made.sign({"v": 1, "recording": ledger.genesis["recording"]}, keys.signing)
     return facts
 
 
@@ -121,12 +132,17 @@ def _parts_in(folder: Path, recording_key: bytes, ledger: Ledger, wanted: Stretc
     for part in ledger.parts:
         touched = [n for n, piece in enumerate(part.pieces) if n and wanted.touches(piece)]
         if touched:
-            contents = [content for _, content in _contents(folder, recording_key, part, part.pieces[: touched[0] + 1])]
-            first = next((n for n in range(touched[0], 1, -1) if _begins_with_key(contents[n])), 1)
+            first = touched[0]
+            while first > 1 and not _stands_alone(folder, recording_key, part, first):
+                first -= 1
             place = part.number, part.id, part.file, part.width, part.height, part.first_pts
             pieces = [part.pieces[0], *part.pieces[first : touched[-1] + 1]]
             found.append(Part(*place, part.base_mono_us, part.boot_id, pieces))
     return found
+
+
+def _stands_alone(folder: Path, recording_key: bytes, part: Part, n: int) -> bool:
+    return any(_begins_with_key(data) for _, data in _contents(folder, recording_key, part, part.pieces[n : n + 1]))
 
 
 def _begins_with_key(fragment: bytes) -> bool:
@@ -182,19 +198,23 @@ class _Film:
     """A viewing copy: its time 0 is `from_pts` of the recording."""
 
     name: str
-    data: bytes
+    file: IO[bytes]
     from_pts: int
     to_pts: int
 
 
-def _viewing(folder: Path, recording_key: bytes, parts: Sequence[Part]) -> Iterator[_Film]:
-    for n, group in enumerate(same_size(list(parts)), 1):
-        start, end = group[0].pieces[1].first_pts, group[-1].pieces[-1].last_pts
-        films = [(part, b"".join(content for _, content in _contents(folder, recording_key, part))) for part in group]
-        data = io.BytesIO()
-        with av.open(data, "w", format="mp4") as target:  # without faststart, which would need a file
-            copy_parts([(part.pieces[1].first_pts - start, io.BytesIO(film)) for part, film in films], target)
-        yield _Film("viewing.mp4" if n == 1 else f"viewing-{n}.mp4", data.getvalue(), start, end)
+def _write_viewing(folder: Path, recording_key: bytes, group: Sequence[Part], n: int, file: IO[bytes]) -> _Film:
+    start, end = group[0].pieces[1].first_pts, group[-1].pieces[-1].last_pts
+
+    def films() -> Iterator[tuple[int, DecryptedRecording]]:
+        """One at a time: each holds some fragments."""
+        for part in group:
+            with DecryptedRecording(folder, recording_key, part) as film:
+                yield part.pieces[1].first_pts - start, film
+
+    with av.open(file, "w", format="mp4") as target:
+        copy_parts(films(), target)
+    return _Film("viewing.mp4" if n == 1 else f"viewing-{n}.mp4", file, start, end)
 
 
 def _stills(films: Sequence[_Film], lines: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:
@@ -203,7 +223,8 @@ def _stills(films: Sequence[_Film], lines: Sequence[bytes]) -> Iterator[tuple[st
     times = sorted({int(record["body"].get("t_video_us", -1)) for record in events})[:_MOST_STILLS]
     shown = [(film, at) for film in films for at in times if film.from_pts <= at <= film.to_pts]
     for n, (film, at) in enumerate(shown or [(films[0], (films[0].from_pts + films[0].to_pts) // 2)], 1):
-        yield f"still-{n:02d}-{at / 1e6:.3f}s.jpg", picture_at(io.BytesIO(film.data), at - film.from_pts)[0]
+        film.file.seek(0)
+        yield f"still-{n:02d}-{at / 1e6:.3f}s.jpg", picture_at(film.file, at - film.from_pts)[0]
 
 
 def _event_texts(lines: Sequence[bytes]) -> Iterator[str]:

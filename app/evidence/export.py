@@ -6,7 +6,7 @@ Only rehearsals leave this way. Real footage is exported masked, as a dossier wi
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -84,7 +84,7 @@ def _copy(folder: Path, key: bytes, parts: list[Part], out: OutputContainer) -> 
         return copy_parts(films, out)
 
 
-def copy_parts(films: Sequence[tuple[int, IO[bytes] | RawIOBase]], out: OutputContainer) -> tuple[int, int]:
+def copy_parts(films: Iterable[tuple[int, IO[bytes] | RawIOBase]], out: OutputContainer) -> tuple[int, int]:
     """Stream-copy fragmented MP4s of one picture size into one container. `films`: where each one's first picture lies
     (microseconds), and the film. Gives (frames, end in microseconds).
     """

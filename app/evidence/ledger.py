@@ -65,6 +65,7 @@ class Ledger:
     genesis: Mapping[str, Any] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
     tree: CompactTree = field(default_factory=CompactTree)
+    notes: set[str] = field(default_factory=set)  # ids of the events that have one
     torn: dict[str, tuple[int, str]] = field(default_factory=dict)  # name -> bytes, SHA-256
     sides: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)  # name -> its side_end record
     gaps: int = 0
@@ -72,6 +73,8 @@ class Ledger:
     dropped: int = 0
     last_pts: int = -1
     last_wall_us: int = 0
+    last_mono_us: int = 0  # of the boot that wrote it, `boot_id`
+    boot_id: str = ""
     close: Mapping[str, Any] | None = None
 
     def read(self, line: bytes) -> Record:
@@ -81,7 +84,9 @@ class Ledger:
         self._check_place(record.kind)
         self._take(record.n, record.kind, record.fields)
         self.head, self.records, self.size = record.chain, record.n + 1, self.size + record.size
-        self.last_wall_us = record.fields["wall_us"]
+        self.last_wall_us, self.last_mono_us = record.fields["wall_us"], record.fields["mono_us"]
+        if record.kind in ("genesis", "recovered"):
+            self.boot_id = record.fields["boot_id"]
         return record
 
     @property
@@ -108,6 +113,8 @@ class Ledger:
                 self._take_piece(n, fields, (0, 0, 0))
             case "fragment":
                 self._take_fragment(n, fields)
+            case "event":
+                self.notes |= {note_id} if isinstance(note_id := fields["body"].get("id"), str) else set()
             case "gap":
                 _require(fields["from_pts"] <= fields["to_pts"], n)
                 self.gaps += 1

@@ -6,6 +6,7 @@ import io
 import os
 from bisect import bisect_right
 from collections import OrderedDict
+from itertools import accumulate
 from pathlib import Path
 
 from app.evidence.crypt import TAG_BYTES, PartOpener
@@ -22,8 +23,9 @@ def recording_parts(folder: Path) -> list[Part]:
 class DecryptedRecording(io.RawIOBase):
     """One part of a recording as the fragmented MP4 it was: header and fragments, decrypted as they are read.
 
-    Holds what the journal named when it was opened. `read` raises EvidenceTrouble("evidence.not_decryptable") for a
-    wrong key or changed bytes. Times inside begin at 0; `Part.first_pts` says where that lies in the recording.
+    Holds what the journal named when it was opened; of a part with some of its pieces only those. `read` raises
+    EvidenceTrouble("evidence.not_decryptable") for a wrong key or changed bytes. Times inside begin at 0;
+    `Part.first_pts` says where that lies in the recording.
     """
 
     def __init__(self, folder: Path, recording_key: bytes, part: Part) -> None:
@@ -31,8 +33,8 @@ class DecryptedRecording(io.RawIOBase):
         super().__init__()
         self._opener = PartOpener(recording_key, part.id)
         self._pieces = part.pieces
-        self._starts = [piece.offset - n * TAG_BYTES for n, piece in enumerate(part.pieces)]
-        self.size = part.size - len(part.pieces) * TAG_BYTES
+        ends = list(accumulate(piece.size - TAG_BYTES for piece in part.pieces))
+        self._starts, self.size = [0, *ends[:-1]], ends[-1] if ends else 0
         self._at = 0
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._file = (folder / part.file).open("rb")
@@ -77,7 +79,7 @@ class DecryptedRecording(io.RawIOBase):
             return self._kept[index]
         piece = self._pieces[index]
         self._file.seek(piece.offset)
-        content = self._opener.open(index, self._file.read(piece.size))
+        content = self._opener.open(piece.index, self._file.read(piece.size))
         self._kept[index] = content
         if len(self._kept) > _KEPT_PIECES:
             self._kept.popitem(last=False)

@@ -20,6 +20,7 @@ import json
 import os
 import secrets
 import struct
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -78,7 +79,11 @@ class Spot:
 
 
 class RingSegment:
-    """One segment being written. `append` by one thread; `read` and `shred` by another. Raises OSError."""
+    """One segment being written. `append` by one thread; `read` and `shred` by another. Raises OSError.
+
+    One file position serves both, so a lock keeps them apart (not every system can read at a place without moving it);
+    after `shred` and `leave` nobody touches the file's number again, which may be another file's by then.
+    """
 
     def __init__(self, folder: Path, recording_key: bytes, number: int, write: Write = write_all) -> None:
         """Begin a new segment; `number` orders the segments of one folder."""
@@ -91,6 +96,7 @@ class RingSegment:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         self._fd = os.open(self.path, flags, 0o600)
         self._gone = False
+        self._guard = threading.Lock()
         head = _MAGIC + self._id + _wrapper(recording_key, self._id).encrypt(bytes(12), key, self._id)
         try:
             write(self._fd, head)
@@ -103,7 +109,9 @@ class RingSegment:
     def append(self, entry: Entry) -> Spot:
         """Write an entry; `sync` makes it durable. After an OSError nothing more may be appended."""
         sealed = self._cipher.encrypt(_nonce(self._number), pack(entry), self._id + _nonce(self._number))
-        self._write(self._fd, struct.pack(">I", len(sealed)) + sealed)
+        with self._guard:
+            self._must_be_open()
+            self._write(self._fd, struct.pack(">I", len(sealed)) + sealed)
         spot = Spot(self.size + 4, len(sealed), self._number)
         self.size, self._number = self.size + 4 + len(sealed), self._number + 1
         if isinstance(entry, Picture):
@@ -111,28 +119,50 @@ class RingSegment:
         return spot
 
     def sync(self) -> None:
+        self._must_be_open()
         fdatasync(self._fd)
 
     def read(self, spot: Spot) -> Entry:
         """An entry that was appended before. Raises OSError when the segment has been given up."""
-        if self._gone:
-            raise OSError(errno.EBADF, "the segment has gone", self.path.name)
-        sealed = os.pread(self._fd, spot.size, spot.offset)
+        with self._guard:
+            self._must_be_open()
+            os.lseek(self._fd, spot.offset, os.SEEK_SET)
+            try:
+                sealed = _read_exactly(self._fd, spot.size)
+            finally:
+                os.lseek(self._fd, 0, os.SEEK_END)
         return unpack(self._cipher.decrypt(_nonce(spot.number), sealed, self._id + _nonce(spot.number)))
 
     def shred(self) -> None:
         """Make it unreadable and remove it. Does nothing the second time."""
-        if self._gone:
-            return
-        self._gone = True
-        os.close(self._fd)
-        shred_segment(self.path)
+        if self._close():
+            shred_segment(self.path)
 
     def leave(self) -> None:
         """Let go of it without removing it: the next recorder reads it."""
-        if not self._gone:
-            self._gone = True
-            os.close(self._fd)
+        self._close()
+
+    def _close(self) -> bool:
+        """False when that was done before."""
+        with self._guard:
+            gone, self._gone = self._gone, True
+            if not gone:
+                os.close(self._fd)
+        return not gone
+
+    def _must_be_open(self) -> None:
+        if self._gone:
+            raise OSError(errno.EBADF, "the segment has gone", self.path.name)
+
+
+def _read_exactly(fd: int, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        more = os.read(fd, size - len(data))
+        if not more:
+            raise OSError(errno.EIO, "the segment is shorter than it was")
+        data += more
+    return bytes(data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,17 @@ nobody holds it; the journal stays for ever, so that the chain from recording to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from app.evidence.journal import NAME
 from app.evidence.side import SIDE_GLOB
 from app.platform import sync_folder
+
+_FILE = re.compile(rb'"file":"((?:part|side)-[0-9a-f-]+\.bin)"')
 
 FEW_MISSING = 2
 """So many recordings may be missing before nothing is removed any more …"""
@@ -32,11 +36,15 @@ class Footage:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """Rows against folders. `stop`: so much is missing that a person has to look before anything is removed."""
+    """Rows against folders. `holed`: recordings whose journal is there, but not all pictures that it names.
+
+    `stop`: so much is missing that a person has to look before anything is removed.
+    """
 
     missing: tuple[str, ...]
     unknown: tuple[str, ...]
     stop: bool
+    holed: tuple[str, ...] = ()
 
 
 def removable(
@@ -56,12 +64,32 @@ def removable(
     return chosen
 
 
-def reconcile(rows: Collection[str], folder: Path) -> Reconciled:
-    """Compare the recordings that the database knows with those that lie in `folder`."""
+def reconcile(
+    rows: Collection[str], folder: Path, removed: Collection[str] = (), running: Collection[str] = ()
+) -> Reconciled:
+    """Compare the recordings that the database knows with those that lie in `folder`.
+
+    `rows`: closed ones, whose files must be there; of those `removed` by the rules only the journal. `running`: others
+    that it knows. Raises OSError for a journal that cannot be read.
+    """
     there = {path.parent.name for path in folder.glob(f"*/{NAME}")} if folder.is_dir() else set()
     missing = tuple(sorted(set(rows) - there))
-    much = len(missing) > max(FEW_MISSING, MUCH_MISSING * len(rows))
-    return Reconciled(missing, tuple(sorted(there - set(rows))), much)
+    whole = sorted((set(rows) & there) - set(removed))
+    holed = tuple(name for name in whole if not all((folder / name / one).exists() for one in _named(folder / name)))
+    much = len(missing) + len(holed) > max(FEW_MISSING, MUCH_MISSING * len(rows))
+    return Reconciled(missing, tuple(sorted(there - set(rows) - set(running))), much, holed)
+
+
+def _named(folder: Path) -> tuple[str, ...]:
+    """The files of pictures that a recording's journal names. One that is closed is read once."""
+    path = folder / NAME
+    found = path.stat()
+    return _named_in(path, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=10_000)
+def _named_in(path: Path, _size: int, _mtime_ns: int) -> tuple[str, ...]:
+    return tuple({name.decode() for name in _FILE.findall(path.read_bytes())})
 
 
 def footage_in(folder: Path) -> int:

@@ -73,7 +73,8 @@ def _moments(records: Sequence[dict[str, Any]], end_us: int) -> list[Moment]:
             base_us = int(record["base_mono_us"])
             if record["part"] > 1:
                 found.append(Moment(int(record["first_pts"]), "part", str(record["part"])))
-        at_us = 0 if base_us is None else min(max(0, int(record["mono_us"]) - base_us), end_us)
+        mono_us = int(record["body"].get("at_mono_us", record["mono_us"]) if kind == "event" else record["mono_us"])
+        at_us = 0 if base_us is None else min(max(0, mono_us - base_us), end_us)
         if kind == "event":
             body = record["body"]
             told = int(body.get("t_video_us", at_us))

@@ -43,11 +43,19 @@ def stamp_head(folder: Path, final_hash: str, post: Post, roots: Sequence[Certif
     path, statement = folder / TOKEN_FILE, statement_of(final_hash)
     if path.exists():
         return _checked(path.read_bytes(), statement, VerifierBuilder(), roots)
-    request = TimestampRequestBuilder().data(statement).build()
-    token = post(request.as_bytes())
-    stamped = _checked(token, statement, VerifierBuilder.from_request(request), roots)
+    token, stamped = ask_token(statement, post, roots)
     durable_write(path, token)
     return stamped
+
+
+def ask_token(statement: bytes, post: Post, roots: Sequence[Certificate]) -> tuple[bytes, datetime]:
+    """A fresh token for these bytes, checked, and the time that it tells.
+
+    Raises EvidenceTrouble("evidence.time_token_wrong"), and what `post` raises.
+    """
+    request = TimestampRequestBuilder().data(statement).build()
+    token = post(request.as_bytes())
+    return token, _checked(token, statement, VerifierBuilder.from_request(request), roots)
 
 
 def stamped_time(folder: Path, roots: Sequence[Certificate]) -> datetime | None:

@@ -28,6 +28,7 @@ from app.evidence.ring import leftovers
 from app.evidence.timestamp import TOKEN_FILE, token_time
 from app.evidence.witness import WITNESS_FILE, check_word
 
+_FILMS = ("sim:", "file:")
 _AHEAD = 16
 """Pieces that wait for their check at most; each is half a second of pictures."""
 
@@ -52,6 +53,7 @@ class Fault:
 class Verdict:
     """What holds: `records` and `fragments` from the start, pictures up to `valid_to_pts_us` (-1: none).
 
+    `simulated`: it was begun with a film or says later that one was put in.
     `notes`: no_witness, not_closed, key_not_pinned, content_not_checked (no recording key), unfinished_tail,
     file_unknown, side_missing, side_unfinished (the sealed originals of masked pictures); of the centre's word
     witness_uncertified, root_not_pinned; token_not_pinned (who signed it was not checked).
@@ -168,6 +170,7 @@ class _Walk:
         self._ledger = Ledger()
         self._notes: list[str] = []
         self._chains: dict[int, str] = {}
+        self._films = False  # whether any of its pictures may come from what is no camera
         self._held = 0, 0, 0, -1  # records, fragments, frames, last pts that were checked with their bytes
 
     def run(self) -> None:
@@ -225,7 +228,7 @@ class _Walk:
             valid_to_pts_us=last_pts,
             closed=ledger.close is not None and fault is None,
             rehearsal=bool(genesis.get("rehearsal", False)),
-            simulated=bool(genesis.get("simulated", False)),
+            simulated=self._films or bool(genesis.get("simulated", False)),
             previous=str(genesis.get("previous", "")),
             head=ledger.head,
             root=str(ledger.close["root"]) if ledger.close else "",
@@ -242,6 +245,8 @@ class _Walk:
             raise _Found(Fault(trouble.code, ledger.records, detail=trouble.detail)) from trouble
         self._check_signature(record)
         self._chains[record.n] = record.chain
+        if record.kind == "camera" and str(record.fields["address"]).startswith(_FILMS):
+            self._films = True
         held = ledger.records, ledger.fragments, ledger.frames, ledger.last_pts
         if record.kind in ("init", "fragment"):
             part = ledger.parts[-1]

@@ -73,6 +73,7 @@ class RecordingWriter:
         self._part: _PartFile | None = None
         self._parts, self.fragments = len(ledger.parts), ledger.fragments
         self._tree: CompactTree = ledger.tree
+        self.noted = set(ledger.notes)
         self.frames, self.dropped, self.last_pts = ledger.frames, ledger.dropped, ledger.last_pts
         self._ledger_base = (ledger.parts[-1].boot_id, ledger.base_mono_us) if ledger.parts else None
         self._last_wall_us = ledger.last_wall_us
@@ -82,7 +83,7 @@ class RecordingWriter:
         self._side: _Side | None = None
         self._sides = len(ledger.sides)
         self._bytes = sum(part.size for part in ledger.parts)
-        self._clock_offset_us: int | None = None
+        self._clock_offset_us = _offset_before(ledger)
         self._journal = Journal(folder, Signer(keys.signing), ledger.records, ledger.head, write)
 
     @property
@@ -139,6 +140,8 @@ class RecordingWriter:
         self._side.to_pts, self._bytes = pts, self._bytes + len(picture.data)
 
     def sync_side(self) -> None:
+        """Make the side stream durable; called at least once with each fragment, and without any each half second."""
+        self.watch_clock()
         if self._side is not None:
             self._side.part.sync()
 
@@ -159,7 +162,6 @@ class RecordingWriter:
 
     def add_fragment(self, data: bytes, first_pts: int, last_pts: int, frames: int, dropped: int) -> None:
         """Keep one fragment (moof + mdat) with `frames` frames; `dropped` counts over the whole recording."""
-        self._watch_clock()
         self.sync_side()
         times = {"first_pts": first_pts, "last_pts": last_pts, "frames": frames, "dropped": dropped}
         self._add("fragment", data, times)
@@ -228,7 +230,8 @@ class RecordingWriter:
         self._tree = self._tree.grown([leaf])
         self._bytes += place["len"]
 
-    def _watch_clock(self) -> None:
+    def watch_clock(self) -> None:
+        """Record a step of the wall clock since this was asked last, or since the last record before a crash."""
         offset_us = time.time_ns() // 1000 - time.monotonic_ns() // 1000
         old, self._clock_offset_us = self._clock_offset_us, offset_us
         if old is not None and abs(offset_us - old) > _CLOCK_STEP_US:
@@ -316,7 +319,20 @@ def resume_recording(
     ledger, torn = recover(folder, Signer(keys.signing).public_key)
     writer = RecordingWriter(folder, keys, ledger, write, reserve)
     writer.note("recovered", torn=torn, boot_id=boot_id())
+    writer.watch_clock()
     return writer
+
+
+def _offset_before(ledger: Ledger) -> int | None:
+    """How far the wall clock was ahead of this boot's monotonic clock at the last record. Of an earlier boot only the
+    wall clock is known, which cannot have gone back: then it counts as far as it shows that it did.
+    """
+    if ledger.records == 0:
+        return None
+    if ledger.boot_id == boot_id():
+        return ledger.last_wall_us - ledger.last_mono_us
+    behind_us = ledger.last_wall_us - time.time_ns() // 1000
+    return ledger.last_wall_us - time.monotonic_ns() // 1000 if behind_us > 0 else None
 
 
 def _base_for_this_boot(ledger: Ledger) -> int | None:

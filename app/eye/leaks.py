@@ -4,8 +4,9 @@
                             stdout: {"at_us", "sights"} for each picture that was read, then {"done": frames, "engines"}
 
 It ends when its stdin does: whoever asked is gone, or has better things to do. Nothing of a picture reaches the disk.
-Every half second of the film is read, and the pictures on both sides of a mask's beginning and end; one that shows
-what the one before it showed is passed over.
+Every frame is looked at: small and grey, against the picture that was read last and the frame before. Read are one each
+half second, both sides of every mask's beginning and end, and each frame in which something new stands still, however
+short; one that shows what the one before it showed is passed over. What moves is blurred, and read when it stops.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import json
 import os
 import sys
 import threading
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -35,13 +37,16 @@ from app.evidence.timeline import read_timeline
 from app.eye.oneshot import make_looker
 from app.eye.thief import Sight, Thief, believable
 from app.platform import lower_priority
-from app.vision.pixels import Colour, Gray, grey
+from app.vision.pixels import Colour, Gray
 
 NICE = 15
 _STEP_US = 500_000
 _FRAME_US = 40_000
 _SMALL = (240, 136)
 _CHANGED = 9  # of 255: more than noise, less than a character, in a picture made small
+_CALM = 4  # of 255 between two frames: it does not move
+_LEAST_NEW = 6  # points of the small picture; eight characters that can be read make some thirty
+_NEIGHBOURS = np.ones((3, 3), np.uint8)
 _REMEMBERED = 6  # pictures in which the same characters make two slips a finding
 _FOUND_ENOUGH = 20
 _AGAIN = 1  # pictures more where one engine alone saw something
@@ -112,6 +117,7 @@ def pictures(folder: Path, key: bytes, from_us: int, curious: Curious) -> Iterat
     timeline = read_timeline(folder)
     edges = sorted({at for mask in timeline.masks for at in (mask.from_us, mask.to_us)})
     last: Gray | None = None
+    before: Gray | None = None
     next_us = from_us
     for part in recording_parts(folder):
         if part.pieces[-1].last_pts < from_us:
@@ -119,16 +125,43 @@ def pictures(folder: Path, key: bytes, from_us: int, curious: Curious) -> Iterat
         for at_us, frame in _frames(folder, key, part):
             if at_us < from_us:
                 continue
-            beside = any(abs(at_us - edge) <= _FRAME_US for edge in edges)
+            small = _small(frame)
+            beside = _is_beside(edges, at_us)
             wanted = curious.left > 0
-            if at_us < next_us and not beside and not wanted:
-                continue
+            due = at_us >= next_us or beside
             next_us = at_us + _STEP_US if at_us >= next_us else next_us
-            picture = np.ascontiguousarray(frame.to_ndarray(format="bgr24"), np.uint8)
-            small = np.ascontiguousarray(cv2.resize(grey(picture), _SMALL, interpolation=cv2.INTER_AREA), np.uint8)
-            if wanted or last is None or last.shape != small.shape or int(cv2.absdiff(last, small).max()) > _CHANGED:
+            if wanted or last is None or (due and _differs(last, small)) or _stands_new(last, before, small):
                 last = small
-                yield at_us, picture
+                yield at_us, np.ascontiguousarray(frame.to_ndarray(format="bgr24"), np.uint8)
+            before = small
+
+
+def _small(frame: av.VideoFrame) -> Gray:
+    """The frame's luma, made small: each point is the mean of some 8 x 8 pixels at 1080p."""
+    plane = frame.planes[0]
+    luma = np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+    return np.ascontiguousarray(cv2.resize(luma, _SMALL, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _is_beside(edges: Sequence[int], at_us: int) -> bool:
+    near = bisect_left(edges, at_us - _FRAME_US)
+    return near < len(edges) and edges[near] <= at_us + _FRAME_US
+
+
+def _differs(last: Gray, small: Gray) -> bool:
+    return int(cv2.absdiff(last, small).max()) > _CHANGED
+
+
+def _stands_new(last: Gray, before: Gray | None, small: Gray) -> bool:
+    """Whether something with edges that the picture read last did not show stands still between two frames."""
+    if before is None:
+        return False
+    new = cv2.absdiff(last, small) > _CHANGED
+    if np.count_nonzero(new) < _LEAST_NEW:
+        return False
+    calm = cv2.dilate(cv2.absdiff(before, small), _NEIGHBOURS) <= _CALM  # all around it, else it is chance
+    edged = cv2.morphologyEx(small, cv2.MORPH_GRADIENT, _NEIGHBOURS) > _CHANGED
+    return int(np.count_nonzero(new & calm & edged)) >= _LEAST_NEW
 
 
 def _frames(folder: Path, key: bytes, part: Part) -> Iterator[tuple[int, av.VideoFrame]]:

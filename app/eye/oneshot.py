@@ -22,6 +22,7 @@ from app.vision.elements import timed_texts
 from app.vision.locate import Found, locate
 from app.vision.look import Looker, is_doubtful_card
 from app.vision.medium import COPIES
+from app.vision.opening import OpeningJudge
 from app.vision.panel import PanelFinder
 from app.vision.picture_file import open_picture
 from app.vision.pixels import Colour, as_quad, grey
@@ -36,7 +37,8 @@ def make_looker(catalogue: Catalogue, threads: int = 1) -> Looker:
     finder, recogniser, codes = LineFinder(threads=threads), Recogniser(threads=threads), CodeReader(threads=threads)
     for model in (finder, recogniser, codes):
         model.warm_up()
-    return Looker(catalogue, finder, recogniser, codes, PanelFinder(threads=threads))
+    panels, openings = PanelFinder(threads=threads), OpeningJudge(threads=threads)
+    return Looker(catalogue, finder, recogniser, codes, panels, openings)
 
 
 def read_file(path: Path, looker: Looker, catalogue: Catalogue) -> dict[str, Any]:

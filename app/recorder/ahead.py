@@ -12,7 +12,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +32,10 @@ log = logging.getLogger("cardintake.recorder")
 
 
 class Ring:
-    """The segments of one recording. The ring thread appends; the encode thread reads and releases."""
+    """The segments of one recording. The ring thread appends; the encode thread reads, releases and ends.
+
+    Whoever appends or ends it has it for himself meanwhile; once it has ended it takes nothing more.
+    """
 
     def __init__(self, folder: Path, recording_key: bytes) -> None:
         """Begin a new segment behind those that a crash left. Raises OSError."""
@@ -41,20 +43,30 @@ class Ring:
         self.old = leftovers(folder)
         self._number = 1 + max((int(path.name[5:11]) for path in self.old if path.name[5:11].isdigit()), default=0)
         self._guard = threading.Lock()
+        self._writing = threading.Lock()
+        self._ended = False
         self._full: list[RingSegment] = []
         self._began_s = time.monotonic()
         self._now = RingSegment(folder, recording_key, self._number)
 
-    def append(self, entry: Entry) -> Stored:
-        """Write an entry. A segment that is full or old ends before a key picture, so each can be decoded alone."""
-        is_full = self._now.size > _SEGMENT_BYTES or time.monotonic() - self._began_s > _SEGMENT_S
-        if is_full and isinstance(entry, Picture) and entry.key:
-            self._begin_another()
-        return Stored(self._now, self._now.append(entry))
+    def append(self, entry: Entry) -> Stored | None:
+        """Write an entry; None when the ring has ended.
+
+        A segment that is full or old ends before a key picture, so each can be decoded alone.
+        """
+        with self._writing:
+            if self._ended:
+                return None
+            is_full = self._now.size > _SEGMENT_BYTES or time.monotonic() - self._began_s > _SEGMENT_S
+            if is_full and isinstance(entry, Picture) and entry.key:
+                self._begin_another()
+            return Stored(self._now, self._now.append(entry))
 
     def sync(self) -> None:
-        """Make everything durable."""
-        self._now.sync()
+        """Make everything durable; a ring that has ended needs no more of it."""
+        with self._writing:
+            if not self._ended:
+                self._now.sync()
 
     def _begin_another(self) -> None:
         self._now.sync()
@@ -70,6 +82,10 @@ class Ring:
         with self._guard:
             return self._now.size + sum(segment.size for segment in self._full)
 
+    def paths(self) -> list[Path]:
+        """The segments that are there, oldest first, those of an earlier recorder too."""
+        return leftovers(self._folder)
+
     def release(self, mono_us: int) -> None:
         """Wipe the segments that hold nothing younger than this."""
         with self._guard:
@@ -80,7 +96,8 @@ class Ring:
 
     def end(self, keep: bool) -> None:
         """No more frames and no more readers: wipe all, or (`keep`) leave all to the next recorder."""
-        with self._guard:
+        with self._writing, self._guard:
+            self._ended = True
             segments, self._full = [*self._full, self._now], []
         for segment in segments:
             if keep:
@@ -279,8 +296,9 @@ class Ahead:
         if not keep:
             shot.picture = None
         shot.stored = stored
-        if stored is None:
+        if stored is None:  # no ring any more: it is in no recording, and that must be known
             self.done(shot)
+            self._send(Missed(1))
         else:
             self._send(shot)
 
@@ -292,7 +310,9 @@ class Ahead:
         except OSError as trouble:
             self._fail(trouble)
             return None
-        if self._dirty_since_s is None:
+        if stored is None:
+            self._ring = None
+        elif self._dirty_since_s is None:
             self._dirty_since_s = time.monotonic()
         return stored
 
@@ -324,14 +344,12 @@ class Ahead:
             self._forward(item)
 
     def _fail(self, trouble: OSError) -> None:
-        """The fragments of what is in the ring need room now: the reserve's, or, without one, the ring's own (most of
-        its frames are in memory too). The room must be free before anybody is told.
+        """The ring takes nothing more, but what is in it stays until it is encoded: what was spilled is nowhere else.
+        The fragments of it need room now, the reserve's, before anybody is told.
         """
         log.error("the ring cannot go on: %s", trouble.strerror)
-        ring, self._ring = self._ring, None
-        spent = self._reserve is not None and self._reserve.spend()
-        if ring is not None and not spent:
-            with suppress(OSError):
-                ring.end(keep=False)
+        self._ring = None
+        if self._reserve is not None:
+            self._reserve.spend()
         self._flush()
         self._forward(Failed(trouble))

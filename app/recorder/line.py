@@ -40,6 +40,8 @@ class Line:
         self._work = Work(self._report, self._words)
         self._ahead = Ahead(self._work.put)
         self._squeezer = Squeezer()  # used by the capture thread only
+        self._foreign = False  # the camera that is open is not yet the one that the recording is to begin with
+        self._ending = False  # the disk refused the recording that is wanted: it takes no more frames
         self._chained = False  # whether the next picture may lean on those before it
         self._guard = threading.Lock()  # between the capture thread and the commands
         self._before: deque[Shot] = deque()
@@ -67,11 +69,21 @@ class Line:
         wanted = self._wanted
         return wanted.recording_id if wanted is not None else ""
 
+    @property
+    def began_with(self) -> str:
+        """The camera that this recording was begun with."""
+        wanted = self._wanted
+        return wanted.camera if wanted is not None else ""
+
     def begin(self, start: Start) -> None:
-        """Record from five seconds ago on."""
+        """Record from five seconds ago on; what another camera filmed until now does not belong to it."""
         with self._guard:
             before, self._before = self._before, deque()
-            self._wanted, self._began_us = start, time.monotonic_ns() // 1000
+            self._foreign = self._camera.address not in ("", start.camera)
+            if self._foreign:
+                before.clear()
+            self._wanted, self._ending, self._began_us = start, False, time.monotonic_ns() // 1000
+            self._words.keep_from(before[0].mono_us if before else self._began_us - _BEFORE_US)
             self._ahead.put(start)
             for zones in self._said:
                 self._ahead.put(Note("zones", asdict(zones)))
@@ -83,11 +95,15 @@ class Line:
         with self._guard:
             self._wanted = None
             self._chained = False
-            self._ahead.put(End(reason))
+            if not self._ending:
+                self._ahead.put(End(reason))
 
     def note(self, event: str, body: dict[str, Any]) -> None:
         """Put an event into the recording's chain; without a recording it is lost."""
-        self._work.note(lambda take: take.event(event, body))
+        wanted, take = self._wanted, self._work.take
+        name = wanted.recording_id if wanted is not None else take.recording_id if take is not None else ""
+        if name:
+            self._work.note(name, lambda take: take.event(event, body))
 
     def zones(self, zones: Zones) -> None:
         """Take in what the eye saw."""
@@ -106,7 +122,9 @@ class Line:
         else:
             picture = Picture(mono_us, width, height, packet.codec, packet.data, packet.key)
         with self._guard:
-            if self._wanted is not None:
+            if self._foreign:
+                return
+            if self._wanted is not None and not self._ending:
                 self._offer(Shot(mono_us, picture, planes))
             else:
                 self._keep_before(Shot(mono_us, picture))
@@ -129,6 +147,7 @@ class Line:
             self._chained = False
             if state.address != self._camera.address:
                 self._before.clear()
+                self._foreign = False
             self._camera = state
             self._ahead.put(Seen(state))
 
@@ -177,7 +196,7 @@ class Line:
             )  # fmt: skip
         late = time.monotonic_ns() // 1000 - synced_us > patience_us
         blind = progress.state == "on" and self._camera.state in ("stalled", "lost", "ended")
-        return replace(progress, state="cut") if late or blind else progress
+        return replace(progress, state="cut") if late or blind or self._ending else progress
 
     def _report(self, message: FromRecorder) -> None:
         match message:
@@ -190,15 +209,27 @@ class Line:
                 self._tell(message)
             case Trouble(code, _) if code.startswith(("evidence.", "recorder.disk_")):
                 self._tell(message)
-                if self._work.take is None:
+                take = self._work.take
+                if take is None:
                     self._is_over(self.recording_id)
+                elif take.refused is not None:
+                    self._end_refused(take.recording_id)
             case _:
                 self._tell(message)
+
+    def _end_refused(self, recording_id: str) -> None:
+        """The disk refused something: what came so far goes into the recording, what comes now may begin the next."""
+        with self._guard:
+            if self._wanted is not None and self._wanted.recording_id == recording_id and not self._ending:
+                self._ending, self._chained = True, False
+                self._ahead.put(End("disk_failed"))
 
     def _is_over(self, recording_id: str) -> None:
         wanted = self._wanted
         if wanted is not None and wanted.recording_id == recording_id:
             self._wanted = None
+        if self._wanted is None:
+            self._words.release()
 
 
 def _first_chain(shots: deque[Shot]) -> int:

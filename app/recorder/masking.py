@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from bisect import insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
+from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
@@ -16,31 +17,51 @@ DELAY_US = 1_500_000
 """How long a frame waits for what the eye has to say of it."""
 
 _KEPT_US = 20_000_000
-_APART_US = 1_000_000  # a mask record at least this often while masking goes on
+_MOST_WORDS = 100_000  # an hour and a half; whoever is further behind covers more than need be
+_FRAME_US = attrgetter("frame_us")
 _MOST_ZONES = 16
 
 NoteMask = Callable[[str, int, int, list[dict[str, Any]]], None]
 
 
 class Words:
-    """What the eye said lately, in order of time. Any thread may add; the encode thread asks."""
+    """What the eye said lately, in order of time. Any thread may add; the encode thread asks.
+
+    While frames wait (`keep_from`) no word of their time is forgotten, however late they are encoded.
+    """
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._words: list[Word] = []
+        self._waiting_us: int | None = None
+
+    def keep_from(self, mono_us: int) -> None:
+        """Frames from this time on will be asked about, in their order."""
+        with self._guard:
+            self._waiting_us = mono_us if self._waiting_us is None else min(self._waiting_us, mono_us)
+
+    def release(self) -> None:
+        """No frame waits any more."""
+        with self._guard:
+            self._waiting_us = None
 
     def add(self, zones: Zones) -> None:
         word = as_word(zones)
         with self._guard:
-            insort(self._words, word, key=attrgetter("frame_us"))
-            newest = self._words[-1].frame_us
-            while self._words[0].frame_us < newest - _KEPT_US and len(self._words) > 1:
-                del self._words[0]
+            insort(self._words, word, key=_FRAME_US)
+            oldest_us = self._words[-1].frame_us - _KEPT_US
+            if self._waiting_us is not None:
+                oldest_us = min(oldest_us, self._waiting_us - 2 * DELAY_US)
+            stale = min(bisect_left(self._words, oldest_us, key=_FRAME_US), len(self._words) - 1)
+            del self._words[: max(stale, len(self._words) - _MOST_WORDS)]
 
     def cover(self, at_us: int, width: int, height: int) -> Cover:
         """What must be covered in the frame of this time by what is known now."""
         with self._guard:
-            near = [word for word in self._words if abs(word.frame_us - at_us) <= 2 * DELAY_US]
+            if self._waiting_us is not None:
+                self._waiting_us = max(self._waiting_us, at_us)
+            first = bisect_left(self._words, at_us - 2 * DELAY_US, key=_FRAME_US)
+            near = self._words[first : bisect_right(self._words, at_us + 2 * DELAY_US, key=_FRAME_US)]
         return cover(near, at_us, width, height)
 
 
@@ -56,33 +77,35 @@ def _quad(numbers: list[float]) -> Quad:
 
 
 class MaskLog:
-    """Joins the covers of many frames into few records: one a reason, and one a second."""
+    """Joins the covers of many frames into few records, written before the frames themselves: whatever ends the
+    recording, no covered frame is in it without its record.
+    """
 
     def __init__(self, note: NoteMask) -> None:
         self._note = note
-        self._reason = ""
-        self._from = self._to = 0
+        self._seen: list[tuple[int, Cover]] = []
         self._zones: dict[tuple[int, ...], str] = {}
+        self._reason = ""
 
     def saw(self, pts: int, done: Cover) -> None:
         """A frame was covered so (or not at all)."""
-        if self._reason and (done.reason != self._reason or pts - self._from >= _APART_US):
-            self.flush()
-        if not done.reason:
-            return
-        if not self._reason:
-            self._reason, self._from = done.reason, pts
-        self._to = pts
-        for outline in done.outlines:
-            self._add(outline)
+        if done.reason:
+            self._seen.append((pts, done))
 
-    def flush(self) -> None:
-        """Write what is open."""
-        if not self._reason:
-            return
+    def flush(self, up_to_pts: int) -> None:
+        """Write down what was covered up to this time: one record a reason. Frames up to it may be written then."""
+        due = [(pts, done) for pts, done in self._seen if pts <= up_to_pts]
+        self._seen = self._seen[len(due) :]
+        for reason, run in groupby(due, key=lambda one: one[1].reason):
+            self._record(reason, list(run))
+
+    def _record(self, reason: str, run: list[tuple[int, Cover]]) -> None:
+        self._reason, self._zones = reason, {}
+        for _, done in run:
+            for outline in done.outlines:
+                self._add(outline)
         zones = [{"kind": kind, "quad": list(quad)} for quad, kind in self._zones.items()]
-        reason, self._reason, self._zones = self._reason, "", {}
-        self._note(reason, self._from, self._to, zones)
+        self._note(reason, run[0][0], run[-1][0], zones)
 
     def _add(self, outline: Outline) -> None:
         """To whole dozens of pixels outwards, so that a corner's jitter makes no new zone; too many become one box."""

@@ -17,18 +17,11 @@ from app.evidence.side import VaultLock
 from app.evidence.writer import Origin, RecordingKeys, RecordingWriter, create_recording, resume_recording
 from app.platform import boot_id
 from app.recorder.masking import Words
-from app.recorder.protocol import FromRecorder, RecordingClosed, Start, Trouble, Zones
+from app.recorder.protocol import FromRecorder, RecordingClosed, Start, Trouble, Zones, is_film
 from app.recorder.sink import Durable, Take, Tell
 from app.recorder.squeeze import Unsqueezer
 from app.reserve import Reserve
 from hardware.catalog import shown_address
-
-FILMS = ("sim:", "file:")
-"""Addresses of what is no camera: a recording of it never counts as evidence."""
-
-
-def is_film(camera: str) -> bool:
-    return camera.startswith(FILMS)
 
 
 def keys_of(start: Start) -> RecordingKeys:
@@ -42,7 +35,8 @@ def open_take(
 ) -> Take | None:
     """Begin the recording, go on with it after a crash, or tell that it is closed (then None).
 
-    Raises EvidenceTrouble (evidence.other_key) and OSError.
+    Raises EvidenceTrouble: evidence.other_key, evidence.film_in_real (a film would go on with what a camera began);
+    OSError.
     """
     folder = Path(start.folder) / start.recording_id
     keys = keys_of(start)
@@ -56,6 +50,8 @@ def open_take(
             shred_segment(path)
         tell(_closed(start.recording_id, ledger))
         return None
+    if is_film(start.camera) and not ledger.genesis["simulated"]:
+        raise EvidenceTrouble("evidence.film_in_real", shown_address(start.camera))
     return Take(start.recording_id, resume_recording(folder, keys, reserve=reserve), tell, durable=durable)
 
 
@@ -73,13 +69,14 @@ def encode_leftovers(take: Take, segments: Iterable[Path], start: Start) -> int:
     take.writer.use_boot(boot_id())
     take.writer.sync_side()
     for leftover in found:
-        if not take.ended:
+        if not take.broken:
             shred_segment(leftover.path)
     return take.writer.frames - before
 
 
 def _encode_pictures(take: Take, found: list[Leftover], start: Start) -> None:
     words, jpeg = Words(), Unsqueezer()
+    words.keep_from(0)
     for leftover in found:
         for entry in leftover.entries:
             if isinstance(entry, Note) and entry.kind == "zones":
@@ -168,6 +165,9 @@ def recover_recording(folder: Path, keys: RecordingKeys) -> dict[str, Any]:
     take = Take(folder.name, resume_recording(folder, keys), heard.append)
     saved = encode_leftovers(take, segments, start)
     take.close("recovered")
+    if take.refused is not None and not take.sealed:
+        take.give_up()
+        raise take.refused
     after = load(folder)
     torn = [{"name": name, "bytes": size} for name, (size, _) in after.torn.items()]
     counts = {"frames": after.frames, "saved_frames": saved, "gaps": after.gaps, "torn": torn}

@@ -12,12 +12,20 @@ from typing import Any, Literal
 CameraWord = Literal["off", "starting", "live", "stalled", "lost", "ended"]
 RecordingWord = Literal["off", "starting", "on", "cut"]
 
+FILMS = ("sim:", "file:")
+"""Addresses of what is no camera: a recording of it never counts as evidence."""
+
+
+def is_film(camera: str) -> bool:
+    return camera.startswith(FILMS)
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
     """Record into `folder`/`recording_id`. Sent again after a restart it goes on with the same recording; sent while
-    that runs it does nothing, except with another camera: then the recording goes on with that one. For a recording
-    that is closed already the answer is its RecordingClosed.
+    that runs it does nothing, except with another camera: then the recording goes on with that one; no film in a
+    recording that was begun with a camera, for its first record says that it is none. For a recording that is closed
+    already the answer is its RecordingClosed.
 
     `recording_key` (32 bytes) and `signing_key` (Ed25519 seed, 32 bytes; "" records unsigned, with Trouble) in hex.
     `previous_hash`: `RecordingClosed.head` of the recording before, "" for the first. `meta` goes into the genesis.
@@ -67,7 +75,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class NoteEvent:
-    """Put an event (a card, a pause) into the recording's chain. `body` is plain JSON without floats or secrets."""
+    """Put an event (a card, a pause) into the recording's chain. `body` is plain JSON without floats or secrets.
+
+    An `id` (a UUID) in it makes it safe to say again: it is written once, and each time answered by Noted.
+    """
 
     event: str
     body: dict[str, Any] = field(default_factory=dict)
@@ -129,7 +140,8 @@ class RecordingState:
 class RecordingClosed:
     """The recording is sealed. `root` Merkle root, `head` the chain's final hash (the next one's `previous_hash`).
 
-    `root` is "" when the disk had no room even for the close record. `reason`: that of Stop, or disk_full,
+    `root` is "" when the disk had no room even for the close record: then it is not sealed, the ring holds what it
+    lacks, and Start goes on with it. `reason`: that of Stop, or disk_full,
     disk_failed, station_gone, quit, the name of a signal.
     """
 
@@ -150,12 +162,31 @@ class Trouble:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """The event of this id is durable in the chain (or was refused, with Trouble): it need not be said again."""
+
+    id: str
+
+
 ToRecorder = Start | Stop | Zones | NoteEvent | OpenCamera | Quit
-FromRecorder = CameraState | RecordingState | RecordingClosed | Trouble
+FromRecorder = CameraState | RecordingState | RecordingClosed | Noted | Trouble
 
 _KINDS: dict[str, type[ToRecorder | FromRecorder]] = {
     kind.__name__: kind
-    for kind in (Start, Stop, Zones, NoteEvent, OpenCamera, Quit, CameraState, RecordingState, RecordingClosed, Trouble)
+    for kind in (
+        Start,
+        Stop,
+        Zones,
+        NoteEvent,
+        OpenCamera,
+        Quit,
+        CameraState,
+        RecordingState,
+        RecordingClosed,
+        Noted,
+        Trouble,
+    )
 }
 
 

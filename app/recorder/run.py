@@ -22,7 +22,6 @@ from app.programs import ProgramDoor, ProgramError
 from app.recorder import protocol as told
 from app.recorder.capture import Capture, OpenCamera
 from app.recorder.line import Line
-from app.recorder.opening import is_film
 from hardware.catalog import open_camera
 
 EXIT_OK = 0
@@ -117,11 +116,13 @@ class Recorder:
     def _begin(self, start: told.Start) -> None:
         """Begin, or go on with the same recording; the same one with another camera changes the camera."""
         running = self._line.recording_id
-        reviewable = start.masked or (start.rehearsal and is_film(start.camera))
+        reviewable = start.masked or (start.rehearsal and told.is_film(start.camera))
         if not reviewable and not start.vault_key:
             self._tell(told.Trouble("recorder.refused", "unmasked pictures are kept only sealed to a vault key"))
         elif running not in ("", start.recording_id):
             self._tell(told.Trouble("recorder.refused", f"{running} is being recorded"))
+        elif running and told.is_film(start.camera) and not told.is_film(self._line.began_with):
+            self._tell(told.Trouble("recorder.refused", "no film goes on with what a camera began"))
         else:
             self._capture.use(start.camera)
             if not running:

@@ -1,8 +1,8 @@
 """The encode thread's work: frames and events in their order become fragments and records of one recording.
 
 A part ends when the camera fails, changes or gives another size, and after 10 minutes; a gap in the pictures is a
-record. Frames come masked; their originals go into the sealed side stream. Whatever the disk refuses ends the
-recording: its last fragment is dropped whole and the close record takes the reserve.
+record. Frames come masked; their originals go into the sealed side stream. What the disk refuses breaks the part off:
+its last fragment is dropped whole, and frames wait in the ring until they are given again (`mend`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import errno
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from app.evidence.writer import RecordingWriter
 from app.frames import Plane
 from app.recorder.encoder import Fragment, Header, PartEncoder
 from app.recorder.masking import MaskLog
-from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, RecordingState, Trouble
+from app.recorder.protocol import CameraState, FromRecorder, Noted, RecordingClosed, RecordingState, Trouble
 from hardware.catalog import shown_address
 
 _PART_US = 600_000_000
@@ -35,7 +36,11 @@ Tell = Callable[[FromRecorder], None]
 
 
 class Take:
-    """One recording from Start to Stop, whether begun anew or after a crash. One thread; never raises OSError."""
+    """One recording from Start to Stop, whether begun anew or after a crash. One thread; never raises OSError.
+
+    `refused`: what the disk said when it refused something first. `broken`: nothing is taken in, neither frames nor
+    the close, until `mend`; events wait. `ended` without `sealed`: given up, to be gone on with by the next recorder.
+    """
 
     def __init__(
         self,
@@ -60,8 +65,16 @@ class Take:
         self._last_pts = writer.last_pts
         self._dropped = writer.dropped
         self._last_sync_us = 0
-        self.ended = False
+        self._kept_pts = writer.last_pts
+        self._later: list[Callable[[], None]] = []
+        self.refused: OSError | None = None
+        self.broken = False
+        self.ended = self.sealed = False
         self.progress = self._look()
+
+    @property
+    def recording_id(self) -> str:
+        return self._id
 
     @property
     def last_pts(self) -> int:
@@ -86,8 +99,10 @@ class Take:
         `original`: what it was before, for the side stream.
         """
         pts = self._writer.pts(mono_us)
-        if self.ended or pts <= self._last_pts:
-            self.missed(0 if self.ended else 1)
+        if self.ended or self.broken:
+            return
+        if pts <= self._last_pts:
+            self.missed(1)
             return
         self._guarded(lambda: self._frame(planes, pts, width, height, done, original))
 
@@ -102,14 +117,39 @@ class Take:
         """The pictures break off here for this reason."""
         self._guarded(lambda: self._interrupted(gap))
 
-    def fail(self, trouble: OSError) -> None:
-        """The disk refused what comes next: the recording ends here, with all that is in the encoder."""
-        if self.ended:
-            return
-        reason = disk_word(trouble)
-        self._tell(Trouble(f"recorder.{reason}", trouble.strerror or ""))
-        self._writer.spend_reserve()
-        self._guarded(lambda: self._close(reason))
+    def refuse(self, trouble: OSError) -> None:
+        """The disk refused something else of the recording: it should end here. What is being encoded goes on."""
+        if self.refused is None:
+            self.refused = trouble
+            self._writer.spend_reserve()
+            self._tell(Trouble(f"recorder.{disk_word(trouble)}", trouble.strerror or ""))
+
+    def break_off(self, trouble: OSError) -> None:
+        """The disk refused a part, a record or the side stream: nothing of the recording is taken in until `mend`."""
+        log.error("the disk refuses the recording: %s", trouble.strerror)
+        self.broken = True
+        self._encoder = None  # its muxer is never asked again
+        self._masks = MaskLog(self._note_mask)
+        self._last_pts = self._kept_pts  # what came behind it is in the ring and will be given again
+        with suppress(OSError):
+            self._writer.disk_failed()
+        self.refuse(trouble)
+
+    def mend(self) -> None:
+        """Take in again what comes after the last frame that is durable."""
+        self.broken = False
+
+    def catch_up(self) -> None:
+        """Write the events that waited."""
+        later, self._later = self._later, []
+        for work in later:
+            self._guarded(work, again=True)
+
+    def give_up(self) -> None:
+        """The disk takes no more: leave the recording as it is, without its end."""
+        if not self.ended:
+            self._writer.abandon()
+            self._is_over("", disk_word(self.refused or OSError()))
 
     def missed(self, count: int) -> None:
         """Frames that are not in the recording, because we were too slow."""
@@ -118,17 +158,29 @@ class Take:
 
     def camera(self, state: CameraState) -> None:
         """Record what became of the camera; when it fails, the pictures so far become durable at once."""
-        self._guarded(lambda: self._camera(state))
+        self._guarded(lambda: self._camera(state), again=True)
 
     def event(self, kind: str, body: dict[str, Any]) -> None:
-        """Put an event into the chain; one that cannot be a record (floats) is refused, the recording goes on."""
+        """Put an event into the chain, once if it has an id; one that cannot be a record (floats) is refused, the
+        recording goes on.
+        """
+        note_id = str(body.get("id", ""))
+
+        def write() -> None:
+            if note_id not in self._writer.noted:
+                self._writer.note("event", event=kind, body=body)
+            if note_id:
+                self._writer.noted.add(note_id)
+                self._tell(Noted(note_id))
+
         try:
-            self._guarded(lambda: self._writer.note("event", event=kind, body=body))
+            self._guarded(write, again=True)
         except (ValueError, EvidenceTrouble) as trouble:
             self._tell(Trouble("recorder.event_refused", str(trouble)))
+            self._tell(Noted(note_id))
 
     def close(self, reason: str) -> None:
-        """Finish, seal, and tell. Nothing happens if the disk has ended it already."""
+        """Finish, seal, and tell; `broken` after it when the disk would not have it."""
         self._guarded(lambda: self._close(reason))
 
     def _frame(self, planes: Plane, pts: int, width: int, height: int, done: Cover, original: Picture | None) -> None:
@@ -158,6 +210,7 @@ class Take:
         self._writer.add_side(original, pts)
         if pts // _ASIDE_US != before // _ASIDE_US:
             self._writer.sync_side()
+            self._kept_pts = pts
             self._durable(self._writer.first_mono_us + pts)
             self._last_sync_us = time.monotonic_ns() // 1000
             self.progress = replace(self._look(), last_pts_us=pts)
@@ -181,7 +234,7 @@ class Take:
         encoder, self._encoder = self._encoder, None
         if encoder is not None:
             self._keep(encoder.finish())
-        self._masks.flush()
+        self._masks.flush(self._last_pts)
         self._writer.end_part()
 
     def _keep(self, pieces: list[Header | Fragment]) -> None:
@@ -189,7 +242,9 @@ class Take:
             if isinstance(piece, Header):
                 self._writer.add_init(piece.data)
                 continue
+            self._masks.flush(piece.last_pts)
             self._writer.add_fragment(piece.data, piece.first_pts, piece.last_pts, piece.frames, self._dropped)
+            self._kept_pts = piece.last_pts
             self._durable(self._writer.first_mono_us + piece.last_pts)
             self._last_sync_us = time.monotonic_ns() // 1000
             self.progress = self._look()
@@ -210,34 +265,28 @@ class Take:
         self._writer.sync_side()
         self._durable(None)
         root = self._writer.close(reason)
-        self._is_closed(root, reason)
+        self.sealed = True
+        self._is_over(root, reason)
 
-    def _is_closed(self, root: str, reason: str) -> None:
+    def _is_over(self, root: str, reason: str) -> None:
         self.ended = True
         self.progress = RecordingState("off")
         counts = self._writer.frames, self._dropped, max(0, self._last_pts)
         self._tell(RecordingClosed(self._id, root, self._writer.head, *counts, reason))
 
-    def _guarded(self, work: Callable[[], None]) -> None:
+    def _guarded(self, work: Callable[[], None], again: bool = False) -> None:
+        """Do it unless the part is broken; `again`: then it waits until that is mended."""
         if self.ended:
             return
-        try:
-            work()
-        except OSError as trouble:
-            self._disk_failed(trouble)
-
-    def _disk_failed(self, trouble: OSError) -> None:
-        log.error("recording cannot go on: %s", trouble.strerror)
-        self._encoder = None  # its muxer is never asked again
-        self._writer.disk_failed()
-        reason = disk_word(trouble)
-        self._tell(Trouble(f"recorder.{reason}", trouble.strerror or ""))
-        try:
-            root = self._writer.close(reason)
-        except OSError:
-            root = ""
-            self._writer.abandon()
-        self._is_closed(root, reason)
+        if not self.broken:
+            try:
+                work()
+            except OSError as trouble:
+                self.break_off(trouble)
+            else:
+                return
+        if again:
+            self._later.append(work)
 
     def _look(self) -> RecordingState:
         writer = self._writer

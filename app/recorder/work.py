@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from app.core.errors import EvidenceTrouble
 from app.evidence.mask import CLEAR, paint
@@ -18,8 +19,8 @@ from app.evidence.ring import Picture
 from app.frames import Plane
 from app.recorder.ahead import Ahead, Begin, End, Failed, Item, Missed, Ring, Seen, Shot
 from app.recorder.masking import DELAY_US, Words
-from app.recorder.opening import encode_leftovers, is_film, open_take
-from app.recorder.protocol import CameraState, RecordingState, Start, Trouble
+from app.recorder.opening import encode_leftovers, open_take
+from app.recorder.protocol import CameraState, RecordingState, Start, Trouble, is_film
 from app.recorder.sink import Take, Tell, disk_word
 from app.recorder.squeeze import Unsqueezer
 
@@ -35,7 +36,7 @@ class Work:
         self._tell, self._words = tell, words
         self._wake = threading.Condition()
         self._items: deque[Item] = deque()
-        self._notes: deque[Note] = deque()
+        self._notes: deque[tuple[str, Note]] = deque()
         self._hurry = self._stopping = self._failing = False
         self._start: Start | None = None
         self._take: Take | None = None
@@ -83,10 +84,10 @@ class Work:
             self._failing = self._failing or isinstance(item, Failed)
             self._wake.notify()
 
-    def note(self, work: Note) -> None:
-        """Do something to the recording at once, between two frames; without a recording it is lost."""
+    def note(self, recording_id: str, work: Note) -> None:
+        """Do something to this recording at once, between two frames, or when it has begun."""
         with self._wake:
-            self._notes.append(work)
+            self._notes.append((recording_id, work))
             self._wake.notify()
 
     def _run(self) -> None:
@@ -100,9 +101,10 @@ class Work:
     def _next(self) -> Callable[[], None] | None:
         with self._wake:
             while True:
-                if self._notes and not (self._take is None and self._items):
-                    note = self._notes.popleft()
-                    return lambda: self._with_take(note)
+                note = next((one for one in self._notes if self._take and one[0] == self._take.recording_id), None)
+                if note is not None:
+                    self._notes.remove(note)
+                    return partial(self._with_take, note[1])
                 wait_s = self._wait_s()
                 if wait_s is not None and wait_s <= 0:
                     item = self._items.popleft()
@@ -133,24 +135,45 @@ class Work:
                 self._with_take(lambda take: take.missed(count))
             case Failed(trouble):
                 self._failing = False
-                self._with_take(lambda take: take.fail(trouble))
+                self._with_take(lambda take: take.refuse(trouble))
             case End(reason):
-                self._with_take(lambda take: take.close(reason))
-                self._forget()
+                self._end(reason)
 
     def _with_take(self, work: Note) -> None:
         if self._take is not None:
             work(self._take)
-            if self._take.ended:
-                self._forget()
+
+    def _end(self, reason: str) -> None:
+        """Close the recording. What a refused part did not take is given once more, from the ring, in another part."""
+        take, start, ring = self._take, self._start, self._ring
+        if take is not None and start is not None and ring is not None:
+            for _ in range(2):
+                if take.broken:
+                    self._give_again(take, start, ring)
+                take.catch_up()
+                take.close(reason if take.refused is None else disk_word(take.refused))
+            take.give_up()
+        self._forget()
+
+    def _give_again(self, take: Take, start: Start, ring: Ring) -> None:
+        take.mend()
+        try:
+            saved = encode_leftovers(take, ring.paths(), start)
+        except OSError as trouble:
+            take.break_off(trouble)
+        else:
+            log.info("%d frames that the disk had refused are kept", saved)
 
     def _forget(self) -> None:
-        """The recording is over: what the ring still holds is in it, or was refused by the disk."""
+        """The recording is over: what the ring still holds is in it, or stays for who goes on with it."""
         ring, self._ring = self._ring, None
-        self._take = self._start = None
+        take, self._take, self._start = self._take, None, None
+        if take is not None:
+            with self._wake:
+                self._notes = deque(one for one in self._notes if one[0] != take.recording_id)
         if ring is not None:
             try:
-                ring.end(keep=False)
+                ring.end(keep=take is not None and not take.sealed)
             except OSError as trouble:
                 log.error("ring not removed: %s", trouble.strerror)
 
@@ -172,7 +195,7 @@ class Work:
             self._forget()
             return
         self._start = start
-        if self._camera.state == "live":
+        if self._camera.state == "live" and self._camera.address == start.camera:
             camera = self._camera
             self._with_take(lambda take: take.camera(camera))
 
@@ -187,11 +210,11 @@ class Work:
         assert self._ahead is not None
         if take is not None and start is not None:
             self._encode(take, start, shot)
-            if take.ended:
-                self._forget()
         self._ahead.done(shot)
 
     def _encode(self, take: Take, start: Start, shot: Shot) -> None:
+        if take.broken:
+            return  # the ring keeps it until the end
         picture = shot.picture or self._read_back(shot)
         if picture is None:
             self._jpeg.lost()

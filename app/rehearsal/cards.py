@@ -87,6 +87,7 @@ class CardPlan:
     open_share: float | None = None  # of the PIN's width, for a panel in the middle of being scratched
     upright: bool = False  # printed with the short side on top; places from that side's left corner
     notes_at: tuple[float, float] = (4.2, 40.0)
+    beyond_mm: tuple[float, float] | None = None  # how far the rubbing goes on beyond the PIN's ends
 
 
 @dataclass(frozen=True)
@@ -279,7 +280,7 @@ class _Press:
         print_under(below, style.under_mark, self.ppm)
         lay_ink(below, line, at, (44, 40, 42), 0.72 if style.pin_style == "light" else 0.92)
         rect = (at[0], at[1], at[0] + line.size[0], at[1] + line.size[1])
-        left = scratch(rng, self.plan.pin_state, shape, rect, self.ppm, self.plan.open_share)
+        left = scratch(rng, self.plan.pin_state, shape, rect, self.ppm, self.plan.open_share, self.plan.beyond_mm)
         self.coat, self.pin_ink = left.coat, visible_ink(left, line, at)
         below += (np.array((246, 246, 247), np.float32) - below) * left.torn[..., None]
         layer = coating(rng, shape, style.mark, self.ppm, style.coat)

@@ -96,10 +96,12 @@ def scratch(
     pin: Rect,
     ppm: float,
     share: float | None = None,
+    beyond_mm: tuple[float, float] | None = None,
 ) -> Scratch:
     """What is left of the coating in `state` on a panel of HxW pixels whose PIN lies in `pin` (x0, y0, x1, y1).
 
-    `share` of the PIN's width is open in a `partial` one, None leaves it to chance.
+    `share` of the PIN's width is open in a `partial` one, `beyond_mm` how far the rubbing goes on beyond the PIN's left
+    and right end where it reaches them; None leaves it to chance.
     """
     torn = np.zeros(shape, np.float32)
     if state in CLOSED_STATES:
@@ -109,7 +111,7 @@ def scratch(
         return Scratch(_rim(rng, shape, ppm), torn)
     if state == "patchy":
         return Scratch(1 - _patches(rng, shape, pin, ppm), torn)
-    coat = 1 - _rubbed(rng, shape, _reach(rng, state, pin, ppm, share), ppm)
+    coat = 1 - _rubbed(rng, shape, _reach(rng, state, pin, ppm, share, beyond_mm), ppm)
     if state == "residue":
         coat = np.maximum(coat, _film(rng, shape, ppm))
     if state == "over":
@@ -156,16 +158,25 @@ def _patches(rng: np.random.Generator, shape: tuple[int, int], pin: Rect, ppm: f
     return np.asarray(np.maximum.reduce([_rubbed(rng, shape, rect, ppm) for rect in rects]), np.float32)
 
 
-def _reach(rng: np.random.Generator, state: str, pin: Rect, ppm: float, wanted: float | None) -> Rect:
+def _reach(
+    rng: np.random.Generator,
+    state: str,
+    pin: Rect,
+    ppm: float,
+    wanted: float | None,
+    beyond_mm: tuple[float, float] | None,
+) -> Rect:
     """The part that was rubbed: a little more than the PIN, or for `partial` only 30 to 65 % of its width."""
     x0, y0, x1, y1 = pin
     pad = round(ppm * between(rng, 0.6, 1.1))
+    wide = 1 if state == "partial" else 2
+    left, right = (pad * wide, pad * wide) if beyond_mm is None else (round(mm * ppm) for mm in beyond_mm)
     if state != "partial":
-        return x0 - pad * 2, y0 - pad, x1 + pad * 2, y1 + pad
+        return x0 - left, y0 - pad, x1 + right, y1 + pad
     by_chance = between(rng, 0.3, 0.65)
     share = by_chance if wanted is None else wanted
     cut = round((x1 - x0) * share)
-    return (x0 - pad, y0 - pad, x0 + cut, y1 + pad) if chance(rng, 0.5) else (x1 - cut, y0 - pad, x1 + pad, y1 + pad)
+    return (x0 - left, y0 - pad, x0 + cut, y1 + pad) if chance(rng, 0.5) else (x1 - cut, y0 - pad, x1 + right, y1 + pad)
 
 
 def _rubbed(rng: np.random.Generator, shape: tuple[int, int], reach: Rect, ppm: float) -> Pixels:

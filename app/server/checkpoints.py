@@ -26,10 +26,11 @@ from app.server.answers import Desk
 from app.server.db import insert_missing, locked
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
-from app.server.tables import checkpoint, cosignature, event, log_leaf, log_tile, meta
+from app.server.tables import checkpoint, cosignature, event, log_leaf, log_tile, meta, restoration
 from app.store.db import reading, transaction
 from app.store.notes import Checkpoint, cosigned_at, origin_of, read_checkpoint, sign_checkpoint
-from app.wire import CheckpointAnswer, Cosigned, Cosigning
+from app.wire import Signed
+from app.wire_witness import CheckpointAnswer, Cosigned, Cosigning
 
 EVERY_MS, EVERY_ENTRIES = 60_000, 1000
 _LOOK_S = 5.0
@@ -78,11 +79,11 @@ async def publishing(desk: Desk) -> AsyncIterator[None]:
 def publish(centre: OpenCentre, now_ms: int) -> None:
     """Sign a checkpoint when one is due: a minute or a thousand entries after the last."""
     with reading(centre.engine) as connection:
-        if not _due(connection, now_ms):
+        if not _due(connection, centre, now_ms):
             return
     with transaction(centre.engine) as connection:
         row = connection.execute(locked(connection, select(meta))).one()
-        if not _due(connection, now_ms):  # another process was quicker
+        if not _due(connection, centre, now_ms):  # another process was quicker
             return
         tree = CompactTree.from_bytes(row.log_size, bytes(row.log_peaks))
         _fill_tiles(connection, tree.size)
@@ -91,12 +92,14 @@ def publish(centre: OpenCentre, now_ms: int) -> None:
         insert_missing(connection, checkpoint, [{"size": tree.size, "note": note, "at_ms": now_ms}])
 
 
-def _due(connection: Connection, now_ms: int) -> bool:
+def _due(connection: Connection, centre: OpenCentre, now_ms: int) -> bool:
     size = connection.execute(select(meta.c.log_size)).scalar_one()
     last = connection.execute(_LATEST).first()
     if last is None:
         return bool(size)
     new = int(size - last.size)
+    if not last.note.startswith(origin_of(centre.centre.tenant, centre.epoch) + "\n"):
+        return True  # of a log that was put back
     return new > 0 and (now_ms - last.at_ms >= EVERY_MS or new >= EVERY_ENTRIES)
 
 
@@ -150,9 +153,11 @@ def prove(centre: OpenCentre, since: Sequence[int], caller: Caller, now_ms: int)
             raise Refusal("log.empty", 404)
         if any(not 0 <= size <= last.size for size in since):
             raise Refusal("log.size", 409, str(last.size))
+        restored = connection.execute(select(restoration).order_by(restoration.c.at_ms)).all()
         proofs = [consistency_proof(size, last.size, lambda a, b: root_between(connection, a, b)) for size in since]
     shown = tuple(tuple(one.hex() for one in proof) for proof in proofs)
-    return CheckpointAnswer(note=last.note, epoch=centre.epoch, proofs=shown)
+    told = tuple(Signed.model_construct(text=row.text, sig=bytes(row.sig)) for row in restored)
+    return CheckpointAnswer.model_construct(note=last.note, epoch=centre.epoch, proofs=shown, restored=told)
 
 
 def keep_cosignature(centre: OpenCentre, told: Cosigning, caller: Caller, now_ms: int) -> Cosigned:

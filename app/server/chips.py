@@ -28,6 +28,16 @@ _MOST_MISSING = 200
 _SHA256 = 64
 
 
+# Made once: each batch asks, and building a statement costs more than running it.
+_OPEN = (
+    select(chip_fact, sealed.c.blob)
+    .outerjoin(sealed, sealed.c.ref == chip_fact.c.ref)
+    .where(and_(chip_fact.c.station == bindparam("name"), chip_fact.c.record == MISSING))
+    .order_by(chip_fact.c.seq)
+    .limit(_MOST_MISSING)
+)
+
+
 def fact_of(station: str, seq: int, kind: EventKind, body: Mapping[str, Any]) -> dict[str, Any]:
     """The row of a fact. Raises KeyError, TypeError or ValueError for a body that is none."""
     told = {name: body[name] for name in ("card", "uid", "verdict", "evidence")}
@@ -43,9 +53,7 @@ def fact_of(station: str, seq: int, kind: EventKind, body: Mapping[str, Any]) ->
 def keep_facts(connection: Connection, station: str, rows: Sequence[Mapping[str, Any]]) -> set[str]:
     """Keep new facts and look at the records that are here by now; the SHA-256 of those that are still missing."""
     insert_missing(connection, chip_fact, rows)
-    open_ = and_(chip_fact.c.station == station, chip_fact.c.record == MISSING)
-    wanted = select(chip_fact, sealed.c.blob).outerjoin(sealed, sealed.c.ref == chip_fact.c.ref).where(open_)
-    found = connection.execute(wanted.order_by(chip_fact.c.seq).limit(_MOST_MISSING)).all()
+    found = connection.execute(_OPEN, {"name": station}).all()
     judged = [{"which": row.seq, "as": judge_record(dict(row._mapping), bytes(row.blob))} for row in found if row.blob]
     if judged:
         which = and_(chip_fact.c.station == station, chip_fact.c.seq == bindparam("which"))

@@ -8,6 +8,7 @@ it, because the vault's keys are not in it.
 from __future__ import annotations
 
 import shutil
+import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,15 +17,20 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
+from app.core.audit import CentreAct
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
+from app.keys import Signer
 from app.platform import durable_write, private_folder, sync_folder
 from app.server.db import is_postgres, open_engine
+from app.server.log import Deciding, Log
 from app.server.object_store import LocalObjects, Objects
-from app.server.setup import MIGRATIONS, CentreFolder, open_objects
-from app.server.tables import chunk, meta, metadata, nonce, sealed
+from app.server.setup import MIGRATIONS, CentreFolder, open_objects, read_centre
+from app.server.tables import chunk, meta, metadata, nonce, restoration, sealed
 from app.store.db import open_database, reading, transaction
 from app.store.migrate import upgrade
 from app.store.verify import log_fault
+from app.wire import sign_statement
+from app.wire_witness import Restored
 
 _ROWS = 500
 _OBJECTS = "objects"
@@ -89,11 +95,39 @@ def restore(backup: Path, places: Places) -> Copied:
         places.folder.database.unlink(missing_ok=True)  # of a restore that was cut off: centre.json comes last
         target = open_engine(places.database, 2) if places.database else open_database(places.folder.database)
         from_files = Places(CentreFolder(state.root.parent))
+        with reading(source) as connection:
+            before = connection.execute(select(meta.c.epoch)).scalar_one()
         copied = _copied(source, from_files, target, open_objects(places.folder, places.objects), uuid.uuid4().hex)
+        _say_restored(state, places.engine(), before, copied)
         _copy_keys(state, places.folder)
     except OSError as full:
         raise StorageTrouble("store.disk_full", "restore") from full
     return copied
+
+
+def _say_restored(state: CentreFolder, engine: Engine, before: str, copied: Copied) -> None:
+    """The centre's signed word on how much of the log before is still there; the first entry of the new epoch."""
+    signer, centre = Signer(bytes.fromhex(state.server_key.read_text(encoding="ascii"))), read_centre(state.root)
+    now_ms = time.time_ns() // 1_000_000
+    try:
+        with transaction(engine) as connection:
+            now = connection.execute(select(meta.c.epoch, meta.c.restored)).one()
+            stated = Restored(
+                tenant=centre.tenant,
+                before=before,
+                epoch=now.epoch,
+                size=copied.log_size,
+                root=copied.root,
+                at_ms=now_ms,
+            )
+            signed = sign_statement(stated, signer.sign)
+            row = {"epoch": now.epoch, "text": signed.text, "sig": signed.sig, "at_ms": now_ms}
+            connection.execute(insert(restoration), row)
+            log = Log(connection, Deciding(centre.tenant, signer, now_ms, now.restored))
+            log.act(CentreAct.RESTORED, stated.model_dump(exclude={"tenant", "at_ms"}))
+            log.write()
+    finally:
+        engine.dispose()
 
 
 def move(places: Places) -> Copied:

@@ -99,10 +99,8 @@ def _decision(deciding: Deciding, station_id: str, row: Any, found: str | None) 
 
 
 def read_feed(centre: OpenCentre, caller: Caller, after: str, now_ms: int) -> Signed:
-    """A signed page of what is new for the caller. Raises Refusal as `admit`, station.revoked, feed.cursor."""
+    """A signed page of what is new for the caller. Raises Refusal as `admit`, feed.cursor."""
     known = identify(centre, caller, now_ms)
-    if known.state == "revoked":
-        raise Refusal("station.revoked", 403)
     with transaction(centre.engine) as connection:
         spend_nonce(connection, caller, now_ms)
         page = _page(connection, centre, known, after, now_ms)

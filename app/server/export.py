@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, and_, select
 
 from app.core.errors import StorageTrouble
 from app.platform import durable_write, sync_folder
-from app.server.tables import checkpoint, cosignature, event, log_leaf, meta, station
+from app.server.tables import checkpoint, checkpoint_token, cosignature, event, log_leaf, meta, station
 from app.store.db import reading
 from app.store.verify import LOG_VERIFIER
 from app.wire import Centre
@@ -39,12 +39,24 @@ def export_log(engine: Engine, centre: Centre, path: Path) -> int:
             out.flush()
             os.fsync(out.fileno())
         partial.replace(path)
+        _write_stamped(engine, path)
         durable_write(path.with_name("verify.py"), LOG_VERIFIER.read_bytes(), 0o644)
         sync_folder(path.parent)
     except OSError as full:
         partial.unlink(missing_ok=True)
         raise StorageTrouble("store.disk_full", path.name) from full
     return entries
+
+
+def _write_stamped(engine: Engine, path: Path) -> None:
+    """The newest stamped checkpoint and its token, beside the export: `openssl ts -verify` takes the two files."""
+    same = checkpoint.c.size == checkpoint_token.c.size
+    wanted = select(checkpoint.c.note, checkpoint_token.c.token).join(checkpoint_token, same)
+    with reading(engine) as connection:
+        row = connection.execute(wanted.order_by(checkpoint.c.size.desc()).limit(1)).first()
+    if row is not None:
+        durable_write(path.with_name("checkpoint.note"), row.note.encode(), 0o644)
+        durable_write(path.with_name("checkpoint.tsr"), bytes(row.token), 0o644)
 
 
 def _lines(connection: Connection, centre: Centre) -> Iterator[dict[str, Any]]:
@@ -61,6 +73,8 @@ def _lines(connection: Connection, centre: Centre) -> Iterator[dict[str, Any]]:
         yield {**told, "data": _b64(row.data), "sig": _b64(row.sig)}
     for row in connection.execute(select(checkpoint).order_by(checkpoint.c.size)):
         yield {"type": "checkpoint", "size": row.size, "note": row.note}
+    for row in connection.execute(select(checkpoint_token).order_by(checkpoint_token.c.size)):
+        yield {"type": "time-token", "size": row.size, "token": _b64(row.token)}
     for row in connection.execute(select(cosignature).order_by(cosignature.c.size, cosignature.c.station)):
         yield {"type": "cosignature", "size": row.size, "station": row.station, "line": row.line}
 

@@ -13,9 +13,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, insert, select, update
 
 from app.core.audit import GENESIS, CentreAct, Stamp, link
 from app.core.merkle import CompactTree, leaf_hash
@@ -33,7 +35,13 @@ _REVISIONS = 1_000_000
 """No card is decided on so often between two restores."""
 
 # Made once: building a statement costs more than running it.
-_EVENT, _LEAF = insert(event), insert(log_leaf)
+_EVENT = insert(event)
+_PLACES = insert(log_leaf).from_select(
+    ["n", "station", "seq"],
+    select(event.c.seq + bindparam("shift", type_=BigInteger), event.c.station, event.c.seq)
+    .where(event.c.station == bindparam("name"), event.c.seq.between(bindparam("first"), bindparam("last")))
+    .order_by(event.c.seq),
+)
 _TREE = select(meta.c.log_size, meta.c.log_peaks)
 _GROWN = update(meta).values(log_size=bindparam("size"), log_peaks=bindparam("peaks"))
 _HEAD = select(station.c.high, station.c.head_hash).where(station.c.id == CENTRE)
@@ -87,12 +95,19 @@ class Log:
         tree = read_tree(self.connection, to_write=True)
         rows = [*self._rows, *(self._linked() if self._acts else ())]
         self.connection.execute(_EVENT, rows)
-        places = enumerate(rows, tree.size)
-        self.connection.execute(_LEAF, [{"n": n, "station": r["station"], "seq": r["seq"]} for n, r in places])
+        self._give_places(rows, tree.size)
         tree = tree.grown(leaf_hash(row["data"]) for row in rows)
         self.connection.execute(_GROWN, {"size": tree.size, "peaks": tree.to_bytes()})
         self._rows, self._acts = [], []
         return tree
+
+    def _give_places(self, rows: Sequence[Mapping[str, Any]], size: int) -> None:
+        """The events' places in the log: a station's come one after the other, so a run of them is one statement."""
+        for name, run in groupby(rows, key=itemgetter("station")):
+            seqs = [row["seq"] for row in run]
+            told = {"name": name, "first": seqs[0], "last": seqs[-1], "shift": size - seqs[0]}
+            self.connection.execute(_PLACES, told)
+            size += len(seqs)
 
     def _linked(self) -> list[dict[str, Any]]:
         """The acts as the next events of the centre's chain. The lock on the log's row guards its head too."""

@@ -8,7 +8,6 @@ PUT  /v1/videos/{id}        the manifest; `durable` when every chunk is there
 
 from __future__ import annotations
 
-import base64
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Request, Response
@@ -19,7 +18,7 @@ from app.server.answers import Desk
 from app.server.object_store import VERIFY_PATH, LocalObjects
 from app.server.objects import places, stored, take_manifest, verify
 from app.server.refusal import Refusal
-from app.wire import DIGEST_HEADER, ObjectSize, ObjectsWanted, Signed
+from app.wire import DIGEST_HEADER, ObjectSize, ObjectsWanted, Signed, digest_field
 
 Oid = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 VideoName = Annotated[str, Path(max_length=128)]
@@ -42,7 +41,7 @@ def add_object_routes(app: FastAPI, desk: Desk) -> None:
     @app.put("/v1/objects/{oid}")
     async def put(request: Request, oid: Oid) -> Response:
         # The signature covers the digest and the digest is the name, so who may write is known before the first byte.
-        if request.headers.get(DIGEST_HEADER) != f"sha-256=:{base64.b64encode(bytes.fromhex(oid)).decode()}:":
+        if request.headers.get(DIGEST_HEADER) != digest_field(bytes.fromhex(oid)):
             raise Refusal("digest")
         caller = desk.signed(request, None)
         await run_in_threadpool(identify, centre, caller, desk.now_ms())

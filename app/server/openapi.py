@@ -57,8 +57,8 @@ CALLS = (
     Call("post", "/v1/enrol", "Join by a one-time code", wire.EnrolmentAnswer, wire.Enrolment, signed=False),
     Call("post", "/v1/events", "Send a batch of events", wire.BatchAnswer, wire.EventBatch),
     Call("get", "/v1/feed", "What is new (a signed FeedPage)", wire.Signed, query=("cursor",)),
-    Call("get", "/v1/checkpoint", "The log's checkpoint with proofs", wire.CheckpointAnswer, query=("since",)),
-    Call("post", "/v1/checkpoint/cosign", "Countersign a checkpoint", wire.Cosigned, wire.Cosigning),
+    Call("get", "/v1/checkpoint", "The log's checkpoint with proofs", wire_witness.CheckpointAnswer, query=("since",)),
+    Call("post", "/v1/checkpoint/cosign", "Countersign a checkpoint", wire_witness.Cosigned, wire_witness.Cosigning),
     Call(
         "post",
         "/v1/witness",
@@ -120,6 +120,7 @@ _STATEMENTS = (
     wire.Durable,
     wire_witness.Witnessed,
     wire.ServerCertificate,
+    wire_witness.Restored,
     wire.Enrolled,
     wire_vault.RevealRequest,
 )

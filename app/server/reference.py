@@ -150,9 +150,8 @@ def add_reference_routes(app: FastAPI, desk: Desk) -> None:
 
 
 def read_catalogue(centre: OpenCentre, caller: Caller, version: str, now_ms: int) -> CatalogueBundle:
-    """A published catalogue. Raises Refusal as `admit`, station.revoked, catalog.missing."""
-    if identify(centre, caller, now_ms).state == "revoked":
-        raise Refusal("station.revoked", 403)
+    """A published catalogue. Raises Refusal as `admit`, catalog.missing."""
+    identify(centre, caller, now_ms)
     wanted = select(catalogue.c.bundle).where(catalogue.c.version == version).order_by(catalogue.c.serial.desc())
     with transaction(centre.engine) as connection:
         spend_nonce(connection, caller, now_ms)

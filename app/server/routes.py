@@ -38,6 +38,7 @@ from app.server.reference import add_reference_routes
 from app.server.refusal import Refusal
 from app.server.reveals import add_reveal_routes
 from app.server.setup import OpenCentre
+from app.server.stamping import Stamper, stamping
 from app.server.vault_door import add_vault_routes
 from app.server.witnessing import add_witness_routes
 from app.wire import MOST_BYTES, MOST_EVENTS, Enrolment, EventBatch
@@ -50,14 +51,17 @@ def _wall_ms() -> int:
 
 
 def make_app(
-    centre: OpenCentre, now_ms: Callable[[], int] = _wall_ms, on_ready: Callable[[], None] = lambda: None
+    centre: OpenCentre,
+    now_ms: Callable[[], int] = _wall_ms,
+    on_ready: Callable[[], None] = lambda: None,
+    stamper: Stamper | None = None,
 ) -> FastAPI:
     """The ASGI application over an open centre. `now_ms`: the wall clock; `on_ready` is called when it serves."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         on_ready()
-        async with publishing(desk):
+        async with publishing(desk), stamping(desk, stamper):
             yield
 
     desk = Desk(centre, now_ms)

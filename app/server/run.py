@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from app.core.errors import BadInput, Unavailable
 from app.server.routes import make_app
 from app.server.setup import CentreFolder, open_centre, ready_line
+from app.server.stamping import Stamper
 from app.server.tls import server_context
 
 DEFAULT_PORT = 8765
@@ -34,12 +35,14 @@ def serve(
     tls: bool = False,
     until_stdin_closes: bool = False,
     announce: Callable[[str], None] = lambda line: print(line, flush=True),
+    stamper: Stamper | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM (or, if asked, until stdin ends: then it cannot outlive who started it).
 
     Port 0 takes any free one. When it can be reached, `announce` gets one JSON line {"url", "pid"}.
-    `tls`: also on loopback; elsewhere always. Raises BadInput: serve.not_initialised, serve.damaged, serve.no_tls (off
-    loopback, and the folder has no certificate), serve.host. Unavailable("serve.port_in_use"). StorageTrouble.
+    `tls`: also on loopback; elsewhere always. `stamper`: who asks a time-stamp authority. Raises BadInput:
+    serve.not_initialised, serve.damaged, serve.no_tls (off loopback, and the folder has no certificate), serve.host.
+    Unavailable("serve.port_in_use"). StorageTrouble.
     """
     private = tls or not _on_loopback(host)
     context = server_context(CentreFolder(data_dir).tls) if private else None
@@ -48,7 +51,12 @@ def serve(
         with _listen(host, port) as listener:
             shown = f"[{host}]" if ":" in host else host
             line = ready_line(f"{'https' if context else 'http'}://{shown}:{listener.getsockname()[1]}")
-            _run(make_app(centre, on_ready=lambda: announce(line)), listener, context, until_stdin_closes)
+            _run(
+                make_app(centre, on_ready=lambda: announce(line), stamper=stamper),
+                listener,
+                context,
+                until_stdin_closes,
+            )
     finally:
         centre.engine.dispose()
 

@@ -239,6 +239,23 @@ reveal = Table(
     Column("at_ms", BigInteger, nullable=False),
 )
 
+restoration = Table(
+    "restoration",
+    metadata,
+    Column("epoch", Text, primary_key=True),  # that began with it
+    Column("text", Text, nullable=False),  # wire.Restored exactly as it was signed
+    Column("sig", LargeBinary, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+checkpoint_token = Table(
+    "checkpoint_token",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),  # of the checkpoint
+    Column("token", LargeBinary, nullable=False),  # RFC 3161, over the note's exact bytes
+    Column("at_ms", BigInteger, nullable=False),
+)
+
 catalogue = Table(
     "catalogue",
     metadata,

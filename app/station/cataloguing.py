@@ -17,6 +17,7 @@ from app.catalog.own import own_products
 from app.catalog.shelf import Sources, read_sources
 from app.catalog.writing import table_of, to_toml
 from app.core.errors import StorageTrouble, Trouble
+from app.core.events import Event
 from app.core.footage import Line, Pile
 from app.core.lessons import LessonFailed, LessonJob, LessonNews
 from app.core.parcels import Operator
@@ -24,6 +25,7 @@ from app.core.products import Catalogue
 from app.core.shelving import Names, Standing, UnknownGtin
 from app.paths import StationFolder
 from app.station.clock import Clock
+from app.station.rights import as_of_now
 from app.station.shelving import Shelving, must_be_supervisor, shelf_of, station_sources
 from app.station.studying import LEARNER, Studying
 from app.store.store import Store
@@ -47,9 +49,11 @@ class Cataloguing:
         adopt: Adopt,
         on_bug: Callable[[Exception], None],
         learner: tuple[str, ...] = LEARNER,
+        post: Callable[[Event], None] = lambda _event: None,
     ) -> None:
+        """`post` hears it when a supervisor who is signed in is none any more."""
         self._store, self._folder, self._clock = store, folder, clock
-        self._adopt, self._on_bug, self._learner = adopt, on_bug, learner
+        self._adopt, self._on_bug, self._learner, self._post = adopt, on_bug, learner, post
         self._studying: Studying | None = None
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="catalogue", daemon=True)
@@ -80,7 +84,7 @@ class Cataloguing:
         def begin() -> None:
             self._drop()
             try:
-                must_be_supervisor(who)
+                self._must_be_supervisor(who)
             except Trouble as refused:
                 tell(LessonFailed(refused.code, refused.detail))
                 return
@@ -119,7 +123,7 @@ class Cataloguing:
     def _do(self, who: Operator, work: Callable[[], T], tell: Callable[[T | Trouble], None]) -> None:
         def job() -> None:
             try:
-                must_be_supervisor(who)
+                self._must_be_supervisor(who)
                 answer: T | Trouble = work()
             except Trouble as trouble:
                 answer = trouble
@@ -128,6 +132,9 @@ class Cataloguing:
             tell(answer)
 
         self._jobs.put(job)
+
+    def _must_be_supervisor(self, who: Operator) -> None:
+        must_be_supervisor(as_of_now(self._store, who, self._clock.wall_us(), self._post))
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:

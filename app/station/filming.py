@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 from app.core.events import Device, DeviceLost, Event, RecordingBegan, RecordingCut, RecordingResumed, SaveFailed
 from app.core.readiness import CameraFacts, Level, RecFacts, RecMode, Surroundings
@@ -26,6 +28,9 @@ _START_AGAIN_US = 2_000_000
 _CLOSE_US = 10_000_000
 """A recording that is not closed so long after it was asked for: the clerk is told, and may ask again."""
 
+_NOTE_AGAIN_US = 2_000_000
+"""An event that is not answered is said again this often."""
+
 _LEVELS = {"live": Level.OK, "starting": Level.BUSY, "off": Level.NONE}
 
 
@@ -42,6 +47,16 @@ class _Tape:
     saved_mono_us: int = 0
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """An event that the recorder has not said to be in the chain; `earlier`: it may well have been for long."""
+
+    recording_id: str
+    note: told.NoteEvent
+    said_at_us: int
+    earlier: bool
+
+
 class Filming:
     """Drives the recorder program and turns its words into events and facts.
 
@@ -54,6 +69,8 @@ class Filming:
         self._on_closed: Closed = lambda _closed: None
         self._last_closed: told.RecordingClosed | None = None
         self._tape = _Tape()
+        self._guard = threading.Lock()  # notes are made in the station's thread and answered in the link's
+        self._notes: dict[str, _Waiting] = {}
         self._link = ProgramLink(plan, self._say_all_again, self._hear, self._gone)
 
     def on_closed(self, tell: Closed) -> None:
@@ -76,14 +93,19 @@ class Filming:
         self._tape = _Tape(camera=start.camera, start=start)
         self._say_start(start)
 
-    def change_camera(self, address: str) -> None:
-        """Go on with another camera; a running recording goes on with it in the same chain."""
+    def change_camera(self, address: str) -> bool:
+        """Go on with another camera; a running recording goes on with it in the same chain. False when it may not: a
+        film in a recording of a camera would pass for real.
+        """
         if self._tape.start is None:
             self.open_camera(address)
-            return
+            return True
+        if told.is_film(address) and not told.is_film(self._tape.start.camera):
+            return False
         self._tape.camera = address
         self._tape.start = replace(self._tape.start, camera=address)
         self._say_start(self._tape.start)
+        return True
 
     def end(self, recording_id: str, reason: str) -> None:
         """Close the recording; who set `on_closed` is told when it is sealed, of one that is sealed already at once.
@@ -97,9 +119,23 @@ class Filming:
         self._tape.stop_at_us = self._clock.mono_us()
         self._send(told.Stop(reason))
 
-    def note(self, event: str, body: dict[str, Any]) -> None:
-        """Write an event into the recording's chain."""
-        self._send(told.NoteEvent(event, body))
+    def note(self, event: str, body: dict[str, Any], note_id: str = "") -> None:
+        """Write an event into the recording's chain, with the time it is now; a recorder that is away or dies hears it
+        again, and writes it once. `note_id`: a UUID by which this event is known for ever, "" for a fresh one.
+        """
+        times = {"at_mono_us": self._clock.mono_us(), "at_wall_us": self._clock.wall_us()}
+        self._note(event, {**body, **times, "id": note_id or str(uuid4())}, earlier=False)
+
+    def note_again(self, event: str, body: dict[str, Any], note_id: str) -> None:
+        """Write an event of earlier into the chain, if it is not there (a window may die before it says so)."""
+        self._note(event, {**body, "id": note_id}, earlier=True)
+
+    def _note(self, event: str, body: dict[str, Any], earlier: bool) -> None:
+        if self.recording_id:
+            note = told.NoteEvent(event, body)
+            with self._guard:
+                self._notes[body["id"]] = _Waiting(self.recording_id, note, self._clock.mono_us(), earlier)
+            self._send(note)
 
     def zones(self, zones: told.Zones) -> None:
         """Tell the recorder what the eye saw; one that is away masks by the rule for no word."""
@@ -119,10 +155,22 @@ class Filming:
     def _say_all_again(self) -> None:
         if self._tape.start is not None:
             self._say_start(self._tape.start)
+            self._note_again(0)
             if self._tape.stop_at_us is not None:
                 self._send(told.Stop("sealed"))
         elif self._tape.camera:
             self._send(told.OpenCamera(self._tape.camera))
+
+    def _note_again(self, older_than_us: int) -> None:
+        """Say what is not in the chain yet once more."""
+        now_us = self._clock.mono_us()
+        with self._guard:
+            due = [one for one in self._notes.values() if now_us - one.said_at_us >= older_than_us]
+            for one in due:
+                one.said_at_us = now_us
+        for one in due:
+            if one.recording_id == self.recording_id:
+                self._send(one.note)
 
     def _hear(self, message: Message) -> None:
         self._look_at_the_clock()
@@ -133,12 +181,15 @@ class Filming:
                 self._recording_is(state)
             case told.RecordingClosed() as closed:
                 self._closed(closed)
+            case told.Noted(note_id):
+                with self._guard:
+                    self._notes.pop(note_id, None)
             case told.Trouble(code, detail):
                 self._trouble(code, detail)
 
     def _camera_is(self, camera: told.CameraState) -> None:
         level = _LEVELS.get(camera.state, Level.DOWN)
-        simulated = camera.address.startswith(("sim:", "file:"))
+        simulated = told.is_film(camera.address)
         code = f"camera.{camera.reason}" if camera.reason else ""
 
         def change(around: Surroundings) -> Surroundings:
@@ -158,6 +209,7 @@ class Filming:
             return
         if state.last_sync_mono_us:
             self._tape.saved_mono_us = state.last_sync_mono_us
+        self._note_again(_NOTE_AGAIN_US)
         if state.state == "on":
             self._running(state)
         elif state.state == "cut":
@@ -167,8 +219,10 @@ class Filming:
     def _start_again(self, start: told.Start) -> None:
         """The recorder does not record what it was told to: it could not begin. What stopped it may be over by now."""
         waited_us = self._clock.mono_us() - self._tape.said_at_us
-        if self._tape.stop_at_us is None and waited_us >= _START_AGAIN_US:
+        if waited_us >= _START_AGAIN_US:
             self._say_start(start)
+            if self._tape.stop_at_us is not None:
+                self._send(told.Stop("sealed"))
 
     def _look_at_the_clock(self) -> None:
         asked_us = self._tape.stop_at_us
@@ -206,7 +260,16 @@ class Filming:
         self._adjust(lambda around: replace(around, rec=facts))
 
     def _closed(self, closed: told.RecordingClosed) -> None:
+        if not closed.root and closed.recording_id == self.recording_id:
+            self._cut("recorder.disk_failed")  # not sealed: it is begun again until the disk takes it
+            return
         self._last_closed = closed
+        with self._guard:
+            lost = [note_id for note_id, one in self._notes.items() if one.recording_id == closed.recording_id]
+            for note_id in lost:
+                late = self._notes.pop(note_id)
+                if not late.earlier:
+                    _log.error("an event came too late for its recording", extra={"detail": late.note.event})
         if closed.recording_id == self.recording_id:
             camera = self._tape.camera
             self._tape = _Tape(camera=camera)

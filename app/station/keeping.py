@@ -2,8 +2,8 @@
 
 A thread of its own looks now and then. Footage goes only when room is needed, when the centre holds it (a `durable`
 receipt), when nobody holds it back and when it is older than the settings say; its event comes first and its journal
-stays. When much is missing that should be there, nothing is removed and the screen says so: then the disk is the wrong
-one, or somebody is clearing up.
+stays. What is missing, or lies there and is not known, is told. When much is missing that should be there, nothing is
+removed: then the disk is the wrong one, or somebody is clearing up.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class Keeping:
     ) -> None:
         self._store, self._recordings, self._rules, self._clock = store, recordings, rules, clock
         self._adjust, self._on_bug = adjust, on_bug
+        self._told: Reconciled | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="footage-keeping", daemon=True)
 
@@ -75,16 +76,27 @@ class Keeping:
         """Look once. Raises StorageTrouble; a file that cannot be removed now is tried again at the next look."""
         known = self._store.call(lambda store: store.known_recordings())
         closed = [one for one in known if one.state == "recorded"]
-        found = reconcile([one.recording_id for one in closed], self._recordings)
-        self._adjust(_with_missing(len(found.missing) if found.stop else 0))
+        removed = [one.recording_id for one in closed if one.removed]
+        others = [one.recording_id for one in known if one.state != "recorded"]
+        found = reconcile([one.recording_id for one in closed], self._recordings, removed, others)
+        self._tell(found)
         if found.stop:
-            _log.error("footage: much is missing", extra={"detail": str(len(found.missing))})
             return Kept(found)
         here = {one.recording_id: footage_in(self._recordings / one.recording_id) for one in closed}
         due = [one.recording_id for one in closed if one.removed and here[one.recording_id]]
         due += self._due(closed, here)
         freed = sum(self._remove(recording_id, here[recording_id]) for recording_id in due)
         return Kept(found, tuple(due), freed)
+
+    def _tell(self, found: Reconciled) -> None:
+        """What is not as the store knows it: on the screen each time, in the log when it changes."""
+        self._adjust(_with_missing(found))
+        if found != self._told:
+            self._told = found
+            for name in (*found.missing, *found.holed):
+                _log.error("footage: files of a recording are missing", extra={"detail": name})
+            for name in found.unknown:
+                _log.warning("footage: a recording that the store does not know", extra={"detail": name})
 
     def _due(self, closed: list[KnownRecording], here: dict[str, int]) -> list[str]:
         if not self._recordings.is_dir():
@@ -119,9 +131,17 @@ class Keeping:
                 self.look()
             except Trouble as trouble:
                 _log.error("footage: %s", trouble.code)
+            except OSError as trouble:
+                _log.error("footage: a journal cannot be read: %s", trouble.strerror)
             except Exception as bug:  # noqa: BLE001  the top of this thread
                 self._on_bug(bug)
 
 
-def _with_missing(count: int) -> Callable[[Surroundings], Surroundings]:
-    return lambda around: replace(around, disk=replace(around.disk, missing_recordings=count))
+def _with_missing(found: Reconciled) -> Callable[[Surroundings], Surroundings]:
+    missing = len(found.missing) + len(found.holed)
+
+    def change(around: Surroundings) -> Surroundings:
+        disk = replace(around.disk, missing_recordings=missing, unknown_recordings=len(found.unknown))
+        return replace(around, disk=replace(disk, keeping_stopped=found.stop))
+
+    return change

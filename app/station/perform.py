@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from app.core.audit import EventKind, Stamp
@@ -55,6 +55,7 @@ from app.core.events import (
     SignedIn,
     SignInRefused,
 )
+from app.core.footage import FilmedCard
 from app.core.parcels import CardDraft, EarlierParcel, ExpectedParcel, Operator
 from app.core.readiness import Surroundings, may_begin_parcel
 from app.recorder import protocol as told
@@ -70,6 +71,10 @@ from app.store.writer import StoreWriter
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
+
+
+def _kept(card_id: str, no: int, t_video_us: int) -> dict[str, Any]:
+    return {"card": card_id, "no": no, "t_video_us": t_video_us}
 
 
 @dataclass(slots=True)
@@ -278,7 +283,7 @@ class Perform:
                 self._post(CardWasDuplicate(draft.read_id, answer.last4, same, answer.wall_us))
                 return
             card = answer.card
-            self._hands.filming.note("card.kept", {"card": card.card_id, "no": card.no, "t_video_us": card.t_video_us})
+            self._hands.filming.note("card.kept", _kept(card.card_id, card.no, card.t_video_us), card.card_id)
             self._post(CardSaved(card))
             self._after_save()
 
@@ -292,9 +297,10 @@ class Perform:
             case StopRecording(recording_id):
                 hands.filming.end(recording_id, "sealed")
             case UseSpareCamera():
-                if hands.cameras.swap():
-                    hands.filming.change_camera(hands.cameras.overhead)
-                else:
+                if not hands.cameras.swap():
+                    self._play(Sound.WRONG_CODE)
+                elif not hands.filming.change_camera(hands.cameras.overhead):
+                    hands.cameras.swap()
                     self._play(Sound.WRONG_CODE)
 
     def _start_recording(self, recording_id: str, parcel_id: str, waybill: str) -> None:
@@ -306,7 +312,17 @@ class Perform:
                 recording = self._next_recording(store, parcel_id, stamp, actor)
             return self._start_message(recording, store, {"waybill": waybill, "station": store.station})
 
-        self._ask(prepare, self._hands.filming.begin)
+        def begin(start: told.Start) -> None:
+            self._hands.filming.begin(start)
+            self._ask(lambda store: store.filmed_cards(start.recording_id), self._note_cards)
+
+        self._ask(prepare, begin)
+
+    def _note_cards(self, cards: tuple[FilmedCard, ...]) -> None:
+        """What was kept before a window died may not have got into the recording's chain."""
+        for card in cards:
+            body = _kept(card.card_id, card.no, card.read_us)
+            self._hands.filming.note_again("card.kept", body, card.card_id)
 
     @staticmethod
     def _next_recording(store: Store, parcel_id: str, stamp: Stamp, actor: str) -> Recording:

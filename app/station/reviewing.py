@@ -22,8 +22,9 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from app.core.audit import EventKind
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble, Trouble
+from app.core.events import Event
 from app.core.footage import Angle, Exported, Footage, Hold, Lines, Moment, Pile, Proof
-from app.core.parcels import Operator, Role
+from app.core.parcels import Operator
 from app.core.rulings import USUAL, ReviewPolicy, Ruled, Ruling, Second
 from app.core.sampling import SamplePolicy
 from app.evidence.dossier import card_stretch, make_dossier
@@ -32,8 +33,10 @@ from app.evidence.still import still_at
 from app.evidence.storage import footage_in
 from app.evidence.timeline import FrameTimes, Timeline, read_timeline, with_stretches
 from app.evidence.verify import Fault, Stopped, Trust, verify_recording
+from app.evidence.writer import RecordingKeys
 from app.platform import durable_write, private_folder
 from app.station.clock import Clock
+from app.station.rights import SUPERVISORS, as_of_now
 from app.store import disputes, rulings, samples
 from app.store.footage import KnownRecording
 from app.store.store import Store
@@ -48,7 +51,6 @@ _BREATH_S = 0.002
 """After each fragment the verifier rests so long: what is on the screen comes first."""
 
 _SHARES = SamplePolicy()
-_SUPERVISORS = (Role.SUPERVISOR, Role.ADMIN)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -62,7 +64,10 @@ class _Opened:
 
 
 class Reviewing:
-    """Implements `app.core.footage.ReviewDesk` for one station. `on_bug` is told of bugs in its threads."""
+    """Implements `app.core.footage.ReviewDesk` for one station. `on_bug` is told of bugs in its threads.
+
+    Rights are looked up anew at each act: `post` hears it when a supervisor signed in is none any more.
+    """
 
     def __init__(
         self,
@@ -73,11 +78,12 @@ class Reviewing:
         on_bug: Callable[[Exception], None],
         policy: ReviewPolicy = USUAL,
         shares: SamplePolicy = _SHARES,
+        post: Callable[[Event], None] = lambda _event: None,
     ) -> None:
         """`policy`: when two supervisors sign; `shares`: how many finished cards are drawn for a second look."""
         self._policy, self._shares = policy, shares
         self._store, self._recordings, self._exports = store, recordings, exports
-        self._clock, self._on_bug = clock, on_bug
+        self._clock, self._on_bug, self._post = clock, on_bug, post
         self._opened: dict[str, _Opened] = {}
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="review", daemon=True)
@@ -203,12 +209,9 @@ class Reviewing:
     # How it is answered
 
     def _do(self, who: Operator, work: Callable[[], T], tell: Callable[[T | Trouble], None]) -> None:
-        if who.role not in _SUPERVISORS:
-            tell(BadInput("people.lapsed" if who.lapsed else "review.not_allowed", who.id))
-            return
-
         def job() -> None:
             try:
+                self._must_be_supervisor(who)
                 answer: T | Trouble = work()
             except Trouble as trouble:
                 answer = trouble
@@ -217,6 +220,11 @@ class Reviewing:
             tell(answer)
 
         self._jobs.put(job)
+
+    def _must_be_supervisor(self, who: Operator) -> None:
+        now = as_of_now(self._store, who, self._clock.wall_us(), self._post)
+        if now.role not in SUPERVISORS:
+            raise BadInput("people.lapsed" if now.lapsed else "review.not_allowed", who.id)
 
     def _ask(self, work: Callable[[Store], T]) -> T:
         return self._store.call(work)
@@ -309,7 +317,8 @@ class Reviewing:
         stretch = card_stretch(opened.folder, card_id) if card_id else None
         name = f"{self._named(opened)}{f'-card{no}' if no else ''}-dossier-{_now(self._clock)}.zip"
         partial = private_folder(self._exports) / f"{name}.part"
-        make_dossier(opened.folder, opened.key, partial, stretch)
+        seed = self._ask(lambda store: store.signing_seed)
+        make_dossier(opened.folder, RecordingKeys(opened.key, seed), partial, stretch)
         with partial.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         body = {"recording": recording_id, "card": card_id, "sha256": sha256, "file": name}

@@ -99,6 +99,11 @@ class Station:
                 time.sleep(0.01)
         return True
 
+    @property
+    def rules(self) -> Rules:
+        """Products and limits as they are now."""
+        return self._rules
+
     def govern(self, policy: Policy) -> None:
         """The centre's policy is another one (any thread may say so): it holds from the next step on."""
         self._rules = self._rules.governed(policy)

@@ -17,6 +17,7 @@ from app.core.parcels import TrayCard
 from app.keys import Verify, verifier
 from app.store.cards import arrive, decide, depart
 from app.store.ledger import Ledger, head_of
+from app.store.recordings import footage_waiting
 from app.store.reference import apply_references, keep_list_key
 from app.store.results import QueueFacts, RetryState
 from app.store.tables import card, decision, feed_state, outbox, receipt, retry, sealed
@@ -212,9 +213,11 @@ def queue_facts(connection: Connection) -> QueueFacts:
     """How far the outbox is, and the cards by state."""
     head, received = head_of(connection)[0], high_received(connection)
     oldest = connection.execute(select(outbox.c.at_wall_us).where(outbox.c.seq == received + 1)).scalar()
-    states = select(card.c.state, func.count()).where(card.c.withdrawn.is_(False)).group_by(card.c.state)
-    cards = {CardState(state): number for state, number in connection.execute(states)}
-    return QueueFacts(head, received, head - received, oldest, cards)
+    columns = (card.c.state, func.count(), func.min(card.c.kept_wall_us))
+    states = connection.execute(select(*columns).where(card.c.withdrawn.is_(False)).group_by(card.c.state)).all()
+    cards = {CardState(state): number for state, number, _ in states}
+    kept = {CardState(state): kept_us for state, _, kept_us in states}
+    return QueueFacts(head, received, head - received, oldest, cards, kept, footage_waiting(connection))
 
 
 def retry_state(connection: Connection, lane: str) -> RetryState:

@@ -20,7 +20,7 @@ from app.keys import Signer
 from app.reserve import Reserve
 from app.store.db import reading, transaction
 from app.store.seal import IndexCost
-from app.store.tables import meta, outbox
+from app.store.tables import meta, outbox, restored
 from app.wire import Centre
 
 T = TypeVar("T")
@@ -46,10 +46,12 @@ class Identity:
 class Ledger:
     """The database with the station's identity. Every write goes through `write`."""
 
-    def __init__(self, engine: Engine, identity: Identity, reserve: Reserve) -> None:
+    def __init__(self, engine: Engine, identity: Identity, reserve: Reserve, frozen: bool = False) -> None:
         self.engine = engine
         self.identity = identity
         self.reserve = reserve
+        self.frozen = frozen
+        """Put back from a backup, and the centre has not said yet that the chain goes on here: nothing is added."""
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in one transaction. On a full disk the reserve is given back and the work done once more.
@@ -74,7 +76,12 @@ class Ledger:
     def append(
         self, connection: Connection, kind: EventKind, body: Mapping[str, Any], stamp: Stamp, actor: str
     ) -> SignedEvent:
-        """Add the next event of the chain, inside the caller's transaction. Rehearsal events say so."""
+        """Add the next event of the chain, inside the caller's transaction. Rehearsal events say so.
+
+        Raises StorageTrouble("store.restored") while the chain is frozen.
+        """
+        if self.frozen:
+            raise StorageTrouble("store.restored")
         seq, prev = head_of(connection)
         event_id = uuid7(stamp.wall_us)
         if self.identity.rehearsal:
@@ -94,6 +101,11 @@ class Ledger:
         row = {**fields, "id": event_id, "kind": kind.value, "at_wall_us": stamp.wall_us}
         connection.execute(insert(outbox), row)
         return event
+
+
+def is_frozen(connection: Connection) -> bool:
+    """Whether the database was put back from a backup and the centre has not confirmed it yet."""
+    return connection.execute(select(restored.c.id).where(restored.c.settled.is_(False))).first() is not None
 
 
 _HEAD = select(outbox.c.seq, outbox.c.hash).order_by(outbox.c.seq.desc()).limit(1)

@@ -101,6 +101,13 @@ def by_badge(ledger: Ledger, connection: Connection, code: str, now_us: int) -> 
     return _operator(ledger, row, _word(connection), now_us) if row else None
 
 
+def rights(ledger: Ledger, operator_id: str, now_us: int) -> Operator | None:
+    """What this person may do now; None when nobody has this staff number (any more)."""
+    with ledger.reading() as connection:
+        row = connection.execute(select(operator).where(operator.c.id == operator_id)).first()
+        return _operator(ledger, row, _word(connection), now_us) if row else None
+
+
 def _badge_index(ledger: Ledger, code: str) -> bytes:
     return badge_index(ledger.identity.index_key, code)
 

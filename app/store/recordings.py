@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sqlalchemy import ColumnElement, Connection, and_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, func, select, true, update
 from sqlalchemy.dialects.sqlite import insert
 
 from app.core.audit import EventKind, Stamp
@@ -69,15 +69,23 @@ def close(ledger: Ledger, recording_id: str, final_hash: str, root: str, frames:
     return ledger.write(work)
 
 
+def footage_waiting(connection: Connection) -> int:
+    """How many recordings `waiting_footage` would give."""
+    return int(connection.execute(select(func.count()).select_from(recording).where(_waits(connection))).scalar() or 0)
+
+
+def _waits(connection: Connection) -> ColumnElement[bool]:
+    here = select(durable.c.recording_id).where(of_now(connection))
+    gone = select(removed.c.recording_id)  # its pictures can be sent no more
+    return and_(recording.c.state == "recorded", recording.c.id.not_in(here), recording.c.id.not_in(gone))
+
+
 def waiting_footage(connection: Connection) -> tuple[Recording, ...]:
     """Closed recordings of which the centre has not said that it holds them, the oldest first.
 
     What it said before it was put back to an earlier state does not count: it may have lost them.
     """
-    here = select(durable.c.recording_id).where(of_now(connection))
-    gone = select(removed.c.recording_id)  # its pictures can be sent no more
-    closed = and_(recording.c.state == "recorded", recording.c.id.not_in(here), recording.c.id.not_in(gone))
-    rows = connection.execute(select(recording).where(closed).order_by(recording.c.closed_seq))
+    rows = connection.execute(select(recording).where(_waits(connection)).order_by(recording.c.closed_seq))
     return tuple(Recording(row.id, row.parcel_id, row.state, row.final_hash, row.key) for row in rows)
 
 

@@ -59,13 +59,18 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class QueueFacts:
-    """How far the outbox is: events not yet at the centre, the wall time (µs) of the oldest, cards by state."""
+    """How far the outbox is: events not yet at the centre, the wall time (µs) of the oldest, cards by state.
+
+    `oldest`: when the oldest card of each state was kept (µs); `footage`: recordings that the centre does not hold.
+    """
 
     head: int
     received: int
     unsent: int
     oldest_wall_us: int | None
     cards: Mapping[CardState, int]
+    oldest: Mapping[CardState, int] = field(default_factory=dict)
+    footage: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ from app.store.export import export_chain
 from app.store.footage import KnownRecording
 from app.store.founding import make_database, unfinished
 from app.store.keyfile import key_path, read_key
-from app.store.ledger import Ledger, read_identity
+from app.store.ledger import Ledger, is_frozen, read_identity
 from app.store.migrate import upgrade
 from app.store.people import Locked
 from app.store.results import AlreadyKept, Duplicate, Kept, QueueFacts, Recording, RetryState, Room, Totals
@@ -105,13 +105,13 @@ class Store:
         try:
             upgrade(engine, path)
             with transaction(engine) as connection:
-                identity = read_identity(connection)
+                identity, frozen = read_identity(connection), is_frozen(connection)
         except BaseException:
             engine.dispose()
             raise
         reserve = Reserve(path.with_suffix(".reserve"), reserve_bytes)
         reserve.fill()
-        return cls(engine, Ledger(engine, identity, reserve))
+        return cls(engine, Ledger(engine, identity, reserve, frozen))
 
     def close(self) -> None:
         """Bring the write-ahead log into the file and close it. A closed store stays closed."""

@@ -284,6 +284,15 @@ dispute_evidence = Table(
     Column("sha256", Text, nullable=False),
 )
 
+restored = Table(
+    "restored",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at_wall_us", Integer, nullable=False),  # when this database was put back from a backup
+    Column("head", Integer, nullable=False),  # the number of its last event then
+    Column("settled", Boolean, nullable=False),  # the centre said that the chain goes on there
+)
+
 tree_head = Table(
     "tree_head",
     metadata,
@@ -291,6 +300,15 @@ tree_head = Table(
     Column("epoch", Text, primary_key=True),
     Column("root", BLOB, nullable=False),
     Column("note", Text, nullable=False),  # the checkpoint as the centre signed it
+)
+
+epoch_account = Table(
+    "epoch_account",
+    metadata,
+    Column("epoch", Text, primary_key=True),  # of the centre, over
+    Column("kept", Integer, nullable=False),  # so many of its entries are still there
+    Column("seen", Integer, nullable=False),  # so many we had seen
+    Column("seq", Integer, ForeignKey("outbox.seq"), nullable=False),  # the event that says so
 )
 
 reference = Table(

@@ -129,10 +129,3 @@ def _bundle(ledger: Ledger, answer: WitnessAnswer, event: bytes) -> dict[str, An
 
 def _plain(signed: Signed) -> dict[str, str]:
     return {"text": signed.text, "sig": base64.b64encode(signed.sig).decode()}
-
-
-def closing_seen(connection: Connection, recording_id: str) -> int | None:
-    """When the centre had the closing of a recording, by its word (ms since 1970); None without one."""
-    mine = select(witnessed.c.bundle).where(witnessed.c.recording_id == recording_id)
-    told = [json.loads(json.loads(bundle)["witnessed"]["text"]) for bundle in connection.execute(mine).scalars()]
-    return min((int(one["closed_ms"]) for one in told), default=None)

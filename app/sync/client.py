@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import secrets
 import ssl
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from types import TracebackType
@@ -25,9 +26,6 @@ from app.wire import (
     BatchAnswer,
     CatalogueBundle,
     Centre,
-    CheckpointAnswer,
-    Cosigned,
-    Cosigning,
     Enrolment,
     EnrolmentAnswer,
     EventBatch,
@@ -40,6 +38,7 @@ from app.wire import (
     Transfer,
     VideoAnswer,
     content_digest,
+    digest_field,
 )
 from app.wire_vault import (
     Arrivals,
@@ -52,7 +51,7 @@ from app.wire_vault import (
     RevealTasks,
     RevealVerdict,
 )
-from app.wire_witness import WitnessAnswer, WitnessWanted
+from app.wire_witness import CheckpointAnswer, Cosigned, Cosigning, WitnessAnswer, WitnessWanted
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -116,6 +115,31 @@ def _is_tls(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+_PIECE = 1 << 16
+
+
+class _Slow(httpx.AsyncByteStream):
+    """A body that goes out evenly, no faster than it may."""
+
+    def __init__(self, content: bytes, bytes_s: int) -> None:
+        self._content, self._bytes_s = content, bytes_s
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        began_s, piece = time.monotonic(), max(1, min(_PIECE, self._bytes_s // 4))
+        for at in range(0, len(self._content), piece):
+            yield self._content[at : at + piece]
+            ahead_s = min(at + piece, len(self._content)) / self._bytes_s - (time.monotonic() - began_s)
+            if ahead_s > 0:
+                await asyncio.sleep(ahead_s)
+
+
+def slowed(request: httpx.Request, bytes_s: int) -> httpx.Request:
+    """The request, its body sent at `bytes_s` at most; 0: as it is."""
+    if bytes_s:
+        request.stream = _Slow(request.content, bytes_s)
+    return request
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -199,22 +223,29 @@ class CentreClient:
         """Which chunks the centre lacks, and where they go."""
         return await self._post("/v1/objects/batch", wanted, ObjectsAnswer)
 
-    async def put_object(self, place: ObjectPlace, content: bytes) -> None:
-        """Put one chunk where the centre wants it: to itself, or into a bucket, which it then reads back."""
+    async def put_object(self, place: ObjectPlace, content: bytes, bytes_s: int = 0) -> None:
+        """Put one chunk where the centre wants it: to itself, or into a bucket, which it then reads back.
+
+        `bytes_s`: no faster than that; 0: as fast as the line carries it.
+        """
         upload = place.actions["upload"]
         if "://" not in upload.href:
             kind = "application/octet-stream"
-            await self._exchange("PUT", upload.href, StoredObject, content=content, content_type=kind)
+            named = digest_field(bytes.fromhex(place.oid))  # the chunk's name, checked when it was read
+            await self._exchange(
+                "PUT", upload.href, StoredObject, content=content, content_type=kind, digest=named, bytes_s=bytes_s
+            )
         else:
-            await self._put_outside(upload, content)
+            await self._put_outside(upload, content, bytes_s)
         if verify := place.actions.get("verify"):
             await self._post(verify.href, ObjectSize(oid=place.oid, size=place.size), StoredObject)
 
-    async def _put_outside(self, upload: Transfer, content: bytes) -> None:
+    async def _put_outside(self, upload: Transfer, content: bytes, bytes_s: int) -> None:
         """A presigned request to a bucket: nothing of ours goes with it but the encrypted bytes."""
         async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as http:
             try:
-                answer = await http.put(upload.href, content=content, headers=upload.header)
+                request = http.build_request("PUT", upload.href, content=content, headers=upload.header)
+                answer = await http.send(slowed(request, bytes_s))
             except httpx.HTTPError as away:
                 raise Unavailable("sync.offline", type(away).__name__) from away
         # 412: the bucket has this name already; whether it is right the centre sees when it reads it back.
@@ -280,6 +311,8 @@ class CentreClient:
         content: bytes = b"",
         content_type: str = "",
         params: Mapping[str, str | Sequence[str]] | None = None,
+        digest: str = "",
+        bytes_s: int = 0,
     ) -> M:
         """One request; a refused clock is put right by the centre's signed time, and asked once more.
 
@@ -287,9 +320,8 @@ class CentreClient:
         """
 
         async def ask() -> httpx.Response:
-            return await self._asked(
-                self._http.build_request(method, path, content=content, params=params), content_type
-            )
+            request = self._http.build_request(method, path, content=content, params=params)
+            return await self._asked(slowed(request, bytes_s), content_type, digest)
 
         try:
             answer = await self._at_some_address(ask)
@@ -316,9 +348,9 @@ class CentreClient:
             self._http.base_url = httpx.URL(self._urls[0])
         return await ask()
 
-    async def _asked(self, request: httpx.Request, content_type: str) -> httpx.Response:
+    async def _asked(self, request: httpx.Request, content_type: str, digest: str) -> httpx.Response:
         """Sign, send, check: a good answer, or the reason why there is none."""
-        digest = content_digest(request.content)
+        digest = digest or content_digest(request.content)
         request.headers[DIGEST_HEADER] = digest
         if content_type:
             request.headers["Content-Type"] = content_type
@@ -360,6 +392,9 @@ class CentreClient:
         return True
 
 
+_LONG_WAY_MS = 4000
+
+
 class ClockOffset:
     """How far the centre's clock is ahead of ours (ms): the median of the last five signed answers."""
 
@@ -372,7 +407,12 @@ class ClockOffset:
         return round(self.ms / 1000) * 1000 if self._seen else None
 
     def learn(self, server_ms: int, asked_ms: int, heard_ms: int) -> None:
-        """An answer made at `server_ms` (full seconds) came back; half of the way is taken for the way here."""
+        """An answer made at `server_ms` (full seconds) came back; half of the way is taken for the way here.
+
+        Of a request that was long under way (a chunk of footage on a slow line) nobody knows which half was long.
+        """
+        if self._seen and heard_ms - asked_ms > _LONG_WAY_MS:
+            return
         offset_ms = server_ms + 500 - (asked_ms + heard_ms) // 2
         if self._seen and abs(offset_ms - self.ms) > _CLOCK_JUMP_MS:
             self._seen.clear()  # one of the clocks was put right: what was learnt before is worth nothing

@@ -6,7 +6,6 @@ The store is reached through its writer only. What the centre did not acknowledg
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 import random
 from collections.abc import Callable, Coroutine, Sequence
@@ -21,14 +20,16 @@ from app.core.parcels import TrayCard
 from app.core.policy import Policy
 from app.evidence.witness import WITNESS_FILE
 from app.platform import durable_write
+from app.store.backup import settle
 from app.store.governing import is_revoked, policy_of
-from app.store.results import QueueFacts, Recording, RetryState
+from app.store.results import QueueFacts, RetryState
 from app.store.store import Store
 from app.store.witnessed import Unwitnessed, keep_word, unwitnessed
 from app.store.writer import StoreWriter
-from app.sync.client import CentreClient, CentreRefused, require_loopback
-from app.sync.footage import Chunk, chunks_of
-from app.sync.pace import BatchSize, after_failure
+from app.sync.bringing import Bringing
+from app.sync.client import CentreClient, CentreRefused
+from app.sync.halt import Halt
+from app.sync.pace import ANY_TIME, LONGEST_WAIT_MS, BatchSize, FootageTerms, after_failure
 from app.sync.witness import Witness
 from app.wire import (
     MOST_BLOBS,
@@ -36,12 +37,7 @@ from app.wire import (
     BatchAnswer,
     CatalogueOffer,
     EventBatch,
-    ObjectSize,
-    ObjectsWanted,
     Result,
-    VideoManifest,
-    hash_of_pieces,
-    sign_statement,
 )
 
 T = TypeVar("T")
@@ -50,35 +46,13 @@ _FOOTAGE, _CATALOGUE, _WITNESS = "footage", "catalogue", "witness"
 _ASK_AGAIN_MS = 30_000
 """A closing that no checkpoint of the centre holds yet is asked for again after so long."""
 
-_ASKED_AT_ONCE = 32
-"""Chunks; their addresses in a bucket hold for a quarter of an hour."""
-
 _LOOK_EVERY_US = 2_000_000
 """Between chunks of footage; as often as when nothing is under way."""
-
-_LONGEST_WAIT_MS = 2 * 3_600_000
-_DAMAGED_MS = 900_000
-"""Between two looks at a recording that is damaged here: each reads all of it."""
 
 _log = logging.getLogger(__name__)
 
 _MOST_BATCHES = 1000
 """In one round; a queue longer than that goes on in the next."""
-
-
-class Halt(EvidenceTrouble):
-    """Sending must stop until a person has looked.
-
-    sync.fork (two histories under one key), sync.event_refused, sync.revoked, sync.log_fork (the centre's log changed).
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class Stuck:
-    """A recording that cannot be brought: its trouble's code, and when it is tried again."""
-
-    code: str
-    retry: RetryState
 
 
 @dataclass(slots=True)
@@ -97,7 +71,8 @@ class Exchange:
     chance: Callable[[], float] = random.random
     witness: Witness | None = None
     on_policy: Callable[[Policy], None] = lambda _policy: None
-    stuck: dict[str, Stuck] = field(default_factory=dict)  # recordings that cannot be brought, by name
+    terms: FootageTerms = ANY_TIME
+    footage: Bringing | None = None
     word_next_ms: int = 0  # when to ask for the centre's word on closed recordings again (wall clock)
     high: int | None = None  # what the centre said last that it has; may be less than an earlier receipt
     _pulled_us: int = 0  # monotonic: when the feed was asked last
@@ -107,6 +82,7 @@ class Exchange:
 
         Raises Unavailable (come again), Halt, EvidenceTrouble("sync.untrusted_answer": answer not by the centre).
         """
+        await self._settle()
         await self._push()
         await self._pull()
         await self._watch_log()
@@ -114,6 +90,24 @@ class Exchange:
         await self._witness_lane()
         await self._footage_lane()
         return (await self._tell_queue()).unsent > 0
+
+    def stuck(self) -> tuple[tuple[str, str], ...]:
+        """Recordings that cannot be brought, each with its trouble's code."""
+        found = self.footage.stuck if self.footage else {}
+        return tuple((name, stuck.code) for name, stuck in sorted(found.items()))
+
+    async def _settle(self) -> None:
+        """A database that was put back from a backup: ask what the centre has before anything is added or sent."""
+        if not await self._ask(lambda store: store.ledger.frozen):
+            return
+        nothing = EventBatch.of(await self._ask(lambda store: store.station), [])
+        receipt = (await self.client.send(nothing)).receipt
+        try:
+            await self._ask(lambda store: settle(store.ledger, receipt, self.stamp()))
+        except EvidenceTrouble as trouble:
+            if trouble.code == "store.restored_behind":
+                raise Halt(trouble.code, trouble.detail) from trouble
+            raise
 
     async def _watch_log(self) -> None:
         """See that the centre's log only grows. That it was rewritten stops everything, all else can wait."""
@@ -154,37 +148,12 @@ class Exchange:
         """Footage waits for events, never the other way round; its trouble is its own, with a retry of its own."""
         if self.recordings is None:
             return
-        waiting: tuple[Recording, ...] = await self._ask(lambda store: store.waiting_footage())
-        if waiting:
-            await self._in_lane(_FOOTAGE, self._bring_all(self.recordings))
-
-    async def _bring_all(self, recordings: Path) -> None:
-        """Each for itself: what is wrong with one recording holds up no other."""
-        waiting: tuple[Recording, ...] = await self._ask(lambda store: store.waiting_footage())
-        names = {found.recording_id for found in waiting}
-        self.stuck = {name: stuck for name, stuck in self.stuck.items() if name in names}
-        for found in waiting:
-            folder = recordings / found.recording_id
-            if folder.is_dir() and self._is_due(found.recording_id):  # deleted when an earlier centre held it
-                await self._bring_one(found, folder)
-
-    def _is_due(self, name: str) -> bool:
-        stuck, now_ms = self.stuck.get(name), self.stamp().wall_us // 1000
-        return stuck is None or not now_ms < stuck.retry.next_try_ms <= now_ms + _LONGEST_WAIT_MS
-
-    async def _bring_one(self, found: Recording, folder: Path) -> None:
-        try:
-            await self._bring(found, folder)
-        except (Unavailable, OSError, EvidenceTrouble, BadInput) as trouble:
-            if not _is_its_own(trouble):
-                raise
-            name, code = found.recording_id, getattr(trouble, "code", "evidence.cannot_read")
-            _log.error("footage of a recording waits: %s", code, extra={"detail": name})
-            before = self.stuck[name].retry if name in self.stuck else RetryState()
-            least_ms = 0 if isinstance(trouble, Unavailable) else _DAMAGED_MS
-            self.stuck[name] = Stuck(code, after_failure(before, self.stamp().wall_us // 1000, self.chance, least_ms))
-        else:
-            self.stuck.pop(found.recording_id, None)
+        if self.footage is None:
+            self.footage = Bringing(
+                self.client, self.writer, self.stamp, self.recordings, self.terms, self.chance, self._look_between
+            )
+        if await self.footage.is_time():
+            await self._in_lane(_FOOTAGE, self.footage.bring_all())
 
     async def _catalogue_lane(self) -> None:
         """Install the catalogue that the centre named last. One that a supervisor went back from is not taken again."""
@@ -209,7 +178,7 @@ class Exchange:
         """Work whose trouble is its own: it has a retry of its own, and holds nothing else up."""
         before = await self._ask(lambda store: store.retry_state(lane))
         now_ms = self.stamp().wall_us // 1000
-        if now_ms < before.next_try_ms <= now_ms + _LONGEST_WAIT_MS:
+        if now_ms < before.next_try_ms <= now_ms + LONGEST_WAIT_MS:
             work.close()
             return
         try:
@@ -224,35 +193,6 @@ class Exchange:
             return
         if before.failures:
             await self._ask(lambda store: store.save_retry(RetryState(), lane))
-
-    async def _bring(self, found: Recording, folder: Path) -> None:
-        """One recording: what the centre lacks of it, then its manifest."""
-        chunks = await asyncio.to_thread(chunks_of, folder, found.key, found.final_hash)
-        for at in range(0, len(chunks), _ASKED_AT_ONCE):
-            await self._bring_chunks(chunks[at : at + _ASKED_AT_ONCE])
-        pieces = tuple(chunk.piece for chunk in chunks)
-        station, signer, _ = await self._ask(lambda store: store.speaker())
-        key = base64.b64encode(await self._ask(lambda store: store.sealed_key(found)))
-        manifest = VideoManifest(
-            station=station, recording=found.recording_id, final_hash=found.final_hash, pieces=pieces, key=key
-        )
-        answer = await self.client.put_manifest(found.recording_id, sign_statement(manifest, signer.sign))
-        durable = answer.durable
-        if durable is None:  # a chunk was lost there: the next round asks again which
-            raise Unavailable("sync.footage_missing", f"{len(answer.missing)} chunks")
-        await self._ask(lambda store: store.save_durable(durable, hash_of_pieces(pieces)))
-
-    async def _bring_chunks(self, chunks: Sequence[Chunk]) -> None:
-        by_oid = {chunk.piece.oid: chunk for chunk in chunks}
-        sizes = tuple(ObjectSize(oid=oid, size=chunk.piece.size) for oid, chunk in by_oid.items())
-        for place in (await self.client.objects(ObjectsWanted(objects=sizes))).objects:
-            if "upload" not in place.actions or place.oid not in by_oid:
-                continue
-            if "://" in place.actions["upload"].href and await self._ask(lambda store: store.rehearsal):
-                require_loopback(place.actions["upload"].href)
-            content = await asyncio.to_thread(by_oid[place.oid].read)
-            await self.client.put_object(place, content)
-            await self._look_between()
 
     async def _look_between(self) -> None:
         """Footage takes long: between two chunks events go out, and every few seconds decisions come in."""
@@ -345,12 +285,3 @@ class Exchange:
 
     async def _ask(self, work: Callable[[Store], T]) -> T:
         return await asyncio.wrap_future(self.writer.ask(work))
-
-
-def _is_its_own(trouble: Exception) -> bool:
-    """Whether what went wrong lies with one recording: damage here, or that the centre will not have it so."""
-    if isinstance(trouble, Halt | BadInput):
-        return False
-    if isinstance(trouble, CentreRefused):
-        return trouble.status in (400, 404, 409, 413, 422)
-    return not isinstance(trouble, Unavailable) or trouble.code == "sync.footage_missing"

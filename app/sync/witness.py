@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app.core.audit import EventKind, Stamp
 from app.core.errors import EvidenceTrouble
@@ -21,7 +21,8 @@ from app.store.notes import Checkpoint, cosign, origin_of, read_checkpoint
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.sync.client import CentreClient, CentreRefused
-from app.wire import CheckpointAnswer, Cosigning
+from app.sync.put_back import PutBack, put_back, require_proofs
+from app.wire_witness import CheckpointAnswer, Cosigning
 
 T = TypeVar("T")
 
@@ -74,7 +75,38 @@ class Witness:
             path = [bytes.fromhex(one) for one in proof]
             if head.epoch == answer.epoch and not is_prefix(head.size, head.root, shown.size, shown.root, path):
                 await self._alarm(head, answer.note)
+        await self._account(answer)
         await self._countersign(shown, answer, now_ms)
+
+    async def _account(self, newest: CheckpointAnswer) -> None:
+        """The centre was put back: what we saw before is still there, or it is written down what was lost."""
+        for epoch in await self._ask(_reader(lambda connection: heads.epochs_over(connection, newest.epoch))):
+            held = await self._ask(_reader(lambda connection: heads.of_epoch(connection, epoch)))  # noqa: B023  awaited
+            _, _, centre = await self._ask(lambda store: store.speaker())
+            found = put_back(epoch, newest.epoch, held, newest.restored, centre)
+            wanted = [size for size, _ in found.to_prove()]
+            answer = await self.client.checkpoint(wanted)
+            shown = await self._read(answer)
+            if wrong := require_proofs(found, shown, answer.proofs):
+                await self._alarm(TreeHead(wrong[0], epoch, wrong[1], found.word), answer.note)
+            await self._note_loss(found, newest.epoch)
+
+    async def _note_loss(self, found: PutBack, now: str) -> None:
+        lost = found.lost
+        seen = max(found.kept if found.proved else 0, lost.size if lost else 0)
+        high = await self._ask(_reader(lambda connection: heads.high_in(connection, found.epoch)))
+        have = await self._ask(_reader(lambda connection: heads.high_in(connection, now)))
+        body = {
+            "epoch": found.epoch,
+            "now": now,
+            "word": found.word,
+            "kept": found.kept,
+            "lost": [found.kept, lost.size] if lost else [],
+            "seen": {"size": lost.size, "root": lost.root.hex(), "note": lost.note} if lost else {},
+            "own": [have + 1, high] if high > have else [],
+        }
+        args = (found.epoch, found.kept, seen, body)
+        await self._ask(lambda store: heads.account(store.ledger, *args, self.stamp()))
 
     async def _countersign(self, shown: Checkpoint, answer: CheckpointAnswer, now_ms: int) -> None:
         station, signer, _ = await self._ask(lambda store: store.speaker())
@@ -93,7 +125,15 @@ class Witness:
         return await asyncio.wrap_future(self.writer.ask(work))
 
 
-def seen(store: Store) -> tuple[TreeHead, ...]:
-    """What the centre said of its log: the last checkpoint that was verified, and receipts since."""
-    with store.ledger.reading() as connection:
-        return heads.seen(connection)
+def _reader(work: Callable[[Any], T]) -> Callable[[Store], T]:
+    """Work on one consistent picture of the store's database."""
+
+    def read(store: Store) -> T:
+        with store.ledger.reading() as connection:
+            return work(connection)
+
+    return read
+
+
+seen = _reader(heads.seen)
+"""What the centre said of its log: the last checkpoint that was verified, and receipts since."""

@@ -29,11 +29,11 @@ from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.sync.client import CentreClient, CentreRefused, ClockOffset, Speaker, require_loopback
 from app.sync.exchange import Exchange
-from app.sync.pace import after_failure
+from app.sync.pace import ANY_TIME, FootageTerms, after_failure
 
 T = TypeVar("T")
 
-_FOR_A_PERSON = ("sync.fork", "sync.event_refused", "sync.revoked", "sync.log_fork")
+_FOR_A_PERSON = ("store.restored_behind", "sync.fork", "sync.event_refused", "sync.revoked", "sync.log_fork")
 _LONGEST_WAIT_MS = 2 * 3_600_000
 """Twice what a centre can ask for."""
 
@@ -60,6 +60,7 @@ class SyncPlan:
 
     `recordings`: the folder whose closed recordings are brought to the centre; None: none are. `spare`: further
     addresses of the same centre. `catalogue`: the folder into which published catalogues are installed; None: none are.
+    `terms`: when footage may go, and how fast.
     """
 
     url: str
@@ -67,6 +68,7 @@ class SyncPlan:
     recordings: Path | None = None
     spare: tuple[str, ...] = ()
     catalogue: Path | None = None
+    terms: FootageTerms = ANY_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +160,13 @@ class SyncWorker:
             self._offset = client.offset
             exchange = Exchange(client, self._writer, self._clock, self._listeners.on_cards, self._queue_changed)
             exchange.recordings, exchange.chance = self._plan.recordings, self._chance
+            exchange.terms = self._plan.terms
             exchange.on_policy = self._listeners.on_policy
             if self._plan.catalogue is not None:
                 pinned = speaker.centre
                 server = verifier(bytes.fromhex(pinned.server_key))
                 exchange.shelf = Shelf(self._plan.catalogue, pinned.tenant, server)
-            self._stuck = lambda: tuple((name, stuck.code) for name, stuck in sorted(exchange.stuck.items()))
+            self._stuck = exchange.stuck
             while await self._go_on(exchange):
                 pass
 

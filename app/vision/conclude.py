@@ -32,7 +32,8 @@ from app.vision.barcode import Hit, agreed_texts, distinct, gtin
 from app.vision.coach import Legible, count_legible, free_pattern
 from app.vision.decode import PLAIN_LETTERS, Decoded, decode_views
 from app.vision.elements import stated, timed_texts
-from app.vision.fuse import SURE, Fused, confirm, doubt_all, fuse
+from app.vision.fading import pale_ends
+from app.vision.fuse import Fused, confirm, doubt_all, fuse
 from app.vision.look import Look
 from app.vision.panel import Area
 from app.vision.pixels import Colour, Corners, Gray, as_quad, grey, png
@@ -43,6 +44,9 @@ from app.vision.twins import tell_twins
 
 _DIGITS_BEYOND_DOUBT = 5.5
 """Log odds from which an unknown product's PIN counts as digits only (1 in 250; six clear digits reach 7.6)."""
+
+_CLEAR_LETTER = 0.99
+"""Probability from which a letter no digit looks like is taken for sure."""
 
 _PLAIN_IS_DIGIT = 2e-4
 """Probability that a sure letter no digit looks like is a digit all the same; `calibration.MISTAKES` has 1.5e-4."""
@@ -158,7 +162,7 @@ def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit],
     if not spots:
         coded = _number_of_bars(looks, hits, pattern) or _number_of_serial(product, serial)
         return Fused(coded or (ABSENT if product is None else UNREADABLE), None)
-    fused = fuse(_decoded(spots, pattern), pattern)
+    fused = _whole(fuse(_decoded(spots, pattern), pattern), spots, pattern)
     if not any(look.number_proved for look in looks):
         fused = doubt_all(fused)
     coded_texts = {h.text for h in hits if h.format in ("CODE128", "QR")} | ({serial} if serial else set())
@@ -212,13 +216,25 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
         return Fused(ABSENT if panel is PanelState.NONE else UNREADABLE, None)
     if product is not None and product.pin is not None:
         said = _decoded(spots, product.pin)
-        return tell_twins(fuse(said, product.pin), said, product.pin)
+        return _whole(tell_twins(fuse(said, product.pin), said, product.pin), spots, product.pin)
     pattern = _guess_pattern(spots)
     said = _decoded(spots, pattern or UNKNOWN_PIN)
     fused = tell_twins(fuse(said, pattern or UNKNOWN_PIN), said, pattern or UNKNOWN_PIN)
     # Of an unknown product nobody knows how long the PIN is: without the panel's edges some of it may be covered.
     proved = pattern is not None and all(look.panel_area is not None and look.pin_proved for look in looks)
-    return fused if proved else doubt_all(fused)
+    return _whole(fused, spots, UNKNOWN_PIN) if proved else doubt_all(fused)
+
+
+def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern) -> Fused:
+    """The reading, its ends doubted where its length is open and glare may have swallowed more of it in every look."""
+    lead = fused.lead
+    if len(pattern.lengths) == 1 or lead is None or fused.reading.state is not FieldState.READ:
+        return fused
+    pale = frozenset.intersection(*(pale_ends(s.picture, lead.spans, lead.steps) for s in spots))
+    if not pale:
+        return fused
+    chars = tuple(replace(c, sure=False) if at in pale else c for at, c in enumerate(fused.reading.chars))
+    return Fused(replace(fused.reading, state=FieldState.DOUBTFUL, chars=chars), lead)
 
 
 def _legible(looks: Sequence[Look], product: Product | None, panel: PanelState, pin: FieldReading) -> Legible | None:
@@ -251,7 +267,7 @@ def _guess_pattern(spots: Sequence[Spot]) -> FieldPattern | None:
 def _digit_share(char: CharReading) -> float:
     """Probability that a character is a digit, never beyond doubt; less doubt about letters no digit looks like."""
     share = sum(c.p for c in char.candidates if c.glyph in DIGITS) / sum(c.p for c in char.candidates)
-    plain = char.best.glyph in PLAIN_LETTERS and char.best.p >= SURE
+    plain = char.best.glyph in PLAIN_LETTERS and char.best.p >= _CLEAR_LETTER
     return min(0.99, max(_PLAIN_IS_DIGIT if plain else 0.02, share))
 
 

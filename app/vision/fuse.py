@@ -20,8 +20,12 @@ from app.vision.calibration import REPEAT, WEIGHTS, corrected, mistakes
 from app.vision.decode import Decoded
 from app.vision.recognise import Engine
 
-SURE = 0.99
+SURE = 0.98
 """What every character of a field needs to be sure."""
+
+BEYOND_DISPUTE = 0.995
+"""From here on a character is sure although some views put another glyph first: one engine's view of a glyph is often
+wrong in the same way throughout, which the probability takes into account."""
 
 SURE_FIELD = 0.98
 """What their product needs: many characters that are hardly sure make no sure field."""
@@ -61,7 +65,7 @@ def fuse(readings: Sequence[Decoded], pattern: FieldPattern) -> Fused:
     checked = under_check(chances, pattern)
     sound = agreement >= LEAST_AGREEMENT
     chars = tuple(
-        _reading(c, pattern, sound and (_agreed([r.chars[i] for r in same], next(iter(c))) or bool(pattern.check)))
+        _reading(c, pattern, sound and (bool(pattern.check) or _undisputed(c, [r.chars[i] for r in same])))
         for i, c in enumerate(checked or chances)
     )
     if checked is None or (_all_sure(chars) and math.prod(c.best.p for c in chars) < SURE_FIELD):
@@ -93,6 +97,11 @@ def _length(readings: Sequence[Decoded]) -> tuple[int, float]:
     # The share that other lengths have inside each reading counts as disagreement too.
     inner = sum(r.p for r in readings if len(r.text) == best) / sum(1 for r in readings if len(r.text) == best)
     return best, weights[best] / sum(weights.values()) * min(1.0, inner + 0.3)
+
+
+def _undisputed(chances: Mapping[str, float], views: Sequence[Mapping[str, float]]) -> bool:
+    best = next(iter(chances))
+    return chances[best] >= BEYOND_DISPUTE or _agreed(views, best)
 
 
 def _agreed(views: Sequence[Mapping[str, float]], best: str) -> bool:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 
 import cv2
 import numpy as np
@@ -26,7 +27,8 @@ from app.vision.fuse import fuse
 from app.vision.lines import Line
 from app.vision.locate import Located
 from app.vision.medium import medium
-from app.vision.panel import COAT_CHANGED, Area, Opening, Panel, PanelFinder, PanelMap, coat_share, find_text, judge
+from app.vision.opening import Judge, Opening, OpeningJudge
+from app.vision.panel import COAT_CHANGED, Area, Panel, PanelFinder, PanelMap, coat_share, find_text
 from app.vision.pixels import Colour, Corners, grey
 from app.vision.printed import (
     Amount,
@@ -83,11 +85,13 @@ class Looker:
         recogniser: Recogniser,
         codes: CodeReader,
         panels: PanelFinder,
+        openings: OpeningJudge,
     ) -> None:
         self._catalogue = catalogue
         self._wording = Wording(finder, recogniser, codes)
         self._spots = SpotReader(recogniser, codes)
         self._panels = panels
+        self._openings = openings
 
     @property
     def catalogue(self) -> Catalogue:
@@ -171,7 +175,7 @@ class Looker:
         sorted_lines = sort_lines(lines, look.bars)
         confirmed = frozenset(g for p in sorted_lines.printed if (g := normalise_gtin(p)) is not None)
         product = self._catalogue.by_gtin(gtin(look.hits, confirmed))
-        places = choose(sorted_lines, seen, panels, product)
+        places = choose(sorted_lines, panels, product, partial(self._openings.judge, card, seen))
         state, expiry = self._expiry(card, look, lines)
         return replace(
             look,
@@ -240,7 +244,7 @@ class Looker:
     def _missed(self, card: Colour, lines: Sequence[Line], panels: Sequence[Panel], seen: PanelMap) -> list[Line]:
         """Text in an open panel in which the line finder saw none."""
         areas = [line.area for line in lines]
-        empty = [p.area for p in panels if not any(p.area.share_of(a) > 0.5 and a.w > 0.3 * p.area.w for a in areas)]
+        empty = [p.area for p in panels if not any(fills(a, p.area) for a in areas)]
         found = [find_text(card, area, seen) for area in empty[:2]]
         boxes = [LineBox(a.x, a.y, a.w, a.h, 0.0, 1.0) for a in found if a is not None]
         return self._wording.read(card, boxes, {}, ())
@@ -253,6 +257,16 @@ class Looker:
             if other.y < area.bottom and other.bottom > area.y and other.right > area.right:
                 right = min(right, other.x - 0.4 * PX_PER_MM)
         return left, right
+
+
+def fills(line: Area, panel: Area) -> bool:
+    """Whether a line is a panel's text: it stands in the panel, or runs through it where only a part of the panel was
+    seen. That part's piece of the line must not be taken for the whole.
+    """
+    through = (
+        min(line.right, panel.right) - max(line.x, panel.x) > 0.5 * panel.w and panel.y < line.mid_y < panel.bottom
+    )
+    return through or (panel.share_of(line) > 0.5 and line.w > 0.3 * panel.w)
 
 
 def _said(area: Area, lines: Sequence[Line]) -> View | None:
@@ -302,15 +316,15 @@ class Places:
     pin_proved: bool  # likewise, the other way round
 
 
-def choose(found: Sorted, seen: PanelMap, panels: Sequence[Panel], product: Product | None) -> Places:
+def choose(found: Sorted, panels: Sequence[Panel], product: Product | None, judge: Judge) -> Places:
     """Which values are the number and the PIN, and the state of the panel."""
     kinds = {id(v): v.label or row_label(v, found.labels) for v in found.values}
-    around = {id(v): _panel_of(v.area, panels) for v in found.values}
-    pin = _pick_pin(found.values, kinds, around, product)
+    around = {id(v): panel_of(v.area, panels) for v in found.values}
+    pin = pick_pin(found.values, kinds, around, product)
     has_retail_code = any(is_retail_code(digits) for digits in found.printed)
     number = _pick_number([v for v in found.values if v is not pin], kinds, product, has_retail_code)
     panel = around[id(pin)] if pin is not None else _panel_without_text(found, panels, product)
-    opening = _opening(pin, panel, seen, found)
+    opening = _opening(pin, panel, judge, found)
     proof = _Proof(kinds, around, product is not None)
     labelled = any(kind == "pin" for kind, _ in found.labels)
     proved = (
@@ -323,16 +337,16 @@ def choose(found: Sorted, seen: PanelMap, panels: Sequence[Panel], product: Prod
     return Places(_area(number), pin_area, opening, None if panel is None else panel.area, proved, pin_proved)
 
 
-def _panel_of(area: Area, panels: Sequence[Panel]) -> Panel | None:
+def panel_of(area: Area, panels: Sequence[Panel]) -> Panel | None:
     """The panel a line of text stands in."""
     core = Area(area.x, area.y + 0.25 * area.h, area.w, 0.5 * area.h)
     return next((p for p in panels if p.area.share_of(core) > 0.6), None)
 
 
-def _opening(pin: Value | None, panel: Panel | None, seen: PanelMap, found: Sorted) -> Opening:
+def _opening(pin: Value | None, panel: Panel | None, judge: Judge, found: Sorted) -> Opening:
     """How far the PIN lies open; without a panel its label or words of the layer tell that there is one."""
     if panel is not None:
-        return judge(seen, panel.area, None if pin is None else ink(pin), 0.0 if pin is None else pin.pitch)
+        return judge(panel.area, None if pin is None else ink(pin), 0.0 if pin is None else pin.pitch)
     if pin is not None:
         return Opening(PanelState.OPEN)
     covered = any(kind == "pin" for kind, _ in found.labels) or bool(found.covers)
@@ -348,6 +362,8 @@ class _Proof:
     known: bool  # the product, and so where things stand
 
     def of_number(self, number: Value, pin: Value | None, pin_labelled: bool) -> bool:
+        if not self.known and self._in_clear_panel(number) and number.label != "number":
+            return False  # a PIN whose label nobody could read, below that of a number
         if self.known or self.kinds[id(number)] == "number":
             return True
         if pin is not None and _has_letters(pin) and number.glyphs.isdigit():
@@ -400,9 +416,10 @@ def ink(value: Value) -> Area:
     return Area(whole.x + left, whole.y + 0.2 * whole.h, right - left, 0.6 * whole.h)
 
 
-def _pick_pin(
+def pick_pin(
     values: Sequence[Value], kinds: dict[int, str], panels: dict[int, Panel | None], product: Product | None
 ) -> Value | None:
+    """The value that is the PIN, by label, panel and layout. `kinds` and `panels` by the value's id."""
     if product is not None and product.pin is None:
         return None
 

@@ -1,13 +1,11 @@
-"""The scratch panel: where it is on a rectified card, what of it lies open, and whether the whole PIN does.
+"""The scratch panel: where it is on a rectified card, and what of it lies open.
 
-Confidence of the characters cannot tell a half-covered panel: the visible half reads cleanly. So the layer itself is
-looked for: a small network (`training/panel.py`) tells for each half millimetre of the card whether it shows the layer,
-the paper below it, or anything else. Panels are what hangs together; their state is read off along the row of the PIN.
+A small network (`training/panel.py`) tells for each half millimetre of the card whether it shows the scratch layer, the
+paper below it, or anything else. Panels are what hangs together. Whether the whole PIN lies open: `opening`.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +13,6 @@ from typing import Any, cast
 import cv2
 import numpy as np
 
-from app.core.cards import PanelState
 from app.paths import RESOURCES
 from app.vision.codes import check_sum
 from app.vision.models import compile_model, load_model
@@ -31,13 +28,8 @@ _CELL_W, _CELL_H = CARD_W * 2 / WIDTH, CARD_H * 2 / HEIGHT
 
 _LEAST_W_MM, _LEAST_H_MM = 9.0, 2.6
 _FILLED = 0.55  # share of its box that a panel fills at least
-_WEIGHTS = (-4.751, 0.112, 0.996, 0.884, 0.959, 0.687)
-"""Log odds that characters are hidden, for `Cover.features`; fitted by `training/opening.py`."""
-
-_DOUBT = 0.2  # probability of hidden characters from which a panel counts as partly covered
 _LEAST_TEXT_MM = 6.0
 _COVERED_GLYPH = 0.5  # share of coat over a character's place from which the character counts as covered
-_OPEN_SHARE, _COVERED_SHARE = 0.75, 0.3  # of a panel in which no text was read; words on the layer look open
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,33 +66,6 @@ class Panel:
 
     area: Area
     support: float
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """How far a panel is open: `hidden` characters still fit under the layer beside or between those that were read."""
-
-    state: PanelState
-    hidden: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Cover:
-    """The layer along the row of the PIN, in characters.
-
-    `left` and `right` of those that were read, the longest stretch `between` them; `over` the share of coat over all.
-    """
-
-    left: float
-    right: float
-    between: float
-    over: float
-
-    @property
-    def features(self) -> tuple[float, ...]:
-        """What `_WEIGHTS` weigh."""
-        ends = sorted((self.left, self.right))
-        return 1.0, ends[1] - ends[0], ends[1], ends[0], self.between, self.over
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -206,32 +171,6 @@ def coat_share(seen: PanelMap, panel: Area) -> float:
     return float(seen.coat_along(panel, rows).mean())
 
 
-def judge(seen: PanelMap, panel: Area, text: Area | None, pitch: float) -> Opening:
-    """How far the panel is open. `text`: the ink of the PIN as seen, None when none was; `pitch` pixels a character."""
-    if text is None:
-        return Opening(_state_of_share(1 - coat_share(seen, panel)), 0)
-    cover = measure_cover(seen, panel, text, pitch)
-    if float(np.dot(cover.features, _WEIGHTS)) < math.log(_DOUBT / (1 - _DOUBT)):
-        return Opening(PanelState.OPEN)
-    # Some layer stays at both ends of an open panel: what is more at one end is what may hide characters.
-    beside = max(cover.left, cover.right) - min(cover.left, cover.right)
-    return Opening(PanelState.PARTIAL, max(1, round(beside) + round(cover.between)))
-
-
-def measure_cover(seen: PanelMap, panel: Area, text: Area, pitch: float) -> Cover:
-    """What of the layer lies beside and between the characters that were read."""
-    coat = seen.coat_along(panel, text)
-    cell = panel.w / len(coat)
-    middles = panel.x + (np.arange(len(coat)) + 0.5) * cell
-    inside = coat[(middles >= text.x) & (middles <= text.right)]
-    return Cover(
-        left=float(coat[middles < text.x].sum()) * cell / pitch,
-        right=float(coat[middles > text.right].sum()) * cell / pitch,
-        between=_longest(inside > _COVERED_GLYPH) * cell / pitch,
-        over=float(inside.mean()) if len(inside) else 0.0,
-    )
-
-
 def find_text(card: Colour, panel: Area, seen: PanelMap) -> Area | None:
     """The line of text that ought to stand in a panel that is open, by the ink along its rows; None when there is none.
 
@@ -252,18 +191,3 @@ def find_text(card: Colour, panel: Area, seen: PanelMap) -> Area | None:
         return None
     pad = 0.3 * height
     return Area(left, top + float(inked[0]) - pad, right - left, height + 2 * pad)
-
-
-def _longest(flags: np.ndarray[Any, np.dtype[np.bool_]]) -> int:
-    """The length of the longest run of True."""
-    best = run = 0
-    for flag in flags:
-        run = run + 1 if flag else 0
-        best = max(best, run)
-    return best
-
-
-def _state_of_share(share: float) -> PanelState:
-    if share < _COVERED_SHARE:
-        return PanelState.COVERED
-    return PanelState.OPEN if share > _OPEN_SHARE else PanelState.PARTIAL

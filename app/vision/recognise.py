@@ -55,7 +55,7 @@ class View:
     engine: Engine
     lattice: Floats
     steps: int
-    said: dict[FieldPattern, object] = field(default_factory=dict, compare=False)
+    said: dict[FieldPattern, object] = field(init=False, default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -13,10 +13,11 @@ from dataclasses import replace
 from app.core.cards import CharReading, FieldState
 from app.core.products import FieldPattern
 from app.vision.decode import Decoded
-from app.vision.fuse import SURE, SURE_FIELD, Fused
+from app.vision.fuse import SURE_FIELD, Fused
 from app.vision.recognise import Engine
 
 _LEAST_P = 1e-4
+_PAIR = 0.99  # probability that it is one of the two
 _NEEDED = {"1": ("I", 4.5, 2.0), "I": ("1", 6.5, 3.0), "O": ("0", 3.0, 2.0), "0": ("O", 5.0, 2.0)}
 """Per glyph its twin, and the log odds against it that our recogniser and PP-OCR must give, each on the mean."""
 
@@ -45,7 +46,7 @@ def _told(char: CharReading, at: int, readings: Sequence[Decoded], pattern: Fiel
     told = (
         _odds(readings, at, glyph, twin, Engine.OWN) >= own and _odds(readings, at, glyph, twin, Engine.PPOCR) >= other
     )
-    return replace(char, sure=pair >= SURE and told)
+    return replace(char, sure=pair >= _PAIR and told)
 
 
 def _odds(readings: Sequence[Decoded], at: int, glyph: str, twin: str, engine: Engine) -> float:

@@ -53,6 +53,25 @@ class Files:
     def has(self, name):
         return (self.path / name).is_file() if self.zip is None else name in self.zip.namelist()
 
+    def names(self):
+        """Every file; a zip that has two under one name shows different things to different programs."""
+        if self.zip is None:
+            return {path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file()}
+        names = self.zip.namelist()
+        if len(set(names)) < len(names):
+            raise Wrong("two files with one name / 两个文件同名")
+        return {name for name in names if not name.endswith("/")}
+
+    def sha256(self, name):
+        whole = hashlib.sha256()
+        try:
+            with self.open(name) as file:
+                for data in iter(lambda: file.read(1 << 20), b""):
+                    whole.update(data)
+        except (OSError, zipfile.BadZipFile):
+            raise Wrong(f"{name} is missing or damaged / 文件缺失或损坏") from None
+        return whole.hexdigest()
+
     def open(self, name):
         try:
             return (self.path / name).open("rb") if self.zip is None else self.zip.open(name)
@@ -232,6 +251,25 @@ def check_copies(files, dossier, proved):
         raise Wrong("the viewing copy shows other pictures / 观看副本的画面与证据不同")
 
 
+def check_manifest(files, genesis):
+    """Every file is what the station signed when it made the dossier, and there is no other."""
+    text, signature = files.read("manifest.json"), files.read("manifest.sig")
+    try:
+        statement = b"cardintake dossier manifest v1\n" + hashlib.sha256(text).digest()
+        public_key(genesis["station_key"]).verify(bytes.fromhex(signature.decode("ascii")), statement)
+    except (InvalidSignature, ValueError):
+        raise Wrong("manifest.json is not signed by the station / 文件清单不是工位签的") from None
+    manifest = json.loads(text)
+    if manifest["recording"] != genesis["recording"]:
+        raise Wrong("manifest.json is of another recording / 文件清单属于别的录像")
+    for name in sorted(manifest["files"]):
+        if files.sha256(name) != manifest["files"][name]:
+            raise Wrong(f"{name} was changed / 文件被改动: {name}")
+    strange = sorted(files.names() - set(manifest["files"]) - {"manifest.json", "manifest.sig"})
+    if strange:
+        raise Wrong(f"{strange[0]} was added / 文件是后加的: {strange[0]}")
+
+
 def iso(milliseconds):
     return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).isoformat(timespec="seconds")  # noqa: UP017  3.8
 
@@ -386,6 +424,7 @@ def check(path, root_key="", station_key=""):
     stamped = check_token(files, records[-1] if close is not None else None)
     word = witnessed(files, records, close, root_key)
     before = check_previous(files, genesis, public_key(genesis["station_key"]))
+    check_manifest(files, genesis)
     found = report(records, pieces, until, close, stamped)
     proven, unproven = told_by(word, before, stamped, genesis, pieces)
     if not station_key:
@@ -451,16 +490,24 @@ def check_token(files, closing):
 def report(records, pieces, until, close, stamped):
     genesis = records[0][0]
     first = next(piece for piece in pieces if piece["kind"] == "fragment")
-    unproved = []
+    unproved = [
+        "that stills and summaries say what the pictures show: there only the station's signature at export vouches"
+        " / 截图和摘要与画面一致：仅凭导出时工位的签名"
+    ]
     if close is None:
         unproved.append("that nothing follows: the recording is not closed / 录像未封存，无法证明后面没有内容")
-    if genesis["simulated"] or genesis["rehearsal"]:
+    films = [fields["address"] for fields, _ in records if fields["kind"] == "camera"]
+    films = [address for address in films if address.startswith(("sim:", "file:"))]
+    if films and not genesis["simulated"]:
+        unproved.append(f"anything real: a film was put in for the camera ({films[0]}) / 摄像头中途换成了影片")
+    elif genesis["simulated"] or genesis["rehearsal"]:
         unproved.append("anything real: this is a rehearsal or a film / 演练或影片，不是真实证据")
     if any(fields["kind"] == "clock" for fields, _ in records):
         unproved.append("the wall clock: it was set while filming / 拍摄中系统时间被调整")
     return {
         "ok": True,
         "recording": genesis["recording"],
+        "simulated": bool(films) or genesis["simulated"],
         "station_key": genesis["station_key"],
         "from_s": first["first_pts"] / 1e6,
         "to_s": until / 1e6,

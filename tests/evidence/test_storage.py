@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.evidence.ledger import load
+from app.evidence.ring import Picture
+from app.evidence.side import VaultLock
 from app.evidence.storage import Footage, footage_in, reconcile, removable, remove_footage
 from app.evidence.verify import verify_recording
+from app.evidence.writer import Origin, create_recording
 
 names = st.sampled_from("abcdefgh")
 footage = st.lists(
@@ -38,6 +44,31 @@ def test_rows_and_folders(tmp_path: Path, closed: Path) -> None:
     assert (found.missing, found.unknown, found.stop) == (("r9",), ("r3",), False)
     assert reconcile(["r1", *(f"x{n}" for n in range(4))], tmp_path).stop
     assert reconcile([], tmp_path / "none").missing == ()
+    assert reconcile(["r1", "r2"], tmp_path, running=["r3"]).unknown == ()
+
+
+@pytest.mark.parametrize("name", ["part-0002-*.bin", "side-0001-*.bin"])
+def test_pictures_that_are_gone_make_a_recording_missing(tmp_path: Path, record, keys, name: str) -> None:
+    """A folder with its journal counted as there, whatever had been deleted beside it."""
+    lock = VaultLock("vk", X25519PrivateKey.from_private_bytes(bytes(range(7, 39))).public_key().public_bytes_raw())
+    writer = create_recording(tmp_path / "r1", replace(keys, side=lock), Origin("r1", "file:x", True, True, "0"))
+    for n in range(2):
+        writer.begin_part(64, 48, writer.pts(5_000_000) + n * 1_000_000)
+        writer.add_init(b"header")
+        writer.add_side(Picture(5_000_000, 64, 48, "mjpeg", b"x"), n * 1_000_000)
+        writer.add_fragment(b"pictures", n * 1_000_000, n * 1_000_000 + 1, 2, 0)
+    writer.close("sealed")
+    for n in range(2, 6):
+        shutil.copytree(tmp_path / "r1", tmp_path / f"r{n}")
+    rows = [f"r{n}" for n in range(1, 6)]
+    assert reconcile(rows, tmp_path).holed == ()
+    next((tmp_path / "r2").glob(name)).unlink()
+    found = reconcile(rows, tmp_path)
+    assert (found.missing, found.holed, found.stop) == ((), ("r2",), False)
+    for other in ("r3", "r4"):
+        next((tmp_path / other).glob(name)).unlink()
+    assert reconcile(rows, tmp_path).stop
+    assert reconcile(rows, tmp_path, removed=["r2", "r3", "r4"]).holed == ()
 
 
 def test_the_journal_outlives_its_footage(tmp_path: Path, closed: Path) -> None:

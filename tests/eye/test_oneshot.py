@@ -25,7 +25,7 @@ from app.vision.picture_file import PLENTY_PIXELS
 KEYS = {
     "medium",
     *("file", "barcodes", "gtin", "number", "pin", "pin_state", "pin_legible", "expiry", "expiry_printed"),
-    *("face_value", "currency", "batch", "region", "quad", "confidence", "ms"),
+    *("face_value", "currency", "batch", "region", "warnings", "quad", "confidence", "ms"),
 }
 
 

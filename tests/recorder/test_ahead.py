@@ -104,7 +104,7 @@ def test_on_a_full_disk_there_is_room_before_anybody_hears_of_it(tmp_path: Path,
     ahead.offer(Shot(1, Picture(1, 320, 240, "mjpeg", b"x")))
     until(lambda: found)
     ahead.stop()
-    assert found == [(False, 1 if reserve_bytes else 0)]  # with a reserve, what waits in the ring is not lost
+    assert found == [(False, 1)]  # what waits in the ring is not lost
 
 
 def test_without_memory_for_it_a_frame_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

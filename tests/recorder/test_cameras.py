@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import signal
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +20,9 @@ from app.evidence.side import SIDE_GLOB, open_side
 from app.evidence.verify import verify_recording
 from app.recorder import protocol as told
 from app.recorder.capture import PictureWatch
+from app.recorder.line import Line
 from hardware.ports import CameraFrame
+from tests.recorder.test_ahead import record, until
 
 KEY, SEED = bytes(range(32)), bytes(range(100, 132))
 VAULT = X25519PrivateKey.from_private_bytes(bytes(range(7, 39)))
@@ -62,6 +66,47 @@ def test_network_camera_that_drops_and_stalls_is_filmed_masked_and_never_simulat
     assert "camera_stalled" in reasons
     assert {(part["width"], part["height"]) for part in records(station.recording, "part")} == {(320, 240), (640, 360)}
     assert "geheim" not in (station.recording / "journal.jsonl").read_text()
+
+
+def test_no_film_goes_on_with_what_a_camera_began(station, film: Path) -> None:
+    """The first record says that it is no film, and a dossier's verifier goes by it."""
+    server = fake.Server([("frames", 4000)], fps=30)
+    with fake.served(server) as address:
+        station.up()
+        station.begin(address, masked=True, **SEALED)
+        station.until_fragments(1)
+        station.begin(f"file:{film}?loop=1", masked=True, **SEALED)
+        assert station.until_kind(told.Trouble).code == "recorder.refused"
+        state = station.until_kind(told.RecordingState)
+        station.until_fragments(state.fragments + 2)
+        os.kill(station.pid, signal.SIGKILL)
+        station.up()
+        station.begin(f"file:{film}?loop=1", masked=True, **SEALED)
+        assert station.until_kind(told.Trouble).code == "evidence.film_in_real"
+    assert {record["address"] for record in records(station.recording, "camera")} == {address}
+    verdict = verify_recording(station.recording, Signer(SEED).public_key, KEY)
+    assert verdict.ok, verdict
+    assert not verdict.simulated
+
+
+def test_what_another_camera_filmed_before_the_start_stays_out(tmp_path: Path) -> None:
+    """The last seconds before a start are kept: a film's, shown as a preview, are none of the camera's recording."""
+    heard: list[told.FromRecorder] = []
+    line = Line(heard.append, heard.append)
+    line.camera_changed(told.CameraState("live", "", "file:x", 30.0, 320, 240))
+    record(line, 20)
+    keys = {"recording_key": KEY.hex(), "signing_key": SEED.hex(), "previous_hash": ""}
+    start = told.Start("r1", str(tmp_path), "http://camera", masked=True, **keys, **SEALED)
+    line.begin(start)
+    record(line, 10, 2_000_000)  # the film is open still
+    line.camera_changed(told.CameraState("live", "", "http://camera", 30.0, 320, 240))
+    record(line, 15, 3_000_000)
+    line.start()
+    line.end("sealed")
+    until(lambda: any(isinstance(message, told.RecordingClosed) for message in heard))
+    line.stop()
+    assert [m.frames for m in heard if isinstance(m, told.RecordingClosed)] == [15]
+    assert {one["address"] for one in records(tmp_path / "r1", "camera")} <= {"http://camera"}
 
 
 def test_without_the_eye_a_real_camera_fills_the_side_stream_only(station) -> None:

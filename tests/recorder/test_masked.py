@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import av
@@ -15,10 +16,17 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from app.evidence.export import export_mp4
 from app.evidence.journal import Signer
-from app.evidence.ring import leftovers
-from app.evidence.side import SIDE_GLOB, open_side
+from app.evidence.mask import Cover
+from app.evidence.ring import Note, Picture, leftovers
+from app.evidence.side import SIDE_GLOB, VaultLock, open_side
 from app.evidence.verify import verify_recording
+from app.evidence.writer import RecordingKeys
 from app.recorder import protocol as told
+from app.recorder.ahead import Ring
+from app.recorder.line import Line
+from app.recorder.opening import open_take, recover_recording
+from app.recorder.squeeze import PLANES, Squeezer
+from tests.recorder.test_ahead import until
 
 KEY, SEED = bytes(range(32)), bytes(range(100, 132))
 VAULT = X25519PrivateKey.from_private_bytes(bytes(range(7, 39)))
@@ -117,6 +125,68 @@ def test_remainder_after_a_kill_is_saved_and_masked_too(station, film: Path, tmp
     export_mp4(station.recording, KEY, tmp_path / "out.mp4")
     assert all(is_block(picture[98:122, 98:202]) for picture in lumas(tmp_path / "out.mp4"))
     assert leftovers(station.recording) == []
+    assert_each_frame_has_its_mask_record(station.recording)
+
+
+def assert_each_frame_has_its_mask_record(folder: Path) -> None:
+    """All frames of these recordings are covered: so each lies inside a mask record, which came before it."""
+    told_to = -1
+    for record in map(json.loads, (folder / "journal.jsonl").read_text().splitlines()):
+        if record["kind"] == "mask":
+            told_to = max(told_to, record["to_pts"])
+        if record["kind"] == "fragment":
+            assert told_to >= record["last_pts"]
+
+
+def test_what_is_encoded_long_after_is_masked_by_what_was_said_of_it(tmp_path: Path) -> None:
+    """An encoder 25 s behind covered whole pictures: what the eye had said was kept for 20 s only."""
+    heard: list[told.FromRecorder] = []
+    line = Line(heard.append, heard.append)
+    start = told.Start("r1", str(tmp_path), "file:x", KEY.hex(), SEED.hex(), "", True, **MASKED)
+    for n in range(90):
+        at = 1_000_000 + n * 300_000
+        if n == 1:
+            line.begin(start)
+        line.take_frame(np.random.default_rng(n).integers(20, 230, 320 * 240 * 3 // 2, np.uint8), at, 320, 240)
+        line.zones(told.Zones(at, CARD, False, True, [PIN]))
+    line.start()
+    line.end("sealed")
+    until(lambda: any(isinstance(message, told.RecordingClosed) for message in heard))
+    line.stop()
+    masks = records(tmp_path / "r1", "mask")
+    assert {mask["reason"] for mask in masks} == {"fields"}
+    assert_each_frame_has_its_mask_record(tmp_path / "r1")
+
+
+def test_what_lies_long_in_the_ring_is_masked_by_what_was_said_of_it(tmp_path: Path) -> None:
+    start = told.Start("r1", str(tmp_path), "file:x", KEY.hex(), SEED.hex(), "", True, **MASKED)
+    open_take(start, lambda _message: None).give_up()
+    ring, squeezer = Ring(tmp_path / "r1", KEY), Squeezer()
+    for n in range(90):
+        at = 1_000_000 + n * 300_000
+        planes = np.random.default_rng(n).integers(20, 230, 320 * 240 * 3 // 2, np.uint8)
+        ring.append(Picture(at, 320, 240, PLANES, squeezer.squeeze(planes, 320, 240)))
+        ring.append(Note("zones", asdict(told.Zones(at, CARD, False, True, [PIN]))))
+    ring.sync()
+    ring.end(keep=True)
+    keys = RecordingKeys(KEY, SEED, VaultLock("vault-1", VAULT.public_key().public_bytes_raw()))
+    assert recover_recording(tmp_path / "r1", keys)["frames"] == 90
+    assert {mask["reason"] for mask in records(tmp_path / "r1", "mask")} == {"fields"}
+    assert_each_frame_has_its_mask_record(tmp_path / "r1")
+
+
+def test_a_cut_recording_tells_of_each_covered_frame(tmp_path: Path) -> None:
+    """Killed at any moment: the record used to follow up to a second later."""
+    start = told.Start("r1", str(tmp_path), "file:x", KEY.hex(), SEED.hex(), "", True, **MASKED)
+    take = open_take(start, lambda _message: None)
+    outline = ((80.0, 60.0), (240.0, 60.0), (240.0, 160.0), (80.0, 160.0))
+    for n in range(100):
+        planes = np.random.default_rng(n).integers(20, 230, 320 * 240 * 3 // 2, np.uint8)
+        reason = ("card", "fields", "silent")[n // 7 % 3]
+        take.frame(planes, 1_000_000 + n * 33_333, 320, 240, Cover(reason, (outline,)))
+        assert_each_frame_has_its_mask_record(tmp_path / "r1")
+    assert len(records(tmp_path / "r1", "fragment")) > 3
+    take.close("sealed")
 
 
 def test_a_real_camera_without_masks_goes_to_the_vault_only(station, film: Path, tmp_path: Path) -> None:

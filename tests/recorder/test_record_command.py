@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -20,9 +21,12 @@ from hypothesis import strategies as st
 
 from app.core.errors import BadInput, EvidenceTrouble
 from app.evidence.dossier import VERIFIER, Stretch, card_stretch, check_texts, make_dossier
+from app.evidence.journal import Signer
 from app.evidence.ring import leftovers
+from app.evidence.verify import verify_recording
 from app.evidence.writer import Origin, RecordingKeys, create_recording
 from app.frames import join_planes
+from app.recorder.protocol import CameraState
 from app.recorder.sink import Take
 from hardware.camera.file import FileCamera
 
@@ -124,7 +128,7 @@ def closed(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dossier(closed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Unpacked; the whole recording."""
     folder = tmp_path_factory.mktemp("unpacked")
-    make_dossier(closed, KEYS.content, folder / "d.zip")
+    make_dossier(closed, KEYS, folder / "d.zip")
     with zipfile.ZipFile(folder / "d.zip") as data:
         data.extractall(folder / "d")
     return folder / "d"
@@ -156,8 +160,9 @@ def test_a_stranger_verifies_a_dossier(closed: Path, dossier: Path, tmp_path: Pa
     assert len(report["gaps"]) == 1
     assert any("rehearsal" in line for line in report["not_proven"])
     assert any("no witness" in line for line in report["not_proven"])
+    assert any("stills and summaries" in line for line in report["not_proven"])
     for start, end in ((0, 1_400_000), (1_600_000, 2_400_000), (3_200_000, 9_000_000), (2_500_000, 3_600_000)):
-        facts = make_dossier(closed, KEYS.content, tmp_path / "part.zip", Stretch(start, end))
+        facts = make_dossier(closed, KEYS, tmp_path / "part.zip", Stretch(start, end))
         assert 32 * len(facts["proof"]) < 2000
         code, report = judge(tmp_path / "part.zip")
         assert code == 0, report
@@ -170,6 +175,28 @@ def test_a_stranger_verifies_a_dossier(closed: Path, dossier: Path, tmp_path: Pa
     assert {"verify.py", "summary.zh.txt", "summary.en.txt", "viewing.mp4", "records.jsonl"} <= names
     assert len([name for name in names if name.startswith("still-")]) == 2
     assert times_in(dossier / "viewing.mp4")[0] == 0
+
+
+def test_a_film_put_in_for_the_camera_is_told(film: Path, tmp_path: Path) -> None:
+    """The recorder refuses it; whoever makes such a recording with a recorder of his own is found out."""
+    folder = tmp_path / "r1"
+    take = Take(
+        "r1", create_recording(folder, KEYS, Origin("r1", "http:x", False, False, "0.1.0")), lambda _message: None
+    )
+    camera = FileCamera(f"file:{film}?pace=0&epoch_us=1000000")
+    for n in range(40):
+        frame = camera.read(1.0)
+        if n in (0, 20):
+            address = "http://x" if n == 0 else "file:x.mp4"
+            take.camera(CameraState("live", "", address, 30.0, frame.width, frame.height))
+        take.frame(join_planes(frame.y, frame.u, frame.v), frame.mono_us, frame.width, frame.height)
+    camera.close()
+    take.close("sealed")
+    make_dossier(folder, KEYS, tmp_path / "d.zip")
+    code, report = judge(tmp_path / "d.zip")
+    assert (code, report["simulated"]) == (0, True)
+    assert any("a film was put in" in line for line in report["not_proven"])
+    assert verify_recording(folder, Signer(KEYS.signing).public_key, KEYS.content).simulated
 
 
 def fragments(folder: Path) -> list[Path]:
@@ -221,8 +248,38 @@ def sign_anew(folder: Path) -> None:
     path.write_text(path.read_text().replace('"reason":"sealed"', '"reason":"solved"'))
 
 
+def other_still(folder: Path) -> None:
+    first, second = sorted(folder.glob("still-*"))
+    first.write_bytes(second.read_bytes())
+
+
+def other_summary(folder: Path) -> None:
+    path = folder / "summary.zh.txt"
+    path.write_text(path.read_text(encoding="utf-8").replace("card.kept", "card.lost"), encoding="utf-8")
+
+
+def one_still_more(folder: Path) -> None:
+    shutil.copy(next(folder.glob("still-*")), folder / "still-99-9.000s.jpg")
+
+
+def list_anew(folder: Path) -> None:
+    """A swapped still, and its hash in the list; but nobody can sign that."""
+    still = next(folder.glob("still-*"))
+    still.write_bytes(still.read_bytes() + b"x")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"][still.name] = hashlib.sha256(still.read_bytes()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def unlist(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+
+
+LISTED = [other_still, other_summary, one_still_more, list_anew, unlist]
+
+
 @pytest.mark.parametrize(
-    "harm", [drop, drop_with_its_record, swap, edit_event, drop_event, cut_the_end, other_film, sign_anew]
+    "harm", [*LISTED, drop, drop_with_its_record, swap, edit_event, drop_event, cut_the_end, other_film, sign_anew]
 )
 def test_what_was_done_to_it_is_found(dossier: Path, tmp_path: Path, harm: Any) -> None:
     shutil.copytree(dossier, tmp_path / "d")
@@ -233,6 +290,8 @@ def test_what_was_done_to_it_is_found(dossier: Path, tmp_path: Path, harm: Any) 
     if harm in (drop, swap):
         assert "000002" in report["wrong"] or "000003" in report["wrong"]
         assert "hold up to" in report["wrong"]
+    if harm in LISTED:
+        assert any(name in report["wrong"] for name in ("still-", "summary.zh.txt", "manifest.json"))
 
 
 def test_no_single_bit_goes_unnoticed(dossier: Path) -> None:

@@ -157,6 +157,15 @@ def test_the_offset_is_a_median_and_follows_a_jump() -> None:
     assert offset.ms == 8_000_000
 
 
+def test_a_request_that_was_long_under_way_teaches_no_clock() -> None:
+    """A chunk of footage on a slow line: the answer is made at its end, not in the middle."""
+    offset = ClockOffset()
+    offset.learn(1_000_000, 1_000_500, 1_000_500)
+    for _ in range(5):
+        offset.learn(1_060_000, 1_000_500, 1_060_500)
+    assert offset.known_ms() == 0
+
+
 class Replay(httpx.AsyncBaseTransport):
     """Sends each request twice, byte for byte; the second answer counts."""
 

@@ -69,10 +69,13 @@ def new_store(folder: StationFolder) -> Store:
     folder.root.mkdir(parents=True)
     folder.rehearsal_mark.write_text('{"footage": "", "boot": ""}')
     cheap = IndexCost(memory_kib=8, passes=1)
-    return Store.create(
+    store = Store.create(
         folder.database, REHEARSAL_PASSPHRASE, station_id="st-1", centre=centre, rehearsal=True, index_cost=cheap,
         reserve_bytes=0,
     )  # fmt: skip
+    for one in (CLERK, SUPERVISOR):
+        store.add_operator(one.id, one.name, one.role, "", Secret("135790"))
+    return store
 
 
 def numbered_film(path: Path, frames: int = 600) -> Path:

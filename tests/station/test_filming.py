@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -22,8 +23,10 @@ from app.core.events import (
 )
 from app.core.readiness import Level, RecMode
 from app.core.states import Counting, Idle, Opening, Paused, Sealing, Waiting
+from app.evidence.dossier import card_stretch
 from app.evidence.verify import Verdict, verify_recording
 from app.platform import process_alive
+from app.recorder import protocol as told
 from app.station import filming
 from tests.station.conftest import Desk, Desks, recorder_plan
 
@@ -114,6 +117,49 @@ def test_killed_recorder_stops_the_hands_comes_back_and_the_gap_is_in_the_journa
         "recording.resumed",
         "recording.closed",
     ]
+
+
+@pytest.mark.warns
+def test_an_event_that_the_recorder_did_not_live_to_write_is_in_the_journal_once(desk: Desk) -> None:
+    """A card kept while the recorder was dead was missing in the chain, and no dossier of it could be made."""
+    recording_id = begun(desk)
+    desk.filming.note("card.kept", {"card": "before", "t_video_us": 1})
+    os.kill(desk.recorder_pid(), signal.SIGKILL)
+    desk.until_in(Paused)
+    noted_us = desk.clock.mono_us()
+    desk.filming.note("card.kept", {"card": "away", "t_video_us": 2})
+    desk.until(lambda: desk.station.around.rec.mode is RecMode.ON)
+    desk.filming._say_all_again()  # and once more than need be
+    desk.until(lambda: not desk.filming._notes)
+    desk.press(Key.SPACE)
+    desk.until_in(Opening)
+    to_the_count(desk)
+    seal(desk)
+    desk.until_in(Idle)
+    assert check(desk, recording_id).ok
+    folder = desk.folder.recordings / recording_id
+    events = [one for one in map(json.loads, (folder / "journal.jsonl").read_text().splitlines()) if "event" in one]
+    kept = [one for one in events if one["event"] == "card.kept"]
+    assert sorted(one["body"]["card"] for one in kept) == ["away", "before"]
+    away = next(one for one in kept if one["body"]["card"] == "away")
+    assert noted_us <= away["body"]["at_mono_us"] < away["mono_us"]
+    assert card_stretch(folder, "away").to_pts > 2
+
+
+@pytest.mark.warns
+def test_a_recording_that_could_not_be_sealed_is_none_that_is_closed(desk: Desk) -> None:
+    """The disk had no room for its end: it stays open in the store, and is gone on with when the disk takes it."""
+    recording_id = begun(desk)
+    desk.filming._hear(told.to_wire(told.RecordingClosed(recording_id, "", "00", 0, 0, 0, "disk_full")))
+    desk.until_in(Paused)
+    desk.until(lambda: isinstance(desk.state, Paused) and desk.state.ready)
+    assert [one.recording_id for one in desk.writer.call(lambda store: store.unclosed_recordings())] == [recording_id]
+    desk.press(Key.SPACE)
+    desk.until_in(Opening)
+    to_the_count(desk)
+    seal(desk)
+    desk.until_in(Idle)
+    assert check(desk, recording_id).closed
 
 
 def stopped_at_the_seal(desk: Desk) -> int:

@@ -22,6 +22,7 @@ from app.core.parcels import ExpectedParcel, OpenParcel
 from app.core.readiness import Surroundings
 from app.evidence.mask import CLEAR, Cover, Word, cover, paint
 from app.evidence.writer import Origin, RecordingKeys, create_recording
+from app.eye.leaks import Curious, pictures
 from app.paths import StationFolder
 from app.platform import process_alive
 from app.recorder import protocol as told
@@ -161,6 +162,34 @@ def test_a_masked_recording_is_clear_and_one_with_the_masks_off_is_found_held_an
     store.release_footage("r-2", "a rehearsal filmed without masks", stamp(), SUPERVISOR.id)
     store.must_be_exportable("r-2")
     assert store.unjudged_leaks() == 0
+
+
+def test_what_stands_still_for_a_tenth_of_a_second_is_read_and_what_moves_is_not_read_each_time(idle: Idle) -> None:
+    """Frames 20 to 22, between two looks and away from any mask; then something that moves all the time."""
+    empty = np.full(W * H * 3 // 2, 120, np.uint8)
+    face = np.random.default_rng(3).integers(30, 220, (8, 14), np.uint8).repeat(16, axis=0).repeat(16, axis=1)
+    frames = []
+    for n in range(75):
+        planes = empty.copy()
+        luma = planes[: W * H].reshape(H, W)
+        if 20 <= n <= 22:
+            luma[500:530, 800:1000:8] = 20
+            luma[500:530, 801:1000:8] = 20
+        if n >= 40:
+            x, y = 36 * (n - 39), 200 + 13 * (n - 39)
+            luma[y : y + 128, x : x + 224] = face
+        frames.append((planes, CLEAR))
+    idle.film("r-1", frames)
+    known = idle.store.find_recording("r-1")
+    assert known is not None
+    read = [round(at / 33_333) for at, _ in pictures(idle.recordings / "r-1", known.key, 0, Curious())]
+    assert {20, 21, 22} & set(read), read
+    moving = [n for n in read if n >= 40]
+    assert 2 <= len(moving) <= 8, read
+    again = [round(at / 33_333) for at, _ in pictures(idle.recordings / "r-1", known.key, 640_000, Curious())]
+    assert again[0] in (19, 20)  # gone on with in the middle, as after a restart
+    assert {20, 21, 22} & set(again)
+    assert again[-1] > 60
 
 
 SCRIPTED = """

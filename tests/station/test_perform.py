@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -246,6 +247,7 @@ def test_station_that_vanished_finds_its_recorder_recording(desks: Desks) -> Non
     first = desks.sit_down()
     first.sign_in()
     first.begin_parcel()
+    first.filming.note = lambda *_told: None  # it vanishes between the card's row and its word to the recorder
     first.keep("read-1")
     recording_id, pid = first.state.visit.recording_id, first.recorder_pid()
     desks.leave(first, end_programs=False)
@@ -261,6 +263,9 @@ def test_station_that_vanished_finds_its_recorder_recording(desks: Desks) -> Non
     verdict = verify_recording(second.folder.recordings / recording_id, public_key(second))
     assert verdict.ok
     assert verdict.gaps == 0
+    lines = (second.folder.recordings / recording_id / "journal.jsonl").read_text().splitlines()
+    kept = [one["body"]["no"] for one in map(json.loads, lines) if one.get("event") == "card.kept"]
+    assert kept == [1, 2]
     assert [kind for kind in second.kinds() if kind != "operator.signed-in"] == WHOLE[1:]
 
 

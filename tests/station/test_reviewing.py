@@ -18,11 +18,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from rfc3161_client import TimestampRequestBuilder
-from sqlalchemy import insert
+from sqlalchemy import delete, insert, update
 
 from app.__main__ import main
 from app.core.errors import BadInput
+from app.core.events import Event, RightsChanged
 from app.core.footage import Exported, Footage, Hold, Lines, Pile, Proof, next_frame
+from app.core.parcels import Role
 from app.core.readiness import Surroundings
 from app.evidence.dossier import make_dossier
 from app.evidence.ledger import load
@@ -35,7 +37,7 @@ from app.station.keeping import Keeping, Rules
 from app.station.reviewing import Reviewing
 from app.store.leaks import LeakSight
 from app.store.store import Store
-from app.store.tables import durable
+from app.store.tables import durable, operator
 from app.store.writer import StoreWriter
 from tests.evidence.authority import Authority
 from tests.station.filmed import CLERK, SUPERVISOR, WAYBILL, FilmedParcel, filmed_parcel, number_in, stamp
@@ -65,7 +67,11 @@ class Asked:
         self.folder = own.folder
         self.store = StoreWriter(own.store(), bugs.append)
         self.store.start()
-        self.desk = Reviewing(self.store, own.folder.recordings, own.folder.exports, system_clock(), bugs.append)
+        self.told: list[Event] = []
+        self.desk = Reviewing(
+            self.store, own.folder.recordings, own.folder.exports, system_clock(), bugs.append,
+            post=self.told.append,
+        )  # fmt: skip
         self.desk.start()
 
     def answer(self, ask: Callable[..., None], *what: Any) -> Any:
@@ -95,6 +101,33 @@ def asked(own: FilmedParcel) -> Iterator[Asked]:
     one.desk.stop()
     one.store.stop()
     assert bugs == []
+
+
+def test_a_supervisor_whose_word_runs_out_while_signed_in_loses_the_rights_at_the_next_act(asked: Asked) -> None:
+    assert not isinstance(asked.answer(asked.desk.lines, SUPERVISOR, Pile.ALL, ""), BadInput)
+    asked.store.call(_made_by_the_centre)
+    refused = asked.answer(asked.desk.lines, SUPERVISOR, Pile.ALL, "")
+    assert isinstance(refused, BadInput)
+    assert refused.code == "people.lapsed"
+    (told,) = asked.told
+    assert isinstance(told, RightsChanged)
+    assert (told.operator.id, told.operator.role, told.operator.lapsed) == (SUPERVISOR.id, Role.CLERK, True)
+
+
+def test_a_supervisor_who_was_removed_is_answered_no_more(asked: Asked) -> None:
+    asked.store.call(lambda store: store.ledger.write(lambda connection: connection.execute(delete(operator))))
+    refused = asked.answer(asked.desk.footage, SUPERVISOR, "r-1")
+    assert isinstance(refused, BadInput)
+    assert refused.code == "review.not_allowed"
+    (told,) = asked.told
+    assert isinstance(told, RightsChanged)
+    assert told.operator.role is Role.CLERK
+
+
+def _made_by_the_centre(store: Store) -> None:
+    """As if the centre had named this supervisor, and was never heard since."""
+    central = update(operator).where(operator.c.id == SUPERVISOR.id).values(central=True)
+    store.ledger.write(lambda connection: connection.execute(central))
 
 
 def test_only_supervisors_are_answered(asked: Asked) -> None:
@@ -187,9 +220,10 @@ def test_a_dossier_carries_the_time_token_and_no_other_recordings(own: FilmedPar
     stamp_recording(folder, authority.answer, [authority.root])
     store = own.store()
     known = store.find_recording("r-1")
+    seed = store.signing_seed
     store.close()
     assert known is not None
-    make_dossier(folder, known.key, tmp_path / "d.zip")
+    make_dossier(folder, RecordingKeys(known.key, seed), tmp_path / "d.zip")
     with zipfile.ZipFile(tmp_path / "d.zip") as made:
         made.extractall(tmp_path / "d")
     assert checked(tmp_path / "d")["time_token"] is True
@@ -295,6 +329,22 @@ def test_young_footage_stays_and_a_roomy_disk_keeps_all(asked: Asked, own: Filme
 
 
 @pytest.mark.warns
+def test_pictures_that_somebody_deleted_and_folders_that_nobody_knows_are_told(asked: Asked, own: FilmedParcel) -> None:
+    heard: list[Surroundings] = [Surroundings()]
+    keeping = Keeping(
+        asked.store, own.folder.recordings, Rules(keep_days=0, keep_free_bytes=0), system_clock(),
+        lambda change: heard.append(change(heard[-1])), lambda bug: None,
+    )  # fmt: skip
+    assert keeping.look().reconciled.holed == ()
+    assert (heard[-1].disk.missing_recordings, heard[-1].disk.unknown_recordings) == (0, 0)
+    next((own.folder.recordings / "r-1").glob("part-*")).unlink()
+    shutil.copytree(own.folder.recordings / "r-1", own.folder.recordings / "strange")
+    assert keeping.look().reconciled.holed == ("r-1",)
+    disk = heard[-1].disk
+    assert (disk.missing_recordings, disk.unknown_recordings, disk.keeping_stopped) == (1, 1, False)
+
+
+@pytest.mark.warns
 def test_nothing_is_removed_while_much_is_missing(asked: Asked, own: FilmedParcel) -> None:
     heard: list[Surroundings] = [Surroundings()]
 
@@ -314,6 +364,7 @@ def test_nothing_is_removed_while_much_is_missing(asked: Asked, own: FilmedParce
     found = keeping.look()
     assert (found.reconciled.stop, found.removed) == (True, ())
     assert heard[-1].disk.missing_recordings == 5
+    assert heard[-1].disk.keeping_stopped
     assert footage_in(own.folder.recordings / "r-1") > 0
 
 
@@ -337,6 +388,20 @@ def test_dossier_and_export_by_waybill_and_card(
         assert main(["dossier", "--data", data, *words, "--out", str(out)]) == 2
     assert main(["dossier", "--out", str(out)]) == 2
     assert out.read_bytes() == before
+
+
+def test_a_bare_rehearsal_folder_is_barred_too(
+    own: FilmedParcel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare = str(own.folder.recordings / "r-1")
+    assert main(["export", bare, str(tmp_path / "before.mp4")]) == 0
+    store = own.store()
+    store.note_leak_progress("r-1", 700_001, 1, [LeakSight(700_000, "tesseract", "pattern", 8)], stamp())
+    store.close()
+    for words in (["export", bare, str(tmp_path / "f.mp4")], ["dossier", bare, "--out", str(tmp_path / "d.zip")]):
+        assert main(words) == 2
+        assert "footage.may_show_pin" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.glob("*.*")) == ["before.mp4"]
 
 
 def test_what_the_leak_check_saw_can_be_jumped_to_and_bars_every_export_until_it_is_judged(asked: Asked) -> None:

@@ -25,7 +25,7 @@ from app.store.results import RetryState
 from app.store.rulings import Wanted, rule
 from app.store.verify import verify_audit
 from app.sync.client import CentreRefused
-from app.sync.exchange import Halt
+from app.sync.halt import Halt
 from app.sync.pace import BatchSize, after_failure
 from app.wire import Decision, FeedPage, Receipt, Signed, sign_statement
 from tests.sync.conftest import stamp
@@ -36,7 +36,8 @@ FATES = ["", "", "cut", "lost", "twice", "flip", "busy"]
 
 def at_centre(centre: OpenCentre) -> list[tuple[int, str]]:
     with centre.engine.connect() as connection:
-        return [tuple(row) for row in connection.exec_driver_sql("SELECT seq, hash FROM event ORDER BY seq")]
+        rows = connection.exec_driver_sql("SELECT seq, hash FROM event WHERE station <> '@centre' ORDER BY seq")
+        return [tuple(row) for row in rows]
 
 
 def ours(party: Any) -> list[tuple[int, str]]:
@@ -326,7 +327,8 @@ def test_waits_grow_with_failures_and_never_undercut_the_centre() -> None:
     assert waits[:4] == [1000, 2000, 4000, 8000]
     assert waits[-1] == 300_000
     assert after_failure(state, 0, lambda: 0.0, floor_ms=7000).next_try_ms == 7000
-    assert after_failure(state, 0, lambda: 1.0, floor_ms=7000).next_try_ms == 8750
+    assert after_failure(state, 0, lambda: 1.0, floor_ms=7000).next_try_ms == 23_000
+    assert after_failure(state, 0, lambda: 1.0, floor_ms=100_000).next_try_ms == 125_000
 
 
 def test_batches_stay_within_their_bounds() -> None:
@@ -346,3 +348,17 @@ def test_a_stopped_store_is_told_as_trouble(party: Any) -> None:
     assert isinstance(heard[0], StorageTrouble)
     with pytest.raises(Trouble, match=r"store.stopped"):
         party.writer.call(lambda store: store.queue())
+
+
+def test_what_is_told_of_the_cards_is_from_receipts_and_decisions(party: Any) -> None:
+    kept = party.keep()
+    facts = party.writer.call(lambda store: store.queue())
+    assert (facts.cards, facts.oldest) == ({CardState.KEPT: 1}, {CardState.KEPT: STAMP.wall_us})
+    party.line.fate = lambda _request: "lost"  # it is there, and we were not told
+    with pytest.raises(Unavailable):
+        party.round()
+    assert party.writer.call(lambda store: store.queue()).cards == {CardState.KEPT: 1}
+    party.line.fate = lambda _request: ""
+    party.round()
+    assert party.writer.call(lambda store: store.queue()).cards == {CardState.ACCEPTED: 1}
+    assert party.state_of(kept) is CardState.ACCEPTED

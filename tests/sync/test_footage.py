@@ -8,12 +8,15 @@ import itertools
 import os
 import threading
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.core.audit import Stamp
 from app.core.cards import CardState
@@ -29,7 +32,9 @@ from app.server.report import report
 from app.server.setup import OpenCentre
 from app.store.seal import SUITE, Context, info_of
 from app.sync import footage
+from app.sync.client import slowed
 from app.sync.footage import chunks_of, open_journal
+from app.sync.pace import FootageTerms
 from app.sync.worker import SyncListeners, SyncPlan, SyncWorker
 from app.wire import VideoManifest
 
@@ -286,18 +291,18 @@ def test_a_recording_that_cannot_be_brought_holds_up_no_other(party: Any, filmed
         async with exchange.client:
             await exchange.round()
             assert (durable(party, "r-1"), durable(party, "r-2")) == (False, True)
-            first = dict(exchange.stuck)
+            first = dict(exchange.footage.stuck)
             assert list(first) == ["r-1"]
             sent = len(puts(party))
             await exchange.round()
-            assert (exchange.stuck, len(puts(party))) == (first, sent)  # it waits for its time
+            assert (exchange.footage.stuck, len(puts(party))) == (first, sent)  # it waits for its time
             party.line.fate = lambda _request: ""
             part.write_bytes(data)
             now[0] = first["r-1"].retry.next_try_ms * 1000
             await exchange.round()
 
     asyncio.run(rounds())
-    assert exchange.stuck == {}
+    assert exchange.stuck() == ()
     assert durable(party, "r-1")
 
 
@@ -367,3 +372,76 @@ def test_a_decision_does_not_wait_for_a_long_upload(party: Any, filmed: Path) ->
     assert len(states) > 2
     assert states[0] is CardState.KEPT
     assert states[-1] is CardState.ACCEPTED
+
+
+def test_footage_goes_only_in_its_hours_and_cards_always(party: Any, filmed: Path) -> None:
+    hour = datetime.fromtimestamp(STAMP.wall_us / 1e6).hour
+    card = party.keep()
+
+    async def run(terms: FootageTerms) -> Any:
+        exchange = party.exchange()
+        exchange.recordings, exchange.chance, exchange.terms = filmed.parent, lambda: 0.0, terms
+        async with exchange.client:
+            await exchange.round()
+        return exchange
+
+    asyncio.run(run(FootageTerms(0, (hour + 1) % 24, (hour + 3) % 24)))
+    assert (puts(party), party.state_of(card)) == ([], CardState.ACCEPTED)
+    assert not party.store.is_durable("r-1")
+    asyncio.run(run(FootageTerms(0, (hour - 1) % 24, (hour + 1) % 24)))
+    assert party.store.is_durable("r-1")
+
+
+def test_the_hour_that_ends_in_the_middle_ends_the_upload_too(party: Any, filmed: Path) -> None:
+    """What is left goes in the next window; nothing is sent twice."""
+    start = datetime.fromtimestamp(STAMP.wall_us / 1e6).hour
+    late = itertools.count()
+
+    async def run(stamp: Any) -> None:
+        exchange = party.exchange()
+        exchange.recordings, exchange.chance, exchange.stamp = filmed.parent, lambda: 0.0, stamp
+        exchange.terms = FootageTerms(0, start, (start + 1) % 24)
+        async with exchange.client:
+            await exchange.round()
+
+    def hour_passes() -> Stamp:
+        return replace(STAMP, wall_us=STAMP.wall_us + 3_600_000_000 * (len(puts(party)) >= 2), mono_us=next(late))
+
+    asyncio.run(run(hour_passes))
+    assert len(puts(party)) == 2
+    assert not party.store.is_durable("r-1")
+    asyncio.run(run(lambda: STAMP))
+    assert party.store.is_durable("r-1")
+    assert len(puts(party)) == len(set(puts(party)))
+
+
+@given(terms=st.builds(FootageTerms, st.just(0), st.integers(0, 23), st.integers(0, 23)))
+def test_a_window_is_open_for_its_hours_also_over_midnight(terms: FootageTerms) -> None:
+    hours = [hour for hour in range(24) if terms.open_at(hour)]
+    assert len(hours) == ((terms.to_hour - terms.from_hour) % 24 or 24)
+    assert terms.open_at(terms.from_hour)
+    assert not hours[:23] or len(hours) == 24 or not terms.open_at(terms.to_hour)
+
+
+@pytest.mark.parametrize("bytes_s", [100, 40_000, 10_000_000])
+def test_footage_goes_no_faster_than_it_may(bytes_s: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+
+    async def sleep(wait_s: float) -> None:
+        clock[0] += wait_s
+
+    monkeypatch.setattr("app.sync.client.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("app.sync.client.asyncio.sleep", sleep)
+    content = os.urandom(bytes_s * 2)
+    request = slowed(httpx.Request("PUT", "http://centre/x", content=content), bytes_s)
+    sent = bytearray()
+
+    async def send() -> None:
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        async for piece in request.stream:
+            sent.extend(piece)
+            assert len(sent) <= bytes_s * (clock[0] + 0.26)  # a quarter of a second ahead at most
+
+    asyncio.run(send())
+    assert (bytes(sent), request.headers["Content-Length"]) == (content, str(len(content)))
+    assert clock[0] == pytest.approx(2.0)

@@ -25,7 +25,7 @@ from app.server.users import add_user
 from app.store.db import reading
 from app.store.governing import is_revoked, policy_of
 from app.store.seal import Context
-from app.sync.exchange import Halt
+from app.sync.halt import Halt
 from app.vault.index import look_up
 from app.vault.keys import Vault, make_vault, open_vault
 from app.wire import Reference, Revoked, Signed, VaultCertificate, VaultKeyTold, sign_statement

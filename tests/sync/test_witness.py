@@ -16,7 +16,7 @@ from app.keys import Signer, new_seed
 from app.server import checkpoints
 from app.server.setup import OpenCentre
 from app.store.notes import Checkpoint, cosign, cosigned_at, read_checkpoint, sign_checkpoint
-from app.sync.exchange import Halt
+from app.sync.halt import Halt
 from app.sync.witness import seen
 from tests.sync.conftest import NOW_US
 

@@ -401,6 +401,11 @@ def test_a_changed_fragment_is_told_loud_and_shown_where() -> None:
     assert "04:10" in view.film.badge
     half = replace(proof, done=False, fault="", fault_us=None)
     assert review(scene(), replace(samples_review.looking(), proof=half)).film.badge_tone is Tone.INFO
+    seen = replace(half, checked=1366, done=True)
+    badges = [review(scene(), replace(samples_review.looking(), proof=one)).film.badge for one in (
+        seen, replace(seen, notes=("no_witness",))
+    )]  # fmt: skip
+    assert len(set(badges)) == 2  # whether the centre saw it is told
 
 
 def test_a_card_with_a_gap_in_its_stretch_is_marked_cut() -> None:
@@ -451,7 +456,7 @@ def test_a_pin_that_may_be_seen_is_an_alarm_and_must_be_judged_with_a_reason_bef
 
 
 def test_many_missing_recordings_are_told_before_all_else() -> None:
-    disk = DiskFacts(10**12, 10**8, missing_recordings=4)
+    disk = DiskFacts(10**12, 10**8, missing_recordings=4, keeping_stopped=True)
     view = present(samples.asking(), replace(samples.around(RecMode.ON), disk=disk), samples.catalogue(), "en")
     assert isinstance(view, WorkView)
     assert view.banner is not None

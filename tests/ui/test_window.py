@@ -25,7 +25,7 @@ from app.core.events import (
     WaybillTyped,
 )
 from app.core.readiness import RecMode
-from app.core.states import Rejecting, SignedOut
+from app.core.states import Locked, Rejecting, SignedOut, Waiting
 from app.frames import HalfFrame
 from app.paths import RESOURCES
 from ui import samples
@@ -35,6 +35,7 @@ from ui.sample_pictures import crop
 from ui.scene import Desk
 from ui.shots import PRODUCTS, SIZES, grab_state, quiet_window, render_shots, review_screen, shoot
 from ui.views import GoState
+from ui.widgets.overlays import TypeWords
 from ui.window import Window, WindowSettings
 
 ON = samples.around(RecMode.ON)
@@ -350,6 +351,7 @@ def test_grab_state_for_the_headless_demo(tmp_path: Path) -> None:
     assert made.stat().st_size > 20_000
 
 
+@pytest.mark.warns
 def test_crash_is_told_once_after_the_recording_was_sealed(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     hook = CrashHook(window, lambda error: order.append(f"sealed {error}"))
@@ -386,3 +388,64 @@ def test_shots_cover_every_sample(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert len(paths) == len(first) + 3 + 2 * len(PRODUCTS)  # two sizes, the large one has three screens
     assert all(p.stat().st_size > 5_000 for p in paths)
     assert paths[0].name == "sign-in-zh-dark-1440x900.png"
+
+
+def test_a_desk_that_was_left_shows_nothing_of_its_cards_and_the_recording_goes_on(
+    window: Window, station: Station
+) -> None:
+    window.show_state(samples.asking(crop()), ON)
+    window.work.typing.open("number", TypeWords("t", "n", "g", "e", "b"))
+    held = window.work
+    touched: list[int] = []
+    window._bridge.touched = lambda: touched.append(1)
+    window.show_state(Locked(samples.OPERATOR, Waiting(samples.visit())), ON)
+    assert window.pages.currentWidget() is window.sign_in
+    assert window.work is not held  # with what it held
+    assert window.sign_in.view is not None
+    assert window.sign_in.view.rec is not None
+    assert window.sign_in.rec.view.mode is RecMode.ON
+    assert not window.sign_in.rec.isHidden()
+    press(window, Qt.Key.Key_F8)
+    press(window, Qt.Key.Key_F1)
+    assert not window.work.help.isVisible()
+    assert touched
+    window.sign_in.put("1007", "2468")
+    window.sign_in.submit()
+    assert station.events == [PasscodeEntered("1007", "2468")]
+    window.show_state(Locked(samples.OPERATOR, samples.paused()), samples.around(RecMode.CUT))
+    assert window._sounds.alarming
+
+
+def test_what_is_only_here_is_shown_and_before_somebody_leaves_told_once(window: Window, station: Station) -> None:
+    behind = replace(samples.around(), sync=samples.BEHIND)
+    window.show_state(samples.idle(), behind)
+    press(window, Qt.Key.Key_F5)
+    sheet = window.work.sync
+    assert sheet.isVisible()
+    assert not sheet.leaving
+    shown = {row.name: (row.chip.text, row.value) for row in sheet.rows.rows}
+    assert shown["卡 · 只在本机"] == ("5", "最早的等了71 分钟")
+    assert shown["录像没到中心"][0] == "2"
+    assert shown["到中心的网络"] == ("不通", "连不上中心，40 秒后再试。")
+    window.show_state(samples.idle(), replace(behind, sync=replace(samples.BEHIND, unsent=11)))
+    assert {row.name: row.chip.text for row in sheet.rows.rows}["记录没到中心"] == "11"
+    press(window, Qt.Key.Key_F12)  # any key closes it, and does nothing else
+    assert not sheet.isVisible()
+    assert station.events == []
+    press(window, Qt.Key.Key_F12)
+    assert sheet.leaving
+    assert station.events == []
+    press(window, Qt.Key.Key_F9)
+    assert not sheet.isVisible()
+    press(window, Qt.Key.Key_F12)
+    press(window, Qt.Key.Key_F12)
+    assert station.events == [KeyPressed(Key.F12)]
+
+
+def test_with_everything_at_the_centre_nobody_is_held_up(window: Window, station: Station) -> None:
+    window.show_state(samples.idle(), samples.around())
+    press(window, Qt.Key.Key_F12)
+    assert station.events == [KeyPressed(Key.F12)]
+    window.show_state(samples.counting(), replace(samples.around(RecMode.ON), sync=samples.BEHIND))
+    press(window, Qt.Key.Key_F5)
+    assert not window.work.sync.isVisible()

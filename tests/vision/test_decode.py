@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given, settings
@@ -46,8 +47,9 @@ def test_a_view_is_decoded_once_for_each_pattern() -> None:
     assert first is again
     assert (first.text, other.text) == ("1O5S", "1055")
     assert (first.steps, first.engine) == (8, Engine.OWN)
-    blank = View(Engine.OWN, lattice("1O5S"), 8)
-    assert decode_views([blank, blank], FieldPattern(DIGITS, (9,))) == []
+    (same,) = decode_views([replace(view, engine=Engine.PPOCR)], mixed)
+    assert same.engine is Engine.PPOCR, "a copy remembers nothing of its original"
+    assert decode_views([view, view], FieldPattern(DIGITS, (9,))) == []
 
 
 patterns = st.builds(
@@ -223,3 +225,16 @@ def test_a_clear_text_of_both_engines_is_sure_and_one_engine_alone_is_not() -> N
     assert min(c.best.p for c in fused.reading.chars) >= SURE
     alone = fuse(decode_views([View(Engine.PPOCR, rows, len(rows))], pattern), pattern)
     assert alone.reading.state is not FieldState.READ
+
+
+def test_an_engine_that_misreads_a_glyph_in_half_of_its_views_does_not_outweigh_all_else() -> None:
+    """PP-OCR takes a V in dot matrix for a U; ours saw a V in every view, and the PIN was left open all the same."""
+    pattern = FieldPattern(DIGITS + LATIN, (8,))
+    rows = lattice("K7M3V4XA")
+    odd = rows.copy()
+    at = int(odd[:, GLYPHS.index("V")].argmax())
+    odd[at, GLYPHS.index("V")], odd[at, GLYPHS.index("U")] = 0.4, 0.55
+    views = [View(Engine.OWN, rows, len(rows))] * 4 + [View(Engine.PPOCR, r, len(r)) for r in (rows, rows, odd, odd)]
+    assert fuse(decode_views(views, pattern), pattern).reading.state is FieldState.READ
+    doubtful = [View(Engine.OWN, r, len(r)) for r in (rows, odd, odd, odd)] + views[4:]
+    assert fuse(decode_views(doubtful, pattern), pattern).reading.state is FieldState.DOUBTFUL

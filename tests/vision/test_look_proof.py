@@ -5,14 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from app.core.cards import PanelState
 from app.vision.fields import Line, sort_lines
-from app.vision.look import choose
-from app.vision.panel import Area, Panel, PanelMap
+from app.vision.look import choose, fills
+from app.vision.opening import Opening
+from app.vision.panel import Area, Panel
 from app.vision.recognise import LineText, TextSign
 from app.vision.textlines import LineBox
 
 PANEL = Area(250.0, 300.0, 700.0, 120.0)
-OPEN = PanelMap(np.full((100, 160), 0.01, np.float32), np.full((100, 160), 0.98, np.float32))
+
+
+def opened(panel: Area, text: Area | None, pitch: float) -> Opening:
+    """Nothing of the panel is covered."""
+    return Opening(PanelState.OPEN)
 
 
 def line(text: str) -> Line:
@@ -30,6 +36,32 @@ def line(text: str) -> Line:
     ],
 )
 def test_letters_alone_in_a_clear_panel_are_the_pin(text: str, support: float, proved: bool) -> None:
-    places = choose(sort_lines([line(text)], ()), OPEN, [Panel(PANEL, support)], None)
+    places = choose(sort_lines([line(text)], ()), [Panel(PANEL, support)], None, opened)
     assert places.number is None
     assert places.pin_proved is proved
+
+
+def placed(text: str, box: LineBox) -> Line:
+    return Line(box, line(text).read)
+
+
+@pytest.mark.parametrize(
+    ("said", "proved"), [("卡# 2268-6311-3057-5138-89", False), ("卡号 2268-6311-3057-5138-89", True)]
+)
+def test_a_value_in_a_panel_is_no_number_because_of_the_label_above_it(said: str, proved: bool) -> None:
+    """Glare had taken the number, and of the PIN's label nobody could read the second sign."""
+    above = placed("卡号", LineBox(99, 354, 109, 72, 0.0, 0.9))
+    value = placed(said, LineBox(95, 471, 1133, 92, 0.0, 0.9))
+    panel = Panel(Area(215.0, 454.0, 1054.0, 130.0), 0.96)
+    places = choose(sort_lines([above, value], ()), [panel], None, opened)
+    assert places.number is not None
+    assert places.number_proved is proved
+
+
+def test_a_line_that_runs_through_a_panel_seen_in_part_is_its_text() -> None:
+    """The piece of the line within that part was read as a PIN of six of its twelve characters once."""
+    part = Area(225.0, 230.0, 284.0, 104.0)
+    assert fills(Area(253.0, 245.0, 554.0, 75.0), part)
+    assert fills(Area(240.0, 250.0, 200.0, 60.0), part)
+    assert not fills(Area(420.0, 245.0, 554.0, 75.0), part)
+    assert not fills(Area(253.0, 345.0, 554.0, 75.0), part)

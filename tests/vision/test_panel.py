@@ -1,4 +1,4 @@
-"""A scratch panel's place and state from pixels: the layer must be gone wherever a character may stand."""
+"""A scratch panel's place from pixels."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.core.cards import PanelState
 from app.core.errors import BadInput
 from app.rehearsal.pictures import render_card_picture
-from app.vision.panel import Area, Opening, PanelFinder, PanelMap, find_text, judge
+from app.vision.panel import Area, PanelFinder, PanelMap, find_text
 from app.vision.pixels import Colour, grey
 from app.vision.rectify import CARD_H, CARD_W, rectify
 
 CELL_W, CELL_H = CARD_W / 160, CARD_H / 100
 PANEL = Area(20 * CELL_W, 30 * CELL_H, 80 * CELL_W, 16 * CELL_H)
-ROWS = Area(PANEL.x, PANEL.y + 5 * CELL_H, PANEL.w, 6 * CELL_H)
-PITCH = 4 * CELL_W
 
 
 def drawn(*opened: tuple[int, int]) -> PanelMap:
@@ -29,10 +26,6 @@ def drawn(*opened: tuple[int, int]) -> PanelMap:
     for first, end in opened:
         coat[33:43, first:end], free[33:43, first:end] = 0.03, 0.96
     return PanelMap(coat, free)
-
-
-def text(first: int, end: int) -> Area:
-    return Area(first * CELL_W, ROWS.y, (end - first) * CELL_W, ROWS.h)
 
 
 def test_a_panel_is_found_to_a_fraction_of_a_cell() -> None:
@@ -49,34 +42,6 @@ def test_specks_and_lines_are_no_panels() -> None:
     speck[10:13, 10:13] = 0.9
     speck[50:51, 10:150] = 0.9
     assert PanelMap(speck, nothing).panels() == ()
-
-
-@pytest.mark.parametrize(("opened", "seen"), [((24, 96), (26, 94)), ((20, 100), (26, 94)), ((26, 94), (29, 91))])
-def test_a_layer_left_alike_at_both_ends_hides_nothing(opened: tuple[int, int], seen: tuple[int, int]) -> None:
-    assert judge(drawn(opened), PANEL, text(*seen), PITCH) == Opening(PanelState.OPEN)
-
-
-@pytest.mark.parametrize(
-    ("opened", "seen", "hidden"),
-    [((24, 60), (26, 58), 9), ((60, 96), (62, 94), 9), ((24, 88), (26, 86), 2)],
-)
-def test_characters_that_still_fit_under_the_layer_are_counted(
-    opened: tuple[int, int], seen: tuple[int, int], hidden: int
-) -> None:
-    found = judge(drawn(opened), PANEL, text(*seen), PITCH)
-    assert found.state is PanelState.PARTIAL
-    assert abs(found.hidden - hidden) <= 1
-
-
-def test_an_island_of_layer_between_characters_is_seen() -> None:
-    found = judge(drawn((24, 50), (62, 96)), PANEL, text(26, 94), PITCH)
-    assert found == Opening(PanelState.PARTIAL, 3)
-
-
-def test_without_text_the_open_share_decides() -> None:
-    assert judge(drawn(), PANEL, None, 0.0).state is PanelState.COVERED
-    assert judge(drawn((24, 60)), PANEL, None, 0.0).state is PanelState.PARTIAL
-    assert judge(drawn((21, 99)), PANEL, None, 0.0).state is PanelState.OPEN
 
 
 @cache
@@ -121,14 +86,6 @@ def test_either_way_up() -> None:
     turned = np.ascontiguousarray(card[::-1, ::-1])
     there = Area(CARD_W - truth.right, CARD_H - truth.bottom, truth.w, truth.h)
     assert max(overlap(p.area, there) for p in finder().see(turned).panels()) > 0.6
-
-
-def test_rendered_panels_open_and_closed() -> None:
-    for seed in (4102, 4103):
-        card, truth, pin = card_of(seed, "clean", any_panel=False)
-        assert judge(finder().see(card), truth, pin, 0.8 * pin.h).state is PanelState.OPEN
-        card, truth, _ = card_of(seed, "covered", any_panel=False)
-        assert judge(finder().see(card), truth, None, 0.0).state is PanelState.COVERED
 
 
 def test_a_line_that_the_line_finder_missed_is_found_by_its_ink() -> None:

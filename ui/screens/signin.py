@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QLineEdit
 from ui.theme import Look
 from ui.views import CheckRow, SignInView
 from ui.widgets.buttons import BlueKey
-from ui.widgets.frame import BannerStrip
+from ui.widgets.frame import BannerStrip, RecBlock
 from ui.widgets.ink import CENTRE, Ink, Painted, cap_size
 from ui.widgets.overlays import latin_only
 from ui.widgets.prompt import draw_notice
@@ -38,6 +38,8 @@ class SignIn(Painted):
         self.go.fired.connect(self.submit)
         self.banner = BannerStrip(look)
         self.banner.setParent(self)
+        self.rec = RecBlock(look, self)
+        self.rec.hide()
         self.setTabOrder(self.number, self.passcode)
 
     def show_view(self, view: SignInView, language: str) -> None:
@@ -46,6 +48,9 @@ class SignIn(Painted):
         self.view, self._language = view, language
         self.go.show_view(view.go)
         self.banner.show_view(view.banner)
+        self.rec.setVisible(view.rec is not None)
+        if view.rec is not None:
+            self.rec.show_view(view.rec)
         self.number.setAccessibleName(view.number_label)
         self.passcode.setAccessibleName(view.passcode_label)
         self._place()
@@ -106,6 +111,10 @@ class SignIn(Painted):
         top = max(px(70) + strip, (self.height() - height - extra) / 2)
         return QRectF(round(middle - width / 2), round(top), width, height)
 
+    @property
+    def _above(self) -> int:
+        return self.banner.height() if self.view and self.view.banner else 0
+
     def _inputs(self) -> tuple[QRectF, QRectF]:
         px, card = self.look.px, self.card
         x, width = card.x() + px(41), card.width() - px(82)
@@ -122,6 +131,7 @@ class SignIn(Painted):
             )
         self.go.setGeometry(round(card.x() + px(41)), round(card.y() + px(481)), round(card.width() - px(82)), px(64))
         self.banner.setGeometry(0, 0, self.width(), self.banner.height())
+        self.rec.move(px(56), self._above + px(12))
 
     def draw(self, ink: Ink) -> None:
         if self.view is None:
@@ -136,7 +146,7 @@ class SignIn(Painted):
 
     def _station(self, ink: Ink, room: QRectF, view: SignInView) -> None:
         px = ink.px
-        top = px(48) + (self.banner.height() if view.banner else 0)
+        top = px(48) + self._above + (self.rec.height() - px(16) if view.rec else 0)
         ink.icon(room.x(), top + px(6), "scan-barcode", 52, "primary", 2)
         x = room.x() + px(52 + 16)
         ink.text(QRectF(x, top, px(360), px(39)), view.product, 34, weight=700)

@@ -16,6 +16,7 @@ from ui.widgets.lost import LostTimePanel, TakeOverPanel
 from ui.widgets.overlays import Fitted, KeysOverlay, RejectDialog, TypeDialog
 from ui.widgets.prompt import PromptPanel
 from ui.widgets.stage import Stage
+from ui.widgets.sync import SyncOverlay
 from ui.widgets.table import CardTable
 from ui.widgets.tray import Tray
 
@@ -144,7 +145,8 @@ class Workbench(QWidget):
         self.reject = RejectDialog(look, self.below)
         self.help = KeysOverlay(look, self.below)
         self.typing = TypeDialog(look, self.below)
-        Fitted(self.below, (self.reject, self.help, self.typing))
+        self.sync = SyncOverlay(look, self.below)
+        Fitted(self.below, (self.reject, self.help, self.typing, self.sync))
         self._join()
 
     def _lay_out(self) -> None:

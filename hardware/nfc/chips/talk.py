@@ -31,7 +31,8 @@ _STATUS_BITS = 0x3F
 _TIME_OUT = 0x01
 _RF_OFF, _RF_ON = b"\x01\x00", b"\x01\x01"
 _RF_PAUSE_S = 0.012  # without power at least 10 ms; with power at least 5 ms before the first command
-_TIMEOUT_S = 1.0  # an answer that is lost and one that is not given after it name a hung reader within 2 s
+_TIMEOUT_S = 1.0
+_TIMEOUT_AGAIN_S = 0.9  # an answer that is lost and one that is not given after it name a hung reader within 2 s
 _MOST_LOST = 2
 _SELECTS = 4  # a board may miss every second look
 _TRIES = 3
@@ -227,7 +228,8 @@ class ChipTalk:
         """
         began_s = self._clock()
         try:
-            answer = self._reader.command(code, data, _TIMEOUT_S)
+            timeout_s = _TIMEOUT_AGAIN_S if self._lost_in_a_row else _TIMEOUT_S
+            answer = self._reader.command(code, data, timeout_s)
         except DeviceError as trouble:
             self._note(code, told or data.hex(), trouble.reason.value, began_s, 0)
             self._lost_in_a_row += 1

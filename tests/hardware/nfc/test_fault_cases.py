@@ -270,7 +270,7 @@ def test_case_16_a_hung_reader_is_named_within_two_seconds() -> None:
     for name, faults in hung:
         for took_s, outcome in _hung_runs(faults):
             assert outcome.why is Why.READER_SILENT, name
-            assert took_s < 2.1, name
+            assert took_s <= 2.0, (name, took_s)
 
 
 def _hung_runs(faults: dict[str, Any]) -> Iterator[tuple[float, Outcome]]:

@@ -1,0 +1,104 @@
+"""Copies the station's database now and then, while nobody works: the rolling backup.
+
+A copy is made an hour after the last one, when there is anything new in the chain, and only at rest, since the store
+does nothing else meanwhile. When a copy fails the older ones stay, and the screen says what is wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.core.errors import Trouble
+from app.core.readiness import Surroundings
+from app.paths import StationFolder
+from app.settings import Settings
+from app.station.clock import Clock
+from app.store.backup import Copy, back_up
+from app.store.writer import StoreWriter
+
+_log = logging.getLogger(__name__)
+
+BACKUPS_KEPT = 8
+_EVERY_US = 3_600_000_000
+_LOOK_S = 20.0
+_LONGEST_COPY_S = 600.0
+
+
+def backups_of(folder: StationFolder, settings: Settings) -> Path:
+    """Where a station's backups go. A relative path begins at the station's folder."""
+    named = settings.recording.backup_folder
+    return folder.root / named if named else folder.backups
+
+
+@dataclass(frozen=True, slots=True)
+class BackingPlan:
+    """What is copied, where to, how many copies stay, and how long one is good for."""
+
+    database: Path
+    to: Path
+    keep: int = BACKUPS_KEPT
+    every_us: int = _EVERY_US
+
+
+class Backing:
+    """The thread. `resting` tells whether nobody works; `adjust` changes the surroundings, `on_bug` is told of bugs."""
+
+    def __init__(
+        self,
+        store: StoreWriter,
+        plan: BackingPlan,
+        clock: Clock,
+        resting: Callable[[], bool],
+        adjust: Callable[[Callable[[Surroundings], Surroundings]], None],
+        on_bug: Callable[[Exception], None],
+    ) -> None:
+        self._store, self._plan, self._clock = store, plan, clock
+        self._resting, self._adjust, self._on_bug = resting, adjust, on_bug
+        self._copied_us: int | None = None  # monotonic; None: not since this start
+        self._head = -1
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="backup", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(timeout=3.0)
+
+    def look(self) -> Copy | None:
+        """Make a copy if one is due and nobody works. Raises Trouble; the older copies stay then."""
+        now_us = self._clock.mono_us()
+        if self._copied_us is not None and now_us - self._copied_us < self._plan.every_us:
+            return None
+        if not self._resting() or self._store.call(lambda store: store.queue().head) == self._head:
+            return None
+        self._copied_us = now_us
+        plan, now = self._plan, datetime.fromtimestamp(self._clock.wall_us() / 1e6, UTC)
+        copy = self._store.call(lambda store: back_up(store, plan.database, plan.to, now, plan.keep), _LONGEST_COPY_S)
+        self._head = copy.head
+        return copy
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.wait(_LOOK_S):
+                self._look_once()
+        except Exception as bug:  # noqa: BLE001  the top of this thread
+            self._on_bug(bug)
+
+    def _look_once(self) -> None:
+        try:
+            if self.look() is not None:
+                self._tell("")
+        except Trouble as trouble:
+            if trouble.code != "store.stopped":
+                _log.error("backup: %s", trouble.code)
+                self._tell(trouble.code)
+
+    def _tell(self, code: str) -> None:
+        self._adjust(lambda around: replace(around, backup_code=code))

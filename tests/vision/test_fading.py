@@ -1,0 +1,78 @@
+"""A number whose end glare has swallowed looks whole: only its paling last characters tell."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from app.core.cards import FieldState
+from app.core.products import DIGITS, UNKNOWN_NUMBER, CheckDigit, FieldPattern
+from app.vision.conclude import _whole
+from app.vision.decode import decode_views
+from app.vision.fading import pale_ends
+from app.vision.fuse import Fused, fuse
+from app.vision.panel import Area
+from app.vision.recognise import BLANK, GLYPHS, Engine, View
+from app.vision.spots import Spot
+
+TEXT = "4445249958090917"
+PITCH, HEIGHT = 26, 48
+
+
+def line(text: str = TEXT, veiled: slice | None = None, veil: float = 0.0) -> np.ndarray:
+    """The text in dark print on grey, one character every PITCH pixels, `veil` 0..1 of light over a part of it."""
+    picture = np.full((HEIGHT, PITCH * len(text), 3), 150, np.uint8)
+    for at, sign in enumerate(text):
+        cv2.putText(picture, sign, (PITCH * at + 3, 36), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (30, 30, 30), 2, cv2.LINE_AA)
+    noisy = picture + np.random.default_rng(5).normal(0, 3, picture.shape)
+    if veiled is not None:
+        noisy[:, veiled] += (235 - noisy[:, veiled]) * veil
+    return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def spans(count: int) -> list[tuple[int, int]]:
+    return [(10 * at + 4, 10 * at + 7) for at in range(count)]
+
+
+@pytest.mark.parametrize("text", [TEXT, "1111111111111111", "1000000000000001"])
+def test_even_print_does_not_fade(text: str) -> None:
+    assert not pale_ends(line(text), spans(len(text)), 10 * len(text))
+
+
+@pytest.mark.parametrize(("end", "at"), [(slice(0, 2 * PITCH), 0), (slice(-2 * PITCH, None), len(TEXT) - 1)])
+def test_print_that_pales_towards_an_end_fades(end: slice, at: int) -> None:
+    assert pale_ends(line(veiled=end, veil=0.5), spans(len(TEXT)), 10 * len(TEXT)) == {at}
+    assert not pale_ends(line(veiled=end, veil=0.1), spans(len(TEXT)), 10 * len(TEXT))
+    middle = slice(6 * PITCH, 8 * PITCH)
+    assert not pale_ends(line(veiled=middle, veil=0.5), spans(len(TEXT)), 10 * len(TEXT)), "both ends are there"
+
+
+def test_nothing_and_one_character_do_not_fade() -> None:
+    assert not pale_ends(line(), [], 100)
+    assert not pale_ends(np.zeros((1, 1, 3), np.uint8), [(0, 1)], 1)
+    assert not pale_ends(np.zeros((1, 1, 3), np.uint8), [(0, 1), (1, 2)], 0)
+
+
+def read(pattern: FieldPattern) -> Fused:
+    """The text as both engines read it, without any doubt about what is seen."""
+    rows = np.full((10 * len(TEXT), len(GLYPHS) + 3), 1e-6, np.float32)
+    rows[:, BLANK] = 1
+    for at, glyph in enumerate(TEXT):
+        rows[10 * at + 5, [BLANK, GLYPHS.index(glyph)]] = (1e-6, 1)
+    return fuse(decode_views([View(engine, rows, len(rows)) for engine in Engine], pattern), pattern)
+
+
+def test_a_faded_number_is_asked_about_unless_its_length_is_known_or_another_look_shows_its_end() -> None:
+    def spot(picture: np.ndarray) -> Spot:
+        return Spot(Area(0, 0, 400, 40), (0, 400), (), picture)
+
+    faded, clear = spot(line(veiled=slice(0, 2 * PITCH), veil=0.6)), spot(line())
+    one_length = FieldPattern(DIGITS, (len(TEXT),), check=CheckDigit.NONE)
+    sure = read(UNKNOWN_NUMBER)
+    assert sure.reading.state is FieldState.READ
+    assert _whole(sure, [clear], UNKNOWN_NUMBER).reading.state is FieldState.READ
+    asked = _whole(sure, [faded], UNKNOWN_NUMBER).reading
+    assert (asked.state, asked.doubts) == (FieldState.DOUBTFUL, (0,)), "the person is shown the pale end"
+    assert _whole(sure, [faded, clear], UNKNOWN_NUMBER).reading.state is FieldState.READ
+    assert _whole(read(one_length), [faded], one_length).reading.state is FieldState.READ

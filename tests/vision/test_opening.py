@@ -1,0 +1,173 @@
+"""Whether the whole PIN lies open: the layer must be gone wherever a character may stand."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.core.cards import PanelState
+from app.core.errors import BadInput
+from app.rehearsal.pictures import render_card_picture
+from app.vision.opening import (
+    DOUBT,
+    HEIGHT,
+    WEIGHTS,
+    WIDTH,
+    Cover,
+    End,
+    OpeningJudge,
+    features,
+    measure_cover,
+    strip_of,
+)
+from app.vision.panel import Area, PanelFinder, PanelMap
+from app.vision.pixels import Colour
+from app.vision.rectify import CARD_H, CARD_W, rectify
+from training.openings import draw_openings
+
+CELL_W, CELL_H = CARD_W / 160, CARD_H / 100
+PANEL = Area(20 * CELL_W, 30 * CELL_H, 80 * CELL_W, 16 * CELL_H)
+PITCH = 4 * CELL_W
+
+
+def drawn(opened: tuple[tuple[int, int], ...], printed: tuple[int, int]) -> tuple[Colour, PanelMap]:
+    """A card with a panel whose cells between these columns lie open, bars of ink between two others, and its map."""
+    coat = np.full((100, 160), 0.01, np.float32)
+    free = np.full((100, 160), 0.01, np.float32)
+    coat[30:46, 20:100] = 0.97
+    card = np.full((CARD_H, CARD_W, 3), 120, np.uint8)
+    ink = np.zeros((CARD_H, CARD_W), bool)
+    for at in np.arange(printed[0], printed[1], 4):
+        ink[round(36 * CELL_H) : round(40 * CELL_H), round((at + 1) * CELL_W) : round((at + 3) * CELL_W)] = True
+    for first, end in opened:
+        coat[33:43, first:end], free[33:43, first:end] = 0.03, 0.96
+        stretch = slice(round(first * CELL_W), round(end * CELL_W))
+        rows = slice(round(33 * CELL_H), round(43 * CELL_H))
+        card[rows, stretch] = np.where(ink[rows, stretch], 30, 235)[..., None]
+    return card, PanelMap(coat, free)
+
+
+def text(first: int, end: int) -> Area:
+    return Area(first * CELL_W, 35.5 * CELL_H, (end - first) * CELL_W, 5 * CELL_H)
+
+
+def test_bare_paper_beyond_the_ends_is_measured_from_the_ink() -> None:
+    """The recogniser says only to half a character where the line ends."""
+    for first, end in ((28, 88), (30, 86)):
+        cover = measure_cover(*drawn(((22, 94),), (28, 88)), PANEL, text(first, end), PITCH)
+        assert abs(cover.left.margin - 7 / 4) < 0.3
+        assert abs(cover.right.margin - 7 / 4) < 0.3
+        assert abs(cover.left.layer - 2 / 4) < 0.3
+        assert abs(cover.right.layer - 6 / 4) < 0.3
+        assert cover.left.abutting == cover.right.abutting == 0
+        assert cover.between == 0
+
+
+def test_a_layer_that_ends_at_a_character_is_seen() -> None:
+    """A strip of bare paper of a character's width means that the text ends there, whatever layer lies further out."""
+    card, seen = drawn(((22, 60),), (28, 88))
+    cover = measure_cover(card, seen, PANEL, text(28, 60), PITCH)
+    assert cover.right.margin < 0.4
+    assert cover.right.abutting > 1.5
+    assert cover.left.abutting == 0
+
+
+def test_an_island_of_layer_between_characters_is_seen() -> None:
+    card, seen = drawn(((22, 50), (62, 96)), (28, 90))
+    assert abs(measure_cover(card, seen, PANEL, text(28, 90), PITCH).between - 3) < 0.5
+
+
+def cover(left: End, right: End, between: float = 0.0, pitch: float = 0.9) -> Cover:
+    return Cover(left, right, between, pitch)
+
+
+def odds(of: Cover, hidden: float = 0.3) -> float:
+    return float(np.dot(features(of, hidden), WEIGHTS))
+
+
+FREE, SHUT = End(1.3, 1.2, 1.0), End(0.3, 0.1, 5.0)
+
+
+def test_whatever_speaks_for_hidden_characters_raises_the_odds() -> None:
+    assert odds(cover(FREE, FREE)) < odds(cover(FREE, End(1.3, 1.2, 4.0))) < odds(cover(FREE, SHUT))
+    assert odds(cover(FREE, FREE)) < odds(cover(FREE, FREE, between=2.0))
+    assert odds(cover(FREE, FREE)) < odds(cover(FREE, FREE, pitch=1.6)), "half a character is wider than high"
+    rising = [odds(cover(FREE, FREE), p) for p in (0.0, 0.1, 0.5, 0.9, 1.0)]
+    assert all(a < b for a, b in pairwise(rising))
+    assert odds(cover(FREE, SHUT)) == odds(cover(SHUT, FREE)), "either end"
+
+
+def test_without_text_the_open_share_decides() -> None:
+    for opened, state in (((), PanelState.COVERED), (((24, 60),), PanelState.PARTIAL), (((21, 99),), PanelState.OPEN)):
+        card, seen = drawn(opened, (28, 88))
+        assert judge().judge(card, seen, PANEL, None, 0.0).state is state
+
+
+@cache
+def finder() -> PanelFinder:
+    return PanelFinder()
+
+
+@cache
+def judge() -> OpeningJudge:
+    return OpeningJudge()
+
+
+@pytest.mark.parametrize("seed", [4102, 4103])
+def test_rendered_panels_open_covered_and_half_open(seed: int) -> None:
+    found = {}
+    for state in ("clean", "covered", "partial"):
+        picture, labels = render_card_picture(seed, "easy", state, open_share=0.5)
+        corners = np.array(labels["card_quad"], np.float32)
+        card = rectify(np.ascontiguousarray(picture), corners)
+        panel, pin = (_area(corners, labels[name]) for name in ("panel_quad", "pin_quad"))
+        seen = finder().see(card)
+        legible = [i for i, share in enumerate(labels["pin_ink"]) if share > 0.6]
+        pitch = pin.w / len(labels["pin_ink"])
+        first, count = (legible[0], len(legible)) if legible else (0, 0)
+        shown = Area(pin.x + first * pitch, pin.y, count * pitch, pin.h) if legible else None
+        found[state] = judge().judge(card, seen, panel, shown, pitch)
+    assert found["clean"].state is PanelState.OPEN
+    assert found["covered"].state is PanelState.COVERED
+    assert found["partial"].state is PanelState.PARTIAL
+    assert found["partial"].hidden >= 1
+
+
+def _area(corners: np.ndarray, quad: list[list[float]]) -> Area:
+    """A quad of the picture as an upright area of the straightened card."""
+    low, along, down = corners[0], corners[1] - corners[0], corners[3] - corners[0]
+    places = np.linalg.solve(np.stack([along, down], axis=1), (np.array(quad) - low).T).T * (CARD_W, CARD_H)
+    (x, y), (right, bottom) = places.min(axis=0), places.max(axis=0)
+    return Area(float(x), float(y), float(right - x), float(bottom - y))
+
+
+def test_practice_panels_say_where_characters_are_hidden() -> None:
+    shown = draw_openings(78, finder(), 6, 1)
+    assert {one.closed for one in shown} == {True, False}
+    for one in shown:
+        assert one.picture.shape == (HEIGHT, WIDTH, 5)
+        assert bool(one.hidden.max() > 0) is one.closed
+
+
+def test_a_strip_shows_the_panel_in_its_middle() -> None:
+    card, seen = drawn(((24, 96),), (28, 88))
+    strip = strip_of(card, seen, PANEL)
+    x = (PANEL.x + PANEL.w / 2 - strip.left) * strip.zoom
+    assert abs(x - WIDTH / 2) < 1
+    assert strip.picture[HEIGHT // 2, WIDTH // 2, 4] > 200
+    assert strip.picture[HEIGHT // 2, round((PANEL.x + CELL_W - strip.left) * strip.zoom), 3] > 200
+
+
+def test_a_damaged_network_is_told(tmp_path: Path) -> None:
+    (tmp_path / "opening.onnx").write_bytes(b"nothing")
+    (tmp_path / "SHA256SUMS").write_text("0 opening.onnx\n")
+    with pytest.raises(BadInput, match="model_missing"):
+        OpeningJudge(tmp_path)
+
+
+def test_the_limit_is_on_the_careful_side() -> None:
+    assert DOUBT <= 0.25
