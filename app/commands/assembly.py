@@ -232,13 +232,15 @@ def _start_stamping(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
 
 
 def _configured(sources: Sources, threads: int, rehearsal: bool) -> codec.Configure:
-    return codec.Configure(sources.paths, threads, rehearsal, sources.bound, sources.version, sources.own)
+    return codec.Configure(
+        sources.paths, threads, rehearsal, sources.bound, sources.version, sources.own, sources.compiled
+    )
 
 
 def leak_reading(sources: Sources, rehearsal: bool) -> dict[str, Any]:
     """By which catalogue recordings are read for PINs that were left in them: the one that the eye reads by."""
     read = {"templates": sources.paths, "bound": sources.bound, "catalogue": sources.version, "own": sources.own}
-    return {**read, "rehearsal": rehearsal}
+    return {**read, "compiled": sources.compiled, "rehearsal": rehearsal}
 
 
 def leak_plan(plan: StationPlan, reading: dict[str, Any]) -> LeakPlan:
