@@ -37,7 +37,7 @@ _FINISH_S = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something to do with the reader, in its thread; `gone` is called when there is none, or it was lost in the job."""
+    """Something to do with the reader, in its thread; `gone` is called when there is none or it is lost in the job."""
 
     run: Callable[[NfcReader], None]
     gone: Callable[[], None]
