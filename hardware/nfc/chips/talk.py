@@ -101,15 +101,16 @@ class ChipTalk:
         """Select the chip. Raises StopError(CHIP_GONE) when it does not answer, DeviceError when the reader is lost."""
         wanted = (_CASCADE_TAG + self._uid) if len(self._uid) == 7 else self._uid
         self.selections += 1
+        seen = False
         for _ in range(_SELECTS):
             answer = self._ask(IN_LIST_PASSIVE_TARGET, b"\x01\x00" + wanted, "")
             if answer and any(t.uid == self._uid for t in parse_targets(answer, self._reader.info.address)):
                 opened = Reply.DONE if self.password is None else self._present(self.password)[0]
                 if opened is Reply.DONE:
                     return
-                if opened is Reply.REFUSED:
-                    raise StopError(Why.KEYS_LOST, "password")
-        raise StopError(Why.CHIP_GONE)
+                seen = True
+        # Only a password that opened this chip before is presented here, so a refusal is a disturbed field.
+        raise StopError(Why.READER_SILENT, "password") if seen else StopError(Why.CHIP_GONE)
 
     # Type 2 chips
 
@@ -155,6 +156,23 @@ class ChipTalk:
         if reply is Reply.UNKNOWN:
             raise StopError(Why.READER_SILENT, "password")
         return pack if reply is Reply.DONE and len(pack) == 2 else None
+
+    def present_again(self, password: bytes) -> bytes | None:
+        """As `present`, to a chip that does not count wrong passwords: None only after it said no three times.
+
+        A NAK cannot be told from a damaged answer here, and a lost answer is asked for again. The chip is idle when
+        the password was wrong. Raises StopError(READER_SILENT) when it never became clear.
+        """
+        refusals = 0
+        for _ in range(_TRIES):
+            reply, pack = self._present(password)
+            if reply is Reply.DONE and len(pack) == 2:
+                return pack
+            refusals += reply is Reply.REFUSED
+            if refusals > REFUSALS:
+                return None
+            self.select()
+        raise StopError(Why.READER_SILENT, "password")
 
     def _present(self, password: bytes) -> tuple[Reply, bytes]:
         command = bytes((_PWD_AUTH,)) + password

@@ -114,3 +114,16 @@ def test_nothing_disturbed_condemns_a_good_classic(faults: Faults) -> None:
             outcome = table.run()
         assert outcome.done, (number, outcome.why)
         assert is_dead(chip), number
+
+
+@pytest.mark.parametrize("faults", DISTURBANCES, ids=str)
+def test_nothing_disturbed_condemns_a_chip_with_a_password(faults: Faults) -> None:
+    """Our own password is asked back when it stands in the chip; one bad answer to that says nothing."""
+    for number, table, chip, outcome in at_every_command(lambda: used_chip("MIFARE Ultralight EV1 (MF0UL11)"), faults):
+        if not outcome.done:
+            assert outcome.verdict is Verdict.NOT_COMPLETED, (number, outcome.why)
+            table.line.before = lambda _number, _code: None
+            table.line.break_down(Faults())
+            outcome = table.run()
+        assert outcome.done, (number, outcome.why)
+        assert is_dead(chip), number
