@@ -26,9 +26,10 @@ from app.server.db import insert_missing, insert_or_update, locked
 from app.server.decide import decide, waiting_for
 from app.server.log import Deciding, Log, move, read_tree
 from app.server.refusal import Refusal
+from app.server.rotations import follow, keys_of
 from app.server.setup import OpenCentre
 from app.server.tables import alarm, card, event, sealed, station
-from app.store.db import transaction
+from app.store.db import reading, transaction
 from app.wire import BatchAnswer, EventBatch, EventResult, Receipt, sign_statement
 
 _VERDICT_OF = {
@@ -64,11 +65,13 @@ def take(centre: OpenCentre, batch: EventBatch, caller: Caller, now_ms: int) -> 
     if batch.station != caller.station:
         raise Refusal("station.other", 403)
     known = identify(centre, caller, now_ms, even_revoked=True)
-    verify = verifier(known.public_key)
-    checked = check_all([sent.signed_event() for sent in batch.events], batch.station, verify)
+    with reading(centre.engine) as connection:
+        keys = keys_of(connection, batch.station, known.public_key)
+    runs = keys.split([sent.signed_event() for sent in batch.events])
+    checked = [one for key, run in runs for one in check_all(run, batch.station, verifier(key))]
     with transaction(centre.engine) as connection:
         spend_nonce(connection, caller, now_ms)
-        taking = _Taking(Log(connection, Deciding.of(centre, now_ms)), batch.station)
+        taking = _Taking(Log(connection, Deciding.of(centre, now_ms)), batch.station, keys.now)
         taking.blobs(batch.blobs)
         results = taking.events(checked)
         missing = taking.finish(known.rehearsal)
@@ -135,12 +138,15 @@ def _storable(value: Any) -> bool:
 class _Taking:
     """One batch inside its transaction: what is new is gathered and written at the end."""
 
-    def __init__(self, log: Log, station_id: str) -> None:
+    def __init__(self, log: Log, station_id: str, key: bytes) -> None:
+        """`key`: that signed the request. Raises Refusal("auth.signature") when another one follows it by now."""
         self._log, self._connection, self._deciding = log, log.connection, log.deciding
         self._station = station_id
         connection = log.connection
         row = connection.execute(locked(connection, KNOWN_STATION), {"name": station_id}).one()
-        self._high, self._head, self._state = row.high, row.head_hash, row.state
+        if bytes(row.public_key) != key:
+            raise Refusal("auth.signature", 401)
+        self._high, self._head, self._state, self._key = row.high, row.head_hash, row.state, key
         self._hashes: dict[int, str] = {}  # of the events that the batch may repeat
         self._rows: list[dict[str, Any]] = []
         self._cards: dict[str, dict[str, Any]] = {}
@@ -210,6 +216,7 @@ class _Taking:
         row = {"station": self._station, "kind": one.kind, "received_ms": self._deciding.now_ms, "quarantine": code}
         self._rows.append({**row, **_exact(one.event)})
         self._high, self._head = one.event.seq, one.event.hash
+        self._key = follow(self._log, self._station, one.event, self._key)
         self._hashes[self._high] = self._head
         return code
 
