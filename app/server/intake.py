@@ -24,6 +24,7 @@ from app.server import chips
 from app.server.admit import KNOWN_STATION, Caller, identify, spend_nonce
 from app.server.db import insert_missing, insert_or_update, locked
 from app.server.decide import decide, waiting_for
+from app.server.earlier import look
 from app.server.log import Deciding, Log, move, read_tree
 from app.server.refusal import Refusal
 from app.server.rotations import follow, keys_of
@@ -64,7 +65,12 @@ def take(centre: OpenCentre, batch: EventBatch, caller: Caller, now_ms: int) -> 
     """Take a batch; the answer's receipt is signed after the commit. Raises Refusal as `admit`, station.other."""
     if batch.station != caller.station:
         raise Refusal("station.other", 403)
-    known = identify(centre, caller, now_ms, even_revoked=True)
+    try:
+        known = identify(centre, caller, now_ms, even_revoked=True)
+    except Refusal as refused:
+        if refused.code == "auth.signature":
+            look(centre, caller, [sent.signed_event() for sent in batch.events], now_ms)
+        raise
     with reading(centre.engine) as connection:
         keys = keys_of(connection, batch.station, known.public_key)
     runs = keys.split([sent.signed_event() for sent in batch.events])
