@@ -20,6 +20,7 @@ from app.core.audit import VERSION, CentreAct, EventKind, SignedEvent, digest
 from app.core.cards import CardState
 from app.core.merkle import CompactTree
 from app.keys import Verify, verifier
+from app.rotation import key_after
 from app.server import chips
 from app.server.admit import KNOWN_STATION, Caller, identify, spend_nonce
 from app.server.db import insert_missing, insert_or_update, locked
@@ -190,6 +191,8 @@ class _Taking:
 
     def _judge(self, one: Checked) -> EventResult:
         seq = one.event.seq
+        if one.refused == "signature" and seq > self._high + 1:  # its key may be named in between
+            return EventResult(seq=seq, result="gap", expect=self._high + 1)
         if one.refused:
             return EventResult(seq=seq, result="refused", code=one.refused, expect=self._high + 1)
         if seq > self._high + 1:
@@ -244,6 +247,8 @@ class _Taking:
                 return self._card_changed(one.body["card"], CardState.REVIEW.value, one.event.hash)
             if kind in _VERDICT_OF:
                 return self._card_changed(_text(one.body["card"]), _VERDICT_OF[kind], one.event.hash)
+            if kind is EventKind.KEY_ROTATED and key_after(one.event, self._key) == self._key:
+                return "body"
             if kind in chips.FACTS:
                 return self._chip_told(chips.fact_of(self._station, one.event.seq, kind, one.body))
         except (KeyError, TypeError, ValueError, AttributeError):
