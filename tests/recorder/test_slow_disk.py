@@ -1,4 +1,4 @@
-"""A disk that does nothing for three seconds, under the real recorder program: no frame lost, little memory, and told."""
+"""A disk that does nothing for three seconds, under the real recorder program: no frame lost, and it is told."""
 
 from __future__ import annotations
 
