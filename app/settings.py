@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from annotated_types import BaseMetadata
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from app.core.errors import BadInput
 from app.platform import durable_write
@@ -206,42 +206,6 @@ class RecordingSettings(Group):
         return self.reserve_mb * 1_000_000 - self.database_reserve_bytes
 
 
-class ReviewSettings(Group):
-    """What supervisors look at again, and when two of them sign."""
-
-    second_above_yuan: Annotated[
-        int,
-        Field(ge=0, le=1_000_000),
-        Words(
-            "超过多少元要第二位主管复签",
-            "Second signature above (yuan)",
-            "面值不明的卡也要",
-            "Also for cards of unknown value",
-        ),
-    ] = 500
-    sample_per_mille: Annotated[
-        int,
-        Field(ge=0, le=1000),
-        Words("每千张抽检几张", "Drawn of a thousand cards", "读出来的卡", "Of the cards that were read"),
-    ] = 20
-    typed_sample_per_mille: Annotated[
-        int,
-        Field(ge=0, le=1000),
-        Words(
-            "每千张人工输入的抽检几张",
-            "Drawn of a thousand typed cards",
-            "不能比上一项少",
-            "No fewer than of the others",
-        ),
-    ] = 200
-
-    @model_validator(mode="after")
-    def _typed_no_fewer(self) -> ReviewSettings:
-        if self.typed_sample_per_mille < self.sample_per_mille:
-            raise ValueError("typed cards are drawn no less often than others")
-        return self
-
-
 class VisionSettings(Group):
     """Reading cards."""
 
@@ -280,7 +244,6 @@ class Settings(Group):
     scanner: ScannerSettings = ScannerSettings()
     server: ServerSettings = ServerSettings()
     recording: RecordingSettings = RecordingSettings()
-    review: ReviewSettings = ReviewSettings()
     vision: VisionSettings = VisionSettings()
     ui: UiSettings = UiSettings()
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from app.catalog.bundle import Bundle, open_bindings, open_signed, read_bundle, with_bindings
+from app.catalog.compiled import compile_products, products_of, rows_in, seal_compiled, trusted_hash
 from app.catalog.own import name_of, open_own, own_products
 from app.catalog.templates import read_products, refuse_duplicates, template_files, version_of
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
@@ -38,6 +39,7 @@ class Sources:
     bound: tuple[tuple[str, str], ...] = ()
     version: str = ""
     own: tuple[str, ...] = ()
+    compiled: str = ""  # SHA-256 of the rows that lie beside a bundle, "" to read the bundle itself
 
 
 SHIPPED = Sources((str(TEMPLATES),))
@@ -56,7 +58,7 @@ def read_sources(sources: Sources) -> Catalogue:
         if path.endswith(".json"):
             bundle = _read(Path(path))
             published = bundle.version
-            products += bundle.products()
+            products += _compiled(Path(path), sources.compiled) or bundle.products()
         else:
             products += _templates(Path(path), texts, products)
     products += _beside(own_products(sources.own), products)
@@ -70,6 +72,47 @@ def read_sources(sources: Sources) -> Catalogue:
     return Catalogue(with_bindings(products, dict(sources.bound)), version)
 
 
+def _compiled(bundle: Path, sha256: str) -> tuple[Product, ...]:
+    """The products that were compiled from a bundle; () unless they are exactly those that are trusted."""
+    if not sha256:
+        return ()
+    try:
+        rows = rows_in(compiled_path(bundle).read_bytes())
+        return products_of(rows) if hashlib.sha256(rows).hexdigest() == sha256 else ()
+    except (OSError, ValueError):
+        return ()
+
+
+def compiled_path(bundle: Path) -> Path:
+    """Where a bundle's compiled products lie."""
+    return bundle.with_suffix(".compiled")
+
+
+def version_of_sources(sources: Sources) -> str:
+    """The version of what these sources hold, without reading a product. Raises BadInput as `read_sources`."""
+    published, texts = "", dict[str, bytes]()
+    for path in sources.paths:
+        if path.endswith(".json"):
+            published = _read(Path(path)).version
+        else:
+            texts |= _texts(Path(path))
+    texts |= {name_of(number): text.encode() for number, text in enumerate(sources.own, 1)}
+    if sources.bound:
+        texts["bound"] = json.dumps(sorted(sources.bound)).encode()
+    return _named(published, texts)
+
+
+def _texts(path: Path) -> dict[str, bytes]:
+    """Template files by their names. Raises BadInput."""
+    found: dict[str, bytes] = {}
+    for file in template_files(path):
+        try:
+            found[file.name] = file.read_bytes()
+        except OSError as error:
+            raise BadInput("catalog.bad_template", f"{file.name}: {error.strerror}") from error
+    return found
+
+
 def _named(published: str, texts: Mapping[str, bytes]) -> str:
     """The published version, with a mark of what stands beside it; without one the name of the files."""
     if not published:
@@ -79,14 +122,9 @@ def _named(published: str, texts: Mapping[str, bytes]) -> str:
 
 def _templates(path: Path, texts: dict[str, bytes], known: Sequence[Product]) -> list[Product]:
     """The products of template files; beside a bundle only what it does not have (a rehearsal's own products)."""
-    found: list[Product] = []
-    for file in template_files(path):
-        try:
-            texts[file.name] = file.read_bytes()
-        except OSError as error:
-            raise BadInput("catalog.bad_template", f"{file.name}: {error.strerror}") from error
-        found += read_products(file.name, texts[file.name])
-    return _beside(found, known)
+    own = _texts(path)
+    texts |= own
+    return _beside([product for name, data in own.items() for product in read_products(name, data)], known)
 
 
 def _beside(found: Iterable[Product], known: Sequence[Product]) -> list[Product]:
@@ -203,7 +241,22 @@ class Shelf:
         else:
             paths = (str(TEMPLATES),)
         given = Sources(paths, tuple(sorted(bound.items())), own=tuple(own))
-        return replace(given, version=read_sources(given).version)
+        return replace(given, version=version_of_sources(given))
+
+    def compiled(self, station: str, verify: Verify, sign: Callable[[bytes], bytes]) -> str:
+        """The SHA-256 of the present version's compiled products, made anew where there are none to be trusted; "" for
+        what was shipped. `verify`, `sign`: by the station's own key. Raises as `open_signed`.
+        """
+        current = self.standing.current
+        if not current:
+            return ""
+        path = compiled_path(self._place(current))
+        known = trusted_hash(path.read_bytes(), station, current, verify) if path.exists() else ""
+        if not known:
+            rows = compile_products(self._opened(current).products())
+            durable_write(path, seal_compiled(rows, station, current, sign))
+            known = hashlib.sha256(rows).hexdigest()
+        return known
 
     def _opened(self, version: str) -> Bundle:
         try:
@@ -227,3 +280,4 @@ class Shelf:
         for path in self._folder.glob("*.json"):
             if len(path.stem) == hashlib.sha256().digest_size * 2 and path.stem not in kept:
                 path.unlink()
+                compiled_path(path).unlink(missing_ok=True)

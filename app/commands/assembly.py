@@ -18,13 +18,11 @@ from app.core.parcels import TrayCard
 from app.core.products import Catalogue
 from app.core.readiness import DeviceFacts, DiskFacts, Level, RecFacts, RecMode, StampFacts, Surroundings, SyncFacts
 from app.core.rules import Rules
-from app.core.rulings import ReviewPolicy
-from app.core.sampling import SamplePolicy
 from app.core.states import Idle, Locked, SignedOut
 from app.eye import codec
 from app.paths import StationFolder
 from app.platform import free_bytes
-from app.settings import ReviewSettings, Settings
+from app.settings import Settings
 from app.station.backing import Backing, BackingPlan, backups_of
 from app.station.cataloguing import Cataloguing
 from app.station.chips import Bench, ChipWork
@@ -234,13 +232,15 @@ def _start_stamping(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
 
 
 def _configured(sources: Sources, threads: int, rehearsal: bool) -> codec.Configure:
-    return codec.Configure(sources.paths, threads, rehearsal, sources.bound, sources.version, sources.own)
+    return codec.Configure(
+        sources.paths, threads, rehearsal, sources.bound, sources.version, sources.own, sources.compiled
+    )
 
 
 def leak_reading(sources: Sources, rehearsal: bool) -> dict[str, Any]:
     """By which catalogue recordings are read for PINs that were left in them: the one that the eye reads by."""
     read = {"templates": sources.paths, "bound": sources.bound, "catalogue": sources.version, "own": sources.own}
-    return {**read, "rehearsal": rehearsal}
+    return {**read, "compiled": sources.compiled, "rehearsal": rehearsal}
 
 
 def leak_plan(plan: StationPlan, reading: dict[str, Any]) -> LeakPlan:
@@ -260,12 +260,10 @@ def _resting(station: Station) -> Callable[[], bool]:
     return resting
 
 
-def join_reviewing(folder: StationFolder, parts: Parts, wanted: ReviewSettings) -> Reviewing:
+def join_reviewing(folder: StationFolder, parts: Parts) -> Reviewing:
     """The review desk of a joined station, started. For the window; a station without one needs none."""
-    policy = ReviewPolicy(wanted.second_above_yuan * 100)
-    shares = SamplePolicy(wanted.sample_per_mille, wanted.typed_sample_per_mille)
     crashed, post = _crashed(parts.station), parts.station.post
-    reviewing = Reviewing(parts.store, folder.recordings, folder.exports, parts.clock, crashed, policy, shares, post)
+    reviewing = Reviewing(parts.store, folder.recordings, folder.exports, parts.clock, crashed, post)
     reviewing.start()
     return reviewing
 

@@ -43,7 +43,7 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
     player.start()
     frames = FrameReader(rehearsal.folder.frames)
     stack.callback(frames.close)
-    reviewing = join_reviewing(plan.folder, player.parts, plan.settings.review)
+    reviewing = join_reviewing(plan.folder, player.parts)
     stack.callback(reviewing.stop)
     cataloguing = join_cataloguing(plan, player.parts, bridge.learn)
     stack.callback(cataloguing.stop)

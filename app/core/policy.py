@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from app.core.rulings import ReviewPolicy
+from app.core.sampling import SamplePolicy
+
 BOUNDS: Mapping[str, tuple[int, int]] = {
     "wrong_passcodes": (1, 10),
     "passcode_wait_s": (10, 3600),
@@ -19,6 +22,7 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "sample_read_per_mille": (0, 1000),
     "sample_typed_per_mille": (0, 1000),
     "second_signature_fen": (0, 100_000_000),
+    "ruling_second_above_fen": (0, 100_000_000),
     "reveal_shown_s": (5, 120),
 }
 """The least and the most of each field; outside of it nobody takes a policy over."""
@@ -35,6 +39,7 @@ class Policy:
     rights_hours             how long a supervisor is one by the centre's last word
     sample_…_per_mille       so many of a thousand finished cards are looked at again; more of the typed ones
     second_signature_fen     a card worth so much or more needs a second person; 0: none does
+    ruling_second_above_fen  above it two supervisors sign what becomes of a doubtful card
     reveal_shown_s           a secret that was shown by the vault is hidden again
     """
 
@@ -47,7 +52,18 @@ class Policy:
     sample_read_per_mille: int = 20
     sample_typed_per_mille: int = 200
     second_signature_fen: int = 0
+    ruling_second_above_fen: int = 50_000
     reveal_shown_s: int = 20
+
+    @property
+    def review(self) -> ReviewPolicy:
+        """When two supervisors sign."""
+        return ReviewPolicy(self.ruling_second_above_fen)
+
+    @property
+    def shares(self) -> SamplePolicy:
+        """How many finished cards are drawn for a second look."""
+        return SamplePolicy(self.sample_read_per_mille, self.sample_typed_per_mille)
 
     def changed(self, told: Mapping[str, Any]) -> Policy:
         """This policy with some fields changed; unknown ones are of a later release and passed over.

@@ -21,8 +21,8 @@ from app.core.cards import CardRead, Sighting
 @dataclass(frozen=True, slots=True)
 class Configure:
     """First message of a station: how to work. `templates` are product files, folders or a published bundle, `bound`
-    what was bound to its products, `own` templates added at the station, `catalogue` the version they must have;
-    `threads` bounds the OCR."""
+    what was bound to its products, `own` templates added at the station, `catalogue` the version they must have,
+    `compiled` the SHA-256 of the products compiled from the bundle; `threads` bounds the OCR."""
 
     templates: tuple[str, ...] = ()
     threads: int = 1
@@ -30,6 +30,7 @@ class Configure:
     bound: tuple[tuple[str, str], ...] = ()
     catalogue: str = ""
     own: tuple[str, ...] = ()
+    compiled: str = ""
 
 
 @dataclass(frozen=True, slots=True)

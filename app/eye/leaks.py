@@ -65,6 +65,7 @@ class Job:
     catalogue: str = ""
     rehearsal: bool = False
     own: tuple[str, ...] = ()
+    compiled: str = ""
 
 
 def as_job(line: str) -> Job:
@@ -195,7 +196,7 @@ def run(_args: argparse.Namespace) -> int:
     except (ValueError, TypeError):
         return 2
     threading.Thread(target=_end_with_stdin, name="asker", daemon=True).start()
-    known = read_sources(Sources(job.templates, job.bound, job.catalogue, job.own))
+    known = read_sources(Sources(job.templates, job.bound, job.catalogue, job.own, job.compiled))
     products = tuple(p for p in known.products if job.rehearsal or not p.rehearsal)
     catalogue = Catalogue(products, known.version)
     look_through(job, Thief(make_looker(catalogue), catalogue), sys.stdout)

@@ -146,7 +146,7 @@ class Eye:
 
 
 def _catalogue(wanted: codec.Configure) -> Catalogue:
-    known = read_sources(Sources(wanted.templates, wanted.bound, wanted.catalogue, wanted.own))
+    known = read_sources(Sources(wanted.templates, wanted.bound, wanted.catalogue, wanted.own, wanted.compiled))
     return Catalogue(tuple(p for p in known.products if wanted.rehearsal or not p.rehearsal), known.version)
 
 

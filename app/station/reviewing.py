@@ -25,8 +25,8 @@ from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble, Trouble
 from app.core.events import Event
 from app.core.footage import Angle, Exported, Footage, Hold, Lines, Moment, Pile, Proof
 from app.core.parcels import Operator
-from app.core.rulings import USUAL, ReviewPolicy, Ruled, Ruling, Second
-from app.core.sampling import SamplePolicy
+from app.core.policy import Policy
+from app.core.rulings import Ruled, Ruling, Second
 from app.evidence.dossier import card_stretch, make_dossier
 from app.evidence.reader import DecryptedRecording, recording_parts
 from app.evidence.still import still_at
@@ -39,6 +39,7 @@ from app.station.clock import Clock
 from app.station.rights import SUPERVISORS, as_of_now
 from app.store import disputes, rulings, samples
 from app.store.footage import KnownRecording
+from app.store.governing import policy_of
 from app.store.rotating import key_at, recording_key, recording_seed
 from app.store.store import Store
 from app.store.writer import StoreWriter
@@ -50,8 +51,6 @@ T = TypeVar("T")
 _TELL_EVERY_S = 0.1
 _BREATH_S = 0.002
 """After each fragment the verifier rests so long: what is on the screen comes first."""
-
-_SHARES = SamplePolicy()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -77,12 +76,8 @@ class Reviewing:
         exports: Path,
         clock: Clock,
         on_bug: Callable[[Exception], None],
-        policy: ReviewPolicy = USUAL,
-        shares: SamplePolicy = _SHARES,
         post: Callable[[Event], None] = lambda _event: None,
     ) -> None:
-        """`policy`: when two supervisors sign; `shares`: how many finished cards are drawn for a second look."""
-        self._policy, self._shares = policy, shares
         self._store, self._recordings, self._exports = store, recordings, exports
         self._clock, self._on_bug, self._post = clock, on_bug, post
         self._opened: dict[str, _Opened] = {}
@@ -105,8 +100,9 @@ class Reviewing:
         stamp = self._clock.stamp()
 
         def look(store: Store) -> Lines:
-            samples.draw_due(store.ledger, self._shares, stamp)
-            return replace(store.footage_lines(pile, query, stamp.wall_us), policy=self._policy)
+            governed = policy_now(store)
+            samples.draw_due(store.ledger, governed.shares, stamp)
+            return replace(store.footage_lines(pile, query, stamp.wall_us), policy=governed.review)
 
         self._do(who, lambda: self._ask(look), tell)
 
@@ -171,7 +167,7 @@ class Reviewing:
         tell: Callable[[Ruled | Trouble], None],
     ) -> None:
         wanted, stamp = rulings.Wanted(card_id, ruling, reason, who, second), self._clock.stamp()
-        self._do(who, lambda: self._ask(lambda s: rulings.rule(s.ledger, wanted, self._policy, stamp)), tell)
+        self._do(who, lambda: self._ask(lambda s: rulings.rule(s.ledger, wanted, policy_now(s).review, stamp)), tell)
 
     def undo_ruling(self, who: Operator, card_id: str, tell: Callable[[Ruled | Trouble], None]) -> None:
         stamp = self._clock.stamp()
@@ -434,3 +430,9 @@ def _file_time(at_us: int) -> str:
 
 def _now(clock: Clock) -> str:
     return datetime.fromtimestamp(clock.wall_us() / 1e6).strftime("%Y%m%d-%H%M%S")
+
+
+def policy_now(store: Store) -> Policy:
+    """The centre's policy as the station has it."""
+    with store.ledger.reading() as connection:
+        return policy_of(connection)

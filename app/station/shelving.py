@@ -6,6 +6,7 @@ force that the chain does not tell.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from app.catalog.bundle import sign_bindings
@@ -32,7 +33,9 @@ def station_sources(folder: StationFolder, store: Store) -> Sources:
     """What a station reads by now, signatures checked. Raises as `Shelf.sources`, `Shelf.bound` and `Shelf.own`."""
     shelf, own_key = shelf_of(folder, store), _own_key(store)
     bound = shelf.bound(store.station, own_key)
-    return shelf.sources(bound, store.rehearsal, shelf.own(store.station, own_key))
+    sources = shelf.sources(bound, store.rehearsal, shelf.own(store.station, own_key))
+    signer = Signer(store.signing_seed)
+    return replace(sources, compiled=shelf.compiled(store.station, own_key, signer.sign))
 
 
 class Shelving:

@@ -3,6 +3,8 @@
     python -m tests.bench catalog
 
 `load_s`, `index_s`   10,000 fictional products from TOML, and the search index over them
+`compile_s`, `compiled_s`, `compiled_mb`
+                      the same made into compiled rows (once), loaded from them (each start), and their size
 `search_ms`           one search by Chinese name, initials, English word, GTIN and nothing that fits: p50 and worst
 `lookup_us`           a GTIN to its product
 `learn`               per product of a small fictional catalogue: whether lengths, check digit, grouping and places of
@@ -21,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from app.catalog.compiled import compile_products, products_of
 from app.catalog.search import Finder
 from app.catalog.templates import product_of, read_products
 from app.core.cards import FieldState
@@ -47,6 +50,13 @@ def capacity(count: int = 10_000) -> dict[str, Any]:
     started = time.perf_counter()
     products = tuple(read_products("fictional.toml", data))
     loaded = time.perf_counter()
+    rows = compile_products(products)
+    compiled = time.perf_counter()
+    again = products_of(rows)
+    reloaded = time.perf_counter()
+    if again != products:
+        raise AssertionError("compiled products are not the same")
+    began = time.perf_counter()
     finder, catalogue = Finder(products), Catalogue(products)
     indexed = time.perf_counter()
     took = [_timed(lambda q=query: finder.find(q)) for query in QUERIES for _ in range(5)]  # type: ignore[misc]
@@ -58,7 +68,10 @@ def capacity(count: int = 10_000) -> dict[str, Any]:
     return {
         "products": count,
         "load_s": round(loaded - started, 2),
-        "index_s": round(indexed - loaded, 2),
+        "index_s": round(indexed - began, 2),
+        "compile_s": round(compiled - loaded, 2),
+        "compiled_s": round(reloaded - compiled, 2),
+        "compiled_mb": round(len(rows) / 1e6, 1),
         "search_ms": {"p50": round(median(took) * 1e3, 1), "worst": round(max(took) * 1e3, 1)},
         "lookup_us": round(looked * 1e6, 2),
     }

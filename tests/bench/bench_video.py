@@ -1,18 +1,23 @@
 """What an unboxing recording costs and survives: ring, masks, kills, changes; short variants of the promised figures.
 
-    python tests/bench/bench_video.py [--seconds 8] [--kills 3]
+    python -m tests.bench video
 
 `parts`     CPU seconds per second of 1080p30 of each step: JPEG from the camera to planes, planes to JPEG (films only),
             the ring, masks, x264, and all of the recorder's steps after another
 `camera`    the recorder program on a loopback MJPEG camera at 1080p30: CPU, drops, megabytes a minute
-`loaded`    the same with a busy loop in two other processes, one at nice 10 (recognition) and one not (the window)
-`kills`     kill -9 under that load: seconds between the last frame captured and the last one exported after `recover`
+`loaded`    the same while recognition loops at nice 10 and a window's process is busy and takes its preview: drops of
+            18,000 frames
+`kills`     50 times kill -9 under that load: seconds between the last frame captured and the last one exported, and
+            whether FFmpeg plays all of the export
+`scenes`    x264 alone on a bright and on a dim, noisy scene: CPU seconds per second of film, megabytes a minute
+`peers`     kill -9 of others that write the same camera: ffmpeg into MP4 and MKV, cv2.VideoWriter; seconds lost
 `proof`     a 60 s clip of half an hour: Merkle proof bytes, seconds to verify the whole offline
+
+Counts are CARDINTAKE_BENCH_PART of those (1 = ten minutes, 50 kills).
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import secrets
@@ -32,6 +37,7 @@ import av
 import numpy as np
 
 from app.core.merkle import range_proof
+from app.evidence.export import export_mp4
 from app.evidence.mask import Word, cover, paint
 from app.evidence.ring import Picture, RingSegment
 from app.evidence.verify import verify_recording
@@ -41,9 +47,44 @@ from app.programs import ProgramConnection, connect, start_program, stop_program
 from app.recorder import protocol as told
 from app.recorder.encoder import PartEncoder
 from app.recorder.squeeze import CAMERA, Squeezer, Unsqueezer
+from tests.bench.peers import frames_in, peers
+from tests.bench.sizes import share
 
 RUN = "import sys; from app.recorder.run import main; sys.exit(main(sys.argv[1:]))"
-BUSY = "import os\nos.nice({})\nn = 0\nwhile True:\n    n = (n * 31 + 7) % 1000003\n"
+READING = """
+import os
+os.nice(10)
+import numpy as np
+from app.core.products import Catalogue
+from app.eye.oneshot import make_looker, read_picture
+from app.rehearsal.pictures import render_card_picture
+looker, known = make_looker(Catalogue(), 1), Catalogue()
+cards = [np.ascontiguousarray(render_card_picture(seed, "easy")[0]) for seed in (611, 612, 613)]
+print("reading", flush=True)
+while True:
+    for card in cards:
+        read_picture(card, looker, known)
+"""
+"""Recognition, looping."""
+
+WINDOW = """
+import sys, threading, time
+from pathlib import Path
+from app.frames import FrameReader
+def preview():
+    reader, seq = FrameReader(Path(sys.argv[1])), 0
+    while True:
+        frame = reader.newest_half(seq)
+        seq = seq if frame is None else frame.seq
+        time.sleep(1 / 15)
+threading.Thread(target=preview, daemon=True).start()
+print("busy", flush=True)
+n = 0
+while True:
+    n = (n * 31 + 7) % 1000003
+"""
+"""The window's process: its preview, and a busy loop."""
+
 W, H = 1920, 1080
 CARD = ((500.0, 300.0), (1100.0, 300.0), (1100.0, 680.0), (500.0, 680.0))
 PIN = ((600.0, 500.0), (900.0, 500.0), (900.0, 540.0), (600.0, 540.0))
@@ -91,6 +132,20 @@ def parts(jpegs: list[bytes]) -> dict[str, float]:
     return figures
 
 
+def scene(level: int, noise: float, count: int = 90) -> dict[str, float]:
+    """x264 as the recorder sets it on a panning desk of this brightness and sensor noise."""
+    rng, encoder = np.random.default_rng(6), PartEncoder(W, H)
+    desk = rng.integers(level // 2, level * 3 // 2, (H // 12 + 1, W // 12 + 60)).repeat(12, 0).repeat(12, 1)[:H]
+    chroma, size, used_s = np.full(W * H // 2, 128, np.uint8), 0, 0.0
+    for n in range(count):
+        luma = desk[:, 2 * n : 2 * n + W] + rng.normal(0, noise, (H, W))
+        planes = np.concatenate((np.clip(luma, 16, 235).astype(np.uint8).reshape(-1), chroma))
+        began = time.process_time()
+        size += sum(len(piece.data) for piece in encoder.encode(planes, n * 33_333))
+        used_s += time.process_time() - began
+    return {"ratio": round(used_s * 30 / count, 3), "mb_per_min": round(size * 1800 / count / 1e6, 1)}
+
+
 @contextmanager
 def loopback_camera(jpegs: list[bytes]) -> Iterator[str]:
     """An MJPEG camera at 30 fps, for any number of connections."""
@@ -125,11 +180,14 @@ def loopback_camera(jpegs: list[bytes]) -> Iterator[str]:
 
 
 @contextmanager
-def load(on: bool) -> Iterator[None]:
-    """Recognition looping at nice 10, and a window with a busy loop."""
-    argv = [[sys.executable, "-c", BUSY.format(steps)] for steps in (10, 0)] if on else []
-    busy = [subprocess.Popen(one) for one in argv]
+def load(frames: Path | None) -> Iterator[None]:
+    """Recognition looping at nice 10, and a window with a busy loop that looks at `frames`; None: no load."""
+    argv = [] if frames is None else [[READING], [WINDOW, str(frames)]]
+    busy = [subprocess.Popen([sys.executable, "-c", *one], stdout=subprocess.PIPE) for one in argv]
     try:
+        for one in busy:
+            assert one.stdout is not None
+            assert one.stdout.readline()  # it has begun
         yield
     finally:
         for one in busy:
@@ -198,29 +256,35 @@ class Program:
 
 
 def camera(address: str, seconds: float, loaded: bool) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as at, load(loaded):
-        program = Program(Path(at) / "station", address)
-        program.film(2.0)
-        before, began = cpu_s(program.pid), time.monotonic()
-        state = program.film(seconds)
-        used = (cpu_s(program.pid) - before) / (time.monotonic() - began)
-        closed = program.close()
-        parts_bytes = sum(path.stat().st_size for path in (program.folder.recordings / "bench").glob("part-*"))
-        verdict = verify_recording(program.folder.recordings / "bench", recording_key=program.key)
-        return {
-            "cpu_ratio": round(used, 3),
-            "frames": closed.frames,
-            "fps": round(closed.frames * 1e6 / max(1, closed.duration_us), 1),
-            "dropped": closed.dropped,
-            "reviewable_mb_per_min": round(parts_bytes * 60 / max(1, closed.duration_us), 1),
-            "behind_s": round(state.behind_us / 1e6, 2),
-            "verified": verdict.ok,
-        }
+    with tempfile.TemporaryDirectory() as at:
+        root = Path(at) / "station"
+        with load(StationFolder(root).frames if loaded else None):
+            return _camera(root, address, seconds)
+
+
+def _camera(root: Path, address: str, seconds: float) -> dict[str, Any]:
+    program = Program(root, address)
+    program.film(2.0)
+    before, began = cpu_s(program.pid), time.monotonic()
+    state = program.film(seconds)
+    used = (cpu_s(program.pid) - before) / (time.monotonic() - began)
+    closed = program.close()
+    parts_bytes = sum(path.stat().st_size for path in (program.folder.recordings / "bench").glob("part-*"))
+    verdict = verify_recording(program.folder.recordings / "bench", recording_key=program.key)
+    return {
+        "cpu_ratio": round(used, 3),
+        "frames": closed.frames,
+        "fps": round(closed.frames * 1e6 / max(1, closed.duration_us), 1),
+        "dropped": closed.dropped,
+        "reviewable_mb_per_min": round(parts_bytes * 60 / max(1, closed.duration_us), 1),
+        "behind_s": round(state.behind_us / 1e6, 2),
+        "verified": verdict.ok,
+    }
 
 
 def kills(address: str, count: int) -> dict[str, Any]:
     """What each kill -9 cost, from the kill to the last picture that is in the recording afterwards."""
-    with tempfile.TemporaryDirectory() as at, load(on=True):
+    with tempfile.TemporaryDirectory() as at, load(StationFolder(Path(at) / "station").frames):
         program, killed = Program(Path(at) / "station", address), []
         for _ in range(count):
             program.film(3.5)
@@ -234,23 +298,25 @@ def kills(address: str, count: int) -> dict[str, Any]:
         ends = [first_us + record["last_pts"] for record in records if record["kind"] == "fragment"]
         lost = [(at_us - max([end for end in ends if end <= at_us], default=first_us)) / 1e6 for at_us in killed]
         ok = verify_recording(folder, recording_key=program.key).ok
+        exported = export_mp4(folder, program.key, Path(at) / "out.mp4").frames
         return {
             "kills": count,
+            "unplayable": int(frames_in(Path(at) / "out.mp4") != exported),
             "lost_s_median": round(float(np.median(lost)), 2),
             "lost_s_max": round(max(lost), 2),
             "ok": ok,
         }
 
 
-def proof() -> dict[str, Any]:
-    """Half an hour of half-second fragments of 300 kB, without encoding."""
+def proof(fragments: int) -> dict[str, Any]:
+    """Half-second fragments of 300 kB, without encoding; 3,600 are half an hour."""
     with tempfile.TemporaryDirectory() as at:
         folder, keys = Path(at) / "r", RecordingKeys(bytes(32), bytes(range(32)))
         writer = create_recording(folder, keys, Origin("r", "file:x", True, True, "bench"))
         writer.begin_part(W, H, writer.pts(1))
         writer.add_init(b"header")
         data = secrets.token_bytes(300_000)
-        for n in range(3600):
+        for n in range(fragments):
             writer.add_fragment(data, n * 500_000, n * 500_000 + 466_666, 15, 0)
         writer.close("done")
         began, began_cpu = time.perf_counter(), time.process_time()
@@ -258,26 +324,25 @@ def proof() -> dict[str, Any]:
         took_s, took_cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
         leaves = [bytes([n % 256]) * 32 for n in range(3601)]
         return {
-            "verify_30_min_s": round(took_s, 2),
+            "fragments": fragments,
+            "verify_s": round(took_s, 2),
             "verify_30_min_cpu_s": round(took_cpu_s, 2),
             "ok": verdict.ok,
             "proof_bytes_60_s": 32 * len(range_proof(leaves, 1700, 1820)),
         }
 
 
-def main(argv: list[str] | None = None) -> dict[str, Any]:
+def main() -> dict[str, Any]:
     """Measure, print, give the figures."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=8.0)
-    parser.add_argument("--kills", type=int, default=3)
-    args = parser.parse_args(sys.argv[1:] if argv is None else argv)
     jpegs = pictures()
     figures: dict[str, Any] = {"jpeg_kb": round(sum(map(len, jpegs)) / len(jpegs) / 1000), "parts": parts(jpegs)}
+    figures["scenes"] = {"bright": scene(120, 2.0), "dim": scene(45, 3.0)}
     with loopback_camera(jpegs) as address:
-        figures["camera"] = camera(address, args.seconds, loaded=False)
-        figures["loaded"] = camera(address, args.seconds, loaded=True)
-        figures["kills"] = kills(address, args.kills)
-    figures["proof"] = proof()
+        figures["camera"] = camera(address, share(60, 8), loaded=False)
+        figures["loaded"] = camera(address, share(600, 8), loaded=True)
+        figures["kills"] = kills(address, share(50, 3))
+    figures["peers"] = peers(jpegs, share(10, 1))
+    figures["proof"] = proof(share(3600, 180))
     print(json.dumps(figures, indent=1))
     return {"video": figures}
 

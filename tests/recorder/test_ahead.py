@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import threading
 import time
 from dataclasses import replace
@@ -105,6 +106,17 @@ def test_on_a_full_disk_there_is_room_before_anybody_hears_of_it(tmp_path: Path,
     until(lambda: found)
     ahead.stop()
     assert found == [(False, 1)]  # what waits in the ring is not lost
+
+
+def test_a_ring_that_was_given_up_takes_no_more_and_touches_no_other_file(tmp_path: Path) -> None:
+    """A part that meets the full disk first ends the recording while frames still come; their file number is free."""
+    ring = ahead_module.Ring(tmp_path / "r1", KEYS.content)
+    assert ring.append(Picture(1, 320, 240, "mjpeg", b"x")) is not None
+    ring.end(keep=False)
+    with (tmp_path / "other").open("wb") as other:
+        assert ring.append(Picture(2, 320, 240, "mjpeg", b"x" * 100)) is None
+        ring.sync()
+        assert os.fstat(other.fileno()).st_size == 0
 
 
 def test_without_memory_for_it_a_frame_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,8 @@ def test_what_a_kill_leaves_in_the_ring_is_decoded_and_masked(station) -> None:
         assert leftovers(station.recording)
         station.up()
         station.begin(address, masked=True, **SEALED)
-        station.until(lambda m: isinstance(m, told.RecordingState) and m.fragments > before.fragments + 4)
+        station.until(lambda m: isinstance(m, told.CameraState) and m.state == "live")
+        station.until(lambda m: isinstance(m, told.RecordingState) and m.state == "on")
         station.send(told.Stop("sealed"))
         station.until_kind(told.RecordingClosed)
     assert leftovers(station.recording) == []

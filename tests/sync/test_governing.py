@@ -16,12 +16,15 @@ from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
 from app.core.parcels import Role
 from app.core.policy import BOUNDS, Policy
 from app.core.rules import Rules
+from app.core.rulings import ReviewPolicy
+from app.core.sampling import SamplePolicy
 from app.keys import Signer, key_id, new_seed
 from app.server.governing import add_vault_key, policy_told, read_root, revoke, set_policy
 from app.server.reference import Item, hand_out
 from app.server.setup import OpenCentre, open_centre
 from app.server.tables import event, feed
 from app.server.users import add_user
+from app.station.reviewing import policy_now
 from app.store.db import reading
 from app.store.governing import is_revoked, policy_of
 from app.store.seal import Context
@@ -77,6 +80,11 @@ def test_a_policy_holds_at_the_station_and_the_latest_word_counts(centre: OpenCe
     asyncio.run(_round(party, heard.append))
     assert policy(party) == Policy(idle_minutes=2, rights_hours=24) == heard[-1]
     assert policy_told(centre, party.store.station) == policy(party)
+    shares = {"sample_read_per_mille": 100, "sample_typed_per_mille": 300}
+    set_policy(centre, {"idle_minutes": 2, "ruling_second_above_fen": 0, **shares}, party.store.station, NOW_MS, BY)
+    party.round()
+    review = policy_now(party.store)  # what the review desk asks before each ruling and draw
+    assert (review.review, review.shares) == (ReviewPolicy(0), SamplePolicy(100, 300))
     rules = Rules().governed(policy(party))
     assert (rules.idle_us, rules.armed_us) == (120_000_000, Rules().armed_us)
 

@@ -18,8 +18,8 @@ from pytestqt.qtbot import QtBot
 from app.core.cards import CardState, Secret
 from app.core.footage import Hold, Moment, Pile, Proof
 from app.core.parcels import Operator, Role
+from app.core.policy import Policy
 from app.core.readiness import DiskFacts, RecMode
-from app.core.rulings import ReviewPolicy
 from app.core.states import Idle, SignedOut
 from app.paths import RESOURCES
 from app.station.clock import system_clock
@@ -271,14 +271,15 @@ def test_a_hold_asks_for_its_reason_first(seat: Seat) -> None:
 
 
 @pytest.fixture
-def strict(qtbot: QtBot, parcel: FilmedParcel) -> Iterator[Seat]:
+def strict(qtbot: QtBot, parcel: FilmedParcel, monkeypatch: pytest.MonkeyPatch) -> Iterator[Seat]:
     """A seat where every card needs two supervisors; the second one is known by badge and passcode."""
+    monkeypatch.setattr("app.station.reviewing.policy_now", lambda _store: Policy(ruling_second_above_fen=0))
     bugs: list[Exception] = []
     store = StoreWriter(parcel.store(), bugs.append)
     store.start()
     store.call(lambda s: s.add_operator("S2", "王敏", Role.SUPERVISOR, "CIB-S2", Secret("246810")))
     folder = parcel.folder
-    desk = Reviewing(store, folder.recordings, folder.exports, system_clock(), bugs.append, ReviewPolicy(0))
+    desk = Reviewing(store, folder.recordings, folder.exports, system_clock(), bugs.append)
     desk.start()
     one = Seat(qtbot, desk)
     yield one
