@@ -6,8 +6,8 @@ from alembic import op
 
 from app.server.migrations.dialect import guards, spelled
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 
 TABLE = (
     "CREATE TABLE station_rotation (station TEXT NOT NULL, seq INTEGER NOT NULL, old_key BLOB NOT NULL, "
