@@ -38,6 +38,7 @@ from hardware.ports import NfcReader, NfcSighting
 Procedure = Type2Procedure | ClassicProcedure
 
 _POLL_S = 0.5
+_MOST_SILENT = 3  # runs without an answer to a chip that was begun; after that nobody can tell what it holds
 _MISSING = frozenset({Why.NEEDS_PASSWORD, Why.UNKNOWN_KEY})
 """What the issuer's secrets help against, when they were given to the run that began and not to this one."""
 _COME_BACK = frozenset({Why.CHIP_GONE, Why.READER_LOST, Why.READER_SILENT, Why.CANCELLED})
@@ -84,6 +85,8 @@ class _Run:
         except StopError as stop:
             verdict = Verdict.NOT_COMPLETED if stop.why in _COME_BACK else Verdict.PROOF_FAILED
             why = stop.why
+            if write and why is Why.READER_SILENT and self._silent_again():
+                verdict, why = Verdict.PROOF_FAILED, Why.STAYS_SILENT
             if stop.detail:
                 self._notes.remarks.append(f"stopped: {stop.detail}")
         except DeviceError as trouble:
@@ -109,6 +112,15 @@ class _Run:
         if proof is not Why.PROVED:
             return Verdict.PROOF_FAILED, proof
         return (Verdict.ALREADY if already else Verdict.DEACTIVATED), Why.PROVED
+
+    def _silent_again(self) -> bool:
+        """Count a run in which the chip, not the reader, gave no answer; whether it was the last one worth trying."""
+        sighting = self._notes.sighting
+        entry = self._means.journal.load(_uid(sighting)) if sighting else None
+        if entry is None or sighting is None or entry.family != sighting.family:
+            return False  # nothing was begun
+        self._means.journal.save(replace(entry, silent=entry.silent + 1))
+        return entry.silent + 1 >= _MOST_SILENT
 
     def _verdict_of(self, refusal: Refusal) -> Verdict:
         """REFUSED says that the chip is as it was; of one that an earlier run began to write it is never said."""
