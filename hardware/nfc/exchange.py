@@ -47,16 +47,17 @@ class Exchange:
         self._settle_for_s = 0.0
         self._heard = 0
 
-    def ask(self, code: int, data: bytes, timeout_s: float, sends: int = SENDS) -> bytes:
+    def ask(self, code: int, data: bytes, timeout_s: float, sends: int = SENDS, ack_s: float = ACK_TIMEOUT_S) -> bytes:
         """The data after the code of the chip's answer to one command.
 
         `timeout_s` runs from the acknowledgement on. The command may reach the chip up to `sends` times, so it has to
-        be harmless when repeated. Raises DeviceError: LOST; TIMEOUT when nothing answers in time or it was cancelled;
-        GARBLED when the chip calls it a syntax error or what arrives is no PN532 frame.
+        be harmless when repeated; each time its acknowledgement is awaited for `ack_s`. Raises DeviceError: LOST;
+        TIMEOUT when nothing answers in time or it was cancelled; GARBLED when the chip calls it a syntax error or what
+        arrives is no PN532 frame.
         """
         self._start_clean()
         question = encode(bytes((HOST_TO_CHIP, code)) + data)
-        first = self._send_until_heard(question, code, sends, timeout_s)
+        first = self._send_until_heard(question, code, sends, timeout_s, ack_s)
         return self._answer(first, code, self._clock() + timeout_s)
 
     def wake(self, preamble: bytes) -> None:
@@ -85,13 +86,13 @@ class Exchange:
             pass
         self._settle_for_s = 0.0
 
-    def _send_until_heard(self, question: bytes, code: int, sends: int, timeout_s: float) -> Frame:
+    def _send_until_heard(self, question: bytes, code: int, sends: int, timeout_s: float, ack_s: float) -> Frame:
         """The first frame that belongs to the question: its ACK or, where that was lost, the answer itself."""
         for attempt in range(sends):
             # A question that was sent twice may be answered twice, the second time as late as any answer may come.
             self._settle_for_s = max(_QUIET_AFTER_RESEND_S, timeout_s + _QUIET_S) if attempt else 0.0
             self._link.write(question)
-            frame = self._next(code, self._clock() + ACK_TIMEOUT_S)
+            frame = self._next(code, self._clock() + ack_s)
             if frame is not None:
                 return frame
         self._expect_strays()

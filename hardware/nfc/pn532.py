@@ -8,12 +8,12 @@ back. Nothing here writes to a chip.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hardware.errors import DeviceError, DeviceReason
 from hardware.nfc.chips import Family, speaks_get_version
 from hardware.nfc.chips.identify import identify
-from hardware.nfc.exchange import CancelledError, Exchange
+from hardware.nfc.exchange import ACK_TIMEOUT_S, CancelledError, Exchange
 from hardware.nfc.link import DEFAULT_BAUD, SerialLink
 from hardware.ports import DeviceInfo, Link, NfcSighting, NfcTarget
 
@@ -28,6 +28,7 @@ _WAKE_PAUSE_S = 0.01  # 2 ms are asked for
 _WAKE_TRIES = 3
 # Normal mode, SAM unused. Some boards ignore the short form and want time-out and IRQ named.
 _SAM_FORMS = (b"\x01", b"\x01\x14\x01")
+_LONG_SAM = _SAM_FORMS[1:]
 _PN532_IC = 0x32
 _RF_OFF, _RF_ON = b"\x01\x00", b"\x01\x01"
 _RF_PAUSE_S = 0.01  # chips must lose power, and have 5 ms with power before the first command
@@ -37,6 +38,7 @@ _TWO_TARGETS_106A = b"\x02\x00"
 _CASCADE_TAG = b"\x88"
 _BAUD_115200 = b"\x04"
 _OTHER_BAUDS = (921600, 460800, 230400)
+_QUICK_ACK_S, _OTHER_ACK_S = 0.2, 0.15  # ten times what the manual says
 
 ANSWER_TIMEOUT_S = 1.5  # a busy bus has been seen to take that long
 _MUTE_AGAIN = 2
@@ -76,13 +78,16 @@ class Pn532:
         self.wake()
         self.set_up()
 
-    def wake(self, tries: int = _WAKE_TRIES) -> None:
-        """Bring the board to listen. Raises DeviceError: TIMEOUT (nothing answers), GARBLED (nonsense does), LOST."""
+    def wake(self, tries: int = _WAKE_TRIES, ack_s: float = ACK_TIMEOUT_S, forms: Sequence[bytes] = _SAM_FORMS) -> None:
+        """Bring the board to listen; each try asks in each of `forms` and waits `ack_s` for its acknowledgement.
+
+        Raises DeviceError: TIMEOUT (nothing answers), GARBLED (nonsense does), LOST.
+        """
         failure = DeviceError(DeviceReason.TIMEOUT, self._link.address)
         for _ in range(tries):
-            for form in _SAM_FORMS:
+            for form in forms:
                 try:
-                    self._wake_with(form)
+                    self._wake_with(form, ack_s)
                 except DeviceError as error:
                     failure = _worth_another_try(error)
                 else:
@@ -146,10 +151,10 @@ class Pn532:
         """Give the port back; twice is harmless."""
         self._link.close()
 
-    def _wake_with(self, sam_form: bytes) -> None:
+    def _wake_with(self, sam_form: bytes, ack_s: float) -> None:
         self._exchange.wake(WAKE_UP)
         self._pause(_WAKE_PAUSE_S)
-        self._exchange.ask(SAM_CONFIGURATION, sam_form, ANSWER_TIMEOUT_S, sends=1)
+        self._exchange.ask(SAM_CONFIGURATION, sam_form, ANSWER_TIMEOUT_S, sends=1, ack_s=ack_s)
 
     def _read_firmware(self) -> str:
         answer = self.command(GET_FIRMWARE_VERSION, b"", ANSWER_TIMEOUT_S)
@@ -212,13 +217,13 @@ def open_pn532(port: str, info: DeviceInfo) -> Pn532:
 
 
 def _start_at_any_speed(link: SerialLink, reader: Pn532) -> None:
+    """A board that never answers is given up within 2 s: a quick look at each speed, then a patient one at ours."""
     try:
-        reader.wake()
+        reader.wake(tries=1, ack_s=_QUICK_ACK_S)
     except DeviceError as error:
-        failure = _worth_another_try(error)
-        if not any(_bring_back(link, reader, baud) for baud in _OTHER_BAUDS):
-            raise failure from None
-        reader.wake()
+        _worth_another_try(error)
+        found = any(_bring_back(link, reader, baud) for baud in _OTHER_BAUDS)
+        reader.wake(tries=_WAKE_TRIES if found else 1)
     reader.set_up()
 
 
@@ -226,7 +231,7 @@ def _bring_back(link: SerialLink, reader: Pn532, baud: int) -> bool:
     """Whether a board answered at `baud`; it is at 115200 then. The line is at 115200 again in any case."""
     link.set_baud(baud)
     try:
-        reader.wake(tries=1)
+        reader.wake(tries=1, ack_s=_OTHER_ACK_S, forms=_LONG_SAM)  # which every board takes
         reader.return_to_115200()
     except DeviceError as error:
         _worth_another_try(error)

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from hardware.errors import DeviceError, DeviceReason
 from hardware.nfc.link import SerialLink
-from hardware.nfc.pn532 import Pn532, open_pn532, parse_targets
+from hardware.nfc.pn532 import Pn532, _start_at_any_speed, open_pn532, parse_targets
 from hardware.ports import DeviceInfo
 from hardware.sim.link import PtyPort
 from hardware.sim.nfc import SimulatedBoard
 from hardware.sim.nfc_board import Faults
 from hardware.sim.nfc_chips import make_chip
+from hardware.sim.nfc_virtual import VirtualLine
 
 UID = "04A1B2C3D4E580"
 OTHER_UID = "04A1B2C3D4E581"
@@ -160,6 +161,28 @@ def test_a_silent_board_is_a_time_out(board: SimulatedBoard) -> None:
     with closing(Pn532(SerialLink(board.address), info_of(board))) as reader, pytest.raises(DeviceError) as trouble:
         reader.wake(tries=1)
     assert trouble.value.reason is DeviceReason.TIMEOUT
+
+
+class LineOfAnySpeed(VirtualLine):
+    """A virtual line whose speed can be set; its silent board hears none of them."""
+
+    def __init__(self) -> None:
+        super().__init__(Faults(silent=True))
+        self.bauds: list[int] = []
+
+    def set_baud(self, baud: int) -> None:
+        self.bauds.append(baud)
+
+
+def test_a_board_that_is_silent_when_opened_is_named_within_two_seconds() -> None:
+    line = LineOfAnySpeed()
+    reader = Pn532(line, DeviceInfo(line.address, "board"), line.clock, line.pause)
+    with pytest.raises(DeviceError) as trouble:
+        _start_at_any_speed(line, reader)  # type: ignore[arg-type]
+    assert trouble.value.reason is DeviceReason.TIMEOUT
+    assert [baud for baud in line.bauds if baud != 115200] == [921600, 460800, 230400]
+    assert line.bauds[-1] == 115200
+    assert line.now_s < 2.0
 
 
 def test_another_chip_is_refused(board: SimulatedBoard) -> None:
