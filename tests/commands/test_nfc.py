@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -265,6 +266,40 @@ def test_the_issuers_keys_come_from_a_file(cli: Cli, board: SimulatedBoard, tmp_
     assert b"secret".hex().upper() not in json.dumps(told).upper()
 
 
+@pytest.mark.parametrize("where", ["a-folder", "a-file/record.json", "/proc/record.json"])
+def test_a_place_for_the_record_that_cannot_be_written_is_found_before_the_first_write(
+    cli: Cli, board: SimulatedBoard, tmp_path: Path, where: str
+) -> None:
+    (tmp_path / "a-folder").mkdir()
+    (tmp_path / "a-file").touch()
+    chip = used_chip(FAMILY)
+    board.put(chip)
+    code, told = cli("deactivate", "--yes", "--evidence", str(tmp_path / where))
+    assert (code, told["why"], told["done"]) == (2, "evidence-unwritable", False)
+    assert chip.writes == 0
+
+
+def test_a_record_that_is_lost_at_the_end_is_told_and_the_next_run_proves_the_chip_again(
+    cli: Cli, board: SimulatedBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chip, record = used_chip(FAMILY), tmp_path / "there" / "record.json"
+    board.put(chip)
+    board.watch(lambda: shutil.rmtree(record.parent, ignore_errors=True) if chip.writes else None)
+    board.watch(lambda: record.parent.write_text("") if chip.writes and not record.parent.exists() else None)
+    code, told = cli("deactivate", "--yes", "--evidence", str(record))
+    assert (code, told["verdict"], told["why"], told["done"]) == (4, "not-completed", "not-kept", False)
+    assert verifies(told["evidence"])
+    monkeypatch.setenv("CARDINTAKE_LANG", "en")
+    code, told = cli("deactivate", "--yes", "--evidence", str(tmp_path / "record.json"))
+    assert (code, told["verdict"]) == (0, "deactivated")
+    assert verifies(json.loads((tmp_path / "record.json").read_text()))
+
+
+def test_an_end_without_a_reader_is_told_in_json_too(cli: Cli, tmp_path: Path) -> None:
+    code, told = cli("deactivate", "--yes", "--port", str(tmp_path / "no-such-port"))
+    assert (code, told["verdict"], told["why"], told["done"]) == (3, "refused", "nfc.missing", False)
+
+
 # On a station
 
 STAMP = Stamp(1_790_000_000_000_000, 5, "boot")
@@ -488,7 +523,9 @@ def test_an_expired_decision_opens_nothing(station: Station) -> None:
 def test_every_stage_reason_and_gate_has_words() -> None:
     wanted = {f"nfc.stage.{stage.value}" for stage in nfc.Stage} | {f"nfc.why.{why.value}" for why in nfc.Why}
     wanted |= {f"nfc.do.{verdict.value}" for verdict in nfc.Verdict} | {f"nfc.gate.{closed.value}" for closed in Closed}
-    gates = {f"nfc.gate.{why}" for why in ("card-needed", "no-station", "not-a-station", "other-uid")}
+    gates = {
+        f"nfc.gate.{why}" for why in ("card-needed", "evidence-unwritable", "no-station", "not-a-station", "other-uid")
+    }
     assert wanted | gates <= set(words())
 
 
