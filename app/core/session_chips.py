@@ -198,12 +198,20 @@ def _ended(state: ChipTray, end: ChipEnd) -> Step:
         return state, ()
     changed = replace(card, stand=end.stand, why=end.why)
     cards = tuple(changed if c.card_id == end.card_id else c for c in state.cards)
-    insist = end.card_id if end.stand is ChipStand.UNFINISHED and end.begun else ""
+    insist = _insisted(state, end)
     over = replace(
         state, cards=cards, running=False, adrift=False, ended=end, insist=insist, shots=(), plan=(), quiet_since_us=0
     )
     over = replace(over, armed=over.armed and bool(over.to_tap), at=end.card_id)
     return over, (Play(_SOUNDS.get(end.stand, Sound.REVIEW)), ListChips())
+
+
+def _insisted(state: ChipTray, end: ChipEnd) -> str:
+    """The card that only goes on now: a refusal leaves a torn one torn, and says nothing of the others."""
+    if end.stand is ChipStand.UNFINISHED and end.begun:
+        return end.card_id
+    over = end.card_id == state.insist and end.stand not in TO_TAP
+    return "" if over else state.insist
 
 
 def _shot(state: ChipTray) -> Step:

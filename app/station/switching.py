@@ -80,7 +80,7 @@ class Switching:
         simulated one proves nothing of a real card. The card has to come back to the kind of reader that read it.
         """
         if self._ask is None:
-            return Intake(None)
+            return Closed.UNKNOWN_CARD if card_id else Intake(None)
         rehearsal = self._ask(lambda store: store.rehearsal)
         if simulated != rehearsal:
             return Closed.REHEARSAL if rehearsal else Closed.SIMULATED_READER

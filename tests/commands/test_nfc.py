@@ -434,7 +434,29 @@ def test_a_real_card_and_a_real_reader_belong_together(
 
 
 def test_a_folder_that_is_no_station_is_bad_usage(cli: Cli, tmp_path: Path) -> None:
-    assert cli("deactivate", "--yes", "--data", str(tmp_path / "nowhere"), "--card", "x")[0] == 2
+    code, told = cli("deactivate", "--yes", "--data", str(tmp_path / "nowhere"), "--card", "x")
+    assert (code, told["why"]) == (2, "not-a-station")
+
+
+def test_a_card_without_a_station_is_bad_usage_before_anything_is_opened(
+    cli: Cli, board: SimulatedBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chip = used_chip(FAMILY)
+    board.put(chip)
+    monkeypatch.setattr(nfc, "open_lasting_nfc", pytest.fail)
+    for more in ((), ("--yes",)):
+        code, told = cli("deactivate", "--card", "card-1", *more)
+        assert (code, told["why"], told["done"]) == (2, "no-station", False)
+    assert chip.writes == 0
+
+
+def test_a_machine_with_a_station_wants_the_card_before_anything_is_opened(
+    cli: Cli, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARDINTAKE_STATION", str(station.folder.root))
+    monkeypatch.setattr(nfc, "open_lasting_nfc", pytest.fail)
+    code, told = cli("deactivate", "--yes")
+    assert (code, told["why"]) == (3, "card-needed")
 
 
 def test_a_finished_classic_run_again_is_done_already_by_its_record(cli: Cli, board: SimulatedBoard) -> None:
@@ -466,7 +488,8 @@ def test_an_expired_decision_opens_nothing(station: Station) -> None:
 def test_every_stage_reason_and_gate_has_words() -> None:
     wanted = {f"nfc.stage.{stage.value}" for stage in nfc.Stage} | {f"nfc.why.{why.value}" for why in nfc.Why}
     wanted |= {f"nfc.do.{verdict.value}" for verdict in nfc.Verdict} | {f"nfc.gate.{closed.value}" for closed in Closed}
-    assert wanted | {"nfc.gate.card-needed", "nfc.gate.other-uid"} <= set(words())
+    gates = {f"nfc.gate.{why}" for why in ("card-needed", "no-station", "not-a-station", "other-uid")}
+    assert wanted | gates <= set(words())
 
 
 def test_no_thread_is_left(cli: Cli) -> None:

@@ -116,6 +116,24 @@ def test_a_card_that_left_comes_back_before_any_other_goes_on() -> None:
     assert walk.the(SwitchChipOff).card == SECOND_CHIP
 
 
+@pytest.mark.parametrize("why", ["why.two-chips", "why.other-chip", "gate.decision-expired"])
+def test_a_refused_run_of_a_torn_card_lets_no_other_go_on(why: str) -> None:
+    walk = at_tray()
+    walk.on(HOLD, FIRST, ChipRunEnded(TORN), AWAY, FIRST)
+    walk.on(ChipRunEnded(ChipEnd(CHIP.card_id, ChipStand.UNFINISHED, "refused", why)), AWAY, SECOND)
+    assert not walk.has(SwitchChipOff)
+    assert tray(walk).notice.code == "chip.other-first"  # type: ignore[union-attr]
+    walk.on(AWAY, FIRST)
+    assert walk.the(SwitchChipOff).card.uid == CHIP.uid
+
+
+@pytest.mark.parametrize("end", [OFF, COPY])
+def test_a_torn_card_that_is_finished_or_given_to_destruction_lets_the_others_go_on(end: ChipEnd) -> None:
+    walk = at_tray()
+    walk.on(HOLD, FIRST, ChipRunEnded(TORN), AWAY, FIRST, ChipRunEnded(end), AWAY, SECOND)
+    assert walk.the(SwitchChipOff).card == SECOND_CHIP
+
+
 def test_nothing_disturbs_a_run_and_every_key_says_so() -> None:
     walk = at_tray()
     walk.on(HOLD, FIRST)
