@@ -48,6 +48,9 @@ _DIGITS_BEYOND_DOUBT = 5.5
 _CLEAR_LETTER = 0.99
 """Probability from which a letter no digit looks like is taken for sure."""
 
+_ZERO_OR_ONE = DIGITS + "OI"
+"""What may stand in a field of digits as it is read: faces print O and 0, I and 1 alike."""
+
 _PLAIN_IS_DIGIT = 2e-4
 """Probability that a sure letter no digit looks like is a digit all the same; `calibration.MISTAKES` has 1.5e-4."""
 
@@ -260,6 +263,8 @@ def _guess_pattern(spots: Sequence[Spot]) -> FieldPattern | None:
     fused = fuse(_decoded(spots, UNKNOWN_PIN), UNKNOWN_PIN)
     odds = sum(math.log(len(UNKNOWN_PIN.alphabet) / len(DIGITS) * _digit_share(c)) for c in fused.reading.chars)
     if odds >= _DIGITS_BEYOND_DOUBT:
+        if any(c.best.p >= _CLEAR_LETTER and c.best.glyph not in _ZERO_OR_ONE for c in fused.reading.chars):
+            return None  # a T that every view reads is no 7, whatever stands around it
         digits = FieldPattern(DIGITS, UNKNOWN_PIN.lengths)
         # Letters dropped by force would leave a shorter text that looks sure.
         forced = fuse(_decoded(spots, digits), digits).reading.chars

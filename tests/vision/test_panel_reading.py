@@ -57,6 +57,14 @@ def test_in_between_nobody_guesses() -> None:
     assert _guess_pattern([spot(*chances)]) is None
 
 
+def test_a_clear_letter_is_no_digit_because_of_its_neighbours() -> None:
+    """A 2628T4O2 whose T every view read was given out as 26287402."""
+    own = spot(*plain("2628T432", 0.9999))
+    both = replace(own, views=(*own.views, replace(own.views[0], engine=Engine.PPOCR)))
+    pattern = _guess_pattern([both])
+    assert pattern is None or pattern is UNKNOWN_PIN
+
+
 def test_one_plain_letter_among_digits_makes_a_mixed_field() -> None:
     """A 668P05 was left open as "digits or not" although nothing else looks like its P."""
     own = spot(*plain("668P05", 0.9999))
