@@ -112,3 +112,30 @@ def _play(desks: Desks) -> None:
 def recording(finished: StationFolder) -> Path:
     [path] = finished.recordings.iterdir()
     return path
+
+
+@pytest.fixture
+def board() -> Iterator[SimulatedBoard]:
+    board = SimulatedBoard()
+    board.start()
+    yield board
+    board.stop()
+
+
+@pytest.fixture
+def cli(
+    board: SimulatedBoard,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Cli:
+    """Runs one command against the board; its exit code and what it printed."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("CARDINTAKE_STATION", raising=False)
+
+    def call(action: str, *more: str) -> tuple[int, dict[str, Any]]:
+        code = main(["nfc", action, "--port", board.address, "--json", *more])
+        out = capsys.readouterr().out
+        return code, json.loads(out) if out else {}
+
+    return call

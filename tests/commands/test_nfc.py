@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,38 +29,11 @@ from hardware.sim.nfc import SimulatedBoard
 from hardware.sim.nfc_chip import Tearing
 from hardware.sim.nfc_chips import make_chip
 from hardware.sim.nfc_type2 import Quirks
+from tests.commands.nfc_cli import Cli
 from tests.hardware.nfc.making import OTHER_UID, TEXT, UID, holds_code, is_dead, used_chip
 from ui.texts import say, words
 
 FAMILY = "MIFARE Ultralight EV1 (MF0UL11)"
-Cli = Callable[..., tuple[int, dict[str, Any]]]
-
-
-@pytest.fixture
-def board() -> Iterator[SimulatedBoard]:
-    board = SimulatedBoard()
-    board.start()
-    yield board
-    board.stop()
-
-
-@pytest.fixture
-def cli(
-    board: SimulatedBoard,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Cli:
-    """Runs one command against the board; its exit code and what it printed."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.delenv("CARDINTAKE_STATION", raising=False)
-
-    def call(action: str, *more: str) -> tuple[int, dict[str, Any]]:
-        code = main(["nfc", action, "--port", board.address, "--json", *more])
-        out = capsys.readouterr().out
-        return code, json.loads(out) if out else {}
-
-    return call
 
 
 def test_info_tells_what_lies_there_and_writes_nothing(cli: Cli, board: SimulatedBoard) -> None:
@@ -264,40 +235,6 @@ def test_the_issuers_keys_come_from_a_file(cli: Cli, board: SimulatedBoard, tmp_
     assert code == 0
     assert not holds_code(chip)
     assert b"secret".hex().upper() not in json.dumps(told).upper()
-
-
-@pytest.mark.parametrize("where", ["a-folder", "a-file/record.json", "/proc/record.json"])
-def test_a_place_for_the_record_that_cannot_be_written_is_found_before_the_first_write(
-    cli: Cli, board: SimulatedBoard, tmp_path: Path, where: str
-) -> None:
-    (tmp_path / "a-folder").mkdir()
-    (tmp_path / "a-file").touch()
-    chip = used_chip(FAMILY)
-    board.put(chip)
-    code, told = cli("deactivate", "--yes", "--evidence", str(tmp_path / where))
-    assert (code, told["why"], told["done"]) == (2, "evidence-unwritable", False)
-    assert chip.writes == 0
-
-
-def test_a_record_that_is_lost_at_the_end_is_told_and_the_next_run_proves_the_chip_again(
-    cli: Cli, board: SimulatedBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    chip, record = used_chip(FAMILY), tmp_path / "there" / "record.json"
-    board.put(chip)
-    board.watch(lambda: shutil.rmtree(record.parent, ignore_errors=True) if chip.writes else None)
-    board.watch(lambda: record.parent.write_text("") if chip.writes and not record.parent.exists() else None)
-    code, told = cli("deactivate", "--yes", "--evidence", str(record))
-    assert (code, told["verdict"], told["why"], told["done"]) == (4, "not-completed", "not-kept", False)
-    assert verifies(told["evidence"])
-    monkeypatch.setenv("CARDINTAKE_LANG", "en")
-    code, told = cli("deactivate", "--yes", "--evidence", str(tmp_path / "record.json"))
-    assert (code, told["verdict"]) == (0, "deactivated")
-    assert verifies(json.loads((tmp_path / "record.json").read_text()))
-
-
-def test_an_end_without_a_reader_is_told_in_json_too(cli: Cli, tmp_path: Path) -> None:
-    code, told = cli("deactivate", "--yes", "--port", str(tmp_path / "no-such-port"))
-    assert (code, told["verdict"], told["why"], told["done"]) == (3, "refused", "nfc.missing", False)
 
 
 # On a station
