@@ -318,7 +318,8 @@ class Places:
 
 def choose(found: Sorted, panels: Sequence[Panel], product: Product | None, judge: Judge) -> Places:
     """Which values are the number and the PIN, and the state of the panel."""
-    kinds = {id(v): v.label or row_label(v, found.labels) for v in found.values}
+    clear = [p.area for p in panels if p.support >= _CLEAR]
+    kinds = {id(v): v.label or row_label(v, found.labels, clear) for v in found.values}
     around = {id(v): panel_of(v.area, panels) for v in found.values}
     pin = pick_pin(found.values, kinds, around, product)
     has_retail_code = any(is_retail_code(digits) for digits in found.printed)
