@@ -208,13 +208,18 @@ class Looker:
         """The expiry as far as it is sure; a doubtful date is read once more by both recognisers, digit by digit."""
         state, seen = find_expiry(lines)
         if state is Printed.READ and seen is not None:
-            return state, seen.day
+            return (Printed.UNREAD, None) if seen.of_month and self._goes_on(card, seen.area) else (state, seen.day)
         if seen is not None:
             day = self._dated(card, seen)
             return (Printed.UNREAD if day is None else Printed.READ), day
         if state is Printed.UNREAD and look.glare < _FAINT and look.sharpness > _CRISP and says_nothing(lines):
             return Printed.NONE, None
         return state, None
+
+    def _goes_on(self, card: Colour, area: Area) -> bool:
+        """Whether more is printed behind a month: pale light takes the day from a date, and leaves no trace in it."""
+        right = min(card.shape[1] - 0.5 * PX_PER_MM, area.right + 2.2 * area.h)
+        return self._spots.read(card, area, (area.x, right)).area.right > area.right
 
     def _dated(self, card: Colour, seen: Dated) -> date | None:
         if sum(c.isdigit() for c in seen.text) != _DATE_DIGITS:
@@ -236,8 +241,7 @@ class Looker:
 
     def _again(self, card: Colour, area: Area, pattern: FieldPattern) -> str | None:
         """What stands in an area by both recognisers, None unless every character is sure."""
-        box = _boxed(area)
-        views = self._spots.views(cut(card, box, 0.05), cut(card, box, 0.18))
+        views = self._spots.views(*(cut(card, _boxed(area), pad) for pad in (0.05, 0.18)))
         reading = fuse(decode_views(views, pattern), pattern).reading
         return "".join(c.best.glyph for c in reading.chars) if reading.state is FieldState.READ else None
 

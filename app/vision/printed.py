@@ -93,6 +93,7 @@ class Dated:
     at: tuple[int, int]
     expires: bool
     sure: bool
+    of_month: bool = False  # no day is printed, or none was seen
 
     @property
     def text(self) -> str:
@@ -178,7 +179,7 @@ def _dated(
         # Faint hyphens are often lost: with a caption, surer digits make up for them.
         needed = _SURE_SIGN if marked else _SURE_DIGITS if expires else _NEVER
         sure = _least_digit(line, *found.span()) >= needed
-        yield Dated(date(year, month, day or last), line, found.span(), expires, sure)
+        yield Dated(date(year, month, day or last), line, found.span(), expires, sure, not day)
 
 
 def as_date(digits: str) -> date | None:

@@ -85,6 +85,14 @@ def test_a_faint_date_is_seen_but_not_stated() -> None:
     assert seen.text == "2028-08-03"
 
 
+def test_a_month_without_a_day_is_told_apart() -> None:
+    """Pale light took the day from 2028-02-26 once, and 29 February was stated."""
+    (_, month), (_, day) = (find_expiry([line(f"有效期至2028-02{rest}")]) for rest in ("", "-26"))
+    assert month is not None
+    assert day is not None
+    assert (month.of_month, day.of_month) == (True, False)
+
+
 @pytest.mark.parametrize("text", ["输EY2029 11 10", "有放期里 2029 11 10", "LXP 2029 11 10", "有放20291110"])
 def test_a_date_without_hyphens_or_a_legible_caption_is_read_again(text: str) -> None:
     state, seen = find_expiry([line(text)])
