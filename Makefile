@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: help run test lint bench bench-reading shots ready ready-test clean
+.PHONY: help run test lint bench bench-reading soak shots ready ready-test clean
 
 help:
 	@echo 'make run    the demo: in a window where there is a screen, else headless into out/demo/ (ARGS="--headless")'
@@ -12,6 +12,7 @@ help:
 	@echo 'make lint   ruff, mypy --strict, import contracts'
 	@echo 'make bench  measurements into out/bench/'
 	@echo 'make bench-reading  reading alone: 500 fresh cards a tier (CARDINTAKE_BENCH_PICTURES), goes on when stopped'
+	@echo 'make soak   two hours of recording (CARDINTAKE_SOAK_MINUTES): memory, drops, proof'
 	@echo 'make shots  every screen in both themes and languages into out/shots/'
 
 run: ready
@@ -31,6 +32,9 @@ bench: ready-test
 
 bench-reading: ready-test
 	$(PYTHON) -m tests.bench reading
+
+soak: ready-test
+	$(PYTHON) -m tests.bench soak
 
 shots: ready
 	QT_QPA_PLATFORM=$${QT_QPA_PLATFORM:-offscreen} $(PYTHON) -m app shots $(ARGS)

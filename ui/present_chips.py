@@ -90,7 +90,7 @@ def _slot(scene: Scene, state: ChipTray, number: int, card: ChipCard) -> Slot:
 def _prompt(scene: Scene, state: ChipTray) -> BigPrompt:
     line = Line(Tone.WARN, notice(state.notice, scene.language, at_work=True)) if state.notice else None
     code = _reader_code(scene, state)
-    if code and not state.running:
+    if code and (state.reader or not state.running):
         told = trouble(code, scene.language)
         return BigPrompt("unplug", told.title, (*told.do, scene.say("prompt.chip.goes-on")), notice=line)
     if not state.listed:

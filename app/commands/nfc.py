@@ -6,7 +6,7 @@ back and run again), 5 the proof failed (destroy it physically). `gone`, after a
 in three looks, 5 when one does.
 
 With a station folder (`--data`, or the environment variable CARDINTAKE_STATION) only the chip of a card that the centre
-accepted is written, by `--card`; elsewhere the record says `intake: none`.
+accepted is written, by `--card`; elsewhere the record says `intake: none`, and `--card` is wrong usage (2).
 """
 
 from __future__ import annotations
@@ -84,6 +84,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.action == "deactivate" and (wrong := _misused(args)):
+        why, code = wrong
+        return _refuse(args, why, code)
     try:
         with closing(open_lasting_nfc(_address(args.port))) as reader:
             match args.action:
@@ -154,13 +157,26 @@ def _gone(reader: NfcReader) -> int:
 # deactivate
 
 
+def _misused(args: argparse.Namespace) -> tuple[str, int] | None:
+    """What is wrong with the call before anything is opened, and its exit code."""
+    if args.card and args.data is None:
+        return "no-station", BadInput.exit_code
+    if args.data is not None and not StationFolder(args.data.resolve()).database.exists():
+        return "not-a-station", BadInput.exit_code
+    return ("card-needed", EXIT[Verdict.REFUSED]) if args.data is not None and not args.card else None
+
+
+def _refuse(args: argparse.Namespace, why: str, code: int) -> int:
+    _complain(say(f"nfc.gate.{why}", _language()))
+    _print({"verdict": Verdict.REFUSED.value, "why": why, "card": args.card, "done": False})
+    return code
+
+
 def _deactivate(args: argparse.Namespace, reader: NfcReader) -> int:
     with _switching(args) as switching:
         intake = _let_through(args, switching, reader)
         if isinstance(intake, str):
-            _complain(say(f"nfc.gate.{intake}", _language()))
-            _print({"verdict": Verdict.REFUSED.value, "why": intake, "card": args.card, "done": False})
-            return EXIT[Verdict.REFUSED]
+            return _refuse(args, intake, EXIT[Verdict.REFUSED])
         outcome = _run(args, reader, intake, switching)
         if args.yes:
             if args.evidence:
@@ -176,8 +192,6 @@ def _deactivate(args: argparse.Namespace, reader: NfcReader) -> int:
 
 def _let_through(args: argparse.Namespace, switching: Switching, reader: NfcReader) -> Intake | str:
     """The intake of the chip, or the code of what keeps the gate closed."""
-    if args.data is not None and not args.card:
-        return "card-needed"
     intake = switching.let_through(args.card, system_clock().stamp(), simulated=reader.info.simulated)
     if isinstance(intake, Closed):
         return intake.value

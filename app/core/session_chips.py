@@ -80,7 +80,8 @@ def when_chips(state: ChipTray, event: Event, rules: Rules) -> Step | None:
         case ChipSurveyed() | ChipStageBegan() | ChipRunEnded() | PunchShotTaken():
             return _heard(state, event)
         case DeviceLost(Device.NFC, code):
-            return replace(state, reader=code, on_reader="", plan=() if not state.running else state.plan), ()
+            lost = replace(state, reader=code, on_reader="", adrift=state.running)
+            return (lost if state.running else replace(lost, plan=())), ()
         case DeviceBack(Device.NFC):
             return replace(state, reader=""), ()
         case KeyHeld(Key.SPACE):
@@ -197,10 +198,20 @@ def _ended(state: ChipTray, end: ChipEnd) -> Step:
         return state, ()
     changed = replace(card, stand=end.stand, why=end.why)
     cards = tuple(changed if c.card_id == end.card_id else c for c in state.cards)
-    insist = end.card_id if end.stand is ChipStand.UNFINISHED and end.begun else ""
-    over = replace(state, cards=cards, running=False, ended=end, insist=insist, shots=(), plan=(), quiet_since_us=0)
+    insist = _insisted(state, end)
+    over = replace(
+        state, cards=cards, running=False, adrift=False, ended=end, insist=insist, shots=(), plan=(), quiet_since_us=0
+    )
     over = replace(over, armed=over.armed and bool(over.to_tap), at=end.card_id)
     return over, (Play(_SOUNDS.get(end.stand, Sound.REVIEW)), ListChips())
+
+
+def _insisted(state: ChipTray, end: ChipEnd) -> str:
+    """The card that only goes on now: a refusal leaves a torn one torn, and says nothing of the others."""
+    if end.stand is ChipStand.UNFINISHED and end.begun:
+        return end.card_id
+    over = end.card_id == state.insist and end.stand not in TO_TAP
+    return "" if over else state.insist
 
 
 def _shot(state: ChipTray) -> Step:
@@ -216,6 +227,8 @@ def _shot(state: ChipTray) -> Step:
 
 def _key(state: ChipTray, event: KeyPressed, rules: Rules) -> Step:
     if state.running:
+        if event.key is Key.ESC and (state.adrift or state.reader):
+            return close_tray(state, rules)
         busy = event.key in (Key.ESC, Key.F2, Key.DIGIT)
         return (replace(state, notice=Notice("chip.wait-for-it")), (Play(Sound.WRONG_CODE),)) if busy else (state, ())
     match event:

@@ -290,7 +290,8 @@ class ChipTray:
     hand; `running`: its chip is being written, and `stage`, `number`, `of` say how far; `plan` is that chip's, when it
     was surveyed; `ended`: how the last run ended. `insist`: this card left in the middle, only it goes on now.
     `on_reader`: the UID that lies there alone. `reader`: the code of what is wrong with the reader. `shots`: the stills
-    of punching, times in the recording. `quiet_since_us`: since when nobody tapped (0: not seen yet).
+    of punching, times in the recording. `quiet_since_us`: since when nobody tapped (0: not seen yet). `adrift`: the
+    reader was lost under the run, whose end may never be told; the tray can be left meanwhile.
     """
 
     back_to: Idle | Waiting | Counting
@@ -309,6 +310,7 @@ class ChipTray:
     reader: str = ""
     shots: tuple[int, ...] = ()
     quiet_since_us: int = 0
+    adrift: bool = False
     notice: Notice | None = None
 
     @property

@@ -24,6 +24,7 @@ from app.reserve import Reserve
 _QUEUE_BYTES = 64 << 20  # frames that are not durable yet
 _HELD_BYTES = 64 << 20  # compressed frames kept in memory until they are encoded; beyond it they are read back
 _PLANES_BYTES = 150 << 20  # planes kept until they are encoded (1.5 s at 1080p): saves decompressing them again
+_PLANES_WAITING = 8  # so many frames that wait for the disk keep theirs; a disk that hangs must not fill the memory
 _SYNC_S = 0.2
 _SEGMENT_BYTES = 8 << 20
 _SEGMENT_S = 2.0
@@ -179,7 +180,7 @@ class Ahead:
         self._forward = forward
         self._queue: queue.SimpleQueue[Item | Start | Note | None] = queue.SimpleQueue()
         self._guard = threading.Lock()
-        self._queued = self._held = self._planes = 0
+        self._queued = self._held = self._planes = self._waiting = 0
         self._ring: Ring | None = None
         self._reserve: Reserve | None = None
         self._pending: list[Item] = []
@@ -206,6 +207,12 @@ class Ahead:
         ring = self._ring
         return 0 if ring is None else ring.size
 
+    @property
+    def waits(self) -> bool:
+        """Whether frames wait that the disk has not taken yet."""
+        with self._guard:
+            return self._waiting > 0
+
     def put(self, item: Start | Seen | Missed | End | Note) -> None:
         """Queue what is no frame; never refused. A Start begins the ring of its recording."""
         self._queue.put(item)
@@ -216,9 +223,10 @@ class Ahead:
         with self._guard:
             if self._queued + shot.held > _QUEUE_BYTES:
                 return False
-            if self._planes + planes > _PLANES_BYTES:
+            if self._planes + planes > _PLANES_BYTES or self._waiting >= _PLANES_WAITING:
                 shot.planes, planes = None, 0
             self._queued, self._planes = self._queued + shot.held, self._planes + planes
+            self._waiting += 1
         self._queue.put(shot)
         return True
 
@@ -290,6 +298,7 @@ class Ahead:
         stored = self._append(shot.picture)
         with self._guard:
             self._queued -= size
+            self._waiting -= 1
             keep = self._held + size <= _HELD_BYTES
             self._held += size if keep else 0
             self.spilled += 0 if keep else 1

@@ -196,7 +196,9 @@ class Line:
             )  # fmt: skip
         late = time.monotonic_ns() // 1000 - synced_us > patience_us
         blind = progress.state == "on" and self._camera.state in ("stalled", "lost", "ended")
-        return replace(progress, state="cut") if late or blind or self._ending else progress
+        if not (late or blind or self._ending):
+            return progress
+        return replace(progress, state="cut", cause="disk.slow" if late and not blind and ahead.waits else "")
 
     def _report(self, message: FromRecorder) -> None:
         match message:

@@ -119,7 +119,7 @@ class RecordingState:
 
     `first_pts_us`, `last_pts_us`: microseconds since the recording's first frame; `first_mono_us`: that frame's
     monotonic time (mono = first_mono + pts); `last_sync_mono_us`: when the last fdatasync returned. `head`: the
-    chain's newest hash.
+    chain's newest hash. `cause`: "disk.slow" of a cut while frames that the camera did give wait for the disk.
     """
 
     state: RecordingWord
@@ -134,6 +134,7 @@ class RecordingState:
     head: str = ""
     last_sync_mono_us: int = 0
     behind_us: int = 0
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """What stations report of chips: each fact names the record of its run by SHA-256, and the record itself comes with it.
 
 A record is held against the fact that names it once it is here. One that tells another story is kept and marked: it is
-the station's own word under the station's own signature, and so it is evidence, too.
+the station's own word under the station's own signature, and so it is evidence, too. So is a fact of the wrong kind of
+reader: what a simulated one says of a real card proves nothing, and a rehearsal speaks to no real one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from app.core.audit import EventKind
 from app.server.db import insert_missing
@@ -32,29 +33,38 @@ _SHA256 = 64
 _OPEN = (
     select(chip_fact, sealed.c.blob)
     .outerjoin(sealed, sealed.c.ref == chip_fact.c.ref)
-    .where(and_(chip_fact.c.station == bindparam("name"), chip_fact.c.record == MISSING))
+    .where(and_(chip_fact.c.station == bindparam("name"), chip_fact.c.record.in_((MISSING, CONTRADICTS))))
+    .where(or_(chip_fact.c.record == MISSING, sealed.c.ref.is_(None)))
     .order_by(chip_fact.c.seq)
     .limit(_MOST_MISSING)
 )
 
 
-def fact_of(station: str, seq: int, kind: EventKind, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The row of a fact. Raises KeyError, TypeError or ValueError for a body that is none."""
+def fact_of(station: str, seq: int, kind: EventKind, body: Mapping[str, Any], rehearsal: bool) -> dict[str, Any]:
+    """The row of a fact. `rehearsal`: the station is one.
+
+    Raises KeyError, TypeError or ValueError for a body that is none.
+    """
     told = {name: body[name] for name in ("card", "uid", "verdict", "evidence")}
     if not all(isinstance(value, str) for value in told.values()):
         raise TypeError("a chip's fact is told in texts")
     if len(told["evidence"]) != _SHA256 or not set(told["evidence"]) <= set("0123456789abcdef"):
         raise ValueError("no SHA-256")
-    row = {"station": station, "seq": seq, "kind": kind.value, "card": told["card"], "uid": told["uid"]}
+    simulated = body.get("simulated", False)
+    if not isinstance(simulated, bool):
+        raise TypeError("a reader is simulated or not")
+    row: dict[str, Any] = {"station": station, "seq": seq, "kind": kind.value, "card": told["card"], "uid": told["uid"]}
     row |= {"verdict": told["verdict"], "decision": str(body.get("decision", ""))}
-    return row | {"ref": told["evidence"], "record": MISSING}
+    stands = MISSING if simulated == rehearsal else CONTRADICTS
+    return row | {"ref": told["evidence"], "record": stands, "simulated": simulated}
 
 
 def keep_facts(connection: Connection, station: str, rows: Sequence[Mapping[str, Any]]) -> set[str]:
     """Keep new facts and look at the records that are here by now; the SHA-256 of those that are still missing."""
     insert_missing(connection, chip_fact, rows)
     found = connection.execute(_OPEN, {"name": station}).all()
-    judged = [{"which": row.seq, "as": judge_record(dict(row._mapping), bytes(row.blob))} for row in found if row.blob]
+    here = [row for row in found if row.blob and row.record == MISSING]
+    judged = [{"which": row.seq, "as": judge_record(dict(row._mapping), bytes(row.blob))} for row in here]
     if judged:
         which = and_(chip_fact.c.station == station, chip_fact.c.seq == bindparam("which"))
         connection.execute(update(chip_fact).where(which).values(record=bindparam("as")), judged)
@@ -67,8 +77,9 @@ def judge_record(fact: Mapping[str, Any], record: bytes) -> str:
         told = json.loads(record)
         intake = told["about"]["intake"]
         says = (told["kind"], intake["card"], intake["decision"], told["chip"]["uid"], told["verdict"])
+        simulated = told["reader"]["simulated"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return CONTRADICTS
     kind = FACTS[EventKind(fact["kind"])]
     ours = (kind, fact["card"], fact["decision"], fact["uid"], fact["verdict"])
-    return HELD if says == ours else CONTRADICTS
+    return HELD if says == ours and simulated is fact["simulated"] else CONTRADICTS

@@ -68,10 +68,10 @@ def take(centre: OpenCentre, batch: EventBatch, caller: Caller, now_ms: int) -> 
     checked = check_all([sent.signed_event() for sent in batch.events], batch.station, verify)
     with transaction(centre.engine) as connection:
         spend_nonce(connection, caller, now_ms)
-        taking = _Taking(Log(connection, Deciding.of(centre, now_ms)), batch.station)
+        taking = _Taking(Log(connection, Deciding.of(centre, now_ms)), batch.station, known.rehearsal)
         taking.blobs(batch.blobs)
         results = taking.events(checked)
-        missing = taking.finish(known.rehearsal)
+        missing = taking.finish()
         told = taking.receipt(centre.epoch)
     receipt = sign_statement(told, centre.signer.sign)
     return BatchAnswer.model_construct(results=tuple(results), receipt=receipt, missing_blobs=tuple(sorted(missing)))
@@ -135,9 +135,9 @@ def _storable(value: Any) -> bool:
 class _Taking:
     """One batch inside its transaction: what is new is gathered and written at the end."""
 
-    def __init__(self, log: Log, station_id: str) -> None:
+    def __init__(self, log: Log, station_id: str, rehearsal: bool) -> None:
         self._log, self._connection, self._deciding = log, log.connection, log.deciding
-        self._station = station_id
+        self._station, self._rehearsal = station_id, rehearsal
         connection = log.connection
         row = connection.execute(locked(connection, KNOWN_STATION), {"name": station_id}).one()
         self._high, self._head, self._state = row.high, row.head_hash, row.state
@@ -232,7 +232,7 @@ class _Taking:
             if kind in _VERDICT_OF:
                 return self._card_changed(_text(one.body["card"]), _VERDICT_OF[kind], one.event.hash)
             if kind in chips.FACTS:
-                return self._chip_told(chips.fact_of(self._station, one.event.seq, kind, one.body))
+                return self._chip_told(chips.fact_of(self._station, one.event.seq, kind, one.body, self._rehearsal))
         except (KeyError, TypeError, ValueError, AttributeError):
             return "body"
         return ""
@@ -273,7 +273,7 @@ class _Taking:
         row: Row[Any] | None = self._connection.execute(select(card).where(wanted)).first()
         return dict(row._mapping) if row else None
 
-    def finish(self, rehearsal: bool) -> set[str]:
+    def finish(self) -> set[str]:
         """Write what was gathered and decide; gives back the blobs that are missing."""
         missing: set[str] = set()
         if self._rows:
@@ -283,7 +283,7 @@ class _Taking:
         if self._rows or self._with_blobs:
             missing = chips.keep_facts(self._connection, self._station, self._chips)
         if self._touched:
-            missing |= decide(self._log, self._station, self._touched, rehearsal)
+            missing |= decide(self._log, self._station, self._touched, self._rehearsal)
         self._log.add(self._rows)
         self._tree = self._log.write()
         return missing

@@ -31,7 +31,7 @@ def chips(connection: Connection) -> Iterator[Row]:
     """What came of each chip, in the order it was told, and whether the record of the run is here and agrees."""
     for row in connection.execute(select(chip_fact).order_by(chip_fact.c.station, chip_fact.c.seq)):
         told = {"card": row.card, "station": row.station, "seq": row.seq, "kind": row.kind, "uid": row.uid}
-        yield {**told, "verdict": row.verdict, "evidence": row.ref, "record": row.record}
+        yield {**told, "verdict": row.verdict, "simulated": row.simulated, "evidence": row.ref, "record": row.record}
 
 
 def stations(connection: Connection) -> Iterator[Row]:

@@ -121,6 +121,7 @@ chip_fact = Table(
     Column("decision", Text, nullable=False),  # SHA-256 of the decision that opened the gate
     Column("ref", Text, nullable=False),  # SHA-256 of the record, which lies with the sealed blobs
     Column("record", Text, nullable=False),  # missing, held, contradicts
+    Column("simulated", Boolean, nullable=False),  # the reader was
     PrimaryKeyConstraint("station", "seq"),
 )
 Index("chip_record_missing", chip_fact.c.station, chip_fact.c.record)

@@ -85,7 +85,8 @@ class ChipWork:
 
     def survey(self, card: ChipCard) -> None:
         """Say what would be written to a card's chip that lies on the reader."""
-        self._ask(lambda reader: self._survey(reader, card), lambda: None)
+        gone = ChipSurveyed(card.card_id, (), f"why.{Why.READER_LOST.value}")
+        self._ask(lambda reader: self._survey(reader, card), lambda: self._bench.post(gone))
 
     def switch_off(self, card: ChipCard, actor: str) -> None:
         """Switch off the chip of a card that lies on the reader."""

@@ -213,7 +213,7 @@ class Filming:
         if state.state == "on":
             self._running(state)
         elif state.state == "cut":
-            self._cut("camera.lost")
+            self._cut(state.cause or "camera.lost")
         self._show(state)
 
     def _start_again(self, start: told.Start) -> None:

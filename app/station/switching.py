@@ -76,14 +76,18 @@ class Switching:
     def let_through(self, card_id: str, stamp: Stamp, *, simulated: bool) -> Intake | Closed:
         """The intake of a card's chip; why not, when the centre's decision does not hold for it now.
 
-        `simulated`: the reader is. A rehearsal's decisions are nobody's, so they open no chip on a real one.
+        `simulated`: the reader is. A rehearsal's decisions are nobody's, so they open no chip on a real reader; and a
+        simulated one proves nothing of a real card. The card has to come back to the kind of reader that read it.
         """
         if self._ask is None:
-            return Intake(None)
-        if not simulated and self._ask(lambda store: store.rehearsal):
-            return Closed.REHEARSAL
+            return Closed.UNKNOWN_CARD if card_id else Intake(None)
+        rehearsal = self._ask(lambda store: store.rehearsal)
+        if simulated != rehearsal:
+            return Closed.REHEARSAL if rehearsal else Closed.SIMULATED_READER
         gate = self._ask(lambda store: store.chip_gate(card_id, stamp))
-        return Intake(gate) if isinstance(gate, ChipGate) else gate
+        if not isinstance(gate, ChipGate):
+            return gate
+        return Intake(gate) if gate.simulated == simulated else Closed.OTHER_KIND_OF_READER
 
     def means(self, intake: Intake, progress: Progress) -> Means:
         """What a run needs. On a station the chip's old content is sealed to the vault, like a card number."""

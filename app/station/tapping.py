@@ -37,7 +37,7 @@ _FINISH_S = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something to do with the reader, in its thread; `gone` is called instead when there is none."""
+    """Something to do with the reader, in its thread; `gone` is called when there is none or it is lost in the job."""
 
     run: Callable[[NfcReader], None]
     gone: Callable[[], None]
@@ -102,7 +102,11 @@ class Tapping:
                 job = self._jobs.get_nowait()
             except queue.Empty:
                 return
-            job.run(reader)
+            try:
+                job.run(reader)
+            except DeviceError:
+                job.gone()  # whoever asked waits for an end
+                raise
 
     def _tell_ready(self, reader: _Timed, was_lost: bool) -> None:
         info = reader.info

@@ -44,17 +44,23 @@ class Closed(StrEnum):
     DECISION_EXPIRED = "decision-expired"
     CHIP_IS_DESTROYED = "chip-is-destroyed"
     REHEARSAL = "rehearsal"
+    SIMULATED_READER = "simulated-reader"
+    OTHER_KIND_OF_READER = "other-kind-of-reader"
 
 
 @dataclass(frozen=True, slots=True)
 class ChipGate:
-    """A card whose chip may be switched off: its UID as read at intake, the decision (SHA-256), where it was filmed."""
+    """A card whose chip may be switched off: its UID as read at intake, the decision (SHA-256), where it was filmed.
+
+    `simulated`: the reader that read the UID was.
+    """
 
     card_id: str
     uid: str
     decision: str
     recording_id: str
     t_video_us: int
+    simulated: bool
 
 
 def chip_gate(ledger: Ledger, connection: Connection, card_id: str, stamp: Stamp) -> ChipGate | Closed:
@@ -78,7 +84,8 @@ def chip_gate(ledger: Ledger, connection: Connection, card_id: str, stamp: Stamp
     if closed is not None:
         return closed
     made = hashlib.sha256(kept.text.encode()).hexdigest()
-    return ChipGate(card_id, json.loads(row.tag)["uid"], made, row.recording_id, row.t_video_us)
+    tag = json.loads(row.tag)
+    return ChipGate(card_id, tag["uid"], made, row.recording_id, row.t_video_us, simulated=bool(tag["simulated"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ from app.vision.pixels import Colour, Corners, Gray, as_quad, grey, png
 from app.vision.printed import Amount
 from app.vision.rectify import to_frame
 from app.vision.spots import Spot
-from app.vision.twins import tell_twins
+from app.vision.twins import Sight, tell_twins
 
 _DIGITS_BEYOND_DOUBT = 5.5
 """Log odds from which an unknown product's PIN counts as digits only (1 in 250; six clear digits reach 7.6)."""
@@ -50,6 +50,9 @@ _RESEMBLING = 0.8
 
 _CLEAR_LETTER = 0.99
 """Probability from which a letter no digit looks like is taken for sure."""
+
+_ZERO_OR_ONE = DIGITS + "OI"
+"""What may stand in a field of digits as it is read: faces print O and 0, I and 1 alike."""
 
 _PLAIN_IS_DIGIT = 2e-4
 """Probability that a sure letter no digit looks like is a digit all the same; `calibration.MISTAKES` has 1.5e-4."""
@@ -240,14 +243,17 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
     if not spots:
         return Fused(ABSENT if panel is PanelState.NONE else UNREADABLE, None)
     if product is not None and product.pin is not None:
-        said = _decoded(spots, product.pin)
-        return _whole(tell_twins(fuse(said, product.pin), said, product.pin), spots, product.pin)
+        return _whole(_read_pin(spots, product.pin), spots, product.pin)
     pattern = _guess_pattern(spots)
-    said = _decoded(spots, pattern or UNKNOWN_PIN)
-    fused = tell_twins(fuse(said, pattern or UNKNOWN_PIN), said, pattern or UNKNOWN_PIN)
+    fused = _read_pin(spots, pattern or UNKNOWN_PIN)
     # Of an unknown product nobody knows how long the PIN is: without the panel's edges some of it may be covered.
     proved = pattern is not None and all(look.panel_area is not None and look.pin_proved for look in looks)
     return _whole(fused, spots, UNKNOWN_PIN) if proved else doubt_all(fused)
+
+
+def _read_pin(spots: Sequence[Spot], pattern: FieldPattern) -> Fused:
+    sights = [Sight(spot.picture, decode_views(spot.views, pattern)) for spot in spots]
+    return tell_twins(fuse(_decoded(spots, pattern), pattern), sights, pattern)
 
 
 def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern) -> Fused:
@@ -282,6 +288,8 @@ def _guess_pattern(spots: Sequence[Spot]) -> FieldPattern | None:
     fused = fuse(_decoded(spots, UNKNOWN_PIN), UNKNOWN_PIN)
     odds = sum(math.log(len(UNKNOWN_PIN.alphabet) / len(DIGITS) * _digit_share(c)) for c in fused.reading.chars)
     if odds >= _DIGITS_BEYOND_DOUBT:
+        if any(c.best.p >= _CLEAR_LETTER and c.best.glyph not in _ZERO_OR_ONE for c in fused.reading.chars):
+            return None  # a T that every view reads is no 7, whatever stands around it
         digits = FieldPattern(DIGITS, UNKNOWN_PIN.lengths)
         # Letters dropped by force would leave a shorter text that looks sure.
         forced = fuse(_decoded(spots, digits), digits).reading.chars

@@ -42,6 +42,8 @@ class Faults:
     lose_answers: int = 0
     damage_answers: int = 0  # arrive with a wrong checksum
     garble_acks: int = 0  # a chip's four-bit acknowledgements are taken for refusals: a disturbed field
+    spoil_answers: int = 0  # a chip's answers do not arrive whole: `spoil_status` is told instead
+    spoil_status: int = 0x02
     noise: bool = False  # before every answer, false starts among it
     slow_bytes_s: float = 0.0  # bytes go out one by one with this pause
     miss_every_second: bool = False  # every other look finds no chip
@@ -214,19 +216,27 @@ class Board:
         try:
             answer = chip.ask(data[1:])
         except RefusedError:
-            return NOT_ACKNOWLEDGED
+            return self._spoilt() or NOT_ACKNOWLEDGED
+        if spoilt := self._spoilt():
+            return spoilt
         if answer is None:
             return NOT_AUTHENTICATED if data[1] in (AUTH_KEY_A, AUTH_KEY_B) else TIME_OUT
         if not answer and self._happens("garble_acks"):
             return NOT_ACKNOWLEDGED
         return OK + answer
 
+    def _spoilt(self) -> bytes:
+        """The status told in place of a chip's answer, b"" when that arrives whole."""
+        return bytes((self.faults.spoil_status,)) if self._happens("spoil_answers") else b""
+
     def _communicate_through(self, data: bytes) -> bytes:
         chip = self._field.active()
         try:
             answer = chip.ask(data) if chip and data else None
         except RefusedError:
-            return CRC_ERROR
+            return self._spoilt() or CRC_ERROR
+        if spoilt := self._spoilt():
+            return spoilt
         return TIME_OUT if answer is None else OK + answer
 
     def _deselect(self, data: bytes) -> bytes:

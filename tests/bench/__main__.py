@@ -1,6 +1,6 @@
 """Runs every `tests/bench/bench_*.py`, each in a process of its own; figures go to `out/bench/NAME.json`.
 
-python -m tests.bench [NAME…]      e.g. `python -m tests.bench store`
+python -m tests.bench [NAME…]      e.g. `python -m tests.bench store`; `soak`, which takes hours, only when named
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 OUT = Path("out/bench")
+ONLY_NAMED = frozenset({"soak"})
 
 
 def machine() -> dict[str, Any]:
@@ -40,7 +41,8 @@ def run_here(script: Path) -> None:
 
 def main(names: list[str]) -> int:
     """Run all, or those that are named; 1 when one failed."""
-    scripts = [s for s in sorted(HERE.glob("bench_*.py")) if not names or s.stem.removeprefix("bench_") in names]
+    known = {script.stem.removeprefix("bench_"): script for script in sorted(HERE.glob("bench_*.py"))}
+    scripts = [script for name, script in known.items() if (name in names if names else name not in ONLY_NAMED)]
     failed = []
     for script in scripts:
         print(f"== {script.stem}", flush=True)

@@ -20,6 +20,7 @@ from app.core.cards import CardState, PanelState, Secret, Tag
 from app.core.parcels import CardDraft, ExpectedParcel, OpenParcel, Operator, Role
 from app.keys import Signer, key_id, new_seed
 from app.paths import StationFolder
+from app.station.switching import Intake, Switching
 from app.store.chips import Closed
 from app.store.seal import IndexCost
 from app.store.store import REHEARSAL_PASSPHRASE, Store
@@ -272,8 +273,8 @@ STAMP = Stamp(1_790_000_000_000_000, 5, "boot")
 class Station:
     """A rehearsal station with one kept card that has a chip, and the centre's keys."""
 
-    def __init__(self, root: Path, passphrase: str = "") -> None:
-        """A rehearsal, or with a passphrase a real one."""
+    def __init__(self, root: Path, passphrase: str = "", *, simulated: bool | None = None) -> None:
+        """A rehearsal, or with a passphrase a real one. `simulated`: the reader at intake, by itself as the station."""
         self.passphrase = passphrase or REHEARSAL_PASSPHRASE
         self.folder, self.server = StationFolder(root), Signer(new_seed())
         tenant = Signer(new_seed())
@@ -293,7 +294,7 @@ class Station:
         store = Store.create(self.folder.database, self.passphrase, **made, index_cost=cost, reserve_bytes=0)
         clerk = Operator("1001", "x", Role.CLERK, rehearsal=not passphrase)
         store.open_parcel(OpenParcel("p", ExpectedParcel("SF1234567890123", "", 1), "rec", clerk), STAMP)
-        store.keep_card(_draft(), STAMP, "1001")
+        store.keep_card(_draft(not passphrase if simulated is None else simulated), STAMP, "1001")
         store.close()
 
     def decide(self, verdict: CardState = CardState.ACCEPTED, revision: int = 1, **changes: Any) -> None:
@@ -305,6 +306,13 @@ class Station:
         store.apply_decisions([sign_statement(Decision(**told), self.server.sign)], STAMP)
         store.close()
 
+    def waits(self) -> list[str]:
+        """The cards in the chip tray."""
+        store = Store.open(self.folder.database, self.passphrase, reserve_bytes=0)
+        waiting = [card.card_id for card in store.waiting_chips()]
+        store.close()
+        return waiting
+
     def facts(self) -> list[dict[str, Any]]:
         store = Store.open(self.folder.database, self.passphrase, reserve_bytes=0)
         events = [json.loads(e.data) for e in store.outbox_after(0)]
@@ -312,7 +320,7 @@ class Station:
         return [e for e in events if e["kind"].startswith("chip.")]
 
 
-def _draft() -> CardDraft:
+def _draft(simulated: bool) -> CardDraft:
     return CardDraft(
         "card-1",
         "read-1",
@@ -329,7 +337,7 @@ def _draft() -> CardDraft:
         7_000_000,
         CardState.KEPT,
         (),
-        Tag(UID, "0044", "00", FAMILY, True),
+        Tag(UID, "0044", "00", FAMILY, simulated),
     )
 
 
@@ -374,7 +382,7 @@ def test_an_accepted_card_is_switched_off_and_recorded(cli: Cli, board: Simulate
     assert is_dead(chip)
 
 
-def test_a_real_station_asks_for_its_passphrase_the_card_and_the_centres_word(
+def test_a_real_station_asks_for_its_passphrase_and_the_card_and_takes_no_simulated_reader(
     cli: Cli, board: SimulatedBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     station, chip = Station(tmp_path / "real", "a passphrase of its own"), used_chip(FAMILY)
@@ -393,19 +401,62 @@ def test_a_real_station_asks_for_its_passphrase_the_card_and_the_centres_word(
     monkeypatch.setattr("sys.stdin", None)
     assert told("wrong", "--card", "card-1")[0] == 3  # the chip is untouched
     assert told(station.passphrase)[1]["why"] == "card-needed"
-    assert told(station.passphrase, "--card", "card-1")[1]["why"] == "not-accepted"
-    assert chip.writes == 0
     station.decide()
     code, said = told(station.passphrase, "--card", "card-1")
-    assert (code, said["verdict"]) == (0, "deactivated")
-    assert is_dead(chip)
-    (fact,) = station.facts()
-    assert fact["body"]["simulated"]  # the pseudo-terminal's board never passes for a real reader
-    assert "rehearsal" not in fact["body"]
+    assert (code, said["why"]) == (3, "simulated-reader")  # a pseudo-terminal's board never passes for a real reader
+    assert chip.writes == 0
+    assert station.facts() == []
+    assert station.waits() == ["card-1"]
+
+
+@pytest.mark.parametrize(
+    ("passphrase", "at_intake", "now", "closed"),
+    [
+        ("a passphrase of its own", False, False, None),
+        ("a passphrase of its own", False, True, Closed.SIMULATED_READER),
+        ("a passphrase of its own", True, True, Closed.SIMULATED_READER),
+        ("a passphrase of its own", True, False, Closed.OTHER_KIND_OF_READER),
+        ("", True, True, None),
+        ("", True, False, Closed.REHEARSAL),
+        ("", False, False, Closed.REHEARSAL),
+        ("", False, True, Closed.OTHER_KIND_OF_READER),
+    ],
+)
+def test_a_real_card_and_a_real_reader_belong_together(
+    tmp_path: Path, passphrase: str, at_intake: bool, now: bool, closed: Closed | None
+) -> None:
+    station = Station(tmp_path / "station", passphrase, simulated=at_intake)
+    station.decide()
+    store = Store.open(station.folder.database, station.passphrase, reserve_bytes=0)
+    gate = Switching(lambda work: work(store), station.folder).let_through("card-1", STAMP, simulated=now)
+    store.close()
+    assert gate is closed if closed else isinstance(gate, Intake)
 
 
 def test_a_folder_that_is_no_station_is_bad_usage(cli: Cli, tmp_path: Path) -> None:
-    assert cli("deactivate", "--yes", "--data", str(tmp_path / "nowhere"), "--card", "x")[0] == 2
+    code, told = cli("deactivate", "--yes", "--data", str(tmp_path / "nowhere"), "--card", "x")
+    assert (code, told["why"]) == (2, "not-a-station")
+
+
+def test_a_card_without_a_station_is_bad_usage_before_anything_is_opened(
+    cli: Cli, board: SimulatedBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chip = used_chip(FAMILY)
+    board.put(chip)
+    monkeypatch.setattr(nfc, "open_lasting_nfc", pytest.fail)
+    for more in ((), ("--yes",)):
+        code, told = cli("deactivate", "--card", "card-1", *more)
+        assert (code, told["why"], told["done"]) == (2, "no-station", False)
+    assert chip.writes == 0
+
+
+def test_a_machine_with_a_station_wants_the_card_before_anything_is_opened(
+    cli: Cli, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARDINTAKE_STATION", str(station.folder.root))
+    monkeypatch.setattr(nfc, "open_lasting_nfc", pytest.fail)
+    code, told = cli("deactivate", "--yes")
+    assert (code, told["why"]) == (3, "card-needed")
 
 
 def test_a_finished_classic_run_again_is_done_already_by_its_record(cli: Cli, board: SimulatedBoard) -> None:
@@ -437,7 +488,8 @@ def test_an_expired_decision_opens_nothing(station: Station) -> None:
 def test_every_stage_reason_and_gate_has_words() -> None:
     wanted = {f"nfc.stage.{stage.value}" for stage in nfc.Stage} | {f"nfc.why.{why.value}" for why in nfc.Why}
     wanted |= {f"nfc.do.{verdict.value}" for verdict in nfc.Verdict} | {f"nfc.gate.{closed.value}" for closed in Closed}
-    assert wanted | {"nfc.gate.card-needed", "nfc.gate.other-uid"} <= set(words())
+    gates = {f"nfc.gate.{why}" for why in ("card-needed", "no-station", "not-a-station", "other-uid")}
+    assert wanted | gates <= set(words())
 
 
 def test_no_thread_is_left(cli: Cli) -> None:

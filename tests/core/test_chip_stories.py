@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from app.core.cards import Tag
 from app.core.chips import ChipEnd, ChipStand
 from app.core.effects import (
@@ -114,6 +116,24 @@ def test_a_card_that_left_comes_back_before_any_other_goes_on() -> None:
     assert walk.the(SwitchChipOff).card == SECOND_CHIP
 
 
+@pytest.mark.parametrize("why", ["why.two-chips", "why.other-chip", "gate.decision-expired"])
+def test_a_refused_run_of_a_torn_card_lets_no_other_go_on(why: str) -> None:
+    walk = at_tray()
+    walk.on(HOLD, FIRST, ChipRunEnded(TORN), AWAY, FIRST)
+    walk.on(ChipRunEnded(ChipEnd(CHIP.card_id, ChipStand.UNFINISHED, "refused", why)), AWAY, SECOND)
+    assert not walk.has(SwitchChipOff)
+    assert tray(walk).notice.code == "chip.other-first"  # type: ignore[union-attr]
+    walk.on(AWAY, FIRST)
+    assert walk.the(SwitchChipOff).card.uid == CHIP.uid
+
+
+@pytest.mark.parametrize("end", [OFF, COPY])
+def test_a_torn_card_that_is_finished_or_given_to_destruction_lets_the_others_go_on(end: ChipEnd) -> None:
+    walk = at_tray()
+    walk.on(HOLD, FIRST, ChipRunEnded(TORN), AWAY, FIRST, ChipRunEnded(end), AWAY, SECOND)
+    assert walk.the(SwitchChipOff).card == SECOND_CHIP
+
+
 def test_nothing_disturbs_a_run_and_every_key_says_so() -> None:
     walk = at_tray()
     walk.on(HOLD, FIRST)
@@ -130,6 +150,32 @@ def test_a_reader_that_goes_is_named_and_goes_on_when_it_is_back() -> None:
     assert tray(walk).reader == "nfc.lost"
     walk.on(DeviceBack(Device.NFC), FIRST)
     assert walk.the(SwitchChipOff).card == CHIP
+
+
+@pytest.mark.parametrize("back", [False, True])
+@pytest.mark.parametrize("punched", [False, True])
+def test_a_run_whose_reader_was_lost_does_not_hold_the_clerk_in_the_tray(back: bool, punched: bool) -> None:
+    walk = at_tray()
+    walk.on(HOLD, FIRST)
+    if punched:
+        walk.on(ChipRunEnded(COPY), PunchShotTaken(CHIP.card_id, 1, 5), PunchShotTaken(CHIP.card_id, 2, 9))
+    assert tray(walk).running
+    walk.key(Key.ESC)
+    assert tray(walk).running
+    walk.on(DeviceLost(Device.NFC, "nfc.timeout"), *((DeviceBack(Device.NFC),) if back else ()))
+    walk.key(Key.ESC)
+    assert isinstance(walk.state, Waiting)
+    walk.on(ChipRunEnded(OFF))  # kept by who ran it
+    assert isinstance(walk.state, Waiting)
+
+
+def test_a_proof_of_destruction_asked_of_a_lost_reader_can_be_left() -> None:
+    walk = at_tray()
+    walk.on(HOLD, FIRST, ChipRunEnded(COPY), DeviceLost(Device.NFC, "nfc.lost"))
+    walk.on(PunchShotTaken(CHIP.card_id, 1, 5), PunchShotTaken(CHIP.card_id, 2, 9))
+    assert tray(walk).running
+    walk.key(Key.ESC)
+    assert isinstance(walk.state, Waiting)
 
 
 def test_an_armed_reader_does_not_stay_armed() -> None:

@@ -149,7 +149,7 @@ def test_two_processes_behind_one_address_are_one_centre(
         listener = await asyncio.start_server(turn.carry, "127.0.0.1", 0)
         url = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
         data = ("--data", str(station))
-        made = await call("centre", "code", "st-1", "--database", database)
+        made = await call("centre", "code", "st-1", "--database", database, "--data", str(centre))
         joining = asyncio.create_task(
             call("station", "enrol", "--rehearsal", *data, "--server", url, "--code", made["code"])
         )
@@ -157,7 +157,7 @@ def test_two_processes_behind_one_address_are_one_centre(
         while "st-1" not in words:
             await asyncio.sleep(0.3)
             words = await call("centre", "waiting", "--database", database, "--data", str(centre))
-        await call("centre", "confirm", "st-1", "--database", database)
+        await call("centre", "confirm", "st-1", "--database", database, "--data", str(centre))
         told = [await joining]
         assert told[0]["words"] == words["st-1"]
         for _ in range(2):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,15 @@ import pytest
 from app.core.chips import ChipCard, ChipStand
 from app.core.effects import Sound
 from app.core.errors import StorageTrouble
-from app.core.events import Device, DeviceLost
+from app.core.events import Device, DeviceBack, DeviceLost
 from app.core.readiness import RecFacts, RecMode
 from app.paths import StationFolder
 from app.station.chip_files import FileJournal
 from app.station.clock import system_clock
-from app.station.tapping import HUNG_S, LOOK_OUT_S, Tapping
+from app.station.tapping import HUNG_S, LOOK_OUT_S, Job, Tapping
 from hardware.deactivation import Entry, Stage, verifies
 from hardware.errors import DeviceError, DeviceReason
-from hardware.ports import DeviceInfo
+from hardware.ports import DeviceInfo, NfcReader
 from hardware.sim.nfc import SimulatedBoard
 from hardware.sim.nfc_board import Faults
 from hardware.sim.nfc_chip import Tearing
@@ -226,6 +227,22 @@ class Stuck:
         self.let_go.set()
 
 
+def spoil(reason: DeviceReason) -> Callable[[NfcReader], None]:
+    """Every look fails from the second on, until the reader is opened anew."""
+
+    def now(reader: NfcReader) -> None:
+        looks, look = itertools.count(1), reader.poll
+
+        def poll(timeout_s: float) -> list[Any]:
+            if next(looks) > 1:
+                raise DeviceError(reason, "lost")
+            return look(timeout_s)
+
+        reader.poll = poll  # type: ignore[method-assign]
+
+    return now
+
+
 def test_a_driver_that_does_not_come_back_is_named_and_the_session_goes_on(folder: StationFolder) -> None:
     """Whatever the reader's thread is stuck in: the session takes in events meanwhile, and is told within 2 s."""
     assert HUNG_S + LOOK_OUT_S < 2
@@ -332,6 +349,24 @@ def test_a_copy_is_punched_and_only_a_mute_chip_counts_as_destroyed(table: Table
     assert verifies(record)
     assert record["about"]["filmed"] == {"recording": "rec", "before_us": 10, "after_us": 20}
     table.until(lambda: table.station.around.chips == 1)
+
+
+@pytest.mark.parametrize("fault", [DeviceReason.TIMEOUT, DeviceReason.GARBLED, DeviceReason.LOST])
+def test_an_answer_lost_in_the_looks_after_punching_ends_the_run_with_its_event(
+    table: Table, fault: DeviceReason
+) -> None:
+    """The looks are the only part of a run that speaks to the reader by itself."""
+    table.open_tray()
+    card = table.tray.cards[0]
+    table.tapping.ask(Job(spoil(fault), lambda: None))
+    table.work.prove_destroyed(card, "rec", (10, 20), "1001")
+    table.until(lambda: bool(table.ends))
+    assert (table.ends[0].verdict, table.ends[0].stand) == ("not-completed", ChipStand.WAITING)
+    table.until(lambda: any(isinstance(event, DeviceBack) for event in table.heard) and table.tray.reader == "")
+    assert [fact["kind"] for fact in table.facts()] == []
+    table.work.prove_destroyed(card, "rec", (10, 20), "1001")  # the same loop goes on
+    table.until(lambda: len(table.ends) == 2)
+    assert table.ends[1].stand is ChipStand.DESTROYED
 
 
 def test_a_plain_journal_of_an_earlier_release_is_read_and_then_sealed(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from app.core.audit import EventKind
 from app.core.cards import Tag
@@ -14,8 +15,10 @@ from app.core.chips import ChipStand
 from app.paths import StationFolder
 from app.server.report import chip_record, report
 from app.server.setup import OpenCentre
+from app.server.tables import station
 from app.station.switching import Intake, Switching
 from app.store.chips import ChipFact
+from app.store.db import transaction
 from app.wire import MOST_BLOBS
 from hardware.deactivation import Request, deactivate, hashed_bytes, verifies
 from hardware.sim.nfc_chip import Tearing
@@ -114,11 +117,45 @@ def test_a_record_that_tells_another_story_is_kept_and_marked(
     assert [row["record"] for row in report(centre.engine, "chips")] == ["held", "contradicts", "contradicts"]
 
 
-def _keep(party: Any, card_id: str, record: bytes) -> None:
+def _keep(party: Any, card_id: str, record: bytes, *, simulated: bool = True) -> None:
     gate = party.writer.call(lambda store: store.chip_gate(card_id, stamp()))
-    body = {"card": card_id, "uid": UID, "verdict": "deactivated", "decision": gate.decision}
+    body = {"card": card_id, "uid": UID, "verdict": "deactivated", "decision": gate.decision, "simulated": simulated}
     fact = ChipFact(card_id, ChipStand.OFF, EventKind.CHIP_DEACTIVATED, body, record)
     party.writer.call(lambda store: store.keep_chip_fact(fact, stamp(), "1001"))
+
+
+@pytest.mark.parametrize("with_record", [True, False])
+def test_what_a_simulated_reader_says_of_a_real_card_contradicts(
+    party: Any, centre: OpenCentre, accepted: tuple[str, Switching], with_record: bool
+) -> None:
+    card_id, switching = accepted
+    with transaction(centre.engine) as connection:
+        connection.execute(update(station).where(station.c.role == "rehearsal").values(rehearsal=False))
+    if not with_record:
+        party.writer.call(_without_blobs)
+    record = run(switching, card_id, used_chip(FAMILY))
+    party.round()
+    (told,) = report(centre.engine, "chips")
+    assert (told["simulated"], told["record"]) == (True, "contradicts")
+    if not with_record:
+        party.writer.call(_with_blobs)
+        party.writer.call(lambda store: store.record(EventKind.SIGNED_OUT, {}, stamp(), "1001"))
+        party.round()
+    assert chip_record(centre.engine, record["sha256"]) == record  # kept: it is evidence, too
+    assert [row["record"] for row in report(centre.engine, "chips")] == ["contradicts"]
+
+
+def test_a_record_of_another_kind_of_reader_than_its_fact_contradicts(
+    party: Any, centre: OpenCentre, accepted: tuple[str, Switching]
+) -> None:
+    card_id, switching = accepted
+    record = run(switching, card_id, used_chip(FAMILY))
+    del record["sha256"]
+    _keep(party, card_id, hashed_bytes(record | {"reader": record["reader"] | {"simulated": False}}))
+    _keep(party, card_id, hashed_bytes(record | {"remarks": ["x"]}), simulated=False)
+    party.round()
+    told = [(row["simulated"], row["record"]) for row in report(centre.engine, "chips")]
+    assert told == [(True, "held"), (True, "contradicts"), (False, "contradicts")]
 
 
 def test_many_long_records_go_in_several_requests(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,10 +14,11 @@ from app.vision.coach import Legible, count_legible
 from app.vision.conclude import _guess_pattern
 from app.vision.decode import Decoded
 from app.vision.fuse import Fused
+from app.vision.lineshape import measure
 from app.vision.panel import Area
 from app.vision.recognise import BLANK, GLYPHS, Engine, View
 from app.vision.spots import Spot
-from app.vision.twins import tell_twins
+from app.vision.twins import Sight, tell_twins
 
 
 def spot(*chances: dict[str, float]) -> Spot:
@@ -55,6 +57,14 @@ def test_in_between_nobody_guesses() -> None:
     assert _guess_pattern([spot(*chances)]) is None
 
 
+def test_a_clear_letter_is_no_digit_because_of_its_neighbours() -> None:
+    """A 2628T4O2 whose T every view read was given out as 26287402."""
+    own = spot(*plain("2628T432", 0.9999))
+    both = replace(own, views=(*own.views, replace(own.views[0], engine=Engine.PPOCR)))
+    pattern = _guess_pattern([both])
+    assert pattern is None or pattern is UNKNOWN_PIN
+
+
 def test_one_plain_letter_among_digits_makes_a_mixed_field() -> None:
     """A 668P05 was left open as "digits or not" although nothing else looks like its P."""
     own = spot(*plain("668P05", 0.9999))
@@ -76,6 +86,7 @@ def read(glyph: str, twin: str) -> Fused:
     return Fused(FieldReading(FieldState.READ, (char,)), None)
 
 
+BARE = np.full((16, 16, 3), 200, np.uint8)
 ONE = FieldPattern(UNKNOWN_PIN.alphabet, (1,))
 
 
@@ -91,13 +102,89 @@ def test_a_one_is_sure_where_both_engines_tell_it(
     own: dict[str, float], ppocr: dict[str, float], state: FieldState
 ) -> None:
     readings = [said(Engine.OWN, own), said(Engine.PPOCR, ppocr)]
-    assert tell_twins(read("1", "I"), readings, ONE).reading.state is state
+    assert tell_twins(read("1", "I"), [Sight(BARE, readings)], ONE).reading.state is state
 
 
-@pytest.mark.parametrize(("rest", "state"), [(0.003, FieldState.READ), (0.02, FieldState.DOUBTFUL)])
-def test_a_zero_is_sure_only_where_ours_is_all_but_certain(rest: float, state: FieldState) -> None:
-    readings = [said(Engine.OWN, {"0": 1 - rest, "O": rest}), said(Engine.PPOCR, {"0": 0.99, "O": 0.01})]
-    assert tell_twins(read("0", "O"), readings, ONE).reading.state is state
+def line_of(text: str, doubts: dict[int, tuple[float, float]]) -> tuple[Fused, list[Decoded]]:
+    """A line both engines read alike; at the places of `doubts`, by ours and by PP-OCR, with a chance of the twin."""
+    twin = {"0": "O", "O": "0"}
+
+    def chances(engine: int) -> tuple[dict[str, float], ...]:
+        rest = [doubts[at][engine] if at in doubts else 0.0001 for at in range(len(text))]
+        return tuple({g: 1 - p, twin.get(g, "8"): p} for g, p in zip(text, rest, strict=True))
+
+    spans = tuple((4 * at + 1, 4 * at + 3) for at in range(len(text)))
+    readings = [
+        Decoded(text, chances(at), 1.0, spans, 0.0, 4 * len(text), engine)
+        for at, engine in enumerate((Engine.OWN, Engine.PPOCR))
+    ]
+    chars = tuple(CharReading((Candidate(g, 0.9996), Candidate(twin.get(g, "8"), 0.0003)), sure=True) for g in text)
+    return Fused(FieldReading(FieldState.READ, chars), None), readings
+
+
+def printed(text: str) -> np.ndarray:
+    """The text in black on white, a cell of 24 pixels a character: zeros are narrow ovals, Os are circles."""
+    picture = np.full((48, 24 * len(text), 3), 250, np.uint8)
+    for at, glyph in enumerate(text):
+        axes = {"0": (5, 15), "O": (10, 15)}.get(glyph)
+        if axes:
+            cv2.ellipse(picture, (24 * at + 12, 24), axes, 0, 0, 360, (20, 20, 20), 3, cv2.LINE_AA)
+        else:
+            cv2.putText(picture, glyph, (24 * at + 1, 38), cv2.FONT_HERSHEY_SIMPLEX, 1.05, (20, 20, 20), 3, cv2.LINE_AA)
+    return picture
+
+
+def sure_at(print_of: str, text: str, doubts: dict[int, tuple[float, float]], at: int) -> tuple[str, bool]:
+    fused, readings = line_of(text, doubts)
+    char = tell_twins(fused, [Sight(printed(print_of), readings)], UNKNOWN_PIN).reading.chars[at]
+    return char.best.glyph, char.sure
+
+
+@pytest.mark.parametrize(("text", "sure"), [("KWX0HTR", True), ("2780943", False)])
+def test_a_zero_among_digits_needs_more_than_one_among_letters(text: str, sure: bool) -> None:
+    """Engines take a round glyph for what stands around it: an O among digits was stated as a zero."""
+    assert sure_at(text, text, {3: (0.002, 0.01)}, 3) == ("0", sure)
+
+
+def test_a_round_glyph_is_told_by_those_like_it_and_those_unlike_it() -> None:
+    doubtful = {1: (0.03, 0.03)}
+    assert sure_at("K0XTHR4P", "K0XTHR4P", doubtful, 1) == ("0", False), "alone it is in doubt"
+    assert sure_at("K0X0HO4P", "K0X0HO4P", doubtful, 1) == ("0", True), "as narrow as a sure zero, no circle as the O"
+    assert sure_at("KOX0HO4P", "K0X0HO4P", doubtful, 1) == ("0", False), "printed like the O"
+
+
+def test_what_was_taken_for_the_twin_is_put_right_where_the_line_is_beyond_doubt() -> None:
+    fused, readings = line_of("K0XTHR4P", {1: (0.9999, 0.9999)})
+    told = tell_twins(fused, [Sight(printed("KOXTHR4P"), readings)], UNKNOWN_PIN).reading
+    assert (told.chars[1].best.glyph, told.chars[1].sure) == ("O", True)
+    assert [c.glyph for c in told.chars[1].candidates] == ["O", "0"]
+
+
+def test_a_zero_that_no_look_shows_is_in_doubt() -> None:
+    fused, _ = line_of("K0XTHR4P", {})
+    assert tell_twins(fused, [], UNKNOWN_PIN).reading.state is FieldState.DOUBTFUL
+
+
+def test_shapes_tell_narrow_from_wide_and_filled_from_hollow() -> None:
+    text = "H0HOH0"
+    _, readings = line_of(text, {})
+    picture = printed(text)
+    cv2.circle(picture, (24 * 5 + 12, 24), 4, (20, 20, 20), -1)
+    shapes = measure(picture, readings[0])
+    light_on_dark = measure(255 - picture, readings[0])
+    for found in (shapes, light_on_dark):
+        assert found[3].width > 1.4 * found[1].width
+        assert found[5].core > 0.5 > 0.35 > found[1].core
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 40), (64, 300)])
+def test_pictures_without_ink_have_shapes_within_bounds(size: tuple[int, int]) -> None:
+    _, readings = line_of("K0O4", {})
+    noise = np.random.default_rng(7).integers(0, 255, (*size, 3), np.uint8)
+    for picture in (np.full((*size, 3), 128, np.uint8), noise):
+        for shape in measure(picture, readings[0]):
+            assert 0.2 <= shape.width <= 1.4
+            assert 0 <= shape.core <= 1
 
 
 def test_twins_are_no_question_where_the_alphabet_has_one_of_them() -> None:

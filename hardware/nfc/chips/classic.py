@@ -17,8 +17,8 @@ from hardware.nfc.chips import Family
 from hardware.nfc.chips.access import CLOSED, PUBLIC_KEYS, Access, data_blocks, read_access, trailer_of
 from hardware.nfc.chips.journal import Entry
 from hardware.nfc.chips.outcome import Method, Planned, Refusal, Request, Stage, StopError, Why
-from hardware.nfc.chips.proof import REFUSALS, NegativeTest, Proof, refused_for_sure
-from hardware.nfc.chips.talk import BLOCK, ChipTalk, Reply
+from hardware.nfc.chips.proof import NegativeTest, Proof, refused_for_sure
+from hardware.nfc.chips.talk import BLOCK, REFUSALS, ChipTalk, Reply
 
 SECTORS = {Family.CLASSIC_1K: 16, Family.CLASSIC_4K: 40}
 _ZERO = bytes(BLOCK)

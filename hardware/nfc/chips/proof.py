@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hardware.nfc.chips.outcome import StopError, Why
-from hardware.nfc.chips.talk import Reply
+from hardware.nfc.chips.talk import REFUSALS, Reply
 
 _TRIES = 6
 
@@ -17,10 +17,6 @@ class NegativeTest:
 
     what: str
     refused: bool
-
-
-REFUSALS = 2
-"""A refusal counts when it was heard so often in a row: in a disturbed field one acknowledgement can look like one."""
 
 
 def refused_for_sure(attempt: Callable[[], Reply], what: str) -> NegativeTest:

@@ -28,6 +28,8 @@ _READ, _WRITE_PAGE, _WRITE_BLOCK, _FAST_READ = 0x30, 0xA2, 0xA0, 0x3A
 _PWD_AUTH, _READ_SIG, _READ_CNT = 0x1B, 0x3C, 0x39
 _CASCADE_TAG = b"\x88"
 _STATUS_BITS = 0x3F
+# Time-out, CRC, parity, framing, collision: the answer did not arrive whole. What the chip meant, nobody knows.
+_LINE_TROUBLE = frozenset({0x01, 0x02, 0x03, 0x05, 0x06})
 _TIME_OUT = 0x01
 _RF_OFF, _RF_ON = b"\x01\x00", b"\x01\x01"
 _RF_PAUSE_S = 0.012  # without power at least 10 ms; with power at least 5 ms before the first command
@@ -36,6 +38,9 @@ _TIMEOUT_AGAIN_S = 0.9  # an answer that is lost and one that is not given after
 _MOST_LOST = 2
 _SELECTS = 4  # a board may miss every second look
 _TRIES = 3
+_READ_TRIES = 5
+REFUSALS = 2
+"""A refusal counts when it was heard so often: in a disturbed field one acknowledgement can look like one."""
 _FAST_PAGES = 60  # answers of up to 240 bytes, which fit a normal frame
 
 
@@ -109,14 +114,21 @@ class ChipTalk:
 
     # Type 2 chips
 
-    def read(self, page: int, tries: int = 2) -> bytes | None:
-        """Four pages from `page` on; None when the chip refuses (`tries` times: a bad field looks the same)."""
-        for _ in range(tries):
+    def read(self, page: int) -> bytes | None:
+        """Four pages from `page` on; None when the chip itself refused twice, selected anew in between.
+
+        Raises StopError(READER_SILENT) when neither became clear: an answer that is lost or damaged refuses nothing.
+        """
+        refusals = 0
+        for _ in range(_READ_TRIES):
             reply, data = self._exchange(bytes((_READ, page)))
             if reply is Reply.DONE and len(data) == BLOCK:
                 return data
             self.select()
-        return None
+            refusals += reply is Reply.REFUSED
+            if refusals == REFUSALS:
+                return None
+        raise StopError(Why.READER_SILENT, f"page {page:02X}")
 
     def read_pages(self, count: int) -> bytes | None:
         """The first `count` pages; None when one cannot be read."""
@@ -219,7 +231,8 @@ class ChipTalk:
         return _reply(self._ask(IN_DATA_EXCHANGE, b"\x01" + command, told or command.hex()))
 
     def _through(self, command: bytes, told: str) -> tuple[Reply, bytes]:
-        return _reply(self._ask(IN_COMMUNICATE_THRU, command, told))
+        """A NAK looks like a damaged answer here (status 02), so one REFUSED says little."""
+        return _reply(self._ask(IN_COMMUNICATE_THRU, command, told), frozenset({_TIME_OUT}))
 
     def _ask(self, code: int, data: bytes, told: str) -> bytes | None:
         """The reader's answer, None when it was lost.
@@ -247,13 +260,13 @@ class ChipTalk:
         self.spoken.append(Spoken(f"{code:02X} {told.upper()}".strip(), status, at_ms, took_ms, size))
 
 
-def _reply(answer: bytes | None) -> tuple[Reply, bytes]:
+def _reply(answer: bytes | None, unclear: frozenset[int] = _LINE_TROUBLE) -> tuple[Reply, bytes]:
     if not answer:
         return Reply.UNKNOWN, b""
     status = answer[0] & _STATUS_BITS
     if status == 0:
         return Reply.DONE, answer[1:]
-    return (Reply.UNKNOWN if status == _TIME_OUT else Reply.REFUSED), b""
+    return (Reply.UNKNOWN if status in unclear else Reply.REFUSED), b""
 
 
 def _masked(command: bytes, shown: int) -> str:

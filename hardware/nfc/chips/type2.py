@@ -28,8 +28,8 @@ from hardware.nfc.chips.layout import (
 )
 from hardware.nfc.chips.originality import judge_signature
 from hardware.nfc.chips.outcome import Method, Planned, Refusal, Request, Stage, StopError, Why
-from hardware.nfc.chips.proof import REFUSALS, NegativeTest, Proof, refused_for_sure
-from hardware.nfc.chips.talk import ChipTalk, Reply
+from hardware.nfc.chips.proof import NegativeTest, Proof, refused_for_sure
+from hardware.nfc.chips.talk import REFUSALS, ChipTalk, Reply
 from hardware.nfc.chips.tombstone import read_tombstone, tombstone
 
 _CFGLCK, _KEPT_CFG0_BITS, _MIRROR = 0x40, 0x0F, 0xC0
@@ -75,7 +75,7 @@ class Type2Procedure:
         if refusal is not None:
             return refusal
         image = self._talk.read_pages(self._layout.pages)
-        if image is None or self._talk.read(self._layout.pages, tries=1) is not None:
+        if image is None or not self._ends_there(image):
             return Refusal(Why.OTHER_MEMORY, Method.PHYSICAL)
         self._image = image
         self._wanted = self._want(self._text(image))
@@ -182,6 +182,18 @@ class Type2Procedure:
         self._guarded = True
         self._talk.password = password
         return None
+
+    def _ends_there(self, image: bytes) -> bool:
+        """Whether the memory ends where the family's does: nothing behind it reads.
+
+        A chip that tells no version has nothing but this to be told by, so its last page has to be followed by its
+        first three as well (MF0ICU1 section 7.6.4): that is seen in what it says, not in what it does not.
+        """
+        if self._family is Family.ULTRALIGHT:
+            last = self._talk.read(self._layout.pages - 1)
+            if last is None or last[PAGE:] != image[: 3 * PAGE]:
+                return False
+        return self._talk.read(self._layout.pages) is None
 
     def _text(self, image: bytes) -> str:
         """The words to leave: what stands there already where locks hold it, else the run's own."""

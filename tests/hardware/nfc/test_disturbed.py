@@ -1,0 +1,90 @@
+"""One or two answers of the chip that do not arrive, or not whole, at every command of a run in turn.
+
+None of them is a refusal of the chip: the run ends well, or says "not completed" and the next one ends well. A chip
+with more memory than its family has is never taken for one, whatever is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hardware.nfc.chips.outcome import Outcome, Verdict, Why
+from hardware.sim.nfc_board import Faults
+from hardware.sim.nfc_type2 import Quirks
+from tests.hardware.nfc.making import Table, is_dead, used_chip
+
+DISTURBANCES = [
+    Faults(lose_answers=1),
+    Faults(damage_answers=3),
+    *(Faults(spoil_answers=often, spoil_status=status) for status in (0x01, 0x02) for often in (1, 2)),
+]
+
+
+def run_disturbed(chip: Any, number: int, faults: Faults) -> tuple[Table, Outcome, bool]:
+    """A run whose command `number` is struck by `faults`, and whether it was."""
+    table, struck = Table(), [False]
+    table.line.put(chip)
+    at = table.line.commands + number
+
+    def before(now: int, _code: int) -> None:
+        if now == at:
+            struck[0] = True
+            table.line.break_down(faults)
+
+    table.line.before = before
+    return table, table.run(), struck[0]
+
+
+def at_every_command(make: Any, faults: Faults) -> Iterator[tuple[int, Table, Any, Outcome]]:
+    """A run for each of its commands, until no command is left to be struck."""
+    struck, number = True, 0
+    while struck:
+        number += 1
+        chip = make()
+        table, outcome, struck = run_disturbed(chip, number, faults)
+        yield number, table, chip, outcome
+
+
+@pytest.mark.parametrize("faults", DISTURBANCES, ids=str)
+@pytest.mark.parametrize("pages", [17, 20, 41, 42, 48])
+def test_a_mute_chip_with_more_memory_is_never_taken_for_an_ultralight(pages: int, faults: Faults) -> None:
+    for number, _, chip, outcome in at_every_command(
+        lambda: used_chip("MIFARE Ultralight", Quirks(pages=pages)), faults
+    ):
+        assert not outcome.done, number
+        assert chip.writes == 0, number
+        expected = (Why.OTHER_MEMORY, Why.READER_SILENT, Why.CHIP_GONE)
+        assert outcome.why in expected, (number, outcome.why)
+
+
+@pytest.mark.parametrize("pages", [17, 48])
+@pytest.mark.parametrize("status", [0x01, 0x02])
+def test_a_chip_that_falls_mute_where_its_memory_should_end_is_unknown_and_not_written(pages: int, status: int) -> None:
+    chip, table = used_chip("MIFARE Ultralight", Quirks(pages=pages)), Table()
+    table.line.put(chip)
+    read = chip.answer
+
+    def answer(command: bytes) -> bytes | None:
+        if command[0] == 0x30 and command[1] >= 15:
+            table.line.break_down(Faults(spoil_answers=1, spoil_status=status))
+        return read(command)  # type: ignore[no-any-return]
+
+    chip.answer = answer
+    outcome = table.run()
+    assert (outcome.verdict, outcome.why) == (Verdict.NOT_COMPLETED, Why.READER_SILENT)
+    assert chip.writes == 0
+
+
+@pytest.mark.parametrize("faults", DISTURBANCES, ids=str)
+def test_a_true_ultralight_is_switched_off_whatever_was_disturbed(faults: Faults) -> None:
+    for number, table, chip, outcome in at_every_command(lambda: used_chip("MIFARE Ultralight"), faults):
+        if not outcome.done:
+            assert outcome.verdict is Verdict.NOT_COMPLETED, (number, outcome.why)
+            table.line.before = lambda _number, _code: None
+            table.line.break_down(Faults())
+            outcome = table.run()
+        assert outcome.done, (number, outcome.why)
+        assert is_dead(chip), number
