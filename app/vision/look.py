@@ -218,8 +218,7 @@ class Looker:
 
     def _goes_on(self, card: Colour, area: Area) -> bool:
         """Whether more is printed behind a month: pale light takes the day from a date, and leaves no trace in it."""
-        right = min(card.shape[1] - 0.5 * PX_PER_MM, area.right + 2.2 * area.h)
-        return self._spots.read(card, area, (area.x, right)).area.right > area.right
+        return self._spots.read(card, area, (area.x, card.shape[1] - 0.5 * PX_PER_MM)).area.right > area.right
 
     def _dated(self, card: Colour, seen: Dated) -> date | None:
         if sum(c.isdigit() for c in seen.text) != _DATE_DIGITS:
@@ -241,7 +240,8 @@ class Looker:
 
     def _again(self, card: Colour, area: Area, pattern: FieldPattern) -> str | None:
         """What stands in an area by both recognisers, None unless every character is sure."""
-        views = self._spots.views(*(cut(card, _boxed(area), pad) for pad in (0.05, 0.18)))
+        box = _boxed(area)
+        views = self._spots.views(cut(card, box, 0.05), cut(card, box, 0.18))
         reading = fuse(decode_views(views, pattern), pattern).reading
         return "".join(c.best.glyph for c in reading.chars) if reading.state is FieldState.READ else None
 
