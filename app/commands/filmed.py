@@ -11,6 +11,7 @@ from app.commands.loose import exportable_keys
 from app.commands.opening import add_passphrase, open_to_look
 from app.core.errors import BadInput
 from app.paths import StationFolder
+from app.store.rotating import recording_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,8 @@ def _from_store(station: StationFolder, args: argparse.Namespace) -> Sequence[Fi
         for name in names:
             store.must_be_exportable(name)
         found = [store.find_recording(name) for name in names]
-        seed = store.signing_seed
-        return [Filmed(station.recordings / one.recording_id, one.key, seed) for one in found if one is not None]
+        known = [(one, recording_seed(store.ledger, one.recording_id)) for one in found if one is not None]
+        return [Filmed(station.recordings / one.recording_id, one.key, seed) for one, seed in known]
     finally:
         store.close()
 

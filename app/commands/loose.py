@@ -14,6 +14,7 @@ from app.evidence.side import VaultLock
 from app.evidence.writer import RecordingKeys
 from app.paths import StationFolder
 from app.platform import durable_write, private_folder
+from app.store.rotating import recording_seed
 
 GIVEN = "given"
 """The name of a vault key that came by the command line."""
@@ -69,4 +70,5 @@ def keys_for(recording: Path) -> RecordingKeys:
         if known is None:
             raise BadInput("recording.unknown", folder.name)
         vault = store.centre.vault_certificate()
-        return RecordingKeys(known.key, store.signing_seed, VaultLock(vault.key_id, bytes.fromhex(vault.public_key)))
+        seed = recording_seed(store.ledger, folder.name)
+        return RecordingKeys(known.key, seed, VaultLock(vault.key_id, bytes.fromhex(vault.public_key)))

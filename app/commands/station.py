@@ -5,6 +5,7 @@ capture   take rehearsal cards without a camera      `saved CARD-ID` after each 
 sync      push and pull                              {"state", "unsent", "cards", …}
 backup    copy the database, also while it is used   {"backup", "head"}
 restore   put a copy back where the database is gone {"restored", "head"}; then `sync`: the centre has to confirm
+rotate    another signing key from now on            {"rotated", "key", "before", "seq"}; `sync` brings it to the centre
 person reveal approve     one secret through the vault        (`station_reveal`)
 """
 
@@ -15,6 +16,7 @@ import json
 import sys
 import time
 from datetime import UTC, datetime
+from getpass import getuser
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -25,10 +27,12 @@ from app.commands.enrolling import applicant_of, join, look_at, make_store
 from app.commands.opening import add_passphrase, open_station, passphrase_of
 from app.core.errors import BadInput, Trouble, Unavailable
 from app.core.readiness import SyncState
+from app.keys import key_id
 from app.paths import StationFolder
 from app.settings import Settings, load_settings, save_settings
 from app.station.backing import BACKUPS_KEPT, backups_of
 from app.store.backup import back_up, put_back
+from app.store.rotating import rotate
 from app.store.store import REHEARSAL_PASSPHRASE
 from app.store.unlock import find_passphrase
 from app.store.writer import StoreWriter
@@ -59,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     backup.add_argument("--to", type=Path, default=None, metavar="DIR", help="else as the settings say")
     restore = actions.add_parser("restore", help="put the database back from a backup")
     restore.add_argument("--from", type=Path, default=None, metavar="DIR", dest="backup", help="else the newest here")
-    for action in (enrol, capture, sync, backup, restore):
+    rotate = actions.add_parser("rotate", help="another signing key from now on")
+    for action in (enrol, capture, sync, backup, restore, rotate):
         action.add_argument("--data", type=Path, required=True, metavar="DIR", help="the station's folder")
         add_passphrase(action)
 
@@ -69,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
         return station_reveal.run(args)
     folder = StationFolder(args.data.resolve())
     done = {"enrol": _enrol, "capture": _capture, "sync": _sync, "backup": _backup, "restore": _restore}
+    done |= {"rotate": _rotate}
     return done[args.action](args, folder)
 
 
@@ -175,6 +181,18 @@ def _restore(args: argparse.Namespace, folder: StationFolder) -> int:
     copy = put_back(args.backup or _backups(folder), folder.database, passphrase, time.time_ns() // 1000)
     complain(Trouble("store.restored"))
     _tell({"restored": str(copy.folder), "head": copy.head})
+    return 0
+
+
+def _rotate(args: argparse.Namespace, folder: StationFolder) -> int:
+    """Raises BadInput("station.recording_open"), StorageTrouble("store.restored")."""
+    store = open_station(folder, args.passphrase_fd)
+    try:
+        done = rotate(store.ledger, stamp(), f"os:{getuser()}")
+        name = store.station
+    finally:
+        store.close()
+    _tell({"rotated": name, "key": key_id(done.new_key), "before": key_id(done.old_key), "seq": done.seq})
     return 0
 
 

@@ -88,7 +88,7 @@ def _client(args: argparse.Namespace, folder: StationFolder, store: Store) -> Ce
     url = args.server or load_settings(folder.settings).server.url
     if not url:
         raise BadInput("sync.no_address", folder.root.name)
-    return CentreClient(url, None, Speaker(*store.speaker()))
+    return CentreClient(url, None, Speaker.of(store))
 
 
 def _reveal(args: argparse.Namespace, folder: StationFolder, store: Store, person: Person) -> int:

@@ -25,6 +25,7 @@ class EventKind(StrEnum):
     """The facts a station records. A kind is never renamed; new kinds are added."""
 
     STATION_STARTED = "station.started"
+    KEY_ROTATED = "station.key-rotated"
     SIGNED_IN = "operator.signed-in"
     SIGNED_OUT = "operator.signed-out"
     RESTORED = "store.restored"
@@ -88,6 +89,7 @@ class CentreAct(StrEnum):
     STATION_REVOKED = "centre.station-revoked"
     STATION_LOCKED = "centre.station-locked"
     STATION_RELEASED = "centre.station-released"
+    STATION_KEY_ROTATED = "centre.station-key-rotated"
     ALARM = "centre.alarm"
     HANDED_OUT = "centre.handed-out"
     DECIDED = "centre.decided"

@@ -101,7 +101,7 @@ def make_dossier(folder: Path, keys: RecordingKeys, out: Path, stretch: Stretch 
         made.add("dossier.json", json.dumps(facts, indent=1))
         made.add("records.jsonl", b"".join(line + b"\n" for line in lines))
         made.add("verify.py", VERIFIER.read_bytes())
-        proofs = token_files(folder) | witness_files(folder, str(ledger.genesis["previous"]))
+        proofs = token_files(folder) | _witness_files(folder, ledger)
         for name, text in (texts | proofs).items():
             made.add(name, text)
         for film in viewing:
@@ -113,6 +113,10 @@ def make_dossier(folder: Path, keys: RecordingKeys, out: Path, stretch: Stretch 
                 made.add(f"fragments/{piece.leaf:06d}.mp4", content)
         made.sign({"v": 1, "recording": ledger.genesis["recording"]}, keys.signing)
     return facts
+
+
+def _witness_files(folder: Path, ledger: Ledger) -> dict[str, bytes]:
+    return witness_files(folder, str(ledger.genesis["previous"]), str(ledger.genesis["station_key"]))
 
 
 def check_texts(texts: Sequence[str], waybill: str) -> None:

@@ -61,24 +61,34 @@ def last_record(folder: Path) -> tuple[bytes, dict[str, Any]] | None:
         return None
 
 
-def witness_files(folder: Path, previous: str) -> dict[str, bytes]:
+def witness_files(folder: Path, previous: str, station_key: str) -> dict[str, bytes]:
     """What a dossier carries of it, by name: the centre's word, and the record that closed the recording before
-    (whose hash is `previous`), where they are to be found beside this recording.
+    (whose hash is `previous`), where they are to be found beside this recording. One that another key than
+    `station_key` (hex) signed, before the station changed its key, is left out: a dossier is checked by one key.
     """
     found = {}
     path = folder / WITNESS_FILE
     if path.exists():
         found[WITNESS_FILE] = path.read_bytes()
-    if previous != journal.NO_HASH and (line := _closing_line(folder, previous)):
+    if previous != journal.NO_HASH and (line := _closing_line(folder, previous, station_key)):
         found[PREVIOUS_FILE] = line + b"\n"
     return found
 
 
-def _closing_line(folder: Path, chain: str) -> bytes | None:
+def _closing_line(folder: Path, chain: str, station_key: str) -> bytes | None:
     """The last record of that recording of the station's whose chain ends so; the latest are looked at first."""
     others = [path for path in folder.parent.iterdir() if path != folder and (path / journal.NAME).is_file()]
     for path in sorted(others, key=lambda one: (one / journal.NAME).stat().st_mtime, reverse=True):
         last = last_record(path)
         if last is not None and last[1].get("chain") == chain:
-            return last[0]
+            return last[0] if _key_of(path) == station_key else None
     return None
+
+
+def _key_of(folder: Path) -> str:
+    """The station key (hex) that a journal's first record names, "" where it cannot be read."""
+    try:
+        with (folder / journal.NAME).open("rb") as lines:
+            return str(json.loads(lines.readline())["station_key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

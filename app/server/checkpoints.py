@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.core.errors import StorageTrouble
 from app.core.merkle import CompactTree, consistency_proof, leaf_hash, merkle_root, root_of_wholes
-from app.server.admit import Caller, identify, spend_nonce
+from app.server.admit import KNOWN_STATION, Caller, identify, spend_nonce
 from app.server.answers import Desk
 from app.server.db import insert_missing, locked
 from app.server.refusal import Refusal
@@ -170,6 +170,10 @@ def keep_cosignature(centre: OpenCentre, told: Cosigning, caller: Caller, now_ms
             raise Refusal("log.cosignature", 409)
         origin = origin_of(centre.centre.tenant, centre.epoch)
         shown = read_checkpoint(note, origin, centre.signer.public_key)
+        # A key that another one follows by now countersigns nothing that came after it.
+        now = connection.execute(locked(connection, KNOWN_STATION), {"name": caller.station}).one().public_key
+        if now != known.public_key:
+            raise Refusal("auth.signature", 401)
         if cosigned_at(told.line, shown, caller.station, bytes(known.public_key)) is None:
             raise Refusal("log.cosignature", 409)
         row = {"size": told.size, "station": caller.station, "line": told.line, "at_ms": now_ms}

@@ -17,6 +17,7 @@ from app.core.errors import BadInput, EvidenceTrouble
 from app.keys import code_key, new_code, verifier
 from app.server.log import OWN_ROLE, Deciding, Log
 from app.server.refusal import Refusal
+from app.server.rotations import keys_of
 from app.server.setup import OpenCentre
 from app.server.tables import alarm, code, station
 from app.store.db import reading, transaction
@@ -134,6 +135,8 @@ def _noted(connection: Connection, deciding: Deciding, act: CentreAct, body: dic
 def admit_station(centre: OpenCentre, name: str, public_key: bytes, role: str, now_ms: int, by: str = "centre") -> None:
     """Let a key join without a code: after a restore from before its enrolment. Again: changes nothing.
 
+    `public_key`: the station's first one; its own events say which followed.
+
     Raises BadInput("station.taken") when the name belongs to another key.
     """
     with transaction(centre.engine) as connection:
@@ -142,7 +145,7 @@ def admit_station(centre: OpenCentre, name: str, public_key: bytes, role: str, n
             connection.execute(insert(station), station_row(name, public_key, role, "active", now_ms))
             told = _joined(name, role, public_key)
             _noted(connection, Deciding.of(centre, now_ms, by), CentreAct.STATION_JOINED, told)
-        elif known != public_key:
+        elif public_key not in (known, keys_of(connection, name, known).first):
             raise BadInput("station.taken", name)
 
 

@@ -1,7 +1,8 @@
 """The centre's log as JSON lines that anybody can check with `resources/audit/verify.py`, which goes with it.
 
 Line 1: {"type": "centre-log", …keys}; then a line a station, an entry (in the log's order, with its exact bytes), a
-checkpoint, a countersignature. It holds no sealed blob and no footage.
+checkpoint, a countersignature. A station's line has its first key; its events name those that follow. It holds no
+sealed blob and no footage.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sqlalchemy import Connection, Engine, and_, select
 
 from app.core.errors import StorageTrouble
 from app.platform import durable_write, sync_folder
+from app.server.rotations import keys_of
 from app.server.tables import checkpoint, checkpoint_token, cosignature, event, log_leaf, meta, station
 from app.store.db import reading
 from app.store.verify import LOG_VERIFIER
@@ -63,8 +65,9 @@ def _lines(connection: Connection, centre: Centre) -> Iterator[dict[str, Any]]:
     epoch = connection.execute(select(meta.c.epoch)).scalar_one()
     keys = {"server_key": centre.server_key, "root_key": centre.root_key}
     yield {"type": "centre-log", "v": 1, "tenant": centre.tenant, "epoch": epoch, **keys}
-    for row in connection.execute(select(station).order_by(station.c.id)):
-        yield {"type": "station", "id": row.id, "public_key": bytes(row.public_key).hex(), "state": row.state}
+    for row in connection.execute(select(station).order_by(station.c.id)).all():
+        first = keys_of(connection, row.id, bytes(row.public_key)).first
+        yield {"type": "station", "id": row.id, "public_key": first.hex(), "state": row.state}
     same = and_(event.c.station == log_leaf.c.station, event.c.seq == log_leaf.c.seq)
     columns = (log_leaf.c.n, event.c.station, event.c.seq, event.c.data, event.c.hash, event.c.sig)
     rows = select(*columns).join(event, same).order_by(log_leaf.c.n)

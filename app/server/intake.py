@@ -20,15 +20,18 @@ from app.core.audit import VERSION, CentreAct, EventKind, SignedEvent, digest
 from app.core.cards import CardState
 from app.core.merkle import CompactTree
 from app.keys import Verify, verifier
+from app.rotation import key_after
 from app.server import chips
 from app.server.admit import KNOWN_STATION, Caller, identify, spend_nonce
 from app.server.db import insert_missing, insert_or_update, locked
 from app.server.decide import decide, waiting_for
+from app.server.earlier import look
 from app.server.log import Deciding, Log, move, read_tree
 from app.server.refusal import Refusal
+from app.server.rotations import follow, keys_of
 from app.server.setup import OpenCentre
 from app.server.tables import alarm, card, event, sealed, station
-from app.store.db import transaction
+from app.store.db import reading, transaction
 from app.wire import BatchAnswer, EventBatch, EventResult, Receipt, sign_statement
 
 _VERDICT_OF = {
@@ -63,12 +66,19 @@ def take(centre: OpenCentre, batch: EventBatch, caller: Caller, now_ms: int) -> 
     """Take a batch; the answer's receipt is signed after the commit. Raises Refusal as `admit`, station.other."""
     if batch.station != caller.station:
         raise Refusal("station.other", 403)
-    known = identify(centre, caller, now_ms, even_revoked=True)
-    verify = verifier(known.public_key)
-    checked = check_all([sent.signed_event() for sent in batch.events], batch.station, verify)
+    try:
+        known = identify(centre, caller, now_ms, even_revoked=True)
+    except Refusal as refused:
+        if refused.code == "auth.signature":
+            look(centre, caller, [sent.signed_event() for sent in batch.events], now_ms)
+        raise
+    with reading(centre.engine) as connection:
+        keys = keys_of(connection, batch.station, known.public_key)
+    runs = keys.split([sent.signed_event() for sent in batch.events])
+    checked = [one for key, run in runs for one in check_all(run, batch.station, verifier(key))]
     with transaction(centre.engine) as connection:
         spend_nonce(connection, caller, now_ms)
-        taking = _Taking(Log(connection, Deciding.of(centre, now_ms)), batch.station, known.rehearsal)
+        taking = _Taking(Log(connection, Deciding.of(centre, now_ms)), batch.station, known.rehearsal, keys.now)
         taking.blobs(batch.blobs)
         results = taking.events(checked)
         missing = taking.finish()
@@ -135,12 +145,15 @@ def _storable(value: Any) -> bool:
 class _Taking:
     """One batch inside its transaction: what is new is gathered and written at the end."""
 
-    def __init__(self, log: Log, station_id: str, rehearsal: bool) -> None:
+    def __init__(self, log: Log, station_id: str, rehearsal: bool, key: bytes) -> None:
+        """`key`: that signed the request. Raises Refusal("auth.signature") when another one follows it by now."""
         self._log, self._connection, self._deciding = log, log.connection, log.deciding
         self._station, self._rehearsal = station_id, rehearsal
         connection = log.connection
         row = connection.execute(locked(connection, KNOWN_STATION), {"name": station_id}).one()
-        self._high, self._head, self._state = row.high, row.head_hash, row.state
+        if bytes(row.public_key) != key:
+            raise Refusal("auth.signature", 401)
+        self._high, self._head, self._state, self._key = row.high, row.head_hash, row.state, key
         self._hashes: dict[int, str] = {}  # of the events that the batch may repeat
         self._rows: list[dict[str, Any]] = []
         self._cards: dict[str, dict[str, Any]] = {}
@@ -178,6 +191,8 @@ class _Taking:
 
     def _judge(self, one: Checked) -> EventResult:
         seq = one.event.seq
+        if one.refused == "signature" and seq > self._high + 1:  # its key may be named in between
+            return EventResult(seq=seq, result="gap", expect=self._high + 1)
         if one.refused:
             return EventResult(seq=seq, result="refused", code=one.refused, expect=self._high + 1)
         if seq > self._high + 1:
@@ -210,6 +225,7 @@ class _Taking:
         row = {"station": self._station, "kind": one.kind, "received_ms": self._deciding.now_ms, "quarantine": code}
         self._rows.append({**row, **_exact(one.event)})
         self._high, self._head = one.event.seq, one.event.hash
+        self._key = follow(self._log, self._station, one.event, self._key)
         self._hashes[self._high] = self._head
         return code
 
@@ -231,6 +247,8 @@ class _Taking:
                 return self._card_changed(one.body["card"], CardState.REVIEW.value, one.event.hash)
             if kind in _VERDICT_OF:
                 return self._card_changed(_text(one.body["card"]), _VERDICT_OF[kind], one.event.hash)
+            if kind is EventKind.KEY_ROTATED and key_after(one.event, self._key) == self._key:
+                return "body"
             if kind in chips.FACTS:
                 return self._chip_told(chips.fact_of(self._station, one.event.seq, kind, one.body, self._rehearsal))
         except (KeyError, TypeError, ValueError, AttributeError):

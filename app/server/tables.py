@@ -32,7 +32,7 @@ station = Table(
     "station",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("public_key", LargeBinary, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),  # of now; those before in station_rotation
     Column("rehearsal", Boolean, nullable=False),
     Column("registered_ms", BigInteger, nullable=False),
     Column("state", Text, nullable=False),  # pending, active, locked (a fork), revoked
@@ -41,6 +41,17 @@ station = Table(
     Column("seen_ms", BigInteger),
     Column("high", BigInteger, nullable=False),
     Column("head_hash", Text, nullable=False),
+)
+
+station_rotation = Table(
+    "station_rotation",
+    metadata,
+    Column("station", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),  # of the event; the last that the old key signed
+    Column("old_key", LargeBinary, nullable=False),
+    Column("new_key", LargeBinary, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("station", "seq"),
 )
 
 code = Table(

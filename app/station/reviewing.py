@@ -40,6 +40,7 @@ from app.station.rights import SUPERVISORS, as_of_now
 from app.store import disputes, rulings, samples
 from app.store.footage import KnownRecording
 from app.store.governing import policy_of
+from app.store.rotating import key_at, recording_key, recording_seed
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.wire import Centre
@@ -126,7 +127,7 @@ class Reviewing:
             self._drop_check()
             opened = self._opened.get(recording_id)
             if opened is not None:
-                keys = self._ask(lambda store: (store.public_key.hex(), _root_of(store.centre)))
+                keys = self._ask(lambda store: (recording_key(store.ledger, recording_id), _root_of(store.centre)))
                 self._checking = _Checking(opened, recording_id, keys, tell, self._on_bug)
                 self._checking.start()
 
@@ -313,7 +314,7 @@ class Reviewing:
         stretch = card_stretch(opened.folder, card_id) if card_id else None
         name = f"{self._named(opened)}{f'-card{no}' if no else ''}-dossier-{_now(self._clock)}.zip"
         partial = private_folder(self._exports) / f"{name}.part"
-        seed = self._ask(lambda store: store.signing_seed)
+        seed = self._ask(lambda store: recording_seed(store.ledger, recording_id))
         make_dossier(opened.folder, RecordingKeys(opened.key, seed), partial, stretch)
         with partial.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -335,7 +336,7 @@ class Reviewing:
     def _signed(self, seq: int) -> bytes:
         """The event as it stands in the chain, for whoever gets the file."""
         event = self._ask(lambda store: store.outbox_after(seq - 1, 1))[0]
-        key = self._ask(lambda store: store.public_key.hex())
+        key = self._ask(lambda store: key_at(store.ledger, seq).hex())
         told = {"event": event.data.decode(), "hash": event.hash, "sig": event.sig.hex(), "station_key": key}
         return json.dumps(told, ensure_ascii=False, indent=1).encode()
 

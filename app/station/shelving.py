@@ -18,6 +18,7 @@ from app.core.parcels import Operator, Role
 from app.core.products import Catalogue, Product, normalise_gtin
 from app.keys import Signer, Verify, verifier
 from app.paths import StationFolder
+from app.store.rotating import any_key
 from app.store.store import Store
 
 MAY_CHANGE = (Role.SUPERVISOR, Role.ADMIN)
@@ -151,4 +152,4 @@ def _must_have_reason(reason: str) -> None:
 
 
 def _own_key(store: Store) -> Verify:
-    return verifier(store.public_key)
+    return any_key(store.ledger.identity_now())

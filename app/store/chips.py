@@ -151,7 +151,7 @@ def proved_record(connection: Connection, card_id: str) -> str:
 
 def journal_key(ledger: Ledger) -> bytes:
     """The key (32 bytes) under which the journal of unproved runs lies on this station's disk."""
-    return HKDF(SHA256(), 32, salt=None, info=_JOURNAL_INFO).derive(ledger.identity.signing_seed)
+    return HKDF(SHA256(), 32, salt=None, info=_JOURNAL_INFO).derive(ledger.identity.first_seed)
 
 
 def seal_content(ledger: Ledger, card_id: str, content: bytes) -> str:

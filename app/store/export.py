@@ -1,7 +1,8 @@
 """The audit chain as a file of JSON lines that anybody can check with the station's public key.
 
-Line 1: {"type": "chain", "v", "station", "public_key", "server_key", "tenant"}. Then one line per event {"seq", "data",
-"hash", "sig"} (data and sig in base64: the exact bytes), then the receipts as they were signed {"text", "sig"}.
+Line 1: {"type": "chain", "v", "station", "public_key", "server_key", "tenant"}; the public key is the station's first,
+events name those that follow it (`app.rotation`). Then one line per event {"seq", "data", "hash", "sig"} (data and sig
+in base64: the exact bytes), then the receipts as they were signed {"text", "sig"}.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from app.keys import Signer
 from app.platform import sync_folder
 from app.store.ledger import Identity
 from app.store.tables import outbox, receipt
@@ -45,7 +47,7 @@ def _lines(connection: Connection, identity: Identity) -> Iterator[dict[str, Any
         "v": 1,
         "station": identity.station,
         "tenant": identity.centre.tenant,
-        "public_key": identity.signer.public_key.hex(),
+        "public_key": Signer(identity.first_seed).public_key.hex(),
         "server_key": identity.centre.server_key,
     }
     for row in connection.execute(select(outbox).order_by(outbox.c.seq)):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, func, insert, select
 
 from app.core.audit import GENESIS, EventKind, SignedEvent, Stamp, link
 from app.core.errors import StorageTrouble
@@ -20,7 +20,7 @@ from app.keys import Signer
 from app.reserve import Reserve
 from app.store.db import reading, transaction
 from app.store.seal import IndexCost
-from app.store.tables import meta, outbox, restored
+from app.store.tables import meta, outbox, restored, rotated_key
 from app.wire import Centre
 
 T = TypeVar("T")
@@ -35,8 +35,16 @@ class Identity:
     centre: Centre
     signer: Signer
     signing_seed: bytes
+    seeds: tuple[bytes, ...]  # all of them, the newest first
+    earlier: tuple[Signer, ...]  # keys before the one of now, the newest first
+    key_seqs: tuple[int, ...]  # of the events that named a key, the newest first
     index_key: bytes
     index_cost: IndexCost
+
+    @property
+    def first_seed(self) -> bytes:
+        """What was derived from it stays, whatever key signs now."""
+        return self.seeds[-1]
 
     @property
     def tenant_salt(self) -> bytes:
@@ -73,6 +81,18 @@ class Ledger:
         with reading(self.engine) as connection:
             yield connection
 
+    def look_at_keys(self, connection: Connection) -> None:
+        """Another process may have changed the signing key since the identity was read."""
+        newest = connection.execute(_NEWEST_KEY).scalar()
+        if newest is not None and newest not in self.identity.key_seqs:
+            self.identity = read_identity(connection)
+
+    def identity_now(self) -> Identity:
+        """The identity with the signing key of now."""
+        with self.reading() as connection:
+            self.look_at_keys(connection)
+        return self.identity
+
     def append(
         self, connection: Connection, kind: EventKind, body: Mapping[str, Any], stamp: Stamp, actor: str
     ) -> SignedEvent:
@@ -82,6 +102,7 @@ class Ledger:
         """
         if self.frozen:
             raise StorageTrouble("store.restored")
+        self.look_at_keys(connection)
         seq, prev = head_of(connection)
         event_id = uuid7(stamp.wall_us)
         if self.identity.rehearsal:
@@ -108,6 +129,7 @@ def is_frozen(connection: Connection) -> bool:
     return connection.execute(select(restored.c.id).where(restored.c.settled.is_(False))).first() is not None
 
 
+_NEWEST_KEY = select(func.max(rotated_key.c.seq))
 _HEAD = select(outbox.c.seq, outbox.c.hash).order_by(outbox.c.seq.desc()).limit(1)
 
 
@@ -124,12 +146,17 @@ def read_identity(connection: Connection) -> Identity:
         raise StorageTrouble("store.damaged", "meta")
     centre = Centre.model_validate_json(row.centre)
     centre.vault_certificate()  # whose it is was checked when it was pinned; a damaged one is not gone on with
+    later = connection.execute(select(rotated_key).order_by(rotated_key.c.seq)).all()
+    seeds = [bytes(row.signing_seed), *(bytes(one.seed) for one in later)]
     return Identity(
         station=row.station,
         rehearsal=row.rehearsal,
         centre=centre,
-        signer=Signer(row.signing_seed),
-        signing_seed=row.signing_seed,
+        signer=Signer(seeds[-1]),
+        signing_seed=seeds[-1],
+        seeds=tuple(reversed(seeds)),
+        earlier=tuple(Signer(seed) for seed in reversed(seeds[:-1])),
+        key_seqs=tuple(one.seq for one in reversed(later)),
         index_key=row.index_key,
         index_cost=IndexCost(row.index_memory_kib, row.index_passes),
     )

@@ -144,17 +144,17 @@ class Store:
 
     @property
     def public_key(self) -> bytes:
-        """The station's Ed25519 public key, 32 bytes."""
-        return self._ledger.identity.signer.public_key
+        """The station's Ed25519 public key of now, 32 bytes."""
+        return self._ledger.identity_now().signer.public_key
 
     @property
     def signing_seed(self) -> bytes:
-        """The station's Ed25519 seed, for the recorder's journal. Goes over the private connection only."""
-        return self._ledger.identity.signing_seed
+        """The station's Ed25519 seed of now, for the recorder's journal. Goes over the private connection only."""
+        return self._ledger.identity_now().signing_seed
 
     def speaker(self) -> tuple[str, Signer, Centre]:
         """Who signs requests to whom: the station's name, its key, and what is pinned of the centre."""
-        identity = self._ledger.identity
+        identity = self._ledger.identity_now()
         return identity.station, identity.signer, identity.centre
 
     def room(self) -> Room:

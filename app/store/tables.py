@@ -13,10 +13,17 @@ meta = Table(
     Column("station", Text, nullable=False),
     Column("rehearsal", Boolean, nullable=False),
     Column("centre", Text, nullable=False),  # wire.Centre as JSON, pinned
-    Column("signing_seed", BLOB, nullable=False),
+    Column("signing_seed", BLOB, nullable=False),  # the first; later ones in rotated_key
     Column("index_key", BLOB, nullable=False),  # K_station of the duplicate index
     Column("index_memory_kib", Integer, nullable=False),
     Column("index_passes", Integer, nullable=False),
+)
+
+rotated_key = Table(
+    "rotated_key",
+    metadata,
+    Column("seq", Integer, ForeignKey("outbox.seq"), primary_key=True),  # of the event that names it; it signs the next
+    Column("seed", BLOB, nullable=False),
 )
 
 operator = Table(

@@ -5,7 +5,8 @@
 
 Fault codes: gap prev hash signature station format (`core.audit`); receipt (a receipt by another key, or of another
 history), log (the centre's tree does not hold its events), checkpoint (nor the one it signed), truncated (a receipt
-tells of more than there is), card (a card without its event, or the other way round).
+tells of more than there is), card (a card without its event, or the other way round), key (what signs
+now is not the key that the chain ends with).
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
-from app.core.audit import GENESIS, ChainFault, SignedEvent, first_fault
+from app.core.audit import GENESIS, ChainFault, SignedEvent
 from app.core.errors import BadInput, EvidenceTrouble
 from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Signer, key_id, verifier
+from app.rotation import by_key, chain_fault
 from app.store.db import open_database, reading
 from app.store.keyfile import read_key
 from app.wire import Centre, Receipt, Signed, open_statement
@@ -39,13 +41,17 @@ CENTRE_DATABASE = "centre.db"
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """What is checked of one station: its events in order, its key, the receipts it got and who signed them."""
+    """What is checked of one station: its events in order, its first key, the receipts it got and who signed them.
+
+    `key_now`: what signs by now, as its owner says; None: nobody says.
+    """
 
     station: str
     public_key: bytes
     events: Sequence[SignedEvent]
     server_key: bytes | None = None
     receipts: Sequence[Signed] = ()
+    key_now: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -88,13 +94,18 @@ def _described(chain: Chain, found: _Finding) -> dict[str, Any]:
     fault = {"seq": found.fault.seq, "code": found.fault.code} if found.fault else None
     count = len(chain.events)
     head = chain.events[-1].hash if chain.events else GENESIS
-    described = {"station": chain.station, "key": key_id(chain.public_key), "count": count, "head": head}
+    keys = [key_id(part.key) for part in by_key(chain.events, chain.public_key)]
+    described = {"station": chain.station, "key": keys[-1], "count": count, "head": head}
+    if len(keys) > 1:
+        described["keys_before"] = keys[:-1]
     return {**described, "fault": fault, "anchored": found.anchored, **found.more}
 
 
 def _check(chain: Chain, every: bool) -> _Finding:
     """The chain's own links, then every receipt against it. `anchored`: how far receipts vouch for it."""
-    fault = first_fault(chain.events, station=chain.station, verify=verifier(chain.public_key), every=every)
+    fault, key = chain_fault(chain.events, station=chain.station, key=chain.public_key, every=every)
+    if fault is None and chain.key_now not in (None, key):
+        fault = ChainFault(len(chain.events), "key")
     finding = _Finding(fault, more={"receipts": len(chain.receipts)})
     if chain.server_key is None or fault is not None:
         return finding
@@ -133,6 +144,7 @@ def _verify_station(database: Path, passphrase: str, every: bool) -> Iterator[di
 def _station_chain(connection: Connection) -> Chain:
     row = connection.exec_driver_sql("SELECT station, signing_seed, centre FROM meta").one()
     centre = Centre.model_validate_json(row.centre)
+    newest = _newest_seed(connection)
     receipts = connection.exec_driver_sql("SELECT text, sig FROM receipt ORDER BY id")
     return Chain(
         row.station,
@@ -140,7 +152,16 @@ def _station_chain(connection: Connection) -> Chain:
         _events(connection, "SELECT seq, data, hash, sig FROM outbox ORDER BY seq"),
         bytes.fromhex(centre.server_key),
         [Signed.model_construct(text=receipt.text, sig=receipt.sig) for receipt in receipts],
+        Signer(newest or row.signing_seed).public_key,
     )
+
+
+def _newest_seed(connection: Connection) -> bytes | None:
+    """Of the key that followed last; None: the first one signs still."""
+    if not inspect(connection).has_table("rotated_key"):  # of a release before
+        return None
+    found = connection.exec_driver_sql("SELECT seed FROM rotated_key ORDER BY seq DESC LIMIT 1").scalar()
+    return None if found is None else _raw(found)
 
 
 def _events(connection: Connection, query: str, **parameters: Any) -> list[SignedEvent]:
@@ -182,7 +203,8 @@ def _verify_centre(engine: Engine, every: bool) -> Iterator[dict[str, Any]]:
 
 def _centre_chain(connection: Connection, row: Any, of_log: ChainFault | None, every: bool) -> dict[str, Any]:
     query = "SELECT seq, data, hash, sig FROM event WHERE station = :station ORDER BY seq"
-    chain = Chain(row.id, bytes(row.public_key), _events(connection, query, station=row.id))
+    now, events = bytes(row.public_key), _events(connection, query, station=row.id)
+    chain = Chain(row.id, _first_key(connection, row.id) or now, events, key_now=now)
     finding = _check(chain, every)
     head = chain.events[-1].hash if chain.events else GENESIS
     if finding.fault is None and (len(chain.events), head) != (row.high, row.head_hash):
@@ -195,6 +217,15 @@ def _centre_chain(connection: Connection, row: Any, of_log: ChainFault | None, e
         finding.more["acts"] = _acts(chain.events)
     finding.more["alarms"] = connection.execute(alarms, {"station": row.id}).scalar_one()
     return _described(chain, finding)
+
+
+def _first_key(connection: Connection, station: str) -> bytes | None:
+    """The key that a station joined with, None where it never had another."""
+    if not inspect(connection).has_table("station_rotation"):
+        return None
+    wanted = text("SELECT old_key FROM station_rotation WHERE station = :station ORDER BY seq LIMIT 1")
+    found = connection.execute(wanted, {"station": station}).scalar()
+    return None if found is None else _raw(found)
 
 
 def _acts(events: Iterable[SignedEvent]) -> dict[str, int]:

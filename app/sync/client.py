@@ -21,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 from app.core.errors import BadInput, EvidenceTrouble, Unavailable
 from app.keys import Signer, verifier
 from app.signing import LIFETIME_S, BadSignature, Message, RequestMarks, check_answer, sign_request
+from app.store.store import Store
 from app.wire import (
     DIGEST_HEADER,
     BatchAnswer,
@@ -144,11 +145,21 @@ def slowed(request: httpx.Request, bytes_s: int) -> httpx.Request:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Speaker:
-    """Who speaks with which centre. Holds the signing key, so it does not print."""
+    """Who speaks with which centre. Holds the signing key, so it does not print.
+
+    `earlier`: keys that signed before, the newest first: the centre may not have heard of the newest yet, or no more.
+    """
 
     station: str
     signer: Signer
     centre: Centre
+    earlier: tuple[Signer, ...] = ()
+
+    @classmethod
+    def of(cls, store: Store) -> Speaker:
+        """The station of a store, with its keys of now."""
+        identity = store.ledger.identity_now()
+        return cls(identity.station, identity.signer, identity.centre, identity.earlier)
 
 
 class CentreClient:
@@ -181,9 +192,15 @@ class CentreClient:
             base_url=url, timeout=_TIMEOUT, transport=transport, trust_env=False, verify=trusted
         )
         self._speaker = speaker
+        self._signers = deque([speaker.signer, *speaker.earlier] if speaker else ())
         self._verify = verifier(bytes.fromhex(speaker.centre.server_key)) if speaker else None
         self._clock_ms = clock_ms
         self.offset = ClockOffset()
+
+    def speak_as(self, speaker: Speaker) -> None:
+        """The same station, perhaps with another key since it spoke last."""
+        if self._speaker is None or self._speaker.signer.public_key != speaker.signer.public_key:
+            self._speaker, self._signers = speaker, deque([speaker.signer, *speaker.earlier])
 
     async def __aenter__(self) -> CentreClient:
         return self
@@ -314,7 +331,8 @@ class CentreClient:
         digest: str = "",
         bytes_s: int = 0,
     ) -> M:
-        """One request; a refused clock is put right by the centre's signed time, and asked once more.
+        """One request; a refused clock is put right by the centre's signed time, and asked once more; a refused key is
+        another one's turn.
 
         Where an address gives no answer the next is asked at once: a request may arrive twice, it counts once.
         """
@@ -323,16 +341,26 @@ class CentreClient:
             request = self._http.build_request(method, path, content=content, params=params)
             return await self._asked(slowed(request, bytes_s), content_type, digest)
 
-        try:
-            answer = await self._at_some_address(ask)
-        except CentreRefused as refused:
-            if refused.reason != "auth.clock":
-                raise
-            answer = await ask()
+        for left in reversed(range(len(self._signers) or 1)):
+            try:
+                answer = await self._in_time(ask)
+                break
+            except CentreRefused as refused:
+                if refused.reason != "auth.signature" or not left:
+                    raise
+                self._signers.rotate(-1)  # the centre's own word: it holds us to another of our keys
         try:
             return kind.model_validate_json(answer.content)
         except ValidationError as wrong:
             raise CentreRefused("answer not understood", answer.status_code) from wrong
+
+    async def _in_time(self, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+        try:
+            return await self._at_some_address(ask)
+        except CentreRefused as refused:
+            if refused.reason != "auth.clock":
+                raise
+        return await ask()
 
     async def _at_some_address(self, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
         """The answer of the first address that gives one; the next request begins there."""
@@ -377,7 +405,7 @@ class CentreClient:
         now_s, nonce = (self._clock_ms() + self.offset.ms) // 1000, secrets.token_urlsafe(18)
         marks = RequestMarks(self._speaker.station, nonce, now_s, now_s + LIFETIME_S)
         message = Message(request.method, target, digest, content_type)
-        request.headers.update(sign_request(self._speaker.signer, message, marks))
+        request.headers.update(sign_request(self._signers[0], message, marks))
         return nonce
 
     def _believed(self, answer: httpx.Response, nonce: str, asked_ms: int) -> bool:

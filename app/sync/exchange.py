@@ -27,7 +27,7 @@ from app.store.store import Store
 from app.store.witnessed import Unwitnessed, keep_word, unwitnessed
 from app.store.writer import StoreWriter
 from app.sync.bringing import Bringing
-from app.sync.client import CentreClient, CentreRefused
+from app.sync.client import CentreClient, CentreRefused, Speaker
 from app.sync.halt import Halt
 from app.sync.pace import ANY_TIME, LONGEST_WAIT_MS, BatchSize, FootageTerms, after_failure
 from app.sync.witness import Witness
@@ -82,6 +82,7 @@ class Exchange:
 
         Raises Unavailable (come again), Halt, EvidenceTrouble("sync.untrusted_answer": answer not by the centre).
         """
+        self.client.speak_as(await self._ask(Speaker.of))
         await self._settle()
         await self._push()
         await self._pull()
@@ -101,9 +102,13 @@ class Exchange:
         if not await self._ask(lambda store: store.ledger.frozen):
             return
         nothing = EventBatch.of(await self._ask(lambda store: store.station), [])
-        receipt = (await self.client.send(nothing)).receipt
         try:
+            receipt = (await self.client.send(nothing)).receipt
             await self._ask(lambda store: settle(store.ledger, receipt, self.stamp()))
+        except CentreRefused as refused:
+            if refused.reason == "auth.signature":  # the key was changed after the backup: the chain went on
+                raise Halt("store.restored_behind", refused.detail) from refused
+            raise
         except EvidenceTrouble as trouble:
             if trouble.code == "store.restored_behind":
                 raise Halt(trouble.code, trouble.detail) from trouble

@@ -155,7 +155,7 @@ class SyncWorker:
         except Trouble as trouble:
             self._tell(SyncReport(SyncState.STOPPED, self._queue, trouble.code))
             return
-        speaker = Speaker(*await self._ask(lambda store: store.speaker()))
+        speaker = await self._ask(Speaker.of)
         async with CentreClient(self._plan.url, self._transport, speaker, self._now_ms, self._plan.spare) as client:
             self._offset = client.offset
             exchange = Exchange(client, self._writer, self._clock, self._listeners.on_cards, self._queue_changed)

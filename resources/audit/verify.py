@@ -3,9 +3,10 @@
     python verify.py log.jsonl [--every] [--server-key HEX]
 
 The export comes from `cardintake centre export`. Checked are: the log without gaps, each station's chain (numbers, hash
-of the one before, hash of its own bytes, signatures), the root at every checkpoint, the centre's signature under it,
-and the stations' countersignatures. A signature vouches for all events before it in its chain; with --every each one is
-checked. --server-key compares the centre's key with the one you know from elsewhere, for example from a station.
+of the one before, hash of its own bytes, signatures, each by the key that held at its place), the root at every
+checkpoint, the centre's signature under it, and the stations' countersignatures. A signature vouches for all events
+before it in its chain; with --every each one is checked. --server-key compares the centre's key with the one you know
+from elsewhere, for example from a station.
 
 Exit status 0: all of that holds. 1: something does not; the first thing wrong is named, and how far the log holds.
 Not proved: that nothing is missing after the last checkpoint, and that the keys are whose you think they are.
@@ -17,11 +18,13 @@ import base64
 import hashlib
 import json
 import sys
+from contextlib import suppress
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 GENESIS = "0" * 64
+ROTATED, MARK = "station.key-rotated", b'"kind":"station.key-rotated"'
 DASH = "\u2014 "
 
 
@@ -30,19 +33,35 @@ class Wrong(Exception):
 
 
 class Chain:
-    """One station's chain as far as it was read."""
+    """One station's chain as far as it was read; `before`: keys that others followed, each with the log's size then."""
 
     def __init__(self, key):
         self.public = bytes.fromhex(key)
-        self.key = Ed25519PublicKey.from_public_bytes(self.public)
+        self.before = []
         self.seq, self.head, self.last = 0, GENESIS, None
 
     def signed(self, sig, data):
-        try:
-            self.key.verify(sig, data)
-        except InvalidSignature:
-            return False
-        return True
+        return holds(self.public, sig, data)
+
+    def rotate(self, head, size):
+        """The event `head`, whose own signature holds, names another key, and that one signed too."""
+        body = head["body"]
+        told = {"type": "key-rotation", "station": head["station"], "seq": self.seq, "prev": head["prev"]}
+        told.update(old_key=self.public.hex(), new_key=body["new_key"])
+        said = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+        new, proof = bytes.fromhex(body["new_key"]), bytes.fromhex(body["proof"])
+        given = (body["old_key"], body["new_key"]) == (self.public.hex(), new.hex()) and new != self.public
+        if given and holds(new, proof, said):
+            self.before.append((size, self.public))
+            self.public = new
+
+
+def holds(public, sig, data):
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(sig, data)
+    except InvalidSignature:
+        return False
+    return True
 
 
 class Log:
@@ -95,10 +114,19 @@ def take_event(fields, chains, log, every):
         raise Wrong(f"{where}: not the next of its chain / 序号不连续")
     if head["prev"] != chain.head:
         raise Wrong(f"{where}: another history / 前后不相连")
-    if every and not chain.signed(sig, data):
+    rotates = MARK in data and head.get("kind") == ROTATED and head.get("v") == 1
+    if (every or rotates) and not chain.signed(sig, data):
         raise Wrong(f"{where}: the signature does not hold / 签名不成立")
     chain.seq, chain.head, chain.last = chain.seq + 1, fields["hash"], (sig, data)
+    if rotates:
+        chain.last = None  # it was just checked, and vouches for all before it
+        follow(chain, head, log.size)
     log.add(data)
+
+
+def follow(chain, head, size):
+    with suppress(KeyError, ValueError, TypeError):  # then it is no such change, whatever it says: the key stays
+        chain.rotate(head, size)
 
 
 def key_id(name, kind, public):
@@ -134,10 +162,16 @@ def take_cosignature(fields, texts, chains):
     if chain is None or fields["size"] not in texts:
         raise Wrong(f"{what}: of nobody, or under nothing / 无对应工位或检查点")
     named = fields["line"][len(DASH) :].partition(" ")[0]
-    payload = signature_in(fields["line"], named, key_id(named, b"\x04", chain.public))
-    stamp = int.from_bytes(payload[:8], "big")
-    if not chain.signed(payload[8:], f"cosignature/v1\ntime {stamp}\n{texts[fields['size']]}".encode()):
+    # A key that another one followed at some size of the log speaks of nothing later.
+    keys = [chain.public] + [key for size, key in chain.before if fields["size"] <= size]
+    if not any(countersigned(key, fields["line"], named, texts[fields["size"]]) for key in keys):
         raise Wrong(f"{what}: the signature does not hold / 签名不成立")
+
+
+def countersigned(key, line, named, text):
+    payload = signature_in(line, named, key_id(named, b"\x04", key))
+    stamp = int.from_bytes(payload[:8], "big")
+    return holds(key, payload[8:], f"cosignature/v1\ntime {stamp}\n{text}".encode())
 
 
 def read(path, every, server_key):

@@ -106,7 +106,7 @@ class Party:
 
     def exchange(self) -> Any:
         """A fresh exchange over the line, as after a restart: run it with `round`."""
-        client = CentreClient("http://127.0.0.1", self.line, Speaker(*self.store.speaker()), lambda: NOW_US // 1000)
+        client = CentreClient("http://127.0.0.1", self.line, Speaker.of(self.store), lambda: NOW_US // 1000)
         return Exchange(client, self.writer, stamp, self.cards.extend, self.queues.append)
 
     def round(self) -> bool:

@@ -1,0 +1,93 @@
+"""A station's signing key gives way to another one, by an event in the station's own chain (`station.key-rotated`).
+
+The event is signed by the old key and carries the new key's signature over its place: number and hash before it, both
+keys, the station. So the old key says who follows it, the new one that it is there and meant for exactly this place.
+Events up to and with that one hold by the old key, those after it by the new one. Whether an event rotates follows from
+chain and keys alone: station, centre and whoever verifies afterwards come to the same answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.audit import GENESIS, VERSION, ChainFault, EventKind, SignedEvent, canonical, first_fault
+from app.keys import Signer, verifier
+
+_MARK = b'"kind":"%b"' % EventKind.KEY_ROTATED.value.encode()
+"""In the bytes of each such event, and of few others: what has it not needs no second look."""
+
+
+def rotation_body(station: str, seq: int, prev: str, old_key: bytes, new: Signer) -> dict[str, Any]:
+    """The body of the event number `seq` after hash `prev`, by which `new` follows `old_key` (32 bytes)."""
+    proof = new.sign(_statement(station, seq, prev, old_key.hex(), new.public_key.hex()))
+    return {"old_key": old_key.hex(), "new_key": new.public_key.hex(), "proof": proof.hex()}
+
+
+def _statement(station: str, seq: int, prev: str, old_key: str, new_key: str) -> bytes:
+    stated = {"type": "key-rotation", "station": station, "seq": seq, "prev": prev}
+    return canonical({**stated, "old_key": old_key, "new_key": new_key})
+
+
+def key_after(event: SignedEvent, key: bytes) -> bytes:
+    """The key (32 bytes) that holds after an event which `key` signed: another one when it rotates, else the same.
+
+    The event's own hash and signature are looked at elsewhere.
+    """
+    if _MARK not in event.data:
+        return key
+    try:
+        head = json.loads(event.data)
+        fits = head["kind"] == EventKind.KEY_ROTATED.value and head["v"] == VERSION
+        return _named(head, event.seq, key) if fits else key
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return key
+
+
+def _named(head: Mapping[str, Any], seq: int, key: bytes) -> bytes:
+    """The key that follows, when it countersigned. Raises ValueError, KeyError, TypeError."""
+    told = head["body"]
+    new_key, proof = bytes.fromhex(told["new_key"]), bytes.fromhex(told["proof"])
+    if (told["old_key"], told["new_key"]) != (key.hex(), new_key.hex()) or new_key == key:
+        return key
+    said = _statement(head["station"], seq, head["prev"], key.hex(), new_key.hex())
+    return new_key if verifier(new_key)(proof, said) else key
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Events that one key signed, in order; the last of them may name the next key."""
+
+    key: bytes
+    events: Sequence[SignedEvent]
+
+
+def by_key(events: Sequence[SignedEvent], key: bytes) -> list[Held]:
+    """A run of events, the first of them under `key`, split where the key changes. Always one part at least."""
+    parts, begin = [], 0
+    for at, event in enumerate(events, 1):
+        after = key_after(event, key)
+        if after != key:
+            parts.append(Held(key, events[begin:at]))
+            key, begin = after, at
+    return [*parts, Held(key, events[begin:])]
+
+
+def chain_fault(
+    events: Sequence[SignedEvent], *, station: str, key: bytes, every: bool = True
+) -> tuple[ChainFault | None, bytes]:
+    """`core.audit.first_fault` of a whole chain that began under `key`, each event held to the key of its place; and
+    the key that holds after the last of them (after the first fault it means nothing).
+    """
+    prev, seq = GENESIS, 1
+    parts = by_key(events, key)
+    for part in parts:
+        check = verifier(part.key)
+        fault = first_fault(part.events, station=station, verify=check, prev=prev, seq=seq, every=every)
+        if fault is not None:
+            return fault, part.key
+        if part.events:
+            prev, seq = part.events[-1].hash, seq + len(part.events)
+    return None, parts[-1].key
