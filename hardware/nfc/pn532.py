@@ -39,6 +39,7 @@ _BAUD_115200 = b"\x04"
 _OTHER_BAUDS = (921600, 460800, 230400)
 
 ANSWER_TIMEOUT_S = 1.5  # a busy bus has been seen to take that long
+_MUTE_AGAIN = 2
 POLL_TRIES = 3  # many boards miss every second look at a chip with a long UID
 
 
@@ -182,10 +183,12 @@ class Pn532:
     def _identify(self, target: NfcTarget, alone: bool) -> NfcSighting:
         """What `target` is. With two chips in the field, this one is singled out first."""
         sighting = identify(self if alone else self._only(target), target)
-        if sighting.family != Family.ULTRALIGHT:
-            return sighting
-        # Mute is also a chip that was just taken away or lies at the edge of the field: only twice mute is mute.
-        return identify(self._only(target), target)
+        for _ in range(_MUTE_AGAIN):
+            if sighting.family != Family.ULTRALIGHT:
+                break
+            # Mute is also a chip that was just taken away or lies at the edge of the field: only thrice mute is mute.
+            sighting = identify(self._only(target), target)
+        return sighting
 
     def _only(self, target: NfcTarget) -> Pn532 | None:
         """This reader with only `target` selected; None when it is not there or must not be spoken to anyway."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,8 @@ from app.core.events import Key
 from app.core.states import Counting, Idle, Waiting
 from app.paths import StationFolder
 from app.programs import stop_program
+from hardware.sim.nfc import SimulatedBoard
+from tests.commands.nfc_cli import Cli
 from tests.station.conftest import Desks, make_film
 from ui.texts import trouble
 

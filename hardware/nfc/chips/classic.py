@@ -2,7 +2,9 @@
 
 Phase 1 can be undone: every data block to zero, read back. Phase 2 cannot: each trailer gets two random keys and access
 bits that let nobody read or write anything again, sector 0 last. A trailer torn in the middle leaves a sector that no
-key opens; its data were zero before, so it counts as dead. No key is ever searched for.
+key opens; its data were zero before, so it counts as dead, where it is sure that this is the card it happened to: a
+UID of four bytes is used more than once, so one of our own random keys has to open another of its sectors. No key is
+ever searched for.
 
 Source: NXP MF1S50YYX_V1 sections 8.6 and 8.7.
 """
@@ -22,7 +24,7 @@ from hardware.nfc.chips.talk import BLOCK, REFUSALS, ChipTalk, Reply
 
 SECTORS = {Family.CLASSIC_1K: 16, Family.CLASSIC_4K: 40}
 _ZERO = bytes(BLOCK)
-_TRIES = 3
+_TRIES = 5
 
 Key = tuple[str, bytes]
 """Which of the two keys of a sector, and its 6 bytes."""
@@ -54,6 +56,7 @@ class ClassicProcedure:
         self._entry: Entry | None = entry
         self._save: Callable[[Entry], None] = lambda _entry: None
         self._now_open: tuple[int, Key, int] | None = None
+        self._is_the_journals = False  # shown by a key that only the journal and its card know
         self._sectors = [_Sector() for _ in range(SECTORS[family])]
         self.remarks = ["the UID and the maker's block still read; copies that open again are not excluded"]
 
@@ -67,6 +70,9 @@ class ClassicProcedure:
             refusal = self._survey_sector(number, sector)
             if refusal is not None:
                 return refusal
+        torn = [str(number) for number, sector in enumerate(self._sectors) if sector.dead]
+        if torn and not self._is_the_journals:
+            return Refusal(Why.KEYS_LOST, Method.PHYSICAL, (("sector", " ".join(torn)),))
         return None
 
     @property
@@ -134,12 +140,14 @@ class ClassicProcedure:
     def _survey_sector(self, number: int, sector: _Sector) -> Refusal | None:
         begun = self._earlier is not None and number in self._earlier.sectors
         if begun and self._is_closed(number):
-            sector.closed = True
+            sector.closed = self._is_the_journals = True
             return None
         found = self._find_key(number, begun)
         if found is None and begun:
-            sector.dead = True  # a torn trailer; what was in it had been wiped and seen to be
+            sector.dead = True  # a torn trailer, if it is that card: what was in it had been wiped and seen to be
             return None
+        if begun and found == self._new_key(number, "A"):
+            self._is_the_journals = True
         details = (("sector", str(number)),)
         if found is None:
             return Refusal(Why.UNKNOWN_KEY, Method.PHYSICAL, details)
@@ -152,12 +160,20 @@ class ClassicProcedure:
     def _is_closed(self, number: int) -> bool:
         """Whether our key opens the sector and its trailer shows that nothing else is possible."""
         key = self._new_key(number, "A")
+        trailer = self._read_trailer(number, key) if self._authenticate(number, key) else None
+        return trailer is not None and trailer[6:9] == CLOSED[:3]
+
+    def _read_trailer(self, number: int, key: Key) -> bytes | None:
+        """The trailer of a sector that `key` opens; None when the chip refuses to show it. Raises StopError."""
+        refusals = 0
         for _ in range(_TRIES):
-            if not self._authenticate(number, key):
-                return False
+            self._open(number, key)
             reply, trailer = self._talk.read_block(trailer_of(number))
-            if reply is not Reply.UNKNOWN:
-                return trailer[6:9] == CLOSED[:3]
+            if reply is Reply.DONE:
+                return trailer
+            refusals += reply is Reply.REFUSED
+            if refusals == REFUSALS:
+                return None
         raise StopError(Why.READER_SILENT, f"sector {number}")
 
     def _known_keys(self) -> tuple[bytes, ...]:
@@ -177,8 +193,8 @@ class ClassicProcedure:
         for secret in self._candidates(number, begun):
             if not self._authenticate(number, ("A", secret)):
                 continue
-            reply, trailer = self._talk.read_block(trailer_of(number))
-            access: Access | None = read_access(trailer) if reply is Reply.DONE else None
+            trailer = self._read_trailer(number, ("A", secret))
+            access: Access | None = read_access(trailer) if trailer is not None else None
             writers = access.writers(number) if access else ""
             if "A" in writers:
                 return "A", secret
@@ -235,12 +251,9 @@ class ClassicProcedure:
             refusals += reply is Reply.REFUSED
             if refusals == REFUSALS:
                 raise StopError(Why.WRITE_REFUSED, f"sector {number}")
-        if self._is_closed(number):
-            sector.closed, sector.key = True, None
-        elif not self._authenticate(number, key):
-            sector.dead, sector.key = True, None
-        else:
-            raise StopError(Why.READER_SILENT, f"sector {number}")
+        if not self._is_closed(number):
+            raise StopError(Why.READER_SILENT, f"sector {number}")  # torn: the next run tells which way
+        sector.closed, sector.key = True, None
 
     def _put(self, number: int, block: int, data: bytes, key: Key) -> None:
         refusals = 0
@@ -296,7 +309,8 @@ class ClassicProcedure:
 
     def _out(self, number: int, key: Key, what: str) -> NegativeTest:
         """That a key does not open a sector."""
-        return refused_for_sure(lambda: Reply.DONE if self._authenticate(number, key) else Reply.REFUSED, what)
+        self._now_open = None
+        return refused_for_sure(lambda: self._talk.try_key(key[0], trailer_of(number), key[1]), what)
 
     # Keys
 

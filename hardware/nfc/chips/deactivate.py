@@ -89,7 +89,7 @@ class _Run:
         return self._outcome(verdict, why)
 
     def _go(self, write: bool) -> tuple[Verdict, Why]:
-        refusal = self._find() or self._survey()
+        refusal = self._find() or self._survey(write)
         if refusal is not None and self._was_proved(refusal):
             return Verdict.ALREADY, Why.PROVED_BEFORE
         if refusal is not None:
@@ -132,7 +132,7 @@ class _Run:
             return Refusal(Why.OTHER_CHIP, details=(("wanted", wanted.hex().upper()), ("there", _uid(seen[0]))))
         return judge(seen[0].family)
 
-    def _survey(self) -> Refusal | None:
+    def _survey(self, armed: bool) -> Refusal | None:
         sighting = self._notes.sighting
         if sighting is None:
             return Refusal(Why.NO_CHIP)
@@ -142,10 +142,11 @@ class _Run:
         self._earlier = earlier if earlier is not None and earlier.family == family else None
         talk.restart()
         if METHODS[family] is Method.KEYS:
-            self._procedure = ClassicProcedure(talk, family, uid, self._request, self._earlier)
+            classic = self._procedure = ClassicProcedure(talk, family, uid, self._request, self._earlier)
+            refusal = classic.survey()
         else:
-            self._procedure = Type2Procedure(talk, family, self._request, self._earlier)
-        refusal = self._procedure.survey()
+            type_2 = self._procedure = Type2Procedure(talk, family, self._request, self._earlier)
+            refusal = type_2.survey(armed)
         self._note_before(self._procedure, family)
         return refusal
 

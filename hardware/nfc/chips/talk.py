@@ -37,8 +37,7 @@ _TIMEOUT_S = 1.0
 _TIMEOUT_AGAIN_S = 0.9  # an answer that is lost and one that is not given after it name a hung reader within 2 s
 _MOST_LOST = 2
 _SELECTS = 4  # a board may miss every second look
-_TRIES = 3
-_READ_TRIES = 5
+_TRIES = 5
 REFUSALS = 2
 """A refusal counts when it was heard so often: in a disturbed field one acknowledgement can look like one."""
 _FAST_PAGES = 60  # answers of up to 240 bytes, which fit a normal frame
@@ -102,15 +101,16 @@ class ChipTalk:
         """Select the chip. Raises StopError(CHIP_GONE) when it does not answer, DeviceError when the reader is lost."""
         wanted = (_CASCADE_TAG + self._uid) if len(self._uid) == 7 else self._uid
         self.selections += 1
+        seen = False
         for _ in range(_SELECTS):
             answer = self._ask(IN_LIST_PASSIVE_TARGET, b"\x01\x00" + wanted, "")
             if answer and any(t.uid == self._uid for t in parse_targets(answer, self._reader.info.address)):
                 opened = Reply.DONE if self.password is None else self._present(self.password)[0]
                 if opened is Reply.DONE:
                     return
-                if opened is Reply.REFUSED:
-                    raise StopError(Why.KEYS_LOST, "password")
-        raise StopError(Why.CHIP_GONE)
+                seen = True
+        # Only a password that opened this chip before is presented here, so a refusal is a disturbed field.
+        raise StopError(Why.READER_SILENT, "password") if seen else StopError(Why.CHIP_GONE)
 
     # Type 2 chips
 
@@ -120,7 +120,7 @@ class ChipTalk:
         Raises StopError(READER_SILENT) when neither became clear: an answer that is lost or damaged refuses nothing.
         """
         refusals = 0
-        for _ in range(_READ_TRIES):
+        for _ in range(_TRIES):
             reply, data = self._exchange(bytes((_READ, page)))
             if reply is Reply.DONE and len(data) == BLOCK:
                 return data
@@ -157,6 +157,23 @@ class ChipTalk:
             raise StopError(Why.READER_SILENT, "password")
         return pack if reply is Reply.DONE and len(pack) == 2 else None
 
+    def present_again(self, password: bytes) -> bytes | None:
+        """As `present`, to a chip that does not count wrong passwords: None only after it said no three times.
+
+        A NAK cannot be told from a damaged answer here, and a lost answer is asked for again. The chip is idle when
+        the password was wrong. Raises StopError(READER_SILENT) when it never became clear.
+        """
+        refusals = 0
+        for _ in range(_TRIES):
+            reply, pack = self._present(password)
+            if reply is Reply.DONE and len(pack) == 2:
+                return pack
+            refusals += reply is Reply.REFUSED
+            if refusals > REFUSALS:
+                return None
+            self.select()
+        raise StopError(Why.READER_SILENT, "password")
+
     def _present(self, password: bytes) -> tuple[Reply, bytes]:
         command = bytes((_PWD_AUTH,)) + password
         return self._through(command, _masked(command, 1))
@@ -172,19 +189,27 @@ class ChipTalk:
     # MIFARE Classic
 
     def authenticate(self, kind: str, block: int, key: bytes) -> bool:
-        """Open a sector with key "A" or "B" of 6 bytes; False when the chip says no: it is selected again then.
+        """Open a sector with key "A" or "B" of 6 bytes; False when the chip said no twice: it is selected again then.
 
         Raises StopError(READER_SILENT) when it never became clear, and what `select` raises.
         """
-        head = bytes((0x60 if kind == "A" else 0x61, block))
+        refusals = 0
         for _ in range(_TRIES):
-            reply, _data = self._exchange(head + key + self._uid[-4:], f"{head.hex()}{'**' * 6}{self._uid[-4:].hex()}")
+            reply = self.try_key(kind, block, key)
             if reply is Reply.DONE:
                 return True
-            self.select()
-            if reply is Reply.REFUSED:
+            refusals += reply is Reply.REFUSED
+            if refusals == REFUSALS:
                 return False
         raise StopError(Why.READER_SILENT, f"block {block}")
+
+    def try_key(self, kind: str, block: int, key: bytes) -> Reply:
+        """One try to open a sector. After anything but DONE the chip is selected again."""
+        head = bytes((0x60 if kind == "A" else 0x61, block))
+        reply, _ = self._exchange(head + key + self._uid[-4:], f"{head.hex()}{'**' * 6}{self._uid[-4:].hex()}")
+        if reply is not Reply.DONE:
+            self.select()
+        return reply
 
     def read_block(self, block: int) -> tuple[Reply, bytes]:
         """One block of the open sector. After anything but DONE: selected again, no sector open."""

@@ -63,17 +63,26 @@ class Type2Procedure:
         self._image = b""
         self._wanted = b""
         self._guarded = False
+        self._hidden = False  # behind a password that was not presented
         self._entry: Entry | None = None
         self.before: Snapshot | None = None
         self.remarks: list[str] = []
 
     # What is there, without writing
 
-    def survey(self) -> Refusal | None:
-        """Read everything and decide; None when the chip may be switched off. Raises StopError, DeviceError."""
-        refusal = self._open()
+    def survey(self, armed: bool = True) -> Refusal | None:
+        """Read everything and decide; None when the chip may be switched off. Raises StopError, DeviceError.
+
+        Unless `armed`, no password is presented to a chip that may count wrong ones. What that one hides is then
+        taken to be empty, so the plan says what at most would be written.
+        """
+        refusal = self._open(armed)
         if refusal is not None:
             return refusal
+        if self._hidden:
+            self._image = bytes(self._layout.pages * PAGE)
+            self._wanted = self._want(self._text(self._image))
+            return None
         image = self._talk.read_pages(self._layout.pages)
         if image is None or not self._ends_there(image):
             return Refusal(Why.OTHER_MEMORY, Method.PHYSICAL)
@@ -165,7 +174,7 @@ class Type2Procedure:
 
     # Surveying
 
-    def _open(self) -> Refusal | None:
+    def _open(self, armed: bool) -> Refusal | None:
         """Get past a password, if there is one and we know it: a guess could lock the chip for good."""
         config = self._layout.config
         if config is None:
@@ -177,7 +186,12 @@ class Type2Procedure:
         password = self._earlier.secret("pwd") if ours and self._earlier else self._request.password
         if password is None:
             return Refusal(Why.NEEDS_PASSWORD, Method.PHYSICAL)
-        if self._talk.present(password) is None:
+        counts = cfg is None or bool(cfg[PAGE] & _AUTHLIM)
+        if counts and not armed:
+            self._hidden = cfg is None
+            self.remarks.append("the password was not tried: the chip may count wrong ones")
+            return None
+        if (self._talk.present if counts else self._talk.present_again)(password) is None:
             return Refusal(Why.KEYS_LOST if ours else Why.WRONG_PASSWORD, Method.PHYSICAL)
         self._guarded = True
         self._talk.password = password
@@ -265,7 +279,7 @@ class Type2Procedure:
         entry = self.entry()
         if entry.sealed or _page(self._image, self._config + 1)[0] & _AUTHLIM:
             return
-        if self._talk.present(entry.secret("pwd")) != entry.secret("pack"):
+        if self._talk.present_again(entry.secret("pwd")) != entry.secret("pack"):
             self._talk.select()
             raise StopError(Why.WRITES_LOST, "password")
         self._entry = entry.at(entry.stage, sealed=True)

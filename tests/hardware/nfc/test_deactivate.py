@@ -175,6 +175,28 @@ def test_a_wrong_issuer_password_is_tried_once() -> None:
     assert len([command for command in chip.heard if command[0] == 0x1B]) == 1
 
 
+@pytest.mark.parametrize("access", [0x01, 0x07, 0x80, 0x81, 0x87])
+def test_a_survey_uses_up_no_try_of_the_password(access: int) -> None:
+    """Where the chip counts wrong ones, or hides whether it does."""
+    table, chip = Table(), protected(b"abcd", access)
+    table.line.put(chip)
+    for password in (b"nope", b"abcd"):
+        outcome = table.plan(password=password)
+        assert (outcome.verdict, outcome.why) == (Verdict.NOT_COMPLETED, Why.READY)
+        assert any(step.writes for step in outcome.plan)
+    assert not [command for command in chip.heard if command[0] == 0x1B]
+    assert chip.writes == 0
+    assert table.run(password=b"abcd").verdict is Verdict.DEACTIVATED
+    assert is_dead(chip)
+
+
+def test_a_survey_tells_a_wrong_password_of_a_chip_that_does_not_count_them() -> None:
+    table, chip = Table(), protected(b"abcd", 0x00)
+    table.line.put(chip)
+    assert table.plan(password=b"nope").why is Why.WRONG_PASSWORD
+    assert table.plan(password=b"abcd").why is Why.READY
+
+
 @pytest.mark.parametrize("access", [0x00, 0x80, 0x83])
 def test_the_issuers_password_opens_and_is_then_gone(access: int) -> None:
     table, chip = Table(), protected(b"abcd", access)

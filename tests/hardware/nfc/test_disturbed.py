@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hardware.nfc.chips.outcome import Outcome, Verdict, Why
+from hardware.nfc.chips.outcome import Method, Outcome, Verdict, Why
 from hardware.sim.nfc_board import Faults
 from hardware.sim.nfc_type2 import Quirks
 from tests.hardware.nfc.making import Table, is_dead, used_chip
@@ -38,11 +38,13 @@ def run_disturbed(chip: Any, number: int, faults: Faults) -> tuple[Table, Outcom
     return table, table.run(), struck[0]
 
 
-def at_every_command(make: Any, faults: Faults) -> Iterator[tuple[int, Table, Any, Outcome]]:
-    """A run for each of its commands, until no command is left to be struck."""
-    struck, number = True, 0
+def at_every_command(
+    make: Any, faults: Faults, first: int = 1, step: int = 1
+) -> Iterator[tuple[int, Table, Any, Outcome]]:
+    """A run for each of its commands (or every `step`th), until no command is left to be struck."""
+    struck, number = True, first - step
     while struck:
-        number += 1
+        number += step
         chip = make()
         table, outcome, struck = run_disturbed(chip, number, faults)
         yield number, table, chip, outcome
@@ -81,6 +83,43 @@ def test_a_chip_that_falls_mute_where_its_memory_should_end_is_unknown_and_not_w
 @pytest.mark.parametrize("faults", DISTURBANCES, ids=str)
 def test_a_true_ultralight_is_switched_off_whatever_was_disturbed(faults: Faults) -> None:
     for number, table, chip, outcome in at_every_command(lambda: used_chip("MIFARE Ultralight"), faults):
+        if not outcome.done:
+            assert outcome.verdict is Verdict.NOT_COMPLETED, (number, outcome.why)
+            table.line.before = lambda _number, _code: None
+            table.line.break_down(Faults())
+            outcome = table.run()
+        assert outcome.done, (number, outcome.why)
+        assert is_dead(chip), number
+
+
+CLASSIC_DISTURBANCES = [
+    Faults(lose_answers=1),
+    *(Faults(spoil_answers=often, spoil_status=status) for status in (0x01, 0x02) for often in (1, 2, 3)),
+    Faults(spoil_answers=1, spoil_status=0x13),
+    Faults(spoil_answers=1, spoil_status=0x14),
+]
+
+
+@pytest.mark.parametrize("faults", CLASSIC_DISTURBANCES, ids=str)
+def test_nothing_disturbed_condemns_a_good_classic(faults: Faults) -> None:
+    """Each command of the run is struck in one of the ways; every way at each ninth."""
+    first = CLASSIC_DISTURBANCES.index(faults) + 1
+    step = len(CLASSIC_DISTURBANCES)
+    for number, table, chip, outcome in at_every_command(lambda: used_chip("MIFARE Classic 1K"), faults, first, step):
+        if not outcome.done:
+            assert outcome.verdict is Verdict.NOT_COMPLETED, (number, outcome.why)
+            assert outcome.method is not Method.PHYSICAL
+            table.line.before = lambda _number, _code: None
+            table.line.break_down(Faults())
+            outcome = table.run()
+        assert outcome.done, (number, outcome.why)
+        assert is_dead(chip), number
+
+
+@pytest.mark.parametrize("faults", DISTURBANCES, ids=str)
+def test_nothing_disturbed_condemns_a_chip_with_a_password(faults: Faults) -> None:
+    """Our own password is asked back when it stands in the chip; one bad answer to that says nothing."""
+    for number, table, chip, outcome in at_every_command(lambda: used_chip("MIFARE Ultralight EV1 (MF0UL11)"), faults):
         if not outcome.done:
             assert outcome.verdict is Verdict.NOT_COMPLETED, (number, outcome.why)
             table.line.before = lambda _number, _code: None

@@ -85,7 +85,7 @@ def test_of_three_chips_two_are_seen(board: SimulatedBoard, reader: Pn532) -> No
     [
         ("NTAG216", UID, [b"\x60"]),
         ("MIFARE Ultralight EV1 (MF0UL21)", UID, [b"\x60"]),
-        ("MIFARE Ultralight", UID, [b"\x60", b"\x60"]),
+        ("MIFARE Ultralight", UID, [b"\x60"] * 3),
         ("MIFARE Classic 1K", "DEADBEEF", []),
         ("MIFARE Classic 4K", "DEADBEEF", []),
         ("MIFARE DESFire", UID, []),
