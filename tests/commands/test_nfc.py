@@ -214,7 +214,7 @@ def test_after_punching_no_chip_answers(cli: Cli, board: SimulatedBoard) -> None
 
 def test_no_reader_is_exit_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nfc", "info", "--port", str(tmp_path / "no-port")]) == 3
-    assert capsys.readouterr().out == ""
+    assert json.loads(capsys.readouterr().out)["why"] == "nfc.missing"
 
 
 @pytest.mark.parametrize("option", [("--uid", "12"), ("--text", "作废"), ("--secrets", "/no/such/file")])
