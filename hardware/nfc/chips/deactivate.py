@@ -38,6 +38,9 @@ from hardware.ports import NfcReader, NfcSighting
 Procedure = Type2Procedure | ClassicProcedure
 
 _POLL_S = 0.5
+_MOST_SILENT = 3  # runs without an answer to a chip that was begun; after that nobody can tell what it holds
+_MISSING = frozenset({Why.NEEDS_PASSWORD, Why.UNKNOWN_KEY})
+"""What the issuer's secrets help against, when they were given to the run that began and not to this one."""
 _COME_BACK = frozenset({Why.CHIP_GONE, Why.READER_LOST, Why.READER_SILENT, Why.CANCELLED})
 
 
@@ -74,6 +77,7 @@ class _Run:
         self._talk: ChipTalk | None = None
         self._procedure: Procedure | None = None
         self._earlier: Entry | None = None
+        self._begun_uid = ""  # of two chips, the one that an earlier run began
 
     def go(self, write: bool) -> Outcome:
         try:
@@ -81,6 +85,8 @@ class _Run:
         except StopError as stop:
             verdict = Verdict.NOT_COMPLETED if stop.why in _COME_BACK else Verdict.PROOF_FAILED
             why = stop.why
+            if write and why is Why.READER_SILENT and self._silent_again():
+                verdict, why = Verdict.PROOF_FAILED, Why.STAYS_SILENT
             if stop.detail:
                 self._notes.remarks.append(f"stopped: {stop.detail}")
         except DeviceError as trouble:
@@ -94,8 +100,7 @@ class _Run:
             return Verdict.ALREADY, Why.PROVED_BEFORE
         if refusal is not None:
             self._notes.refusal = refusal
-            hopeless = refusal.why is Why.KEYS_LOST  # an earlier run wrote, and its password does not open
-            return (Verdict.PROOF_FAILED if hopeless else Verdict.REFUSED), refusal.why
+            return self._verdict_of(refusal), refusal.why
         procedure = self._chosen
         self._notes.plan = procedure.plan()
         self._notes.remarks += procedure.remarks
@@ -107,6 +112,27 @@ class _Run:
         if proof is not Why.PROVED:
             return Verdict.PROOF_FAILED, proof
         return (Verdict.ALREADY if already else Verdict.DEACTIVATED), Why.PROVED
+
+    def _silent_again(self) -> bool:
+        """Count a run in which the chip, not the reader, gave no answer; whether it was the last one worth trying."""
+        sighting = self._notes.sighting
+        entry = self._means.journal.load(_uid(sighting)) if sighting else None
+        if entry is None or sighting is None or entry.family != sighting.family:
+            return False  # nothing was begun
+        self._means.journal.save(replace(entry, silent=entry.silent + 1))
+        return entry.silent + 1 >= _MOST_SILENT
+
+    def _verdict_of(self, refusal: Refusal) -> Verdict:
+        """REFUSED says that the chip is as it was; of one that an earlier run began to write it is never said."""
+        if refusal.why is Why.TWO_CHIPS:
+            begun = [uid for uid in dict(refusal.details)["uids"].split() if self._means.journal.load(uid) is not None]
+            self._begun_uid = begun[0] if len(begun) == 1 else ""
+            return Verdict.NOT_COMPLETED if begun else Verdict.REFUSED
+        if refusal.why is Why.KEYS_LOST:  # an earlier run wrote, and its password does not open
+            return Verdict.PROOF_FAILED
+        if self._earlier is None:
+            return Verdict.REFUSED
+        return Verdict.NOT_COMPLETED if refusal.why in _MISSING else Verdict.PROOF_FAILED
 
     @property
     def _chosen(self) -> Procedure:
@@ -204,10 +230,12 @@ class _Run:
             notes.spoken = self._talk.spoken
         sighting, refusal = notes.sighting, notes.refusal
         family = sighting.family if sighting else ""
-        uid = _uid(sighting) if sighting else (request.uid.hex().upper() if request.uid else "")
+        uid = _uid(sighting) if sighting else (request.uid.hex().upper() if request.uid else self._begun_uid)
         method = refusal.method if refusal else (self._procedure.method if self._procedure else Method.NONE)
         if verdict is Verdict.PROOF_FAILED:
             method = Method.PHYSICAL
+        elif verdict is Verdict.NOT_COMPLETED and method is Method.PHYSICAL and self._procedure is not None:
+            method = self._procedure.method
         made = Outcome(verdict, why, method, uid, family, notes.plan, refusal.details if refusal else ())
         record = make_record(self._reader, notes, verdict, why, dict(request.about), self._means.seal)
         return replace(made, evidence=record)

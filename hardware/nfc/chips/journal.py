@@ -17,7 +17,8 @@ class Entry:
 
     `secrets`: PWD and PACK of a Type 2 chip ("pwd", "pack"), keys of a Classic ("3A", "3B" for sector 3). `stage`: the
     last irreversible one that was begun; `guarded_by_issuer`: the issuer's password stood in the way; `sealed`: ours
-    was proved to be in the chip; `sectors`: those whose trailer was begun.
+    was proved to be in the chip; `sectors`: those whose trailer was begun; `silent`: runs that ended because
+    the chip neither obeyed nor refused.
     """
 
     uid: str
@@ -28,6 +29,7 @@ class Entry:
     guarded_by_issuer: bool = False
     sealed: bool = False
     sectors: tuple[int, ...] = ()
+    silent: int = 0
 
     def secret(self, name: str) -> bytes:
         return dict(self.secrets)[name]
@@ -64,6 +66,7 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
         "guarded_by_issuer": entry.guarded_by_issuer,
         "sealed": entry.sealed,
         "sectors": list(entry.sectors),
+        "silent": entry.silent,
     }
 
 
@@ -80,4 +83,5 @@ def entry_from_json(told: Any) -> Entry:
         bool(told["guarded_by_issuer"]),
         bool(told["sealed"]),
         sectors,
+        int(told.get("silent", 0)),
     )

@@ -51,6 +51,7 @@ class Why(StrEnum):
     WRITES_ACCEPTED = "writes-accepted"
     CONTENT_CHANGED = "content-changed"
     KEYS_LOST = "keys-lost"
+    STAYS_SILENT = "stays-silent"  # begun, and in three whole runs it neither obeyed nor refused
 
 
 class Method(StrEnum):

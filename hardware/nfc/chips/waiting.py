@@ -69,10 +69,18 @@ def _when_there(
     return outcome
 
 
+def _is_its_end(outcome: Outcome) -> bool:
+    """Whether a run got at the card again. A refusal says only that it did not: that card is not as it was."""
+    if outcome.verdict is Verdict.REFUSED:
+        return False
+    return outcome.verdict is not Verdict.NOT_COMPLETED or bool(outcome.plan) or outcome.why is Why.CANCELLED
+
+
 def _same_again(reader: NfcReader, request: Request, means: Means, wait_s: float, tell: Tell) -> Outcome | None:
     """The run that found the card again; None when it did not come back in time."""
     until_s = means.clock() + wait_s
     other, gone = "", False
+    said: Why | None = None
     while means.clock() < until_s:
         outcome = deactivate(reader, request, means)
         if outcome.why is Why.READER_LOST and not gone:
@@ -83,7 +91,10 @@ def _same_again(reader: NfcReader, request: Request, means: Means, wait_s: float
             if there != other:
                 other = there
                 tell(outcome)
-        elif outcome.why not in _AWAY or outcome.plan:
+        elif _is_its_end(outcome):
             return outcome
+        elif outcome.why is not said and outcome.why not in _AWAY:
+            tell(outcome)
+        said = outcome.why
         means.pause(_PAUSE_S)
     return None

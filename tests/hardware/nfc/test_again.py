@@ -8,14 +8,15 @@ import pytest
 
 from hardware.errors import DeviceError, DeviceReason
 from hardware.nfc.chips.deactivate import Means
-from hardware.nfc.chips.outcome import Outcome, Request, Verdict, Why
+from hardware.nfc.chips.outcome import Method, Outcome, Request, Verdict, Why
 from hardware.nfc.chips.waiting import deactivate_when_there
 from hardware.nfc.lasting import LastingReader
 from hardware.nfc.pn532 import open_pn532
 from hardware.ports import DeviceInfo, NfcReader
 from hardware.sim.nfc import SimulatedBoard
+from hardware.sim.nfc_chip import Tearing
 from hardware.sim.nfc_chips import make_chip
-from tests.hardware.nfc.making import CLASSIC_UID, CODE, TEXT, MemoryJournal, Table, is_dead, used_chip
+from tests.hardware.nfc.making import CLASSIC_UID, CODE, OTHER_UID, TEXT, UID, MemoryJournal, Table, is_dead, used_chip
 
 CLASSIC = "MIFARE Classic 1K"
 
@@ -139,3 +140,52 @@ def test_a_reader_that_stays_away_is_named_at_the_end_of_the_wait() -> None:
     means = Means(MemoryJournal(), clock=table.line.clock, pause=table.line.pause)
     outcome = deactivate_when_there(table.reader, Request(None, TEXT), means, 3.0, lambda _outcome: None)
     assert (outcome.verdict, outcome.why) == (Verdict.NOT_COMPLETED, Why.READER_LOST)
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_two_chips_while_a_torn_card_is_awaited_do_not_make_it_untouched(goes_on: bool) -> None:
+    """The card comes back with another one beside it, which is then taken away, or is not."""
+    table, chip = Table(), used_chip("MIFARE Ultralight EV1 (MF0UL11)")
+    other, told, looks = make_chip("NTAG213", OTHER_UID), list[Why](), [0]
+    table.line.put(chip)
+    chip.tear(10, Tearing.CLEAN)
+
+    def pause(duration_s: float) -> None:
+        table.line.pause(duration_s)
+        if chip.writes > 10:
+            looks[0] += duration_s == 0.05
+        if looks[0] == 2:
+            table.line.take(chip)
+            chip.put_back()
+            table.line.put(chip)
+            table.line.put(other)
+            looks[0] += 1
+        if goes_on and looks[0] == 6:
+            table.line.take(other)
+
+    means = Means(table.journal, seal=lambda _content: "", clock=table.line.clock, pause=pause)
+    outcome = deactivate_when_there(table.reader, Request(None, TEXT), means, 20.0, lambda o: told.append(o.why))
+    assert told[:2] == [Why.CHIP_GONE, Why.TWO_CHIPS]
+    assert other.writes == 0
+    if goes_on:
+        assert outcome.verdict is Verdict.DEACTIVATED
+        assert is_dead(chip)
+        return
+    assert outcome.verdict is Verdict.NOT_COMPLETED
+    again = table.run()
+    assert (again.verdict, again.why, again.uid) == (Verdict.NOT_COMPLETED, Why.TWO_CHIPS, UID)
+
+
+def test_a_card_that_a_run_began_is_never_called_untouched() -> None:
+    """Its journal is there, and what the run needed is not: the issuer's key, or a memory that can be read."""
+    key = bytes.fromhex("112233445566")
+    table, chip = Table(), used_chip(CLASSIC)
+    for sector in range(16):
+        chip.set_block(sector * 4 + 3, key + bytes.fromhex("FF078069") + key)
+    table.line.put(chip)
+    chip.tear(7, Tearing.CLEAN)
+    assert table.run(keys=(key,)).why is Why.CHIP_GONE
+    chip.put_back()
+    without = table.run()
+    assert (without.verdict, without.why, without.method) == (Verdict.NOT_COMPLETED, Why.UNKNOWN_KEY, Method.KEYS)
+    assert table.run(keys=(key,)).verdict is Verdict.DEACTIVATED

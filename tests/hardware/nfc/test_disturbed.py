@@ -13,6 +13,7 @@ import pytest
 
 from hardware.nfc.chips.outcome import Method, Outcome, Verdict, Why
 from hardware.sim.nfc_board import Faults
+from hardware.sim.nfc_chip import RefusedError
 from hardware.sim.nfc_type2 import Quirks
 from tests.hardware.nfc.making import Table, is_dead, used_chip
 
@@ -127,3 +128,25 @@ def test_nothing_disturbed_condemns_a_chip_with_a_password(faults: Faults) -> No
             outcome = table.run()
         assert outcome.done, (number, outcome.why)
         assert is_dead(chip), number
+
+
+@pytest.mark.parametrize("family", ["NTAG213", "MIFARE Ultralight", "MIFARE Classic 1K"])
+def test_a_begun_chip_that_is_mute_where_it_should_refuse_is_punched_after_three_runs(family: str) -> None:
+    """It stays mute to each write that its locks forbid, so no run can prove it; it must not come back for ever."""
+    table, chip = Table(), used_chip(family)
+    table.line.put(chip)
+    obey = chip.answer
+
+    def answer(command: bytes) -> bytes | None:
+        try:
+            return obey(command)  # type: ignore[no-any-return]
+        except RefusedError:
+            if command[0] in (0xA2, 0xA0):
+                return None
+            raise
+
+    chip.answer = answer
+    verdicts = [table.run() for _ in range(3)]
+    assert [(o.verdict, o.why) for o in verdicts[:2]] == [(Verdict.NOT_COMPLETED, Why.READER_SILENT)] * 2
+    last = verdicts[2]
+    assert (last.verdict, last.why, last.method) == (Verdict.PROOF_FAILED, Why.STAYS_SILENT, Method.PHYSICAL)
