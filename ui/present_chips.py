@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.core.chips import OPEN_STANDS, ChipCard, ChipStand, PlannedStage
 from app.core.readiness import Level
-from app.core.states import PUNCH_SHOTS, ChipTray
+from app.core.states import PUNCH_SHOTS, SILENT_RUNS, ChipTray
 from ui.parts import Part
 from ui.present_stage import stage
 from ui.scene import Scene, all_keys, gapped, key
@@ -133,7 +133,11 @@ def _ended(scene: Scene, state: ChipTray, card: ChipCard, line: Line | None) -> 
     title = scene.say(f"prompt.chip.{card.stand.value}")
     said = f"nfc.do.{end.verdict}" if end.stand is ChipStand.OFF else f"nfc.{end.why}"
     lines = [_called(scene, card), _parcel(scene, card), scene.say(said)]
-    if end.stand in (ChipStand.WAITING, ChipStand.UNFINISHED):
+    if end.silent:
+        tried = state.silent.count(card.card_id)
+        lines[-1] = scene.say("prompt.chip.silent", n=tried, of=SILENT_RUNS)
+        lines.append(scene.say("prompt.chip.silent.1" if state.armed else "prompt.chip.hold"))
+    elif end.stand in (ChipStand.WAITING, ChipStand.UNFINISHED):
         lines.append(scene.say("prompt.chip.unfinished.1" if end.begun else "nfc.do.refused"))
     elif state.to_tap:
         lines.append(scene.say("prompt.chip.next", n=len(state.to_tap)))
@@ -143,7 +147,8 @@ def _ended(scene: Scene, state: ChipTray, card: ChipCard, line: Line | None) -> 
 
 
 def _punching(scene: Scene, state: ChipTray, card: ChipCard, line: Line | None) -> BigPrompt:
-    why = scene.say(f"nfc.{state.ended.why}") if state.ended is not None else scene.say("prompt.chip.destroy.why")
+    told = "prompt.chip.destroy.mute" if state.mute else "prompt.chip.destroy.why"
+    why = scene.say(f"nfc.{state.ended.why}" if state.ended is not None and not state.mute else told)
     step = 1 if state.visit is None else len(state.shots) + 2
     lines = (_called(scene, card), _parcel(scene, card), why, scene.say(f"prompt.chip.destroy.{step}"))
     return BigPrompt("octagon-x", scene.say("prompt.chip.destroy"), lines, notice=line)
@@ -157,6 +162,8 @@ def _asking(scene: Scene, state: ChipTray, line: Line | None) -> BigPrompt:
         return BigPrompt("circle-check", scene.say(word), (scene.say("prompt.chip.none.1"),), notice=line)
     if state.armed:
         both = (scene.say("prompt.chip.armed.1", n=waiting, cards=_endings(state)), scene.say("prompt.chip.armed.2"))
+        if card is not None and state.may_try:
+            both = (_called(scene, card), scene.say("prompt.chip.silent.1"))
         return BigPrompt("nfc", scene.say("prompt.chip.armed"), both, notice=line)
     hold = scene.say("prompt.chip.hold")
     if card is not None and state.plan:
@@ -240,6 +247,8 @@ def _go(scene: Scene, state: ChipTray) -> GoKey:
         return GoKey(GoState.WAITING, scene.say("cap.reader"), scene.say("go.wait-reader"), "unplug")
     if not state.to_tap:
         return GoKey(GoState.BLOCKED, "Esc", scene.say("go.chips-over"), "arrow-right")
+    if state.may_try and state.on_reader == "":
+        return GoKey(GoState.READY, space, scene.say("go.try-silent"), "nfc")
     if state.armed:
         return GoKey(GoState.WAITING, scene.say("cap.card"), scene.say("go.wait-tap"), "nfc")
     return GoKey(GoState.HOLD, scene.say("cap.hold-space"), scene.say("go.arm"), "nfc")

@@ -403,6 +403,9 @@ def _chips(around: Surroundings) -> tuple[Sample, ...]:
     torn = replace(chip_tray(ChipStand.UNFINISHED, "why.chip-gone", begun=True), insist=CHIPS[1].card_id)
     other = Notice("chip.other-first", (("wanted", CHIPS[1].uid), ("there", CHIPS[2].uid)))
     copy = chip_tray(ChipStand.DESTROY, "why.writes-accepted")
+    quiet = chip_tray(ChipStand.WAITING, "why.chip-gone")
+    ended = None if quiet.ended is None else replace(quiet.ended, silent=True)
+    silent = replace(quiet, ended=ended, silent=(CHIPS[1].card_id,))
     gone = replace(around, nfc=replace(around.nfc, level=Level.DOWN, code="nfc.lost"))
     desk = replace(copy, back_to=Idle(OPERATOR))
     return (
@@ -414,6 +417,8 @@ def _chips(around: Surroundings) -> tuple[Sample, ...]:
         Sample("chips-torn", torn, around, "mat"),
         Sample("chips-other-card", replace(torn, notice=other), around, "mat"),
         Sample("chips-refused", chip_tray(ChipStand.REFUSED, "why.bank-card"), around, "mat"),
+        Sample("chips-silent", silent, around, "mat"),
+        Sample("chips-mute", replace(silent, silent=(CHIPS[1].card_id,) * 3), around, "mat"),
         Sample("chips-punch", copy, around, "mat"),
         Sample("chips-punched", replace(copy, shots=(1,)), around, "mat"),
         Sample("chips-punch-later", desk, replace(around, rec=RecFacts()), "mat"),

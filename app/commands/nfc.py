@@ -16,6 +16,7 @@ import getpass
 import json
 import os
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ from platformdirs import user_state_path
 
 from app import __version__
 from app.commands.opening import add_passphrase, passphrase_of
-from app.core.errors import BadInput, StorageTrouble, Unavailable
+from app.core.errors import BadInput, StorageTrouble, Trouble, Unavailable
 from app.paths import StationFolder
 from app.station.chip_files import save_record
 from app.station.clock import system_clock
@@ -64,6 +65,7 @@ EXIT = {
 }
 _STATION = "CARDINTAKE_STATION"
 _LONGEST_TEXT = 100
+_TRIAL_BYTES = 1 << 20  # more than any record
 _POLL_S = 1.0
 
 
@@ -87,6 +89,15 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "deactivate" and (wrong := _misused(args)):
         why, code = wrong
         return _refuse(args, why, code)
+    try:
+        return _at_reader(args)
+    except Trouble as trouble:
+        refused = {"verdict": Verdict.REFUSED.value, "card": args.card} if args.action == "deactivate" else {}
+        _print({**refused, "done": False, "why": trouble.code, "details": {"trouble": trouble.detail}})
+        raise
+
+
+def _at_reader(args: argparse.Namespace) -> int:
     try:
         with closing(open_lasting_nfc(_address(args.port))) as reader:
             match args.action:
@@ -163,7 +174,21 @@ def _misused(args: argparse.Namespace) -> tuple[str, int] | None:
         return "no-station", BadInput.exit_code
     if args.data is not None and not StationFolder(args.data.resolve()).database.exists():
         return "not-a-station", BadInput.exit_code
-    return ("card-needed", EXIT[Verdict.REFUSED]) if args.data is not None and not args.card else None
+    if args.data is not None and not args.card:
+        return "card-needed", EXIT[Verdict.REFUSED]
+    writes = args.yes and args.evidence is not None
+    return ("evidence-unwritable", BadInput.exit_code) if writes and not _may_be_written(args.evidence) else None
+
+
+def _may_be_written(path: Path) -> bool:
+    """Whether a file can be put there: its folder is made, and and room for it is tried."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent) as trial:
+            trial.write(bytes(_TRIAL_BYTES))
+    except OSError:
+        return False
+    return not path.is_dir()
 
 
 def _refuse(args: argparse.Namespace, why: str, code: int) -> int:
@@ -177,17 +202,32 @@ def _deactivate(args: argparse.Namespace, reader: NfcReader) -> int:
         intake = _let_through(args, switching, reader)
         if isinstance(intake, str):
             return _refuse(args, intake, EXIT[Verdict.REFUSED])
-        outcome = _run(args, reader, intake, switching)
-        if args.yes:
-            if args.evidence:
-                save_record(args.evidence, outcome.evidence)
-            switching.keep(outcome, intake, system_clock().stamp(), _operator(args))
+        outcome: Outcome | None = None
+        try:
+            outcome = _run(args, reader, intake, switching)
+            if args.yes:
+                if args.evidence:
+                    save_record(args.evidence, outcome.evidence)
+                switching.keep(outcome, intake, system_clock().stamp(), _operator(args))
+        except StorageTrouble as trouble:
+            return _not_kept(args, outcome, trouble)
     told = _told(outcome)
     _complain(told["text"])
     if outcome.why is Why.READY:
         _show_plan(outcome)
     _print(told | {"evidence": outcome.evidence, "dry_run": not args.yes})
     return 0 if outcome.why is Why.READY else EXIT[outcome.verdict]
+
+
+def _not_kept(args: argparse.Namespace, outcome: Outcome | None, trouble: StorageTrouble) -> int:
+    """Journal, record or fact did not reach the disk: whatever the chip says, the run does not count."""
+    text = f"{say('nfc.why.not-kept', _language())} {trouble.detail or trouble.code}"
+    _complain(text)
+    told = _told(outcome) | {"evidence": outcome.evidence} if outcome is not None else {"card": args.card}
+    details = {"trouble": trouble.code, "detail": trouble.detail}
+    told |= {"verdict": Verdict.NOT_COMPLETED.value, "why": "not-kept", "done": False, "details": details, "text": text}
+    _print(told | {"dry_run": not args.yes})
+    return EXIT[Verdict.NOT_COMPLETED]
 
 
 def _let_through(args: argparse.Namespace, switching: Switching, reader: NfcReader) -> Intake | str:

@@ -58,6 +58,7 @@ class ChipEnd:
 
     `verdict`: "deactivated", "already-deactivated", "refused", "not-completed", "proof-failed"; "destroyed" and
     "still-answers" after punching. `details`: UIDs, sectors, pages. `begun`: the run may have written something.
+    `silent`: no chip answered in it at all.
     """
 
     card_id: str
@@ -66,3 +67,4 @@ class ChipEnd:
     why: str
     details: tuple[tuple[str, str], ...] = ()
     begun: bool = False
+    silent: bool = False

@@ -47,7 +47,7 @@ from app.core.events import (
 )
 from app.core.rules import Rules, Step
 from app.core.session_cards import is_settled, next_in_line
-from app.core.states import PUNCH_SHOTS, ChipTray, Counting, Idle, Notice, Waiting
+from app.core.states import PUNCH_SHOTS, SILENT_RUNS, ChipTray, Counting, Idle, Notice, Waiting
 
 _SOUNDS = {
     ChipStand.OFF: Sound.ACCEPTED,
@@ -135,7 +135,8 @@ def _tapped(state: ChipTray, uid: str) -> Step:
     if card.stand in (ChipStand.OFF, ChipStand.DESTROYED):
         told = Notice("chip.done-already", (("last4", card.last4),))
         return replace(state, at=card.card_id, ended=None, notice=told), (Play(Sound.TICK),)
-    taken = _take(state, card)
+    heard = tuple(silent for silent in state.silent if silent != card.card_id)
+    taken = _take(replace(state, silent=heard), card)
     if card.stand not in TO_TAP:
         return taken, (Play(Sound.ASK),)
     if not state.armed:
@@ -198,6 +199,8 @@ def _ended(state: ChipTray, end: ChipEnd) -> Step:
         return state, ()
     changed = replace(card, stand=end.stand, why=end.why)
     cards = tuple(changed if c.card_id == end.card_id else c for c in state.cards)
+    silent = tuple(one for one in state.silent if one != end.card_id or end.silent)
+    state = replace(state, silent=(*silent, end.card_id) if end.silent else silent)
     insist = _insisted(state, end)
     over = replace(
         state, cards=cards, running=False, adrift=False, ended=end, insist=insist, shots=(), plan=(), quiet_since_us=0
@@ -208,6 +211,8 @@ def _ended(state: ChipTray, end: ChipEnd) -> Step:
 
 def _insisted(state: ChipTray, end: ChipEnd) -> str:
     """The card that only goes on now: a refusal leaves a torn one torn, and says nothing of the others."""
+    if state.silent.count(end.card_id) >= SILENT_RUNS:
+        return "" if state.insist == end.card_id else state.insist
     if end.stand is ChipStand.UNFINISHED and end.begun:
         return end.card_id
     over = end.card_id == state.insist and end.stand not in TO_TAP
@@ -238,6 +243,10 @@ def _key(state: ChipTray, event: KeyPressed, rules: Rules) -> Step:
             return replace(state, insist="", at="", ended=None, notice=None), (Play(Sound.TICK),)
         case KeyPressed(Key.SPACE) if state.punching and state.card is not None:
             return _punch(state, state.card)
+        case KeyPressed(Key.SPACE) if state.may_try and state.card is not None:
+            return replace(_take(state, state.card), running=True, stage="identify", number=0, of=0), (
+                SwitchChipOff(state.card),
+            )
         case KeyPressed(Key.DIGIT, digit) if digit <= len(state.cards):
             return _choose(state, state.cards[digit - 1])
         case _:

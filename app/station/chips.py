@@ -182,7 +182,10 @@ class ChipWork:
         stand = self._switching.stand_of(outcome)
         begun = stand is ChipStand.UNFINISHED
         told_why = f"why.{outcome.why.value}"
-        end = ChipEnd(card.card_id, stand or card.stand, outcome.verdict.value, told_why, outcome.details, begun)
+        silent = outcome.why is Why.CHIP_GONE and not outcome.family  # nothing was seen to say what it is
+        end = ChipEnd(
+            card.card_id, stand or card.stand, outcome.verdict.value, told_why, outcome.details, begun, silent
+        )
         return end, kept
 
     def _about(self, intake: Intake, filmed: dict[str, Any] | None, actor: str) -> tuple[tuple[str, Any], ...]:

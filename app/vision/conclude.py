@@ -45,6 +45,9 @@ from app.vision.twins import Sight, tell_twins
 _DIGITS_BEYOND_DOUBT = 5.5
 """Log odds from which an unknown product's PIN counts as digits only (1 in 250; six clear digits reach 7.6)."""
 
+_RESEMBLING = 0.8
+"""Share of a symbol's characters that a view of the printed number must show; chance agrees on a tenth of them."""
+
 _CLEAR_LETTER = 0.99
 """Probability from which a letter no digit looks like is taken for sure."""
 
@@ -173,6 +176,9 @@ def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit],
         confirmed = confirm(fused.reading, text)
         if confirmed is not None:
             return Fused(confirmed, fused.lead)
+    coded = _number_of_bars(looks, hits, pattern)
+    if coded is not None and fused.reading.state is not FieldState.READ and _is_seen(coded, fused, spots, pattern):
+        return Fused(coded, None)
     text = "".join(c.best.glyph for c in fused.reading.chars)
     if pattern.matches(text) and any(text in look.below for look in looks):
         return Fused(confirm(fused.reading, text) or fused.reading, fused.lead)  # printed twice, read alike twice
@@ -203,6 +209,25 @@ def _number_of_serial(product: Product | None, serial: str | None) -> FieldReadi
     if product is None or serial is None or product.number == UNKNOWN_NUMBER:
         return None
     return _coded(serial) if product.number.matches(serial) else None
+
+
+def _is_seen(coded: FieldReading, fused: Fused, spots: Sequence[Spot], pattern: FieldPattern) -> bool:
+    """Whether a symbol's text is what stands where the number does: some view has nearly all of it, or all of it on
+    both sides of characters that glare swallowed, and no sure character differs.
+    """
+    text = "".join(c.best.glyph for c in coded.chars)
+    chars = fused.reading.chars
+    if len(chars) == len(text) and any(c.sure and c.best.glyph != t for c, t in zip(chars, text, strict=True)):
+        return False
+    return any(_resembles(view.text, text) for view in _decoded(spots, pattern))
+
+
+def _resembles(seen: str, text: str) -> bool:
+    """Whether what was seen is a text but for a fifth of its characters, misread or lost in one place."""
+    if len(seen) == len(text):
+        return sum(a == b for a, b in zip(seen, text, strict=True)) >= _RESEMBLING * len(text)
+    lost_in_one_place = any(text.startswith(seen[:at]) and text.endswith(seen[at:]) for at in range(4, len(seen) - 3))
+    return _RESEMBLING * len(text) <= len(seen) < len(text) and lost_in_one_place
 
 
 def _coded(text: str) -> FieldReading:

@@ -56,7 +56,7 @@ class Decoded:
 
     `chars`: per character glyph -> probability, adding to 1. `p`: share of the best text among all texts allowed.
     `spans`: the steps (first, last + 1) of each character, of `steps` in all. `strange` 0..1: how far signs stood
-    there that no field has.
+    there that no field has. `of_length`: the share of all texts of this length among those of any length.
     """
 
     text: str
@@ -66,6 +66,7 @@ class Decoded:
     strange: float
     steps: int
     engine: Engine = Engine.PPOCR
+    of_length: float = 1.0
 
 
 def decode(lattice: Floats, pattern: FieldPattern) -> Decoded | None:
@@ -75,7 +76,8 @@ def decode(lattice: Floats, pattern: FieldPattern) -> Decoded | None:
     each = {place: _narrow(lattice, pattern.alphabet, place) for place in set(pattern.places) or {pattern.alphabet}}
     narrow = _merged(list(each.values()))
     allowed = [{pattern.alphabet.index(g) for g in place} for place in pattern.places]
-    texts = [(t, p) for t, p in _beam(narrow, max(pattern.lengths), allowed) if len(t) in pattern.lengths]
+    every = _beam(narrow, max(pattern.lengths), allowed)
+    texts = [(t, p) for t, p in every if len(t) in pattern.lengths]
     if not texts:
         return None
     best = _with_check(texts, pattern)
@@ -85,7 +87,9 @@ def decode(lattice: Floats, pattern: FieldPattern) -> Decoded | None:
     places = pattern.places or (pattern.alphabet,) * len(best)
     chars = tuple(_chances(each[place], span, pattern.alphabet) for span, place in zip(spans, places, strict=True))
     text = "".join(pattern.alphabet[i] for i in best)
-    return Decoded(text, chars, share, spans, _strangeness(lattice, spans), len(lattice))
+    whole = sum(p for _, p in every)
+    of_length = sum(p for t, p in every if len(t) == len(best)) / whole if whole > 0 else 0.0
+    return Decoded(text, chars, share, spans, _strangeness(lattice, spans), len(lattice), of_length=of_length)
 
 
 def decode_views(views: Iterable[View], pattern: FieldPattern) -> list[Decoded]:

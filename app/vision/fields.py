@@ -30,6 +30,7 @@ _GARBLED = (
 """What is left of a label that was not read well, in the few signs before a value."""
 _VALUE_BEGINS = re.compile(r"[0-9A-Z]{4}|[0-9]{3}")
 _MOST_OF_A_LABEL = 9
+_BESIDE = 3 * PX_PER_MM  # between a label and the edge of its panel
 _COVER = re.compile(r"s[co]?r?atch|刮开|涂层|刮涂", re.IGNORECASE)
 
 
@@ -163,8 +164,11 @@ def _may_be_value(line: Line, value: Value) -> bool:
     return value.foreign <= 0.25 * len(value.glyphs) and small <= 0.3 * len(value.glyphs) and words < 4
 
 
-def row_label(value: Value, labels: Sequence[tuple[str, Area]]) -> str:
-    """The kind of label that stands left of a value in its row, or else right above it; "" for none."""
+def row_label(value: Value, labels: Sequence[tuple[str, Area]], panels: Sequence[Area] = ()) -> str:
+    """The kind of label that stands left of a value in its row, or else right above it; "" for none.
+
+    `panels`: clear ones; a label that stands left of one is that panel's, not that of what stands below.
+    """
     best, best_gap = "", 14 * PX_PER_MM
     area = value.area
     for kind, label in labels:
@@ -172,7 +176,13 @@ def row_label(value: Value, labels: Sequence[tuple[str, Area]]) -> str:
         level = abs(label.mid_y - area.mid_y) < 0.6 * max(area.h, label.h)
         if level and -0.5 * area.h < gap < best_gap:
             best, best_gap = kind, gap
-    return best or _label_above(area, labels)
+    return best or _label_above(area, [named for named in labels if not _is_of_a_panel(*named, area, panels)])
+
+
+def _is_of_a_panel(kind: str, label: Area, area: Area, panels: Sequence[Area]) -> bool:
+    """Whether a PIN's label stands left of a panel below which an area lies."""
+    beside = (p for p in panels if p.y < label.mid_y < p.bottom and abs(p.x - label.right) < _BESIDE)
+    return kind == "pin" and any(area.mid_y > panel.bottom for panel in beside)
 
 
 def _label_above(area: Area, labels: Sequence[tuple[str, Area]]) -> str:

@@ -42,6 +42,8 @@ _MOST_FILLINGS = 512
 _PLAUSIBLE = 2e-3  # share of what was read that fits the check digit, below which the reading is wrong somewhere else
 _DOUBTED = 3
 _STRANGE = 0.6
+_SPACED, _ONE_LOST, _TWO_LOST = 1.45, 1.75, 3.4  # pitches between the neighbours of a space, of lost characters
+_LARGEST_GROUP = 6  # characters that cards print without a space where they print spaces at all
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -70,7 +72,7 @@ def fuse(readings: Sequence[Decoded], pattern: FieldPattern) -> Fused:
     )
     if checked is None or (_all_sure(chars) and math.prod(c.best.p for c in chars) < SURE_FIELD):
         chars = _doubt_weakest(chars)
-    if sum(_has_hole(r) for r in same) * 2 > len(same):
+    if sum(_has_hole(r, pattern) for r in same) * 2 > len(same):
         chars = tuple(CharReading(c.candidates, sure=False) for c in chars)
     state = FieldState.READ if _all_sure(chars) else FieldState.DOUBTFUL
     return Fused(FieldReading(state, chars), lead)
@@ -80,11 +82,19 @@ def _alphabet(pattern: FieldPattern, position: int) -> str:
     return "".join(g for g in pattern.alphabet if pattern.allows_glyph(g, position))
 
 
-def _has_hole(reading: Decoded) -> bool:
-    """Whether between two characters there is room for two more: something in between was not read."""
+def _has_hole(reading: Decoded, pattern: FieldPattern) -> bool:
+    """Whether between two characters something was not read: there is room for two more, or for one, and print that
+    is not parted into groups elsewhere has no reason to be parted there.
+    """
     middles = [(first + last) / 2 for first, last in reading.spans]
-    steps = sorted(b - a for a, b in pairwise(middles))
-    return len(steps) >= 3 and steps[-1] > 3.4 * max(1.0, steps[len(steps) // 3])
+    gaps = [b - a for a, b in pairwise(middles)]
+    if len(gaps) < 3:
+        return False
+    pitch = max(1.0, sorted(gaps)[len(gaps) // 3])
+    wide = [at + 1 for at, gap in enumerate(gaps) if gap > _SPACED * pitch]
+    groups = [b - a for a, b in pairwise([0, *wide, len(middles)])]
+    ungrouped = max(groups) > max((_LARGEST_GROUP, *pattern.grouping))
+    return max(gaps) > (_ONE_LOST if ungrouped else _TWO_LOST) * pitch
 
 
 def _length(readings: Sequence[Decoded]) -> tuple[int, float]:
@@ -95,7 +105,9 @@ def _length(readings: Sequence[Decoded]) -> tuple[int, float]:
         weights[len(r.text)] = weights.get(len(r.text), 0.0) + r.p * clean + 0.05
     best = max(weights, key=lambda n: weights[n])
     # The share that other lengths have inside each reading counts as disagreement too.
-    inner = sum(r.p for r in readings if len(r.text) == best) / sum(1 for r in readings if len(r.text) == best)
+    # Not so texts of the same length: which glyph stands where is for the characters' own chances to say.
+    same = [r.of_length for r in readings if len(r.text) == best]
+    inner = sum(same) / len(same)
     return best, weights[best] / sum(weights.values()) * min(1.0, inner + 0.3)
 
 

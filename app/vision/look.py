@@ -208,13 +208,17 @@ class Looker:
         """The expiry as far as it is sure; a doubtful date is read once more by both recognisers, digit by digit."""
         state, seen = find_expiry(lines)
         if state is Printed.READ and seen is not None:
-            return state, seen.day
+            return (Printed.UNREAD, None) if seen.of_month and self._goes_on(card, seen.area) else (state, seen.day)
         if seen is not None:
             day = self._dated(card, seen)
             return (Printed.UNREAD if day is None else Printed.READ), day
         if state is Printed.UNREAD and look.glare < _FAINT and look.sharpness > _CRISP and says_nothing(lines):
             return Printed.NONE, None
         return state, None
+
+    def _goes_on(self, card: Colour, area: Area) -> bool:
+        """Whether more is printed behind a month: pale light takes the day from a date, and leaves no trace in it."""
+        return self._spots.read(card, area, (area.x, card.shape[1] - 0.5 * PX_PER_MM)).area.right > area.right
 
     def _dated(self, card: Colour, seen: Dated) -> date | None:
         if sum(c.isdigit() for c in seen.text) != _DATE_DIGITS:
@@ -318,7 +322,8 @@ class Places:
 
 def choose(found: Sorted, panels: Sequence[Panel], product: Product | None, judge: Judge) -> Places:
     """Which values are the number and the PIN, and the state of the panel."""
-    kinds = {id(v): v.label or row_label(v, found.labels) for v in found.values}
+    clear = [p.area for p in panels if p.support >= _CLEAR]
+    kinds = {id(v): v.label or row_label(v, found.labels, clear) for v in found.values}
     around = {id(v): panel_of(v.area, panels) for v in found.values}
     pin = pick_pin(found.values, kinds, around, product)
     has_retail_code = any(is_retail_code(digits) for digits in found.printed)

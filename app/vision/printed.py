@@ -30,11 +30,12 @@ _NO_EXPIRY = re.compile(
     r"长期有效|永久有效|永不过期|终身有效|[无不]设?有效期|没有有效期|no\s*expir|never\s*expire|not\s*expire",
     re.IGNORECASE,
 )
+_HALF_A_CAPTION = re.compile(r"有[效放]|效期|期至|\bE[XY]P?|XP\b|EXP", re.IGNORECASE)
 _MONTHS = {name.upper(): number for number, name in enumerate(calendar.month_abbr) if name}
 _DIGITS_OF_A_DATE = 10  # a line with more of them is no date with a caption
 
 _CURRENCIES = (
-    (r"[¥￥]|rmb|cny|人民币", "CNY"),
+    (r"[¥￥]|rmb|^mb|cny|人民币", "CNY"),
     (r"hk\s?\$|hkd|港[币元]", "HKD"),
     (r"us\s?\$|usd|美[元金]", "USD"),
     (r"€|eur", "EUR"),
@@ -92,6 +93,7 @@ class Dated:
     at: tuple[int, int]
     expires: bool
     sure: bool
+    of_month: bool = False  # no day is printed, or none was seen
 
     @property
     def text(self) -> str:
@@ -142,7 +144,7 @@ def _days(line: Line) -> Iterable[Dated]:
     short = sum(c.isdigit() for c in text) <= _DIGITS_OF_A_DATE
     for found in _YMD.finditer(text):
         marked = bool(found[2].strip()) and bool(found[4].strip())
-        parted = bool(found[2]) or bool(found[4]) or expires
+        parted = expires or _looks_parted(text, found)
         if marked or (short and parted and len(found[3]) == len(found[5]) == 2):
             yield from _dated(line, found, (int(found[1]), int(found[3]), int(found[5])), expires, marked)
     for found in _DAY_MONTH.finditer(text):
@@ -154,6 +156,15 @@ def _days(line: Line) -> Iterable[Dated]:
         yield from _dated(line, found, (int(found[1]), int(found[2]), 0), expires)
     for found in _MONTH_YEAR.finditer(text):
         yield from _dated(line, found, (int(found[2]) % 100 + 2000, int(found[1]), 0), expires)
+
+
+def _looks_parted(text: str, found: re.Match[str]) -> bool:
+    """Whether gaps, or half a caption, make eight digits a date whose faint hyphens were lost.
+
+    Such a date is never sure by this: it is read again, digit by digit.
+    """
+    gaps = text[found.end(1) : found.start(3)] + text[found.end(3) : found.start(5)]
+    return bool(gaps) or _HALF_A_CAPTION.search(text[: found.start()]) is not None
 
 
 def _dated(
@@ -168,7 +179,7 @@ def _dated(
         # Faint hyphens are often lost: with a caption, surer digits make up for them.
         needed = _SURE_SIGN if marked else _SURE_DIGITS if expires else _NEVER
         sure = _least_digit(line, *found.span()) >= needed
-        yield Dated(date(year, month, day or last), line, found.span(), expires, sure)
+        yield Dated(date(year, month, day or last), line, found.span(), expires, sure, not day)
 
 
 def as_date(digits: str) -> date | None:

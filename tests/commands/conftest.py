@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,8 @@ from app.core.events import Key
 from app.core.states import Counting, Idle, Waiting
 from app.paths import StationFolder
 from app.programs import stop_program
+from hardware.sim.nfc import SimulatedBoard
+from tests.commands.nfc_cli import Cli
 from tests.station.conftest import Desks, make_film
 from ui.texts import trouble
 
@@ -112,3 +116,30 @@ def _play(desks: Desks) -> None:
 def recording(finished: StationFolder) -> Path:
     [path] = finished.recordings.iterdir()
     return path
+
+
+@pytest.fixture
+def board() -> Iterator[SimulatedBoard]:
+    board = SimulatedBoard()
+    board.start()
+    yield board
+    board.stop()
+
+
+@pytest.fixture
+def cli(
+    board: SimulatedBoard,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Cli:
+    """Runs one command against the board; its exit code and what it printed."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("CARDINTAKE_STATION", raising=False)
+
+    def call(action: str, *more: str) -> tuple[int, dict[str, Any]]:
+        code = main(["nfc", action, "--port", board.address, "--json", *more])
+        out = capsys.readouterr().out
+        return code, json.loads(out) if out else {}
+
+    return call

@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -30,38 +29,11 @@ from hardware.sim.nfc import SimulatedBoard
 from hardware.sim.nfc_chip import Tearing
 from hardware.sim.nfc_chips import make_chip
 from hardware.sim.nfc_type2 import Quirks
+from tests.commands.nfc_cli import Cli
 from tests.hardware.nfc.making import OTHER_UID, TEXT, UID, holds_code, is_dead, used_chip
 from ui.texts import say, words
 
 FAMILY = "MIFARE Ultralight EV1 (MF0UL11)"
-Cli = Callable[..., tuple[int, dict[str, Any]]]
-
-
-@pytest.fixture
-def board() -> Iterator[SimulatedBoard]:
-    board = SimulatedBoard()
-    board.start()
-    yield board
-    board.stop()
-
-
-@pytest.fixture
-def cli(
-    board: SimulatedBoard,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Cli:
-    """Runs one command against the board; its exit code and what it printed."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.delenv("CARDINTAKE_STATION", raising=False)
-
-    def call(action: str, *more: str) -> tuple[int, dict[str, Any]]:
-        code = main(["nfc", action, "--port", board.address, "--json", *more])
-        out = capsys.readouterr().out
-        return code, json.loads(out) if out else {}
-
-    return call
 
 
 def test_info_tells_what_lies_there_and_writes_nothing(cli: Cli, board: SimulatedBoard) -> None:
@@ -242,7 +214,7 @@ def test_after_punching_no_chip_answers(cli: Cli, board: SimulatedBoard) -> None
 
 def test_no_reader_is_exit_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nfc", "info", "--port", str(tmp_path / "no-port")]) == 3
-    assert capsys.readouterr().out == ""
+    assert json.loads(capsys.readouterr().out)["why"] == "nfc.missing"
 
 
 @pytest.mark.parametrize("option", [("--uid", "12"), ("--text", "作废"), ("--secrets", "/no/such/file")])
@@ -488,7 +460,9 @@ def test_an_expired_decision_opens_nothing(station: Station) -> None:
 def test_every_stage_reason_and_gate_has_words() -> None:
     wanted = {f"nfc.stage.{stage.value}" for stage in nfc.Stage} | {f"nfc.why.{why.value}" for why in nfc.Why}
     wanted |= {f"nfc.do.{verdict.value}" for verdict in nfc.Verdict} | {f"nfc.gate.{closed.value}" for closed in Closed}
-    gates = {f"nfc.gate.{why}" for why in ("card-needed", "no-station", "not-a-station", "other-uid")}
+    gates = {
+        f"nfc.gate.{why}" for why in ("card-needed", "evidence-unwritable", "no-station", "not-a-station", "other-uid")
+    }
     assert wanted | gates <= set(words())
 
 

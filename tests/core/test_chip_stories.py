@@ -236,6 +236,50 @@ def test_a_copy_is_punched_on_camera_with_a_still_before_and_after() -> None:
     assert walk.the(MarkPunch).no == 1
 
 
+SILENT = ChipEnd(CHIP.card_id, ChipStand.WAITING, "not-completed", "why.chip-gone", silent=True)
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_chip_that_answers_no_more_is_punched_after_three_silent_runs(torn: bool) -> None:
+    walk, silent = at_tray(), SILENT
+    walk.on(HOLD)
+    if torn:
+        walk.on(FIRST, ChipRunEnded(TORN), AWAY)
+        silent = replace(TORN, silent=True)
+    walk.key(Key.DIGIT, 1)
+    for _ in range(3):
+        assert not tray(walk).punching
+        walk.key(Key.SPACE)
+        assert walk.the(SwitchChipOff).card.card_id == CHIP.card_id
+        walk.on(ChipRunEnded(silent), ChipsListed((CHIP, SECOND_CHIP)))
+    assert tray(walk).punching
+    walk.key(Key.SPACE)
+    assert walk.the(MarkPunch).no == 1
+    walk.on(SECOND)  # it holds nobody up
+    assert walk.the(SwitchChipOff).card == SECOND_CHIP
+
+
+def test_a_chip_that_answers_after_all_is_tapped_as_ever() -> None:
+    walk = at_tray()
+    walk.on(HOLD)
+    walk.key(Key.DIGIT, 1)
+    for _ in range(3):
+        walk.key(Key.SPACE)
+        walk.on(ChipRunEnded(SILENT))
+    walk.on(FIRST)
+    assert walk.the(SwitchChipOff).card.card_id == CHIP.card_id
+    walk.on(ChipRunEnded(replace(SILENT, silent=False)))
+    assert not tray(walk).punching
+
+
+def test_no_key_tries_another_card_while_a_torn_one_is_away() -> None:
+    walk = at_tray()
+    walk.on(HOLD, FIRST, ChipRunEnded(TORN), AWAY)
+    walk.key(Key.DIGIT, 2)
+    walk.key(Key.SPACE)
+    assert not walk.has(SwitchChipOff)
+
+
 def test_punching_needs_the_video() -> None:
     walk = at_tray(at_desk())
     walk.on(HOLD, FIRST, ChipRunEnded(COPY))

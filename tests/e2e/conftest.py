@@ -39,14 +39,18 @@ class Rehearsal:
     def folder(self) -> StationFolder:
         return StationFolder(self.out / "station")
 
-    def begin(self) -> None:
-        """Start the command; its progress goes to a file of its own."""
+    def begin(self, window: bool = False) -> None:
+        """Start the command, without a screen or in its window (on Qt's offscreen platform); its progress goes to a
+        file of its own.
+        """
         self.runs += 1
         self.said.append(self.out / f"stderr-{self.runs}.txt")
-        argv = [sys.executable, "-m", "app", "demo", "--headless", "--deck", str(DECK), "--size", "720p"]
+        argv = [sys.executable, "-m", "app", "demo", "--deck", str(DECK), "--size", "720p"]
+        argv += [] if window else ["--headless"]
+        env = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "DISPLAY": ":window" if window else ""}
         argv += ["--out", str(self.out), "--data", str(self.folder.root), "--cache", str(self.cache)]
         with self.said[-1].open("wb") as errors, (self.out / f"stdout-{self.runs}.txt").open("wb") as out:
-            self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=errors)
+            self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, env=env)
 
     def until(self, true: Callable[[], bool], timeout_s: float = 90.0) -> None:
         assert self.child is not None

@@ -8,6 +8,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from app.evidence.verify import verify_recording
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.store.verify import verify_audit
@@ -44,9 +46,11 @@ def verifies(rehearsal: Rehearsal, report: dict) -> bool:
     return station["ok"] and centre["ok"] and same and verify_recording(Path(report["recording"]), key).ok
 
 
-def test_killed_station_goes_on_where_it_was(make_rehearsal: Callable[[], Rehearsal]) -> None:
+@pytest.mark.parametrize("window", [False, True])
+def test_killed_station_goes_on_where_it_was(make_rehearsal: Callable[[], Rehearsal], window: bool) -> None:
+    """Without a screen, and in its window: the recorder and the eye live on, a new station joins the same recording."""
     rehearsal = make_rehearsal()
-    rehearsal.begin()
+    rehearsal.begin(window)
     rehearsal.until_card(1)
     recorder, eye = rehearsal.pid_of("recorder"), rehearsal.pid_of("eye")
     rehearsal.kill()

@@ -19,7 +19,7 @@ import pytest
 from app.core.chips import ChipCard, ChipStand
 from app.core.effects import Sound
 from app.core.errors import StorageTrouble
-from app.core.events import Device, DeviceBack, DeviceLost
+from app.core.events import Device, DeviceBack, DeviceLost, Key, KeyPressed
 from app.core.readiness import RecFacts, RecMode
 from app.paths import StationFolder
 from app.station.chip_files import FileJournal
@@ -367,6 +367,18 @@ def test_an_answer_lost_in_the_looks_after_punching_ends_the_run_with_its_event(
     table.work.prove_destroyed(card, "rec", (10, 20), "1001")  # the same loop goes on
     table.until(lambda: len(table.ends) == 2)
     assert table.ends[1].stand is ChipStand.DESTROYED
+
+
+def test_a_chip_that_never_answers_is_tried_three_times_and_then_punched(table: Table) -> None:
+    table.open_tray()
+    table.hold()
+    table.post(KeyPressed(Key.DIGIT, 2))
+    for tried in range(1, 4):
+        table.post(KeyPressed(Key.SPACE))
+        table.until(lambda tried=tried: len(table.ends) == tried)  # type: ignore[misc]
+        assert table.ends[-1].silent
+    table.until(lambda: table.tray.punching)
+    assert table.facts()[-1]["kind"] == "chip.reader-armed"
 
 
 def test_a_plain_journal_of_an_earlier_release_is_read_and_then_sealed(tmp_path: Path) -> None:

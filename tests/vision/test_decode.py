@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stdnum import luhn
@@ -149,6 +150,41 @@ def test_a_hole_between_characters_is_a_doubt() -> None:
     readings = said([holed] * 2, pattern)
     assert readings
     assert fuse(readings, pattern).reading.state is FieldState.DOUBTFUL
+
+
+def spread(text: str, wide: dict[int, int]) -> np.ndarray:
+    """The text's lattice with so many more blank steps before the characters at these positions."""
+    rows = lattice(text)
+    blank = np.full(COLUMNS, 1e-5, np.float32)
+    blank[BLANK] = 1
+    blanks = {at: np.tile(blank, (count, 1)) for at, count in wide.items()}
+    steady = [
+        np.concatenate([rows[2 * at : 2 * at + 1]] * 3 + [rows[2 * at + 1 : 2 * at + 2]]) for at in range(len(text))
+    ]
+    return np.concatenate([part for at, rows in enumerate(steady) for part in (blanks.get(at, rows[:0]), rows)])
+
+
+@pytest.mark.parametrize(
+    ("text", "wide", "state"),
+    [
+        ("698835906305484", {13: 4}, FieldState.DOUBTFUL),  # glare took a 3 out of print without spaces
+        ("6988359063054384", {}, FieldState.READ),
+        ("6988359063054384", {4: 4, 8: 4, 12: 4}, FieldState.READ),  # fours
+        ("6988359063054384", {4: 2, 8: 4, 12: 2}, FieldState.READ),  # fours whose spaces are hardly one
+    ],
+)
+def test_one_space_in_print_without_spaces_is_a_lost_character(
+    text: str, wide: dict[int, int], state: FieldState
+) -> None:
+    pattern = FieldPattern(DIGITS, (15, 16))
+    assert fuse(said([spread(text, wide)] * 2, pattern), pattern).reading.state is state
+
+
+def test_doubt_about_a_glyph_is_no_doubt_about_the_length() -> None:
+    pattern = FieldPattern(DIGITS, (7, 8))
+    (found,) = decode_views([View(Engine.OWN, lattice("12345678", {2: {"3": 0.5, "8": 0.49}}), 16)], pattern)
+    assert found.p < 0.6
+    assert found.of_length > 0.9
 
 
 def test_a_code_128_of_the_same_digits_makes_the_number_sure() -> None:

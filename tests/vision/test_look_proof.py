@@ -58,6 +58,16 @@ def test_a_value_in_a_panel_is_no_number_because_of_the_label_above_it(said: str
     assert places.number_proved is proved
 
 
+def test_a_label_beside_a_panel_is_not_that_of_the_number_below() -> None:
+    """Nothing could be read in the panel, and the number's own label was lost."""
+    label = placed("PIN:", LineBox(104, 389, 107, 68, 0.0, 0.9))
+    value = placed("1475 7668 3649 8033 36", LineBox(218, 503, 718, 85, 0.0, 0.9))
+    places = choose(sort_lines([label, value], ()), [Panel(Area(242.0, 356.0, 437.0, 134.0), 0.87)], None, opened)
+    assert places.number is not None
+    assert places.number_proved
+    assert places.pin is None
+
+
 def test_a_line_that_runs_through_a_panel_seen_in_part_is_its_text() -> None:
     """The piece of the line within that part was read as a PIN of six of its twelve characters once."""
     part = Area(225.0, 230.0, 284.0, 104.0)

@@ -67,6 +67,7 @@ def test_never_is_a_value_of_its_own(text: str) -> None:
         ["生产日期 2025-01-02"],
         ["批次号 20210923"],
         ["20210923"],
+        ["比次弓20210923"],  # nobody knows whose day that is
         ["EXP 2028-13-40"],
         ["有效期至 2028-01-02", "截止 2029-01-02"],  # nobody can tell which
     ],
@@ -82,6 +83,23 @@ def test_a_faint_date_is_seen_but_not_stated() -> None:
     assert state is Printed.UNREAD
     assert seen is not None
     assert seen.text == "2028-08-03"
+
+
+def test_a_month_without_a_day_is_told_apart() -> None:
+    """Pale light took the day from 2028-02-26 once, and 29 February was stated."""
+    (_, month), (_, day) = (find_expiry([line(f"有效期至2028-02{rest}")]) for rest in ("", "-26"))
+    assert month is not None
+    assert day is not None
+    assert (month.of_month, day.of_month) == (True, False)
+
+
+@pytest.mark.parametrize("text", ["输EY2029 11 10", "有放期里 2029 11 10", "LXP 2029 11 10", "有放20291110"])
+def test_a_date_without_hyphens_or_a_legible_caption_is_read_again(text: str) -> None:
+    state, seen = find_expiry([line(text)])
+    assert state is Printed.UNREAD
+    assert seen is not None
+    assert seen.day == date(2029, 11, 10)
+    assert not seen.sure
 
 
 @given(st.dates(date(2015, 1, 1), date(2060, 12, 31)))
@@ -124,6 +142,7 @@ def test_an_amount_that_may_go_on_is_no_value() -> None:
     assert find_face_value([line("Value RMB 100C")], CARD_W) is None  # half of a further zero
     assert find_face_value([line("Value RMB 100", x=1215.0)], CARD_W) is None  # runs into the card's edge
     assert find_face_value([line("V437")], CARD_W) is None
+    assert find_face_value([line("流量 500 MB 30")], CARD_W) is None
     assert find_face_value([line("¥100"), line("¥200")], CARD_W) is None
 
 
