@@ -43,6 +43,7 @@ _PLAUSIBLE = 2e-3  # share of what was read that fits the check digit, below whi
 _DOUBTED = 3
 _STRANGE = 0.6
 _SPACED, _ONE_LOST, _TWO_LOST = 1.45, 1.75, 3.4  # pitches between the neighbours of a space, of lost characters
+_STANDS_OUT = 1.4  # a gap against the next widest: where one character is lost of even print it is about two
 _LARGEST_GROUP = 6  # characters that cards print without a space where they print spaces at all
 
 
@@ -84,7 +85,8 @@ def _alphabet(pattern: FieldPattern, position: int) -> str:
 
 def _has_hole(reading: Decoded, pattern: FieldPattern) -> bool:
     """Whether between two characters something was not read: there is room for two more, or for one, and print that
-    is not parted into groups elsewhere has no reason to be parted there.
+    is not parted into groups elsewhere has no reason to be parted there. Narrow spaces of proportional print are hardly
+    wider than its widest pairs; but then no gap stands out from the next one.
     """
     middles = [(first + last) / 2 for first, last in reading.spans]
     gaps = [b - a for a, b in pairwise(middles)]
@@ -94,7 +96,10 @@ def _has_hole(reading: Decoded, pattern: FieldPattern) -> bool:
     wide = [at + 1 for at, gap in enumerate(gaps) if gap > _SPACED * pitch]
     groups = [b - a for a, b in pairwise([0, *wide, len(middles)])]
     ungrouped = max(groups) > max((_LARGEST_GROUP, *pattern.grouping))
-    return max(gaps) > (_ONE_LOST if ungrouped else _TWO_LOST) * pitch
+    second, widest = sorted(gaps)[-2:]
+    if ungrouped:
+        return widest > _ONE_LOST * pitch and widest > _STANDS_OUT * second
+    return widest > _TWO_LOST * pitch
 
 
 def _length(readings: Sequence[Decoded]) -> tuple[int, float]:

@@ -171,6 +171,7 @@ def spread(text: str, wide: dict[int, int]) -> np.ndarray:
         ("6988359063054384", {}, FieldState.READ),
         ("6988359063054384", {4: 4, 8: 4, 12: 4}, FieldState.READ),  # fours
         ("6988359063054384", {4: 2, 8: 4, 12: 2}, FieldState.READ),  # fours whose spaces are hardly one
+        ("2818802649830263", {4: 2, 8: 1, 12: 4}, FieldState.READ),  # … as proportional print has them
     ],
 )
 def test_one_space_in_print_without_spaces_is_a_lost_character(

@@ -200,7 +200,7 @@ def test_a_hundred_megapixels_take_little_more_than_a_gigabyte_with_all_models(t
     )
     rows, peak_kib = map(int, done.stdout.split())
     assert rows == 8700
-    assert peak_kib < 1_200_000
+    assert peak_kib < 1_300_000  # 0.53 GB for the picture, the rest for libraries and models
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
