@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from app.platform import process_alive
-from app.programs import connect, find_program, start_program, stop_program
+from app.programs import connect, find_program, start_program
 from app.station.link import ProgramLink, ProgramPlan
 
 ECHO = """
@@ -204,4 +204,6 @@ def test_another_window_takes_the_program_over(make_ear: Callable[..., Ear]) -> 
     other.close()
     until(lambda: ear.ups >= 2)
     assert ear.pid == pid
-    assert stop_program(ear.plan.lock)
+    ear.link.stop(end_program=True)  # the link itself: beside it somebody else's line would be taken over again
+    assert ended(ear.link)
+    until(lambda: gone(pid))
