@@ -90,6 +90,7 @@ def _encode_pictures(take: Take, found: list[Leftover], start: Start) -> None:
                 gap = f"camera_{entry.body['state']}" if _is_break(entry) else gap
             elif take.writer.pts(entry.mono_us) <= take.last_pts:
                 jpeg.follow(entry)
+                take.leads(entry)
                 gap = ""  # it is in a fragment already, and so is what came before it
             else:
                 if gap:

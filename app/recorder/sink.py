@@ -113,6 +113,10 @@ class Take:
             return
         self._guarded(lambda: self._aside(original, pts))
 
+    def leads(self, original: Picture) -> None:
+        """An original whose frame is in a fragment already: in a new side part those after it cannot do without it."""
+        self._put_aside(original, self._writer.pts(original.mono_us), wanted=False)
+
     def interrupted(self, gap: str) -> None:
         """The pictures break off here for this reason."""
         self._guarded(lambda: self._interrupted(gap))
@@ -207,7 +211,7 @@ class Take:
 
     def _aside(self, original: Picture, pts: int) -> None:
         before, self._last_pts = self._last_pts, pts
-        self._writer.add_side(original, pts)
+        self._put_aside(original, pts, wanted=True)
         if pts // _ASIDE_US != before // _ASIDE_US:
             self._writer.sync_side()
             self._kept_pts = pts
