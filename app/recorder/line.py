@@ -19,7 +19,7 @@ from app.frames import Plane
 from app.recorder.ahead import Ahead, End, Missed, Seen, Shot
 from app.recorder.masking import Words
 from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, RecordingState, Start, Trouble, Zones
-from app.recorder.sink import Tell
+from app.recorder.sink import Take, Tell
 from app.recorder.squeeze import PLANES, Squeezer
 from app.recorder.work import Work
 from hardware.ports import Packet
@@ -75,6 +75,12 @@ class Line:
         wanted = self._wanted
         return wanted.camera if wanted is not None else ""
 
+    @property
+    def waybill(self) -> str:
+        """The number of the parcel that is recorded, "" for none."""
+        wanted = self._wanted
+        return str(wanted.meta.get("waybill", "")) if wanted is not None else ""
+
     def begin(self, start: Start) -> None:
         """Record from five seconds ago on; what another camera filmed until now does not belong to it."""
         with self._guard:
@@ -100,10 +106,17 @@ class Line:
 
     def note(self, event: str, body: dict[str, Any]) -> None:
         """Put an event into the recording's chain; without a recording it is lost."""
+        self._note(lambda take: take.event(event, body))
+
+    def note_at(self, event: str, body: dict[str, Any], mono_us: int) -> None:
+        """Likewise, of something that is seen in the frame of this time."""
+        self._note(lambda take: take.event(event, {**body, "t_video_us": max(0, take.writer.pts(mono_us))}))
+
+    def _note(self, work: Callable[[Take], None]) -> None:
         wanted, take = self._wanted, self._work.take
         name = wanted.recording_id if wanted is not None else take.recording_id if take is not None else ""
         if name:
-            self._work.note(name, lambda take: take.event(event, body))
+            self._work.note(name, work)
 
     def zones(self, zones: Zones) -> None:
         """Take in what the eye saw."""
