@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -133,7 +135,7 @@ def test_fewer_pictures_are_taken_evenly_whatever_the_camera_gives() -> None:
         times = [n * 1_000_000 // fps + (n % 3) * 4_000 for n in range(fps * 20)]
         taken = [at for at in times if pace.is_due(at, 200_000)]
         assert abs(len(taken) - 100) <= 1
-        assert max(b - a for a, b in zip(taken, taken[1:], strict=False)) <= 300_000
+        assert max(b - a for a, b in pairwise(taken)) <= 300_000
     assert all(Pace().is_due(at, 0) for at in range(5))
 
 
@@ -143,10 +145,10 @@ def test_a_slow_cameras_film_can_be_entered_each_second() -> None:
     rng = np.random.default_rng(3)
     pieces = [piece for n in range(60) for piece in encoder.encode(rng.integers(20, 230, 4608, np.uint8), n * 200_000)]
     pieces += encoder.finish()
-    with av.open(__import__("io").BytesIO(b"".join(piece.data for piece in pieces)), format="mp4") as film:
+    with av.open(io.BytesIO(b"".join(piece.data for piece in pieces)), format="mp4") as film:
         keys = [packet.pts * packet.time_base for packet in film.demux(video=0) if packet.is_keyframe]
     assert sum(piece.frames for piece in pieces if isinstance(piece, Fragment)) == 60
-    assert max(float(b - a) for a, b in zip(keys, keys[1:], strict=False)) <= 1.21
+    assert max(float(b - a) for a, b in pairwise(keys)) <= 1.21
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +215,7 @@ def _watch(path: Path) -> tuple[float, int]:
             grey = frame.reformat(format="gray").to_ndarray()
             label_lies_there = grey[470:540, 500:780].max() > 180
             cards += 0 if label_lies_there or is_block(grey[330:400, 620:720]) else 1
-    apart = [b - a for a, b in zip(times, times[1:], strict=False) if b - a < 1]
+    apart = [b - a for a, b in pairwise(times) if b - a < 1]
     return len(apart) / sum(apart), cards
 
 
