@@ -150,6 +150,8 @@ class Line:
                 self._foreign = False
             self._camera = state
             self._ahead.put(Seen(state))
+        if self._wanted is not None:  # a picture that is gone stops the hands now, not when the state is next told
+            self._tell(self.state())
 
     def state(self) -> RecordingState:
         """How far the recording is durable now; "cut" when nothing has become so for too long, or nothing will."""
@@ -186,6 +188,8 @@ class Line:
         synced_us, patience_us = ahead.synced_us, _CUT_US
         if ahead.last_mono_us == 0:
             synced_us, patience_us = self._began_us, _GRACE_US
+            if progress.state == "on":  # by what a recorder that was killed had written: none of this one's frames yet
+                return replace(progress, state="cut")
         else:
             first_us = progress.first_mono_us or ahead.first_mono_us
             last_pts = max(progress.last_pts_us, ahead.last_mono_us - first_us)
