@@ -199,7 +199,7 @@ class Line:
                 last_sync_mono_us=synced_us,
             )  # fmt: skip
         late = time.monotonic_ns() // 1000 - synced_us > patience_us
-        blind = progress.state == "on" and self._camera.state in ("stalled", "lost", "ended")
+        blind = progress.state == "on" and self._camera.state in ("starting", "stalled", "lost", "ended")
         if not (late or blind or self._ending):
             return progress
         return replace(progress, state="cut", cause="disk.slow" if late and not blind and ahead.waits else "")

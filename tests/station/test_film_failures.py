@@ -1,4 +1,4 @@
-"""What the clerk's desk does when recording fails: a full disk, a recording that is not signed, a camera that is pulled."""
+"""What the desk does when recording fails: a full disk, a recording that is not signed, a camera that is pulled."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def waiting(desk: Desk) -> str:
 
 @pytest.fixture
 def small_disk(desks: Desks) -> Iterator[Path]:
-    """The recordings on a real file system of 6 MB of their own."""
+    """The recordings on a real file system of 16 MB of their own."""
     disk = desks.folder.recordings
     disk.mkdir()
-    argv = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(disk)]
+    argv = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)]
     if subprocess.run(argv, capture_output=True, check=False).returncode:
         pytest.skip("may not mount here; the recorder alone is tested with an injected ENOSPC in tests/evidence")
     yield disk
@@ -57,7 +57,7 @@ def fill(disk: Path) -> Path:
 
 @pytest.mark.warns
 def test_full_disk_seals_what_there_is_and_stops_the_clerk_before_the_next_card(desks: Desks, small_disk: Path) -> None:
-    desk = desks.sit_down(reserve_bytes=1_000_000)
+    desk = desks.sit_down(reserve_bytes=6_000_000)
     recording_id = waiting(desk)
     desk.until(lambda: desk.station.around.rec.frames > 30)
     filler = fill(small_disk)
