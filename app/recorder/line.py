@@ -47,6 +47,7 @@ class Line:
         self._before: deque[Shot] = deque()
         self._said: deque[Zones] = deque(maxlen=400)
         self._camera = CameraState("off", "", "", 0.0, 0, 0)
+        self._gone = False  # whether the camera went away and none has shown a picture since
         self._wanted: Start | None = None  # the recording that frames are queued for
         self._began_us = 0
 
@@ -149,6 +150,8 @@ class Line:
                 self._before.clear()
                 self._foreign = False
             self._camera = state
+            if state.state != "starting":  # one that takes its place is none before it shows something
+                self._gone = state.state in ("stalled", "lost", "ended")
             self._ahead.put(Seen(state))
         if self._wanted is not None:  # a picture that is gone stops the hands now, not when the state is next told
             self._tell(self.state())
@@ -199,7 +202,7 @@ class Line:
                 last_sync_mono_us=synced_us,
             )  # fmt: skip
         late = time.monotonic_ns() // 1000 - synced_us > patience_us
-        blind = progress.state == "on" and self._camera.state in ("starting", "stalled", "lost", "ended")
+        blind = progress.state == "on" and self._gone
         if not (late or blind or self._ending):
             return progress
         return replace(progress, state="cut", cause="disk.slow" if late and not blind and ahead.waits else "")

@@ -125,6 +125,8 @@ def test_a_camera_that_goes_is_a_cut_in_the_same_breath(tmp_path: Path, state: s
     line.camera_changed(told.CameraState(state, "timeout", "http://camera", 0.0, 320, 240))
     words = [message for message in heard if isinstance(message, (told.CameraState, told.RecordingState))]
     assert [word.state for word in words if word.state in (state, "cut")][:2] == [state, "cut"]
+    line.camera_changed(told.CameraState("starting", "", "http://spare", 0.0, 320, 240))
+    assert line.state().state == "cut"  # the spare has shown nothing yet
     line.end("sealed")
     until(lambda: any(isinstance(message, told.RecordingClosed) for message in heard))
     line.stop()
