@@ -47,6 +47,7 @@ class Line:
         self._before: deque[Shot] = deque()
         self._said: deque[Zones] = deque(maxlen=400)
         self._camera = CameraState("off", "", "", 0.0, 0, 0)
+        self._gone = False  # whether the camera went away and none has shown a picture since
         self._wanted: Start | None = None  # the recording that frames are queued for
         self._began_us = 0
 
@@ -162,7 +163,11 @@ class Line:
                 self._before.clear()
                 self._foreign = False
             self._camera = state
+            if state.state != "starting":  # one that takes its place is none before it shows something
+                self._gone = state.state in ("stalled", "lost", "ended")
             self._ahead.put(Seen(state))
+        if self._wanted is not None:  # a picture that is gone stops the hands now, not when the state is next told
+            self._tell(self.state())
 
     def state(self) -> RecordingState:
         """How far the recording is durable now; "cut" when nothing has become so for too long, or nothing will."""
@@ -199,6 +204,8 @@ class Line:
         synced_us, patience_us = ahead.synced_us, _CUT_US
         if ahead.last_mono_us == 0:
             synced_us, patience_us = self._began_us, _GRACE_US
+            if progress.state == "on":  # by what a recorder that was killed had written: none of this one's frames yet
+                return replace(progress, state="cut")
         else:
             first_us = progress.first_mono_us or ahead.first_mono_us
             last_pts = max(progress.last_pts_us, ahead.last_mono_us - first_us)
@@ -208,7 +215,7 @@ class Line:
                 last_sync_mono_us=synced_us,
             )  # fmt: skip
         late = time.monotonic_ns() // 1000 - synced_us > patience_us
-        blind = progress.state == "on" and self._camera.state in ("stalled", "lost", "ended")
+        blind = progress.state == "on" and self._gone
         if not (late or blind or self._ending):
             return progress
         return replace(progress, state="cut", cause="disk.slow" if late and not blind and ahead.waits else "")
