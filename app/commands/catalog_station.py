@@ -20,7 +20,8 @@ from app.keys import Signer
 from app.paths import StationFolder
 from app.platform import durable_write
 from app.server.folder import CentreFolder, read_centre, read_seed
-from app.station.shelving import Shelving, must_be_supervisor, shelf_of, station_sources
+from app.station.rights import must_be_supervisor
+from app.station.shelving import Shelving, shelf_of, station_sources
 from app.store.store import Store
 
 Answer = dict[str, Any]
@@ -169,4 +170,4 @@ def _at_station(args: argparse.Namespace, work: Callable[[StationFolder, Store],
 
 
 def _supervisor(store: Store, badge: str) -> Operator:
-    return must_be_supervisor(store.by_badge(badge, stamp().wall_us))
+    return must_be_supervisor(store.by_badge(badge, stamp().wall_us), "catalog.not_supervisor")

@@ -12,15 +12,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import sys
-import threading
 import time
 from pathlib import Path
 
 from app.commands.opening import add_passphrase
 from app.core.errors import BadInput, Unavailable
 from app.keys import Signer, key_id, new_seed, verifier
+from app.programs import end_with_stdin
 from app.store.unlock import ask_passphrase, find_passphrase
 from app.sync.client import CentreClient
 from app.sync.enrol import Applicant, ask_to_join, require_active
@@ -68,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         vault.close()
         return 0
     if args.until_stdin_closes:
-        threading.Thread(target=_end_with_stdin, name="stdin-watch", daemon=True).start()
+        end_with_stdin()  # what was found is already at the centre, and each step may be done again
     try:
         asyncio.run(_look(vault, args))
     finally:
@@ -90,13 +88,6 @@ def _public(text: str) -> bytes:
     raw = bytes.fromhex(text)
     verifier(raw)
     return raw
-
-
-def _end_with_stdin() -> None:
-    """What was found is already at the centre, and each step may be done again: no farewell is needed."""
-    while sys.stdin.buffer.read(4096):
-        pass
-    os._exit(0)
 
 
 def _init(args: argparse.Namespace, passphrase: str) -> int:

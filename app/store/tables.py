@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BLOB, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BLOB, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, text
 
 metadata = MetaData()
 
@@ -184,6 +184,7 @@ recording = Table(
     Column("state", Text, nullable=False),  # recording, recorded
     Column("final_hash", Text, nullable=False),
     Column("closed_seq", Integer),
+    Column("role", Text, nullable=False, server_default=text("'overhead'")),  # overhead, label
 )
 
 durable = Table(
