@@ -8,7 +8,7 @@ from typing import Any
 
 from hardware.nfc.chips import Family
 from hardware.nfc.chips.deactivate import Means, deactivate, survey
-from hardware.nfc.chips.journal import Entry, entry_from_json, entry_to_json
+from hardware.nfc.chips.journal import Entry, Witness, entry_from_json, entry_to_json
 from hardware.nfc.chips.layout import LAYOUTS
 from hardware.nfc.chips.outcome import Outcome, Request, Stage
 from hardware.nfc.chips.tombstone import read_tombstone
@@ -34,7 +34,8 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.on_disk: dict[str, str] = {}
         self.saved: list[Entry] = []
-        self.records: dict[str, str] = {}
+        self.closed: dict[str, tuple[Witness, ...]] = {}
+        self.unanswered: dict[str, int] = {}
 
     def load(self, uid: str) -> Entry | None:
         return entry_from_json(json.loads(self.on_disk[uid])) if uid in self.on_disk else None
@@ -43,13 +44,21 @@ class MemoryJournal:
         self.saved.append(entry)
         self.on_disk[entry.uid] = json.dumps(entry_to_json(entry))
 
-    def proved(self, uid: str) -> str:
-        return self.records.get(uid, "")
+    def witnesses(self, uid: str) -> tuple[Witness, ...]:
+        return self.closed.get(uid, ())
+
+    def silent(self, uid: str) -> int:
+        return self.unanswered.get(uid, 0)
+
+    def count_silent(self, uid: str, runs: int) -> None:
+        self.unanswered[uid] = runs
 
     def done_with(self, outcome: Outcome) -> None:
         """What whoever keeps the journal does after a proved run."""
         self.on_disk.pop(outcome.uid, None)
-        self.records[outcome.uid] = outcome.evidence["sha256"]
+        if outcome.witness is not None:
+            kept = Witness(*outcome.witness, record=outcome.evidence["sha256"])
+            self.closed[outcome.uid] = (*self.witnesses(outcome.uid), kept)
 
 
 class Table:
