@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from app.core.errors import StorageTrouble
 from app.platform import durable_write, private_folder, sync_folder
-from hardware.deactivation import Entry, Witness, canonical, entry_from_json, entry_to_json
+from hardware.deactivation import MOST_SILENT, Entry, Witness, canonical, entry_from_json, entry_to_json
 
 _NONCE = 12
 _PLAIN, _SEALED, _SILENT, _WITNESS = ".json", ".sealed", ".silent", ".witness"
@@ -62,6 +62,11 @@ class FileJournal:
     def begun(self, uid: str) -> bool:
         """Whether a run on this chip began and was not proved."""
         return self._path(uid).exists() or (self._folder / (uid + _PLAIN)).exists()
+
+    def unfinished(self) -> tuple[str, ...]:
+        """Chips that were begun and neither proved nor given up. Raises StorageTrouble("store.damaged", "store.io")."""
+        found = {path.stem for kind in (_PLAIN, _SEALED) for path in self._folder.glob(f"*{kind}")}
+        return tuple(sorted(uid for uid in found if self.silent(uid) < MOST_SILENT))
 
     def silent(self, uid: str) -> int:
         """How many runs in a row the chip gave no answer. Raises StorageTrouble("store.io", "store.damaged")."""

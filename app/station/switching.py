@@ -52,7 +52,7 @@ class _JournalOf:
 
     def __init__(self, journal: FileJournal, record: str) -> None:
         self._record, self._witnesses = record, journal.witnesses
-        self.load, self.save = journal.load, journal.save
+        self.load, self.save, self.unfinished = journal.load, journal.save, journal.unfinished
         self.silent, self.count_silent = journal.silent, journal.count_silent
 
     def witnesses(self, uid: str) -> tuple[Witness, ...]:

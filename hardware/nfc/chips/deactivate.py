@@ -152,6 +152,8 @@ class _Run:
             begun = [uid for uid in dict(refusal.details)["uids"].split() if self._means.journal.load(uid) is not None]
             self._begun_uid = begun[0] if len(begun) == 1 else ""
             return Verdict.NOT_COMPLETED if begun else Verdict.REFUSED
+        if refusal.why is Why.NO_CHIP and refusal.details:  # one of those may lie there and not answer
+            return Verdict.NOT_COMPLETED
         if refusal.why is Why.KEYS_LOST:  # an earlier run wrote, and its password does not open
             return Verdict.PROOF_FAILED
         if self._kept is None:
@@ -176,7 +178,8 @@ class _Run:
             if self._request.uid is not None:
                 self._load()
                 raise StopError(Why.CHIP_GONE)
-            return Refusal(Why.NO_CHIP)
+            begun = " ".join(self._means.journal.unfinished())
+            return Refusal(Why.NO_CHIP, details=(("begun", begun),) if begun else ())
         if len(seen) > 1:
             return Refusal(Why.TWO_CHIPS, details=(("uids", " ".join(_uid(s) for s in seen)),))
         self._notes.sighting = seen[0]

@@ -71,6 +71,10 @@ class Journal(Protocol):
         """Keep the entry; on disk when it returns."""
         ...
 
+    def unfinished(self) -> tuple[str, ...]:
+        """The UIDs of the chips that a run began, and that are neither proved off nor given up."""
+        ...
+
     def witnesses(self, uid: str) -> tuple[Witness, ...]:
         """One for each chip with this UID that was proved off earlier and has no keys left."""
         ...
