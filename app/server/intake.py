@@ -241,7 +241,8 @@ class _Taking:
         self._open_facts = row.open_facts
         self._hashes: dict[int, str] = {}  # of the events that the batch may repeat
         self._rows: list[dict[str, Any]] = []
-        self._cards: dict[str, dict[str, Any]] = {}
+        self._cards: dict[str, dict[str, Any]] = {}  # new or changed
+        self._cards_there: dict[str, dict[str, Any]] = {}
         self._touched: set[str] = set()
         self._chips: list[dict[str, Any]] = []
         self._with_blobs = False
@@ -263,6 +264,7 @@ class _Taking:
     def _events(self, checked: Sequence[Checked]) -> list[EventResult]:
         """A result per event; ends with the first one that is refused, or makes a gap or a fork."""
         self._hashes = self._known(checked)
+        self._cards_there = self._stored_cards(checked)
         results = []
         for one in checked:
             result = self._judge(one)
@@ -278,6 +280,14 @@ class _Taking:
         between = and_(event.c.station == self._station, event.c.seq.between(min(old), max(old)))
         rows = self._connection.execute(select(event.c.seq, event.c.hash).where(between))
         return {row.seq: row.hash for row in rows}
+
+    def _stored_cards(self, checked: Sequence[Checked]) -> dict[str, dict[str, Any]]:
+        """The cards that the batch speaks of, as far as they are there."""
+        named = {name for one in checked if _is_name(name := one.body.get("card"))}
+        if not named:
+            return {}
+        wanted = and_(card.c.station == self._station, card.c.id.in_(named))
+        return {row.id: dict(row._mapping) for row in self._connection.execute(select(card).where(wanted))}
 
     def _judge(self, one: Checked) -> EventResult:
         seq = one.event.seq
@@ -375,11 +385,7 @@ class _Taking:
         return ""
 
     def _card(self, card_id: str) -> dict[str, Any] | None:
-        if card_id in self._cards:
-            return self._cards[card_id]
-        wanted = and_(card.c.station == self._station, card.c.id == card_id)
-        row: Row[Any] | None = self._connection.execute(select(card).where(wanted)).first()
-        return dict(row._mapping) if row else None
+        return self._cards.get(card_id) or self._cards_there.get(card_id)
 
     def _finish(self) -> set[str]:
         """Write what was gathered and decide; gives back the blobs that are missing."""
