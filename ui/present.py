@@ -216,6 +216,8 @@ def _condition(scene: Scene) -> Banner | None:
         return Banner(
             Tone.STOP, "octagon-x", scene.say("banner.leak", n=around.disk.leaks), scene.say("banner.leak.more")
         )
+    if around.rec.code:
+        return Banner(Tone.STOP, "octagon-x", scene.trouble_line(around.rec.code))
     if around.disk.missing_recordings:
         text = scene.say("banner.missing", n=around.disk.missing_recordings)
         more = "banner.missing.more" if around.disk.keeping_stopped else "banner.missing.few"

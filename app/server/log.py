@@ -19,16 +19,14 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, bindparam, insert, select, update
 
-from app.core.audit import GENESIS, CentreAct, Stamp, link
+from app.core.audit import CENTRE, GENESIS, CentreAct, Stamp, link
+from app.core.errors import StorageTrouble
 from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Signer
 from app.server.db import insert_all, insert_missing, locked
 from app.server.setup import OpenCentre
 from app.server.tables import event, log_leaf, meta, station
 from app.store.ledger import uuid7
-
-CENTRE = "@centre"
-"""The name of the centre's own chain. No request can be signed under it: a key id has no such letter."""
 
 OWN_ROLE = "centre"
 _REVISIONS = 1_000_000
@@ -43,7 +41,7 @@ _PLACES = insert(log_leaf).from_select(
 )
 _TREE = select(meta.c.log_size, meta.c.log_peaks)
 _GROWN = update(meta).values(log_size=bindparam("size"), log_peaks=bindparam("peaks"))
-_HEAD = select(station.c.high, station.c.head_hash).where(station.c.id == CENTRE)
+_HEAD = select(station.c.high, station.c.head_hash, station.c.public_key).where(station.c.id == CENTRE)
 _MOVED = (
     update(station)
     .where(station.c.id == bindparam("name"))
@@ -123,6 +121,8 @@ class Log:
         head = self.connection.execute(_HEAD).first()
         if head is None:
             insert_missing(self.connection, station, [_own_row(self.deciding)])
+        elif bytes(head.public_key) != self.deciding.signer.public_key:
+            raise StorageTrouble("serve.key_behind")  # another key follows by now; this process has not seen it yet
         seq, prev = (head.high, head.head_hash) if head else (0, GENESIS)
         rows = []
         for act, body in self._acts:

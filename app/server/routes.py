@@ -37,6 +37,7 @@ from app.server.page import add_page
 from app.server.reference import add_reference_routes
 from app.server.refusal import Refusal
 from app.server.reveals import add_reveal_routes
+from app.server.rotate import add_key_routes
 from app.server.setup import OpenCentre
 from app.server.stamping import Stamper, stamping
 from app.server.vault_door import add_vault_routes
@@ -72,6 +73,7 @@ def make_app(
     add_object_routes(app, desk)
     add_vault_routes(app, desk)
     add_reveal_routes(app, desk)
+    add_key_routes(app, desk)
     add_reference_routes(app, desk)
     add_checkpoint_routes(app, desk)
     add_witness_routes(app, desk)
