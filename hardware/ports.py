@@ -6,7 +6,7 @@ Every driver and every simulator keeps one of these protocols; opening goes thro
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,33 @@ class Camera(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Thinned(Protocol):
+    """A camera that passes over pictures without looking into them: those that come sooner than `least_apart_us`
+    after the one before are not given out, nor counted as skipped.
+    """
+
+    least_apart_us: int
+
+
+class Pace:
+    """Which pictures are taken where fewer are wanted than come. Pure."""
+
+    def __init__(self) -> None:
+        self._due_us = 0
+
+    def is_due(self, at_us: int, apart_us: int) -> bool:
+        """Whether the picture of this time is taken: on the average one each `apart_us`, all of them when that is 0.
+
+        One that is early by less than a quarter is taken too: cameras are never exactly on time.
+        """
+        if apart_us and at_us + apart_us // 4 < self._due_us:
+            return False
+        on_time = at_us - self._due_us < apart_us
+        self._due_us = (self._due_us if on_time else at_us) + apart_us
+        return True
 
 
 class Link(Protocol):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from app.core.parcels import Operator, Role
+from app.core.parcels import Operator
 from app.core.products import Catalogue
 from app.core.readiness import LOW_DISK_BYTES, Level, RecMode, Surroundings, SyncState
 from app.core.states import (
@@ -125,7 +125,7 @@ def navigation(scene: Scene, here: str, who: Operator | None) -> tuple[NavItem, 
 
 def may_review(who: Operator | None) -> bool:
     """Who may look at footage."""
-    return who is not None and who.role in (Role.SUPERVISOR, Role.ADMIN)
+    return who is not None and who.supervises
 
 
 def operator_of(state: State) -> Operator | None:
@@ -216,6 +216,8 @@ def _condition(scene: Scene) -> Banner | None:
         return Banner(
             Tone.STOP, "octagon-x", scene.say("banner.leak", n=around.disk.leaks), scene.say("banner.leak.more")
         )
+    if around.rec.code:
+        return Banner(Tone.STOP, "octagon-x", scene.trouble_line(around.rec.code))
     if around.disk.missing_recordings:
         text = scene.say("banner.missing", n=around.disk.missing_recordings)
         more = "banner.missing.more" if around.disk.keeping_stopped else "banner.missing.few"

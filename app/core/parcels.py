@@ -31,6 +31,11 @@ class Operator:
     rehearsal: bool = False
     lapsed: bool = False
 
+    @property
+    def supervises(self) -> bool:
+        """Whether this person may do what clerks may not: look at footage, rule, change the catalogue."""
+        return self.role in (Role.SUPERVISOR, Role.ADMIN)
+
 
 @dataclass(frozen=True, slots=True)
 class DeclaredItem:

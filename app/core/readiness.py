@@ -44,7 +44,9 @@ class SyncState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecFacts:
-    """The recording: elapsed time and bytes on disk; `saved_wall_us` when the last bytes reached the disk."""
+    """The recording: elapsed time and bytes on disk; `saved_wall_us` when the last bytes reached the disk. `code`: what
+    is wrong with a recording that goes on (it is not signed, say); "" for nothing.
+    """
 
     mode: RecMode = RecMode.OFF
     recording_id: str = ""
@@ -53,6 +55,7 @@ class RecFacts:
     frames: int = 0
     dropped: int = 0
     saved_wall_us: int = 0
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from app.core.events import (
     Tick,
     WaybillTyped,
 )
-from app.core.parcels import Operator, Role
+from app.core.parcels import Operator
 from app.core.rules import Rules, Step
 from app.core.session_cards import is_settled, next_in_line
 from app.core.session_desk import when_signed_out
@@ -128,7 +128,7 @@ def _come(state: Locked, operator: Operator, rules: Rules) -> Step:
     same = operator.id == state.operator.id
     if isinstance(state.back_to, Idle):
         return _to_the_desk(state, state.back_to, operator, same)
-    if not same and operator.role is Role.CLERK:
+    if not same and not operator.supervises:
         told = Notice("lock.somebody-else", (("name", state.operator.name),))
         return replace(state, notice=told, desk=SignedOut(now_us=state.desk.now_us)), (Play(Sound.WRONG_CODE),)
     return _to_work(state, operator, rules)

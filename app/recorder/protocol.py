@@ -92,6 +92,13 @@ class OpenCamera:
 
 
 @dataclass(frozen=True, slots=True)
+class CardsOut:
+    """To the label camera's recorder: whether cards are being taken in now. Until it is told, they are."""
+
+    out: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Quit:
     """Close the recording, if any, and end."""
 
@@ -170,7 +177,7 @@ class Noted:
     id: str
 
 
-ToRecorder = Start | Stop | Zones | NoteEvent | OpenCamera | Quit
+ToRecorder = Start | Stop | Zones | NoteEvent | OpenCamera | CardsOut | Quit
 FromRecorder = CameraState | RecordingState | RecordingClosed | Noted | Trouble
 
 _KINDS: dict[str, type[ToRecorder | FromRecorder]] = {
@@ -181,6 +188,7 @@ _KINDS: dict[str, type[ToRecorder | FromRecorder]] = {
         Zones,
         NoteEvent,
         OpenCamera,
+        CardsOut,
         Quit,
         CameraState,
         RecordingState,

@@ -31,6 +31,9 @@ _CLOSE_US = 10_000_000
 _NOTE_AGAIN_US = 2_000_000
 """An event that is not answered is said again this often."""
 
+_GOES_ON = frozenset({"recorder.unsigned", "recorder.event_refused"})
+"""Troubles of a recording that goes on: they stand in the strip, and the hands need not stop for them."""
+
 _LEVELS = {"live": Level.OK, "starting": Level.BUSY, "off": Level.NONE}
 
 
@@ -45,6 +48,7 @@ class _Tape:
     began: bool = False
     cut_at_us: int | None = None
     saved_mono_us: int = 0
+    code: str = ""  # what is wrong with it, though it goes on
 
 
 @dataclass(slots=True)
@@ -255,7 +259,7 @@ class Filming:
         mode = {"on": RecMode.ON, "cut": RecMode.CUT}.get(state.state, RecMode.OFF)
         facts = RecFacts(
             mode, state.recording_id, state.last_pts_us - state.first_pts_us, state.bytes_on_disk,
-            state.frames, state.dropped, self._saved_wall_us(),
+            state.frames, state.dropped, self._saved_wall_us(), self._tape.code,
         )  # fmt: skip
         self._adjust(lambda around: replace(around, rec=facts))
 
@@ -278,7 +282,9 @@ class Filming:
 
     def _trouble(self, code: str, detail: str) -> None:
         _log.error("recorder: %s", code, extra={"detail": detail})
-        if code.endswith("disk_full"):
+        if code in _GOES_ON:
+            self._tape.code = code
+        elif code.endswith("disk_full"):
             self._post(DeviceLost(Device.DISK, "store.disk_full"))
         else:
             self._post(DeviceLost(Device.RECORDER, code))

@@ -28,7 +28,7 @@ import av.video.reformatter
 from hardware.camera.address import CameraAddress, parse_address, without_password
 from hardware.camera.jpeg import JpegDecoder, planes_of
 from hardware.errors import DeviceError, DeviceReason
-from hardware.ports import CameraFrame, DeviceInfo, Packet
+from hardware.ports import CameraFrame, DeviceInfo, Pace, Packet
 
 SILENCE_S = 2.0
 
@@ -54,7 +54,8 @@ class PacketCamera:
         self._opened = threading.Event()
         self._failed: DeviceError | None = None
         self._heard_s = time.monotonic()
-        self.skipped = 0
+        self._pace = Pace()
+        self.least_apart_us = self.skipped = 0
         self._thread = threading.Thread(target=self._run, args=(url, form, options), name="camera", daemon=True)
         self._thread.start()
         if not self._opened.wait(_OPEN_S):
@@ -111,7 +112,10 @@ class PacketCamera:
             return
         jpeg = JpegDecoder()
         for packet in container.demux(stream):
-            frame = jpeg.frame(bytes(packet), time.monotonic_ns() // 1000) if packet.size else None
+            now_us = time.monotonic_ns() // 1000
+            if not packet.size or not self._pace.is_due(now_us, self.least_apart_us):
+                continue
+            frame = jpeg.frame(bytes(packet), now_us)
             if frame is not None:
                 yield frame
 

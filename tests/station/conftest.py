@@ -32,7 +32,8 @@ from app.paths import StationFolder
 from app.platform import free_bytes
 from app.programs import find_program, stop_program
 from app.server.enrol import admit_station
-from app.server.setup import init, open_centre, read_centre
+from app.server.folder import read_centre
+from app.server.setup import init, open_centre
 from app.station.clock import Clock, system_clock
 from app.station.filming import Filming
 from app.station.link import ProgramPlan
@@ -246,15 +247,16 @@ class Desks:
         self.camera = f"file:{film}?epoch_us={self.epoch_us}&loop=1"
 
     def sit_down(
-        self, *, camera: str | None = None, spare: str = "", recorder: ProgramPlan | None = None, open_now: bool = True
-    ) -> Desk:
+        self, *, camera: str | None = None, spare: str = "", recorder: ProgramPlan | None = None, open_now: bool = True,
+        reserve_bytes: int = 0,
+    ) -> Desk:  # fmt: skip
         folder = self.folder
         folder.recordings.mkdir(exist_ok=True)
         fresh = not folder.database.exists()
         store = make_store(folder, WAYBILL) if fresh else Store.open(folder.database, REHEARSAL_PASSPHRASE)
         clock = system_clock()
         station = Station(RULES, clock.mono_us, clock.wall_us)
-        desk = self._joined(station, store, clock, recorder or recorder_plan(folder), Cameras("", spare))
+        desk = self._joined(station, store, clock, recorder or recorder_plan(folder), Cameras("", spare), reserve_bytes)
         if (unfinished := desk.writer.call(lambda store: store.unfinished_parcel())) is not None:
             station.post(ParcelResumed(unfinished))
         desk.cameras.overhead = self.camera if camera is None else camera
@@ -262,7 +264,9 @@ class Desks:
             desk.filming.open_camera(desk.cameras.overhead)
         return desk
 
-    def _joined(self, station: Station, store: Store, clock: Clock, recorder: ProgramPlan, cameras: Cameras) -> Desk:
+    def _joined(
+        self, station: Station, store: Store, clock: Clock, recorder: ProgramPlan, cameras: Cameras, reserve_bytes: int
+    ) -> Desk:
         folder, events = self.folder, []
         plainly = station.post
 
@@ -276,7 +280,9 @@ class Desks:
         shield = Shield(RULES.catalogue, filming.zones)
         configure = codec.Configure(("templates",))
         looking = Looking(eye_plan(folder), configure, folder.frames, post, station.adjust, shield)
-        hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, rehearsal=True)
+        hands = Hands(
+            writer, filming, looking, cameras, folder.recordings, clock, rehearsal=True, reserve_bytes=reserve_bytes
+        )
         desk = Desk(folder, station, writer, filming, looking, cameras, clock, events, crashes=crashes)
         perform = Perform(hands, post, lambda: station.around, desk.sounds.append, lambda: None)
 
@@ -291,6 +297,10 @@ class Desks:
             begin()
         self._begun.callback(self.leave, desk)
         return desk
+
+    def leave_all(self) -> None:
+        """Leave every desk now: what lies below its folder is about to go."""
+        self._begun.close()
 
     def leave(self, desk: Desk, end_programs: bool = True) -> None:
         """`end_programs=False`: as after kill -9 of the station, its programs live on."""

@@ -251,7 +251,9 @@ def test_a_driver_that_does_not_come_back_is_named_and_the_session_goes_on(folde
     stuck = Stuck()
     table = Table(folder)
     table.tapping.stop()
-    table.tapping = Tapping(lambda: stuck, table.post, table.station.adjust, system_clock().mono_us)
+    table.tapping = Tapping(
+        lambda: stuck, table.post, table.station.adjust, system_clock().mono_us, table.crashes.append
+    )
     table.work.attach(table.tapping)
     table.tapping.start()
     table.open_tray()

@@ -17,6 +17,7 @@ from ui.present import present
 from ui.present_checks import of_card, of_read, origin
 from ui.samples import Sample
 from ui.scene import Desk, Scene
+from ui.texts import trouble
 from ui.views import (
     BigPrompt,
     CardBody,
@@ -118,6 +119,17 @@ def test_blue_key_follows_the_state() -> None:
         "opening": GoState.READY,
     }
     assert {name: work(name).go.state for name in expected} == expected
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_recording_that_is_not_signed_is_told_in_red(language: str) -> None:
+    on = samples.around(RecMode.ON)
+    unsigned = replace(on, rec=replace(on.rec, code="recorder.unsigned"))
+    shown = present(samples.asking(), unsigned, samples.catalogue(), language)
+    assert isinstance(shown, WorkView)
+    assert shown.banner is not None
+    assert shown.banner.tone is Tone.STOP
+    assert trouble("recorder.unsigned", language).title in shown.banner.text
 
 
 def test_recording_of_a_rehearsal_never_looks_like_evidence() -> None:
