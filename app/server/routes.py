@@ -30,7 +30,7 @@ from app.server.answers import Desk, read_body
 from app.server.checkpoints import add_checkpoint_routes, publishing
 from app.server.decide import read_feed
 from app.server.enrol import enrol
-from app.server.intake import take
+from app.server.gathering import Gathering
 from app.server.object_routes import add_object_routes
 from app.server.openapi import described
 from app.server.page import add_page
@@ -84,14 +84,13 @@ def make_app(
 
 def _add_signed(app: FastAPI, desk: Desk) -> None:
     """What a station has to sign for."""
-    centre = desk.centre
+    centre, gathering = desk.centre, Gathering(desk.centre, desk.now_ms)
 
     @app.post("/v1/events")
     async def events(request: Request) -> Response:
         caller, batch = await desk.signed_body(request, EventBatch)
         _within_limits(batch)
-        answer = await run_in_threadpool(take, centre, batch, caller, desk.now_ms())
-        return desk.reply(request, answer)
+        return desk.reply(request, await gathering.take(batch, caller))
 
     @app.get("/v1/feed")
     async def feed(request: Request, cursor: QueryName = "") -> Response:
