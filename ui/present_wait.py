@@ -105,8 +105,10 @@ def label_row(scene: Scene) -> tuple[CheckRow, ...]:
     label = scene.around.label
     if label.camera.level is Level.NONE:
         return ()
-    level = Level.WARN if label_trouble(label) else label.camera.level
-    return (CheckRow("camera", scene.say("device.label"), camera_words(scene, label.camera), level_chip(scene, level)),)
+    level, camera = Level.WARN if label_trouble(label) else label.camera.level, label.camera
+    live = camera.level is Level.OK and camera.height
+    value = scene.say("stage.mode", lines=camera.height, fps=camera.fps) if live else scene.say("stage.no-picture")
+    return (CheckRow("camera", scene.say("device.label"), value, level_chip(scene, level)),)
 
 
 def device_words(scene: Scene, device: DeviceFacts) -> str:

@@ -33,7 +33,8 @@ from ui.bridge import Bridge
 from ui.keys import KeyFilter
 from ui.picture import Colours
 from ui.player import OpenRecording, Player
-from ui.present import may_review, operator_of, present
+from ui.present import operator_of, present
+from ui.present_frame import may_review
 from ui.present_sync import opens_sheet, sync_sheet
 from ui.products import Products
 from ui.review import Review

@@ -1,7 +1,7 @@
 """Takes a batch of events: each one once, in order, nothing acknowledged that is not durable.
 
 check   hash, signature, form: pure, before the transaction
-take    duplicate, gap, fork or next; rows, log and decisions in one transaction
+take    duplicate, gap, fork or next; rows, log and decisions in one transaction, which several stations may share
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from sqlalchemy import Row, and_, insert, select, update
 
 from app.core.audit import VERSION, CentreAct, EventKind, SignedEvent, digest
 from app.core.cards import CardState
-from app.core.merkle import CompactTree
 from app.keys import Verify, verifier
 from app.rotation import key_after
 from app.server import chips
-from app.server.admit import KNOWN_STATION, Caller, identify, spend_nonce
-from app.server.db import insert_missing, insert_or_update, locked
+from app.server.admit import Caller, may_speak, spend_nonces
+from app.server.db import insert_missing, insert_or_update
 from app.server.decide import decide, waiting_for
 from app.server.earlier import look
-from app.server.log import Deciding, Log, move, read_tree
+from app.server.known import Known, holds, lock_stations
+from app.server.log import Deciding, Log, read_tree
 from app.server.refusal import Refusal
-from app.server.rotations import follow, keys_of
+from app.server.rotations import StationKeys, follow
 from app.server.setup import OpenCentre
 from app.server.tables import alarm, card, event, sealed, station
-from app.store.db import reading, transaction
+from app.store.db import transaction
 from app.wire import BatchAnswer, EventBatch, EventResult, Receipt, sign_statement
 
 _VERDICT_OF = {
@@ -62,29 +62,117 @@ class Checked:
     unread: str = ""  # why a signed event in its right place is kept without being acted on
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request to take a batch."""
+
+    batch: EventBatch
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A batch held against the station's keys; where it stands among those that came with it."""
+
+    place: int
+    asked: Asked
+    keys: StationKeys
+    checked: list[Checked]
+
+    @property
+    def station(self) -> str:
+        return self.asked.batch.station
+
+
+class NotTogether(Exception):
+    """One of several requests is not as it should be: each has to be taken for itself."""
+
+
 def take(centre: OpenCentre, batch: EventBatch, caller: Caller, now_ms: int) -> BatchAnswer:
-    """Take a batch; the answer's receipt is signed after the commit. Raises Refusal as `admit`, station.other."""
-    if batch.station != caller.station:
-        raise Refusal("station.other", 403)
+    """Take one batch for itself; raises what `take_together` gives."""
+    [answer] = take_together(centre, Known(centre.engine), [Asked(batch, caller)], now_ms)
+    if isinstance(answer, Refusal):
+        raise answer
+    return answer
+
+
+def take_together(centre: OpenCentre, known: Known, asked: Sequence[Asked], now_ms: int) -> list[BatchAnswer | Refusal]:
+    """Take batches of different stations in one transaction; receipts are signed after the commit.
+
+    The answer to each, or why there is none: Refusal as `admit.identify`, station.other, auth.replay. Raises
+    NotTogether when more than one was asked for and they have to be taken one by one: nothing was done then.
+    """
+    answers: dict[int, BatchAnswer | Refusal] = {}
+    read: list[_Read] = []
+    for place, one in enumerate(asked):
+        try:
+            read.append(_read(known, place, one))
+        except Refusal as refused:
+            answers[place] = refused
     try:
-        known = identify(centre, caller, now_ms, even_revoked=True)
+        answers |= _write(centre, known, read, now_ms) if read else {}
     except Refusal as refused:
-        if refused.code == "auth.signature":
-            look(centre, caller, [sent.signed_event() for sent in batch.events], now_ms)
-        raise
-    with reading(centre.engine) as connection:
-        keys = keys_of(connection, batch.station, known.public_key)
+        answers[read[0].place] = refused
+    for place, one in enumerate(asked):
+        answer = answers[place]
+        if isinstance(answer, Refusal) and answer.code == "auth.signature":
+            look(centre, one.caller, [sent.signed_event() for sent in one.batch.events], now_ms)
+    return [answers[place] for place in range(len(asked))]
+
+
+def _read(known: Known, place: int, asked: Asked) -> _Read:
+    """Signatures and form, before anything is locked. Raises Refusal."""
+    batch, signature = asked.batch, asked.caller.signature
+    if batch.station != asked.caller.station:
+        raise Refusal("station.other", 403)
+    keys = known.keys([batch.station]).get(batch.station)
+    if keys is None:
+        raise Refusal("station.unknown", 404)
+    if not signature.holds(verifier(keys.now)):
+        known.forget(batch.station)  # perhaps another process heard of another key
+        keys = known.keys([batch.station])[batch.station]
+        if not signature.holds(verifier(keys.now)):
+            raise Refusal("auth.signature", 401)
     runs = keys.split([sent.signed_event() for sent in batch.events])
-    checked = [one for key, run in runs for one in check_all(run, batch.station, verifier(key))]
+    return _Read(place, asked, keys, [one for key, run in runs for one in check_all(run, batch.station, verifier(key))])
+
+
+def _write(centre: OpenCentre, known: Known, read: Sequence[_Read], now_ms: int) -> dict[int, BatchAnswer | Refusal]:
+    """One transaction for all. Raises NotTogether; of a single one Refusal."""
+    answers: dict[int, BatchAnswer | Refusal] = {}
+    signer = centre.signer
     with transaction(centre.engine) as connection:
-        spend_nonce(connection, caller, now_ms)
-        taking = _Taking(Log(connection, Deciding.of(centre, now_ms)), batch.station, known.rehearsal, keys.now)
-        taking.blobs(batch.blobs)
-        results = taking.events(checked)
-        missing = taking.finish()
-        told = taking.receipt(centre.epoch)
-    receipt = sign_statement(told, centre.signer.sign)
-    return BatchAnswer.model_construct(results=tuple(results), receipt=receipt, missing_blobs=tuple(sorted(missing)))
+        log = Log(connection, Deciding.of(centre, now_ms))
+        rows = lock_stations(connection, [one.station for one in read])
+        admitted = []
+        for one in read:
+            try:
+                _admit(rows[one.station], one, now_ms)
+                admitted.append(one)
+            except Refusal as refused:
+                known.forget(one.station)
+                answers[one.place] = refused
+        if not admitted:
+            return answers
+        if not spend_nonces(connection, [one.asked.caller for one in admitted], now_ms):
+            raise NotTogether if len(read) > 1 else Refusal("auth.replay", 401)
+        taken = [(one, _Taking(log, rows[one.station])) for one in admitted]
+        results = [taking.take(one) for one, taking in taken]
+        tree = log.write() or read_tree(connection)
+    root = tree.root().hex()
+    for (one, taking), (judged, missing) in zip(taken, results, strict=True):
+        receipt = sign_statement(taking.receipt(centre.epoch, tree.size, root), signer.sign)
+        missed = tuple(sorted(missing))
+        answer = BatchAnswer.model_construct(results=tuple(judged), receipt=receipt, missing_blobs=missed)
+        answers[one.place] = answer
+    return answers
+
+
+def _admit(row: Row[Any], one: _Read, now_ms: int) -> None:
+    """What only the locked row knows. A revoked station's events are kept, if only as evidence. Raises Refusal."""
+    if not holds(row, one.keys):
+        raise Refusal("auth.signature", 401)
+    may_speak(row, one.asked.caller, now_ms)
 
 
 def check_all(events: Sequence[SignedEvent], station_id: str, verify: Verify) -> list[Checked]:
@@ -145,24 +233,27 @@ def _storable(value: Any) -> bool:
 class _Taking:
     """One batch inside its transaction: what is new is gathered and written at the end."""
 
-    def __init__(self, log: Log, station_id: str, rehearsal: bool, key: bytes) -> None:
-        """`key`: that signed the request. Raises Refusal("auth.signature") when another one follows it by now."""
+    def __init__(self, log: Log, row: Row[Any]) -> None:
+        """`row`: the station's, locked (`known.lock_stations`)."""
         self._log, self._connection, self._deciding = log, log.connection, log.deciding
-        self._station, self._rehearsal = station_id, rehearsal
-        connection = log.connection
-        row = connection.execute(locked(connection, KNOWN_STATION), {"name": station_id}).one()
-        if bytes(row.public_key) != key:
-            raise Refusal("auth.signature", 401)
-        self._high, self._head, self._state, self._key = row.high, row.head_hash, row.state, key
+        self._station, self._rehearsal, self._key = row.id, row.rehearsal, bytes(row.public_key)
+        self._high, self._head, self._state = row.high, row.head_hash, row.state
+        self._open_facts = row.open_facts
         self._hashes: dict[int, str] = {}  # of the events that the batch may repeat
         self._rows: list[dict[str, Any]] = []
-        self._cards: dict[str, dict[str, Any]] = {}
+        self._cards: dict[str, dict[str, Any]] = {}  # new or changed
+        self._cards_there: dict[str, dict[str, Any]] = {}
         self._touched: set[str] = set()
-        self._tree: CompactTree | None = None
         self._chips: list[dict[str, Any]] = []
         self._with_blobs = False
 
-    def blobs(self, blobs: Iterable[bytes]) -> None:
+    def take(self, read: _Read) -> tuple[list[EventResult], set[str]]:
+        """A result per event, and the blobs that are missing. What it comes to is in the log, to be written."""
+        self._take_blobs(read.asked.batch.blobs)
+        results = self._events(read.checked)
+        return results, self._finish()
+
+    def _take_blobs(self, blobs: Iterable[bytes]) -> None:
         by_ref = {hashlib.sha256(blob).hexdigest(): blob for blob in blobs}
         self._with_blobs = bool(by_ref)
         if by_ref:
@@ -170,9 +261,10 @@ class _Taking:
             insert_missing(self._connection, sealed, rows)
             self._touched |= waiting_for(self._connection, self._station, by_ref.keys())
 
-    def events(self, checked: Sequence[Checked]) -> list[EventResult]:
+    def _events(self, checked: Sequence[Checked]) -> list[EventResult]:
         """A result per event; ends with the first one that is refused, or makes a gap or a fork."""
         self._hashes = self._known(checked)
+        self._cards_there = self._stored_cards(checked)
         results = []
         for one in checked:
             result = self._judge(one)
@@ -188,6 +280,14 @@ class _Taking:
         between = and_(event.c.station == self._station, event.c.seq.between(min(old), max(old)))
         rows = self._connection.execute(select(event.c.seq, event.c.hash).where(between))
         return {row.seq: row.hash for row in rows}
+
+    def _stored_cards(self, checked: Sequence[Checked]) -> dict[str, dict[str, Any]]:
+        """The cards that the batch speaks of, as far as they are there."""
+        named = {name for one in checked if _is_name(name := one.body.get("card"))}
+        if not named:
+            return {}
+        wanted = and_(card.c.station == self._station, card.c.id.in_(named))
+        return {row.id: dict(row._mapping) for row in self._connection.execute(select(card).where(wanted))}
 
     def _judge(self, one: Checked) -> EventResult:
         seq = one.event.seq
@@ -285,35 +385,29 @@ class _Taking:
         return ""
 
     def _card(self, card_id: str) -> dict[str, Any] | None:
-        if card_id in self._cards:
-            return self._cards[card_id]
-        wanted = and_(card.c.station == self._station, card.c.id == card_id)
-        row: Row[Any] | None = self._connection.execute(select(card).where(wanted)).first()
-        return dict(row._mapping) if row else None
+        return self._cards.get(card_id) or self._cards_there.get(card_id)
 
-    def finish(self) -> set[str]:
+    def _finish(self) -> set[str]:
         """Write what was gathered and decide; gives back the blobs that are missing."""
         missing: set[str] = set()
-        if self._rows:
-            move(self._connection, self._station, self._high, self._head, self._deciding.now_ms)
         if self._cards:
             insert_or_update(self._connection, card, list(self._cards.values()), ("verdict", "event_hash"))
-        if self._rows or self._with_blobs:
+        if self._chips or (self._open_facts and (self._rows or self._with_blobs)):
             missing = chips.keep_facts(self._connection, self._station, self._chips)
         if self._touched:
             missing |= decide(self._log, self._station, self._touched, self._rehearsal)
-        self._log.add(self._rows)
-        self._tree = self._log.write()
+        if self._rows:
+            self._log.add(self._station, self._rows)
         return missing
 
-    def receipt(self, epoch: str) -> Receipt:
-        log = self._tree or read_tree(self._connection)
+    def receipt(self, epoch: str, log_size: int, root: str) -> Receipt:
+        """What the centre has of the station, `log_size` and `root` (hex) of the log that holds it."""
         return Receipt(
             station=self._station,
             high=self._high,
             head_hash=self._head if self._high else "",
-            log_size=log.size,
-            root=log.root().hex(),
+            log_size=log_size,
+            root=root,
             server_time_ms=self._deciding.now_ms,
             epoch=epoch,
         )

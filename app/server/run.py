@@ -16,8 +16,9 @@ from fastapi import FastAPI
 
 from app.core.errors import BadInput, Unavailable
 from app.programs import when_stdin_closes
+from app.server.folder import CentreFolder
 from app.server.routes import make_app
-from app.server.setup import CentreFolder, open_centre, ready_line
+from app.server.setup import open_centre, ready_line
 from app.server.stamping import Stamper
 from app.server.tls import server_context
 

@@ -16,15 +16,16 @@ from app.core.audit import EventKind, Stamp
 from app.core.errors import BadInput
 from app.core.parcels import Operator
 from app.core.products import Catalogue, Product, normalise_gtin
-from app.keys import Signer, Verify, verifier
+from app.keys import Signer, Verify
 from app.paths import StationFolder
+from app.store.following import centre_signed
 from app.store.rotating import any_key
 from app.store.store import Store
 
 
 def shelf_of(folder: StationFolder, store: Store) -> Shelf:
     """The published catalogues of a station, held against its centre's pinned key."""
-    return Shelf(folder.catalogue, store.centre.tenant, verifier(bytes.fromhex(store.centre.server_key)))
+    return Shelf(folder.catalogue, store.centre.tenant, centre_signed(store.ledger))
 
 
 def station_sources(folder: StationFolder, store: Store) -> Sources:

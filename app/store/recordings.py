@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, select, true, update
 from sqlalchemy.dialects.sqlite import insert
 
+from app.centre_keys import by_any
 from app.core.audit import EventKind, Stamp
 from app.core.cards import Secret
 from app.core.errors import EvidenceTrouble
 from app.core.footage import OVERHEAD
-from app.keys import verifier
 from app.store.governing import sealing_key
 from app.store.ledger import Ledger
 from app.store.results import Recording
@@ -110,7 +110,7 @@ def sealed_key(ledger: Ledger, found: Recording) -> bytes:
 
 def save_durable(ledger: Ledger, signed: Signed, pieces_hash: str) -> None:
     """Keep the centre's word that it holds a recording. Raises EvidenceTrouble("sync.untrusted_answer")."""
-    told = open_statement(Durable, signed, verifier(bytes.fromhex(ledger.identity.centre.server_key)))
+    told = open_statement(Durable, signed, by_any(ledger.identity.centre))
 
     def work(connection: Connection) -> None:
         known = find(connection, told.recording)

@@ -26,6 +26,15 @@ rotated_key = Table(
     Column("seed", BLOB, nullable=False),
 )
 
+followed_centre = Table(
+    "followed_centre",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    # Of the event that tells of it; None where the chain was frozen (put back from a backup) when it was heard.
+    Column("seq", Integer, ForeignKey("outbox.seq")),
+    Column("centre", Text, nullable=False),  # wire.Centre as JSON: what was pinned, with the centre's newer key
+)
+
 operator = Table(
     "operator",
     metadata,

@@ -32,7 +32,8 @@ from app.paths import StationFolder
 from app.platform import free_bytes
 from app.programs import find_program, stop_program
 from app.server.enrol import admit_station
-from app.server.setup import init, open_centre, read_centre
+from app.server.folder import read_centre
+from app.server.setup import init, open_centre
 from app.station.beside import Beside, BesidePlan
 from app.station.clock import Clock, system_clock
 from app.station.filming import Filming

@@ -18,9 +18,10 @@ from app.server import copying
 from app.server.copying import Places
 from app.server.enrol import release_station
 from app.server.export import export_log
+from app.server.folder import CentreFolder
 from app.server.log import acts
 from app.server.report import report
-from app.server.setup import CentreFolder, OpenCentre, init, open_centre
+from app.server.setup import OpenCentre, init, open_centre
 from app.store.backup import back_up
 from app.store.db import reading
 from app.store.rotating import rotate
