@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.core.parcels import Operator
-from app.core.readiness import LOW_DISK_BYTES, Level, RecMode, SyncState
+from app.core.readiness import LOW_DISK_BYTES, Level, RecMode, SyncState, label_trouble
 from ui.scene import Scene, clock, elapsed
 from ui.views import Banner, Chip, FrameView, NavItem, RecView, Tone, TopBar
 
@@ -123,6 +123,8 @@ def _condition(scene: Scene) -> Banner | None:
     if around.disk.unknown_recordings:
         text = scene.say("banner.unknown", n=around.disk.unknown_recordings)
         return Banner(Tone.WARN, "hard-drive", text, scene.say("banner.unknown.more"))
+    if label_trouble(around.label):
+        return Banner(Tone.WARN, "camera-off", scene.say("banner.label"), scene.say("banner.label.more"))
     if around.nfc.level is Level.DOWN:
         return Banner(Tone.WARN, "nfc", scene.say("banner.nfc"), scene.say("banner.nfc.more"))
     return _backup(scene) or _stamps(scene)

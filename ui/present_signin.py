@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from app.core.readiness import Level
 from app.core.states import Locked, SignedOut
-from ui.present_wait import camera_words, device_words, disk_row
+from ui.present_wait import camera_words, device_words, disk_row, label_row
 from ui.scene import Scene, level_chip
 from ui.texts import notice
 from ui.views import Banner, CheckRow, Chip, GoKey, GoState, Line, RecView, SignInView, Tone
@@ -84,6 +84,7 @@ def _checks(scene: Scene) -> tuple[CheckRow, ...]:
     nfc = device_words(scene, around.nfc)
     return (
         CheckRow("camera", scene.say("device.camera"), camera, level_chip(scene, around.camera.level)),
+        *label_row(scene),
         CheckRow("nfc", scene.say("device.nfc"), nfc, level_chip(scene, around.nfc.level)),
         disk_row(scene),
         _upload(scene),
