@@ -6,12 +6,13 @@ half a second, so it is asked last. A reading counts only with a clear lead over
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 import cv2
 
 from app.vision.barcode import Hit, hit_of, same_place
-from app.vision.barprofile import Decoded
+from app.vision.barprofile import EVEN_NEAR, Decoded
 from app.vision.code128 import decode_code128
 from app.vision.pixels import Corners, Floats, Gray
 from app.vision.retail import EAN8, decode_retail
@@ -66,21 +67,29 @@ def _stands_in(strip: Strip, corners: Corners) -> bool:
 def _read_strip(picture: Gray, strip: Strip, view: str) -> tuple[list[Hit], list[Hit]]:
     width = int(min(_WIDEST, max(_NARROWEST, 4 * strip.across * MARGINS)))
     whole = straighten(picture, strip, width)
+    halves = [partial(straighten, picture, strip, width, half) for half in _HALVES]
     faint: list[Hit] = []
     for kind, decoder in _DECODERS:
-        first = decoder(whole, width / MARGINS)
-        if first is None or first.misfit > MOST_MISFIT:
-            continue
-        found = [first, *(decoder(straighten(picture, strip, width, half), width / MARGINS) for half in _HALVES)]
-        sure = [d for d in found if d is not None and _is_sure(d, kind)]
+        found = _decoded(whole, halves, decoder)
+        sure = [d for d in found if _is_sure(d, kind)]
+        if not sure and found and kind == "EAN13":
+            sure = [d for d in _decoded(whole, halves, _decode_nearby) if _is_sure(d, kind)]
         if sure and len({d.text for d in sure}) == 1:
             return list(_hits(kind, sure, strip, view)), []
-        if kind == "EAN13":
-            texts = {d.text for d in found if d is not None}
-            faint = [hit_of(kind, text, f"bars {view}", strip.corners) for text in texts]
-            if first.misfit <= _THIS_KIND:
+        if kind == "EAN13" and found:
+            faint = [hit_of(kind, text, f"bars {view}", strip.corners) for text in {d.text for d in found}]
+            if found[0].misfit <= _THIS_KIND:
                 break
     return [], faint
+
+
+def _decoded(whole: Floats, halves: Sequence[Callable[[], Floats]], decoder: _Decoder) -> list[Decoded]:
+    """What the whole profile and those of its halves say; nothing when the whole fits badly."""
+    width = len(whole) / MARGINS
+    first = decoder(whole, width)
+    if first is None or first.misfit > MOST_MISFIT:
+        return []
+    return [first, *(d for half in halves if (d := decoder(half(), width)) is not None)]
 
 
 def _is_sure(found: Decoded, kind: str) -> bool:
@@ -94,6 +103,10 @@ def _hits(kind: str, sure: Iterable[Decoded], strip: Strip, view: str) -> Iterat
     clear = sum(d.free and d.lead >= _LEAD_TWICE for d in readings)
     for name in ("bars", "bars-again")[: 2 if clear >= 2 and kind != "EAN8" else 1]:
         yield hit_of(kind, readings[0].text, f"{name} {view}", strip.corners)
+
+
+def _decode_nearby(profile: Floats, width: float) -> Decoded | None:
+    return decode_retail(profile, width, even=EVEN_NEAR)
 
 
 def _decode_ean8(profile: Floats, width: float) -> Decoded | None:

@@ -11,6 +11,7 @@ import numpy as np
 from app.vision.barprofile import (
     BENDS,
     BLURS,
+    EVEN,
     GROWTHS,
     LEAST_NOISE,
     PER_MODULE,
@@ -53,12 +54,13 @@ class _Kind:
 EAN13, EAN8 = _Kind(6, 95), _Kind(4, 67)
 
 
-def decode_retail(profile: Floats, width: float, kind: _Kind = EAN13) -> Decoded | None:
+def decode_retail(profile: Floats, width: float, kind: _Kind = EAN13, even: int = EVEN) -> Decoded | None:
     """The EAN-13 (UPC-A with a leading zero) or EAN-8 of a profile of lightness, in either direction.
 
-    `width`: samples from the first bar to the last, as far as known. None where nothing fits at all.
+    `width`: samples from the first bar to the last, as far as known; `even` as in `darkness`. None where nothing fits
+    at all.
     """
-    dark = darkness(profile, width / kind.modules)
+    dark = darkness(profile, width / kind.modules, even)
     if dark is None:
         return None
     most = _HOPELESS**2 * (kind.modules + 2 * QUIET)
