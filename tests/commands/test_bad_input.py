@@ -196,9 +196,12 @@ def test_no_chain_there(say: Say, language: str, tmp_path: Path) -> None:
     assert said.complains("audit.not_found", language)
 
 
-def test_a_sample_without_a_draw_has_no_key_to_show(say: Say, language: str, finished: StationFolder) -> None:
+def test_a_sample_without_a_draw_has_no_key_to_show(
+    say: Say, language: str, finished: StationFolder, tmp_path: Path
+) -> None:
     assert json.loads(say("audit", "samples", finished.root).out) == {"ok": True, "keys": []}
-    said = say("audit", "samples", finished.root, "--show-key")
+    copy = shutil.copytree(finished.root, tmp_path / "station")  # to show a key is to write
+    said = say("audit", "samples", copy, "--show-key")
     assert said.code == 2
     assert said.complains("sample.no_key", language)
 

@@ -6,8 +6,8 @@ from alembic import op
 
 from app.server.migrations.dialect import guards, spelled
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 
 TABLE = (
     "CREATE TABLE video_originals (station TEXT NOT NULL, id TEXT NOT NULL, manifest TEXT NOT NULL, sig BLOB NOT NULL, "
