@@ -275,7 +275,7 @@ def _told(outcome: Outcome) -> dict[str, Any]:
         "method": outcome.method.value,
         "plan": plan,
         "details": dict(outcome.details),
-        "not_proved": list(outcome.not_proved),
+        "not_proved": [what.value for what in outcome.not_proved],
         "text": _in_words(outcome),
     }
 
@@ -287,7 +287,7 @@ def _in_words(outcome: Outcome) -> str:
     said = [say("nfc.already" if already else f"nfc.why.{outcome.why.value}", language)]
     if outcome.why is Why.OTHER_CHIP:
         said.append(say("nfc.both-uids", language, wanted=details["wanted"], there=details["there"]))
-    said += [say(f"nfc.not-proved.{what}", language) for what in outcome.not_proved]
+    said += [say(f"nfc.not-proved.{what.value}", language) for what in outcome.not_proved]
     if "begun" in details:
         return _joined([*said, say("nfc.begun", language, uids=details["begun"])], language)
     if outcome.verdict is Verdict.NOT_COMPLETED and outcome.why is not Why.READY and outcome.uid:

@@ -27,6 +27,7 @@ from hardware.nfc.chips.outcome import (
     Request,
     Stage,
     StopError,
+    Unproved,
     Verdict,
     Why,
 )
@@ -121,7 +122,7 @@ class _Run:
         self._notes.remarks += procedure.remarks
         already = procedure.complete and self._earlier is None
         if already and LAYOUTS[Family(self._family)].config is not None:
-            self._notes.not_proved = ("password",)  # neither PWD nor PACK can be read
+            self._notes.not_proved = (Unproved.PASSWORD,)
         if not write:
             return (Verdict.ALREADY if already else Verdict.NOT_COMPLETED), Why.READY
         self._run_stages(procedure)
@@ -227,7 +228,7 @@ class _Run:
             return False
         witness, self._notes.proof = shut
         self._notes.remarks.append(f"proved off by an earlier run, record {witness.record}")
-        self._notes.not_proved = ("other-sectors",)
+        self._notes.not_proved = (Unproved.OTHER_SECTORS,)
         if self._notes.proof.why is not Why.PROVED_BEFORE:
             raise StopError(Why.WRITES_ACCEPTED, "it opens again")
         return True

@@ -105,7 +105,7 @@ CLASSIC_DISTURBANCES = [
 
 
 EVERY_ONE = os.environ.get("CARDINTAKE_HYPOTHESIS") == "wide"
-"""The grid of a whole Classic 1K takes minutes; that of a short one, which lacks only more of the same, is always run."""
+"""The grid of a whole Classic 1K takes minutes; that of a short one, which lacks only more of the same, always runs."""
 
 
 def condemns_no_good_one(make: Any, faults: Faults, first: int, step: int) -> int:
