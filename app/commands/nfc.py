@@ -39,6 +39,7 @@ from app.store.chips import Closed
 from app.store.store import Store
 from hardware.catalog import open_lasting_nfc
 from hardware.deactivation import (
+    MOST_SILENT,
     Means,
     Outcome,
     Request,
@@ -275,6 +276,7 @@ def _told(outcome: Outcome) -> dict[str, Any]:
         "method": outcome.method.value,
         "plan": plan,
         "details": dict(outcome.details),
+        "silent": outcome.silent,
         "not_proved": [what.value for what in outcome.not_proved],
         "text": _in_words(outcome),
     }
@@ -287,6 +289,8 @@ def _in_words(outcome: Outcome) -> str:
     said = [say("nfc.already" if already else f"nfc.why.{outcome.why.value}", language)]
     if outcome.why is Why.OTHER_CHIP:
         said.append(say("nfc.both-uids", language, wanted=details["wanted"], there=details["there"]))
+    if outcome.silent:
+        said.append(say("prompt.chip.silent", language, n=outcome.silent, of=MOST_SILENT))
     said += [say(f"nfc.not-proved.{what.value}", language) for what in outcome.not_proved]
     if "begun" in details:
         return _joined([*said, say("nfc.begun", language, uids=details["begun"])], language)

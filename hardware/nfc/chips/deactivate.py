@@ -79,7 +79,7 @@ class _Run:
     def __init__(self, reader: NfcReader, request: Request, means: Means, *, write: bool, last_look: bool) -> None:
         self._reader, self._request, self._means = reader, request, means
         self._write, self._last_look = write, last_look
-        self._notes = Notes()
+        self._notes = Notes(meant=request.uid.hex().upper() if request.uid else "")
         self._talk: ChipTalk | None = None
         self._procedure: Procedure | None = None
         self._kept: Entry | None = None  # what the journal holds of this UID
@@ -129,6 +129,9 @@ class _Run:
         proof = self._prove(procedure)
         if proof is not Why.PROVED:
             return Verdict.PROOF_FAILED, proof
+        if isinstance(procedure, ClassicProcedure) and procedure.witness:
+            kept = f"key B of sector {procedure.witness[0]} is kept to tell this chip from another with its UID"
+            self._notes.remarks.append(f"{kept}; nothing can be read or written with it")
         return (Verdict.ALREADY if already else Verdict.DEACTIVATED), Why.PROVED
 
     def _silent_again(self) -> bool:

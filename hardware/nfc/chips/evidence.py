@@ -39,6 +39,7 @@ class Notes:
     """What a run gathers for its record."""
 
     sighting: NfcSighting | None = None
+    meant: str = ""  # the UID of the chip that was asked for, hex
     signature: bytes | None = None
     counters: tuple[tuple[int, bytes | None], ...] = ()
     header_before: str = ""  # UID, lock and configuration pages, which hold no code
@@ -157,7 +158,7 @@ def _said(spoken: Spoken) -> dict[str, Any]:
 
 def _chip(notes: Notes) -> dict[str, Any]:
     if notes.sighting is None:
-        return {}
+        return {"uid": notes.meant, "seen": False} if notes.meant else {}
     target = notes.sighting.target
     signature = None
     if notes.signature:
