@@ -182,7 +182,7 @@ def _misused(args: argparse.Namespace) -> tuple[str, int] | None:
 
 
 def _may_be_written(path: Path) -> bool:
-    """Whether a file can be put there: its folder is made, and and room for it is tried."""
+    """Whether a file can be put there: its folder is made, and room for it is tried."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent) as trial:
