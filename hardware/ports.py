@@ -6,6 +6,7 @@ Every driver and every simulator keeps one of these protocols; opening goes thro
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -57,6 +58,35 @@ class CameraFrame:
     @property
     def height(self) -> int:
         return int(self.y.shape[0])
+
+
+class ControlState(StrEnum):
+    """What became of one of a camera's automatics."""
+
+    LOCKED = "locked"  # it is off, and the value stays
+    REFUSED = "refused"  # the camera would not have it
+    ABSENT = "absent"  # the camera has no such thing
+    OFFERED = "offered"  # only looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One of "power_line" (Hz), "exposure" (100 us), "focus" (the camera's own units), "white_balance" (K).
+
+    `value` as the camera reads it, None when it does not say.
+    """
+
+    name: str
+    state: ControlState
+    value: int | None = None
+
+
+@runtime_checkable
+class LocksControls(Protocol):
+    """A camera whose automatics are taken away soon after it opened; `controls` is empty until that is done."""
+
+    @property
+    def controls(self) -> tuple[Control, ...]: ...
 
 
 class Camera(Protocol):

@@ -10,16 +10,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from app.frames import FrameWriter, Plane, join_planes
 from app.recorder.protocol import CameraState, CameraWord
 from hardware.errors import DeviceError, DeviceReason
-from hardware.ports import Camera, CameraFrame, Pace, Packet, Thinned
+from hardware.ports import Camera, CameraFrame, Control, LocksControls, Pace, Packet, Thinned
 
 _READ_S = 0.1
 _STALLED_S = 0.5
@@ -177,6 +177,7 @@ class Capture:
                 if not self._pace.is_due(frame.mono_us, self._apart_us):
                     continue
                 self._judge(frame, picture.look(frame))
+                self._tell_controls(camera)
                 watch.skipped = self._count_skipped(camera, watch.skipped)
         except DeviceError as error:
             self._fail(error)
@@ -190,6 +191,13 @@ class Capture:
             self._give(frame)
         elif (self._state.state, self._state.reason) != ("stalled", alarm):
             self._become("stalled", alarm)
+
+    def _tell_controls(self, camera: Camera) -> None:
+        """Once they are fixed, and again whenever the camera is live anew."""
+        found = camera.controls if isinstance(camera, LocksControls) else ()
+        if found and self._state.state == "live" and not self._state.controls:
+            self._state = replace(self._state, controls=_controls(found))
+            self._taker.camera_changed(self._state)
 
     def _give(self, frame: CameraFrame) -> None:
         self._rate.tick(frame.mono_us)
@@ -247,7 +255,11 @@ class Capture:
         """The state with the present frame rate."""
         state = self._state
         fps = self._rate.fps if state.state == "live" else 0.0
-        return CameraState(state.state, state.reason, state.address, fps, state.width, state.height)
+        return replace(state, fps=fps)
+
+
+def _controls(found: tuple[Control, ...]) -> dict[str, dict[str, Any]]:
+    return {one.name: {"state": one.state.value, "value": one.value} for one in found}
 
 
 class PictureWatch:

@@ -105,7 +105,11 @@ class Quit:
 
 @dataclass(frozen=True, slots=True)
 class CameraState:
-    """`reason` is a DeviceReason value (or "") when stalled, lost or ended. Sizes in pixels, 0 before any frame."""
+    """`reason` is a DeviceReason value (or "") when stalled, lost or ended. Sizes in pixels, 0 before any frame.
+
+    `controls`: what the live camera is held at, by name {"state", "value"} (`hardware.ports.Control`); empty before
+    that, and of cameras without such a thing.
+    """
 
     state: CameraWord
     reason: str
@@ -113,6 +117,7 @@ class CameraState:
     fps: float
     width: int
     height: int
+    controls: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

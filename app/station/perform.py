@@ -23,9 +23,11 @@ from app.core.effects import (
     ListChips,
     MarkPunch,
     MarkShot,
+    OfChips,
     OpenParcelRecord,
     Play,
     ProveDestroyed,
+    PutChipAside,
     ReadAgain,
     RecordFact,
     SaveCard,
@@ -171,7 +173,7 @@ class Perform:
 
         self._hands.store.submit(work, answered)
 
-    def _chips(self, effect: ListChips | SurveyChip | SwitchChipOff | MarkPunch | ProveDestroyed | LayOnReader) -> None:
+    def _chips(self, effect: OfChips) -> None:
         work = self._hands.chips
         if work is None:
             return
@@ -186,6 +188,8 @@ class Perform:
                 work.mark_punch(card, no)
             case ProveDestroyed(card, recording_id, shots):
                 work.prove_destroyed(card, recording_id, shots, self._actor)
+            case PutChipAside(card_id):
+                work.put_aside(card_id)
             case LayOnReader(uid):
                 work.lay(uid)
 
