@@ -24,6 +24,7 @@ from app.paths import StationFolder
 from app.platform import free_bytes
 from app.settings import Settings
 from app.station.backing import Backing, BackingPlan, backups_of
+from app.station.beside import Beside, BesidePlan
 from app.station.cataloguing import Cataloguing
 from app.station.chips import Bench, ChipWork
 from app.station.clock import Clock, system_clock
@@ -86,6 +87,7 @@ class Parts:
     idle: IdleWatch
     reading: dict[str, Any]
     """The fields of the leak check's job that say by which catalogue it reads."""
+    beside: Beside | None = None
 
 
 @contextmanager
@@ -109,10 +111,10 @@ def joined_station(plan: StationPlan, store: Store, play: Callable[[Sound], None
 
 
 def program_plan(name: str, folder: StationFolder) -> ProgramPlan:
-    """How the recorder or the eye of this folder is started."""
-    lock = folder.recorder_lock if name == "recorder" else folder.eye_lock
+    """How the recorder, the label camera's or the eye of this folder is started."""
+    lock = {"recorder": folder.recorder_lock, "label": folder.label_recorder_lock, "eye": folder.eye_lock}[name]
     argv = (sys.executable, "-m", "app", name, "--folder", str(folder.root))
-    quiet_s = _RECORDER_QUIET_S if name == "recorder" else 0.0  # the eye has nothing to say without a picture
+    quiet_s = 0.0 if name == "eye" else _RECORDER_QUIET_S  # the eye has nothing to say without a picture
     return ProgramPlan(name, argv, lock, folder.logs / f"{name}.log", quiet_s)
 
 
@@ -123,7 +125,7 @@ def _make(
     filming = Filming(program_plan("recorder", folder), station.post, station.adjust, clock)
     sources, threads = plan.sources, plan.settings.vision.threads
     configure = _configured(sources, threads, plan.rehearsal)
-    shield = Shield(plan.catalogue, filming.zones)
+    shield = Shield(plan.catalogue, filming.tell)
     looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust, shield)
     chips = _chip_work(plan, station, writer, filming, lambda: worker.nudge())
     shown, changed = _sync_shown(station, clock), _cards_changed(station, chips)
@@ -140,14 +142,27 @@ def _make(
     camera = plan.settings.camera
     cameras = Cameras(camera.overhead, "" if camera.spare == _NOT_FITTED else camera.spare)
     reserve_bytes = plan.settings.recording.footage_reserve_bytes
-    hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal, chips, reserve_bytes)
+    beside = _beside(plan, station, writer, filming, clock) if camera.label != _NOT_FITTED else None
+    hands = Hands(
+        writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal, chips, reserve_bytes, beside
+    )
     perform = Perform(hands, station.post, lambda: station.around, play, worker.nudge)
     station.join(perform)
     filming.on_closed(perform.recording_closed)
     idle = IdleWatch(lambda: station.rules.idle_us, clock.mono_us, station.post)
     station.on_show(idle.show)
     reading = leak_reading(sources, plan.rehearsal)
-    return Parts(station, writer, filming, looking, worker, cameras, clock, chips, idle, reading)
+    return Parts(station, writer, filming, looking, worker, cameras, clock, chips, idle, reading, beside)
+
+
+def _beside(plan: StationPlan, station: Station, writer: StoreWriter, filming: Filming, clock: Clock) -> Beside:
+    """The label camera, which nothing waits for."""
+    program = program_plan("label", plan.folder)
+    beside_plan = BesidePlan(program, plan.folder.recordings, plan.rehearsal)
+    beside = Beside(beside_plan, writer, clock, station.adjust, filming.note)
+    beside.open_camera(plan.settings.camera.label)
+    station.on_show(beside.show)
+    return beside
 
 
 def _chip_work(
@@ -173,6 +188,8 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     station, crashed = parts.station, _crashed(parts.station)
     parts.filming.start()
     stack.callback(parts.filming.stop, end_program=True)
+    if parts.beside is not None:
+        _begin(stack, parts.beside)
     parts.looking.start()
     stack.callback(parts.looking.stop, end_program=True)
     _begin(stack, parts.sync)

@@ -23,7 +23,7 @@ from app.keys import Signer
 from app.platform import durable_write, private_folder, sync_folder
 from app.server.db import is_postgres, open_engine
 from app.server.folder import CentreFolder, own_key, read_centre, read_seed
-from app.server.log import Deciding, Log
+from app.server.log import Deciding, note_act
 from app.server.object_store import LocalObjects, Objects
 from app.server.setup import MIGRATIONS, open_objects
 from app.server.tables import chunk, meta, metadata, nonce, restoration, sealed
@@ -136,9 +136,8 @@ def _say_restored(state: CentreFolder, engine: Engine, before: str, copied: Copi
             signed = sign_statement(stated, signer.sign)
             row = {"epoch": now.epoch, "text": signed.text, "sig": signed.sig, "at_ms": now_ms}
             connection.execute(insert(restoration), row)
-            log = Log(connection, Deciding(centre.tenant, signer, now_ms, now.restored))
-            log.act(CentreAct.RESTORED, stated.model_dump(exclude={"tenant", "at_ms"}))
-            log.write()
+            deciding = Deciding(centre.tenant, signer, now_ms, now.restored)
+            note_act(connection, deciding, CentreAct.RESTORED, stated.model_dump(exclude={"tenant", "at_ms"}))
     finally:
         engine.dispose()
 

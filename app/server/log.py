@@ -149,6 +149,13 @@ def _head(name: str, high: int, head: str, now_ms: int) -> dict[str, Any]:
     return {"name": name, "new_high": high, "new_head": head, "now_ms": now_ms}
 
 
+def note_act(connection: Connection, deciding: Deciding, act: CentreAct, body: Mapping[str, Any]) -> None:
+    """Write one act of the centre alone."""
+    log = Log(connection, deciding)
+    log.act(act, body)
+    log.write()
+
+
 def read_tree(connection: Connection, *, to_write: bool = False) -> CompactTree:
     """The log's tree. To write: it is locked until the commit, so that entries get their places one after the other."""
     row = connection.execute(locked(connection, _TREE) if to_write else _TREE).one()

@@ -38,14 +38,15 @@ class DiskWatch:
 
 def _with_free(free: int) -> Callable[[Surroundings], Surroundings]:
     def change(around: Surroundings) -> Surroundings:
-        pace = _pace(around.rec, around.disk.bytes_per_minute)
+        pace = _pace(around.rec, around.label.rec, around.disk.bytes_per_minute)
         return replace(around, disk=replace(around.disk, free_bytes=free, bytes_per_minute=pace))
 
     return change
 
 
-def _pace(rec: RecFacts, before: int) -> int:
-    """Bytes a minute as the running recording shows it (sealed originals included); what was known before it does."""
+def _pace(rec: RecFacts, label: RecFacts, before: int) -> int:
+    """Bytes a minute as the running recordings show it (sealed originals included); what was known before they do."""
     if rec.elapsed_us < _PACE_AFTER_US:
         return before
-    return int(rec.bytes_on_disk * 60_000_000 / rec.elapsed_us)
+    told = [one for one in (rec, label) if one.elapsed_us >= _PACE_AFTER_US]
+    return int(sum(one.bytes_on_disk * 60_000_000 / one.elapsed_us for one in told))

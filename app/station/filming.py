@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 from app.core.events import Device, DeviceLost, Event, RecordingBegan, RecordingCut, RecordingResumed, SaveFailed
+from app.core.footage import OVERHEAD
 from app.core.readiness import CameraFacts, Level, RecFacts, RecMode, Surroundings
 from app.programs import Message
 from app.recorder import protocol as told
@@ -68,8 +69,18 @@ class Filming:
     that it may not have heard.
     """
 
-    def __init__(self, plan: ProgramPlan, post: Post, adjust: Adjust, clock: Clock) -> None:
+    def __init__(
+        self,
+        plan: ProgramPlan,
+        post: Post,
+        adjust: Adjust,
+        clock: Clock,
+        role: str = OVERHEAD,
+        first: Callable[[], Sequence[told.ToRecorder]] = tuple,
+    ) -> None:
+        """`role`: of which camera. `first`: what the program is told each time that it is reached."""
         self._post, self._adjust, self._clock = post, adjust, clock
+        self._role, self._first = role, first
         self._on_closed: Closed = lambda _closed: None
         self._last_closed: told.RecordingClosed | None = None
         self._tape = _Tape()
@@ -141,9 +152,9 @@ class Filming:
                 self._notes[body["id"]] = _Waiting(self.recording_id, note, self._clock.mono_us(), earlier)
             self._send(note)
 
-    def zones(self, zones: told.Zones) -> None:
-        """Tell the recorder what the eye saw; one that is away masks by the rule for no word."""
-        self._send(zones)
+    def tell(self, message: told.Zones | told.CardsOut) -> None:
+        """Tell the recorder what was seen; one that is away masks by the rule for no word."""
+        self._send(message)
 
     @property
     def recording_id(self) -> str:
@@ -157,6 +168,8 @@ class Filming:
         self._send(start)
 
     def _say_all_again(self) -> None:
+        for message in self._first():
+            self._send(message)
         if self._tape.start is not None:
             self._say_start(self._tape.start)
             self._note_again(0)
@@ -198,7 +211,7 @@ class Filming:
 
         def change(around: Surroundings) -> Surroundings:
             now = CameraFacts(
-                level, "overhead", camera.width, camera.height, round(camera.fps), code, simulated,
+                level, self._role, camera.width, camera.height, round(camera.fps), code, simulated,
                 around.camera.sharpness, around.camera.glare,
             )  # fmt: skip
             return replace(around, camera=now)
