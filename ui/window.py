@@ -40,7 +40,8 @@ from ui.shown import is_paused, recording_of
 from ui.sound import Sounds
 from ui.texts import language_of, say
 from ui.theme import Density, Look, Themes, density_for, dress
-from ui.views import SignInView, WorkView
+from ui.views import SignInView
+from ui.work_views import WorkView
 from ui.working import Working
 
 FrameSource = Callable[[], HalfFrame | None]

@@ -32,8 +32,9 @@ from ui.present import present
 from ui.present_review import HOLD, Looking, Matter, review
 from ui.review import Review
 from ui.scene import Scene
-from ui.views import GoState, Tone, WorkView
+from ui.views import GoState, Tone
 from ui.window import Window, WindowSettings
+from ui.work_views import WorkView
 
 OFF = samples.around(RecMode.OFF)
 
