@@ -20,6 +20,7 @@ from app.core.readiness import Surroundings
 from app.station.child import Child
 from app.station.clock import Clock
 from app.station.rounds import Rounds
+from app.store import leaks
 from app.store.leaks import LeakJob, LeakSight
 from app.store.writer import StoreWriter
 
@@ -71,7 +72,7 @@ class LeakWatch:
 
     def tell(self) -> None:
         """Show how many recordings wait for a judgement. Raises StorageTrouble."""
-        count = self._store.call(lambda store: store.unjudged_leaks())
+        count = self._store.call(lambda store: leaks.unjudged(store.ledger))
         self._adjust(lambda around: replace(around, disk=replace(around.disk, leaks=count)))
 
     def _go_round(self) -> float:
@@ -79,7 +80,7 @@ class LeakWatch:
         self.tell()
         if not self._rested():
             return _LOOK_S
-        job = self._store.call(lambda store: store.next_leak_job())
+        job = self._store.call(lambda store: leaks.next_job(store.ledger))
         if job is None:
             return _NOTHING_S
         try:
@@ -89,7 +90,7 @@ class LeakWatch:
         if ended:
             return 0.0
         recording_id, stamp = job.recording.recording_id, self._clock.stamp()
-        given_up = self._store.call(lambda store: store.note_leak_failure(recording_id, stamp))
+        given_up = self._store.call(lambda store: leaks.note_failure(store.ledger, recording_id, stamp))
         _log.warning("leak check: the reader failed%s", ", given up" if given_up else "")
         return 0.0 if given_up else min(_AFTER_FAILURE_S, self._plan.rest_s * 2)
 
@@ -145,12 +146,12 @@ class LeakWatch:
         recording_id, stamp = job.recording.recording_id, self._clock.stamp()
         if told.get("done"):
             engines = [str(one) for one in told["engines"]]
-            result = self._store.call(lambda store: store.note_leak_end(recording_id, engines, stamp))
+            result = self._store.call(lambda store: leaks.note_end(store.ledger, recording_id, engines, stamp))
             _log.info("leak check of a recording: %s", result)
             return True
         at_us = int(told["at_us"])
         sights = [LeakSight(at_us, str(s["engine"]), str(s["how"]), int(s["length"])) for s in told["sights"]]
-        self._store.call(lambda store: store.note_leak_progress(recording_id, at_us + 1, 1, sights, stamp))
+        self._store.call(lambda store: leaks.note_progress(store.ledger, recording_id, at_us + 1, 1, sights, stamp))
         if sights:
             self.tell()
         return False
