@@ -62,13 +62,7 @@ class LeakWatch:
     ) -> None:
         self._store, self._plan, self._clock = store, plan, clock
         self._resting, self._adjust = resting, adjust
-        self._rounds = Rounds("leak-watch", self._go_round, _AFTER_FAILURE_S, on_bug)
-
-    def start(self) -> None:
-        self._rounds.start()
-
-    def stop(self) -> None:
-        self._rounds.stop()
+        self.rounds = Rounds("leak-watch", self._go_round, _AFTER_FAILURE_S, on_bug)
 
     def tell(self) -> None:
         """Show how many recordings wait for a judgement. Raises StorageTrouble."""
@@ -100,7 +94,7 @@ class LeakWatch:
         while self._resting():
             if time.monotonic() >= until_s:
                 return True
-            if self._rounds.rest(_LOOK_S):
+            if self.rounds.rest(_LOOK_S):
                 return False
         return False
 
@@ -132,7 +126,7 @@ class LeakWatch:
         """The program's next line; None when it ended or takes too long."""
         until_s = time.monotonic() + self._plan.patience_s
         while time.monotonic() < until_s:
-            if self._rounds.ending or not self._resting():
+            if self.rounds.ending or not self._resting():
                 raise _Dropped
             try:
                 return heard.get(timeout=_LOOK_S)

@@ -76,7 +76,7 @@ class Idle:
         writer.start()
         plan = LeakPlan(argv, self.recordings, {"templates": SHIPPED.paths, "rehearsal": True}, 0.01, patience_s)
         watch = LeakWatch(writer, plan, system_clock(), lambda: self.resting, self.adjust, self.bugs.append)
-        watch.start()
+        watch.rounds.start()
         return watch, writer
 
 
@@ -142,7 +142,7 @@ def test_a_masked_recording_is_clear_and_one_with_the_masks_off_is_found_held_an
     watch, writer = idle.watch()
     until(lambda: len(writer.call(checked)) == 2, 200)
     until(lambda: idle.around.disk.leaks == 1)
-    watch.stop()
+    watch.rounds.stop()
     first, second = writer.call(checked)
     writer.stop()
     assert (first["recording"], first["result"], first["sights"]) == ("r-1", "clear", [])
@@ -233,13 +233,13 @@ def test_it_steps_aside_at_once_and_goes_on_where_it_was_after_a_restart(idle: I
     idle.resting = False
     until(lambda: not process_alive(starts()[0][0]), 2)
     assert writer.call(checked) == []
-    watch.stop()
+    watch.rounds.stop()
     idle.resting = True
     plan = LeakPlan(argv, idle.recordings, {}, 0.01)
     watch = LeakWatch(writer, plan, system_clock(), lambda: idle.resting, idle.adjust, idle.bugs.append)
-    watch.start()
+    watch.rounds.start()
     until(lambda: len(writer.call(checked)) == 1)
-    watch.stop()
+    watch.rounds.stop()
     (result,) = writer.call(checked)
     writer.stop()
     assert [start[1] for start in starts()] == [0, 1_000_001]
@@ -254,7 +254,7 @@ def test_a_reader_that_dies_or_hangs_is_tried_again_and_then_told(idle: Idle, tm
     argv, starts = scripted(tmp_path, mode)
     watch, writer = idle.watch(argv, patience_s=0.3)
     until(lambda: len(writer.call(checked)) == 1)
-    watch.stop()
+    watch.rounds.stop()
     (result,) = writer.call(checked)
     writer.stop()
     assert (result["result"], len(starts())) == ("unreadable", MOST_FAILURES)
@@ -270,5 +270,5 @@ def test_nothing_is_read_while_somebody_works(idle: Idle, tmp_path: Path) -> Non
     assert starts() == []
     idle.resting = True
     until(lambda: len(writer.call(checked)) == 1)
-    watch.stop()
+    watch.rounds.stop()
     writer.stop()
