@@ -115,7 +115,7 @@ def used_chip(family: str, quirks: Quirks = FAITHFUL) -> Any:
 
 
 def short_classic() -> ClassicChip:
-    """Three sectors of a Classic 1K: the maker's one, one between, the last. A driver that looks for three has to be asked."""
+    """A Classic 1K with three sectors: the maker's one, one between, the last; the driver has to be told of it."""
     chip = ClassicChip(Family.CLASSIC_1K, bytes.fromhex(CLASSIC_UID), 0x08, "0004", 12)
     for block in (1, 4, 10):
         chip.set_block(block, CODE[:16])
