@@ -40,12 +40,13 @@ COMMANDS = {
     "shots": "渲染全部界面图片 / render pictures of every screen",
     "render": "生成演练用的开箱录像 / render rehearsal footage",
     "recorder": "（内部）录像程序 / (internal) the recorder program",
+    "label": "（内部）面单相机的录像程序 / (internal) the label camera's recorder program",
     "eye": "（内部）读卡程序 / (internal) the eye program",
     "lesson": "（内部）从照片学一种新卡 / (internal) learns a product from photographs",
     "leaks": "（内部）空闲时检查录像里有没有露出的卡密 / (internal) looks for PINs left in a recording",
 }
 
-_LONG_RUNNING = ("demo", "serve", "vault", "recorder", "eye", "leaks")
+_LONG_RUNNING = ("demo", "serve", "vault", "recorder", "label", "eye", "leaks")
 """Tell what they do; of a command that ends soon only trouble is of interest."""
 
 

@@ -21,8 +21,9 @@ from app.core.readiness import LOW_DISK_BYTES
 from app.paths import StationFolder
 from app.platform import free_bytes
 from app.settings import Settings
-from hardware.catalog import list_serial_ports, open_camera, open_nfc, open_scanner
+from hardware.catalog import list_serial_ports, look_at_controls, open_camera, open_nfc, open_scanner
 from hardware.errors import DeviceError, DeviceReason
+from hardware.ports import Control, ControlState
 
 DISTRIBUTION = "cardintake"
 _FONT_FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".local/share/fonts")
@@ -54,7 +55,8 @@ class Machine:
     """What the machine answered.
 
     `devices`: role -> address and trouble ("" when it opened); `packages`: name -> version ("" when missing);
-    `clock_synced` is None when nobody can tell.
+    `clock_synced` is None when nobody can tell; `controls`: of USB cameras that opened, role -> what they offer to be
+    held at, nothing where the system is not asked.
     """
 
     year: int
@@ -67,6 +69,7 @@ class Machine:
     packages: Mapping[str, str] = field(default_factory=dict)
     serial_ports: tuple[str, ...] = ()
     devices: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    controls: Mapping[str, tuple[Control, ...]] = field(default_factory=dict)
 
 
 def examine(folder: StationFolder, settings: Settings) -> list[Finding]:
@@ -88,6 +91,7 @@ def judge(machine: Machine) -> list[Finding]:
         _clock(machine.year, machine.clock_synced),
         Finding("ports", Grade.OK, ", ".join(machine.serial_ports) or "no serial ports"),
         *(_device(role, address, trouble) for role, (address, trouble) in machine.devices.items()),
+        *(_held(role, controls) for role, controls in machine.controls.items()),
     ]
 
 
@@ -142,6 +146,18 @@ def _device(role: str, address: str, trouble: str) -> Finding:
     return Finding(code, Grade.OK, address)
 
 
+def _held(role: str, controls: tuple[Control, ...]) -> Finding:
+    """What a USB camera can be held at while it films. Nobody has proved it on a real one yet, and that is said."""
+    code = f"controls.{role}"
+    do = ("调好灯光，录一段看画面是否忽明忽暗", "Set the light, film a minute, look whether brightness wanders")
+    if not controls:
+        return Finding(code, Grade.WARN, "not held on this system: exposure, focus, white balance stay automatic", *do)
+    told = ", ".join(f"{one.name} {'-' if one.value is None else one.value} ({one.state})" for one in controls)
+    if any(one.state is ControlState.REFUSED for one in controls):
+        return Finding(code, Grade.WARN, told, *do)
+    return Finding(code, Grade.OK, f"{told}; held from two seconds after opening (unproved on a real camera)")
+
+
 class _Closes(Protocol):
     def close(self) -> None: ...
 
@@ -149,6 +165,7 @@ class _Closes(Protocol):
 def look(folder: StationFolder, settings: Settings) -> Machine:
     """Ask the machine. Takes as long as its devices take to open."""
     tesseract = shutil.which("tesseract") or ""
+    devices = _devices(settings)
     return Machine(
         year=datetime.now(UTC).year,
         clock_synced=_clock_synced(),
@@ -159,8 +176,19 @@ def look(folder: StationFolder, settings: Settings) -> Machine:
         chinese_font=sys.platform != "linux" or _has_chinese_font(),
         packages={name: _version(name) for name in (*_required(), "opencv-python-headless")},
         serial_ports=tuple(port.device for port in list_serial_ports()),
-        devices=_devices(settings),
+        devices=devices,
+        controls=_controls(devices),
     )
+
+
+def _controls(devices: Mapping[str, tuple[str, str]]) -> dict[str, tuple[Control, ...]]:
+    """Of the USB cameras that opened."""
+    found: dict[str, tuple[Control, ...]] = {}
+    for role, (address, trouble) in devices.items():
+        if address.startswith("uvc:") and not trouble:
+            with suppress(DeviceError):  # pulled between the two questions
+                found[role] = look_at_controls(address)
+    return found
 
 
 def _devices(settings: Settings) -> dict[str, tuple[str, str]]:

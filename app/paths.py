@@ -79,5 +79,9 @@ class StationFolder:
         return self.runtime / "recorder.lock"
 
     @property
+    def label_recorder_lock(self) -> Path:
+        return self.runtime / "label-recorder.lock"
+
+    @property
     def eye_lock(self) -> Path:
         return self.runtime / "eye.lock"

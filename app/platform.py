@@ -194,6 +194,17 @@ def kill_process(pid: int) -> None:
         return
 
 
+def kill_session(pid: int) -> None:
+    """End a program that leads a session of its own, and all that it started. Windows: the program only (unproved)."""
+    if sys.platform != "win32":
+        try:
+            os.killpg(pid, signal.SIGKILL)
+            return
+        except (ProcessLookupError, PermissionError):
+            pass  # its session is no longer, or not yet, there
+    kill_process(pid)
+
+
 def free_bytes(path: Path) -> int:
     """Bytes that an ordinary user may still write on the disk that holds `path`."""
     return shutil.disk_usage(path).free

@@ -17,6 +17,10 @@ FOOTAGE_RESERVE = "footage.reserve"
 """Its name in the folder of recordings: one for all of them."""
 
 
+OWN_RESERVE_BYTES = 4_000_000
+"""Of a recording that has one of its own in its folder."""
+
+
 class Reserve:
     """One file of reserved blocks. With `size` 0 none is laid in; one that lies there can still be spent."""
 

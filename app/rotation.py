@@ -1,5 +1,7 @@
 """A station's signing key gives way to another one, by an event in the station's own chain (`station.key-rotated`).
 
+So does the centre's own, in the centre's chain (`centre.key-rotated`).
+
 The event is signed by the old key and carries the new key's signature over its place: number and hash before it, both
 keys, the station. So the old key says who follows it, the new one that it is there and meant for exactly this place.
 Events up to and with that one hold by the old key, those after it by the new one. Whether an event rotates follows from
@@ -13,10 +15,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.audit import GENESIS, VERSION, ChainFault, EventKind, SignedEvent, canonical, first_fault
+from app.core.audit import (
+    CENTRE,
+    GENESIS,
+    VERSION,
+    CentreAct,
+    ChainFault,
+    EventKind,
+    SignedEvent,
+    canonical,
+    first_fault,
+)
 from app.keys import Signer, verifier
 
-_MARK = b'"kind":"%b"' % EventKind.KEY_ROTATED.value.encode()
+_MARK = b'.key-rotated"'
 """In the bytes of each such event, and of few others: what has it not needs no second look."""
 
 
@@ -40,7 +52,8 @@ def key_after(event: SignedEvent, key: bytes) -> bytes:
         return key
     try:
         head = json.loads(event.data)
-        fits = head["kind"] == EventKind.KEY_ROTATED.value and head["v"] == VERSION
+        kind = CentreAct.KEY_ROTATED if head["station"] == CENTRE else EventKind.KEY_ROTATED
+        fits = head["kind"] == kind.value and head["v"] == VERSION
         return _named(head, event.seq, key) if fits else key
     except (ValueError, KeyError, TypeError, RecursionError):
         return key

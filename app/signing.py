@@ -119,6 +119,12 @@ def check_answer(headers: Mapping[str, str], status: int, digest: str, nonce: st
     return int(found["created"])
 
 
+def answering_key(headers: Mapping[str, str]) -> str:
+    """The id of the key that an answer says it was signed by; "" for none. Nothing is checked."""
+    found = _ANSWER.fullmatch(headers.get("signature-input", ""))
+    return found["keyid"] if found else ""
+
+
 def _read(form: re.Pattern[str], headers: Mapping[str, str]) -> tuple[re.Match[str], bytes]:
     found = form.fullmatch(headers.get("signature-input", ""))
     sig = _SIGNATURE.fullmatch(headers.get("signature", ""))

@@ -106,6 +106,11 @@ class ServerCertificate(Statement):
     TYPE = "server-key"
     tenant: Name
     public_key: Hex64
+    from_ms: Annotated[int, Field(ge=0)] = 0
+    """When the root named it: of two keys the later one is the newer."""
+
+    alone_ms: Annotated[int, Field(ge=0)] = 0
+    """From then on no earlier key's answer is believed any more."""
 
 
 class VaultCertificate(Statement):
@@ -128,6 +133,7 @@ class Centre(WireModel):
     server_key: Hex64  # Ed25519; signs receipts, feed pages, decisions, answers
     vault: Signed  # VaultCertificate
     server: Signed | None = None  # ServerCertificate; None: of a centre that was made before there were any
+    earlier: tuple[Signed, ...] = ()  # ServerCertificate of the keys before: what they signed then still holds
     base_url: Annotated[str, StringConstraints(max_length=200)] = "https://centre.invalid"
     """What requests are signed for, whatever address leads there."""
 

@@ -112,3 +112,26 @@ class RevealVerdict(WireModel):
     state: Literal["needs-second", "granted", "shown", "refused"]
     code: Annotated[str, StringConstraints(max_length=80)] = ""
     answer: Base64Bytes = b""
+
+
+class KeyChange(Statement):
+    """A client without a chain of its own (the vault) speaks by another key from now on; the old one signs this."""
+
+    TYPE = "client-key"
+    tenant: Name
+    client: Name
+    old_key: Hex64
+    new_key: Hex64
+
+
+class KeyChanged(WireModel):
+    """The statement by the old key, and the new key's signature over the same text."""
+
+    change: Signed
+    proof: Base64Bytes
+
+
+class KeyKept(WireModel):
+    """What the centre holds the client to."""
+
+    public_key: Hex64

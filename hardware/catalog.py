@@ -26,13 +26,13 @@ from serial.tools import list_ports
 from hardware.camera.address import CameraAddress, parse_address, without_password
 from hardware.camera.file import FileCamera
 from hardware.camera.http_mjpeg import HttpCamera
-from hardware.camera.packets import list_uvc, open_rtsp, open_uvc
+from hardware.camera.packets import list_uvc, look_at_uvc, open_rtsp, open_uvc
 from hardware.errors import DeviceError, DeviceReason
 from hardware.nfc.acr122u import open_acr122u
 from hardware.nfc.lasting import LastingReader
 from hardware.nfc.link import DEFAULT_BAUD
 from hardware.nfc.pn532 import open_pn532
-from hardware.ports import Camera, DeviceInfo, DocumentScanner, NfcReader, Scanner
+from hardware.ports import Camera, Control, DeviceInfo, DocumentScanner, NfcReader, Scanner
 from hardware.scanner.folder import FolderScanner
 from hardware.scanner.sane import SaneScanner
 from hardware.scanner.serial import open_serial_scanner
@@ -99,6 +99,13 @@ def shown_address(address: str) -> str:
 def list_cameras() -> list[DeviceInfo]:
     """The cameras that are plugged in now, each with the address that opens it and goes on naming it."""
     return list_uvc()
+
+
+def look_at_controls(address: str) -> tuple[Control, ...]:
+    """What a camera offers to be held at (exposure and so on); empty for one that has nothing of the kind, or where the
+    system is not asked for it. Changes nothing. Raises DeviceError.
+    """
+    return look_at_uvc(address) if address.startswith("uvc:") else ()
 
 
 def list_serial_ports() -> list[SerialPort]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from hardware.nfc.chips.deactivate import Means, deactivate, survey
 from hardware.nfc.chips.evidence import canonical, hashed_bytes, verifies
-from hardware.nfc.chips.journal import Entry, Journal, entry_from_json, entry_to_json
+from hardware.nfc.chips.journal import Entry, Journal, Witness, entry_from_json, entry_to_json
 from hardware.nfc.chips.outcome import (
     IRREVERSIBLE,
+    MOST_SILENT,
     Method,
     Outcome,
     Planned,
@@ -24,6 +25,7 @@ from hardware.nfc.chips.waiting import deactivate_when_there, still_answers, sur
 
 __all__ = [
     "IRREVERSIBLE",
+    "MOST_SILENT",
     "Entry",
     "Journal",
     "Means",
@@ -35,6 +37,7 @@ __all__ = [
     "Stage",
     "Verdict",
     "Why",
+    "Witness",
     "canonical",
     "deactivate",
     "deactivate_when_there",

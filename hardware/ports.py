@@ -6,7 +6,8 @@ Every driver and every simulator keeps one of these protocols; opening goes thro
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,35 @@ class CameraFrame:
         return int(self.y.shape[0])
 
 
+class ControlState(StrEnum):
+    """What became of one of a camera's automatics."""
+
+    LOCKED = "locked"  # it is off, and the value stays
+    REFUSED = "refused"  # the camera would not have it
+    ABSENT = "absent"  # the camera has no such thing
+    OFFERED = "offered"  # only looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One of "power_line" (Hz), "exposure" (100 us), "focus" (the camera's own units), "white_balance" (K).
+
+    `value` as the camera reads it, None when it does not say.
+    """
+
+    name: str
+    state: ControlState
+    value: int | None = None
+
+
+@runtime_checkable
+class LocksControls(Protocol):
+    """A camera whose automatics are taken away soon after it opened; `controls` is empty until that is done."""
+
+    @property
+    def controls(self) -> tuple[Control, ...]: ...
+
+
 class Camera(Protocol):
     """A source of pictures."""
 
@@ -70,6 +100,33 @@ class Camera(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Thinned(Protocol):
+    """A camera that passes over pictures without looking into them: those that come sooner than `least_apart_us`
+    after the one before are not given out, nor counted as skipped.
+    """
+
+    least_apart_us: int
+
+
+class Pace:
+    """Which pictures are taken where fewer are wanted than come. Pure."""
+
+    def __init__(self) -> None:
+        self._due_us = 0
+
+    def is_due(self, at_us: int, apart_us: int) -> bool:
+        """Whether the picture of this time is taken: on the average one each `apart_us`, all of them when that is 0.
+
+        One that is early by less than a quarter is taken too: cameras are never exactly on time.
+        """
+        if apart_us and at_us + apart_us // 4 < self._due_us:
+            return False
+        on_time = at_us - self._due_us < apart_us
+        self._due_us = (self._due_us if on_time else at_us) + apart_us
+        return True
 
 
 class Link(Protocol):

@@ -12,11 +12,30 @@ state=$(sha256sum "${inputs[@]}" | sha256sum | cut -d' ' -f1)
 say() { printf '[setup] %s\n' "$*" >&2; }
 stop() { say "$*"; exit 1; }
 
-# The names of a purpose: "# run" and "# test" lines begin a part of the list.
+# The names of a purpose: "# run" and "# test" lines begin a part of the list. $1: "" for those that are needed, "?" for
+# those that are taken where they are offered.
 wanted_packages() {
-    awk -v purpose="$purpose" '
+    awk -v purpose="$purpose" -v mark="$1" '
         /^# test/ { test = 1 } /^# run/ { test = 0 }
-        /^[a-z]/ && (!test || purpose == "test") { print $1 }' installer/debian-packages.txt
+        /^[a-z]/ && (!test || purpose == "test") && $2 == mark { print $1 }' installer/debian-packages.txt
+}
+
+# Those of the names on stdin that are not there.
+missing_packages() {
+    local name
+    while read -r name; do is_installed "$name" || printf '%s\n' "$name"; done
+}
+
+# Those of the names on stdin that apt could install; says which it could not.
+offered_packages() {
+    local name
+    while read -r name; do
+        if [[ $(apt-cache policy "$name" 2>/dev/null) =~ Candidate:\ [0-9] ]]; then
+            printf '%s\n' "$name"
+        else
+            say "not offered here, so what needs it is skipped: $name"
+        fi
+    done
 }
 
 is_installed() {
@@ -26,25 +45,33 @@ is_installed() {
 }
 
 install_system_packages() {
-    local missing=() name
+    local needed=() welcome=() as_root=()
     if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-        say "not Debian or Ubuntu; install the likes of these yourself:" $(wanted_packages)
+        say "not Debian or Ubuntu; install the likes of these yourself:" $(wanted_packages "") $(wanted_packages "?")
         return
     fi
-    for name in $(wanted_packages); do is_installed "$name" || missing+=("$name"); done
-    if ((${#missing[@]} == 0)); then
+    mapfile -t needed < <(wanted_packages "" | missing_packages)
+    mapfile -t welcome < <(wanted_packages "?" | missing_packages)
+    if ((${#needed[@]} + ${#welcome[@]} == 0)); then
         say "system packages: all there"
         return
     fi
-    local as_root=()
     if ((EUID != 0)); then
-        command -v sudo >/dev/null || stop "these packages are missing and neither root nor sudo is at hand: ${missing[*]}"
+        if ! command -v sudo >/dev/null; then
+            ((${#needed[@]} == 0)) || stop "these are missing and neither root nor sudo is at hand: ${needed[*]}"
+            say "neither root nor sudo is at hand, so what needs these is skipped: ${welcome[*]}"
+            return
+        fi
         as_root=(sudo)
     fi
-    say "installing system packages: ${missing[*]}"
     "${as_root[@]}" apt-get update -q >&2
+    if ((${#welcome[@]})); then
+        mapfile -t welcome < <(printf '%s\n' "${welcome[@]}" | offered_packages)
+    fi
+    if ((${#needed[@]} + ${#welcome[@]} == 0)); then return; fi
+    say "installing system packages: ${needed[*]} ${welcome[*]}"
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -q -y --no-install-recommends "${missing[@]}" >&2
+        apt-get install -q -y --no-install-recommends "${needed[@]}" "${welcome[@]}" >&2
 }
 
 # The first Python that is new enough and can make environments.

@@ -22,6 +22,10 @@ settings.load_profile(os.environ.get("CARDINTAKE_HYPOTHESIS", "steady"))
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """A temporary folder of its own for each run, with a short name: programs listen on sockets in it (108 bytes)."""
+    # Stations that tests enrol are not this machine's.
+    places = tempfile.mkdtemp(prefix="ci-places-")
+    os.environ["XDG_CONFIG_DIRS"] = os.environ["XDG_CONFIG_HOME"] = os.environ["XDG_STATE_HOME"] = places
+    config.add_cleanup(lambda: shutil.rmtree(places, ignore_errors=True))
     config.addinivalue_line("markers", "warns: this test expects warnings or errors in the log")
     if config.option.basetemp is None:
         config.option.basetemp = tempfile.mkdtemp(prefix="ci-")

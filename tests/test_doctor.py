@@ -12,6 +12,7 @@ import pytest
 from app.doctor import Finding, Grade, Machine, examine, judge, look, run_doctor
 from app.paths import StationFolder
 from app.settings import CameraSettings, NfcSettings, ScannerSettings, Settings
+from hardware.ports import Control, ControlState
 
 WELL = Machine(
     year=2026,
@@ -36,6 +37,14 @@ def test_a_well_machine_has_nothing_to_do() -> None:
     assert all(f.grade is Grade.OK and not f.do_zh and not f.do_en for f in judge(WELL))
 
 
+def test_what_a_camera_offers_to_be_held_at_is_shown_and_called_unproved() -> None:
+    controls = (Control("exposure", ControlState.OFFERED, 166), Control("focus", ControlState.ABSENT))
+    finding = found(replace(WELL, controls={"overhead": controls}), "controls.overhead")
+    assert finding.grade is Grade.OK
+    assert "exposure 166 (offered), focus - (absent)" in finding.detail
+    assert "unproved" in finding.detail
+
+
 @pytest.mark.parametrize(
     ("machine", "code", "grade"),
     [
@@ -52,6 +61,12 @@ def test_a_well_machine_has_nothing_to_do() -> None:
         (replace(WELL, devices={"overhead": ("uvc:x", "busy")}), "device.overhead", Grade.WARN),
         (replace(WELL, devices={"nfc": ("serial:x/pn532", "denied")}), "device.nfc", Grade.WARN),
         (replace(WELL, devices={"overhead": ("none:", "missing")}), "device.overhead", Grade.WARN),
+        (replace(WELL, controls={"overhead": ()}), "controls.overhead", Grade.WARN),
+        (
+            replace(WELL, controls={"overhead": (Control("focus", ControlState.REFUSED),)}),
+            "controls.overhead",
+            Grade.WARN,
+        ),
     ],
 )
 def test_each_trouble_is_graded_and_says_what_to_do(machine: Machine, code: str, grade: Grade) -> None:

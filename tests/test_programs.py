@@ -171,3 +171,18 @@ def test_client_that_never_reads_is_dropped_not_waited_for(lock: Path) -> None:
     line.close()
     door.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("door") and not thread.daemon]
+
+
+def test_a_program_ends_with_whoever_holds_its_stdin() -> None:
+    """Also when it was told something before, and while it does something else."""
+    lines = "import time; from app.programs import end_with_stdin; end_with_stdin(); print('up', flush=True)"
+    argv = [sys.executable, "-c", f"{lines}; time.sleep(600)"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"up\n"
+        child.stdin.write(b"x" * 10_000)
+        child.stdin.flush()
+        assert child.poll() is None
+        child.stdin.close()
+        assert child.wait(timeout=60) == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.core.chips import OPEN_STANDS, ChipCard, ChipStand, PlannedStage
 from app.core.readiness import Level
-from app.core.states import PUNCH_SHOTS, SILENT_RUNS, ChipTray
+from app.core.states import PUNCH_SHOTS, ChipTray
 from ui.parts import Part
 from ui.present_stage import stage
 from ui.scene import Scene, all_keys, gapped, key
@@ -134,8 +134,7 @@ def _ended(scene: Scene, state: ChipTray, card: ChipCard, line: Line | None) -> 
     said = f"nfc.do.{end.verdict}" if end.stand is ChipStand.OFF else f"nfc.{end.why}"
     lines = [_called(scene, card), _parcel(scene, card), scene.say(said)]
     if end.silent:
-        tried = state.silent.count(card.card_id)
-        lines[-1] = scene.say("prompt.chip.silent", n=tried, of=SILENT_RUNS)
+        lines[-1] = scene.say("prompt.chip.silent", n=end.silent, of=end.most_silent)
         lines.append(scene.say("prompt.chip.silent.1" if state.armed else "prompt.chip.hold"))
     elif end.stand in (ChipStand.WAITING, ChipStand.UNFINISHED):
         lines.append(scene.say("prompt.chip.unfinished.1" if end.begun else "nfc.do.refused"))
@@ -147,8 +146,8 @@ def _ended(scene: Scene, state: ChipTray, card: ChipCard, line: Line | None) -> 
 
 
 def _punching(scene: Scene, state: ChipTray, card: ChipCard, line: Line | None) -> BigPrompt:
-    told = "prompt.chip.destroy.mute" if state.mute else "prompt.chip.destroy.why"
-    why = scene.say(f"nfc.{state.ended.why}" if state.ended is not None and not state.mute else told)
+    told = "prompt.chip.destroy.mute" if card.mute else "prompt.chip.destroy.why"
+    why = scene.say(f"nfc.{state.ended.why}" if state.ended is not None and not card.mute else told)
     step = 1 if state.visit is None else len(state.shots) + 2
     lines = (_called(scene, card), _parcel(scene, card), why, scene.say(f"prompt.chip.destroy.{step}"))
     return BigPrompt("octagon-x", scene.say("prompt.chip.destroy"), lines, notice=line)

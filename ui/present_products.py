@@ -9,13 +9,13 @@ from typing import TypeVar
 from app.core.parcels import Operator
 from app.core.products import UNKNOWN_NUMBER, FieldPattern, Product
 from app.core.shelving import Standing, UnknownGtin
-from ui import present
+from ui.present_frame import framed, rec_view, supervisors_bar
 from ui.present_lesson import Learning, lesson_go, lesson_items, lesson_side, lesson_view
 from ui.product_views import FindView, FoundView, ProductsView
 from ui.review_views import ItemView, ListView, SideView, TabView
-from ui.scene import Scene, all_keys, clock, day, gapped, key
+from ui.scene import Scene, all_keys, day, gapped, key
 from ui.texts import words
-from ui.views import CheckRow, Chip, GoKey, GoState, KeyLabel, NavItem, Option, Tone, TopBar
+from ui.views import CheckRow, Chip, GoKey, GoState, KeyLabel, Option, Tone
 
 MOST_FOUND = 9
 T = TypeVar("T")
@@ -90,11 +90,9 @@ def _at(items: tuple[T, ...], index: int) -> T | None:
 
 def products(scene: Scene, choosing: Choosing) -> ProductsView:
     """The whole screen."""
+    top = supervisors_bar(scene, "title.products", choosing.who, rec_view(scene))
     return ProductsView(
-        nav=present.navigation(scene, "nav.products", choosing.who),
-        train=NavItem("graduation-cap", scene.say("nav.train"), live=False),
-        top=_top(scene, choosing.who),
-        banner=present.banner_of(scene),
+        frame=framed(scene, "nav.products", choosing.who, top),
         list=_list(scene, choosing),
         find=_find(scene, choosing),
         lesson=lesson_view(scene, choosing.learning) if choosing.task is Task.NEW else None,
@@ -102,13 +100,6 @@ def products(scene: Scene, choosing: Choosing) -> ProductsView:
         keys=_keys(scene, choosing),
         go=_go(scene, choosing),
     )
-
-
-def _top(scene: Scene, who: Operator) -> TopBar:
-    person = f"{who.name} · {scene.say(f'role.{who.role.value}')}"
-    chips = (present.sync_chip(scene), present.issuer_chip(scene))
-    title, place = scene.say("title.products"), scene.around.centre_name
-    return TopBar(present.rec_view(scene), title, place, chips, person, clock(scene.around.wall_us))
 
 
 def _list(scene: Scene, choosing: Choosing) -> ListView:

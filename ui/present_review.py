@@ -11,8 +11,8 @@ from app.core.footage import FilmedCard, Footage, Hold, Line, Lines, Pile, Proof
 from app.core.money import yuan_text
 from app.core.parcels import Operator, Reason
 from app.core.rulings import HOLD_US, Ruling, needs_reason, needs_second
-from ui import present
 from ui.present_checks import origin
+from ui.present_frame import framed, supervisors_bar
 from ui.review_views import (
     Block,
     CardLane,
@@ -27,8 +27,8 @@ from ui.review_views import (
     TabView,
     WholeLane,
 )
-from ui.scene import CARD_ICON, CARD_TONE, Scene, all_keys, card_chip, clock, gapped, key, minutes_seconds
-from ui.views import CheckRow, Chip, GoKey, GoState, KeyLabel, NavItem, Option, Tone, TopBar
+from ui.scene import CARD_ICON, CARD_TONE, Scene, all_keys, card_chip, gapped, key, minutes_seconds
+from ui.views import CheckRow, Chip, GoKey, GoState, KeyLabel, Option, Tone
 
 EXPORT, STILL, HOLD, DISPUTE = "E", "S", "P", "D"
 ACCEPT, REJECT, ASK = "A", "R", "H"
@@ -126,10 +126,7 @@ class Looking:
 def review(scene: Scene, looking: Looking) -> ReviewView:
     """The whole screen."""
     return ReviewView(
-        nav=present.navigation(scene, "nav.review", looking.who),
-        train=NavItem("graduation-cap", scene.say("nav.train"), live=False),
-        top=_top(scene, looking.who),
-        banner=present.banner_of(scene),
+        frame=framed(scene, "nav.review", looking.who, supervisors_bar(scene, "title.review", looking.who, rec=None)),
         list=_list(scene, looking),
         film=_film(scene, looking),
         controls=_controls(scene, looking),
@@ -139,13 +136,6 @@ def review(scene: Scene, looking: Looking) -> ReviewView:
         keys=_keys(scene, looking),
         go=_go(scene, looking),
     )
-
-
-def _top(scene: Scene, who: Operator) -> TopBar:
-    person = f"{who.name} · {scene.say(f'role.{who.role.value}')}"
-    chips = (present.sync_chip(scene), present.issuer_chip(scene))
-    title, place = scene.say("title.review"), scene.around.centre_name
-    return TopBar(None, title, place, chips, person, clock(scene.around.wall_us))
 
 
 def _list(scene: Scene, looking: Looking) -> ListView:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from app.core.readiness import Level
 from app.core.states import Locked, SignedOut
-from ui.present_wait import camera_words, device_words, disk_row
+from ui.present_wait import camera_words, device_words, disk_row, label_row
 from ui.scene import Scene, level_chip
 from ui.texts import notice
 from ui.views import Banner, CheckRow, Chip, GoKey, GoState, Line, RecView, SignInView, Tone
@@ -71,6 +71,8 @@ def _go(scene: Scene, state: SignedOut) -> GoKey:
 def _notice(scene: Scene, state: SignedOut) -> Line | None:
     if seconds := _seconds_left(state):
         return Line(Tone.WARN, scene.say("signin.locked", seconds=seconds))
+    if state.expired:
+        return Line(Tone.WARN, scene.say("signin.expired"))
     if state.refused:
         return Line(Tone.WARN, scene.say("signin.refused"))
     return Line(Tone.INFO, scene.say("signin.resume")) if state.resume is not None else None
@@ -82,6 +84,7 @@ def _checks(scene: Scene) -> tuple[CheckRow, ...]:
     nfc = device_words(scene, around.nfc)
     return (
         CheckRow("camera", scene.say("device.camera"), camera, level_chip(scene, around.camera.level)),
+        *label_row(scene),
         CheckRow("nfc", scene.say("device.nfc"), nfc, level_chip(scene, around.nfc.level)),
         disk_row(scene),
         _upload(scene),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.core.cards import CardState
-from app.core.readiness import CameraFacts, DeviceFacts, Level, RecMode, may_begin_parcel
+from app.core.readiness import CameraFacts, DeviceFacts, Level, RecMode, label_trouble, may_begin_parcel
 from app.core.states import Idle, LastParcel, Notice, Opening
 from ui import present_checks
 from ui.parts import Part
@@ -100,6 +100,17 @@ def camera_words(scene: Scene, camera: CameraFacts | DeviceFacts) -> str:
     return " · ".join((camera.name, scene.say("stage.mode", lines=camera.height, fps=camera.fps).split(" ·")[0]))
 
 
+def label_row(scene: Scene) -> tuple[CheckRow, ...]:
+    """The label camera, where there is one. Work goes on without it."""
+    label = scene.around.label
+    if label.camera.level is Level.NONE:
+        return ()
+    level, camera = Level.WARN if label_trouble(label) else label.camera.level, label.camera
+    live = camera.level is Level.OK and camera.height
+    value = scene.say("stage.mode", lines=camera.height, fps=camera.fps) if live else scene.say("stage.no-picture")
+    return (CheckRow("camera", scene.say("device.label"), value, level_chip(scene, level)),)
+
+
 def device_words(scene: Scene, device: DeviceFacts) -> str:
     return " · ".join(w for w in (device.port, device.name) if w) or scene.say("value.not-fitted")
 
@@ -116,13 +127,14 @@ def disk_row(scene: Scene, with_time: bool = True) -> CheckRow:
 
 
 def ready_checks(scene: Scene) -> tuple[CheckRow, ...]:
-    """The five checks before work."""
+    """The five checks before work, and the label camera where there is one."""
     around = scene.around
     simulated = "value.issuers.simulated" if around.rehearsal else "value.issuers.none"
     scanner = around.scanner
     scanner_words = scene.say("value.scanner" if scanner.level is Level.OK else "value.not-fitted")
     return (
         CheckRow("camera", scene.say("device.camera"), _camera_state(scene), level_chip(scene, around.camera.level)),
+        *label_row(scene),
         CheckRow("scan-barcode", scene.say("device.scanner"), scanner_words, level_chip(scene, scanner.level)),
         CheckRow("nfc", scene.say("device.nfc"), device_words(scene, around.nfc), level_chip(scene, around.nfc.level)),
         disk_row(scene),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.core.products import Box
 from ui.review_views import ListView, SideView
-from ui.views import Banner, Chip, GoKey, KeyLabel, NavItem, TopBar
+from ui.views import Chip, FrameView, GoKey, KeyLabel
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,7 @@ class LessonView:
 class ProductsView:
     """The whole screen; `lesson` stands in the middle instead of the search while a product is learned."""
 
-    nav: tuple[NavItem, ...]
-    train: NavItem
-    top: TopBar
-    banner: Banner | None
+    frame: FrameView
     list: ListView
     find: FindView
     lesson: LessonView | None

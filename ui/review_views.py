@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ui.views import Banner, CheckRow, Chip, GoKey, KeyLabel, NavItem, Option, Tone, TopBar
+from ui.views import CheckRow, Chip, FrameView, GoKey, KeyLabel, Option, Tone
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +142,7 @@ class SideView:
 class ReviewView:
     """The whole screen."""
 
-    nav: tuple[NavItem, ...]
-    train: NavItem
-    top: TopBar
-    banner: Banner | None
+    frame: FrameView
     list: ListView
     film: FilmBar
     controls: Controls

@@ -324,6 +324,7 @@ def _further(on: Surroundings, late: Surroundings, crop: bytes) -> tuple[Sample,
     no_camera = replace(around(), camera=CameraFacts(Level.DOWN, "USB 3-2", 0, 0, 0, "camera.missing"))
     return (
         Sample("sign-in-locked", refused, out_around),
+        Sample("sign-in-expired", SignedOut(expired=True), out_around),
         Sample("sign-in-rehearsal", out, rehearsal(out_around)),
         Sample("sync-sheet", idle(), replace(around(), sync=BEHIND), "mat", "F5"),
         Sample("sync-leaving", idle(), replace(around(), sync=BEHIND), "mat", "F12"),
@@ -404,8 +405,9 @@ def _chips(around: Surroundings) -> tuple[Sample, ...]:
     other = Notice("chip.other-first", (("wanted", CHIPS[1].uid), ("there", CHIPS[2].uid)))
     copy = chip_tray(ChipStand.DESTROY, "why.writes-accepted")
     quiet = chip_tray(ChipStand.WAITING, "why.chip-gone")
-    ended = None if quiet.ended is None else replace(quiet.ended, silent=True)
-    silent = replace(quiet, ended=ended, silent=(CHIPS[1].card_id,))
+    ended = None if quiet.ended is None else replace(quiet.ended, silent=1, most_silent=3)
+    given_up = chip_tray(ChipStand.DESTROY, "why.stays-silent")
+    mute = tuple(replace(card, mute=True) if card.card_id == given_up.at else card for card in given_up.cards)
     gone = replace(around, nfc=replace(around.nfc, level=Level.DOWN, code="nfc.lost"))
     desk = replace(copy, back_to=Idle(OPERATOR))
     return (
@@ -417,8 +419,8 @@ def _chips(around: Surroundings) -> tuple[Sample, ...]:
         Sample("chips-torn", torn, around, "mat"),
         Sample("chips-other-card", replace(torn, notice=other), around, "mat"),
         Sample("chips-refused", chip_tray(ChipStand.REFUSED, "why.bank-card"), around, "mat"),
-        Sample("chips-silent", silent, around, "mat"),
-        Sample("chips-mute", replace(silent, silent=(CHIPS[1].card_id,) * 3), around, "mat"),
+        Sample("chips-silent", replace(quiet, ended=ended), around, "mat"),
+        Sample("chips-mute", replace(given_up, cards=mute), around, "mat"),
         Sample("chips-punch", copy, around, "mat"),
         Sample("chips-punched", replace(copy, shots=(1,)), around, "mat"),
         Sample("chips-punch-later", desk, replace(around, rec=RecFacts()), "mat"),

@@ -431,6 +431,16 @@ class NavItem:
     live: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class FrameView:
+    """What stands around the work on every screen but sign-in: rail, top bar, the strip under it if there is one."""
+
+    nav: tuple[NavItem, ...]
+    train: NavItem
+    top: TopBar
+    banner: Banner | None
+
+
 Body = WaitBody | CardBody | CountBody | LostBody
 
 
@@ -438,14 +448,11 @@ Body = WaitBody | CardBody | CountBody | LostBody
 class WorkView:
     """The workbench in one of its states."""
 
-    nav: tuple[NavItem, ...]
-    train: NavItem
-    top: TopBar
+    frame: FrameView
     parcel: ParcelBar
     body: Body
     keys: tuple[KeyLabel, ...]
     go: GoKey
-    banner: Banner | None = None
     dialog: DialogView | None = None
     typing: str = ""  # what F6 types here: "waybill", "number", "pin", or nothing
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from app.catalog.shelf import SHIPPED, Sources
 from app.core.effects import Sound
@@ -16,7 +16,7 @@ from app.core.errors import BadInput
 from app.core.events import CardChanged, Event, ParcelResumed
 from app.core.parcels import TrayCard
 from app.core.products import Catalogue
-from app.core.readiness import DeviceFacts, DiskFacts, Level, RecFacts, RecMode, StampFacts, Surroundings, SyncFacts
+from app.core.readiness import DeviceFacts, DiskFacts, Level, RecMode, StampFacts, Surroundings, SyncFacts
 from app.core.rules import Rules
 from app.core.states import Idle, Locked, SignedOut
 from app.eye import codec
@@ -24,10 +24,12 @@ from app.paths import StationFolder
 from app.platform import free_bytes
 from app.settings import Settings
 from app.station.backing import Backing, BackingPlan, backups_of
+from app.station.beside import Beside, BesidePlan
 from app.station.cataloguing import Cataloguing
 from app.station.chips import Bench, ChipWork
 from app.station.clock import Clock, system_clock
 from app.station.clockwatch import ClockWatch
+from app.station.diskwatch import DiskWatch
 from app.station.filming import Filming
 from app.station.idle import IdleWatch
 from app.station.keeping import Keeping
@@ -52,8 +54,6 @@ from app.sync.pace import FootageTerms
 from hardware.catalog import open_nfc, open_scanner
 
 _log = logging.getLogger(__name__)
-_DISK_EVERY_S = 5.0
-_PACE_AFTER_US = 20_000_000
 _NOT_FITTED = "none:"
 _TYPES_LIKE_A_KEYBOARD = "wedge:"
 _RECORDER_QUIET_S = 5.0
@@ -87,6 +87,7 @@ class Parts:
     idle: IdleWatch
     reading: dict[str, Any]
     """The fields of the leak check's job that say by which catalogue it reads."""
+    beside: Beside | None = None
 
 
 @contextmanager
@@ -110,10 +111,10 @@ def joined_station(plan: StationPlan, store: Store, play: Callable[[Sound], None
 
 
 def program_plan(name: str, folder: StationFolder) -> ProgramPlan:
-    """How the recorder or the eye of this folder is started."""
-    lock = folder.recorder_lock if name == "recorder" else folder.eye_lock
+    """How the recorder, the label camera's or the eye of this folder is started."""
+    lock = {"recorder": folder.recorder_lock, "label": folder.label_recorder_lock, "eye": folder.eye_lock}[name]
     argv = (sys.executable, "-m", "app", name, "--folder", str(folder.root))
-    quiet_s = _RECORDER_QUIET_S if name == "recorder" else 0.0  # the eye has nothing to say without a picture
+    quiet_s = 0.0 if name == "eye" else _RECORDER_QUIET_S  # the eye has nothing to say without a picture
     return ProgramPlan(name, argv, lock, folder.logs / f"{name}.log", quiet_s)
 
 
@@ -124,7 +125,7 @@ def _make(
     filming = Filming(program_plan("recorder", folder), station.post, station.adjust, clock)
     sources, threads = plan.sources, plan.settings.vision.threads
     configure = _configured(sources, threads, plan.rehearsal)
-    shield = Shield(plan.catalogue, filming.zones)
+    shield = Shield(plan.catalogue, filming.tell)
     looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust, shield)
     chips = _chip_work(plan, station, writer, filming, lambda: worker.nudge())
     shown, changed = _sync_shown(station, clock), _cards_changed(station, chips)
@@ -141,14 +142,27 @@ def _make(
     camera = plan.settings.camera
     cameras = Cameras(camera.overhead, "" if camera.spare == _NOT_FITTED else camera.spare)
     reserve_bytes = plan.settings.recording.footage_reserve_bytes
-    hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal, chips, reserve_bytes)
+    beside = _beside(plan, station, writer, filming, clock) if camera.label != _NOT_FITTED else None
+    hands = Hands(
+        writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal, chips, reserve_bytes, beside
+    )
     perform = Perform(hands, station.post, lambda: station.around, play, worker.nudge)
     station.join(perform)
     filming.on_closed(perform.recording_closed)
     idle = IdleWatch(lambda: station.rules.idle_us, clock.mono_us, station.post)
     station.on_show(idle.show)
     reading = leak_reading(sources, plan.rehearsal)
-    return Parts(station, writer, filming, looking, worker, cameras, clock, chips, idle, reading)
+    return Parts(station, writer, filming, looking, worker, cameras, clock, chips, idle, reading, beside)
+
+
+def _beside(plan: StationPlan, station: Station, writer: StoreWriter, filming: Filming, clock: Clock) -> Beside:
+    """The label camera, which nothing waits for."""
+    program = program_plan("label", plan.folder)
+    beside_plan = BesidePlan(program, plan.folder.recordings, plan.rehearsal)
+    beside = Beside(beside_plan, writer, clock, station.adjust, filming.note)
+    beside.open_camera(plan.settings.camera.label)
+    station.on_show(beside.show)
+    return beside
 
 
 def _chip_work(
@@ -158,42 +172,47 @@ def _chip_work(
     return ChipWork(Switching(writer.call, plan.folder), writer, bench)
 
 
+class _Runs(Protocol):
+    def start(self) -> None: ...
+    def stop(self) -> object: ...
+
+
+def _begin(stack: ExitStack, part: _Runs) -> None:
+    """Start it now, stop it when the stack is left."""
+    part.start()
+    stack.callback(part.stop)
+
+
 def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     """Start what has a thread or a process; stopped in reverse order, the programs with their links."""
+    station, crashed = parts.station, _crashed(parts.station)
     parts.filming.start()
     stack.callback(parts.filming.stop, end_program=True)
+    if parts.beside is not None:
+        _begin(stack, parts.beside)
     parts.looking.start()
     stack.callback(parts.looking.stop, end_program=True)
-    parts.sync.start()
-    stack.callback(parts.sync.stop)
+    _begin(stack, parts.sync)
     if plan.settings.nfc.address != _NOT_FITTED:
         stack.callback(start_tapping(parts, plan.settings.nfc.address).stop)
     if plan.settings.scanner.address not in (_NOT_FITTED, _TYPES_LIKE_A_KEYBOARD):
-        scanning = Scanning(lambda: open_scanner(plan.settings.scanner.address), _by_hand(parts), parts.station.adjust)
-        scanning.start()
-        stack.callback(scanning.stop)
-    disk = DiskWatch(plan.folder, parts.station.adjust)
-    disk.start()
-    stack.callback(disk.stop)
-    kept = plan.settings.recording
-    rules = KeepingRules(kept.keep_days, kept.keep_free_gb * 1_000_000_000)
-    station, crashed = parts.station, _crashed(parts.station)
-    keeping = Keeping(parts.store, plan.folder.recordings, rules, parts.clock, station.adjust, crashed)
-    keeping.start()
-    stack.callback(keeping.stop)
-    watch = ClockWatch(parts.store, parts.clock, crashed)
-    watch.start()
-    stack.callback(watch.stop)
-    leaks = LeakWatch(
-        parts.store, leak_plan(plan, parts.reading), parts.clock, _resting(station), station.adjust, crashed
-    )
-    leaks.start()
-    stack.callback(leaks.stop)
-    witnessing = Witnessing(parts.store, plan.folder.recordings, parts.clock, parts.sync.nudge, crashed)
-    witnessing.start()
-    stack.callback(witnessing.stop)
+        opened = partial(open_scanner, plan.settings.scanner.address)
+        _begin(stack, Scanning(opened, _by_hand(parts), station.adjust, crashed))
+    _begin(stack, DiskWatch(plan.folder.root, station.adjust, crashed))
+    _start_watching_footage(plan, parts, stack)
+    _begin(stack, ClockWatch(parts.store, parts.clock, crashed))
     _start_stamping(plan, parts, stack)
     _start_backing(plan, parts, stack)
+
+
+def _start_watching_footage(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
+    """What is done with recordings besides making them: kept, searched for leaks, their heads told to the centre."""
+    station, crashed, recordings = parts.station, _crashed(parts.station), plan.folder.recordings
+    kept, read = plan.settings.recording, leak_plan(plan, parts.reading)
+    rules = KeepingRules(kept.keep_days, kept.keep_free_gb * 1_000_000_000)
+    _begin(stack, Keeping(parts.store, recordings, rules, parts.clock, station.adjust, crashed))
+    _begin(stack, LeakWatch(parts.store, read, parts.clock, _resting(station), station.adjust, crashed))
+    _begin(stack, Witnessing(parts.store, recordings, parts.clock, parts.sync.nudge, crashed))
 
 
 def _start_backing(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
@@ -201,9 +220,7 @@ def _start_backing(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     if plan.rehearsal:
         return
     station, copied = parts.station, BackingPlan(plan.folder.database, backups_of(plan.folder, plan.settings))
-    backing = Backing(parts.store, copied, parts.clock, _resting(station), station.adjust, _crashed(station))
-    backing.start()
-    stack.callback(backing.stop)
+    _begin(stack, Backing(parts.store, copied, parts.clock, _resting(station), station.adjust, _crashed(station)))
 
 
 def _by_hand(parts: Parts) -> Callable[[Event], None]:
@@ -226,9 +243,7 @@ def _start_stamping(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
         station.adjust(lambda around: replace(around, stamps=facts))
         return
     if stamps is not None:
-        stamping = Stamping(parts.store, stamps, parts.clock, station.adjust, _crashed(station))
-        stamping.start()
-        stack.callback(stamping.stop)
+        _begin(stack, Stamping(parts.store, stamps, parts.clock, station.adjust, _crashed(station)))
 
 
 def _configured(sources: Sources, threads: int, rehearsal: bool) -> codec.Configure:
@@ -342,38 +357,3 @@ def _cards_changed(station: Station, chips: ChipWork) -> Callable[[tuple[TrayCar
         chips.count()
 
     return changed
-
-
-class DiskWatch:
-    """A thread that keeps the free space of the folder's disk in the surroundings."""
-
-    def __init__(self, folder: StationFolder, adjust: Callable[[Callable[[Surroundings], Surroundings]], None]) -> None:
-        self._folder, self._adjust = folder, adjust
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="disk-watch", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join(timeout=1.0)
-
-    def _run(self) -> None:
-        while not self._stopping.wait(_DISK_EVERY_S):
-            self._adjust(_with_free(free_bytes(self._folder.root)))
-
-
-def _with_free(free: int) -> Callable[[Surroundings], Surroundings]:
-    def change(around: Surroundings) -> Surroundings:
-        pace = _pace(around.rec, around.disk.bytes_per_minute)
-        return replace(around, disk=replace(around.disk, free_bytes=free, bytes_per_minute=pace))
-
-    return change
-
-
-def _pace(rec: RecFacts, before: int) -> int:
-    """Bytes a minute as the running recording shows it (sealed originals included); what was known before it does."""
-    if rec.elapsed_us < _PACE_AFTER_US:
-        return before
-    return int(rec.bytes_on_disk * 60_000_000 / rec.elapsed_us)

@@ -19,8 +19,9 @@ from app.core.parcels import Operator
 from app.keys import Signer
 from app.paths import StationFolder
 from app.platform import durable_write
-from app.server.setup import CentreFolder, read_centre
-from app.station.shelving import Shelving, must_be_supervisor, shelf_of, station_sources
+from app.server.folder import CentreFolder, read_centre, read_seed
+from app.station.rights import must_be_supervisor
+from app.station.shelving import Shelving, shelf_of, station_sources
 from app.store.store import Store
 
 Answer = dict[str, Any]
@@ -56,10 +57,7 @@ def add_station_actions(actions: Any) -> None:
 def publish(args: argparse.Namespace) -> Answer:
     """Sign the templates; the serial counts on from what the centre published before."""
     centre, folder = read_centre(args.data), CentreFolder(args.data)
-    try:
-        signer = Signer(bytes.fromhex(folder.server_key.read_text(encoding="ascii")))
-    except (OSError, ValueError) as broken:
-        raise BadInput("serve.damaged", "server.key") from broken
+    signer = Signer(read_seed(folder.server_key))
     kept = folder.root / "catalogue"
     serial = 1 + max((read_bundle(p.read_bytes()).stated.serial for p in kept.glob("*.json")), default=0)
     found = [file for source in args.source for file in template_files(source)]
@@ -172,4 +170,4 @@ def _at_station(args: argparse.Namespace, work: Callable[[StationFolder, Store],
 
 
 def _supervisor(store: Store, badge: str) -> Operator:
-    return must_be_supervisor(store.by_badge(badge, stamp().wall_us))
+    return must_be_supervisor(store.by_badge(badge, stamp().wall_us), "catalog.not_supervisor")

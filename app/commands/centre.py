@@ -33,8 +33,9 @@ from app.server import enrol
 from app.server.copying import Places, back_up, move, restore
 from app.server.db import Database, open_engine
 from app.server.export import export_log
+from app.server.folder import CentreFolder, read_centre
 from app.server.report import REPORTS, chip_record, report
-from app.server.setup import CentreFolder, OpenCentre, open_centre, read_centre
+from app.server.setup import OpenCentre, open_centre
 from app.server.tls import make_certificate
 
 _BY_NAME = ("confirm", "release", "revoke")

@@ -1,7 +1,8 @@
-"""`cardintake centre policy|vault-key|take-back`: what stations are governed by, through the feed.
+"""`cardintake centre policy|vault-key|server-key|take-back`: what stations are governed by, through the feed.
 
 policy [FIELD=NUMBER …] [--station NAME]        shows the policy, changed or not (app.core.policy)
 vault-key PUBLIC --root FILE                    certify a key that `cardintake vault new-key` made; FILE: the root's key
+server-key --root FILE [--at-once]              another key signs for the centre; at once: the old one was stolen
 take-back vault-key|user|station NAME           for good [--reason TEXT]
 """
 
@@ -14,10 +15,13 @@ from typing import Any
 
 from app.commands.centre_by import by_of
 from app.core.errors import BadInput
+from app.keys import key_id
 from app.server.governing import REVOCABLE, add_vault_key, policy_told, read_root, revoke, set_policy
+from app.server.rotate import rotate_server_key
 from app.server.setup import OpenCentre, open_centre
 
-ACTIONS = ("policy", "vault-key", "take-back")
+_TO_ONE = ("policy", "vault-key", "take-back")
+ACTIONS = (*_TO_ONE, "server-key")
 
 
 def add_actions(actions: Any) -> None:
@@ -31,7 +35,10 @@ def add_actions(actions: Any) -> None:
     back.add_argument("what", choices=REVOCABLE)
     back.add_argument("name")
     back.add_argument("--reason", default="")
-    for name in ACTIONS:
+    own = actions.add_parser("server-key", help="let another key sign for the centre")
+    own.add_argument("--root", type=Path, required=True, metavar="FILE", help="the tenant root's key")
+    own.add_argument("--at-once", action="store_true", help="the old one was stolen: its answers count no more")
+    for name in _TO_ONE:
         actions.choices[name].add_argument("--station", default="", metavar="NAME", help="tell this station only")
 
 
@@ -61,6 +68,10 @@ def _done(args: argparse.Namespace, centre: OpenCentre, now_ms: int, by: str) ->
                 raise BadInput("centre.bad_key", "PUBLIC")
             root = read_root(args.root, centre.centre)
             return {"vault_key": add_vault_key(centre, public, root, args.station, now_ms, by)}
+        case "server-key":
+            before, root = key_id(centre.signer.public_key), read_root(args.root, centre.centre)
+            new = rotate_server_key(centre, root, now_ms, by, at_once=args.at_once)
+            return {"server_key": key_id(new), "before": before}
     revoke(centre, args.what, args.name, args.reason, args.station, now_ms, by)
     return {"taken_back": f"{args.what}/{args.name}"}
 

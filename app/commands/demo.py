@@ -31,8 +31,9 @@ from app.paths import RESOURCES, StationFolder
 from app.platform import boot_id
 from app.server.embedded import start_server_process, stop_server_process
 from app.server.enrol import make_code
+from app.server.folder import CentreFolder
 from app.server.report import report
-from app.server.setup import CentreFolder, init, open_centre
+from app.server.setup import init, open_centre
 from app.settings import RecordingSettings, Settings, StationSettings, load_settings, save_settings
 from app.station.shelving import station_sources
 from app.store.store import REHEARSAL_PASSPHRASE, Store

@@ -5,8 +5,8 @@ proved (or, without `--yes`, the plan stands), 3 refused (the chip is untouched)
 back and run again), 5 the proof failed (destroy it physically). `gone`, after a chip was destroyed: 0 when none answers
 in three looks, 5 when one does.
 
-With a station folder (`--data`, or the environment variable CARDINTAKE_STATION) only the chip of a card that the centre
-accepted is written, by `--card`; elsewhere the record says `intake: none`, and `--card` is wrong usage (2).
+On a machine with a station (`own_station`; another one by `--data`) only the chip of a card that the centre accepted is
+written, by `--card`; elsewhere the record says `intake: none`, and `--card` is wrong usage (2).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from platformdirs import user_state_path
 
 from app import __version__
 from app.commands.opening import add_passphrase, passphrase_of
+from app.commands.own_station import is_station, own_station
 from app.core.errors import BadInput, StorageTrouble, Trouble, Unavailable
 from app.paths import StationFolder
 from app.station.chip_files import save_record
@@ -63,7 +64,6 @@ EXIT = {
     Verdict.NOT_COMPLETED: 4,
     Verdict.PROOF_FAILED: 5,
 }
-_STATION = "CARDINTAKE_STATION"
 _LONGEST_TEXT = 100
 _TRIAL_BYTES = 1 << 20  # more than any record
 _POLL_S = 1.0
@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do it; without it the plan is shown and nothing is written")
     parser.add_argument("--wait", type=float, default=20.0, metavar="S", help="seconds to wait for the card")
     parser.add_argument("--card", default="", metavar="ID", help="the accepted card, on a station")
-    parser.add_argument("--data", type=Path, default=_station_folder(), metavar="DIR", help="the station folder")
+    parser.add_argument("--data", type=Path, default=own_station(), metavar="DIR", help="another station's folder")
     parser.add_argument("--secrets", type=_secrets, default=((), None), metavar="FILE", help="the issuer's: key HEX…")
     parser.add_argument("--operator", default="", help="who does it, for the record")
     parser.add_argument("--json", action="store_true", help="the only form; may be left out")
@@ -172,7 +172,7 @@ def _misused(args: argparse.Namespace) -> tuple[str, int] | None:
     """What is wrong with the call before anything is opened, and its exit code."""
     if args.card and args.data is None:
         return "no-station", BadInput.exit_code
-    if args.data is not None and not StationFolder(args.data.resolve()).database.exists():
+    if args.data is not None and not is_station(args.data):
         return "not-a-station", BadInput.exit_code
     if args.data is not None and not args.card:
         return "card-needed", EXIT[Verdict.REFUSED]
@@ -275,6 +275,7 @@ def _told(outcome: Outcome) -> dict[str, Any]:
         "method": outcome.method.value,
         "plan": plan,
         "details": dict(outcome.details),
+        "not_proved": list(outcome.not_proved),
         "text": _in_words(outcome),
     }
 
@@ -286,11 +287,18 @@ def _in_words(outcome: Outcome) -> str:
     said = [say("nfc.already" if already else f"nfc.why.{outcome.why.value}", language)]
     if outcome.why is Why.OTHER_CHIP:
         said.append(say("nfc.both-uids", language, wanted=details["wanted"], there=details["there"]))
+    said += [say(f"nfc.not-proved.{what}", language) for what in outcome.not_proved]
+    if "begun" in details:
+        return _joined([*said, say("nfc.begun", language, uids=details["begun"])], language)
     if outcome.verdict is Verdict.NOT_COMPLETED and outcome.why is not Why.READY and outcome.uid:
         said.append(say("nfc.put-back", language, uid=outcome.uid))
     elif outcome.why is not Why.READY:
         said.append(say(f"nfc.do.{outcome.verdict.value}", language))
-    return (" " if language == "en" else "").join(said)
+    return _joined(said, language)
+
+
+def _joined(sentences: list[str], language: str) -> str:
+    return (" " if language == "en" else "").join(sentences)
 
 
 def _show_plan(outcome: Outcome) -> None:
@@ -351,7 +359,7 @@ def _switching(args: argparse.Namespace) -> Iterator[Switching]:
         yield Switching(None, None, _journal_folder())
         return
     folder = StationFolder(args.data.resolve())
-    if not folder.database.exists():
+    if not is_station(folder.root):
         raise BadInput("folder.not_a_station", folder.root.name)
     passphrase = passphrase_of(folder, args.passphrase_fd)
     try:
@@ -362,11 +370,6 @@ def _switching(args: argparse.Namespace) -> Iterator[Switching]:
         yield Switching(_asking(store), folder)
     finally:
         store.close()
-
-
-def _station_folder() -> Path | None:
-    named = os.environ.get(_STATION, "")
-    return Path(named) if named else None
 
 
 def _asking(store: Store) -> Ask:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from app.commands.own_station import remember_station
 from app.core.errors import BadInput
 from app.paths import StationFolder
 from app.settings import Settings, load_settings
@@ -27,12 +28,17 @@ def passphrase_of(folder: StationFolder, fd: int | None, *, new: bool = False) -
 
 
 def open_station(folder: StationFolder, fd: int | None) -> Store:
-    """The store of an enrolled folder. Raises BadInput("folder.not_a_station") and what `Store.open` raises."""
+    """The store of an enrolled folder, which this machine remembers.
+
+    Raises BadInput("folder.not_a_station") and what `Store.open` raises.
+    """
     if not folder.database.exists() and not folder.database.with_suffix(".key").exists():
         raise BadInput("folder.not_a_station", folder.root.name)
     settings = load_settings(folder.settings) if folder.settings.exists() else Settings()
     reserve_bytes = settings.recording.database_reserve_bytes
-    return Store.open(folder.database, passphrase_of(folder, fd), reserve_bytes=reserve_bytes)
+    store = Store.open(folder.database, passphrase_of(folder, fd), reserve_bytes=reserve_bytes)
+    remember_station(folder)
+    return store
 
 
 def open_to_look(folder: StationFolder, fd: int | None) -> Store:

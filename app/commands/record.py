@@ -27,11 +27,11 @@ from app.recorder import protocol as told
 from app.recorder.capture import Capture
 from app.recorder.line import Line
 from app.recorder.protocol import is_film
+from app.reserve import OWN_RESERVE_BYTES
 from hardware.catalog import open_camera
 from hardware.ports import Packet
 
 _CLOSE_S = 60.0
-_RESERVE_BYTES = 4_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         vault_key_id=GIVEN if args.vault_key else "",
         vault_key=args.vault_key,
         reserve=str(folder / RESERVE),
-        reserve_bytes=_RESERVE_BYTES,
+        reserve_bytes=OWN_RESERVE_BYTES,
     )
     closed = _film(start, args.seconds, args.print_frames)
     print(json.dumps(asdict(closed)))

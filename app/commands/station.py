@@ -25,6 +25,7 @@ from app.commands.bulk import captured, stamp
 from app.commands.complaint import complain
 from app.commands.enrolling import applicant_of, join, look_at, make_store
 from app.commands.opening import add_passphrase, open_station, passphrase_of
+from app.commands.own_station import remember_station
 from app.core.errors import BadInput, Trouble, Unavailable
 from app.core.readiness import SyncState
 from app.keys import key_id
@@ -104,6 +105,7 @@ def _enrol(args: argparse.Namespace, folder: StationFolder) -> int:
     )
     make_store(folder, told, passphrase, settings.recording.database_reserve_bytes).close()
     save_settings(folder.settings, settings)
+    remember_station(folder)
     _tell({"enrolled": told.station, "role": told.role, "tenant": told.centre.tenant, "words": applicant.words})
     return 0
 

@@ -1,8 +1,9 @@
-"""`cardintake vault init|run --data DIR`: the one process that can open secrets. JSON on stdout.
+"""`cardintake vault init|new-key|person|rotate|run --data DIR`: the one process that can open secrets. JSON on stdout.
 
 init   join the centre as its vault and take the private keys over from where `serve --init` left them
 new-key                 make a further key to seal to; its public half
 person NAME PUBLIC      let a person ask to see secrets
+rotate                  another key to sign requests by (not the one that secrets are sealed to)
 run    look at what arrived, again and again (`--once`: one look)
 """
 
@@ -11,22 +12,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import sys
-import threading
 import time
 from pathlib import Path
 
 from app.commands.opening import add_passphrase
 from app.core.errors import BadInput, Unavailable
-from app.keys import Signer, new_seed, verifier
+from app.keys import Signer, key_id, new_seed, verifier
+from app.programs import end_with_stdin
 from app.store.unlock import ask_passphrase, find_passphrase
-from app.sync.client import CentreClient, Speaker
+from app.sync.client import CentreClient
 from app.sync.enrol import Applicant, ask_to_join, require_active
 from app.vault.keys import Vault, make_vault, open_vault
 from app.vault.reveal import add_person
 from app.vault.run import answer_once, look_once
-from app.wire import Enrolled
+from app.vault.speaking import change_key, follow_centre, speaker_of
+from app.wire import Centre, Enrolled
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,13 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     person = actions.add_parser("person", help="let a person ask to see secrets")
     person.add_argument("name")
     person.add_argument("public", help="as `cardintake station person` prints it")
+    rotate = actions.add_parser("rotate", help="another signing key from now on; the centre hears of it at once")
     run_ = actions.add_parser("run", help="look at what arrived")
     run_.add_argument("--once", action="store_true", help="end when nothing waits")
     run_.add_argument("--until-stdin-closes", action="store_true", help="end with whoever started it")
     run_.add_argument("--every-s", type=float, default=2.0)
-    for action in (init, run_, fresh, person):
+    for action in (init, run_, fresh, person, rotate):
         action.add_argument("--data", type=Path, required=True, metavar="DIR", help="the vault's own folder")
-        if action in (init, run_):
+        if action in (init, run_, rotate):
             action.add_argument("--server", required=True, metavar="URL")
         add_passphrase(action)
 
@@ -56,12 +57,16 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "init":
         return _init(args, passphrase)
     vault = open_vault(args.data, passphrase)
+    if args.action == "rotate":
+        print(json.dumps(asyncio.run(_rotate(vault, args))))
+        vault.close()
+        return 0
     if args.action in ("new-key", "person"):
         print(json.dumps(_done(vault, args), ensure_ascii=False))
         vault.close()
         return 0
     if args.until_stdin_closes:
-        threading.Thread(target=_end_with_stdin, name="stdin-watch", daemon=True).start()
+        end_with_stdin()  # what was found is already at the centre, and each step may be done again
     try:
         asyncio.run(_look(vault, args))
     finally:
@@ -85,13 +90,6 @@ def _public(text: str) -> bytes:
     return raw
 
 
-def _end_with_stdin() -> None:
-    """What was found is already at the centre, and each step may be done again: no farewell is needed."""
-    while sys.stdin.buffer.read(4096):
-        pass
-    os._exit(0)
-
-
 def _init(args: argparse.Namespace, passphrase: str) -> int:
     seed = new_seed()
     told = asyncio.run(_join(args.server, Signer(seed), args.code))
@@ -107,8 +105,7 @@ async def _join(url: str, signer: Signer, code: str) -> Enrolled:
 
 
 async def _look(vault: Vault, args: argparse.Namespace) -> None:
-    speaker = Speaker(vault.name, vault.signer, vault.centre)
-    async with CentreClient(args.server, None, speaker) as client:
+    async with _client(vault, args.server) as client:
         while True:
             try:
                 done = await look_once(vault, client)
@@ -120,6 +117,22 @@ async def _look(vault: Vault, args: argparse.Namespace) -> None:
             if args.once:
                 return
             await asyncio.sleep(args.every_s)
+
+
+def _client(vault: Vault, url: str) -> CentreClient:
+    client = CentreClient(url, None, speaker_of(vault))
+
+    async def keep(told: Centre) -> None:
+        follow_centre(vault, told)
+
+    client.on_newer_key = keep
+    return client
+
+
+async def _rotate(vault: Vault, args: argparse.Namespace) -> dict[str, str]:
+    before = key_id(vault.signer.public_key)
+    async with _client(vault, args.server) as client:
+        return {"key": key_id(await change_key(vault, client)), "before": before}
 
 
 def _now_ms() -> int:

@@ -17,6 +17,9 @@ VERSION = 1
 GENESIS = "0" * 64
 """`prev` of a station's first event."""
 
+CENTRE = "@centre"
+"""The name of the centre's own chain. No request can be signed under it: a key id has no such letter."""
+
 MOST_BYTES = 1 << 20
 """Of one event: what is longer could never be sent, and would hold up all that comes after it."""
 
@@ -70,6 +73,7 @@ class EventKind(StrEnum):
     LOG_FORKED = "centre.log-forked"
     LOG_PUT_BACK = "centre.log-put-back"
     REFERENCE_APPLIED = "centre.reference-applied"
+    CENTRE_KEY_FOLLOWED = "centre.key-followed"
     UNEXPECTED = "session.unexpected"
     CATALOGUE_INSTALLED = "catalogue.installed"
     CATALOGUE_ROLLED_BACK = "catalogue.rolled-back"
@@ -90,6 +94,7 @@ class CentreAct(StrEnum):
     STATION_LOCKED = "centre.station-locked"
     STATION_RELEASED = "centre.station-released"
     STATION_KEY_ROTATED = "centre.station-key-rotated"
+    KEY_ROTATED = "centre.key-rotated"
     ALARM = "centre.alarm"
     HANDED_OUT = "centre.handed-out"
     DECIDED = "centre.decided"

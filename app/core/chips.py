@@ -29,7 +29,10 @@ TO_TAP = frozenset({ChipStand.WAITING, ChipStand.UNFINISHED})
 
 @dataclass(frozen=True, slots=True)
 class ChipCard:
-    """An accepted card with a chip, as the chip tray shows it. `uid` as read (never written) at intake, hex."""
+    """An accepted card with a chip, as the chip tray shows it. `uid` as read (never written) at intake, hex.
+
+    `mute`: it has to be destroyed only because its chip did not answer. `aside`: begun, and left for later on purpose.
+    """
 
     card_id: str
     no: int
@@ -41,6 +44,8 @@ class ChipCard:
     stand: ChipStand = ChipStand.WAITING
     why: str = ""
     simulated: bool = False
+    mute: bool = False
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class ChipEnd:
 
     `verdict`: "deactivated", "already-deactivated", "refused", "not-completed", "proof-failed"; "destroyed" and
     "still-answers" after punching. `details`: UIDs, sectors, pages. `begun`: the run may have written something.
-    `silent`: no chip answered in it at all.
+    `silent`: so many runs in a row the chip gave no answer that says anything; after `most_silent` it is given up.
     """
 
     card_id: str
@@ -67,4 +72,5 @@ class ChipEnd:
     why: str
     details: tuple[tuple[str, str], ...] = ()
     begun: bool = False
-    silent: bool = False
+    silent: int = 0
+    most_silent: int = 0

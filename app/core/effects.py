@@ -164,6 +164,13 @@ class ProveDestroyed:
 
 
 @dataclass(frozen=True, slots=True)
+class PutChipAside:
+    """Other cards may go on before this torn one."""
+
+    card_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class LayOnReader:
     """Have the simulated hand lay a card on the simulated reader. Nobody does it for a real one."""
 
@@ -182,6 +189,9 @@ class Play:
     sound: Sound
 
 
+OfChips = ListChips | SurveyChip | SwitchChipOff | MarkPunch | ProveDestroyed | PutChipAside | LayOnReader
+"""What is asked of the chip tray's hands."""
+
 Effect = (
     CheckPasscode
     | CheckBadge
@@ -198,12 +208,7 @@ Effect = (
     | SealParcel
     | RecordFact
     | UseSpareCamera
-    | ListChips
-    | SurveyChip
-    | SwitchChipOff
-    | MarkPunch
-    | ProveDestroyed
-    | LayOnReader
+    | OfChips
     | Announce
     | Play
 )

@@ -17,6 +17,9 @@ from app.core.errors import Trouble
 from app.core.parcels import Operator, Reason
 from app.core.rulings import USUAL, ReviewPolicy, Ruled, Ruling, Second
 
+OVERHEAD, LABEL = "overhead", "label"
+"""The two cameras that film a parcel; each has recordings and a chain of its own."""
+
 
 class Pile(StrEnum):
     """Which lines a list shows."""

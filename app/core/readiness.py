@@ -44,7 +44,9 @@ class SyncState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecFacts:
-    """The recording: elapsed time and bytes on disk; `saved_wall_us` when the last bytes reached the disk."""
+    """The recording: elapsed time and bytes on disk; `saved_wall_us` when the last bytes reached the disk. `code`: what
+    is wrong with a recording that goes on (it is not signed, say); "" for nothing.
+    """
 
     mode: RecMode = RecMode.OFF
     recording_id: str = ""
@@ -53,11 +55,12 @@ class RecFacts:
     frames: int = 0
     dropped: int = 0
     saved_wall_us: int = 0
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CameraFacts:
-    """The overhead camera as it is now; `sharpness` and `glare` 0..1 from the eye, None when unknown."""
+    """A camera as it is now; `sharpness` and `glare` 0..1 from the eye, None when unknown."""
 
     level: Level = Level.NONE
     name: str = ""
@@ -68,6 +71,15 @@ class CameraFacts:
     simulated: bool = False
     sharpness: float | None = None
     glare: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFacts:
+    """The label camera and what is recorded of it; `code`: what is wrong there, "" for nothing."""
+
+    camera: CameraFacts = CameraFacts()
+    rec: RecFacts = RecFacts()
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +155,7 @@ class Surroundings:
     autoplay: bool = False
     rec: RecFacts = RecFacts()
     camera: CameraFacts = CameraFacts()
+    label: LabelFacts = LabelFacts()
     spare: DeviceFacts = DeviceFacts()
     scanner: DeviceFacts = DeviceFacts()
     nfc: DeviceFacts = DeviceFacts()
@@ -157,14 +170,20 @@ class Surroundings:
 
     @property
     def simulated_devices(self) -> tuple[str, ...]:
-        """Which devices are simulated, for the strip: "camera", "spare", "scanner", "nfc"."""
+        """Which devices are simulated, for the strip: "camera", "label", "spare", "scanner", "nfc"."""
         fitted: dict[str, CameraFacts | DeviceFacts] = {
             "camera": self.camera,
+            "label": self.label.camera,
             "spare": self.spare,
             "scanner": self.scanner,
             "nfc": self.nfc,
         }
         return tuple(role for role, d in fitted.items() if d.simulated and d.level is not Level.NONE)
+
+
+def label_trouble(label: LabelFacts) -> bool:
+    """Whether the label camera, where there is one, does not film as it should; work goes on without it."""
+    return bool(label.code) or label.rec.mode is RecMode.CUT or label.camera.level is Level.DOWN
 
 
 def may_begin_parcel(around: Surroundings) -> tuple[str, ...]:

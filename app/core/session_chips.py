@@ -19,6 +19,7 @@ from app.core.effects import (
     MarkPunch,
     Play,
     ProveDestroyed,
+    PutChipAside,
     RecordFact,
     Sound,
     SurveyChip,
@@ -47,7 +48,7 @@ from app.core.events import (
 )
 from app.core.rules import Rules, Step
 from app.core.session_cards import is_settled, next_in_line
-from app.core.states import PUNCH_SHOTS, SILENT_RUNS, ChipTray, Counting, Idle, Notice, Waiting
+from app.core.states import PUNCH_SHOTS, ChipTray, Counting, Idle, Notice, Waiting
 
 _SOUNDS = {
     ChipStand.OFF: Sound.ACCEPTED,
@@ -104,7 +105,10 @@ def _listed(state: ChipTray, cards: tuple[ChipCard, ...]) -> ChipTray:
     fresh = {card.card_id: card for card in cards}
     known = {card.card_id for card in state.cards}
     kept = tuple(fresh.get(card.card_id, card) for card in state.cards)
-    return replace(state, cards=(*kept, *(card for card in cards if card.card_id not in known)), listed=True)
+    torn = [card.card_id for card in cards if card.stand is ChipStand.UNFINISHED and not card.aside]
+    insist = state.insist if state.listed else next(iter(torn), "")  # also one that left before the tray was opened
+    new = tuple(card for card in cards if card.card_id not in known)
+    return replace(state, cards=(*kept, *new), listed=True, insist=insist)
 
 
 def _tag_seen(state: ChipTray, tag: Tag | None, at_us: int, several: bool) -> Step:
@@ -135,9 +139,8 @@ def _tapped(state: ChipTray, uid: str) -> Step:
     if card.stand in (ChipStand.OFF, ChipStand.DESTROYED):
         told = Notice("chip.done-already", (("last4", card.last4),))
         return replace(state, at=card.card_id, ended=None, notice=told), (Play(Sound.TICK),)
-    heard = tuple(silent for silent in state.silent if silent != card.card_id)
-    taken = _take(replace(state, silent=heard), card)
-    if card.stand not in TO_TAP:
+    taken = _take(state, card)
+    if card.stand not in TO_TAP and not (card.mute and state.armed):  # given up for its silence, and now it answers
         return taken, (Play(Sound.ASK),)
     if not state.armed:
         return taken, (SurveyChip(card), Play(Sound.TICK))
@@ -197,10 +200,9 @@ def _ended(state: ChipTray, end: ChipEnd) -> Step:
     card = state.named(end.card_id)
     if card is None:
         return state, ()
-    changed = replace(card, stand=end.stand, why=end.why)
+    mute = end.stand is ChipStand.DESTROY and end.silent > 0
+    changed = replace(card, stand=end.stand, why=end.why, mute=mute)
     cards = tuple(changed if c.card_id == end.card_id else c for c in state.cards)
-    silent = tuple(one for one in state.silent if one != end.card_id or end.silent)
-    state = replace(state, silent=(*silent, end.card_id) if end.silent else silent)
     insist = _insisted(state, end)
     over = replace(
         state, cards=cards, running=False, adrift=False, ended=end, insist=insist, shots=(), plan=(), quiet_since_us=0
@@ -211,8 +213,6 @@ def _ended(state: ChipTray, end: ChipEnd) -> Step:
 
 def _insisted(state: ChipTray, end: ChipEnd) -> str:
     """The card that only goes on now: a refusal leaves a torn one torn, and says nothing of the others."""
-    if state.silent.count(end.card_id) >= SILENT_RUNS:
-        return "" if state.insist == end.card_id else state.insist
     if end.stand is ChipStand.UNFINISHED and end.begun:
         return end.card_id
     over = end.card_id == state.insist and end.stand not in TO_TAP
@@ -240,7 +240,8 @@ def _key(state: ChipTray, event: KeyPressed, rules: Rules) -> Step:
         case KeyPressed(Key.ESC):
             return close_tray(state, rules)
         case KeyPressed(Key.F2) if state.insist:
-            return replace(state, insist="", at="", ended=None, notice=None), (Play(Sound.TICK),)
+            aside = PutChipAside(state.insist)
+            return replace(state, insist="", at="", ended=None, notice=None), (aside, Play(Sound.TICK))
         case KeyPressed(Key.SPACE) if state.punching and state.card is not None:
             return _punch(state, state.card)
         case KeyPressed(Key.SPACE) if state.may_try and state.card is not None:

@@ -28,7 +28,7 @@ from app.core.events import (
     Tick,
     WaybillTyped,
 )
-from app.core.parcels import Operator, Role
+from app.core.parcels import Operator
 from app.core.rules import Rules, Step
 from app.core.session_cards import is_settled, next_in_line
 from app.core.session_desk import when_signed_out
@@ -101,9 +101,9 @@ def _locked(
 def when_locked(state: Locked, event: Event, rules: Rules) -> Step | None:
     """What the cover itself does with an event; None: it is for what lies under it."""
     match event:
-        case SignedIn(operator):
+        case SignedIn(operator) if not operator.lapsed:
             return _come(state, operator, rules)
-        case CodeScanned() | PasscodeEntered() | SignInRefused() | Tick():
+        case CodeScanned() | PasscodeEntered() | SignedIn() | SignInRefused() | Tick():
             return _at_the_door(state, event, rules)
         case CardWasRead(read) if isinstance(state.back_to, Opening | Waiting | Counting):
             visit = state.back_to.visit
@@ -128,19 +128,18 @@ def _come(state: Locked, operator: Operator, rules: Rules) -> Step:
     same = operator.id == state.operator.id
     if isinstance(state.back_to, Idle):
         return _to_the_desk(state, state.back_to, operator, same)
-    if not same and operator.role is Role.CLERK:
+    if not same and not operator.supervises:
         told = Notice("lock.somebody-else", (("name", state.operator.name),))
         return replace(state, notice=told, desk=SignedOut(now_us=state.desk.now_us)), (Play(Sound.WRONG_CODE),)
     return _to_work(state, operator, rules)
 
 
 def _to_the_desk(state: Locked, idle: Idle, operator: Operator, same: bool) -> Step:
-    notice = Notice("people.lapsed") if operator.lapsed else None
     arrived = (Announce(operator), _uncovered(state, operator), Play(Sound.TICK))
     if same:
-        return replace(idle, operator=operator, notice=notice), arrived
+        return replace(idle, operator=operator, notice=None), arrived
     left = RecordFact(EventKind.SIGNED_OUT, (("operator", state.operator.id),))
-    return Idle(operator, notice=notice), (left, *arrived)
+    return Idle(operator), (left, *arrived)
 
 
 def _to_work(state: Locked, operator: Operator, rules: Rules) -> Step:

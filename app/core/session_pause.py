@@ -62,7 +62,7 @@ from app.core.events import (
     Tick,
     WaybillTyped,
 )
-from app.core.parcels import Role, TrayCard
+from app.core.parcels import TrayCard
 from app.core.rules import Rules, Step
 from app.core.session_cards import next_in_line
 from app.core.session_count import WANTED, what_is_left, when_sealing
@@ -195,7 +195,7 @@ def _at_the_desk(state: Paused, event: Event, rules: Rules) -> Step:
             return replace(state, supervisor=True), (Play(Sound.ASK),)
         case CodeScanned(text) if state.supervisor and kind_of(text) is CodeKind.BADGE:
             return state, (CheckBadge(tidy(text)),)
-        case SignedIn(operator) if state.supervisor and operator.role is not Role.CLERK:
+        case SignedIn(operator) if state.supervisor and operator.supervises:
             return _released(state, operator.id)
         case SignedIn(operator) if state.supervisor and operator.lapsed:
             return replace(state, lapsed=True), (Play(Sound.WRONG_CODE),)

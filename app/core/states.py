@@ -135,6 +135,7 @@ class Question:
 class SignedOut:
     """Nobody is at the desk. After three wrong passcodes typing waits until `locked_until_us`; badges still work.
 
+    `expired`: the person is known, but the centre's word on it has run out.
     `resume`: a parcel that a crash interrupted, `reads`: what the eye had read of it and nobody had settled.
     """
 
@@ -142,6 +143,7 @@ class SignedOut:
     locked_until_us: int = 0
     now_us: int = 0
     refused: bool = False
+    expired: bool = False
     resume: OpenParcel | None = None
     reads: tuple[CardRead, ...] = ()
 
@@ -291,8 +293,7 @@ class ChipTray:
     was surveyed; `ended`: how the last run ended. `insist`: this card left in the middle, only it goes on now.
     `on_reader`: the UID that lies there alone. `reader`: the code of what is wrong with the reader. `shots`: the stills
     of punching, times in the recording. `quiet_since_us`: since when nobody tapped (0: not seen yet). `adrift`: the
-    reader was lost under the run, whose end may never be told; the tray can be left meanwhile. `silent`: the card of
-    each run in which no chip answered.
+    reader was lost under the run, whose end may never be told; the tray can be left meanwhile.
     """
 
     back_to: Idle | Waiting | Counting
@@ -312,7 +313,6 @@ class ChipTray:
     shots: tuple[int, ...] = ()
     quiet_since_us: int = 0
     adrift: bool = False
-    silent: tuple[str, ...] = ()
     notice: Notice | None = None
 
     @property
@@ -337,19 +337,13 @@ class ChipTray:
     @property
     def punching(self) -> bool:
         """The card in hand has to be destroyed."""
-        return self.card is not None and (self.card.stand is ChipStand.DESTROY or self.mute)
-
-    @property
-    def mute(self) -> bool:
-        """The chip in hand did not answer in so many runs that it never will."""
-        card = self.card
-        return card is not None and card.stand in TO_TAP and self.silent.count(card.card_id) >= SILENT_RUNS
+        return self.card is not None and self.card.stand is ChipStand.DESTROY
 
     @property
     def may_try(self) -> bool:
         """The card in hand can be run by a key: its chip does not answer, so no tap will."""
         card = self.card
-        ready = self.armed and not self.running and not self.reader and not self.mute
+        ready = self.armed and not self.running and not self.reader
         return ready and card is not None and card.stand in TO_TAP and self.insist in ("", card.card_id)
 
     def named(self, card_id: str) -> ChipCard | None:
@@ -415,9 +409,6 @@ REJECT_REASONS = (
 
 WAYS_OUT = (WayOut.SUBMIT_DIFFERENT, WayOut.LOOK_AGAIN, WayOut.SUPERVISOR)
 """Keys 1-3 of the count when declared and found differ."""
-
-SILENT_RUNS = 3
-"""A chip that answered in none of so many runs in a row is dead: it is punched."""
 
 PUNCH_SHOTS = 2
 """Stills of a chip that is punched: before and after."""

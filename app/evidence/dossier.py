@@ -271,5 +271,7 @@ def _summary(words: Sequence[str], ledger: Ledger, pieces: Sequence[Piece], reco
             times = f"{record['from_pts'] / 1e6:.3f} – {record['to_pts'] / 1e6:.3f} {second}"
             rows.append(f"{word}: {times}  {record['reason']}")
         elif record["kind"] == "event":
-            rows.append(f"{event}: {record['body'].get('t_video_us', 0) / 1e6:.3f} {second}  {record['event']}")
+            at_us = record["body"].get("t_video_us")
+            time = "" if at_us is None else f"{at_us / 1e6:.3f} {second}  "
+            rows.append(f"{event}: {time}{record['event']}")
     return "\n".join([*rows, "", f"{verify}: python verify.py dossier.zip", ""])

@@ -34,6 +34,9 @@ _STALE_US = 150_000  # after the newest word, it holds for so long
 _SAME_PLACE = 0.012  # of the picture's width: what a corner jitters while the card lies still
 _BLOCK = (40, 118, 138)  # Y, U, V of the blocks: a dark red-grey that no scene has by itself
 
+MARGIN_PX, MARGIN_SHARE = 6, 0.35
+"""A field is covered with this margin on all sides: so many pixels, and so much of its shorter side."""
+
 Outline = tuple[Point, ...]
 """A convex outline in frame pixels."""
 
@@ -165,7 +168,7 @@ def _scaled(quad: Quad, factor: float) -> Outline:
 def _grown(quad: Quad) -> Outline:
     """A field with a margin on all sides: a third of its height, and some pixels for the jitter of its corners."""
     a, b, _, d = quad
-    margin = 6 + 0.35 * min(math.dist(a, b), math.dist(a, d))
+    margin = MARGIN_PX + MARGIN_SHARE * min(math.dist(a, b), math.dist(a, d))
     along, down = _unit(a, b), _unit(a, d)
     signs = ((-1, -1), (1, -1), (1, 1), (-1, 1))
     return tuple(

@@ -18,6 +18,7 @@ from typing import Any
 from cryptography.x509 import Certificate
 
 from app.core.errors import EvidenceTrouble
+from app.core.footage import OVERHEAD
 from app.core.merkle import fragment_leaf
 from app.evidence import journal
 from app.evidence.crypt import PartOpener
@@ -58,7 +59,7 @@ class Verdict:
     file_unknown, side_missing, side_unfinished (the sealed originals of masked pictures); of the centre's word
     witness_uncertified, root_not_pinned; token_not_pinned (who signed it was not checked).
     `witness`: what the centre's word tells (`app.evidence.witness.check_word`), None without one; `time_token`: the
-    time that a token tells (ISO 8601), "" without one.
+    time that a token tells (ISO 8601), "" without one. `role`: of which camera.
     """
 
     recording: str
@@ -78,6 +79,7 @@ class Verdict:
     notes: tuple[str, ...]
     witness: dict[str, Any] | None = None
     time_token: str = ""
+    role: str = OVERHEAD
 
     @property
     def ok(self) -> bool:
@@ -235,6 +237,7 @@ class _Walk:
             notes=tuple(notes if ledger.close else [*notes, "not_closed"]),
             witness=vouched.witness,
             time_token=vouched.time_token,
+            role=str(genesis.get("meta", {}).get("role", OVERHEAD)),
         )
 
     def _read(self, line: bytes) -> None:
@@ -376,15 +379,15 @@ def _is_file_of(path: Path, size: int, sha256: str) -> bool:
 
 
 def verify_sequence(folders: list[Path], public_key: str | None = None) -> list[Verdict]:
-    """Check recordings in the order they were made; one whose `previous` is not the head before it gets the fault
-    evidence.recording_missing (one was taken away, put in between or changed places).
+    """Check recordings in the order they were made; one whose `previous` is not the head of the one before it by the
+    same camera gets the fault evidence.recording_missing (one was taken away, put in between or changed places).
     """
     verdicts: list[Verdict] = []
-    previous: str | None = None
+    heads: dict[str, str] = {}
     for folder in folders:
         verdict = verify_recording(folder, public_key)
-        if verdict.ok and previous is not None and verdict.previous != previous:
+        if verdict.ok and verdict.role in heads and verdict.previous != heads[verdict.role]:
             verdict = replace(verdict, fault=Fault("evidence.recording_missing", 0))
         verdicts.append(verdict)
-        previous = verdict.head
+        heads[verdict.role] = verdict.head
     return verdicts

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import threading
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -37,6 +35,7 @@ from app.evidence.timeline import read_timeline
 from app.eye.oneshot import make_looker
 from app.eye.thief import Sight, Thief, believable
 from app.platform import lower_priority
+from app.programs import end_with_stdin
 from app.vision.pixels import Colour, Gray
 
 NICE = 15
@@ -178,11 +177,6 @@ def _tell(out: TextIO, message: dict[str, Any]) -> None:
     out.flush()
 
 
-def _end_with_stdin() -> None:
-    sys.stdin.read()
-    os._exit(0)
-
-
 def add_arguments(_parser: argparse.ArgumentParser) -> None:
     """No options: the job comes on stdin."""
 
@@ -195,7 +189,7 @@ def run(_args: argparse.Namespace) -> int:
         job = as_job(sys.stdin.readline())
     except (ValueError, TypeError):
         return 2
-    threading.Thread(target=_end_with_stdin, name="asker", daemon=True).start()
+    end_with_stdin()
     known = read_sources(Sources(job.templates, job.bound, job.catalogue, job.own, job.compiled))
     products = tuple(p for p in known.products if job.rehearsal or not p.rehearsal)
     catalogue = Catalogue(products, known.version)

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -43,6 +41,7 @@ from app.core.products import Catalogue, Product
 from app.eye import codec
 from app.eye.oneshot import make_looker
 from app.platform import keep_memory_private, lower_priority
+from app.programs import end_with_stdin
 from app.vision.learn import Lesson, Study, learn, try_on
 from app.vision.locate import locate
 from app.vision.look import Looker
@@ -143,11 +142,6 @@ def _pattern(found: Inferred | None) -> Pattern | None:
     return Pattern(pattern.lengths, alphabet, pattern.grouping, pattern.check.value, found.samples, findings)
 
 
-def _end_with_stdin() -> None:
-    sys.stdin.read()
-    os._exit(0)
-
-
 def add_arguments(_parser: argparse.ArgumentParser) -> None:
     """No options: the job comes on stdin."""
 
@@ -160,7 +154,7 @@ def run(_args: argparse.Namespace) -> int:
         job = codec.as_typed(LessonJob, json.loads(sys.stdin.readline()))
     except ValueError:
         return 2
-    threading.Thread(target=_end_with_stdin, name="asker", daemon=True).start()
+    end_with_stdin()
     looker = make_looker(Catalogue(), job.threads)
     for news in lesson_news(job, looker):
         sys.stdout.write(json.dumps({"kind": type(news).__name__, "body": codec.as_plain(news)}) + "\n")

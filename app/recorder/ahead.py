@@ -284,7 +284,7 @@ class Ahead:
         self._reserve = Reserve(Path(start.reserve), start.reserve_bytes) if start.reserve else None
         try:
             if self._reserve is not None:
-                private_folder(Path(start.folder))
+                private_folder(Path(start.reserve).parent)
                 self._reserve.fill()
             self._ring = Ring(Path(start.folder) / start.recording_id, bytes.fromhex(start.recording_key))
             self._send(Begin(start, self._ring, self._reserve))

@@ -10,16 +10,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from app.frames import FrameWriter, Plane, join_planes
 from app.recorder.protocol import CameraState, CameraWord
 from hardware.errors import DeviceError, DeviceReason
-from hardware.ports import Camera, CameraFrame, Packet
+from hardware.ports import Camera, CameraFrame, Control, LocksControls, Pace, Packet, Thinned
 
 _READ_S = 0.1
 _STALLED_S = 0.5
@@ -77,8 +77,19 @@ class _Rate:
 class Capture:
     """Owns the camera and the shared frames. `open_camera` makes a camera of an address."""
 
-    def __init__(self, frames_path: Path, taker: FrameTaker, open_camera: OpenCamera, share: bool = True) -> None:
-        """`share` False: nobody else looks, so no frames are put into memory for others."""
+    def __init__(
+        self,
+        frames_path: Path,
+        taker: FrameTaker,
+        open_camera: OpenCamera,
+        share: bool = True,
+        most_fps: float = 0.0,
+    ) -> None:
+        """`share` False: nobody else looks, so no frames are put into memory for others. `most_fps`: of more frames
+        some are left out, evenly; 0 takes all.
+        """
+        self._apart_us = int(1e6 / most_fps) if most_fps else 0
+        self._pace = Pace()
         self._frames_path = frames_path
         self._taker = taker
         self._open_camera = open_camera
@@ -150,6 +161,8 @@ class Capture:
     def _read_until_it_fails(self, camera: Camera) -> bool:
         """Whether any frame came."""
         watch, picture = _Watch(time.monotonic()), PictureWatch()
+        if isinstance(camera, Thinned):
+            camera.least_apart_us = self._apart_us
         try:
             while not self._changed.is_set():
                 try:
@@ -161,7 +174,10 @@ class Capture:
                         self._become("stalled", error.reason.value)
                     continue
                 watch.saw_frame(time.monotonic())
+                if not self._pace.is_due(frame.mono_us, self._apart_us):
+                    continue
                 self._judge(frame, picture.look(frame))
+                self._tell_controls(camera)
                 watch.skipped = self._count_skipped(camera, watch.skipped)
         except DeviceError as error:
             self._fail(error)
@@ -176,6 +192,13 @@ class Capture:
         elif (self._state.state, self._state.reason) != ("stalled", alarm):
             self._become("stalled", alarm)
 
+    def _tell_controls(self, camera: Camera) -> None:
+        """Once they are fixed, and again whenever the camera is live anew."""
+        found = camera.controls if isinstance(camera, LocksControls) else ()
+        if found and self._state.state == "live" and not self._state.controls:
+            self._state = replace(self._state, controls=_controls(found))
+            self._taker.camera_changed(self._state)
+
     def _give(self, frame: CameraFrame) -> None:
         self._rate.tick(frame.mono_us)
         same_size = (self._state.width, self._state.height) == (frame.width, frame.height)
@@ -184,7 +207,10 @@ class Capture:
         planes = join_planes(frame.y, frame.u, frame.v)
         if self._sharing:
             self._share(planes, frame)
-        self._taker.take_frame(planes, frame.mono_us, frame.width, frame.height, frame.packet)
+        packet = frame.packet
+        if self._apart_us and packet is not None and packet.codec != "mjpeg":
+            packet = None  # it needs those that were left out
+        self._taker.take_frame(planes, frame.mono_us, frame.width, frame.height, packet)
 
     def _share(self, planes: Plane, frame: CameraFrame) -> None:
         if self._shared is None or self._shared.size != (frame.width, frame.height):
@@ -229,7 +255,11 @@ class Capture:
         """The state with the present frame rate."""
         state = self._state
         fps = self._rate.fps if state.state == "live" else 0.0
-        return CameraState(state.state, state.reason, state.address, fps, state.width, state.height)
+        return replace(state, fps=fps)
+
+
+def _controls(found: tuple[Control, ...]) -> dict[str, dict[str, Any]]:
+    return {one.name: {"state": one.state.value, "value": one.value} for one in found}
 
 
 class PictureWatch:

@@ -13,12 +13,14 @@ from fractions import Fraction
 from typing import Any
 
 import av
+from av.video.frame import PictureType
 
 from app.frames import Plane
 
 _TIME_BASE = Fraction(1, 1_000_000)
 _FRAGMENT_US = 500_000
 _KEY_FRAME_EVERY = 30
+_KEY_FRAME_US = 1_200_000  # at the latest, for cameras that give fewer than 25 a second
 _NOMINAL_US = 33_333  # a last frame's length, whose successor is not known yet
 _MOVFLAGS = "frag_keyframe+empty_moov+default_base_moof+skip_trailer"
 _X264 = {"preset": "ultrafast", "crf": "23", "tune": "zerolatency"}
@@ -49,6 +51,7 @@ class PartEncoder:
         self.size = width, height
         self._boxes = _Boxes()
         self._pts: deque[int] = deque()
+        self._since_key = (0, 0)  # when the last key frame was, and how many frames ago
         self._first_pts: int | None = None
         options = {"movflags": _MOVFLAGS, "frag_duration": str(_FRAGMENT_US)}
         self._container = av.open(self._boxes, "w", format="mp4", options=options)
@@ -64,9 +67,19 @@ class PartEncoder:
             self._first_pts = pts
         frame = av.VideoFrame.from_numpy_buffer(planes.reshape(height * 3 // 2, width), format="yuv420p")
         frame.pts, frame.time_base = pts - self._first_pts, _TIME_BASE
+        if self._is_key(pts - self._first_pts):
+            frame.pict_type = PictureType.I
         self._mux(self._stream.encode(frame))
         self._pts.append(pts)  # after muxing: what came out by it holds only the pictures before
         return self._pieces()
+
+    def _is_key(self, at: int) -> bool:
+        """Whether this picture shall stand alone: slow cameras need more of those than x264 makes by itself."""
+        key_at, count = self._since_key
+        count = count + 1 if at else 0  # the first one is one anyway
+        key = count >= _KEY_FRAME_EVERY or at - key_at >= _KEY_FRAME_US
+        self._since_key = (at, 0) if key else (key_at, count)
+        return key
 
     def finish(self) -> list[Header | Fragment]:
         """The rest. Nothing may be encoded after it."""

@@ -19,7 +19,7 @@ from app.frames import Plane
 from app.recorder.ahead import Ahead, End, Missed, Seen, Shot
 from app.recorder.masking import Words
 from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, RecordingState, Start, Trouble, Zones
-from app.recorder.sink import Tell
+from app.recorder.sink import Take, Tell
 from app.recorder.squeeze import PLANES, Squeezer
 from app.recorder.work import Work
 from hardware.ports import Packet
@@ -47,6 +47,7 @@ class Line:
         self._before: deque[Shot] = deque()
         self._said: deque[Zones] = deque(maxlen=400)
         self._camera = CameraState("off", "", "", 0.0, 0, 0)
+        self._gone = False  # whether the camera went away and none has shown a picture since
         self._wanted: Start | None = None  # the recording that frames are queued for
         self._began_us = 0
 
@@ -75,6 +76,12 @@ class Line:
         wanted = self._wanted
         return wanted.camera if wanted is not None else ""
 
+    @property
+    def waybill(self) -> str:
+        """The number of the parcel that is recorded, "" for none."""
+        wanted = self._wanted
+        return str(wanted.meta.get("waybill", "")) if wanted is not None else ""
+
     def begin(self, start: Start) -> None:
         """Record from five seconds ago on; what another camera filmed until now does not belong to it."""
         with self._guard:
@@ -100,10 +107,17 @@ class Line:
 
     def note(self, event: str, body: dict[str, Any]) -> None:
         """Put an event into the recording's chain; without a recording it is lost."""
+        self._note(lambda take: take.event(event, body))
+
+    def note_at(self, event: str, body: dict[str, Any], mono_us: int) -> None:
+        """Likewise, of something that is seen in the frame of this time."""
+        self._note(lambda take: take.event(event, {**body, "t_video_us": max(0, take.writer.pts(mono_us))}))
+
+    def _note(self, work: Callable[[Take], None]) -> None:
         wanted, take = self._wanted, self._work.take
         name = wanted.recording_id if wanted is not None else take.recording_id if take is not None else ""
         if name:
-            self._work.note(name, lambda take: take.event(event, body))
+            self._work.note(name, work)
 
     def zones(self, zones: Zones) -> None:
         """Take in what the eye saw."""
@@ -149,7 +163,11 @@ class Line:
                 self._before.clear()
                 self._foreign = False
             self._camera = state
+            if state.state != "starting":  # one that takes its place is none before it shows something
+                self._gone = state.state in ("stalled", "lost", "ended")
             self._ahead.put(Seen(state))
+        if self._wanted is not None:  # a picture that is gone stops the hands now, not when the state is next told
+            self._tell(self.state())
 
     def state(self) -> RecordingState:
         """How far the recording is durable now; "cut" when nothing has become so for too long, or nothing will."""
@@ -186,6 +204,8 @@ class Line:
         synced_us, patience_us = ahead.synced_us, _CUT_US
         if ahead.last_mono_us == 0:
             synced_us, patience_us = self._began_us, _GRACE_US
+            if progress.state == "on":  # by what a recorder that was killed had written: none of this one's frames yet
+                return replace(progress, state="cut")
         else:
             first_us = progress.first_mono_us or ahead.first_mono_us
             last_pts = max(progress.last_pts_us, ahead.last_mono_us - first_us)
@@ -195,7 +215,7 @@ class Line:
                 last_sync_mono_us=synced_us,
             )  # fmt: skip
         late = time.monotonic_ns() // 1000 - synced_us > patience_us
-        blind = progress.state == "on" and self._camera.state in ("stalled", "lost", "ended")
+        blind = progress.state == "on" and self._gone
         if not (late or blind or self._ending):
             return progress
         return replace(progress, state="cut", cause="disk.slow" if late and not blind and ahead.waits else "")

@@ -92,13 +92,24 @@ class OpenCamera:
 
 
 @dataclass(frozen=True, slots=True)
+class CardsOut:
+    """To the label camera's recorder: whether cards are being taken in now. Until it is told, they are."""
+
+    out: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Quit:
     """Close the recording, if any, and end."""
 
 
 @dataclass(frozen=True, slots=True)
 class CameraState:
-    """`reason` is a DeviceReason value (or "") when stalled, lost or ended. Sizes in pixels, 0 before any frame."""
+    """`reason` is a DeviceReason value (or "") when stalled, lost or ended. Sizes in pixels, 0 before any frame.
+
+    `controls`: what the live camera is held at, by name {"state", "value"} (`hardware.ports.Control`); empty before
+    that, and of cameras without such a thing.
+    """
 
     state: CameraWord
     reason: str
@@ -106,6 +117,7 @@ class CameraState:
     fps: float
     width: int
     height: int
+    controls: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +182,7 @@ class Noted:
     id: str
 
 
-ToRecorder = Start | Stop | Zones | NoteEvent | OpenCamera | Quit
+ToRecorder = Start | Stop | Zones | NoteEvent | OpenCamera | CardsOut | Quit
 FromRecorder = CameraState | RecordingState | RecordingClosed | Noted | Trouble
 
 _KINDS: dict[str, type[ToRecorder | FromRecorder]] = {
@@ -181,6 +193,7 @@ _KINDS: dict[str, type[ToRecorder | FromRecorder]] = {
         Zones,
         NoteEvent,
         OpenCamera,
+        CardsOut,
         Quit,
         CameraState,
         RecordingState,

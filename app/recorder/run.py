@@ -13,14 +13,15 @@ import argparse
 import logging
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 from app.paths import StationFolder
 from app.programs import ProgramDoor, ProgramError
 from app.recorder import protocol as told
-from app.recorder.capture import Capture, OpenCamera
+from app.recorder.capture import Capture, FrameTaker, OpenCamera
 from app.recorder.line import Line
 from hardware.catalog import open_camera
 
@@ -34,13 +35,42 @@ _BUG = "bug"
 log = logging.getLogger("cardintake.recorder")
 
 
+LABEL_FPS = 5.0
+"""More than this the label camera gives to no recording: what is on a label does not move."""
+
+
+class Guarding(FrameTaker, Protocol):
+    """What stands between the label camera and the line (`app.recorder.guard`)."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def cards_out(self, out: bool) -> None: ...
+
+
+MakeGuard = Callable[[Line], Guarding]
+
+
 class Recorder:
     """The program without its process: `run` serves the station until Quit, a signal, or too long alone."""
 
-    def __init__(self, folder: StationFolder, orphan_s: float, open_device: OpenCamera = open_camera) -> None:
-        self._door = ProgramDoor(folder.recorder_lock, "recorder")
+    def __init__(
+        self,
+        folder: StationFolder,
+        orphan_s: float,
+        open_device: OpenCamera = open_camera,
+        make_guard: MakeGuard | None = None,
+    ) -> None:
+        """`make_guard`: this is the label camera's recorder, which masks by what the guard sees, and takes less."""
         self._line = Line(self._tell, self._tell)
-        self._capture = Capture(folder.frames, self._line, open_device)
+        self._guard = None if make_guard is None else make_guard(self._line)
+        if self._guard is None:
+            self._door = ProgramDoor(folder.recorder_lock, "recorder")
+            self._capture = Capture(folder.frames, self._line, open_device)
+        else:
+            self._door = ProgramDoor(folder.label_recorder_lock, "label-recorder")
+            self._capture = Capture(folder.frames, self._guard, open_device, share=False, most_fps=LABEL_FPS)
         self._orphan_s = orphan_s
         self._ending = ""
 
@@ -49,6 +79,8 @@ class Recorder:
         self._door.open()
         self._capture.start()
         self._line.start()
+        if self._guard is not None:
+            self._guard.start()
         log.info("recorder is ready")
         try:
             self._serve()
@@ -85,6 +117,8 @@ class Recorder:
         if self._line.recording_id and self._ending != _BUG:  # after a bug the next recorder goes on with it
             self._line.end(self._ending)
         self._capture.stop()
+        if self._guard is not None:
+            self._guard.stop()
         self._line.stop()
         self._door.close()
 
@@ -108,6 +142,8 @@ class Recorder:
                 self._line.note(event, body)
             case told.OpenCamera(address):
                 self._preview(address)
+            case told.CardsOut(out) if self._guard is not None:
+                self._guard.cards_out(out)
             case told.Quit():
                 self.end("quit")
             case _:
@@ -151,7 +187,11 @@ def main(argv: Sequence[str]) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Run the program. 0: ended as asked; 1: by a bug; 3: one is already running for this folder."""
-    recorder = Recorder(StationFolder(args.folder), args.orphan_s)
+    return serve(Recorder(StationFolder(args.folder), args.orphan_s))
+
+
+def serve(recorder: Recorder) -> int:
+    """Run it as this process; what `run` gives."""
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         recorder.end(signal.Signals(number).name)

@@ -58,6 +58,7 @@ class Take:
         self._tell = tell
         self._durable = durable
         self._masks = MaskLog(self._note_mask)
+        self._seen: tuple[object, ...] = ()  # the camera as the chain has it
         self._lead: list[tuple[Picture, int]] = []  # originals since the last key that are in no side part
         self._encoder: PartEncoder | None = None
         self._part_began_us = 0
@@ -255,6 +256,14 @@ class Take:
             self._tell(self.progress)
 
     def _camera(self, state: CameraState) -> None:
+        looks = (state.state, state.reason, state.address, state.width, state.height)
+        if looks != self._seen:
+            self._camera_changed(state)
+            self._seen = looks
+        if state.controls:
+            self._writer.note("event", event="camera.controls", body=dict(state.controls))
+
+    def _camera_changed(self, state: CameraState) -> None:
         if state.state != "live":
             self._end_part()
             word: str = "changed" if state.state == "starting" else state.state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,26 +48,42 @@ def identify(centre: OpenCentre, caller: Caller, now_ms: int, *, even_revoked: b
         raise Refusal("station.unknown", 404)
     if not caller.signature.holds(verifier(row.public_key)):
         raise Refusal("auth.signature", 401)
-    if row.state == "pending":
-        raise Refusal("station.pending", 403)
     if row.state == "revoked" and not even_revoked:
         raise Refusal("station.revoked", 403)
+    may_speak(row, caller, now_ms)
+    return row
+
+
+def may_speak(row: Row[Any], caller: Caller, now_ms: int) -> None:
+    """Whether a station whose signature holds may speak from there and now.
+
+    Raises Refusal: station.pending, station.loopback_only, auth.clock.
+    """
+    if row.state == "pending":
+        raise Refusal("station.pending", 403)
     if row.rehearsal and not is_loopback(caller.host):
         raise Refusal("station.loopback_only", 403)
     if not in_time(caller.signature.marks, now_ms // 1000):
         raise Refusal("auth.clock", 401)
-    return row
 
 
 def spend_nonce(connection: Connection, caller: Caller, now_ms: int) -> None:
     """Take the request's nonce, inside the transaction of its work. Raises Refusal("auth.replay")."""
-    marks = caller.signature.marks
-    if marks.nonce[-1] in _SWEEPERS:
-        connection.execute(_EXPIRED, {"now_ms": now_ms})
-    expires_ms = (marks.expires_s + SKEW_S + LIFETIME_S) * 1000
-    row = {"station": caller.station, "nonce": marks.nonce, "expires_ms": expires_ms}
-    if insert_missing(connection, nonce, [row]) == 0:
+    if not spend_nonces(connection, [caller], now_ms):
         raise Refusal("auth.replay", 401)
+
+
+def spend_nonces(connection: Connection, callers: Sequence[Caller], now_ms: int) -> bool:
+    """Take the nonces of requests that are done together; False when one of them was taken before."""
+    if any(caller.signature.marks.nonce[-1] in _SWEEPERS for caller in callers[:1]):
+        connection.execute(_EXPIRED, {"now_ms": now_ms})
+    return insert_missing(connection, nonce, [_spent(caller) for caller in callers]) == len(callers)
+
+
+def _spent(caller: Caller) -> dict[str, Any]:
+    marks = caller.signature.marks
+    expires_ms = (marks.expires_s + SKEW_S + LIFETIME_S) * 1000
+    return {"station": caller.station, "nonce": marks.nonce, "expires_ms": expires_ms}
 
 
 def is_loopback(host: str) -> bool:

@@ -19,16 +19,18 @@ from fastapi import FastAPI, Query, Request, Response
 from sqlalchemy import Connection, and_, func, select
 from starlette.concurrency import run_in_threadpool
 
+from app.centre_keys import server_keys
 from app.core.errors import StorageTrouble
 from app.core.merkle import CompactTree, consistency_proof, leaf_hash, merkle_root, root_of_wholes
 from app.server.admit import KNOWN_STATION, Caller, identify, spend_nonce
 from app.server.answers import Desk
 from app.server.db import insert_missing, locked
+from app.server.folder import in_place, own_key
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import checkpoint, cosignature, event, log_leaf, log_tile, meta, restoration
 from app.store.db import reading, transaction
-from app.store.notes import Checkpoint, cosigned_at, origin_of, read_checkpoint, sign_checkpoint
+from app.store.notes import Checkpoint, cosigned_at, is_signed_by, origin_of, read_checkpoint, sign_checkpoint
 from app.wire import Signed
 from app.wire_witness import CheckpointAnswer, Cosigned, Cosigning
 
@@ -63,7 +65,7 @@ async def publishing(desk: Desk) -> AsyncIterator[None]:
         while True:
             await asyncio.sleep(_LOOK_S)
             try:
-                await run_in_threadpool(publish, desk.centre, desk.now_ms())
+                await run_in_threadpool(_tend, desk.centre, desk.now_ms())
             except StorageTrouble as trouble:
                 _log.warning("checkpoint waits: %s", trouble.code)
 
@@ -76,8 +78,15 @@ async def publishing(desk: Desk) -> AsyncIterator[None]:
             await task
 
 
+def _tend(centre: OpenCentre, now_ms: int) -> None:
+    if centre.folder.next_centre.exists():  # somebody who changed the key was cut off before its files were in place
+        with reading(centre.engine) as connection:
+            in_place(centre.folder, connection)
+    publish(centre, now_ms)
+
+
 def publish(centre: OpenCentre, now_ms: int) -> None:
-    """Sign a checkpoint when one is due: a minute or a thousand entries after the last."""
+    """Sign a checkpoint when one is due: a minute or a thousand entries after the last, or when the key changed."""
     with reading(centre.engine) as connection:
         if not _due(connection, centre, now_ms):
             return
@@ -85,6 +94,8 @@ def publish(centre: OpenCentre, now_ms: int) -> None:
         row = connection.execute(locked(connection, select(meta))).one()
         if not _due(connection, centre, now_ms):  # another process was quicker
             return
+        if own_key(connection) not in (None, centre.signer.public_key):
+            return  # another key signs by now, and this process has not seen it yet
         tree = CompactTree.from_bytes(row.log_size, bytes(row.log_peaks))
         _fill_tiles(connection, tree.size)
         made = Checkpoint(origin_of(centre.centre.tenant, centre.epoch), tree.size, tree.root())
@@ -100,7 +111,8 @@ def _due(connection: Connection, centre: OpenCentre, now_ms: int) -> bool:
     new = int(size - last.size)
     if not last.note.startswith(origin_of(centre.centre.tenant, centre.epoch) + "\n"):
         return True  # of a log that was put back
-    return new > 0 and (now_ms - last.at_ms >= EVERY_MS or new >= EVERY_ENTRIES)
+    long_ago = now_ms - last.at_ms >= EVERY_MS or new >= EVERY_ENTRIES
+    return new > 0 and (long_ago or not is_signed_by(last.note, centre.signer.public_key))
 
 
 _LATEST = select(checkpoint).order_by(checkpoint.c.size.desc()).limit(1)
@@ -169,7 +181,7 @@ def keep_cosignature(centre: OpenCentre, told: Cosigning, caller: Caller, now_ms
         if note is None:
             raise Refusal("log.cosignature", 409)
         origin = origin_of(centre.centre.tenant, centre.epoch)
-        shown = read_checkpoint(note, origin, centre.signer.public_key)
+        shown = read_checkpoint(note, origin, server_keys(centre.centre))
         # A key that another one follows by now countersigns nothing that came after it.
         now = connection.execute(locked(connection, KNOWN_STATION), {"name": caller.station}).one().public_key
         if now != known.public_key:

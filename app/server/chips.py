@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, update
 
 from app.core.audit import EventKind
 from app.server.db import insert_missing
@@ -38,6 +38,12 @@ _OPEN = (
     .order_by(chip_fact.c.seq)
     .limit(_MOST_MISSING)
 )
+
+
+def has_open_facts(station: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether there are facts of a station that `keep_facts` has to look at, even when it brings no new ones."""
+    open_ones = chip_fact.c.record.in_((MISSING, CONTRADICTS))
+    return select(chip_fact.c.seq).where(and_(chip_fact.c.station == station, open_ones)).exists()
 
 
 def fact_of(station: str, seq: int, kind: EventKind, body: Mapping[str, Any], rehearsal: bool) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """A centre's database and footage, copied whole: for a backup, its way back, and the move to PostgreSQL and S3.
 
 A backup is a folder: `objects/` with all chunks ever copied into it, and one folder a time with `centre.db`,
-`centre.json`, `server.key` and `tls/`. It is as secret as the centre itself; no card number or PIN can be opened with
-it, because the vault's keys are not in it.
+`centre.json`, `server.key`, `lists.key` and `tls/`. It is as secret as the centre itself; no card number or PIN can be
+opened with it, because the vault's keys are not in it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
 from app.keys import Signer
 from app.platform import durable_write, private_folder, sync_folder
 from app.server.db import is_postgres, open_engine
-from app.server.log import Deciding, Log
+from app.server.folder import CentreFolder, own_key, read_centre, read_seed
+from app.server.log import Deciding, note_act
 from app.server.object_store import LocalObjects, Objects
-from app.server.setup import MIGRATIONS, CentreFolder, open_objects, read_centre
+from app.server.setup import MIGRATIONS, open_objects
 from app.server.tables import chunk, meta, metadata, nonce, restoration, sealed
 from app.store.db import open_database, reading, transaction
 from app.store.migrate import upgrade
@@ -72,11 +73,23 @@ def back_up(places: Places, to: Path, now: datetime) -> tuple[Path, Copied]:
         target, objects = open_database(partial.database), LocalObjects(to / _OBJECTS)
         copied = _copied(source, places, target, objects, None, serving=True)
         _copy_keys(places.folder, partial)
+        _require_fit(partial)
         partial.root.rename(state)
         sync_folder(to)
     except OSError as full:
         raise StorageTrouble("store.disk_full", "backup") from full
     return state, copied
+
+
+def _require_fit(copy: CentreFolder) -> None:
+    """The key that was copied is the one that the copied log ends with: it may have changed in between."""
+    engine = open_database(copy.database, connections=1, must_exist=True)
+    try:
+        with reading(engine) as connection:
+            if own_key(connection) not in (None, bytes.fromhex(read_centre(copy.root).server_key)):
+                raise StorageTrouble("serve.key_behind", "backup")
+    finally:
+        engine.dispose()
 
 
 def restore(backup: Path, places: Places) -> Copied:
@@ -107,7 +120,7 @@ def restore(backup: Path, places: Places) -> Copied:
 
 def _say_restored(state: CentreFolder, engine: Engine, before: str, copied: Copied) -> None:
     """The centre's signed word on how much of the log before is still there; the first entry of the new epoch."""
-    signer, centre = Signer(bytes.fromhex(state.server_key.read_text(encoding="ascii"))), read_centre(state.root)
+    signer, centre = Signer(read_seed(state.server_key)), read_centre(state.root)
     now_ms = time.time_ns() // 1_000_000
     try:
         with transaction(engine) as connection:
@@ -123,9 +136,8 @@ def _say_restored(state: CentreFolder, engine: Engine, before: str, copied: Copi
             signed = sign_statement(stated, signer.sign)
             row = {"epoch": now.epoch, "text": signed.text, "sig": signed.sig, "at_ms": now_ms}
             connection.execute(insert(restoration), row)
-            log = Log(connection, Deciding(centre.tenant, signer, now_ms, now.restored))
-            log.act(CentreAct.RESTORED, stated.model_dump(exclude={"tenant", "at_ms"}))
-            log.write()
+            deciding = Deciding(centre.tenant, signer, now_ms, now.restored)
+            note_act(connection, deciding, CentreAct.RESTORED, stated.model_dump(exclude={"tenant", "at_ms"}))
     finally:
         engine.dispose()
 
@@ -224,6 +236,7 @@ def _count_on(connection: Connection) -> None:
 def _copy_keys(old: CentreFolder, new: CentreFolder) -> None:
     """`centre.json` last: its presence says that everything else is there."""
     durable_write(new.server_key, old.server_key.read_bytes())
+    durable_write(new.lists_key, old.lists_seed().hex().encode())
     if old.tls.is_dir():
         private_folder(new.tls)
         for path in sorted(old.tls.iterdir()):

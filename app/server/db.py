@@ -7,8 +7,21 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, Table, create_engine, literal_column
+import psycopg
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Engine,
+    LargeBinary,
+    Select,
+    Table,
+    Text,
+    create_engine,
+    insert,
+    literal_column,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.core.errors import BadInput
@@ -59,7 +72,40 @@ def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[
 @cache
 def _insert_missing(table: Table, postgres: bool) -> Any:
     """Made once a table: building a statement costs more than running it."""
-    return (postgresql.insert if postgres else sqlite.insert)(table).on_conflict_do_nothing()
+    missing = (postgresql.insert if postgres else sqlite.insert)(table).on_conflict_do_nothing()
+    return missing.execution_options(preserve_rowcount=True)  # else PostgreSQL's count is lost, and says -1
+
+
+def insert_all(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that are all new, each with every column; PostgreSQL takes them as one stream."""
+    if not is_postgres(connection):
+        connection.execute(_insert(table), list(rows))
+        return
+    names, types, statement = _copy(table)
+    try:
+        cursor: Any = connection.connection.cursor()
+        with cursor, cursor.copy(statement) as stream:
+            stream.set_types(types)
+            for row in rows:
+                stream.write_row([row[name] for name in names])
+    except psycopg.Error as error:
+        raise DBAPIError(statement, None, error, hide_parameters=True) from error
+
+
+@cache
+def _insert(table: Table) -> Any:
+    return insert(table)
+
+
+@cache
+def _copy(table: Table) -> tuple[list[str], list[str], str]:
+    """Names and types of the columns, and the statement that takes them."""
+    types = [_COPIED[type(column.type)] for column in table.columns]
+    names = [column.name for column in table.columns]
+    return names, types, f"COPY {table.name} ({', '.join(names)}) FROM STDIN (FORMAT BINARY)"
+
+
+_COPIED: dict[type, str] = {Text: "text", BigInteger: "int8", LargeBinary: "bytea"}
 
 
 def insert_or_update(
@@ -72,14 +118,14 @@ def insert_or_update(
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), list(rows))
 
 
-def locked(connection: Connection, statement: Select[Any]) -> Select[Any]:
-    """The statement so that its rows wait for other writers. SQLite has one writer at a time anyway."""
-    return _locking(statement) if is_postgres(connection) else statement
+def locked(connection: Connection, statement: Select[Any], of: Table | None = None) -> Select[Any]:
+    """The statement so that its rows (`of` that table) wait for other writers. SQLite has one writer anyway."""
+    return _locking(statement, of) if is_postgres(connection) else statement
 
 
 @lru_cache(maxsize=64)
-def _locking(statement: Select[Any]) -> Select[Any]:
-    return statement.with_for_update()
+def _locking(statement: Select[Any], of: Table | None) -> Select[Any]:
+    return statement.with_for_update(of=of)
 
 
 def settled(connection: Connection) -> ColumnElement[bool]:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Row, and_, insert, select, update
 from app.core.audit import GENESIS, CentreAct
 from app.core.errors import BadInput, EvidenceTrouble
 from app.keys import code_key, new_code, verifier
-from app.server.log import OWN_ROLE, Deciding, Log
+from app.server.log import OWN_ROLE, Deciding, note_act
 from app.server.refusal import Refusal
 from app.server.rotations import keys_of
 from app.server.setup import OpenCentre
@@ -54,7 +54,7 @@ def make_code(
             raise BadInput("station.taken", name)
         connection.execute(insert(code), {**row, "expires_ms": now_ms + CODE_LIFE_MS})
         told = {"station": name, "role": role, "confirm": confirm}
-        _noted(connection, Deciding.of(centre, now_ms, by), CentreAct.CODE_MADE, told)
+        note_act(connection, Deciding.of(centre, now_ms, by), CentreAct.CODE_MADE, told)
     return fresh
 
 
@@ -73,11 +73,11 @@ def enrol(centre: OpenCentre, asked: Enrolment, now_ms: int) -> EnrolmentAnswer:
         deciding = Deciding.of(centre, now_ms)
         if taken:
             _alarm(connection, known.station, asked, now_ms)
-            _noted(connection, deciding, CentreAct.ALARM, {"station": known.station, "code": "enrol.used"})
+            note_act(connection, deciding, CentreAct.ALARM, {"station": known.station, "code": "enrol.used"})
         elif known.used_by is None:
             connection.execute(update(code).where(code.c.key == known.key).values(used_by=public_key))
             _add(connection, known, request, now_ms)
-            _noted(connection, deciding, CentreAct.STATION_JOINED, _joined(known.station, known.role, public_key))
+            note_act(connection, deciding, CentreAct.STATION_JOINED, _joined(known.station, known.role, public_key))
         state = connection.execute(select(station.c.state).where(station.c.id == known.station)).scalar()
     if taken:  # told after the commit: the alarm stays
         raise Refusal("enrol.used", 409)
@@ -126,12 +126,6 @@ def _joined(name: str, role: str, public_key: bytes) -> dict[str, Any]:
     return {"station": name, "role": role, "public_key": public_key.hex()}
 
 
-def _noted(connection: Connection, deciding: Deciding, act: CentreAct, body: dict[str, Any]) -> None:
-    log = Log(connection, deciding)
-    log.act(act, body)
-    log.write()
-
-
 def admit_station(centre: OpenCentre, name: str, public_key: bytes, role: str, now_ms: int, by: str = "centre") -> None:
     """Let a key join without a code: after a restore from before its enrolment. Again: changes nothing.
 
@@ -144,7 +138,7 @@ def admit_station(centre: OpenCentre, name: str, public_key: bytes, role: str, n
         if known is None:
             connection.execute(insert(station), station_row(name, public_key, role, "active", now_ms))
             told = _joined(name, role, public_key)
-            _noted(connection, Deciding.of(centre, now_ms, by), CentreAct.STATION_JOINED, told)
+            note_act(connection, Deciding.of(centre, now_ms, by), CentreAct.STATION_JOINED, told)
         elif public_key not in (known, keys_of(connection, name, known).first):
             raise BadInput("station.taken", name)
 
@@ -193,4 +187,4 @@ def _change(
     with transaction(centre.engine) as connection:
         if connection.execute(update(station).where(wanted).values(**values)).rowcount != 1:
             raise BadInput("station.state", name)
-        _noted(connection, deciding, act, {"station": name})
+        note_act(connection, deciding, act, {"station": name})

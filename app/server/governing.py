@@ -16,8 +16,8 @@ from sqlalchemy import and_, select
 from app.core.errors import BadInput
 from app.core.policy import Policy
 from app.keys import Signer, key_id
-from app.platform import durable_write
 from app.server.enrol import revoke_station
+from app.server.folder import write_centre
 from app.server.reference import Item, hand_out
 from app.server.setup import OpenCentre
 from app.server.tables import reference
@@ -81,7 +81,7 @@ def add_vault_key(centre: OpenCentre, public_key: bytes, root: Signer, station: 
     certificate = sign_statement(stated, root.sign)
     hand_out(centre, [Item(VAULT_KEY, name, VaultKeyTold(certificate=certificate))], station, now_ms, by)
     after = centre.centre.model_copy(update={"vault": certificate})
-    durable_write(centre.folder.centre, after.model_dump_json(indent=1).encode(), mode=0o644)
+    write_centre(centre.folder.centre, after)
     return name
 
 

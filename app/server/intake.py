@@ -1,7 +1,7 @@
 """Takes a batch of events: each one once, in order, nothing acknowledged that is not durable.
 
 check   hash, signature, form: pure, before the transaction
-take    duplicate, gap, fork or next; rows, log and decisions in one transaction
+take    duplicate, gap, fork or next; rows, log and decisions in one transaction, which several stations may share
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from sqlalchemy import Row, and_, insert, select, update
 
 from app.core.audit import VERSION, CentreAct, EventKind, SignedEvent, digest
 from app.core.cards import CardState
-from app.core.merkle import CompactTree
 from app.keys import Verify, verifier
 from app.rotation import key_after
 from app.server import chips
-from app.server.admit import KNOWN_STATION, Caller, identify, spend_nonce
-from app.server.db import insert_missing, insert_or_update, locked
-from app.server.decide import decide, waiting_for
+from app.server.admit import Caller, may_speak, spend_nonces
+from app.server.db import insert_missing, insert_or_update
+from app.server.decide import decide, review, waiting_for
 from app.server.earlier import look
-from app.server.log import Deciding, Log, move, read_tree
+from app.server.known import Known, holds, lock_stations
+from app.server.log import Deciding, Log, read_tree
 from app.server.refusal import Refusal
-from app.server.rotations import follow, keys_of
+from app.server.reviewed import BY_SUPERVISORS, Reviewers, is_ruling_by
+from app.server.rotations import StationKeys, follow
 from app.server.setup import OpenCentre
 from app.server.tables import alarm, card, event, sealed, station
-from app.store.db import reading, transaction
+from app.store.db import transaction
 from app.wire import BatchAnswer, EventBatch, EventResult, Receipt, sign_statement
 
 _VERDICT_OF = {
@@ -58,47 +59,139 @@ class Checked:
     refused: str
     prev: str = ""
     kind: str = ""
+    actor: str = ""
     body: dict[str, Any] = field(default_factory=dict)
     unread: str = ""  # why a signed event in its right place is kept without being acted on
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request to take a batch."""
+
+    batch: EventBatch
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A batch held against the station's keys; where it stands among those that came with it."""
+
+    place: int
+    asked: Asked
+    keys: StationKeys
+    checked: list[Checked]
+
+    @property
+    def station(self) -> str:
+        return self.asked.batch.station
+
+
+class NotTogether(Exception):
+    """One of several requests is not as it should be: each has to be taken for itself."""
+
+
 def take(centre: OpenCentre, batch: EventBatch, caller: Caller, now_ms: int) -> BatchAnswer:
-    """Take a batch; the answer's receipt is signed after the commit. Raises Refusal as `admit`, station.other."""
-    if batch.station != caller.station:
-        raise Refusal("station.other", 403)
+    """Take one batch for itself; raises what `take_together` gives."""
+    [answer] = take_together(centre, Known(centre.engine), [Asked(batch, caller)], now_ms)
+    if isinstance(answer, Refusal):
+        raise answer
+    return answer
+
+
+def take_together(centre: OpenCentre, known: Known, asked: Sequence[Asked], now_ms: int) -> list[BatchAnswer | Refusal]:
+    """Take batches of different stations in one transaction; receipts are signed after the commit.
+
+    The answer to each, or why there is none: Refusal as `admit.identify`, station.other, auth.replay. Raises
+    NotTogether when more than one was asked for and they have to be taken one by one: nothing was done then.
+    """
+    answers: dict[int, BatchAnswer | Refusal] = {}
+    read: list[_Read] = []
+    for place, one in enumerate(asked):
+        try:
+            read.append(_read(known, place, one))
+        except Refusal as refused:
+            answers[place] = refused
     try:
-        known = identify(centre, caller, now_ms, even_revoked=True)
+        answers |= _write(centre, known, read, now_ms) if read else {}
     except Refusal as refused:
-        if refused.code == "auth.signature":
-            look(centre, caller, [sent.signed_event() for sent in batch.events], now_ms)
-        raise
-    with reading(centre.engine) as connection:
-        keys = keys_of(connection, batch.station, known.public_key)
+        answers[read[0].place] = refused
+    for place, one in enumerate(asked):
+        answer = answers[place]
+        if isinstance(answer, Refusal) and answer.code == "auth.signature":
+            look(centre, one.caller, [sent.signed_event() for sent in one.batch.events], now_ms)
+    return [answers[place] for place in range(len(asked))]
+
+
+def _read(known: Known, place: int, asked: Asked) -> _Read:
+    """Signatures and form, before anything is locked. Raises Refusal."""
+    batch, signature = asked.batch, asked.caller.signature
+    if batch.station != asked.caller.station:
+        raise Refusal("station.other", 403)
+    keys = known.keys([batch.station]).get(batch.station)
+    if keys is None:
+        raise Refusal("station.unknown", 404)
+    if not signature.holds(verifier(keys.now)):
+        known.forget(batch.station)  # perhaps another process heard of another key
+        keys = known.keys([batch.station])[batch.station]
+        if not signature.holds(verifier(keys.now)):
+            raise Refusal("auth.signature", 401)
     runs = keys.split([sent.signed_event() for sent in batch.events])
-    checked = [one for key, run in runs for one in check_all(run, batch.station, verifier(key))]
+    rotated = len(runs) > 1 or any(key != keys.now for key, _ in runs)
+    checked = [one for key, run in runs for one in check_all(run, batch.station, verifier(key), every=rotated)]
+    return _Read(place, asked, keys, checked)
+
+
+def _write(centre: OpenCentre, known: Known, read: Sequence[_Read], now_ms: int) -> dict[int, BatchAnswer | Refusal]:
+    """One transaction for all. Raises NotTogether; of a single one Refusal."""
+    answers: dict[int, BatchAnswer | Refusal] = {}
+    signer = centre.signer
     with transaction(centre.engine) as connection:
-        spend_nonce(connection, caller, now_ms)
-        taking = _Taking(Log(connection, Deciding.of(centre, now_ms)), batch.station, known.rehearsal, keys.now)
-        taking.blobs(batch.blobs)
-        results = taking.events(checked)
-        missing = taking.finish()
-        told = taking.receipt(centre.epoch)
-    receipt = sign_statement(told, centre.signer.sign)
-    return BatchAnswer.model_construct(results=tuple(results), receipt=receipt, missing_blobs=tuple(sorted(missing)))
+        log = Log(connection, Deciding.of(centre, now_ms))
+        rows = lock_stations(connection, [one.station for one in read])
+        admitted = []
+        for one in read:
+            try:
+                _admit(rows[one.station], one, now_ms)
+                admitted.append(one)
+            except Refusal as refused:
+                known.forget(one.station)
+                answers[one.place] = refused
+        if not admitted:
+            return answers
+        if not spend_nonces(connection, [one.asked.caller for one in admitted], now_ms):
+            raise NotTogether if len(read) > 1 else Refusal("auth.replay", 401)
+        taken = [(one, _Taking(log, rows[one.station])) for one in admitted]
+        results = [taking.take(one) for one, taking in taken]
+        tree = log.write() or read_tree(connection)
+    root = tree.root().hex()
+    for (one, taking), (judged, missing) in zip(taken, results, strict=True):
+        receipt = sign_statement(taking.receipt(centre.epoch, tree.size, root), signer.sign)
+        missed = tuple(sorted(missing))
+        answer = BatchAnswer.model_construct(results=tuple(judged), receipt=receipt, missing_blobs=missed)
+        answers[one.place] = answer
+    return answers
 
 
-def check_all(events: Sequence[SignedEvent], station_id: str, verify: Verify) -> list[Checked]:
+def _admit(row: Row[Any], one: _Read, now_ms: int) -> None:
+    """What only the locked row knows. A revoked station's events are kept, if only as evidence. Raises Refusal."""
+    if not holds(row, one.keys):
+        raise Refusal("auth.signature", 401)
+    may_speak(row, one.asked.caller, now_ms)
+
+
+def check_all(events: Sequence[SignedEvent], station_id: str, verify: Verify, *, every: bool = False) -> list[Checked]:
     """Each event held against its hash, head and signature.
 
     Events that follow each other name the hash of the one before: the signature of the last one vouches for all of
     them (nobody finds a second preimage of SHA-256), so in an unbroken run only that one is checked. Where it does not
-    hold, or the run is broken, each signature is.
+    hold, or the run is broken, each signature is; and with `every`: where a key changes, who could sign at which place
+    is the question, and no signature there is taken on another one's word.
     """
     checked = [check(event, station_id) for event in events]
     if not checked or any(one.refused for one in checked):
         return [_with_signature(one, verify) for one in checked]
     linked = all(after.prev == before.event.hash for before, after in pairwise(checked))
-    if linked and verify(checked[-1].event.sig, checked[-1].event.data):
+    if linked and not every and verify(checked[-1].event.sig, checked[-1].event.data):
         return checked
     return [_with_signature(one, verify) for one in checked]
 
@@ -118,6 +211,7 @@ def check(sent: SignedEvent, station_id: str) -> Checked:
         head = json.loads(sent.data) if b"\\u" in sent.data else from_json(sent.data)
         fits = (head["seq"], head["station"]) == (sent.seq, station_id)
         version, prev, kind, body = head["v"], head["prev"], head.get("kind"), head.get("body")
+        actor = head.get("actor")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Checked(sent, "format")
     if not isinstance(prev, str):
@@ -126,7 +220,8 @@ def check(sent: SignedEvent, station_id: str) -> Checked:
         return Checked(sent, "head")
     if not _is_name(kind) or not isinstance(body, dict) or (b"\\u" in sent.data and not _storable(head)):
         return Checked(sent, "", prev, unread="body")
-    return Checked(sent, "", prev, kind, body, unread="" if version == VERSION else "needs-server-upgrade")
+    who = actor if isinstance(actor, str) else ""
+    return Checked(sent, "", prev, kind, who, body, unread="" if version == VERSION else "needs-server-upgrade")
 
 
 def _is_name(value: Any) -> TypeGuard[str]:
@@ -145,24 +240,29 @@ def _storable(value: Any) -> bool:
 class _Taking:
     """One batch inside its transaction: what is new is gathered and written at the end."""
 
-    def __init__(self, log: Log, station_id: str, rehearsal: bool, key: bytes) -> None:
-        """`key`: that signed the request. Raises Refusal("auth.signature") when another one follows it by now."""
+    def __init__(self, log: Log, row: Row[Any]) -> None:
+        """`row`: the station's, locked (`known.lock_stations`)."""
         self._log, self._connection, self._deciding = log, log.connection, log.deciding
-        self._station, self._rehearsal = station_id, rehearsal
-        connection = log.connection
-        row = connection.execute(locked(connection, KNOWN_STATION), {"name": station_id}).one()
-        if bytes(row.public_key) != key:
-            raise Refusal("auth.signature", 401)
-        self._high, self._head, self._state, self._key = row.high, row.head_hash, row.state, key
+        self._station, self._rehearsal, self._key = row.id, row.rehearsal, bytes(row.public_key)
+        self._high, self._head, self._state = row.high, row.head_hash, row.state
+        self._open_facts = row.open_facts
         self._hashes: dict[int, str] = {}  # of the events that the batch may repeat
         self._rows: list[dict[str, Any]] = []
-        self._cards: dict[str, dict[str, Any]] = {}
+        self._cards: dict[str, dict[str, Any]] = {}  # new or changed
+        self._cards_there: dict[str, dict[str, Any]] = {}
         self._touched: set[str] = set()
-        self._tree: CompactTree | None = None
         self._chips: list[dict[str, Any]] = []
+        self._reviewers = Reviewers(self._connection, self._station, self._rehearsal)
+        self._sent_back: set[str] = set()  # cards that are to be looked at again
         self._with_blobs = False
 
-    def blobs(self, blobs: Iterable[bytes]) -> None:
+    def take(self, read: _Read) -> tuple[list[EventResult], set[str]]:
+        """A result per event, and the blobs that are missing. What it comes to is in the log, to be written."""
+        self._take_blobs(read.asked.batch.blobs)
+        results = self._events(read.checked)
+        return results, self._finish()
+
+    def _take_blobs(self, blobs: Iterable[bytes]) -> None:
         by_ref = {hashlib.sha256(blob).hexdigest(): blob for blob in blobs}
         self._with_blobs = bool(by_ref)
         if by_ref:
@@ -170,9 +270,10 @@ class _Taking:
             insert_missing(self._connection, sealed, rows)
             self._touched |= waiting_for(self._connection, self._station, by_ref.keys())
 
-    def events(self, checked: Sequence[Checked]) -> list[EventResult]:
+    def _events(self, checked: Sequence[Checked]) -> list[EventResult]:
         """A result per event; ends with the first one that is refused, or makes a gap or a fork."""
         self._hashes = self._known(checked)
+        self._cards_there = self._stored_cards(checked)
         results = []
         for one in checked:
             result = self._judge(one)
@@ -188,6 +289,14 @@ class _Taking:
         between = and_(event.c.station == self._station, event.c.seq.between(min(old), max(old)))
         rows = self._connection.execute(select(event.c.seq, event.c.hash).where(between))
         return {row.seq: row.hash for row in rows}
+
+    def _stored_cards(self, checked: Sequence[Checked]) -> dict[str, dict[str, Any]]:
+        """The cards that the batch speaks of, as far as they are there."""
+        named = {name for one in checked if _is_name(name := one.body.get("card"))}
+        if not named:
+            return {}
+        wanted = and_(card.c.station == self._station, card.c.id.in_(named))
+        return {row.id: dict(row._mapping) for row in self._connection.execute(select(card).where(wanted))}
 
     def _judge(self, one: Checked) -> EventResult:
         seq = one.event.seq
@@ -241,10 +350,8 @@ class _Taking:
         try:
             if kind is EventKind.CARD_KEPT:
                 return self._card_kept(one)
-            if kind is EventKind.CARD_RULED:
-                return self._card_changed(one.body["card"], _RULED[one.body["ruling"]], one.event.hash)
-            if kind is EventKind.CARD_RULING_UNDONE:
-                return self._card_changed(one.body["card"], CardState.REVIEW.value, one.event.hash)
+            if kind in BY_SUPERVISORS:
+                return self._reviewed(one, kind)
             if kind in _VERDICT_OF:
                 return self._card_changed(_text(one.body["card"]), _VERDICT_OF[kind], one.event.hash)
             if kind is EventKind.KEY_ROTATED and key_after(one.event, self._key) == self._key:
@@ -255,6 +362,28 @@ class _Taking:
             return "body"
         return ""
 
+    def _reviewed(self, one: Checked, kind: EventKind) -> str:
+        """What a supervisor decided; of who might not, the card is looked at again."""
+        if kind not in (EventKind.CARD_RULED, EventKind.CARD_RULING_UNDONE):
+            return self._reviewers.fault(kind, one.actor, one.body, None)
+        card_id = _text(one.body["card"])
+        verdict = _RULED[one.body["ruling"]] if kind is EventKind.CARD_RULED else CardState.REVIEW.value
+        found = self._card(card_id)
+        code = self._reviewers.fault(kind, one.actor, one.body, found["face_value_fen"] if found else None)
+        if not code and kind is EventKind.CARD_RULING_UNDONE and not self._undoes(one, card_id):
+            code = "not-own-ruling"
+        changed = self._card_changed(card_id, CardState.REVIEW.value if code else verdict, one.event.hash)
+        if code and not changed:
+            self._sent_back.add(card_id)
+        return changed or code
+
+    def _undoes(self, one: Checked, card_id: str) -> bool:
+        seq = one.body["seq"]
+        here = next((row for row in self._rows if row["seq"] == seq), None)  # of this very batch
+        if here is None:
+            return self._reviewers.is_own_ruling(seq, one.actor, card_id)
+        return not here["quarantine"] and is_ruling_by(here["kind"], here["data"], one.actor, card_id)
+
     def _card_kept(self, one: Checked) -> str:
         body = one.body
         refs = {name: _text(told["sha256"]) for name, told in body["sealed"].items()}
@@ -263,7 +392,7 @@ class _Taking:
             return "card-known"
         row: dict[str, Any] = {"station": self._station, "id": card_id, "verdict": verdict}
         row |= {"number_ref": refs.get("number"), "pin_ref": refs.get("pin")}
-        row |= {"event_hash": one.event.hash, "revision": 0, "decided_hash": ""}
+        row |= {"event_hash": one.event.hash, "revision": 0, "decided_hash": "", "face_value_fen": _fen(body)}
         self._cards[card_id] = row
         self._touched.add(card_id)
         return ""
@@ -285,38 +414,43 @@ class _Taking:
         return ""
 
     def _card(self, card_id: str) -> dict[str, Any] | None:
-        if card_id in self._cards:
-            return self._cards[card_id]
-        wanted = and_(card.c.station == self._station, card.c.id == card_id)
-        row: Row[Any] | None = self._connection.execute(select(card).where(wanted)).first()
-        return dict(row._mapping) if row else None
+        return self._cards.get(card_id) or self._cards_there.get(card_id)
 
-    def finish(self) -> set[str]:
+    def _finish(self) -> set[str]:
         """Write what was gathered and decide; gives back the blobs that are missing."""
         missing: set[str] = set()
-        if self._rows:
-            move(self._connection, self._station, self._high, self._head, self._deciding.now_ms)
         if self._cards:
             insert_or_update(self._connection, card, list(self._cards.values()), ("verdict", "event_hash"))
-        if self._rows or self._with_blobs:
+        if self._chips or (self._open_facts and (self._rows or self._with_blobs)):
             missing = chips.keep_facts(self._connection, self._station, self._chips)
+        for card_id in sorted(self._sent_back):
+            if self._cards[card_id]["verdict"] == CardState.REVIEW.value:
+                review(self._log, self._station, card_id, "")
         if self._touched:
             missing |= decide(self._log, self._station, self._touched, self._rehearsal)
-        self._log.add(self._rows)
-        self._tree = self._log.write()
+        if self._rows:
+            self._log.add(self._station, self._rows)
         return missing
 
-    def receipt(self, epoch: str) -> Receipt:
-        log = self._tree or read_tree(self._connection)
+    def receipt(self, epoch: str, log_size: int, root: str) -> Receipt:
+        """What the centre has of the station, `log_size` and `root` (hex) of the log that holds it."""
         return Receipt(
             station=self._station,
             high=self._high,
             head_hash=self._head if self._high else "",
-            log_size=log.size,
-            root=log.root().hex(),
+            log_size=log_size,
+            root=root,
             server_time_ms=self._deciding.now_ms,
             epoch=epoch,
         )
+
+
+def _fen(body: dict[str, Any]) -> int | None:
+    """What the card is worth, None for unknown. Raises ValueError for what no value can be."""
+    value = body.get("face_value_fen")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 53):
+        raise ValueError
+    return value
 
 
 def _text(value: Any) -> str:

@@ -19,23 +19,20 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, bindparam, insert, select, update
 
-from app.core.audit import GENESIS, CentreAct, Stamp, link
+from app.core.audit import CENTRE, GENESIS, CentreAct, Stamp, link
+from app.core.errors import StorageTrouble
 from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Signer
-from app.server.db import insert_missing, locked
+from app.server.db import insert_all, insert_missing, locked
 from app.server.setup import OpenCentre
 from app.server.tables import event, log_leaf, meta, station
 from app.store.ledger import uuid7
-
-CENTRE = "@centre"
-"""The name of the centre's own chain. No request can be signed under it: a key id has no such letter."""
 
 OWN_ROLE = "centre"
 _REVISIONS = 1_000_000
 """No card is decided on so often between two restores."""
 
 # Made once: building a statement costs more than running it.
-_EVENT = insert(event)
 _PLACES = insert(log_leaf).from_select(
     ["n", "station", "seq"],
     select(event.c.seq + bindparam("shift", type_=BigInteger), event.c.station, event.c.seq)
@@ -44,7 +41,7 @@ _PLACES = insert(log_leaf).from_select(
 )
 _TREE = select(meta.c.log_size, meta.c.log_peaks)
 _GROWN = update(meta).values(log_size=bindparam("size"), log_peaks=bindparam("peaks"))
-_HEAD = select(station.c.high, station.c.head_hash).where(station.c.id == CENTRE)
+_HEAD = select(station.c.high, station.c.head_hash, station.c.public_key).where(station.c.id == CENTRE)
 _MOVED = (
     update(station)
     .where(station.c.id == bindparam("name"))
@@ -78,11 +75,14 @@ class Log:
         self.connection = connection
         self.deciding = deciding
         self._rows: list[Mapping[str, Any]] = []
+        self._heads: list[dict[str, Any]] = []
         self._acts: list[tuple[CentreAct, Mapping[str, Any]]] = []
 
-    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Events of a station, as rows of `event`."""
+    def add(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The next events of a station, one at least, as rows of `event`; its row is locked."""
         self._rows += rows
+        last = rows[-1]
+        self._heads.append(_head(name, last["seq"], last["hash"], self.deciding.now_ms))
 
     def act(self, act: CentreAct, body: Mapping[str, Any]) -> None:
         """Something that the centre did, in the name of who decides."""
@@ -92,22 +92,28 @@ class Log:
         """Write all of it and grow the tree; None when there was nothing. The log is locked until the commit."""
         if not self._rows and not self._acts:
             return None
+        if self._rows:
+            insert_all(self.connection, event, self._rows)
         tree = read_tree(self.connection, to_write=True)
-        rows = [*self._rows, *(self._linked() if self._acts else ())]
-        self.connection.execute(_EVENT, rows)
+        acts = self._linked() if self._acts else []
+        if acts:
+            insert_all(self.connection, event, acts)
+        rows = [*self._rows, *acts]
+        self.connection.execute(_MOVED, self._heads)
         self._give_places(rows, tree.size)
         tree = tree.grown(leaf_hash(row["data"]) for row in rows)
         self.connection.execute(_GROWN, {"size": tree.size, "peaks": tree.to_bytes()})
-        self._rows, self._acts = [], []
+        self._rows, self._heads, self._acts = [], [], []
         return tree
 
     def _give_places(self, rows: Sequence[Mapping[str, Any]], size: int) -> None:
         """The events' places in the log: a station's come one after the other, so a run of them is one statement."""
+        told = []
         for name, run in groupby(rows, key=itemgetter("station")):
             seqs = [row["seq"] for row in run]
-            told = {"name": name, "first": seqs[0], "last": seqs[-1], "shift": size - seqs[0]}
-            self.connection.execute(_PLACES, told)
+            told.append({"name": name, "first": seqs[0], "last": seqs[-1], "shift": size - seqs[0]})
             size += len(seqs)
+        self.connection.execute(_PLACES, told)
 
     def _linked(self) -> list[dict[str, Any]]:
         """The acts as the next events of the centre's chain. The lock on the log's row guards its head too."""
@@ -115,6 +121,8 @@ class Log:
         head = self.connection.execute(_HEAD).first()
         if head is None:
             insert_missing(self.connection, station, [_own_row(self.deciding)])
+        elif bytes(head.public_key) != self.deciding.signer.public_key:
+            raise StorageTrouble("serve.key_behind")  # another key follows by now; this process has not seen it yet
         seq, prev = (head.high, head.head_hash) if head else (0, GENESIS)
         rows = []
         for act, body in self._acts:
@@ -132,13 +140,20 @@ class Log:
             seq, prev = made.seq, made.hash
             row = {"station": CENTRE, "kind": act.value, "received_ms": now_ms, "quarantine": ""}
             rows.append({**row, "seq": seq, "data": made.data, "hash": prev, "sig": made.sig})
-        move(self.connection, CENTRE, seq, prev, now_ms)
+        self._heads.append(_head(CENTRE, seq, prev, now_ms))
         return rows
 
 
-def move(connection: Connection, name: str, high: int, head: str, now_ms: int) -> None:
-    """Note how far a station's chain is here."""
-    connection.execute(_MOVED, {"name": name, "new_high": high, "new_head": head, "now_ms": now_ms})
+def _head(name: str, high: int, head: str, now_ms: int) -> dict[str, Any]:
+    """How far a station's chain is here."""
+    return {"name": name, "new_high": high, "new_head": head, "now_ms": now_ms}
+
+
+def note_act(connection: Connection, deciding: Deciding, act: CentreAct, body: Mapping[str, Any]) -> None:
+    """Write one act of the centre alone."""
+    log = Log(connection, deciding)
+    log.act(act, body)
+    log.write()
 
 
 def read_tree(connection: Connection, *, to_write: bool = False) -> CompactTree:

@@ -19,7 +19,7 @@ from pydantic.json_schema import models_json_schema
 
 from app import wire, wire_vault, wire_witness
 
-VERSION = "1.1"
+VERSION = "1.2"
 _SCHEMAS = "#/components/schemas/"
 _SIGNED = "Signed by the caller with RFC 9421 (docs/protocol.md); the answer is signed by the centre."
 _OPEN = "Anybody may ask; not signed."
@@ -83,6 +83,7 @@ CALLS = (
         wire.Signed,
     ),
     Call("get", "/v1/vault/arrivals", "For the vault: cards it has not looked at", wire_vault.Arrivals),
+    Call("post", "/v1/vault/key", "For the vault: another signing key", wire_vault.KeyKept, wire_vault.KeyChanged),
     Call("post", "/v1/vault/findings", "For the vault: what it found", wire_vault.FindingsKept, wire_vault.Findings),
     Call(
         "post",

@@ -16,9 +16,9 @@ from sqlalchemy import and_, func, insert, select
 from starlette.concurrency import run_in_threadpool
 
 from app.catalog.bundle import open_signed
+from app.centre_keys import by_any
 from app.core.audit import CentreAct, digest
 from app.core.cards import Secret
-from app.keys import verifier
 from app.server.admit import Caller, identify, spend_nonce
 from app.server.answers import Desk
 from app.server.db import insert_missing, insert_or_update
@@ -132,7 +132,7 @@ def offer_catalogue(centre: OpenCentre, data: bytes, station: str, now_ms: int, 
 
     Raises as `open_signed`: what this centre did not sign is not handed out.
     """
-    bundle = open_signed(data, centre.centre.tenant, verifier(centre.signer.public_key))
+    bundle = open_signed(data, centre.centre.tenant, by_any(centre.centre))
     offer = CatalogueOffer(version=bundle.version, serial=bundle.stated.serial)
     with transaction(centre.engine) as connection:
         insert_missing(connection, catalogue, [{**offer.model_dump(), "bundle": bundle.to_bytes()}])

@@ -17,13 +17,13 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Request, Response
 from pydantic import ValidationError
-from sqlalchemy import Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, and_, insert, select, update
 from starlette.concurrency import run_in_threadpool
 
 from app.core.audit import CentreAct, digest
 from app.server.admit import Caller, identify, spend_nonce
 from app.server.answers import Desk
-from app.server.log import Deciding, Log
+from app.server.log import Deciding, note_act
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import card, reveal, sealed
@@ -110,7 +110,7 @@ def ask_reveal(centre: OpenCentre, asked: RevealAsked, caller: Caller, now_ms: i
     name = digest(asked.request.text.encode())
     with transaction(centre.engine) as connection:
         spend_nonce(connection, caller, now_ms)
-        known = connection.execute(select(reveal).where(reveal.c.id == name)).first()
+        known = _known(connection, name)
         if known is not None:
             return _state(known)
         owner = and_(card.c.station == told.station, card.c.id == told.card)
@@ -121,10 +121,10 @@ def ask_reveal(centre: OpenCentre, asked: RevealAsked, caller: Caller, now_ms: i
         row: dict[str, Any] = {"id": name, "station": caller.station, "who": asked.who, "request": asked.request.text}
         row |= {"sig": asked.request.sig, "ref": ref, "approver": "", "approval": b"", "state": WAITING, "code": ""}
         connection.execute(insert(reveal), {**row, "answer": None, "asked_ms": now_ms, "at_ms": now_ms})
-        log = Log(connection, Deciding.of(centre, now_ms, f"{caller.station}/{asked.who}"))
+        deciding = Deciding.of(centre, now_ms, f"{caller.station}/{asked.who}")
         named = told.model_dump(include={"station", "card", "field", "reason"})
-        log.act(CentreAct.REVEAL_ASKED, {"reveal": name, "who": asked.who, "at": caller.station, **named})
-        log.write()
+        named |= {"reveal": name, "who": asked.who, "at": caller.station}
+        note_act(connection, deciding, CentreAct.REVEAL_ASKED, named)
     return RevealState(id=name, state="waiting")
 
 
@@ -151,16 +151,15 @@ def approve_reveal(centre: OpenCentre, name: str, told: RevealApproval, caller: 
     _active(centre, caller, now_ms, vault=False)
     with transaction(centre.engine) as connection:
         spend_nonce(connection, caller, now_ms)
-        row = connection.execute(select(reveal).where(reveal.c.id == name)).first()
+        row = _known(connection, name)
         if row is None or row.state != NEEDS_SECOND or row.approver:
             raise Refusal("reveal.state", 409)
         if row.who == told.who:
             raise Refusal("reveal.same", 409)
-        values = {"approver": told.who, "approval": told.sig, "at_ms": now_ms}
-        connection.execute(update(reveal).where(reveal.c.id == name).values(**values))
-        log = Log(connection, Deciding.of(centre, now_ms, f"{caller.station}/{told.who}"))
-        log.act(CentreAct.REVEAL_APPROVED, {"reveal": name, "who": told.who, "at": caller.station})
-        log.write()
+        _change(connection, name, approver=told.who, approval=told.sig, at_ms=now_ms)
+        deciding = Deciding.of(centre, now_ms, f"{caller.station}/{told.who}")
+        body = {"reveal": name, "who": told.who, "at": caller.station}
+        note_act(connection, deciding, CentreAct.REVEAL_APPROVED, body)
     return RevealState(id=name, state="needs-second")
 
 
@@ -177,11 +176,9 @@ def take_reveal(centre: OpenCentre, name: str, caller: Caller, now_ms: int) -> R
         if row is None:
             raise Refusal("reveal.unknown", 404)
         if row.state == SHOWN:
-            values = {"state": TAKEN, "answer": None, "at_ms": now_ms}
-            connection.execute(update(reveal).where(reveal.c.id == name).values(**values))
-            log = Log(connection, Deciding.of(centre, now_ms, f"{caller.station}/{row.who}"))
-            log.act(CentreAct.REVEAL_TAKEN, {"reveal": name, "at": caller.station})
-            log.write()
+            _change(connection, name, state=TAKEN, answer=None, at_ms=now_ms)
+            deciding = Deciding.of(centre, now_ms, f"{caller.station}/{row.who}")
+            note_act(connection, deciding, CentreAct.REVEAL_TAKEN, {"reveal": name, "at": caller.station})
     return _state(row)
 
 
@@ -230,15 +227,21 @@ def keep_verdict(centre: OpenCentre, name: str, told: RevealVerdict, caller: Cal
         raise Refusal("reveal.answer")
     with transaction(centre.engine) as connection:
         spend_nonce(connection, caller, now_ms)
-        row = connection.execute(select(reveal).where(reveal.c.id == name)).first()
+        row = _known(connection, name)
         if row is None or row.state not in _BEFORE[told.state]:
             raise Refusal("reveal.state", 409)
-        values = {"state": told.state, "code": told.code, "answer": told.answer or None, "at_ms": now_ms}
-        connection.execute(update(reveal).where(reveal.c.id == name).values(**values))
-        log = Log(connection, Deciding.of(centre, now_ms, caller.station))
-        log.act(_ACTS[told.state], {"reveal": name, "who": row.who, "approver": row.approver, "code": told.code})
-        log.write()
+        _change(connection, name, state=told.state, code=told.code, answer=told.answer or None, at_ms=now_ms)
+        body = {"reveal": name, "who": row.who, "approver": row.approver, "code": told.code}
+        note_act(connection, Deciding.of(centre, now_ms, caller.station), _ACTS[told.state], body)
     return RevealState(id=name, state=told.state)
+
+
+def _known(connection: Connection, name: str) -> Row[Any] | None:
+    return connection.execute(select(reveal).where(reveal.c.id == name)).first()
+
+
+def _change(connection: Connection, name: str, **values: Any) -> None:
+    connection.execute(update(reveal).where(reveal.c.id == name).values(**values))
 
 
 def _state(row: Row[Any]) -> RevealState:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -33,7 +33,7 @@ class StationKeys:
     def split(self, events: Sequence[SignedEvent]) -> list[tuple[bytes, Sequence[SignedEvent]]]:
         """A batch in runs, each with its key. Beyond what is known here, the batch's own events say who follows."""
         runs: list[tuple[bytes, Sequence[SignedEvent]]] = []
-        known = list(takewhile(lambda event: event.seq <= self._last, events))
+        known = list(takewhile(lambda event: event.seq <= self.last, events))
         for event in known:
             key = self.at(event.seq)
             if runs and runs[-1][0] == key:
@@ -43,17 +43,24 @@ class StationKeys:
         return [*runs, *((part.key, part.events) for part in by_key(events[len(known) :], self.now) if part.events)]
 
     @property
-    def _last(self) -> int:
+    def last(self) -> int:
+        """The number of the event that brought the key of now, 0 for the first key."""
         return self.before[-1][0] if self.before else 0
 
 
 def keys_of(connection: Connection, name: str, now: bytes) -> StationKeys:
     """The keys of the station whose row says `now`."""
-    columns = (station_rotation.c.seq, station_rotation.c.old_key)
-    rows = connection.execute(
-        select(*columns).where(station_rotation.c.station == name).order_by(station_rotation.c.seq)
-    )
-    return StationKeys(bytes(now), tuple((row.seq, bytes(row.old_key)) for row in rows))
+    return StationKeys(bytes(now), rotations_of(connection, [name]).get(name, ()))
+
+
+def rotations_of(connection: Connection, names: Iterable[str]) -> dict[str, tuple[tuple[int, bytes], ...]]:
+    """The keys that stations had before: (number of its last event, key), the oldest first."""
+    columns = (station_rotation.c.station, station_rotation.c.seq, station_rotation.c.old_key)
+    wanted = select(*columns).where(station_rotation.c.station.in_(list(names))).order_by(station_rotation.c.seq)
+    found: dict[str, tuple[tuple[int, bytes], ...]] = {}
+    for row in connection.execute(wanted):
+        found[row.station] = (*found.get(row.station, ()), (row.seq, bytes(row.old_key)))
+    return found
 
 
 def follow(log: Log, name: str, event: SignedEvent, key: bytes) -> bytes:

@@ -30,13 +30,14 @@ from app.server.answers import Desk, read_body
 from app.server.checkpoints import add_checkpoint_routes, publishing
 from app.server.decide import read_feed
 from app.server.enrol import enrol
-from app.server.intake import take
+from app.server.gathering import Gathering
 from app.server.object_routes import add_object_routes
 from app.server.openapi import described
 from app.server.page import add_page
 from app.server.reference import add_reference_routes
 from app.server.refusal import Refusal
 from app.server.reveals import add_reveal_routes
+from app.server.rotate import add_key_routes
 from app.server.setup import OpenCentre
 from app.server.stamping import Stamper, stamping
 from app.server.vault_door import add_vault_routes
@@ -72,6 +73,7 @@ def make_app(
     add_object_routes(app, desk)
     add_vault_routes(app, desk)
     add_reveal_routes(app, desk)
+    add_key_routes(app, desk)
     add_reference_routes(app, desk)
     add_checkpoint_routes(app, desk)
     add_witness_routes(app, desk)
@@ -82,14 +84,13 @@ def make_app(
 
 def _add_signed(app: FastAPI, desk: Desk) -> None:
     """What a station has to sign for."""
-    centre = desk.centre
+    centre, gathering = desk.centre, Gathering(desk.centre, desk.now_ms)
 
     @app.post("/v1/events")
     async def events(request: Request) -> Response:
         caller, batch = await desk.signed_body(request, EventBatch)
         _within_limits(batch)
-        answer = await run_in_threadpool(take, centre, batch, caller, desk.now_ms())
-        return desk.reply(request, answer)
+        return desk.reply(request, await gathering.take(batch, caller))
 
     @app.get("/v1/feed")
     async def feed(request: Request, cursor: QueryName = "") -> Response:

@@ -8,8 +8,6 @@ import ipaddress
 import os
 import socket
 import ssl
-import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +15,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.core.errors import BadInput, Unavailable
+from app.programs import when_stdin_closes
+from app.server.folder import CentreFolder
 from app.server.routes import make_app
-from app.server.setup import CentreFolder, open_centre, ready_line
+from app.server.setup import open_centre, ready_line
 from app.server.stamping import Stamper
 from app.server.tls import server_context
 
@@ -93,12 +93,10 @@ def _run(app: FastAPI, listener: socket.socket, context: ssl.SSLContext | None, 
     config.load()
     config.ssl = context
     server = uvicorn.Server(config)
+
+    def end() -> None:
+        server.should_exit = True
+
     if until_stdin_closes:
-        threading.Thread(target=_end_with_stdin, args=(server,), name="stdin-watch", daemon=True).start()
+        when_stdin_closes(end)
     asyncio.run(server.serve(sockets=[listener]))
-
-
-def _end_with_stdin(server: uvicorn.Server) -> None:
-    while sys.stdin.buffer.read(4096):
-        pass
-    server.should_exit = True

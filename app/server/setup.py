@@ -3,7 +3,8 @@
     centre.json   what stations pin: tenant, salt, public keys, vault certificate (all public)
     centre.db     events, receipts' ground, decisions, feed
     objects/      footage in encrypted chunks
-    server.key    signs receipts, feed and decisions (0600)
+    server.key    signs receipts, feed and decisions (0600); gives way to another (app.server.rotate)
+    lists.key     what the lists' hashes are keyed from (0600); stays
     tls/          the centre's own authority and certificate (app.server.tls)
     vault/        private halves of the vault key and the tenant root (0600)
 
@@ -23,13 +24,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from pydantic import ValidationError
 from sqlalchemy import Engine, insert, select
 
 from app.core.errors import BadInput, StorageTrouble
 from app.keys import Signer, key_id, new_seed
 from app.platform import durable_write, private_folder
 from app.server.db import open_engine
+from app.server.folder import CentreFolder, FolderKeys, in_place, read_centre, write_centre
 from app.server.object_store import LocalObjects, Objects
 from app.server.tables import meta
 from app.server.tls import make_authority, make_certificate
@@ -41,53 +42,30 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 @dataclass(frozen=True, slots=True)
-class CentreFolder:
-    """Where a centre's files lie."""
-
-    root: Path
-
-    @property
-    def centre(self) -> Path:
-        return self.root / "centre.json"
-
-    @property
-    def database(self) -> Path:
-        return self.root / "centre.db"
-
-    @property
-    def server_key(self) -> Path:
-        return self.root / "server.key"
-
-    @property
-    def objects(self) -> Path:
-        return self.root / "objects"
-
-    @property
-    def tls(self) -> Path:
-        return self.root / "tls"
-
-    @property
-    def vault(self) -> Path:
-        return self.root / "vault"
-
-
-@dataclass(frozen=True, slots=True)
 class OpenCentre:
     """What a server process works with. It holds no state of its own beyond this."""
 
     engine: Engine
-    signer: Signer
-    centre: Centre
+    keys: FolderKeys
     epoch: str
     folder: CentreFolder
     objects: Objects
     restored: int
     """How often the database was put back to an earlier state."""
 
+    @property
+    def signer(self) -> Signer:
+        """The centre's own key of now."""
+        return self.keys.now()[0]
+
+    @property
+    def centre(self) -> Centre:
+        """What stations pin."""
+        return self.keys.now()[1]
+
     def derived(self, purpose: str) -> bytes:
-        """A secret of the centre for one purpose, 32 bytes: the same in every process that has the server's key."""
-        seed = bytes.fromhex(self.folder.server_key.read_text(encoding="ascii"))
-        return HKDF(SHA256(), 32, None, f"cardintake {purpose}".encode()).derive(seed)
+        """A secret of the centre for one purpose, 32 bytes: the same in every process over the folder, for ever."""
+        return HKDF(SHA256(), 32, None, f"cardintake {purpose}".encode()).derive(self.folder.lists_seed())
 
 
 def init(data_dir: Path, database: str = "", names: Sequence[str] = ()) -> CentreFolder:
@@ -107,20 +85,10 @@ def init(data_dir: Path, database: str = "", names: Sequence[str] = ()) -> Centr
         folder.database.unlink(missing_ok=True)  # of an `init` that was cut off; nothing can have joined it
         _make_database(open_engine(database) if database else open_database(folder.database), folder, database)
         # Last: its presence says that everything else is there.
-        durable_write(folder.centre, centre.model_dump_json(indent=1).encode(), mode=0o644)
+        write_centre(folder.centre, centre)
     except OSError as trouble:
         raise StorageTrouble("store.io", type(trouble).__name__) from trouble
     return folder
-
-
-def read_centre(data_dir: Path) -> Centre:
-    """The public side of a centre. Raises BadInput: serve.not_initialised, serve.damaged."""
-    try:
-        return Centre.model_validate_json(CentreFolder(data_dir).centre.read_bytes())
-    except FileNotFoundError as missing:
-        raise BadInput("serve.not_initialised", data_dir.name) from missing
-    except ValidationError as broken:
-        raise BadInput("serve.damaged", "centre.json") from broken
 
 
 def open_centre(data_dir: Path, database: str = "", objects: str = "", connections: int = 8) -> OpenCentre:
@@ -129,13 +97,8 @@ def open_centre(data_dir: Path, database: str = "", objects: str = "", connectio
     `database`: postgresql://…, `objects`: s3://…; "" for files in the folder. Raises BadInput: serve.not_initialised,
     serve.damaged (a key is missing or broken), serve.database, serve.objects. StorageTrouble.
     """
-    folder, centre = CentreFolder(data_dir), read_centre(data_dir)
-    try:
-        signer = Signer(bytes.fromhex(folder.server_key.read_text(encoding="ascii")))
-    except (OSError, ValueError) as broken:
-        raise BadInput("serve.damaged", "server.key") from broken
-    if signer.public_key.hex() != centre.server_key:
-        raise BadInput("serve.damaged", "server.key")
+    folder = CentreFolder(data_dir)
+    read_centre(data_dir)
     if not database and not folder.database.exists():
         raise StorageTrouble("store.missing_over_enrolled_folder", folder.database.name)
     place = open_objects(folder, objects)
@@ -143,10 +106,11 @@ def open_centre(data_dir: Path, database: str = "", objects: str = "", connectio
     upgrade(engine, None if database else folder.database, MIGRATIONS)
     with reading(engine) as connection:
         row = connection.execute(select(meta.c.epoch, meta.c.restored)).first()
+        in_place(folder, connection)
     if row is None:
         engine.dispose()
         raise StorageTrouble("store.damaged", "meta")
-    return OpenCentre(engine, signer, centre, row.epoch, folder, place, row.restored)
+    return OpenCentre(engine, FolderKeys(folder), row.epoch, folder, place, row.restored)
 
 
 def open_objects(folder: CentreFolder, url: str) -> Objects:
@@ -162,6 +126,7 @@ def _make_keys(folder: CentreFolder) -> Centre:
     root_seed, server_seed, vault = new_seed(), new_seed(), X25519PrivateKey.generate()
     root, public = Signer(root_seed), vault.public_key().public_bytes_raw()
     durable_write(folder.server_key, server_seed.hex().encode())
+    durable_write(folder.lists_key, new_seed().hex().encode())
     durable_write(folder.vault / "root.key", root_seed.hex().encode())
     durable_write(folder.vault / f"{key_id(public)}.key", vault.private_bytes_raw().hex().encode())
     tenant = f"tenant-{uuid.uuid4().hex[:12]}"

@@ -148,6 +148,7 @@ card = Table(
     Column("pin_ref", Text, index=True),
     Column("revision", BigInteger, nullable=False),  # of the latest decision, 0 before any
     Column("decided_hash", Text, nullable=False),  # event_hash that the latest decision spoke of
+    Column("face_value_fen", BigInteger),  # None: nobody knows
     PrimaryKeyConstraint("station", "id"),
 )
 

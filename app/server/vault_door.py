@@ -8,8 +8,10 @@ right a person has to say.
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI, Request, Response
-from sqlalchemy import and_, exists, select
+from sqlalchemy import Row, and_, exists, select
 from starlette.concurrency import run_in_threadpool
 
 from app.core.cards import CardState
@@ -44,7 +46,7 @@ def add_vault_routes(app: FastAPI, desk: Desk) -> None:
 
 def arrivals(centre: OpenCentre, caller: Caller, now_ms: int) -> Arrivals:
     """Cards with a sealed number that the vault has not looked at, the earliest first. Raises Refusal as `admit`."""
-    _only_vault(centre, caller, now_ms)
+    only_vault(centre, caller, now_ms)
     looked_at = exists().where(and_(finding.c.station == card.c.station, finding.c.card == card.c.id))
     claims = card.c.verdict.in_((CardState.KEPT.value, CardState.REVIEW.value))
     wanted = select(card.c.station, card.c.id, sealed.c.blob).join(sealed, sealed.c.ref == card.c.number_ref)
@@ -59,7 +61,7 @@ def arrivals(centre: OpenCentre, caller: Caller, now_ms: int) -> Arrivals:
 
 def keep_findings(centre: OpenCentre, told: Findings, caller: Caller, now_ms: int) -> FindingsKept:
     """Keep what the vault found; each finding once, a duplicate with its decision. Raises Refusal as `admit`."""
-    _only_vault(centre, caller, now_ms)
+    only_vault(centre, caller, now_ms)
     with transaction(centre.engine) as connection:
         spend_nonce(connection, caller, now_ms)
         log = Log(connection, Deciding.of(centre, now_ms, caller.station))
@@ -78,9 +80,11 @@ def _keep(log: Log, one: Finding) -> int:
     return 1
 
 
-def _only_vault(centre: OpenCentre, caller: Caller, now_ms: int) -> None:
+def only_vault(centre: OpenCentre, caller: Caller, now_ms: int) -> Row[Any]:
+    """The vault's row. Raises Refusal as `admit`, station.role, station.revoked."""
     known = identify(centre, caller, now_ms)
     if known.role != "vault":
         raise Refusal("station.role", 403)
     if known.state != "active":
         raise Refusal("station.revoked", 403)
+    return known

@@ -26,6 +26,7 @@ from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import checkpoint, event, log_leaf
 from app.store.db import reading, transaction
+from app.store.notes import is_signed_by
 from app.wire import sign_statement
 from app.wire_witness import HeadSeen, WitnessAnswer, Witnessed, WitnessWanted
 
@@ -53,6 +54,9 @@ def state_seen(centre: OpenCentre, wanted: WitnessWanted, caller: Caller, now_ms
     with reading(centre.engine) as connection:
         closing = _closing(connection, wanted, caller.station)
         note, leaf, proof = _place(connection, caller.station, wanted.closed_seq)
+        signer = centre.signer
+        if not is_signed_by(note, signer.public_key):  # one key for the whole word; the next checkpoint is its
+            raise Refusal("witness.later", 409)
         heads = tuple(_heads(connection, wanted, caller.station))
     told = Witnessed(
         tenant=centre.centre.tenant,
@@ -66,7 +70,7 @@ def state_seen(centre: OpenCentre, wanted: WitnessWanted, caller: Caller, now_ms
         epoch=centre.epoch,
     )
     shown = tuple(one.hex() for one in proof)
-    return WitnessAnswer(witnessed=sign_statement(told, centre.signer.sign), note=note, leaf=leaf, proof=shown)
+    return WitnessAnswer(witnessed=sign_statement(told, signer.sign), note=note, leaf=leaf, proof=shown)
 
 
 def _closing(connection: Connection, wanted: WitnessWanted, station: str) -> Row[Any]:

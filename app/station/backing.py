@@ -7,7 +7,6 @@ does nothing else meanwhile. When a copy fails the older ones stay, and the scre
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from app.core.readiness import Surroundings
 from app.paths import StationFolder
 from app.settings import Settings
 from app.station.clock import Clock
+from app.station.rounds import Rounds
 from app.store.backup import Copy, back_up
 from app.store.writer import StoreWriter
 
@@ -46,7 +46,7 @@ class BackingPlan:
 
 
 class Backing:
-    """The thread. `resting` tells whether nobody works; `adjust` changes the surroundings, `on_bug` is told of bugs."""
+    """Looks now and then whether a copy is due. `resting`: nobody works; `on_bug` is told of bugs."""
 
     def __init__(
         self,
@@ -58,18 +58,16 @@ class Backing:
         on_bug: Callable[[Exception], None],
     ) -> None:
         self._store, self._plan, self._clock = store, plan, clock
-        self._resting, self._adjust, self._on_bug = resting, adjust, on_bug
+        self._resting, self._adjust = resting, adjust
         self._copied_us: int | None = None  # monotonic; None: not since this start
         self._head = -1
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="backup", daemon=True)
+        self._rounds = Rounds("backup", self._go_round, _LOOK_S, on_bug, first_s=_LOOK_S)
 
     def start(self) -> None:
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join(timeout=3.0)
+        self._rounds.stop()
 
     def look(self) -> Copy | None:
         """Make a copy if one is due and nobody works. Raises Trouble; the older copies stay then."""
@@ -84,14 +82,7 @@ class Backing:
         self._head = copy.head
         return copy
 
-    def _run(self) -> None:
-        try:
-            while not self._stopping.wait(_LOOK_S):
-                self._look_once()
-        except Exception as bug:  # noqa: BLE001  the top of this thread
-            self._on_bug(bug)
-
-    def _look_once(self) -> None:
+    def _go_round(self) -> None:
         try:
             if self.look() is not None:
                 self._tell("")

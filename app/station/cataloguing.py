@@ -5,18 +5,14 @@ Whatever changes is in force when it is answered: session, eye and screen go on 
 
 from __future__ import annotations
 
-import logging
-import queue
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import TypeVar
 
 from app.catalog.importing import with_initials
 from app.catalog.own import own_products
 from app.catalog.shelf import Sources, read_sources
 from app.catalog.writing import table_of, to_toml
-from app.core.errors import StorageTrouble, Trouble
+from app.core.errors import Trouble
 from app.core.events import Event
 from app.core.footage import Line, Pile
 from app.core.lessons import LessonFailed, LessonJob, LessonNews
@@ -25,14 +21,13 @@ from app.core.products import Catalogue
 from app.core.shelving import Names, Standing, UnknownGtin
 from app.paths import StationFolder
 from app.station.clock import Clock
-from app.station.rights import as_of_now
-from app.station.shelving import Shelving, must_be_supervisor, shelf_of, station_sources
+from app.station.desk import Refusals, SupervisorsDesk
+from app.station.shelving import Shelving, shelf_of, station_sources
 from app.station.studying import LEARNER, Studying
 from app.store.store import Store
 from app.store.writer import StoreWriter
 
-_log = logging.getLogger(__name__)
-T = TypeVar("T")
+_REFUSALS = Refusals("catalog.not_supervisor", "catalog.shelf_damaged")
 
 Adopt = Callable[[Sources, Catalogue], None]
 """Has everybody read by this catalogue from now on."""
@@ -53,24 +48,22 @@ class Cataloguing:
     ) -> None:
         """`post` hears it when a supervisor who is signed in is none any more."""
         self._store, self._folder, self._clock = store, folder, clock
-        self._adopt, self._on_bug, self._learner, self._post = adopt, on_bug, learner, post
+        self._adopt, self._on_bug, self._learner = adopt, on_bug, learner
         self._studying: Studying | None = None
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="catalogue", daemon=True)
+        self._desk = SupervisorsDesk("catalogue", _REFUSALS, store, clock, on_bug, post)
 
     def start(self) -> None:
-        self._thread.start()
+        self._desk.start()
 
     def stop(self) -> None:
         """End the thread, after what was asked for before."""
-        self._jobs.put(self._drop)
-        self._jobs.put(None)
-        self._thread.join(timeout=3.0)
+        self._desk.do(self._drop)
+        self._desk.stop()
 
     # What the screen asks for
 
     def standing(self, who: Operator, tell: Callable[[Standing | Trouble], None]) -> None:
-        self._do(who, self._standing, tell)
+        self._desk.answer(who, self._standing, tell)
 
     def bind(
         self, who: Operator, gtin: str, product_id: str, reason: str, tell: Callable[[Standing | Trouble], None]
@@ -84,17 +77,17 @@ class Cataloguing:
         def begin() -> None:
             self._drop()
             try:
-                self._must_be_supervisor(who)
+                self._desk.must_be_supervisor(who)
             except Trouble as refused:
                 tell(LessonFailed(refused.code, refused.detail))
                 return
             self._studying = Studying(self._learner, job, tell, self._on_bug)
             self._studying.start()
 
-        self._jobs.put(begin)
+        self._desk.do(begin)
 
     def drop_study(self) -> None:
-        self._jobs.put(self._drop)
+        self._desk.do(self._drop)
 
     def add(
         self, who: Operator, template: str, names: Names, reason: str, tell: Callable[[Standing | Trouble], None]
@@ -118,30 +111,7 @@ class Cataloguing:
             self._adopt(sources, read_sources(sources))
             return self._standing()
 
-        self._do(who, job, tell)
-
-    def _do(self, who: Operator, work: Callable[[], T], tell: Callable[[T | Trouble], None]) -> None:
-        def job() -> None:
-            try:
-                self._must_be_supervisor(who)
-                answer: T | Trouble = work()
-            except Trouble as trouble:
-                answer = trouble
-            except OSError as trouble:
-                answer = StorageTrouble("catalog.shelf_damaged", type(trouble).__name__)
-            tell(answer)
-
-        self._jobs.put(job)
-
-    def _must_be_supervisor(self, who: Operator) -> None:
-        must_be_supervisor(as_of_now(self._store, who, self._clock.wall_us(), self._post))
-
-    def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            try:
-                job()
-            except Exception as bug:  # noqa: BLE001  the top of this thread
-                self._on_bug(bug)
+        self._desk.answer(who, job, tell)
 
     def _sources(self, store: Store) -> Sources:
         return station_sources(self._folder, store)

@@ -34,11 +34,21 @@ from app.station.tapping import Job, Tapping
 from app.store.chips import Closed
 from app.store.store import Store
 from app.store.writer import StoreWriter
-from hardware.deactivation import Outcome, Request, Stage, Why, canonical, deactivate, still_answers, survey
+from hardware.deactivation import (
+    MOST_SILENT,
+    Outcome,
+    Request,
+    Stage,
+    Why,
+    canonical,
+    deactivate,
+    still_answers,
+    survey,
+)
 from hardware.ports import NfcReader
 
 _log = logging.getLogger(__name__)
-_RECORD_VERSION = 1
+_RECORD_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,7 @@ class ChipWork:
         self._switching, self._store, self._bench = switching, store, bench
         self._tapping: Tapping | None = None
         self._lay: Callable[[str], None] = lambda _uid: None
+        self._aside: frozenset[str] = frozenset()
 
     def attach(self, tapping: Tapping | None) -> None:
         """This loop owns the reader from now on."""
@@ -74,6 +85,10 @@ class ChipWork:
 
     def lay(self, uid: str) -> None:
         self._lay(uid)
+
+    def put_aside(self, card_id: str) -> None:
+        """A torn card that others may go before, until the station starts anew."""
+        self._aside |= {card_id}
 
     def count(self) -> None:
         """Bring the number of waiting chips in the surroundings up to now."""
@@ -123,11 +138,14 @@ class ChipWork:
 
     def _waiting(self, store: Store) -> tuple[ChipCard, ...]:
         """The waiting cards; one whose run was cut off before anything could be told of it is unfinished, too."""
-        begun = self._switching.journal.begun
-        return tuple(
-            replace(card, stand=ChipStand.UNFINISHED) if card.stand is ChipStand.WAITING and begun(card.uid) else card
-            for card in store.waiting_chips()
-        )
+        return tuple(self._as_kept(card) for card in store.waiting_chips())
+
+    def _as_kept(self, card: ChipCard) -> ChipCard:
+        journal = self._switching.journal
+        if card.stand is ChipStand.DESTROY:
+            return replace(card, mute=journal.silent(card.uid) >= MOST_SILENT)
+        torn = card.stand is ChipStand.UNFINISHED or journal.begun(card.uid)
+        return replace(card, stand=ChipStand.UNFINISHED, aside=card.card_id in self._aside) if torn else card
 
     # In the reader's thread
 
@@ -181,12 +199,10 @@ class ChipWork:
             self._bench.note("chip.end", {**told, "t_video_us": self._bench.around().rec.elapsed_us})
         stand = self._switching.stand_of(outcome)
         begun = stand is ChipStand.UNFINISHED
-        told_why = f"why.{outcome.why.value}"
-        silent = outcome.why is Why.CHIP_GONE and not outcome.family  # nothing was seen to say what it is
-        end = ChipEnd(
-            card.card_id, stand or card.stand, outcome.verdict.value, told_why, outcome.details, begun, silent
-        )
-        return end, kept
+        why, silent = f"why.{outcome.why.value}", (outcome.silent, MOST_SILENT)
+        return ChipEnd(
+            card.card_id, stand or card.stand, outcome.verdict.value, why, outcome.details, begun, *silent
+        ), kept
 
     def _about(self, intake: Intake, filmed: dict[str, Any] | None, actor: str) -> tuple[tuple[str, Any], ...]:
         stamp = self._stamp()
@@ -213,7 +229,8 @@ class ChipWork:
                 self._tell(ChipEnd(card.card_id, card.stand, "refused", f"gate.{intake.value}"), None)
                 return
             about = dict(self._about(intake, filmed, actor))
-            record = _destruction(reader, card, about)
+            begun = self._switching.journal.load(card.uid)
+            record = _destruction(reader, card, about, begun.runs if begun is not None else ())
             kept = self._switching.keep_destroyed(intake, record, self._stamp(), actor)
         except Trouble as trouble:
             self._bench.post(SaveFailed(trouble.code, trouble.detail))
@@ -235,8 +252,10 @@ def planned(outcome: Outcome) -> tuple[PlannedStage, ...]:
     return tuple(PlannedStage(step.stage.value, step.writes, step.irreversible) for step in outcome.plan)
 
 
-def _destruction(reader: NfcReader, card: ChipCard, about: dict[str, Any]) -> dict[str, Any]:
-    """The record of a punched chip, with the SHA-256 of the rest of it."""
+def _destruction(
+    reader: NfcReader, card: ChipCard, about: dict[str, Any], runs: tuple[dict[str, Any], ...]
+) -> dict[str, Any]:
+    """The record of a punched chip, with the SHA-256 of the rest of it. `runs`: those that were begun on it before."""
     info = reader.info
     who = {"name": info.name, "firmware": reader.firmware, "port": info.address, "simulated": info.simulated}
     record: dict[str, Any] = {
@@ -246,6 +265,7 @@ def _destruction(reader: NfcReader, card: ChipCard, about: dict[str, Any]) -> di
         "reader": who,
         "chip": {"uid": card.uid, "family": card.family},
         "looks_without_an_answer": 3,
+        "earlier_runs": list(runs),
         "verdict": "destroyed",
     }
     record["sha256"] = hashlib.sha256(canonical(record)).hexdigest()

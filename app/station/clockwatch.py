@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Callable
 
 from app.core.audit import EventKind
-from app.core.errors import Trouble
 from app.station.clock import Clock
+from app.station.rounds import Rounds
 from app.store.store import Store
 from app.store.writer import StoreWriter
 
@@ -26,20 +25,18 @@ STEP_US = 500_000
 
 
 class ClockWatch:
-    """The thread; `on_bug` is told of bugs."""
+    """Looks every second; `on_bug` is told of bugs."""
 
     def __init__(self, store: StoreWriter, clock: Clock, on_bug: Callable[[Exception], None]) -> None:
-        self._store, self._clock, self._on_bug = store, clock, on_bug
+        self._store, self._clock = store, clock
         self._offset_us: int | None = None
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="clock-watch", daemon=True)
+        self._rounds = Rounds("clock-watch", self._go_round, EVERY_S, on_bug)
 
     def start(self) -> None:
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join(timeout=3.0)
+        self._rounds.stop()
 
     def look(self) -> bool:
         """Look once; True when a step was found, which is in the chain then. Raises StorageTrouble."""
@@ -65,17 +62,8 @@ class ClockWatch:
             return mono_us + int(last["at_wall"]) - int(last["at_mono"]), "away"
         return max(wall_us, int(last["at_wall"])), "other-boot"
 
-    def _run(self) -> None:
-        wait_s = 0.0
-        while not self._stopping.wait(wait_s):
-            wait_s = EVERY_S
-            try:
-                self.look()
-            except Trouble as trouble:
-                _log.error("clock: %s", trouble.code)
-            except Exception as bug:  # noqa: BLE001  the top of this thread
-                self._on_bug(bug)
-                return
+    def _go_round(self) -> None:
+        self.look()
 
 
 def _newest(store: Store) -> dict[str, str | int] | None:

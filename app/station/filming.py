@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 from app.core.events import Device, DeviceLost, Event, RecordingBegan, RecordingCut, RecordingResumed, SaveFailed
+from app.core.footage import OVERHEAD
 from app.core.readiness import CameraFacts, Level, RecFacts, RecMode, Surroundings
 from app.programs import Message
 from app.recorder import protocol as told
@@ -31,6 +32,9 @@ _CLOSE_US = 10_000_000
 _NOTE_AGAIN_US = 2_000_000
 """An event that is not answered is said again this often."""
 
+_GOES_ON = frozenset({"recorder.unsigned", "recorder.event_refused"})
+"""Troubles of a recording that goes on: they stand in the strip, and the hands need not stop for them."""
+
 _LEVELS = {"live": Level.OK, "starting": Level.BUSY, "off": Level.NONE}
 
 
@@ -45,6 +49,7 @@ class _Tape:
     began: bool = False
     cut_at_us: int | None = None
     saved_mono_us: int = 0
+    code: str = ""  # what is wrong with it, though it goes on
 
 
 @dataclass(slots=True)
@@ -64,8 +69,18 @@ class Filming:
     that it may not have heard.
     """
 
-    def __init__(self, plan: ProgramPlan, post: Post, adjust: Adjust, clock: Clock) -> None:
+    def __init__(
+        self,
+        plan: ProgramPlan,
+        post: Post,
+        adjust: Adjust,
+        clock: Clock,
+        role: str = OVERHEAD,
+        first: Callable[[], Sequence[told.ToRecorder]] = tuple,
+    ) -> None:
+        """`role`: of which camera. `first`: what the program is told each time that it is reached."""
         self._post, self._adjust, self._clock = post, adjust, clock
+        self._role, self._first = role, first
         self._on_closed: Closed = lambda _closed: None
         self._last_closed: told.RecordingClosed | None = None
         self._tape = _Tape()
@@ -137,9 +152,9 @@ class Filming:
                 self._notes[body["id"]] = _Waiting(self.recording_id, note, self._clock.mono_us(), earlier)
             self._send(note)
 
-    def zones(self, zones: told.Zones) -> None:
-        """Tell the recorder what the eye saw; one that is away masks by the rule for no word."""
-        self._send(zones)
+    def tell(self, message: told.Zones | told.CardsOut) -> None:
+        """Tell the recorder what was seen; one that is away masks by the rule for no word."""
+        self._send(message)
 
     @property
     def recording_id(self) -> str:
@@ -153,6 +168,8 @@ class Filming:
         self._send(start)
 
     def _say_all_again(self) -> None:
+        for message in self._first():
+            self._send(message)
         if self._tape.start is not None:
             self._say_start(self._tape.start)
             self._note_again(0)
@@ -194,7 +211,7 @@ class Filming:
 
         def change(around: Surroundings) -> Surroundings:
             now = CameraFacts(
-                level, "overhead", camera.width, camera.height, round(camera.fps), code, simulated,
+                level, self._role, camera.width, camera.height, round(camera.fps), code, simulated,
                 around.camera.sharpness, around.camera.glare,
             )  # fmt: skip
             return replace(around, camera=now)
@@ -255,7 +272,7 @@ class Filming:
         mode = {"on": RecMode.ON, "cut": RecMode.CUT}.get(state.state, RecMode.OFF)
         facts = RecFacts(
             mode, state.recording_id, state.last_pts_us - state.first_pts_us, state.bytes_on_disk,
-            state.frames, state.dropped, self._saved_wall_us(),
+            state.frames, state.dropped, self._saved_wall_us(), self._tape.code,
         )  # fmt: skip
         self._adjust(lambda around: replace(around, rec=facts))
 
@@ -278,7 +295,9 @@ class Filming:
 
     def _trouble(self, code: str, detail: str) -> None:
         _log.error("recorder: %s", code, extra={"detail": detail})
-        if code.endswith("disk_full"):
+        if code in _GOES_ON:
+            self._tape.code = code
+        elif code.endswith("disk_full"):
             self._post(DeviceLost(Device.DISK, "store.disk_full"))
         else:
             self._post(DeviceLost(Device.RECORDER, code))

@@ -9,7 +9,6 @@ removed: then the disk is the wrong one, or somebody is clearing up.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from app.core.readiness import Surroundings
 from app.evidence.storage import Footage, Reconciled, footage_in, reconcile, removable, remove_footage
 from app.platform import free_bytes
 from app.station.clock import Clock
+from app.station.rounds import Rounds
 from app.store.footage import KnownRecording
 from app.store.writer import StoreWriter
 
@@ -48,7 +48,7 @@ class Kept:
 
 
 class Keeping:
-    """The thread. `adjust` changes the surroundings, `on_bug` is told of bugs."""
+    """Looks now and then. `adjust` changes the surroundings, `on_bug` is told of bugs."""
 
     def __init__(
         self,
@@ -60,17 +60,15 @@ class Keeping:
         on_bug: Callable[[Exception], None],
     ) -> None:
         self._store, self._recordings, self._rules, self._clock = store, recordings, rules, clock
-        self._adjust, self._on_bug = adjust, on_bug
+        self._adjust = adjust
         self._told: Reconciled | None = None
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="footage-keeping", daemon=True)
+        self._rounds = Rounds("footage-keeping", self._go_round, _EVERY_S, on_bug, first_s=_FIRST_AFTER_S)
 
     def start(self) -> None:
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join(timeout=3.0)
+        self._rounds.stop()
 
     def look(self) -> Kept:
         """Look once. Raises StorageTrouble; a file that cannot be removed now is tried again at the next look."""
@@ -123,18 +121,11 @@ class Keeping:
             _log.warning("footage: not removed now")
         return 0
 
-    def _run(self) -> None:
-        wait_s = _FIRST_AFTER_S
-        while not self._stopping.wait(wait_s):
-            wait_s = _EVERY_S
-            try:
-                self.look()
-            except Trouble as trouble:
-                _log.error("footage: %s", trouble.code)
-            except OSError as trouble:
-                _log.error("footage: a journal cannot be read: %s", trouble.strerror)
-            except Exception as bug:  # noqa: BLE001  the top of this thread
-                self._on_bug(bug)
+    def _go_round(self) -> None:
+        try:
+            self.look()
+        except OSError as trouble:
+            _log.error("footage: a journal cannot be read: %s", trouble.strerror)
 
 
 def _with_missing(found: Reconciled) -> Callable[[Surroundings], Surroundings]:

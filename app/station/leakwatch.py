@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import IO, Any
+from typing import Any
 
-from app.core.errors import Trouble
 from app.core.readiness import Surroundings
-from app.platform import kill_process
+from app.station.child import Child
 from app.station.clock import Clock
+from app.station.rounds import Rounds
 from app.store.leaks import LeakJob, LeakSight
 from app.store.writer import StoreWriter
 
@@ -51,7 +48,7 @@ class _Dropped(Exception):
 
 
 class LeakWatch:
-    """The thread. `resting` tells at any time whether the station has nothing to do; `on_bug` is told of bugs."""
+    """Looks now and then. `resting` tells at any time whether the station has nothing to do; `on_bug` hears of bugs."""
 
     def __init__(
         self,
@@ -63,37 +60,23 @@ class LeakWatch:
         on_bug: Callable[[Exception], None],
     ) -> None:
         self._store, self._plan, self._clock = store, plan, clock
-        self._resting, self._adjust, self._on_bug = resting, adjust, on_bug
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="leak-watch", daemon=True)
+        self._resting, self._adjust = resting, adjust
+        self._rounds = Rounds("leak-watch", self._go_round, _AFTER_FAILURE_S, on_bug)
 
     def start(self) -> None:
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join(timeout=3.0)
+        self._rounds.stop()
 
     def tell(self) -> None:
         """Show how many recordings wait for a judgement. Raises StorageTrouble."""
         count = self._store.call(lambda store: store.unjudged_leaks())
         self._adjust(lambda around: replace(around, disk=replace(around.disk, leaks=count)))
 
-    def _run(self) -> None:
-        wait_s = 0.0
-        while not self._stopping.wait(wait_s):
-            try:
-                self.tell()
-                wait_s = self._turn()
-            except Trouble as trouble:
-                _log.error("leak check: %s", trouble.code)
-                wait_s = _AFTER_FAILURE_S
-            except Exception as bug:  # noqa: BLE001  the top of this thread
-                self._on_bug(bug)
-                return
-
-    def _turn(self) -> float:
+    def _go_round(self) -> float:
         """Read one recording if there is rest; how long to wait then (s)."""
+        self.tell()
         if not self._rested():
             return _LOOK_S
         job = self._store.call(lambda store: store.next_leak_job())
@@ -116,23 +99,20 @@ class LeakWatch:
         while self._resting():
             if time.monotonic() >= until_s:
                 return True
-            if self._stopping.wait(_LOOK_S):
+            if self._rounds.rest(_LOOK_S):
                 return False
         return False
 
     def _read(self, job: LeakJob) -> bool:
         """Whether the program came to the recording's end. Raises _Dropped, StorageTrouble."""
         try:
-            child = _start(self._plan.argv)
+            child = Child(self._plan.argv)
         except OSError:
             return False
         heard: SimpleQueue[str | None] = SimpleQueue()
-        assert child.stdin is not None
-        assert child.stdout is not None
-        threading.Thread(target=_listen, args=[child.stdout, heard], name="leak-reader", daemon=True).start()
+        threading.Thread(target=_listen, args=[child, heard], name="leak-reader", daemon=True).start()
         try:
-            child.stdin.write(self._asked(job))
-            child.stdin.flush()
+            child.give(self._asked(job))
             while (line := self._next(heard)) is not None:
                 if self._kept(job, line):
                     return True
@@ -140,18 +120,18 @@ class LeakWatch:
         except (BrokenPipeError, ValueError, KeyError, TypeError):
             return False  # it died, or talks nonsense
         finally:
-            _end(child)
+            child.close()
 
-    def _asked(self, job: LeakJob) -> str:
+    def _asked(self, job: LeakJob) -> dict[str, Any]:
         folder = str(self._plan.recordings / job.recording.recording_id)
         told = {"folder": folder, "key": job.recording.key.hex(), "from_us": job.from_us, "harmless": job.harmless}
-        return json.dumps({**self._plan.reading, **told}) + "\n"
+        return {**self._plan.reading, **told}
 
     def _next(self, heard: SimpleQueue[str | None]) -> str | None:
         """The program's next line; None when it ended or takes too long."""
         until_s = time.monotonic() + self._plan.patience_s
         while time.monotonic() < until_s:
-            if self._stopping.is_set() or not self._resting():
+            if self._rounds.ending or not self._resting():
                 raise _Dropped
             try:
                 return heard.get(timeout=_LOOK_S)
@@ -176,29 +156,7 @@ class LeakWatch:
         return False
 
 
-def _start(argv: tuple[str, ...]) -> subprocess.Popen[str]:
-    """In a session of its own, so that what it starts can be ended with it."""
-    return subprocess.Popen(
-        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8",
-        start_new_session=True,
-    )  # fmt: skip
-
-
-def _listen(out: IO[str], heard: SimpleQueue[str | None]) -> None:
-    for line in out:
+def _listen(child: Child, heard: SimpleQueue[str | None]) -> None:
+    for line in child.lines():
         heard.put(line)
     heard.put(None)
-
-
-def _end(child: subprocess.Popen[str]) -> None:
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        kill_process(child.pid)
-    child.wait()
-    for pipe in (child.stdin, child.stdout):
-        if pipe is not None:
-            try:
-                pipe.close()
-            except BrokenPipeError:
-                _log.debug("its pipe was broken already")

@@ -23,9 +23,11 @@ from app.core.effects import (
     ListChips,
     MarkPunch,
     MarkShot,
+    OfChips,
     OpenParcelRecord,
     Play,
     ProveDestroyed,
+    PutChipAside,
     ReadAgain,
     RecordFact,
     SaveCard,
@@ -55,11 +57,12 @@ from app.core.events import (
     SignedIn,
     SignInRefused,
 )
-from app.core.footage import FilmedCard
+from app.core.footage import OVERHEAD, FilmedCard
 from app.core.parcels import CardDraft, EarlierParcel, ExpectedParcel, Operator
 from app.core.readiness import Surroundings, may_begin_parcel
 from app.recorder import protocol as told
 from app.reserve import FOOTAGE_RESERVE
+from app.station.beside import Beside
 from app.station.chips import ChipWork
 from app.station.clock import Clock
 from app.station.filming import Filming
@@ -105,6 +108,7 @@ class Hands:
     rehearsal: bool
     chips: ChipWork | None = None
     reserve_bytes: int = 0  # of the footage's disk, for when it is full
+    beside: Beside | None = None  # the label camera, where there is one
 
 
 class Perform:
@@ -171,7 +175,7 @@ class Perform:
 
         self._hands.store.submit(work, answered)
 
-    def _chips(self, effect: ListChips | SurveyChip | SwitchChipOff | MarkPunch | ProveDestroyed | LayOnReader) -> None:
+    def _chips(self, effect: OfChips) -> None:
         work = self._hands.chips
         if work is None:
             return
@@ -186,6 +190,8 @@ class Perform:
                 work.mark_punch(card, no)
             case ProveDestroyed(card, recording_id, shots):
                 work.prove_destroyed(card, recording_id, shots, self._actor)
+            case PutChipAside(card_id):
+                work.put_aside(card_id)
             case LayOnReader(uid):
                 work.lay(uid)
 
@@ -296,6 +302,8 @@ class Perform:
                 self._start_recording(recording_id, parcel_id, waybill)
             case StopRecording(recording_id):
                 hands.filming.end(recording_id, "sealed")
+                if hands.beside is not None:
+                    hands.beside.end("sealed")
             case UseSpareCamera():
                 if not hands.cameras.swap():
                     self._play(Sound.WRONG_CODE)
@@ -314,6 +322,8 @@ class Perform:
 
         def begin(start: told.Start) -> None:
             self._hands.filming.begin(start)
+            if self._hands.beside is not None:
+                self._hands.beside.begin(start, parcel_id, stamp, actor)
             self._ask(lambda store: store.filmed_cards(start.recording_id), self._note_cards)
 
         self._ask(prepare, begin)
@@ -327,7 +337,8 @@ class Perform:
     @staticmethod
     def _next_recording(store: Store, parcel_id: str, stamp: Stamp, actor: str) -> Recording:
         """A closed recording is never opened again: the parcel goes on in its newest open one, or a new one."""
-        still_open = [known for known in store.unclosed_recordings() if known.parcel_id == parcel_id]
+        unclosed = store.unclosed_recordings()
+        still_open = [one for one in unclosed if (one.parcel_id, one.role) == (parcel_id, OVERHEAD)]
         return still_open[-1] if still_open else store.new_recording(str(uuid4()), parcel_id, stamp, actor)
 
     def _start_message(self, recording: Recording, store: Store, meta: dict[str, str]) -> told.Start:

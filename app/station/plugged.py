@@ -36,9 +36,8 @@ class Use(Generic[D]):
 class Plugged(Generic[D]):
     """Keeps one device in use; `start()` and `stop()` (within 3 s). `crashed` is told of a bug in what is done."""
 
-    def __init__(self, name: str, use: Use[D], crashed: Callable[[Exception], None] | None = None) -> None:
-        self._use = use
-        self._crashed = crashed
+    def __init__(self, name: str, use: Use[D], crashed: Callable[[Exception], None]) -> None:
+        self._use, self._crashed = use, crashed
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -56,9 +55,7 @@ class Plugged(Generic[D]):
     def _run(self) -> None:
         try:
             self._keep()
-        except Exception as bug:
-            if self._crashed is None:
-                raise
+        except Exception as bug:  # noqa: BLE001  the top of this thread
             self._crashed(bug)
 
     def _keep(self) -> None:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import queue
 import re
 import threading
 import time
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
 from app.core.audit import EventKind
-from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble, Trouble
+from app.core.errors import BadInput, EvidenceTrouble, Trouble
 from app.core.events import Event
 from app.core.footage import Angle, Exported, Footage, Hold, Lines, Moment, Pile, Proof
 from app.core.parcels import Operator
@@ -36,7 +35,7 @@ from app.evidence.verify import Fault, Stopped, Trust, verify_recording
 from app.evidence.writer import RecordingKeys
 from app.platform import durable_write, private_folder
 from app.station.clock import Clock
-from app.station.rights import SUPERVISORS, as_of_now
+from app.station.desk import Refusals, SupervisorsDesk
 from app.store import disputes, rulings, samples
 from app.store.footage import KnownRecording
 from app.store.governing import policy_of
@@ -48,6 +47,7 @@ from app.wire import Centre
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+_REFUSALS = Refusals("review.not_allowed", "review.cannot_read")
 _TELL_EVERY_S = 0.1
 _BREATH_S = 0.002
 """After each fragment the verifier rests so long: what is on the screen comes first."""
@@ -79,20 +79,18 @@ class Reviewing:
         post: Callable[[Event], None] = lambda _event: None,
     ) -> None:
         self._store, self._recordings, self._exports = store, recordings, exports
-        self._clock, self._on_bug, self._post = clock, on_bug, post
+        self._clock, self._on_bug = clock, on_bug
         self._opened: dict[str, _Opened] = {}
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="review", daemon=True)
+        self._desk = SupervisorsDesk("review", _REFUSALS, store, clock, on_bug, post)
         self._checking: _Checking | None = None
 
     def start(self) -> None:
-        self._thread.start()
+        self._desk.start()
 
     def stop(self) -> None:
         """End both threads, after what was asked for before."""
-        self._jobs.put(self._drop_check)
-        self._jobs.put(None)
-        self._thread.join(timeout=3.0)
+        self._desk.do(self._drop_check)
+        self._desk.stop()
 
     # What the screen asks for
 
@@ -104,10 +102,10 @@ class Reviewing:
             samples.draw_due(store.ledger, governed.shares, stamp)
             return replace(store.footage_lines(pile, query, stamp.wall_us), policy=governed.review)
 
-        self._do(who, lambda: self._ask(look), tell)
+        self._desk.answer(who, lambda: self._ask(look), tell)
 
     def footage(self, who: Operator, recording_id: str, tell: Callable[[Footage | Trouble], None]) -> None:
-        self._do(who, lambda: self._footage(recording_id), tell)
+        self._desk.answer(who, lambda: self._footage(recording_id), tell)
 
     def film(self, recording_id: str, part: int) -> BinaryIO | None:
         opened = self._opened.get(recording_id)
@@ -131,15 +129,15 @@ class Reviewing:
                 self._checking = _Checking(opened, recording_id, keys, tell, self._on_bug)
                 self._checking.start()
 
-        self._jobs.put(begin)
+        self._desk.do(begin)
 
     def still(self, who: Operator, recording_id: str, at_us: int, tell: Callable[[Exported | Trouble], None]) -> None:
-        self._do(who, lambda: self._still(who, recording_id, at_us), tell)
+        self._desk.answer(who, lambda: self._still(who, recording_id, at_us), tell)
 
     def dossier(
         self, who: Operator, recording_id: str, card_id: str, tell: Callable[[Exported | Trouble], None]
     ) -> None:
-        self._do(who, lambda: self._dossier(who, recording_id, card_id), tell)
+        self._desk.answer(who, lambda: self._dossier(who, recording_id, card_id), tell)
 
     def hold(
         self, who: Operator, recording_id: str, keep: bool, reason: str, tell: Callable[[Hold | Trouble | None], None]
@@ -153,7 +151,7 @@ class Reviewing:
                 store.hold_footage(recording_id, reason, stamp, who.id)
             return store.hold_on(recording_id)
 
-        self._do(who, lambda: self._ask(change), tell)
+        self._desk.answer(who, lambda: self._ask(change), tell)
 
     # What is decided
 
@@ -167,11 +165,13 @@ class Reviewing:
         tell: Callable[[Ruled | Trouble], None],
     ) -> None:
         wanted, stamp = rulings.Wanted(card_id, ruling, reason, who, second), self._clock.stamp()
-        self._do(who, lambda: self._ask(lambda s: rulings.rule(s.ledger, wanted, policy_now(s).review, stamp)), tell)
+        self._desk.answer(
+            who, lambda: self._ask(lambda s: rulings.rule(s.ledger, wanted, policy_now(s).review, stamp)), tell
+        )
 
     def undo_ruling(self, who: Operator, card_id: str, tell: Callable[[Ruled | Trouble], None]) -> None:
         stamp = self._clock.stamp()
-        self._do(who, lambda: self._ask(lambda store: rulings.undo(store.ledger, card_id, who, stamp)), tell)
+        self._desk.answer(who, lambda: self._ask(lambda store: rulings.undo(store.ledger, card_id, who, stamp)), tell)
 
     def judge_sample(
         self, who: Operator, card_id: str, fine: bool, reason: str, tell: Callable[[Ruled | Trouble], None]
@@ -181,7 +181,7 @@ class Reviewing:
         def work(store: Store) -> Ruled:
             return Ruled(samples.judge(store.ledger, card_id, fine, reason, stamp, who.id))
 
-        self._do(who, lambda: self._ask(work), tell)
+        self._desk.answer(who, lambda: self._ask(work), tell)
 
     def dispute(
         self, who: Operator, recording_id: str, card_id: str, reason: str, tell: Callable[[Ruled | Trouble], None]
@@ -191,7 +191,7 @@ class Reviewing:
         def work(store: Store) -> Ruled:
             return Ruled(disputes.open_dispute(store.ledger, recording_id, card_id, reason, stamp, who.id))
 
-        self._do(who, lambda: self._ask(work), tell)
+        self._desk.answer(who, lambda: self._ask(work), tell)
 
     def settle(
         self, who: Operator, dispute_id: str, upheld: bool, reason: str, tell: Callable[[Ruled | Trouble], None]
@@ -201,37 +201,12 @@ class Reviewing:
         def work(store: Store) -> Ruled:
             return Ruled(disputes.settle(store.ledger, dispute_id, upheld, reason, stamp, who.id))
 
-        self._do(who, lambda: self._ask(work), tell)
+        self._desk.answer(who, lambda: self._ask(work), tell)
 
     # How it is answered
 
-    def _do(self, who: Operator, work: Callable[[], T], tell: Callable[[T | Trouble], None]) -> None:
-        def job() -> None:
-            try:
-                self._must_be_supervisor(who)
-                answer: T | Trouble = work()
-            except Trouble as trouble:
-                answer = trouble
-            except OSError as trouble:
-                answer = StorageTrouble("review.cannot_read", type(trouble).__name__)
-            tell(answer)
-
-        self._jobs.put(job)
-
-    def _must_be_supervisor(self, who: Operator) -> None:
-        now = as_of_now(self._store, who, self._clock.wall_us(), self._post)
-        if now.role not in SUPERVISORS:
-            raise BadInput("people.lapsed" if now.lapsed else "review.not_allowed", who.id)
-
     def _ask(self, work: Callable[[Store], T]) -> T:
         return self._store.call(work)
-
-    def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            try:
-                job()
-            except Exception as bug:  # noqa: BLE001  the top of this thread
-                self._on_bug(bug)
 
     def _footage(self, recording_id: str) -> Footage:
         known = self._ask(lambda store: {one.recording_id: one for one in store.known_recordings()})

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from app.core.errors import BadInput
 from app.core.events import Event, RightsChanged
 from app.core.parcels import Operator, Role
 from app.store import people
 from app.store.writer import StoreWriter
-
-SUPERVISORS = (Role.SUPERVISOR, Role.ADMIN)
 
 
 def as_of_now(store: StoreWriter, who: Operator, now_us: int, post: Callable[[Event], None]) -> Operator:
@@ -20,6 +19,15 @@ def as_of_now(store: StoreWriter, who: Operator, now_us: int, post: Callable[[Ev
     whom nobody knows (any more) is a clerk.
     """
     now = store.call(lambda opened: people.rights(opened.ledger, who.id, now_us)) or replace(who, role=Role.CLERK)
-    if who.role in SUPERVISORS and now.role not in SUPERVISORS:
+    if who.supervises and not now.supervises:
         post(RightsChanged(now))
     return now
+
+
+def must_be_supervisor(person: Operator | None, refusal: str) -> Operator:
+    """The person, if a supervisor. Raises BadInput: "people.lapsed" of one who was, else the code `refusal`."""
+    if person is None:
+        raise BadInput(refusal)
+    if not person.supervises:
+        raise BadInput("people.lapsed" if person.lapsed else refusal, person.id)
+    return person

@@ -21,11 +21,16 @@ _WAIT_S = 0.3
 class Scanning:
     """Reads the scanner in a thread of its own and reopens it when it was unplugged."""
 
-    def __init__(self, open_scanner: Callable[[], Scanner], post: Post, adjust: Adjust) -> None:
+    def __init__(
+        self, open_scanner: Callable[[], Scanner], post: Post, adjust: Adjust, crashed: Callable[[Exception], None]
+    ) -> None:
+        """`crashed` is told of a bug in the thread."""
         self._post, self._adjust = post, adjust
         use = Use(open_scanner, self._tell_ready, self._listen, self._tell_lost)
-        self._plugged: Plugged[Scanner] = Plugged("scanner", use)
-        self.start = self._plugged.start
+        self._plugged: Plugged[Scanner] = Plugged("scanner", use, crashed)
+
+    def start(self) -> None:
+        self._plugged.start()
 
     def stop(self) -> None:
         self._plugged.stop()

@@ -9,18 +9,18 @@ from __future__ import annotations
 import hashlib
 import logging
 import random
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.x509 import Certificate, load_pem_x509_certificates
 
-from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble, Trouble, Unavailable
+from app.core.errors import BadInput, EvidenceTrouble, Trouble, Unavailable
 from app.core.readiness import StampFacts, Surroundings
 from app.evidence.timestamp import TOKEN_FILE, stamp_head
 from app.settings import RecordingSettings
 from app.station.clock import Clock
+from app.station.rounds import Rounds
 from app.store.results import RetryState
 from app.store.tokens import Unstamped, note_token, unstamped
 from app.store.writer import StoreWriter
@@ -63,7 +63,7 @@ def stamp_plan(kept: RecordingSettings, root: Path, recordings: Path, rehearsal:
 
 
 class Stamping:
-    """The thread. `adjust` changes the surroundings, `on_bug` is told of bugs; `chance` gives 0..1."""
+    """Looks now and then. `adjust` changes the surroundings, `on_bug` is told of bugs; `chance` gives 0..1."""
 
     def __init__(
         self,
@@ -75,20 +75,17 @@ class Stamping:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._store, self._plan, self._clock = store, plan, clock
-        self._adjust, self._on_bug, self._chance = adjust, on_bug, chance
-        self._stopping = threading.Event()
+        self._adjust, self._chance = adjust, chance
         self._passed: set[str] = set()  # whose folder is away or damaged: told once
         self._code = ""
-        self._thread = threading.Thread(target=self._run, name="time-stamp", daemon=True)
+        self._rounds = Rounds("time-stamp", self.look, _LOOK_S, on_bug)
 
     def start(self) -> None:
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """End, cutting a question short."""
-        self._stopping.set()
-        self._plan.authority.stop()
-        self._thread.join(timeout=3.0)
+        self._rounds.stop(self._plan.authority.stop)
 
     def look(self) -> float:
         """Ask for what is wanted, if it is time; how long to wait then (s). Raises StorageTrouble."""
@@ -100,7 +97,7 @@ class Stamping:
             return min(_LOOK_S, (before.next_try_ms - now_ms) / 1000)
         for n, one in enumerate(wanted):
             trouble = self._stamp(one)
-            if self._stopping.is_set():
+            if self._rounds.ending:
                 return 0.0
             if trouble is not None:
                 return self._put_off(before, trouble, len(wanted) - n)
@@ -152,15 +149,3 @@ class Stamping:
 
     def _now_ms(self) -> int:
         return self._clock.wall_us() // 1000
-
-    def _run(self) -> None:
-        wait_s = 0.0
-        while not self._stopping.wait(wait_s):
-            try:
-                wait_s = self.look()
-            except StorageTrouble as trouble:
-                _log.error("time-stamps: %s", trouble.code)
-                wait_s = _LOOK_S
-            except Exception as bug:  # noqa: BLE001  the top of this thread
-                self._on_bug(bug)
-                return

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from typing import IO
 
 from app.core.lessons import LessonFailed, LessonJob, LessonNews, Seen, Taught, Tried
 from app.eye import codec
-from app.platform import kill_process
+from app.station.child import Child
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +31,7 @@ class Studying:
     ) -> None:
         self._argv, self._job, self._tell, self._on_bug = argv, job, tell, on_bug
         self._stopping = threading.Event()
-        self._child: subprocess.Popen[str] | None = None
+        self._child: Child | None = None
         self._thread = threading.Thread(target=self._run, name="lesson", daemon=True)
 
     def start(self) -> None:
@@ -44,7 +40,8 @@ class Studying:
     def stop(self) -> None:
         """End the program at once."""
         self._stopping.set()
-        self._end()
+        if self._child is not None:
+            self._child.kill()
         self._thread.join(timeout=3.0)
 
     def _run(self) -> None:
@@ -58,13 +55,10 @@ class Studying:
     def _study(self) -> bool:
         """Whether the program ended before it had said all."""
         try:
-            child = self._child = subprocess.Popen(
-                self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                encoding="utf-8", start_new_session=True,
-            )  # fmt: skip
+            child = self._child = Child(self._argv)
         except OSError:
             return True
-        patience = threading.Timer(_PATIENCE_S, self._end)
+        patience = threading.Timer(_PATIENCE_S, child.kill)
         patience.start()
         try:
             return not self._hear(child)
@@ -73,18 +67,12 @@ class Studying:
             return True
         finally:
             patience.cancel()
-            self._end()
-            child.wait()
-            for pipe in (child.stdin, child.stdout):
-                _close(pipe)
+            child.close()
 
-    def _hear(self, child: subprocess.Popen[str]) -> bool:
+    def _hear(self, child: Child) -> bool:
         """Tell the news until the last; False when it did not come."""
-        assert child.stdin is not None
-        assert child.stdout is not None
-        child.stdin.write(json.dumps(codec.as_plain(self._job)) + "\n")
-        child.stdin.flush()
-        for line in child.stdout:
+        child.give(codec.as_plain(self._job))
+        for line in child.lines():
             told = json.loads(line)
             news = codec.as_typed(_NEWS[told["kind"]], told["body"])
             if self._stopping.is_set():
@@ -93,20 +81,3 @@ class Studying:
             if isinstance(news, LessonFailed | Tried) or (isinstance(news, Taught) and not self._job.trial):
                 return True
         return False
-
-    def _end(self) -> None:
-        child = self._child
-        if child is None or child.poll() is not None:
-            return
-        try:
-            os.killpg(child.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            kill_process(child.pid)
-
-
-def _close(pipe: IO[str] | None) -> None:
-    try:
-        if pipe is not None:
-            pipe.close()
-    except BrokenPipeError:
-        _log.debug("its pipe was broken already")

@@ -18,7 +18,7 @@ from app.paths import StationFolder
 from app.station.chip_files import FileJournal, save_record
 from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.store import Store
-from hardware.deactivation import Means, Method, Outcome, Progress, Verdict, Why, hashed_bytes
+from hardware.deactivation import Means, Method, Outcome, Progress, Verdict, Why, Witness, hashed_bytes
 
 T = TypeVar("T")
 
@@ -48,14 +48,15 @@ class Intake:
 
 
 class _JournalOf:
-    """The journal for one card. Its own earlier record counts as proof, not that of another card with the same UID."""
+    """The journal for one card: its own earlier record counts, not that of another card with the same UID."""
 
     def __init__(self, journal: FileJournal, record: str) -> None:
-        self._record = record
-        self.load, self.save = journal.load, journal.save
+        self._record, self._witnesses = record, journal.witnesses
+        self.load, self.save, self.unfinished = journal.load, journal.save, journal.unfinished
+        self.silent, self.count_silent = journal.silent, journal.count_silent
 
-    def proved(self, _uid: str) -> str:
-        return self._record
+    def witnesses(self, uid: str) -> tuple[Witness, ...]:
+        return tuple(one for one in self._witnesses(uid) if one.record == self._record)
 
 
 class Switching:
@@ -105,7 +106,9 @@ class Switching:
             return ChipStand.DESTROY
         if outcome.verdict is Verdict.NOT_COMPLETED:
             return ChipStand.UNFINISHED if self.journal.begun(outcome.uid) else None
-        return None if outcome.why in _NOTHING_OF_IT else ChipStand.REFUSED
+        if outcome.why in _NOTHING_OF_IT:
+            return None
+        return ChipStand.UNFINISHED if self.journal.begun(outcome.uid) else ChipStand.REFUSED
 
     def keep(self, outcome: Outcome, intake: Intake, stamp: Stamp, actor: str) -> TrayCard | None:
         """Record, then fact, then the journal goes; gives the card as it is now, None off a station.
@@ -119,7 +122,8 @@ class Switching:
             fact = _fact(intake.gate, stand, kind, body, outcome.evidence)
             card = self._keep(fact, outcome.evidence, stamp, actor)
         if outcome.why is Why.PROVED:
-            self.journal.erase(outcome.uid, outcome.evidence["sha256"])
+            witness = Witness(*outcome.witness, outcome.evidence["sha256"]) if outcome.witness else None
+            self.journal.erase(outcome.uid, witness)
         return card
 
     def keep_destroyed(self, intake: Intake, record: dict[str, Any], stamp: Stamp, actor: str) -> TrayCard | None:
@@ -129,7 +133,7 @@ class Switching:
         body = {"uid": intake.gate.uid, "verdict": "destroyed"}
         fact = _fact(intake.gate, ChipStand.DESTROYED, EventKind.CHIP_DESTROYED, body, record)
         card = self._keep(fact, record, stamp, actor)
-        self.journal.erase(intake.gate.uid, record["sha256"])
+        self.journal.erase(intake.gate.uid)
         return card
 
     def _keep(self, fact: ChipFact, record: dict[str, Any], stamp: Stamp, actor: str) -> TrayCard | None:

@@ -17,6 +17,7 @@ from app.core.cards import Tag
 from app.core.events import Device, DeviceBack, DeviceLost, Event, TagSeen
 from app.core.readiness import DeviceFacts, Level, Surroundings
 from app.station.plugged import Plugged, Use
+from app.station.rounds import Rounds
 from hardware.errors import DeviceError
 from hardware.ports import DeviceInfo, NfcReader, NfcSighting
 
@@ -52,7 +53,7 @@ class Tapping:
         post: Post,
         adjust: Adjust,
         mono_us: Callable[[], int],
-        crashed: Callable[[Exception], None] | None = None,
+        crashed: Callable[[Exception], None],
     ) -> None:
         """`crashed` is told of a bug in this thread (any exception but a DeviceError)."""
         self._open, self._post, self._adjust, self._mono_us = open_reader, post, adjust, mono_us
@@ -61,7 +62,7 @@ class Tapping:
         self._tell_anew = threading.Event()
         use = Use(self._open_timed, self._tell_ready, self._watch, self._tell_lost)
         self._plugged: Plugged[_Timed] = Plugged("nfc", use, crashed)
-        self._look_out = LookOut(lambda: self._reader, self._tell_hung, self._tell_awake)
+        self._look_out = LookOut(lambda: self._reader, self._tell_hung, self._tell_awake, crashed)
 
     def start(self) -> None:
         self._plugged.start()
@@ -171,35 +172,36 @@ class _Timed:
 
 
 class LookOut:
-    """A thread that sees when a reader hangs, and when it comes back by itself."""
+    """Sees when a reader hangs, and when it comes back by itself; `on_bug` is told of bugs."""
 
     def __init__(
-        self, reader: Callable[[], _Timed | None], hung: Callable[[], None], awake: Callable[[], None]
+        self,
+        reader: Callable[[], _Timed | None],
+        hung: Callable[[], None],
+        awake: Callable[[], None],
+        on_bug: Callable[[Exception], None],
     ) -> None:
         self._reader, self._hung, self._awake = reader, hung, awake
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="nfc-look-out", daemon=True)
+        self._told: _Timed | None = None  # of which it was said that it hangs
+        self._rounds = Rounds("nfc-look-out", self._go_round, LOOK_OUT_S, on_bug, first_s=LOOK_OUT_S)
 
     def start(self) -> None:
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join(timeout=1.0)
+        self._rounds.stop()
 
-    def _run(self) -> None:
-        told: _Timed | None = None
-        while not self._stopping.wait(LOOK_OUT_S):
-            reader = self._reader()
-            since_s = reader.busy_since_s if reader is not None else 0.0
-            hangs = since_s > 0 and time.monotonic() - since_s > HUNG_S
-            if hangs and told is None:
-                told = reader
-                self._hung()
-            elif told is not None and not hangs:
-                if reader is told:  # else it was lost, and whoever opens it anew says so
-                    self._awake()
-                told = None
+    def _go_round(self) -> None:
+        reader, told = self._reader(), self._told
+        since_s = reader.busy_since_s if reader is not None else 0.0
+        hangs = since_s > 0 and time.monotonic() - since_s > HUNG_S
+        if hangs and told is None:
+            self._told = reader
+            self._hung()
+        elif told is not None and not hangs:
+            self._told = None
+            if reader is told:  # else it was lost, and whoever opens it anew says so
+                self._awake()
 
 
 def _tag(seen: NfcSighting, simulated: bool) -> Tag:

@@ -6,22 +6,18 @@ its end, without contradicting the centre. The journal is only read, at its end;
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from app.core.errors import StorageTrouble
 from app.evidence.witness import last_record
 from app.station.clock import Clock
+from app.station.rounds import Rounds
 from app.store.witnessed import note_head
 from app.store.writer import StoreWriter
 
-_log = logging.getLogger(__name__)
-
 
 class Witnessing:
-    """The thread. `nudge`: something waits for the centre; `on_bug` is told of bugs."""
+    """Looks now and then. `nudge`: something waits for the centre; `on_bug` is told of bugs."""
 
     def __init__(
         self,
@@ -33,16 +29,14 @@ class Witnessing:
         every_s: float = 8.0,
     ) -> None:
         self._store, self._recordings, self._clock = store, recordings, clock
-        self._nudge, self._on_bug, self._every_s = nudge, on_bug, every_s
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="witness-heads", daemon=True)
+        self._nudge = nudge
+        self._rounds = Rounds("witness-heads", self._go_round, every_s, on_bug, first_s=every_s)
 
     def start(self) -> None:
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join(timeout=3.0)
+        self._rounds.stop()
 
     def look(self) -> int:
         """Tell the heads of all that runs; how many were new. Raises StorageTrouble."""
@@ -57,12 +51,5 @@ class Witnessing:
             self._nudge()
         return told
 
-    def _run(self) -> None:
-        while not self._stopping.wait(self._every_s):
-            try:
-                self.look()
-            except StorageTrouble as trouble:
-                _log.error("witness heads: %s", trouble.code)
-            except Exception as bug:  # noqa: BLE001  the top of this thread
-                self._on_bug(bug)
-                return
+    def _go_round(self) -> None:
+        self.look()

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert, select, update
 
+from app.centre_keys import by_any
 from app.core.audit import EventKind, Stamp
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
-from app.keys import verifier
 from app.platform import durable_write, free_bytes, private_folder, sync_folder
 from app.store.db import open_database, transaction, translated
 from app.store.keyfile import key_path, read_key
@@ -165,7 +165,7 @@ def settle(ledger: Ledger, signed: Signed, stamp: Stamp) -> None:
     Raises EvidenceTrouble: sync.untrusted_answer; store.restored_behind: the centre has events that are not here. Then
     the chain stays frozen for ever: this folder is only looked at, the station joins anew under another name.
     """
-    told = open_statement(Receipt, signed, verifier(bytes.fromhex(ledger.identity.centre.server_key)))
+    told = open_statement(Receipt, signed, by_any(ledger.identity.centre))
     if told.station != ledger.identity.station:
         raise EvidenceTrouble("sync.untrusted_answer", "receipt: of another station")
 

@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 
+from app.centre_keys import by_any
 from app.core.audit import EventKind, Stamp, digest
 from app.core.cards import CardState, Secret
 from app.core.chips import OPEN_STANDS, ChipCard, ChipStand
 from app.core.errors import BadInput, EvidenceTrouble
 from app.core.parcels import TrayCard
-from app.keys import verifier
 from app.store.cards import tray_card
 from app.store.governing import sealing_key
 from app.store.ledger import Ledger
@@ -167,7 +167,7 @@ def _doubt(ledger: Ledger, row: Row[Any], signed: Signed, stamp: Stamp) -> Close
     """Why a decision does not open the card, None when it does."""
     identity = ledger.identity
     try:
-        told = open_statement(Decision, signed, verifier(bytes.fromhex(identity.centre.server_key)))
+        told = open_statement(Decision, signed, by_any(identity.centre))
     except EvidenceTrouble:
         return Closed.DECISION_INVALID
     ours = (identity.centre.tenant, identity.station, row.id, row.event_hash, row.revision, CardState.ACCEPTED)

@@ -10,11 +10,12 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.sqlite import insert
 
+from app.centre_keys import by_any
 from app.core.audit import EventKind, SignedEvent, Stamp
 from app.core.cards import CardState
 from app.core.errors import EvidenceTrouble
 from app.core.parcels import TrayCard
-from app.keys import Verify, verifier
+from app.keys import Verify
 from app.store.cards import arrive, decide, depart
 from app.store.ledger import Ledger, head_of
 from app.store.recordings import footage_waiting
@@ -233,4 +234,4 @@ def save_retry(ledger: Ledger, lane: str, state: RetryState) -> None:
 
 
 def _server(ledger: Ledger) -> Verify:
-    return verifier(bytes.fromhex(ledger.identity.centre.server_key))
+    return by_any(ledger.identity.centre)

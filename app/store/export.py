@@ -1,8 +1,9 @@
 """The audit chain as a file of JSON lines that anybody can check with the station's public key.
 
-Line 1: {"type": "chain", "v", "station", "public_key", "server_key", "tenant"}; the public key is the station's first,
-events name those that follow it (`app.rotation`). Then one line per event {"seq", "data", "hash", "sig"} (data and sig
-in base64: the exact bytes), then the receipts as they were signed {"text", "sig"}.
+Line 1: {"type": "chain", "v", "station", "public_key", "server_key", "server_keys_before", "tenant"}; the public key is
+the station's first, events name those that follow it (`app.rotation`); the centre's key of now and those before it.
+Then one line per event {"seq", "data", "hash", "sig"} (data and sig in base64: the exact bytes), then the receipts as
+they were signed {"text", "sig"}.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from app.centre_keys import server_keys
 from app.keys import Signer
 from app.platform import sync_folder
 from app.store.ledger import Identity
@@ -49,6 +51,7 @@ def _lines(connection: Connection, identity: Identity) -> Iterator[dict[str, Any
         "tenant": identity.centre.tenant,
         "public_key": Signer(identity.first_seed).public_key.hex(),
         "server_key": identity.centre.server_key,
+        "server_keys_before": [key.hex() for key in server_keys(identity.centre)[1:]],
     }
     for row in connection.execute(select(outbox).order_by(outbox.c.seq)):
         yield {"seq": row.seq, "data": _b64(row.data), "hash": row.hash, "sig": _b64(row.sig)}

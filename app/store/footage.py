@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Subquery, and_, d
 from app.core.audit import EventKind, Stamp
 from app.core.cards import CardState, PanelState
 from app.core.errors import BadInput
-from app.core.footage import FilmedCard, Hold, Line, Lines, Pile
+from app.core.footage import LABEL, OVERHEAD, FilmedCard, Hold, Line, Lines, Pile
 from app.core.parcels import Reason
 from app.core.rulings import Ruling
 from app.store.ledger import Ledger
@@ -53,6 +53,7 @@ class KnownRecording:
     durable: bool
     held: bool
     removed: bool
+    role: str = OVERHEAD
 
 
 _DRAWN = and_(sample.c.card_id == card.c.id, sample.c.drawn_seq.is_not(None), sample.c.judged_seq.is_(None))
@@ -219,8 +220,9 @@ def known(connection: Connection) -> tuple[KnownRecording, ...]:
     there = select(durable.c.recording_id).where(of_now(connection)).distinct().subquery()
     rows = connection.execute(
         select(
-            recording.c.id, recording.c.parcel_id, recording.c.state, outbox.c.at_wall_us, parcel.c.waybill,
-            parcel.c.operator_name, there.c.recording_id.label("durable"), hold.c.recording_id.label("held"),
+            recording.c.id, recording.c.parcel_id, recording.c.state, recording.c.role, outbox.c.at_wall_us,
+            parcel.c.waybill, parcel.c.operator_name, there.c.recording_id.label("durable"),
+            hold.c.recording_id.label("held"),
             removed.c.recording_id.label("removed"),
         )
         .outerjoin(outbox, outbox.c.seq == recording.c.closed_seq)
@@ -233,7 +235,7 @@ def known(connection: Connection) -> tuple[KnownRecording, ...]:
     return tuple(
         KnownRecording(
             row.id, row.parcel_id, row.waybill or "", row.operator_name or "", row.state, row.at_wall_us or 0,
-            row.durable is not None, row.held is not None, row.removed is not None,
+            row.durable is not None, row.held is not None, row.removed is not None, row.role,
         )
         for row in rows
     )  # fmt: skip
@@ -251,14 +253,17 @@ def place_of_card(connection: Connection, card_id: str) -> str | None:
 
 
 def of_waybill(connection: Connection, waybill: str) -> tuple[str, ...]:
-    """The recordings of a waybill's parcels, in order of their begin."""
+    """The recordings of a waybill's parcels, in order of their begin, those of the overhead camera first."""
     bare = "".join(waybill.split())
     wanted = select(recording.c.id).join(parcel, parcel.c.id == recording.c.parcel_id).where(parcel.c.waybill == bare)
-    return tuple(connection.execute(wanted.order_by(parcel.c.opened_seq, recording.c.closed_seq)).scalars())
+    in_order = wanted.order_by(parcel.c.opened_seq, recording.c.role == LABEL, recording.c.closed_seq)
+    return tuple(connection.execute(in_order).scalars())
 
 
 def keep(ledger: Ledger, recording_id: str, reason: str, stamp: Stamp, actor: str) -> Hold:
-    """Hold footage; a second hold changes nothing. Raises BadInput("recording.unknown", "hold.no_reason")."""
+    """Hold footage, of the parcel's other camera too; a second hold changes nothing. Raises
+    BadInput("recording.unknown", "hold.no_reason").
+    """
     if not reason.strip():
         raise BadInput("hold.no_reason")
     return ledger.write(lambda connection: keep_in(ledger, connection, recording_id, reason.strip(), stamp, actor))
@@ -266,10 +271,17 @@ def keep(ledger: Ledger, recording_id: str, reason: str, stamp: Stamp, actor: st
 
 def keep_in(ledger: Ledger, connection: Connection, recording_id: str, reason: str, stamp: Stamp, actor: str) -> Hold:
     """`keep` inside somebody's transaction."""
+    for other in _beside(connection, recording_id):
+        if hold_on(connection, other) is None:
+            _keep_one(ledger, connection, other, reason, stamp, actor)
     before = hold_on(connection, recording_id)
     if before is not None:
         return before
     _must_be_known(connection, recording_id)
+    return _keep_one(ledger, connection, recording_id, reason, stamp, actor)
+
+
+def _keep_one(ledger: Ledger, connection: Connection, recording_id: str, reason: str, stamp: Stamp, actor: str) -> Hold:
     event = ledger.append(
         connection, EventKind.FOOTAGE_HELD, {"recording": recording_id, "reason": reason}, stamp, actor
     )
@@ -279,11 +291,18 @@ def keep_in(ledger: Ledger, connection: Connection, recording_id: str, reason: s
 
 
 def release(ledger: Ledger, recording_id: str, reason: str, stamp: Stamp, actor: str) -> None:
-    """Let held footage go again; what is not held stays as it is. Where a PIN may be seen this is the judgement that
-    none is. Raises BadInput("hold.no_reason") for such a judgement without a reason.
+    """Let held footage go again, of the parcel's other camera too; what is not held stays as it is. Where a PIN may be
+    seen this is the judgement that none is, on this recording alone. Raises BadInput("hold.no_reason") for such a
+    judgement without a reason.
     """
 
     def work(connection: Connection) -> None:
+        free_one(connection, recording_id)
+        for other in _beside(connection, recording_id):
+            if not may_show_pin(connection, other):
+                free_one(connection, other)
+
+    def free_one(connection: Connection, recording_id: str) -> None:
         if hold_on(connection, recording_id) is None:
             return
         judged = may_show_pin(connection, recording_id)
@@ -297,6 +316,13 @@ def release(ledger: Ledger, recording_id: str, reason: str, stamp: Stamp, actor:
             connection.execute(update(leak_check).where(mine).values(judged_seq=event.seq))
 
     ledger.write(work)
+
+
+def _beside(connection: Connection, recording_id: str) -> tuple[str, ...]:
+    """The recordings that the parcel's other camera made."""
+    mine = select(recording.c.parcel_id, recording.c.role).where(recording.c.id == recording_id).subquery()
+    others = select(recording.c.id).where(recording.c.parcel_id == mine.c.parcel_id, recording.c.role != mine.c.role)
+    return tuple(connection.execute(others.order_by(recording.c.id)).scalars())
 
 
 def hold_on(connection: Connection, recording_id: str) -> Hold | None:

@@ -56,7 +56,7 @@ def next_job(connection: Connection) -> LeakJob | None:
     if row is None:
         return None
     order = str(json.loads(row.expected).get("order_no", "")) if row.expected else ""
-    found = Recording(row.id, row.parcel_id, row.state, row.final_hash, row.key)
+    found = Recording(row.id, row.parcel_id, row.state, row.final_hash, row.key, row.role)
     return LeakJob(found, row.to_us or 0, tuple(text for text in (row.waybill or "", order) if text))
 
 

@@ -20,7 +20,7 @@ from app.keys import Signer
 from app.reserve import Reserve
 from app.store.db import reading, transaction
 from app.store.seal import IndexCost
-from app.store.tables import meta, outbox, restored, rotated_key
+from app.store.tables import followed_centre, meta, outbox, restored, rotated_key
 from app.wire import Centre
 
 T = TypeVar("T")
@@ -38,6 +38,7 @@ class Identity:
     seeds: tuple[bytes, ...]  # all of them, the newest first
     earlier: tuple[Signer, ...]  # keys before the one of now, the newest first
     key_seqs: tuple[int, ...]  # of the events that named a key, the newest first
+    centre_no: int  # how often the centre's key changed since it was pinned, as far as was heard
     index_key: bytes
     index_cost: IndexCost
 
@@ -82,9 +83,10 @@ class Ledger:
             yield connection
 
     def look_at_keys(self, connection: Connection) -> None:
-        """Another process may have changed the signing key since the identity was read."""
-        newest = connection.execute(_NEWEST_KEY).scalar()
-        if newest is not None and newest not in self.identity.key_seqs:
+        """The signing key, or the centre's, may be another one since the identity was read."""
+        newest = connection.execute(_NEWEST_KEYS).one()
+        own_is_new = newest.own is not None and newest.own not in self.identity.key_seqs
+        if own_is_new or (newest.centres or 0) != self.identity.centre_no:
             self.identity = read_identity(connection)
 
     def identity_now(self) -> Identity:
@@ -129,7 +131,11 @@ def is_frozen(connection: Connection) -> bool:
     return connection.execute(select(restored.c.id).where(restored.c.settled.is_(False))).first() is not None
 
 
-_NEWEST_KEY = select(func.max(rotated_key.c.seq))
+_NEWEST_KEYS = select(
+    select(func.max(rotated_key.c.seq)).scalar_subquery().label("own"),
+    select(func.max(followed_centre.c.id)).scalar_subquery().label("centres"),
+)
+_NEWEST_CENTRE = select(followed_centre.c.id, followed_centre.c.centre).order_by(followed_centre.c.id.desc()).limit(1)
 _HEAD = select(outbox.c.seq, outbox.c.hash).order_by(outbox.c.seq.desc()).limit(1)
 
 
@@ -144,7 +150,8 @@ def read_identity(connection: Connection) -> Identity:
     row = connection.execute(select(meta)).first()
     if row is None:
         raise StorageTrouble("store.damaged", "meta")
-    centre = Centre.model_validate_json(row.centre)
+    newer = connection.execute(_NEWEST_CENTRE).first()
+    centre = Centre.model_validate_json(newer.centre if newer else row.centre)
     centre.vault_certificate()  # whose it is was checked when it was pinned; a damaged one is not gone on with
     later = connection.execute(select(rotated_key).order_by(rotated_key.c.seq)).all()
     seeds = [bytes(row.signing_seed), *(bytes(one.seed) for one in later)]
@@ -157,6 +164,7 @@ def read_identity(connection: Connection) -> Identity:
         seeds=tuple(reversed(seeds)),
         earlier=tuple(Signer(seed) for seed in reversed(seeds[:-1])),
         key_seqs=tuple(one.seq for one in reversed(later)),
+        centre_no=newer.id if newer else 0,
         index_key=row.index_key,
         index_cost=IndexCost(row.index_memory_kib, row.index_passes),
     )

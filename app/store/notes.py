@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -49,10 +50,12 @@ def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> str:
     return f"{checkpoint.text}\n{_DASH}{checkpoint.origin} {base64.b64encode(sig).decode()}\n"
 
 
-def read_checkpoint(note: str, origin: str, public_key: bytes) -> Checkpoint:
-    """A note's checkpoint, when this key signed it under this name. Raises EvidenceTrouble("audit.checkpoint")."""
-    text, _, lines = note.partition("\n\n")
-    text += "\n"
+def read_checkpoint(note: str, origin: str, keys: Sequence[bytes]) -> Checkpoint:
+    """A note's checkpoint, when one of these keys (32 bytes each) signed it under this name.
+
+    Raises EvidenceTrouble("audit.checkpoint").
+    """
+    text = note.partition("\n\n")[0] + "\n"
     parts = text.split("\n")
     try:
         found = Checkpoint(parts[0], int(parts[1]), base64.b64decode(parts[2], validate=True))
@@ -60,10 +63,17 @@ def read_checkpoint(note: str, origin: str, public_key: bytes) -> Checkpoint:
         raise EvidenceTrouble("audit.checkpoint", "format") from wrong
     if found.origin != origin or found.text != text or len(found.root) != 32:
         raise EvidenceTrouble("audit.checkpoint", "format")
-    sig = _signature(lines, origin, _key_id(origin, _LOG_KEY, public_key))
-    if len(sig) != 64 or not verifier(public_key)(sig, text.encode()):
+    if not any(is_signed_by(note, key) for key in keys):
         raise EvidenceTrouble("audit.checkpoint", "signature")
     return found
+
+
+def is_signed_by(note: str, public_key: bytes) -> bool:
+    """Whether this key (32 bytes) signed a note, under the name that stands in it."""
+    text, _, lines = note.partition("\n\n")
+    origin = text.partition("\n")[0]
+    sig = _signature(lines, origin, _key_id(origin, _LOG_KEY, public_key))
+    return len(sig) == 64 and verifier(public_key)(sig, f"{text}\n".encode())
 
 
 def cosign(checkpoint: Checkpoint, station: str, signer: Signer, now_s: int) -> str:

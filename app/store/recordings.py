@@ -1,16 +1,18 @@
-"""Recordings: their keys, and the chain from each one's final hash to the next."""
+"""Recordings: their keys, and for each camera the chain from each one's final hash to the next."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, select, true, update
 from sqlalchemy.dialects.sqlite import insert
 
+from app.centre_keys import by_any
 from app.core.audit import EventKind, Stamp
 from app.core.cards import Secret
 from app.core.errors import EvidenceTrouble
-from app.keys import verifier
+from app.core.footage import OVERHEAD
 from app.store.governing import sealing_key
 from app.store.ledger import Ledger
 from app.store.results import Recording
@@ -19,17 +21,21 @@ from app.store.tables import durable, receipt, recording, removed
 from app.wire import Durable, Signed, open_statement
 
 
-def begin(ledger: Ledger, recording_id: str, parcel_id: str, stamp: Stamp, actor: str) -> Recording:
+def begin(
+    ledger: Ledger, recording_id: str, parcel_id: str, stamp: Stamp, actor: str, role: str = OVERHEAD
+) -> Recording:
     """Make a recording with a fresh key and record its start; the same recording again gives what is there."""
 
     def work(connection: Connection) -> Recording:
         known = find(connection, recording_id)
         if known:
             return known
-        body = {"recording": recording_id, "parcel": parcel_id, "previous": last_hash(connection)}
+        body = {"recording": recording_id, "parcel": parcel_id, "previous": last_hash(connection, role)}
+        body |= {"role": role} if role != OVERHEAD else {}
         ledger.append(connection, EventKind.RECORDING_STARTED, body, stamp, actor)
-        made = Recording(recording_id, parcel_id, "recording", "", os.urandom(32))
+        made = Recording(recording_id, parcel_id, "recording", "", os.urandom(32), role)
         row = {"id": recording_id, "parcel_id": parcel_id, "key": made.key, "state": made.state, "final_hash": ""}
+        row["role"] = role
         connection.execute(insert(recording), row)
         return made
 
@@ -38,18 +44,22 @@ def begin(ledger: Ledger, recording_id: str, parcel_id: str, stamp: Stamp, actor
 
 def find(connection: Connection, recording_id: str) -> Recording | None:
     row = connection.execute(select(recording).where(recording.c.id == recording_id)).first()
-    return Recording(row.id, row.parcel_id, row.state, row.final_hash, row.key) if row else None
+    return _as_recording(row) if row else None
+
+
+def _as_recording(row: Row[Any]) -> Recording:
+    return Recording(row.id, row.parcel_id, row.state, row.final_hash, row.key, row.role)
 
 
 def unclosed(connection: Connection) -> tuple[Recording, ...]:
     """Recordings that were begun and not closed: to be recovered after a crash."""
     rows = connection.execute(select(recording).where(recording.c.state == "recording"))
-    return tuple(Recording(row.id, row.parcel_id, row.state, row.final_hash, row.key) for row in rows)
+    return tuple(_as_recording(row) for row in rows)
 
 
-def last_hash(connection: Connection) -> str:
-    """The final hash of the recording that was closed last; "" before any."""
-    closed = select(recording.c.final_hash).where(recording.c.state == "recorded")
+def last_hash(connection: Connection, role: str = OVERHEAD) -> str:
+    """The final hash of the recording of this camera that was closed last; "" before any."""
+    closed = select(recording.c.final_hash).where(recording.c.state == "recorded", recording.c.role == role)
     return connection.execute(closed.order_by(recording.c.closed_seq.desc()).limit(1)).scalar() or ""
 
 
@@ -86,7 +96,7 @@ def waiting_footage(connection: Connection) -> tuple[Recording, ...]:
     What it said before it was put back to an earlier state does not count: it may have lost them.
     """
     rows = connection.execute(select(recording).where(_waits(connection)).order_by(recording.c.closed_seq))
-    return tuple(Recording(row.id, row.parcel_id, row.state, row.final_hash, row.key) for row in rows)
+    return tuple(_as_recording(row) for row in rows)
 
 
 def sealed_key(ledger: Ledger, found: Recording) -> bytes:
@@ -100,7 +110,7 @@ def sealed_key(ledger: Ledger, found: Recording) -> bytes:
 
 def save_durable(ledger: Ledger, signed: Signed, pieces_hash: str) -> None:
     """Keep the centre's word that it holds a recording. Raises EvidenceTrouble("sync.untrusted_answer")."""
-    told = open_statement(Durable, signed, verifier(bytes.fromhex(ledger.identity.centre.server_key)))
+    told = open_statement(Durable, signed, by_any(ledger.identity.centre))
 
     def work(connection: Connection) -> None:
         known = find(connection, told.recording)

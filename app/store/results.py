@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.core.cards import CardState
+from app.core.footage import OVERHEAD
 from app.core.parcels import TrayCard
 
 
@@ -48,13 +49,16 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A recording as the station knows it. `state`: "recording" or "recorded"; `final_hash` "" until closed."""
+    """A recording as the station knows it. `state`: "recording" or "recorded"; `final_hash` "" until closed; `role`: of
+    which camera.
+    """
 
     recording_id: str
     parcel_id: str
     state: str
     final_hash: str
     key: bytes = field(repr=False)
+    role: str = OVERHEAD
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, and_, insert, select, update
 from app.core.audit import EventKind, Stamp
 from app.core.cards import CardState
 from app.core.errors import BadInput
-from app.core.parcels import Operator, Reason, Role
+from app.core.parcels import Operator, Reason
 from app.core.rulings import UNDO_US, ReviewPolicy, Ruled, Ruling, Second, needs_reason, needs_second
 from app.store import people
 from app.store.footage import keep_in
@@ -20,7 +20,6 @@ from app.store.people import Locked
 from app.store.recordings import find
 from app.store.tables import card, ruling
 
-_SUPERVISORS = (Role.SUPERVISOR, Role.ADMIN)
 _AFTER = {Ruling.ACCEPT: CardState.KEPT, Ruling.REJECT: CardState.REJECTED, Ruling.HOLD: CardState.REVIEW}
 _SAID = {
     Ruling.ACCEPT: Reason.REVIEWED_ACCEPTED,
@@ -153,6 +152,6 @@ def _second(ledger: Ledger, wanted: Wanted, stamp: Stamp) -> Operator | None:
         raise BadInput("review.second_unknown")
     if found.id == wanted.who.id:
         raise BadInput("review.second_same", found.id)
-    if found.role not in _SUPERVISORS:
+    if not found.supervises:
         raise BadInput("review.not_allowed", found.id)
     return found

@@ -17,7 +17,7 @@ from app.core.audit import EventKind, SignedEvent, Stamp
 from app.core.cards import CardState, Secret
 from app.core.chips import ChipCard
 from app.core.errors import BadInput, StorageTrouble
-from app.core.footage import FilmedCard, Hold, Lines, Pile
+from app.core.footage import OVERHEAD, FilmedCard, Hold, Lines, Pile
 from app.core.parcels import (
     CardDraft,
     EarlierParcel,
@@ -276,9 +276,11 @@ class Store:
 
     # Recordings
 
-    def new_recording(self, recording_id: str, parcel_id: str, stamp: Stamp, actor: str) -> Recording:
+    def new_recording(
+        self, recording_id: str, parcel_id: str, stamp: Stamp, actor: str, role: str = OVERHEAD
+    ) -> Recording:
         """Make a recording with a fresh key and record its start. Again: gives what is there."""
-        return recordings.begin(self._ledger, recording_id, parcel_id, stamp, actor)
+        return recordings.begin(self._ledger, recording_id, parcel_id, stamp, actor, role)
 
     def find_recording(self, recording_id: str) -> Recording | None:
         with self._ledger.reading() as connection:
@@ -289,10 +291,10 @@ class Store:
         with self._ledger.reading() as connection:
             return recordings.unclosed(connection)
 
-    def last_recording_hash(self) -> str:
-        """The final hash of the recording closed last; "" before any. The next one's genesis names it."""
+    def last_recording_hash(self, role: str = OVERHEAD) -> str:
+        """The final hash of the camera's recording closed last; "" before any. The next one's genesis names it."""
         with self._ledger.reading() as connection:
-            return recordings.last_hash(connection)
+            return recordings.last_hash(connection, role)
 
     def close_recording(
         self, recording_id: str, final_hash: str, root: str, frames: int, stamp: Stamp, actor: str

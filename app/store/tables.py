@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BLOB, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BLOB, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, text
 
 metadata = MetaData()
 
@@ -24,6 +24,15 @@ rotated_key = Table(
     metadata,
     Column("seq", Integer, ForeignKey("outbox.seq"), primary_key=True),  # of the event that names it; it signs the next
     Column("seed", BLOB, nullable=False),
+)
+
+followed_centre = Table(
+    "followed_centre",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    # Of the event that tells of it; None where the chain was frozen (put back from a backup) when it was heard.
+    Column("seq", Integer, ForeignKey("outbox.seq")),
+    Column("centre", Text, nullable=False),  # wire.Centre as JSON: what was pinned, with the centre's newer key
 )
 
 operator = Table(
@@ -175,6 +184,7 @@ recording = Table(
     Column("state", Text, nullable=False),  # recording, recorded
     Column("final_hash", Text, nullable=False),
     Column("closed_seq", Integer),
+    Column("role", Text, nullable=False, server_default=text("'overhead'")),  # overhead, label
 )
 
 durable = Table(

@@ -23,10 +23,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, inspect, text
 
+from app.centre_keys import server_keys
 from app.core.audit import GENESIS, ChainFault, SignedEvent
 from app.core.errors import BadInput, EvidenceTrouble
 from app.core.merkle import CompactTree, leaf_hash
-from app.keys import Signer, key_id, verifier
+from app.keys import Signer, Verify, key_id, verifier
 from app.rotation import by_key, chain_fault
 from app.store.db import open_database, reading
 from app.store.keyfile import read_key
@@ -49,7 +50,7 @@ class Chain:
     station: str
     public_key: bytes
     events: Sequence[SignedEvent]
-    server_key: bytes | None = None
+    server_keys: Sequence[bytes] = ()
     receipts: Sequence[Signed] = ()
     key_now: bytes | None = None
 
@@ -107,10 +108,10 @@ def _check(chain: Chain, every: bool) -> _Finding:
     if fault is None and chain.key_now not in (None, key):
         fault = ChainFault(len(chain.events), "key")
     finding = _Finding(fault, more={"receipts": len(chain.receipts)})
-    if chain.server_key is None or fault is not None:
+    if not chain.server_keys or fault is not None:
         return finding
     for signed in chain.receipts:
-        high, code = _receipt_fault(chain, signed, chain.server_key)
+        high, code = _receipt_fault(chain, signed)
         if code:
             finding.fault = ChainFault(high, code)
             return finding
@@ -118,9 +119,9 @@ def _check(chain: Chain, every: bool) -> _Finding:
     return finding
 
 
-def _receipt_fault(chain: Chain, signed: Signed, server_key: bytes) -> tuple[int, str]:
+def _receipt_fault(chain: Chain, signed: Signed) -> tuple[int, str]:
     try:
-        told = open_statement(Receipt, signed, verifier(server_key))
+        told = open_statement(Receipt, signed, _by_any(chain.server_keys))
     except EvidenceTrouble:
         return 0, "receipt"
     if told.high > len(chain.events):
@@ -143,17 +144,31 @@ def _verify_station(database: Path, passphrase: str, every: bool) -> Iterator[di
 
 def _station_chain(connection: Connection) -> Chain:
     row = connection.exec_driver_sql("SELECT station, signing_seed, centre FROM meta").one()
-    centre = Centre.model_validate_json(row.centre)
+    centre = Centre.model_validate_json(_newest_centre(connection) or row.centre)
     newest = _newest_seed(connection)
     receipts = connection.exec_driver_sql("SELECT text, sig FROM receipt ORDER BY id")
     return Chain(
         row.station,
         Signer(row.signing_seed).public_key,
         _events(connection, "SELECT seq, data, hash, sig FROM outbox ORDER BY seq"),
-        bytes.fromhex(centre.server_key),
+        server_keys(centre),
         [Signed.model_construct(text=receipt.text, sig=receipt.sig) for receipt in receipts],
         Signer(newest or row.signing_seed).public_key,
     )
+
+
+def _by_any(keys: Iterable[bytes]) -> Verify:
+    checks = [verifier(key) for key in keys]
+    return lambda sig, data: any(check(sig, data) for check in checks)
+
+
+def _newest_centre(connection: Connection) -> str | None:
+    """What is pinned since the centre's key changed; None: it did not, as far as was heard."""
+    if not inspect(connection).has_table("followed_centre"):  # of a release before
+        return None
+    wanted = "SELECT centre FROM followed_centre ORDER BY id DESC LIMIT 1"
+    found = connection.exec_driver_sql(wanted).scalar()
+    return None if found is None else str(found)
 
 
 def _newest_seed(connection: Connection) -> bytes | None:
@@ -204,7 +219,8 @@ def _verify_centre(engine: Engine, every: bool) -> Iterator[dict[str, Any]]:
 def _centre_chain(connection: Connection, row: Any, of_log: ChainFault | None, every: bool) -> dict[str, Any]:
     query = "SELECT seq, data, hash, sig FROM event WHERE station = :station ORDER BY seq"
     now, events = bytes(row.public_key), _events(connection, query, station=row.id)
-    chain = Chain(row.id, _first_key(connection, row.id) or now, events, key_now=now)
+    first = now if row.role == "vault" else _first_key(connection, row.id) or now  # a vault has no chain to say it in
+    chain = Chain(row.id, first, events, key_now=now)
     finding = _check(chain, every)
     head = chain.events[-1].hash if chain.events else GENESIS
     if finding.fault is None and (len(chain.events), head) != (row.high, row.head_hash):
@@ -269,13 +285,15 @@ def _read_export(path: Path) -> Iterator[Chain]:
                 events.append(_event(fields, len(events) + 1))
     if not head:
         raise BadInput("audit.not_found", path.name)
-    public, server = bytes.fromhex(head["public_key"]), bytes.fromhex(head["server_key"])
-    yield Chain(str(head["station"]), public, events, server, receipts)
+    named = [head["server_key"], *head.get("server_keys_before", [])]
+    servers = [bytes.fromhex(key) for key in named]
+    yield Chain(str(head["station"]), bytes.fromhex(head["public_key"]), events, servers, receipts)
 
 
 def _export_head(fields: dict[str, Any], path: Path) -> dict[str, Any]:
     try:
-        keys = [bytes.fromhex(fields[name]) for name in ("public_key", "server_key")]
+        named = (fields["public_key"], fields["server_key"], *fields.get("server_keys_before", []))
+        keys = [bytes.fromhex(key) for key in named]
         good = fields["type"] == "chain" and all(len(key) == 32 for key in keys)
     except (KeyError, TypeError, ValueError):
         good = False

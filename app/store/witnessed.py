@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, select
 from sqlalchemy.dialects.sqlite import insert
 
+from app.centre_keys import key_that_signed
 from app.core.audit import EventKind, Stamp
 from app.core.errors import EvidenceTrouble
 from app.core.merkle import leaf_hash, root_from_range
@@ -75,14 +76,16 @@ def keep_word(ledger: Ledger, wanted: WitnessWanted, answer: WitnessAnswer) -> s
     ours), audit.checkpoint.
     """
     identity = ledger.identity
-    told = open_statement(Witnessed, answer.witnessed, verifier(bytes.fromhex(identity.centre.server_key)))
+    key, certificate = key_that_signed(answer.witnessed, identity.centre)
+    told = open_statement(Witnessed, answer.witnessed, verifier(key))
     if (told.tenant, told.station, told.recording) != (identity.centre.tenant, identity.station, wanted.recording):
         raise EvidenceTrouble("sync.untrusted_answer", "witness: of something else")
 
     def work(connection: Connection) -> str:
         event = _same_history(connection, wanted, told)
-        _is_in_log(ledger, told.epoch, answer, event)
-        bundle = json.dumps(_bundle(ledger, answer, event), ensure_ascii=False)
+        _is_in_log(ledger, told.epoch, answer, event, key)
+        named = {"server_key": key.hex(), "server": _plain(certificate) if certificate else None}
+        bundle = json.dumps(_bundle(ledger, answer, event, named), ensure_ascii=False)
         row = {"recording_id": told.recording, "epoch": told.epoch, "bundle": bundle}
         connection.execute(insert(witnessed).on_conflict_do_nothing(), row)
         return bundle
@@ -102,9 +105,9 @@ def _same_history(connection: Connection, wanted: WitnessWanted, told: Witnessed
     return event
 
 
-def _is_in_log(ledger: Ledger, epoch: str, answer: WitnessAnswer, event: bytes) -> None:
+def _is_in_log(ledger: Ledger, epoch: str, answer: WitnessAnswer, event: bytes, key: bytes) -> None:
     centre = ledger.identity.centre
-    shown = read_checkpoint(answer.note, origin_of(centre.tenant, epoch), bytes.fromhex(centre.server_key))
+    shown = read_checkpoint(answer.note, origin_of(centre.tenant, epoch), [key])
     path = [bytes.fromhex(one) for one in answer.proof]
     try:
         root = root_from_range(shown.size, answer.leaf, [leaf_hash(event)], path)
@@ -114,11 +117,11 @@ def _is_in_log(ledger: Ledger, epoch: str, answer: WitnessAnswer, event: bytes) 
         raise EvidenceTrouble("audit.checkpoint", "root")
 
 
-def _bundle(ledger: Ledger, answer: WitnessAnswer, event: bytes) -> dict[str, Any]:
+def _bundle(ledger: Ledger, answer: WitnessAnswer, event: bytes, named: dict[str, Any]) -> dict[str, Any]:
+    """`named`: the key that signed the word and the note, with the root's certificate for it."""
     centre = ledger.identity.centre
-    keys = {"tenant": centre.tenant, "root_key": centre.root_key, "server_key": centre.server_key}
     return {
-        "centre": {**keys, "server": _plain(centre.server) if centre.server else None},
+        "centre": {"tenant": centre.tenant, "root_key": centre.root_key, **named},
         "witnessed": _plain(answer.witnessed),
         "note": answer.note,
         "leaf": answer.leaf,

@@ -9,7 +9,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from types import TracebackType
 from typing import TypeVar
@@ -18,9 +18,10 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from app.centre_keys import by_now, followed, is_known
 from app.core.errors import BadInput, EvidenceTrouble, Unavailable
-from app.keys import Signer, verifier
-from app.signing import LIFETIME_S, BadSignature, Message, RequestMarks, check_answer, sign_request
+from app.keys import Signer
+from app.signing import LIFETIME_S, BadSignature, Message, RequestMarks, answering_key, check_answer, sign_request
 from app.store.store import Store
 from app.wire import (
     DIGEST_HEADER,
@@ -45,6 +46,8 @@ from app.wire_vault import (
     Arrivals,
     Findings,
     FindingsKept,
+    KeyChanged,
+    KeyKept,
     RevealApproval,
     RevealAsked,
     RevealsOpen,
@@ -193,14 +196,17 @@ class CentreClient:
         )
         self._speaker = speaker
         self._signers = deque([speaker.signer, *speaker.earlier] if speaker else ())
-        self._verify = verifier(bytes.fromhex(speaker.centre.server_key)) if speaker else None
         self._clock_ms = clock_ms
+        self.on_newer_key: Callable[[Centre], Awaitable[None]] = _nowhere
+        """Keeps what is pinned, with a newer key of the centre that the pinned root names; before it is believed."""
+
         self.offset = ClockOffset()
 
     def speak_as(self, speaker: Speaker) -> None:
-        """The same station, perhaps with another key since it spoke last."""
+        """The same station, perhaps with another key since it spoke last, its own or the centre's."""
         if self._speaker is None or self._speaker.signer.public_key != speaker.signer.public_key:
-            self._speaker, self._signers = speaker, deque([speaker.signer, *speaker.earlier])
+            self._signers = deque([speaker.signer, *speaker.earlier])
+        self._speaker = speaker
 
     async def __aenter__(self) -> CentreClient:
         return self
@@ -311,6 +317,10 @@ class CentreClient:
         """For the vault: its next word on a request."""
         return await self._post(f"/v1/vault/reveals/{name}", verdict, RevealState)
 
+    async def change_key(self, told: KeyChanged) -> KeyKept:
+        """For the vault: another key signs its requests from now on."""
+        return await self._post("/v1/vault/key", told, KeyKept)
+
     async def centre(self) -> Centre:
         """What there is to pin of a centre."""
         return await self._exchange("GET", "/v1/centre", Centre)
@@ -390,6 +400,8 @@ class CentreClient:
             code = "sync.tls" if _is_tls(away) else "sync.offline"
             raise Unavailable(code, type(away).__name__) from away
         believed = not nonce or self._believed(answer, nonce, asked_ms)
+        if not believed and await self._newer_key(answer):
+            believed = self._believed(answer, nonce, asked_ms)
         if answer.status_code != httpx.codes.OK:
             # What a proxy in between says is no word of the centre: it can make us wait, nothing else.
             raise _refusal(answer, believed)
@@ -409,15 +421,39 @@ class CentreClient:
         return nonce
 
     def _believed(self, answer: httpx.Response, nonce: str, asked_ms: int) -> bool:
-        if self._verify is None:
+        if self._speaker is None:
             return False
+        verify = by_now(self._speaker.centre, self._clock_ms() + self.offset.ms)
         try:
             digest = content_digest(answer.content)
-            server_s = check_answer(answer.headers, answer.status_code, digest, nonce, self._verify)
+            server_s = check_answer(answer.headers, answer.status_code, digest, nonce, verify)
         except BadSignature:
             return False
         self.offset.learn(server_s * 1000, asked_ms, self._clock_ms())
         return True
+
+    async def _newer_key(self, answer: httpx.Response) -> bool:
+        """Whether the centre names a key, by the pinned root, that is newer than what is pinned; it is pinned then.
+
+        Asked only where an answer says that a key signed it which is not known here.
+        """
+        name = answering_key(answer.headers)
+        if self._speaker is None or not name or is_known(name, self._speaker.centre):
+            return False
+        try:
+            told = await self._http.get("/v1/centre")
+            after = followed(self._speaker.centre, Centre.model_validate_json(told.content))
+        except (httpx.HTTPError, ValidationError, EvidenceTrouble):
+            return False  # whatever it was, it names no such key
+        if after is None:
+            return False
+        await self.on_newer_key(after)
+        self._speaker = replace(self._speaker, centre=after)
+        return True
+
+
+async def _nowhere(_centre: Centre) -> None:
+    """For who speaks once only: the next one asks again."""
 
 
 _LONG_WAY_MS = 4000

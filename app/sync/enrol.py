@@ -9,6 +9,7 @@ import hmac
 import platform
 from dataclasses import dataclass
 
+from app.centre_keys import certified, server_keys
 from app.core.errors import BadInput, EvidenceTrouble, Unavailable
 from app.keys import Signer, code_key, verifier
 from app.sync.client import CentreClient, CentreRefused
@@ -69,13 +70,16 @@ def _trusted(answer: EnrolmentAnswer, key: bytes, applicant: Applicant) -> Enrol
     """The answer, when it comes from who gave the code out and speaks of our key."""
     if not hmac.compare_digest(enrolment_proof(key, "centre", answer.enrolled.text), answer.proof):
         raise EvidenceTrouble("enrol.untrusted", "proof")
-    claimed = Enrolled.model_validate_json(answer.enrolled.text)
-    told = open_statement(Enrolled, answer.enrolled, verifier(bytes.fromhex(claimed.centre.server_key)))
+    claimed_key = Enrolled.model_validate_json(answer.enrolled.text).centre.server_key
+    told = open_statement(Enrolled, answer.enrolled, verifier(bytes.fromhex(claimed_key)))
     if told.public_key != applicant.signer.public_key.hex():
         raise EvidenceTrouble("enrol.untrusted", "key")
     if told.centre != applicant.centre:
         raise EvidenceTrouble("enrol.untrusted", "centre")
     told.centre.vault_certificate()
+    server_keys(told.centre)
+    if told.centre.server is not None and certified(told.centre.server, told.centre).public_key != claimed_key:
+        raise EvidenceTrouble("enrol.untrusted", "centre")
     return told
 
 

@@ -21,6 +21,7 @@ from app.core.policy import Policy
 from app.evidence.witness import WITNESS_FILE
 from app.platform import durable_write
 from app.store.backup import settle
+from app.store.following import follow_centre
 from app.store.governing import is_revoked, policy_of
 from app.store.results import QueueFacts, RetryState
 from app.store.store import Store
@@ -36,6 +37,7 @@ from app.wire import (
     MOST_BYTES,
     BatchAnswer,
     CatalogueOffer,
+    Centre,
     EventBatch,
     Result,
 )
@@ -83,6 +85,7 @@ class Exchange:
         Raises Unavailable (come again), Halt, EvidenceTrouble("sync.untrusted_answer": answer not by the centre).
         """
         self.client.speak_as(await self._ask(Speaker.of))
+        self.client.on_newer_key = self._follow_centre
         await self._settle()
         await self._push()
         await self._pull()
@@ -91,6 +94,9 @@ class Exchange:
         await self._witness_lane()
         await self._footage_lane()
         return (await self._tell_queue()).unsent > 0
+
+    async def _follow_centre(self, told: Centre) -> None:
+        await self._ask(lambda store: follow_centre(store.ledger, told, self.stamp()))
 
     def stuck(self) -> tuple[tuple[str, str], ...]:
         """Recordings that cannot be brought, each with its trouble's code."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.centre_keys import by_any
 from app.core.errors import EvidenceTrouble
 from app.core.merkle import is_prefix
-from app.keys import verifier
 from app.store.heads import TreeHead
 from app.store.notes import Checkpoint
 from app.wire import Centre, Signed, open_statement
@@ -41,7 +41,7 @@ class PutBack:
 
 def put_back(epoch: str, now: str, heads: Sequence[TreeHead], told: Sequence[Signed], centre: Centre) -> PutBack:
     """What the centre's words leave of an epoch's log. Raises EvidenceTrouble("sync.untrusted_answer")."""
-    verify = verifier(bytes.fromhex(centre.server_key))
+    verify = by_any(centre)
     listed = [(open_statement(Restored, signed, verify), signed) for signed in told]
     words = {stated.before: (stated, signed) for stated, signed in listed}
     kept, word, root, at = heads[-1].size if heads else 0, "", b"", epoch

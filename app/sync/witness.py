@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from app.centre_keys import server_keys
 from app.core.audit import EventKind, Stamp
 from app.core.errors import EvidenceTrouble
 from app.core.merkle import is_prefix
@@ -65,7 +66,7 @@ class Witness:
     async def _read(self, answer: CheckpointAnswer) -> Checkpoint:
         _, _, centre = await self._ask(lambda store: store.speaker())
         origin = origin_of(centre.tenant, answer.epoch)
-        return read_checkpoint(answer.note, origin, bytes.fromhex(centre.server_key))
+        return read_checkpoint(answer.note, origin, server_keys(centre))
 
     async def _judge(self, answer: CheckpointAnswer, seen: Sequence[TreeHead], now_ms: int) -> None:
         shown = await self._read(answer)

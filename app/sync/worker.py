@@ -23,7 +23,7 @@ from app.core.errors import EvidenceTrouble, StorageTrouble, Trouble, Unavailabl
 from app.core.parcels import TrayCard
 from app.core.policy import Policy
 from app.core.readiness import SyncState
-from app.keys import verifier
+from app.store.following import centre_signed
 from app.store.results import QueueFacts, RetryState
 from app.store.store import Store
 from app.store.writer import StoreWriter
@@ -163,9 +163,8 @@ class SyncWorker:
             exchange.terms = self._plan.terms
             exchange.on_policy = self._listeners.on_policy
             if self._plan.catalogue is not None:
-                pinned = speaker.centre
-                server = verifier(bytes.fromhex(pinned.server_key))
-                exchange.shelf = Shelf(self._plan.catalogue, pinned.tenant, server)
+                server = await self._ask(lambda store: centre_signed(store.ledger))
+                exchange.shelf = Shelf(self._plan.catalogue, speaker.centre.tenant, server)
             self._stuck = exchange.stuck
             while await self._go_on(exchange):
                 pass

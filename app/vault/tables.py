@@ -14,6 +14,7 @@ meta = Table(
     Column("centre", Text, nullable=False),
     Column("signing_seed", BLOB, nullable=False),
     Column("index_key", BLOB, nullable=False),  # never leaves this file
+    Column("next_seed", BLOB),  # of a key that the centre may know already; None: no change is under way
 )
 
 vault_key = Table(

@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from hardware.camera.address import without_password
 from hardware.camera.jpeg import JpegDecoder
 from hardware.errors import DeviceError, DeviceReason
-from hardware.ports import CameraFrame, DeviceInfo
+from hardware.ports import CameraFrame, DeviceInfo, Pace
 
 SILENCE_S = 2.0
 """A stream that sends nothing for so long is broken; also the time-out of connecting."""
@@ -80,7 +80,8 @@ class HttpCamera:
         self._decoder = JpegDecoder()
         self._heard_s = time.monotonic()
         self._bad = 0
-        self.skipped = 0
+        self._pace = Pace()
+        self.least_apart_us = self.skipped = 0
 
     @property
     def info(self) -> DeviceInfo:
@@ -91,7 +92,10 @@ class HttpCamera:
         deadline_s = time.monotonic() + timeout_s
         while True:
             while self._ready:
-                frame = self._decoder.frame(self._ready.popleft(), time.monotonic_ns() // 1000)
+                picture, now_us = self._ready.popleft(), time.monotonic_ns() // 1000
+                if not self._pace.is_due(now_us, self.least_apart_us):
+                    continue
+                frame = self._decoder.frame(picture, now_us)
                 if frame is not None:
                     self._bad = 0
                     return frame

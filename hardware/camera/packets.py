@@ -1,6 +1,7 @@
 """Cameras that FFmpeg reads: `uvc:` (V4L2, DirectShow) and `rtsp:`. A thread of their own waits for the driver.
 
 `uvc:by-id/NAME[?size=1920x1080&fps=30]`   Linux: the name under /dev/v4l/by-id (it stays the same after replugging)
+    `&hertz=50&exposure=200&focus=30&white=4600`   what it is held at (`locking`); left out: where the automatics stood
 `uvc:PATH…`                                Windows: the DirectShow device path (`@device_pnp_\\\\?\\usb#…`)
 `rtsp://[NAME:PASSWORD@]HOST/PATH`          over TCP
 
@@ -27,13 +28,16 @@ import av.video.reformatter
 
 from hardware.camera.address import CameraAddress, parse_address, without_password
 from hardware.camera.jpeg import JpegDecoder, planes_of
+from hardware.camera.locking import NAMES, Wanted, lock, look, wanted_of
+from hardware.camera.v4l2 import V4l2Device
 from hardware.errors import DeviceError, DeviceReason
-from hardware.ports import CameraFrame, DeviceInfo, Packet
+from hardware.ports import CameraFrame, Control, ControlState, DeviceInfo, Pace, Packet
 
 SILENCE_S = 2.0
 
 _BY_ID = Path("/dev/v4l/by-id")
-_UVC_OPTIONS = frozenset({"size", "fps"})
+_UVC_OPTIONS = frozenset({"size", "fps", "hertz", "exposure", "focus", "white"})
+_SETTLE_S = 2.0  # for the automatics to find their values
 _OPEN_S = 5.0
 _KEPT = ("h264", "hevc")
 _START_CODES = (b"\x00\x00\x00\x01", b"\x00\x00\x01")
@@ -54,7 +58,8 @@ class PacketCamera:
         self._opened = threading.Event()
         self._failed: DeviceError | None = None
         self._heard_s = time.monotonic()
-        self.skipped = 0
+        self._pace = Pace()
+        self.least_apart_us = self.skipped = 0
         self._thread = threading.Thread(target=self._run, args=(url, form, options), name="camera", daemon=True)
         self._thread.start()
         if not self._opened.wait(_OPEN_S):
@@ -111,7 +116,10 @@ class PacketCamera:
             return
         jpeg = JpegDecoder()
         for packet in container.demux(stream):
-            frame = jpeg.frame(bytes(packet), time.monotonic_ns() // 1000) if packet.size else None
+            now_us = time.monotonic_ns() // 1000
+            if not packet.size or not self._pace.is_due(now_us, self.least_apart_us):
+                continue
+            frame = jpeg.frame(bytes(packet), now_us)
             if frame is not None:
                 yield frame
 
@@ -181,13 +189,63 @@ def _has_parameters(data: bytes, codec: str) -> bool:
     return False
 
 
+class UvcCamera(PacketCamera):
+    """A camera on USB; a thread of its own takes its automatics away when they had time to find their values."""
+
+    def __init__(self, parsed: CameraAddress, url: str, form: str, options: dict[str, str], wanted: Wanted) -> None:
+        """Raises DeviceError."""
+        super().__init__(parsed.text, parsed.path, url, form, options)
+        self._controls: tuple[Control, ...] = ()
+        if form == "v4l2":
+            threading.Thread(target=self._lock, args=(url, wanted), name="camera-controls", daemon=True).start()
+
+    @property
+    def controls(self) -> tuple[Control, ...]:
+        """What was fixed, and what refused; empty until then, and always where the system has no V4L2."""
+        return self._controls
+
+    def _lock(self, path: str, wanted: Wanted) -> None:
+        if self._closing.wait(_SETTLE_S):
+            return
+        try:
+            device = V4l2Device(path)
+        except OSError:
+            self._controls = tuple(Control(name, ControlState.REFUSED) for name in NAMES)
+            return
+        try:
+            self._controls = lock(device, wanted)
+        finally:
+            device.close()
+
+
 def open_uvc(address: str) -> PacketCamera:
     """A camera on USB by its stable name. Raises DeviceError: MISSING, BUSY, DENIED, GARBLED, TIMEOUT."""
     parsed = parse_address(address, _UVC_OPTIONS)
     form, url = _uvc_place(parsed)
+    wanted = wanted_of({name: parsed.number(name) for name in _UVC_OPTIONS - {"size"}})
+    if wanted.hertz not in (50, 60):
+        raise DeviceError(DeviceReason.GARBLED, address, "hertz is 50 or 60")
     pixel = {"input_format": "mjpeg"} if form == "v4l2" else {"vcodec": "mjpeg", "rtbufsize": "64M"}
     size, fps = parsed.options.get("size", "1920x1080"), parsed.options.get("fps", "30")
-    return PacketCamera(address, parsed.path, url, form, {**pixel, "video_size": size, "framerate": fps})
+    return UvcCamera(parsed, url, form, {**pixel, "video_size": size, "framerate": fps}, wanted)
+
+
+def look_at_uvc(address: str) -> tuple[Control, ...]:
+    """What a camera on USB offers to be held at; changes nothing. Empty where the system has no V4L2.
+
+    Raises DeviceError.
+    """
+    form, path = _uvc_place(parse_address(address, _UVC_OPTIONS))
+    if form != "v4l2":
+        return ()
+    try:
+        device = V4l2Device(path)
+    except OSError as trouble:
+        raise DeviceError(_reason(trouble, was_open=False, after_s=0.0), address, trouble.strerror or "") from trouble
+    try:
+        return look(device)
+    finally:
+        device.close()
 
 
 def open_rtsp(address: str) -> PacketCamera:

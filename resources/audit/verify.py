@@ -5,8 +5,8 @@
 The export comes from `cardintake centre export`. Checked are: the log without gaps, each station's chain (numbers, hash
 of the one before, hash of its own bytes, signatures, each by the key that held at its place), the root at every
 checkpoint, the centre's signature under it, and the stations' countersignatures. A signature vouches for all events
-before it in its chain; with --every each one is checked. --server-key compares the centre's key with the one you know
-from elsewhere, for example from a station.
+before it in its chain; with --every each one is checked. --server-key compares the centre's key, or one
+of those it changed from (its own chain says which), with the one you know from elsewhere, for example from a station.
 
 Exit status 0: all of that holds. 1: something does not; the first thing wrong is named, and how far the log holds.
 Not proved: that nothing is missing after the last checkpoint, and that the keys are whose you think they are.
@@ -24,7 +24,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 GENESIS = "0" * 64
-ROTATED, MARK = "station.key-rotated", b'"kind":"station.key-rotated"'
+CENTRE = "@centre"
+ROTATED, ROTATED_AT_CENTRE, MARK = "station.key-rotated", "centre.key-rotated", b'.key-rotated"'
 DASH = "\u2014 "
 
 
@@ -114,7 +115,8 @@ def take_event(fields, chains, log, every):
         raise Wrong(f"{where}: not the next of its chain / 序号不连续")
     if head["prev"] != chain.head:
         raise Wrong(f"{where}: another history / 前后不相连")
-    rotates = MARK in data and head.get("kind") == ROTATED and head.get("v") == 1
+    rotated = ROTATED_AT_CENTRE if name == CENTRE else ROTATED
+    rotates = MARK in data and head.get("kind") == rotated and head.get("v") == 1
     if (every or rotates) and not chain.signed(sig, data):
         raise Wrong(f"{where}: the signature does not hold / 签名不成立")
     chain.seq, chain.head, chain.last = chain.seq + 1, fields["hash"], (sig, data)
@@ -148,8 +150,10 @@ def take_checkpoint(note, server, tenant, roots):
     text += "\n"
     origin, size, root = text.split("\n")[:3]
     what = f"checkpoint {size}"
-    sig = signature_in(lines, origin, key_id(origin, b"\x01", server.public))
-    if not origin.startswith(f"cardintake/{tenant}/") or not server.signed(sig, text.encode()):
+    # A key that another one followed at some size of the log signed no checkpoint of a larger one.
+    keys = [server.public] + [key for before, key in server.before if int(size) <= before]
+    signed = (holds(key, signature_in(lines, origin, key_id(origin, b"\x01", key)), text.encode()) for key in keys)
+    if not origin.startswith(f"cardintake/{tenant}/") or not any(signed):
         raise Wrong(f"{what}: not signed by the centre / 不是中心签的")
     if base64.b64encode(roots.get(int(size), b"")).decode() != root:
         raise Wrong(f"{what}: the log does not have this root / 账本与检查点不符")
@@ -183,8 +187,6 @@ def read(path, every, server_key):
         if number == 1:
             if kind != "centre-log":
                 raise Wrong("this is no export of a centre / 不是中心导出的文件")
-            if server_key and fields["server_key"] != server_key:
-                raise Wrong("another centre's key / 中心的公钥不对")
             centre, server = fields, Chain(fields["server_key"])
         elif kind == "station":
             chains[fields["id"]] = Chain(fields["public_key"])
@@ -193,13 +195,18 @@ def read(path, every, server_key):
             if log.size in wanted:
                 log.roots[log.size] = log.root()
         elif kind == "checkpoint":
-            size, text = take_checkpoint(fields["note"], server, centre["tenant"], log.roots)
+            size, text = take_checkpoint(fields["note"], chains.get(CENTRE, server), centre["tenant"], log.roots)
             texts[size] = text
         elif kind == "cosignature":
             take_cosignature(fields, texts, chains)
             witnessed[fields["station"]] = max(fields["size"], witnessed.get(fields["station"], 0))
     if centre is None:
         raise Wrong("this is no export of a centre / 不是中心导出的文件")
+    own = chains.get(CENTRE, server)
+    if own.public != server.public:
+        raise Wrong("the centre's chain ends with another key / 中心的事件链以另一把公钥结束")
+    if server_key and server_key not in [key.hex() for key in [own.public] + [key for _, key in own.before]]:
+        raise Wrong("another centre's key / 中心的公钥不对")
     for name, chain in chains.items():
         if chain.last is not None and not chain.signed(*chain.last):
             raise Wrong(f"{name}: the last signature does not hold / 最后的签名不成立")

@@ -65,7 +65,7 @@ class Soaked:
         self.filming = Filming(program_plan("recorder", self.folder), self._hear, self._adjust, system_clock())
         self.filming.on_closed(self.closed.put)
         configure = codec.Configure(SHIPPED.paths, 1, True, SHIPPED.bound, SHIPPED.version, SHIPPED.own)
-        shield = Shield(catalogue, self.filming.zones)
+        shield = Shield(catalogue, self.filming.tell)
         plan = program_plan("eye", self.folder)
         self.looking = Looking(plan, configure, self.folder.frames, self._hear, self._adjust, shield)
 

@@ -27,7 +27,8 @@ from app.core.parcels import CardDraft, ExpectedParcel, OpenParcel, Operator, Ro
 from app.keys import Signer, new_seed
 from app.server.embedded import start_server_process, stop_server_process
 from app.server.enrol import admit_station
-from app.server.setup import init, open_centre, read_centre
+from app.server.folder import read_centre
+from app.server.setup import init, open_centre
 from app.store.seal import IndexCost, keyed, slow_hash
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.sync.client import CentreClient, Speaker

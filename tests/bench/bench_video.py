@@ -91,8 +91,8 @@ PIN = ((600.0, 500.0), (900.0, 500.0), (900.0, 540.0), (600.0, 540.0))
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def pictures(count: int = 30) -> list[bytes]:
-    """JPEGs of a desk with a little sensor noise, as a camera sends them (4:2:2)."""
+def pictures(count: int = 30, black: bool = False) -> list[bytes]:
+    """JPEGs of a desk with a little sensor noise, as a camera sends them (4:2:2); `black`: of the lens cap."""
     rng = np.random.default_rng(5)
     desk = rng.integers(40, 200, (H // 12 + 1, W // 12 + 8), np.uint8).repeat(12, 0).repeat(12, 1)
     codec = av.CodecContext.create("mjpeg", "w")
@@ -101,6 +101,7 @@ def pictures(count: int = 30) -> list[bytes]:
     made = []
     for n in range(count):
         luma = desk[:H, 2 * n : 2 * n + W].astype(np.int16) + rng.normal(0, 2, (H, W)).astype(np.int16)
+        luma = luma // 100 + 16 if black else luma
         frame = av.VideoFrame.from_ndarray(np.clip(luma, 16, 235).astype(np.uint8), format="gray")
         made += [bytes(packet) for packet in codec.encode(frame.reformat(format="yuvj422p"))]
     return made

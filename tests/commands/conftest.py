@@ -135,6 +135,8 @@ def cli(
 ) -> Cli:
     """Runs one command against the board; its exit code and what it printed."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "machine"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user"))
     monkeypatch.delenv("CARDINTAKE_STATION", raising=False)
 
     def call(action: str, *more: str) -> tuple[int, dict[str, Any]]:

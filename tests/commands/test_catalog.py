@@ -14,7 +14,8 @@ from app.core.cards import Secret
 from app.core.parcels import Role
 from app.paths import StationFolder
 from app.rehearsal.catalogue import fictional_toml
-from app.server.setup import init, read_centre
+from app.server.folder import read_centre
+from app.server.setup import init
 from app.store.seal import IndexCost
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from tests.commands.conftest import Said

@@ -88,7 +88,7 @@ def test_a_chip_stays_switched_off_when_the_table_is_set_up_anew(tmp_path: Path)
         assert deactivate(reader, Request(bytes.fromhex(FIRST), "VOID kept"), means).verdict is Verdict.DEACTIVATED
     with closing(open_nfc(f"sim:{path}?keep=1")) as reader:
         assert deactivate(reader, Request(bytes.fromhex(FIRST), "VOID kept"), means).verdict is Verdict.DEACTIVATED
-    FileJournal(tmp_path / "journal").erase(FIRST, "00")
+    FileJournal(tmp_path / "journal").erase(FIRST)
     with closing(open_nfc(f"sim:{path}?keep=1")) as reader:
         assert deactivate(reader, Request(bytes.fromhex(FIRST), "VOID other"), means).verdict is Verdict.ALREADY
     with closing(open_nfc(f"sim:{path}")) as reader:  # without, it is fresh from the factory

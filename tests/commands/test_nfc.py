@@ -110,8 +110,10 @@ def test_words_name_both_uids_the_card_to_put_back_and_no_stage_twice(
     assert UID in cli("deactivate", "--yes", "--wait", "0")[1]["text"]
     board.clear()
     assert cli("info")[1]["text"].startswith("No chip on the reader")
-    assert main(["nfc", "deactivate", "--port", board.address, "--yes", "--wait", "0.6"]) == 3
-    assert capsys.readouterr().err.count("Looking at the chip") == 1
+    assert main(["nfc", "deactivate", "--port", board.address, "--yes", "--wait", "0.6"]) == 4
+    shown = capsys.readouterr().err
+    assert shown.count("Looking at the chip") == 1
+    assert UID in shown  # the torn one: it may lie there and be mute
 
 
 def test_done_and_proved_is_exit_0(cli: Cli, board: SimulatedBoard, tmp_path: Path) -> None:
@@ -420,15 +422,6 @@ def test_a_card_without_a_station_is_bad_usage_before_anything_is_opened(
         code, told = cli("deactivate", "--card", "card-1", *more)
         assert (code, told["why"], told["done"]) == (2, "no-station", False)
     assert chip.writes == 0
-
-
-def test_a_machine_with_a_station_wants_the_card_before_anything_is_opened(
-    cli: Cli, station: Station, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CARDINTAKE_STATION", str(station.folder.root))
-    monkeypatch.setattr(nfc, "open_lasting_nfc", pytest.fail)
-    code, told = cli("deactivate", "--yes")
-    assert (code, told["why"]) == (3, "card-needed")
 
 
 def test_a_finished_classic_run_again_is_done_already_by_its_record(cli: Cli, board: SimulatedBoard) -> None:

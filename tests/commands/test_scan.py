@@ -20,7 +20,8 @@ from app.rehearsal.cards import print_back
 from app.rehearsal.casting import plan_card
 from app.rehearsal.deck import DeckCard
 from app.rehearsal.products import load_studio_products
-from app.server.setup import init, read_centre
+from app.server.folder import read_centre
+from app.server.setup import init
 from app.store.seal import IndexCost
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from tests.commands.conftest import Said

@@ -13,6 +13,7 @@ from app.core.effects import (
     ListChips,
     MarkPunch,
     ProveDestroyed,
+    PutChipAside,
     RecordFact,
     SurveyChip,
     SwitchChipOff,
@@ -236,7 +237,8 @@ def test_a_copy_is_punched_on_camera_with_a_still_before_and_after() -> None:
     assert walk.the(MarkPunch).no == 1
 
 
-SILENT = ChipEnd(CHIP.card_id, ChipStand.WAITING, "not-completed", "why.chip-gone", silent=True)
+SILENT = ChipEnd(CHIP.card_id, ChipStand.WAITING, "not-completed", "why.chip-gone", silent=1, most_silent=3)
+MUTE = ChipEnd(CHIP.card_id, ChipStand.DESTROY, "refused", "why.stays-silent", silent=3, most_silent=3)
 
 
 @pytest.mark.parametrize("torn", [False, True])
@@ -245,13 +247,15 @@ def test_a_chip_that_answers_no_more_is_punched_after_three_silent_runs(torn: bo
     walk.on(HOLD)
     if torn:
         walk.on(FIRST, ChipRunEnded(TORN), AWAY)
-        silent = replace(TORN, silent=True)
+        silent = replace(TORN, silent=1)
     walk.key(Key.DIGIT, 1)
-    for _ in range(3):
+    for run in (1, 2, 3):
         assert not tray(walk).punching
         walk.key(Key.SPACE)
         assert walk.the(SwitchChipOff).card.card_id == CHIP.card_id
-        walk.on(ChipRunEnded(silent), ChipsListed((CHIP, SECOND_CHIP)))
+        end = replace(silent, silent=run) if run < 3 else MUTE
+        kept = replace(CHIP, stand=end.stand, mute=end is MUTE)
+        walk.on(ChipRunEnded(end), ChipsListed((kept, SECOND_CHIP)))
     assert tray(walk).punching
     walk.key(Key.SPACE)
     assert walk.the(MarkPunch).no == 1
@@ -263,13 +267,36 @@ def test_a_chip_that_answers_after_all_is_tapped_as_ever() -> None:
     walk = at_tray()
     walk.on(HOLD)
     walk.key(Key.DIGIT, 1)
-    for _ in range(3):
-        walk.key(Key.SPACE)
-        walk.on(ChipRunEnded(SILENT))
+    walk.key(Key.SPACE)
+    walk.on(ChipRunEnded(MUTE), ChipsListed((replace(CHIP, stand=ChipStand.DESTROY, mute=True), SECOND_CHIP)))
+    assert tray(walk).punching
     walk.on(FIRST)
     assert walk.the(SwitchChipOff).card.card_id == CHIP.card_id
-    walk.on(ChipRunEnded(replace(SILENT, silent=False)))
+    walk.on(ChipRunEnded(OFF))
     assert not tray(walk).punching
+
+
+def test_a_copy_that_has_to_be_punched_is_not_run_again_by_a_tap() -> None:
+    walk = at_tray()
+    walk.on(HOLD, FIRST, ChipRunEnded(COPY), AWAY, FIRST)
+    assert not walk.has(SwitchChipOff)
+
+
+def test_a_torn_card_still_goes_first_after_the_tray_was_left() -> None:
+    """Also after the program ended meanwhile: what was torn is known from what is kept, not from the screen."""
+    walk = at_tray()
+    walk.on(HOLD, FIRST, ChipRunEnded(TORN), AWAY)
+    walk.key(Key.ESC)
+    walk.key(Key.F4)
+    walk.on(ChipsListed((replace(CHIP, stand=ChipStand.UNFINISHED), SECOND_CHIP)), HOLD, SECOND)
+    assert not walk.has(SwitchChipOff)
+    assert dict(tray(walk).notice.args)["wanted"] == CHIP.uid  # type: ignore[union-attr]
+    walk.key(Key.F2)
+    assert walk.the(PutChipAside).card_id == CHIP.card_id
+    walk.key(Key.ESC)
+    walk.key(Key.F4)
+    walk.on(ChipsListed((replace(CHIP, stand=ChipStand.UNFINISHED, aside=True), SECOND_CHIP)), HOLD, AWAY, SECOND)
+    assert walk.the(SwitchChipOff).card == SECOND_CHIP
 
 
 def test_no_key_tries_another_card_while_a_torn_one_is_away() -> None:

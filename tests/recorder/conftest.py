@@ -54,11 +54,17 @@ class Station:
     heard: list[Any] = field(default_factory=list)
     line: ProgramConnection | None = None
     pid: int = 0
+    label: bool = False
+
+    @property
+    def lock(self) -> Path:
+        return self.folder.label_recorder_lock if self.label else self.folder.recorder_lock
 
     def up(self) -> Station:
-        argv = [sys.executable, "-c", RUN, "--folder", str(self.folder.root), "--orphan-s", str(self.orphan_s)]
-        self.pid = start_program(argv, self.folder.recorder_lock, 20, self.folder.logs / "recorder.log")
-        self.line = connect(self.folder.recorder_lock, 5)
+        program = ["-m", "app", "label"] if self.label else ["-c", RUN]
+        argv = [sys.executable, *program, "--folder", str(self.folder.root), "--orphan-s", str(self.orphan_s)]
+        self.pid = start_program(argv, self.lock, 20, self.folder.logs / "recorder.log")
+        self.line = connect(self.lock, 5)
         assert self.line is not None
         return self
 
@@ -66,9 +72,9 @@ class Station:
         assert self.line is not None
         self.line.send(told.to_wire(message))
 
-    def begin(self, camera: str, recording_id: str = "r1", **changes: Any) -> None:
+    def begin(self, camera: str, recording_id: str = "", **changes: Any) -> None:
         wanted: dict[str, Any] = {
-            "recording_id": recording_id,
+            "recording_id": recording_id or self.recording.name,
             "folder": str(self.folder.recordings),
             "camera": camera,
             "recording_key": KEY.hex(),
@@ -101,7 +107,17 @@ class Station:
 
     @property
     def recording(self) -> Path:
-        return self.folder.recordings / "r1"
+        return self.folder.recordings / ("r1-label" if self.label else "r1")
+
+
+@pytest.fixture
+def label(station: Station) -> Iterator[Station]:
+    """The same station's side of its label camera's recorder."""
+    one = Station(station.folder, label=True)
+    yield one
+    if one.line is not None:
+        one.line.close()
+    stop_program(one.lock)
 
 
 @pytest.fixture

@@ -109,6 +109,29 @@ def test_what_another_camera_filmed_before_the_start_stays_out(tmp_path: Path) -
     assert {one["address"] for one in records(tmp_path / "r1", "camera")} <= {"http://camera"}
 
 
+@pytest.mark.parametrize("state", ["stalled", "lost"])
+def test_a_camera_that_goes_is_a_cut_in_the_same_breath(tmp_path: Path, state: str) -> None:
+    """The hands stop by the recording's word: it used to wait for the next time that the state was told anyway."""
+    heard: list[told.FromRecorder] = []
+    line = Line(heard.append, heard.append)
+    line.camera_changed(told.CameraState("live", "", "http://camera", 30.0, 320, 240))
+    assert not any(isinstance(message, told.RecordingState) for message in heard)
+    keys = {"recording_key": KEY.hex(), "signing_key": SEED.hex(), "previous_hash": ""}
+    line.begin(told.Start("r1", str(tmp_path), "http://camera", masked=True, **keys, **SEALED))
+    line.start()
+    record(line, 30)
+    until(lambda: line.state().state == "on")
+    heard.clear()
+    line.camera_changed(told.CameraState(state, "timeout", "http://camera", 0.0, 320, 240))
+    words = [message for message in heard if isinstance(message, (told.CameraState, told.RecordingState))]
+    assert [word.state for word in words if word.state in (state, "cut")][:2] == [state, "cut"]
+    line.camera_changed(told.CameraState("starting", "", "http://spare", 0.0, 320, 240))
+    assert line.state().state == "cut"  # the spare has shown nothing yet
+    line.end("sealed")
+    until(lambda: any(isinstance(message, told.RecordingClosed) for message in heard))
+    line.stop()
+
+
 def test_without_the_eye_a_real_camera_fills_the_side_stream_only(station) -> None:
     with fake.served(fake.Server([("frames", 600)], fps=30)) as address:
         station.up()

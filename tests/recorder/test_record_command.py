@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -29,36 +27,10 @@ from app.frames import join_planes
 from app.recorder.protocol import CameraState
 from app.recorder.sink import Take
 from hardware.camera.file import FileCamera
+from tests.recording import film_and_kill, ok, run
 
 ROOT = Path(__file__).parents[2]
 KEYS = RecordingKeys(bytes(range(32)), bytes(range(50, 82)))
-
-
-def run(*words: str) -> tuple[int, str]:
-    done = subprocess.run([sys.executable, "-m", "app", *words], capture_output=True, text=True, cwd=ROOT, check=False)
-    return done.returncode, done.stdout
-
-
-def ok(*words: str) -> Any:
-    code, out = run(*words)
-    assert code == 0, out
-    return json.loads(out)
-
-
-def film_until(camera: str, out: Path, frames: int) -> int:
-    """Record until so many frames were captured, then kill; gives the time of the last one that was printed."""
-    argv = [sys.executable, "-m", "app", "record", "--camera", camera, "--out", str(out), "--print-frames"]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=ROOT, stderr=subprocess.DEVNULL) as child:
-        last = 0
-        for line in child.stdout:
-            word = line.split()
-            if word[0] != "start":
-                last = int(word[1])
-                if int(word[0]) >= frames:
-                    break
-        os.kill(child.pid, signal.SIGKILL)
-        child.stdout.read()
-    return last
 
 
 def times_in(path: Path) -> list[float]:
@@ -70,7 +42,7 @@ def test_killed_three_times_it_still_plays_and_verifies(film: Path, tmp_path: Pa
     out = tmp_path / "r1"
     camera = f"file:{film}?loop=1&epoch_us={time.monotonic_ns() // 1000}"
     for _ in range(3):
-        last_us = film_until(camera, out, 40)
+        last_us = film_and_kill(camera, out, 40)
     assert leftovers(out)
     report = ok("recover", str(out))
     assert report["closed"]

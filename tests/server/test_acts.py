@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core.audit import CENTRE
 from app.core.cards import Secret
 from app.core.errors import BadInput
 from app.core.parcels import Role
@@ -15,7 +16,6 @@ from app.keys import Signer, new_seed
 from app.server.enrol import admit_station, make_code, revoke_station
 from app.server.export import export_log
 from app.server.governing import set_policy
-from app.server.log import CENTRE
 from app.server.reference import expected_parcels, hand_out
 from app.server.report import report
 from app.server.setup import init, open_centre

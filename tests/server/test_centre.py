@@ -19,17 +19,17 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app.core.audit import GENESIS, EventKind, SignedEvent, Stamp, digest, link
+from app.core.audit import CENTRE, GENESIS, EventKind, SignedEvent, Stamp, digest, link
 from app.core.cards import CardState
 from app.core.errors import BadInput, StorageTrouble, Unavailable
 from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Signer, new_seed, verifier
 from app.server.embedded import start_server_process, stop_server_process
 from app.server.enrol import admit_station
-from app.server.log import CENTRE
+from app.server.folder import read_centre
 from app.server.routes import make_app
 from app.server.run import serve
-from app.server.setup import OpenCentre, init, open_centre, read_centre
+from app.server.setup import OpenCentre, init, open_centre
 from app.server.tables import event as event_table
 from app.signing import Message, RequestMarks, sign_request
 from app.store.db import reading

@@ -20,8 +20,9 @@ from sqlalchemy import insert, select
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
 from app.server.copying import Places, back_up, copy_objects, restore
 from app.server.embedded import start_server_process, stop_server_process
+from app.server.folder import CentreFolder
 from app.server.object_store import LocalObjects
-from app.server.setup import CentreFolder, init, open_objects
+from app.server.setup import init, open_objects
 from app.server.tables import chunk
 from app.store.db import open_database, reading, transaction
 from app.store.store import REHEARSAL_PASSPHRASE, Store
@@ -130,7 +131,7 @@ def test_a_backup_is_whole_and_never_put_over_a_centre(places: Places, tmp_path:
     with pytest.raises(BadInput, match=r"serve.no_backup"):
         restore(tmp_path / "centre" / "tls", Places(CentreFolder(tmp_path / "new")))
     secrets = list(state.rglob("*.key"))
-    assert {path.name for path in secrets} == {"server.key", "ca.key"}
+    assert {path.name for path in secrets} == {"server.key", "lists.key", "ca.key"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in secrets)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.core.merkle import CompactTree, leaf_hash
 from app.server.embedded import start_server_process, stop_server_process
-from app.server.setup import CentreFolder
+from app.server.folder import CentreFolder
 from app.store.db import open_database
 from app.store.verify import LOG_VERIFIER
 from tests.server.place import Place, run

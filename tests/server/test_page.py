@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from app.server.enrol import admit_station, revoke_station
 from app.server.page import metrics_of, page_of
 from app.server.routes import make_app
 from app.server.setup import OpenCentre, init, open_centre
+from tests.players import QUIET, browser_or_skip
 
 NOW_MS = 1_790_000_000_000
 
@@ -62,26 +62,16 @@ def test_ages_are_told_in_minutes_and_hours() -> None:
     assert 'cardintake_silence_seconds{station="s"} 3600' in metrics_of([row], 9, NOW_MS)
 
 
-def chromium() -> str:
-    found = next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
-    )
-    if not found:
-        pytest.skip("no Chromium on this machine")
-    return found
-
-
 def test_chromium_shows_the_page_of_a_running_centre(tmp_path: Path) -> None:
     """A real browser against a real server: the table is there, and nothing hostile in a name runs."""
-    program, hostile = chromium(), "<img src=x onerror=document.title='taken'>"
+    program, hostile = browser_or_skip(), "<img src=x onerror=document.title='taken'>"
     init(tmp_path / "centre")
     opened = open_centre(tmp_path / "centre")
     for name in ("st-1", hostile):
         admit_station(opened, name, Signer(new_seed()).public_key, "rehearsal", 0)
     opened.engine.dispose()
     child, url = start_server_process(tmp_path / "centre", timeout_s=60)
-    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", f"--user-data-dir={tmp_path / 'p'}"]
-    options += ["--proxy-server=direct://", "--virtual-time-budget=2000", "--dump-dom"]
+    options = [*QUIET, f"--user-data-dir={tmp_path / 'p'}", "--virtual-time-budget=2000", "--dump-dom"]
     try:
         done = subprocess.run([program, *options, url], capture_output=True, check=True, timeout=120)
     finally:

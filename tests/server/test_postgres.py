@@ -28,6 +28,7 @@ from app.server.decide import read_feed
 from app.server.embedded import start_server_process, stop_server_process
 from app.server.enrol import admit_station
 from app.server.intake import take
+from app.server.refusal import Refusal
 from app.server.report import report
 from app.server.setup import OpenCentre, init, open_centre
 from app.server.tables import feed
@@ -108,6 +109,18 @@ def test_once_each_in_order_with_forks_and_quarantine(centre: OpenCentre, databa
     assert results(station.send(centre, [true])) == ["duplicate"]
     assert [row["state"] for row in report(centre.engine, "stations")] == ["locked"]
     assert verify_centre(open_engine(database))["ok"]
+
+
+def test_what_was_said_before_counts_no_second_time(centre: OpenCentre) -> None:
+    """PostgreSQL's driver tells how many rows are new only when it is asked to keep the count."""
+    station = Station(centre, "st-1")
+    batch, caller = EventBatch.of("st-1", [station.add()]), station.caller()
+    take(centre, batch, caller, NOW_MS)
+    with pytest.raises(Refusal, match=r"auth.replay"):
+        take(centre, batch, caller, NOW_MS)
+    read_feed(centre, again := station.caller(), "", NOW_MS)
+    with pytest.raises(Refusal, match=r"auth.replay"):
+        read_feed(centre, again, "", NOW_MS)
 
 
 def test_many_writers_share_one_log(centre: OpenCentre, database: str) -> None:

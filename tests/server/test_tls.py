@@ -18,7 +18,8 @@ from app.core.errors import BadInput, Unavailable
 from app.keys import Signer, new_seed
 from app.server.embedded import start_server_process, stop_server_process
 from app.server.enrol import admit_station
-from app.server.setup import init, open_centre, read_centre
+from app.server.folder import read_centre
+from app.server.setup import init, open_centre
 from app.server.tls import make_certificate
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.sync.client import CentreClient, Speaker, require_private

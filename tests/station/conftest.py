@@ -32,7 +32,9 @@ from app.paths import StationFolder
 from app.platform import free_bytes
 from app.programs import find_program, stop_program
 from app.server.enrol import admit_station
-from app.server.setup import init, open_centre, read_centre
+from app.server.folder import read_centre
+from app.server.setup import init, open_centre
+from app.station.beside import Beside, BesidePlan
 from app.station.clock import Clock, system_clock
 from app.station.filming import Filming
 from app.station.link import ProgramPlan
@@ -103,6 +105,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StationF
     station_folder = StationFolder(tmp_path / "station")
     station_folder.root.mkdir()
     yield station_folder
+    stop_program(station_folder.label_recorder_lock)
     stop_program(station_folder.recorder_lock)
     stop_program(station_folder.eye_lock)
 
@@ -144,6 +147,11 @@ def recorder_plan(folder: StationFolder, orphan_s: float = 60.0, quiet_s: float 
     return ProgramPlan("recorder", argv, folder.recorder_lock, folder.logs / "recorder.log", quiet_s)
 
 
+def label_plan(folder: StationFolder) -> ProgramPlan:
+    argv = (sys.executable, "-m", "app", "label", "--folder", str(folder.root))
+    return ProgramPlan("label", argv, folder.label_recorder_lock, folder.logs / "label.log")
+
+
 def eye_plan(folder: StationFolder) -> ProgramPlan:
     argv = (sys.executable, "-c", EYE, str(folder.runtime))
     return ProgramPlan("eye", argv, folder.eye_lock, folder.logs / "eye.log")
@@ -164,6 +172,7 @@ class Desk:
     effects: list[Effect] = field(default_factory=list)
     sounds: list[Sound] = field(default_factory=list)
     crashes: list[Exception] = field(default_factory=list)
+    beside: Beside | None = None
 
     @property
     def state(self) -> State:
@@ -246,15 +255,18 @@ class Desks:
         self.camera = f"file:{film}?epoch_us={self.epoch_us}&loop=1"
 
     def sit_down(
-        self, *, camera: str | None = None, spare: str = "", recorder: ProgramPlan | None = None, open_now: bool = True
-    ) -> Desk:
+        self, *, camera: str | None = None, spare: str = "", recorder: ProgramPlan | None = None, open_now: bool = True,
+        reserve_bytes: int = 0, label: str = "",
+    ) -> Desk:  # fmt: skip
+        """`label`: a camera beside it, with a recorder of its own."""
         folder = self.folder
         folder.recordings.mkdir(exist_ok=True)
         fresh = not folder.database.exists()
         store = make_store(folder, WAYBILL) if fresh else Store.open(folder.database, REHEARSAL_PASSPHRASE)
         clock = system_clock()
         station = Station(RULES, clock.mono_us, clock.wall_us)
-        desk = self._joined(station, store, clock, recorder or recorder_plan(folder), Cameras("", spare))
+        cameras = Cameras("", spare)
+        desk = self._joined(station, store, clock, recorder or recorder_plan(folder), cameras, reserve_bytes, label)
         if (unfinished := desk.writer.call(lambda store: store.unfinished_parcel())) is not None:
             station.post(ParcelResumed(unfinished))
         desk.cameras.overhead = self.camera if camera is None else camera
@@ -262,7 +274,16 @@ class Desks:
             desk.filming.open_camera(desk.cameras.overhead)
         return desk
 
-    def _joined(self, station: Station, store: Store, clock: Clock, recorder: ProgramPlan, cameras: Cameras) -> Desk:
+    def _joined(
+        self,
+        station: Station,
+        store: Store,
+        clock: Clock,
+        recorder: ProgramPlan,
+        cameras: Cameras,
+        reserve_bytes: int,
+        label: str,
+    ) -> Desk:
         folder, events = self.folder, []
         plainly = station.post
 
@@ -273,11 +294,20 @@ class Desks:
         crashes: list[Exception] = []
         writer = MoodyWriter(store, crashes.append)
         filming = Filming(recorder, post, station.adjust, clock)
-        shield = Shield(RULES.catalogue, filming.zones)
+        shield = Shield(RULES.catalogue, filming.tell)
         configure = codec.Configure(("templates",))
         looking = Looking(eye_plan(folder), configure, folder.frames, post, station.adjust, shield)
-        hands = Hands(writer, filming, looking, cameras, folder.recordings, clock, rehearsal=True)
-        desk = Desk(folder, station, writer, filming, looking, cameras, clock, events, crashes=crashes)
+        beside = None
+        if label:
+            plan = BesidePlan(label_plan(folder), folder.recordings, rehearsal=True)
+            beside = Beside(plan, writer, clock, station.adjust, filming.note)
+            beside.open_camera(label)
+            station.on_show(beside.show)
+        hands = Hands(
+            writer, filming, looking, cameras, folder.recordings, clock, rehearsal=True, reserve_bytes=reserve_bytes,
+            beside=beside,
+        )  # fmt: skip
+        desk = Desk(folder, station, writer, filming, looking, cameras, clock, events, crashes=crashes, beside=beside)
         perform = Perform(hands, post, lambda: station.around, desk.sounds.append, lambda: None)
 
         def carry_out(effect: Effect) -> None:
@@ -287,13 +317,19 @@ class Desks:
         station.join(carry_out)
         filming.on_closed(perform.recording_closed)
         station.adjust(_with_free(free_bytes(folder.root)))
-        for begin in (writer.start, filming.start, looking.start):
+        for begin in (writer.start, filming.start, looking.start, *([beside.start] if beside else ())):
             begin()
         self._begun.callback(self.leave, desk)
         return desk
 
+    def leave_all(self) -> None:
+        """Leave every desk now: what lies below its folder is about to go."""
+        self._begun.close()
+
     def leave(self, desk: Desk, end_programs: bool = True) -> None:
         """`end_programs=False`: as after kill -9 of the station, its programs live on."""
+        if desk.beside is not None:
+            desk.beside.stop(end_program=end_programs)
         desk.filming.stop(end_program=end_programs)
         desk.looking.stop(end_program=end_programs)
         desk.writer.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import os
@@ -21,6 +22,7 @@ from app.core.effects import Sound
 from app.core.errors import StorageTrouble
 from app.core.events import Device, DeviceBack, DeviceLost, Key, KeyPressed
 from app.core.readiness import RecFacts, RecMode
+from app.core.states import ChipTray, Idle
 from app.paths import StationFolder
 from app.station.chip_files import FileJournal
 from app.station.clock import system_clock
@@ -33,7 +35,7 @@ from hardware.sim.nfc_board import Faults
 from hardware.sim.nfc_chip import Tearing
 from hardware.sim.nfc_chips import make_chip
 from hardware.sim.nfc_type2 import Quirks
-from tests.hardware.nfc.making import CLASSIC_UID, UID, is_dead, used_chip
+from tests.hardware.nfc.making import CLASSIC_UID, OTHER_UID, UID, irreversible, is_dead, used_chip, writes_heard
 from tests.station.chip_table import FAMILY, HOLD, Table, chips, make_station
 
 
@@ -249,7 +251,9 @@ def test_a_driver_that_does_not_come_back_is_named_and_the_session_goes_on(folde
     stuck = Stuck()
     table = Table(folder)
     table.tapping.stop()
-    table.tapping = Tapping(lambda: stuck, table.post, table.station.adjust, system_clock().mono_us)
+    table.tapping = Tapping(
+        lambda: stuck, table.post, table.station.adjust, system_clock().mono_us, table.crashes.append
+    )
     table.work.attach(table.tapping)
     table.tapping.start()
     table.open_tray()
@@ -263,17 +267,18 @@ def test_a_driver_that_does_not_come_back_is_named_and_the_session_goes_on(folde
     table.close()
 
 
-def test_after_a_kill_the_next_station_finishes_the_chip_from_the_journal(folder: StationFolder) -> None:
-    """The command that writes is killed right after its fifteenth write; nothing could say a word any more."""
+@pytest.mark.parametrize("at_write", [1, 9, 15, 17, 24])
+def test_after_a_kill_the_next_station_finishes_the_chip_from_the_journal(folder: StationFolder, at_write: int) -> None:
+    """The command that writes is killed right after that write; nothing could say a word any more."""
     board, chip = SimulatedBoard(), used_chip(FAMILY)
     board.start()
     board.put(chip)
     argv = [sys.executable, "-m", "app", "nfc", "deactivate", "--port", board.address, "--yes", "--card", "card-1"]
     child = subprocess.Popen([*argv, "--data", str(folder.root)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    board.watch(lambda: os.kill(child.pid, signal.SIGKILL) if chip.writes >= 15 else None)
+    board.watch(lambda: os.kill(child.pid, signal.SIGKILL) if writes_heard(chip) >= at_write else None)
     assert child.wait(60) == -signal.SIGKILL
     board.stop()
-    assert not is_dead(chip)
+    obeyed = irreversible(chip)
     table = Table(folder)
     assert len(table.journal()) == 1
     table.open_tray()
@@ -284,6 +289,16 @@ def test_after_a_kill_the_next_station_finishes_the_chip_from_the_journal(folder
     assert table.stands()[0] is ChipStand.OFF
     assert is_dead(chip)
     assert table.journal() == []
+    (path,) = table.folder.chips.glob("card-1-*.json")
+    record = json.loads(path.read_text())
+    (killed,) = record["earlier_runs"]
+    assert verifies(record)
+    assert killed["verdict"] == "cut-off"
+    assert base64.b64decode(killed["before"]["content"]["sealed"]).startswith(b"CIS1")
+    assert record["before"]["content"] != killed["before"]["content"]
+    announced = [act["write"] for act in killed["irreversible"]]
+    assert obeyed <= set(announced)
+    assert len(killed["commands"]) > 5
     table.close()
 
 
@@ -376,9 +391,40 @@ def test_a_chip_that_never_answers_is_tried_three_times_and_then_punched(table: 
     for tried in range(1, 4):
         table.post(KeyPressed(Key.SPACE))
         table.until(lambda tried=tried: len(table.ends) == tried)  # type: ignore[misc]
-        assert table.ends[-1].silent
+        assert (table.ends[-1].silent, table.ends[-1].most_silent) == (tried, 3)
+        if tried == 2:  # what was counted is kept: leaving the tray forgets nothing
+            table.post(KeyPressed(Key.ESC))
+            table.until(lambda: isinstance(table.station.state, Idle))
+            table.post(KeyPressed(Key.F4))
+            table.until(lambda: isinstance(table.station.state, ChipTray) and table.tray.listed)
+            table.hold()
+            table.post(KeyPressed(Key.DIGIT, 2))
     table.until(lambda: table.tray.punching)
-    assert table.facts()[-1]["kind"] == "chip.reader-armed"
+    fact = table.facts()[-1]
+    assert (fact["kind"], fact["body"]["why"]) == ("chip.not-deactivated", "stays-silent")
+    table.until(lambda: table.tray.cards[1].mute)  # so it may still be tapped, if it answers after all
+    table.tap(make_chip(FAMILY, OTHER_UID))
+    assert table.stands()[1] is ChipStand.OFF
+
+
+def test_a_torn_chip_that_is_seen_as_another_kind_is_not_called_refused(table: Table) -> None:
+    """Its answer to who it is was lost: what an earlier run began is not untouched, and not given up at once."""
+    first, _ = chips()
+    table.open_tray()
+    table.hold()
+    first.tear(9, Tearing.CLEAN)
+    assert table.board is not None
+    table.board.put(first)
+    table.until(lambda: table.tray.ended is not None)
+    table.board.clear()
+    table.until(lambda: table.tray.on_reader == "")
+    answer, first.answer = first.answer, lambda command: None if command == b"\x60" else answer(command)
+    table.tap(first)
+    assert (table.ends[-1].verdict, table.ends[-1].why) == ("not-completed", "why.other-memory")
+    assert table.stands()[0] is ChipStand.UNFINISHED
+    first.answer = answer
+    table.tap(first)
+    assert table.stands()[0] is ChipStand.OFF
 
 
 def test_a_plain_journal_of_an_earlier_release_is_read_and_then_sealed(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ class Desk:
     def __init__(self) -> None:
         self.events: queue.Queue[Event] = queue.Queue()
         self.around = Surroundings()
+        self.crashes: list[Exception] = []
 
     def adjust(self, change: Change) -> None:
         self.around = change(self.around)
@@ -37,7 +38,7 @@ def test_a_scanned_code_becomes_an_event_and_the_scanner_is_marked_as_simulated(
         opened.set()
         return guns[-1]
 
-    scanning = Scanning(open_it, desk.events.put, desk.adjust)
+    scanning = Scanning(open_it, desk.events.put, desk.adjust, desk.crashes.append)
     scanning.start()
     try:
         assert opened.wait(5)
@@ -47,6 +48,7 @@ def test_a_scanned_code_becomes_an_event_and_the_scanner_is_marked_as_simulated(
         assert desk.around.simulated_devices == ("scanner",)
     finally:
         scanning.stop()
+    assert desk.crashes == []
 
 
 def test_a_scanner_that_is_away_is_named_and_taken_back_when_it_returns() -> None:
@@ -58,10 +60,11 @@ def test_a_scanner_that_is_away_is_named_and_taken_back_when_it_returns() -> Non
             raise DeviceError(DeviceReason.MISSING, "serial:/dev/gone/scanner")
         return open_scanner("sim:scanner")
 
-    scanning = Scanning(open_it, desk.events.put, desk.adjust)
+    scanning = Scanning(open_it, desk.events.put, desk.adjust, desk.crashes.append)
     scanning.start()
     try:
         assert desk.events.get(timeout=5) == DeviceLost(Device.SCANNER, "scanner.missing")
         assert desk.events.get(timeout=5) == DeviceBack(Device.SCANNER)
     finally:
         scanning.stop()
+    assert desk.crashes == []

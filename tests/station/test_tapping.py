@@ -42,6 +42,7 @@ class Table:
 
     events: list[Event] = field(default_factory=list)
     around: Surroundings = field(default_factory=Surroundings)
+    crashes: list[Exception] = field(default_factory=list)
 
     def adjust(self, change: Callable[[Surroundings], Surroundings]) -> None:
         self.around = change(self.around)
@@ -67,7 +68,7 @@ def tap(table: Table) -> Iterator[Callable[[Callable[[], NfcReader]], Tapping]]:
     begun: list[Tapping] = []
 
     def begin(open_reader: Callable[[], NfcReader]) -> Tapping:
-        begun.append(Tapping(open_reader, table.events.append, table.adjust, now_us))
+        begun.append(Tapping(open_reader, table.events.append, table.adjust, now_us, table.crashes.append))
         begun[-1].start()
         return begun[-1]
 
@@ -75,6 +76,7 @@ def tap(table: Table) -> Iterator[Callable[[Callable[[], NfcReader]], Tapping]]:
     for tapping in begun:
         tapping.stop()
         assert all(thread.name != "nfc" for thread in threading.enumerate())
+    assert table.crashes == []
 
 
 def test_chips_come_and_go_and_two_at_once_are_none(table: Table, tap, tmp_path: Path) -> None:

@@ -193,10 +193,10 @@ def test_a_copy_that_fails_is_told_on_the_screen_and_the_next_one_takes_it_back(
     hand = Hand(folder, store)
     with monkeypatch.context() as patch:
         patch.setattr(backups, "free_bytes", lambda _path: 0)
-        hand.backing._look_once()
+        hand.backing._go_round()
     assert hand.around.backup_code == "store.disk_full"
     hand.now_us += 1000
-    hand.backing._look_once()
+    hand.backing._go_round()
     assert hand.around.backup_code == ""
     hand.writer.stop()
 

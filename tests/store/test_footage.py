@@ -17,6 +17,7 @@ from app.core.footage import Pile
 from app.core.parcels import Reason
 from app.keys import Signer
 from app.store import footage
+from app.store.leaks import LeakSight
 from app.store.store import Store
 from app.store.tables import durable
 from app.wire import Durable, Receipt, Signed, sign_statement
@@ -150,3 +151,30 @@ def test_a_centre_that_was_put_back_has_to_say_again_what_it_holds(full: Store, 
     full.note_removed("r-1", 9, at(11))
     full.save_receipt(receipt(full, keys.server, "three", 1))
     assert full.waiting_footage() == ()  # there is nothing left to send
+
+
+def test_what_holds_one_cameras_footage_holds_the_others_too(full: Store) -> None:
+    full.new_recording("l-1", "p-1", at(9), "1001", "label")
+    full.hold_footage("r-1", "complaint", at(11), "2001")
+    assert full.hold_on("l-1") is not None
+    assert full.hold_on("r-2") is None
+    full.release_footage("l-1", "settled", at(12), "2001")
+    assert full.hold_on("r-1") is None
+    assert full.hold_on("l-1") is None
+
+
+def test_a_judgement_that_no_pin_is_seen_is_of_one_recording(full: Store) -> None:
+    """A leak on the label camera shows in the list by the parcel's cards, and only its own judgement frees it."""
+    full.new_recording("l-1", "p-1", at(9), "1001", "label")
+    full.close_recording("l-1", "aa" * 32, "bb" * 32, 9, at(10), "1001")
+    full.note_leak_progress("l-1", 9, 1, [LeakSight(5, "own", "word", 8)], at(11))
+    assert names(full, Pile.HELD) == ["c-2", "c-1"]
+    full.release_footage("r-1", "", at(12), "2001")
+    assert full.hold_on("l-1") is not None
+    full.release_footage("l-1", "a sticker", at(12), "2001")
+    assert full.hold_on("l-1") is None
+
+
+def test_recordings_of_a_waybill_begin_with_the_overhead_cameras(full: Store) -> None:
+    full.new_recording("a-label", "p-1", at(8), "1001", "label")
+    assert full.recordings_of_waybill("SF1420773101918") == ("r-1", "a-label")

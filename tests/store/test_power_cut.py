@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from app.server.setup import init, read_centre
+from app.server.folder import read_centre
+from app.server.setup import init
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.store.verify import verify_audit
 

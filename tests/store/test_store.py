@@ -184,6 +184,20 @@ def test_recordings_keep_their_key_and_name_the_one_before(store: Store, now: St
     assert bodies(store, EventKind.RECORDING_STARTED)[1]["previous"] == "aa" * 32
 
 
+def test_each_camera_has_a_chain_of_its_own(store: Store, now: Stamp) -> None:
+    for name, role in (("r-1", "overhead"), ("l-1", "label"), ("r-2", "overhead"), ("l-2", "label")):
+        made = store.new_recording(name, "p-1", now, "1001", role)
+        assert made.role == role
+        assert store.find_recording(name) == made
+        store.close_recording(name, f"{name}{'0' * 61}", "bb" * 32, 900, now, "1001")
+    told = [
+        (body["recording"], body.get("role"), body["previous"][:3])
+        for body in bodies(store, EventKind.RECORDING_STARTED)
+    ]
+    assert told == [("r-1", None, ""), ("l-1", "label", ""), ("r-2", None, "r-1"), ("l-2", "label", "l-1")]
+    assert {one.recording_id: one.role for one in store.known_recordings()}["l-2"] == "label"
+
+
 STATEMENTS = [
     "UPDATE outbox SET kind = 'x'",
     "DELETE FROM outbox",

@@ -13,8 +13,9 @@ import pytest
 from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Signer, new_seed, verifier
 from app.server.copying import Places, back_up, restore
+from app.server.folder import CentreFolder
 from app.server.report import report
-from app.server.setup import CentreFolder, OpenCentre, open_centre
+from app.server.setup import OpenCentre, open_centre
 from app.store.heads import TreeHead
 from app.store.verify import verify_audit
 from app.sync.exchange import Halt

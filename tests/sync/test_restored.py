@@ -10,13 +10,17 @@ import pytest
 
 from app.core.audit import EventKind
 from app.core.errors import StorageTrouble, Unavailable
+from app.keys import Signer
+from app.server.folder import read_seed
 from app.server.report import report
+from app.server.rotate import rotate_server_key
 from app.server.setup import OpenCentre
 from app.store.backup import back_up, put_back
 from app.store.store import REHEARSAL_PASSPHRASE, Store
+from app.store.verify import verify_audit
 from app.store.writer import StoreWriter
 from app.sync.exchange import Halt
-from tests.sync.conftest import Party
+from tests.sync.conftest import NOW_US, Party
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 
@@ -95,6 +99,22 @@ def test_without_the_centre_nothing_is_thawed(party: Any, tmp_path: Path) -> Non
     calm(back)
     back.keep()
     back.writer.stop()
+
+
+def test_a_backup_from_before_the_centres_key_changed_goes_on(party: Any, centre: OpenCentre, tmp_path: Path) -> None:
+    party.keep()
+    calm(party)
+    backed_up(party, tmp_path)
+    root = Signer(read_seed(centre.folder.vault / "root.key"))
+    new = rotate_server_key(centre, root, NOW_US // 1000, "test", at_once=True)
+    back = put_back_from_backup(party, tmp_path)
+    calm(back)
+    back.keep()
+    calm(back)
+    assert back.store.centre.server_key == new.hex()
+    assert not back.store.ledger.frozen
+    back.writer.stop()
+    assert verify_audit(tmp_path, REHEARSAL_PASSPHRASE)["ok"]
 
 
 def _events(centre: OpenCentre) -> list[Any]:

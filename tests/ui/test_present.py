@@ -17,6 +17,7 @@ from ui.present import present
 from ui.present_checks import of_card, of_read, origin
 from ui.samples import Sample
 from ui.scene import Desk, Scene
+from ui.texts import trouble
 from ui.views import (
     BigPrompt,
     CardBody,
@@ -120,18 +121,29 @@ def test_blue_key_follows_the_state() -> None:
     assert {name: work(name).go.state for name in expected} == expected
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_recording_that_is_not_signed_is_told_in_red(language: str) -> None:
+    on = samples.around(RecMode.ON)
+    unsigned = replace(on, rec=replace(on.rec, code="recorder.unsigned"))
+    shown = present(samples.asking(), unsigned, samples.catalogue(), language)
+    assert isinstance(shown, WorkView)
+    assert shown.frame.banner is not None
+    assert shown.frame.banner.tone is Tone.STOP
+    assert trouble("recorder.unsigned", language).title in shown.frame.banner.text
+
+
 def test_recording_of_a_rehearsal_never_looks_like_evidence() -> None:
     on = samples.around(RecMode.ON)
     plain = present(samples.asking(), on, samples.catalogue(), "zh")
     rehearsal = present(samples.asking(), samples.rehearsal(on), samples.catalogue(), "zh")
     assert isinstance(plain, WorkView)
     assert isinstance(rehearsal, WorkView)
-    assert plain.top.rec.mode is RecMode.ON
-    assert plain.banner is None
-    assert rehearsal.top.rec.mode is RecMode.TRAINING
-    assert rehearsal.banner is not None
-    assert rehearsal.banner.tone is Tone.TRAIN
-    assert "俯拍相机" in rehearsal.banner.detail
+    assert plain.frame.top.rec.mode is RecMode.ON
+    assert plain.frame.banner is None
+    assert rehearsal.frame.top.rec.mode is RecMode.TRAINING
+    assert rehearsal.frame.banner is not None
+    assert rehearsal.frame.banner.tone is Tone.TRAIN
+    assert "俯拍相机" in rehearsal.frame.banner.detail
 
 
 def test_simulated_device_outside_a_rehearsal_is_marked_too() -> None:
@@ -139,16 +151,16 @@ def test_simulated_device_outside_a_rehearsal_is_marked_too() -> None:
     around = replace(on, nfc=replace(on.nfc, simulated=True))
     found = present(samples.asking(), around, samples.catalogue(), "en")
     assert isinstance(found, WorkView)
-    assert found.banner is not None
-    assert found.banner.tone is Tone.TRAIN
+    assert found.frame.banner is not None
+    assert found.frame.banner.tone is Tone.TRAIN
 
 
 def test_autoplay_strip_says_that_any_key_takes_over() -> None:
     around = samples.rehearsal(samples.around(RecMode.ON), autoplay=True)
     found = present(samples.idle(), around, samples.catalogue(), "zh")
     assert isinstance(found, WorkView)
-    assert found.banner is not None
-    assert (found.banner.cap, found.banner.action) == ("任意键", "接手")
+    assert found.frame.banner is not None
+    assert (found.frame.banner.cap, found.frame.banner.action) == ("任意键", "接手")
 
 
 def test_difference_names_what_is_missing() -> None:
@@ -255,7 +267,7 @@ def test_sync_chip_follows_receipts() -> None:
         around = replace(samples.around(), sync=SyncFacts(state, unsent))
         found = present(samples.idle(), around, samples.catalogue(), "zh")
         assert isinstance(found, WorkView)
-        words[state] = found.top.chips[0].text
+        words[state] = found.frame.top.chips[0].text
     assert words == {
         SyncState.SYNCED: "已同步",
         SyncState.SENDING: "待传 3",

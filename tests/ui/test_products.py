@@ -99,7 +99,7 @@ def test_a_clerk_does_not_get_in(qtbot: QtBot, asked: Asked) -> None:
     assert not seat.products.open
     assert seat.window.pages.currentWidget() is seat.window.work
     assert isinstance(seat.window.view, WorkView)
-    assert "credit-card" not in {item.icon for item in seat.window.view.nav}
+    assert "credit-card" not in {item.icon for item in seat.window.view.frame.nav}
     seat.window.close()
 
 

@@ -435,7 +435,7 @@ def test_less_than_an_hour_of_room_is_told_and_the_hours_always(minutes: int, to
     around = replace(samples.around(RecMode.ON), disk=DiskFacts(minutes * 100_000_000, 100_000_000))
     view = present(samples.asking(), around, samples.catalogue(), "en")
     assert isinstance(view, WorkView)
-    assert (view.banner is not None and "59 min" in view.banner.text) == told
+    assert (view.frame.banner is not None and "59 min" in view.frame.banner.text) == told
     assert view.parcel.quiet == f"Room for {minutes} min"
 
 
@@ -443,9 +443,9 @@ def test_a_pin_that_may_be_seen_is_an_alarm_and_must_be_judged_with_a_reason_bef
     disk = DiskFacts(10**12, 10**8, missing_recordings=4, leaks=2)
     view = present(samples.asking(), replace(samples.around(RecMode.ON), disk=disk), samples.catalogue(), "en")
     assert isinstance(view, WorkView)
-    assert view.banner is not None
-    assert "Recordings: 2" in view.banner.text
-    assert "Review" in view.banner.detail
+    assert view.frame.banner is not None
+    assert "Recordings: 2" in view.frame.banner.text
+    assert "Review" in view.frame.banner.detail
     looking = samples_review.looking()
     assert looking.footage is not None
     held = replace(looking.footage, hold=Hold("leak.found", "", 0, leak=True))
@@ -460,5 +460,5 @@ def test_many_missing_recordings_are_told_before_all_else() -> None:
     disk = DiskFacts(10**12, 10**8, missing_recordings=4, keeping_stopped=True)
     view = present(samples.asking(), replace(samples.around(RecMode.ON), disk=disk), samples.catalogue(), "en")
     assert isinstance(view, WorkView)
-    assert view.banner is not None
-    assert "4 recordings" in view.banner.text
+    assert view.frame.banner is not None
+    assert "4 recordings" in view.frame.banner.text

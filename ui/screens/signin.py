@@ -13,6 +13,7 @@ from ui.widgets.frame import BannerStrip, RecBlock
 from ui.widgets.ink import CENTRE, Ink, Painted, cap_size
 from ui.widgets.overlays import latin_only
 from ui.widgets.prompt import draw_notice
+from ui.widgets.rows import draw_field
 
 _CARD = (520, 582)
 
@@ -216,8 +217,7 @@ class SignIn(Painted):
         for rect, field, (label, icon) in zip(inputs, fields, words, strict=True):
             above = QRectF(x, rect.y() - px(27), width, px(21))
             ink.text(above, label, 15, colour="text2")
-            focus = field.hasFocus()
-            ink.box(rect, fill="panel", line="focus" if focus else "lineStrong", width=2 if focus else 1, radius=6)
+            draw_field(ink, rect, field.hasFocus())
             ink.icon(rect.x() + px(15), rect.center().y() - px(10), icon, 20, "text")
         self._show(ink, inputs[1], view)
         self._demo(ink, card, view)

@@ -6,14 +6,15 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
+from ui.screens.framed import Framed
 from ui.theme import Look
 from ui.views import CardBody, CountBody, LostBody, WaitBody, WorkView
 from ui.widgets.checks import CheckList
 from ui.widgets.count import DecisionPanel, FiguresPanel
-from ui.widgets.frame import BannerStrip, KeyStrip, ParcelStrip, Rail, TopStrip
+from ui.widgets.frame import ParcelStrip
 from ui.widgets.lastparcel import LastParcelPanel
 from ui.widgets.lost import LostTimePanel, TakeOverPanel
-from ui.widgets.overlays import Fitted, KeysOverlay, RejectDialog, TypeDialog
+from ui.widgets.overlays import RejectDialog, TypeDialog
 from ui.widgets.prompt import PromptPanel
 from ui.widgets.stage import Stage
 from ui.widgets.sync import SyncOverlay
@@ -123,18 +124,15 @@ class LostPane(Pane):
         self.checks.show_view(body.checks, body.checks_title)
 
 
-class Workbench(QWidget):
-    """The whole screen. `pressed` is the name on a key or "go"; `digit` a clicked option; `held` the full hold."""
+class Workbench(Framed):
+    """`pressed` is "go" too; `digit` a clicked option; `held` the full hold."""
 
-    pressed = Signal(str)
     digit = Signal(int)
     held = Signal()
 
     def __init__(self, look: Look) -> None:
-        super().__init__()
-        self.look = look
-        self.rail, self.top, self.banner = Rail(look), TopStrip(look), BannerStrip(look)
-        self.parcel, self.keys = ParcelStrip(look), KeyStrip(look)
+        super().__init__(look)
+        self.parcel = ParcelStrip(look)
         self.stages = {kind: Stage(look) for kind in (WaitBody, CardBody, CountBody)}
         self.wait = WaitPane(look, self.stages[WaitBody])
         self.cards = CardPane(look, self.stages[CardBody])
@@ -143,45 +141,26 @@ class Workbench(QWidget):
         self.view: WorkView | None = None
         self._lay_out()
         self.reject = RejectDialog(look, self.below)
-        self.help = KeysOverlay(look, self.below)
         self.typing = TypeDialog(look, self.below)
         self.sync = SyncOverlay(look, self.below)
-        Fitted(self.below, (self.reject, self.help, self.typing, self.sync))
+        self.cover(self.reject, self.typing, self.sync)
         self._join()
 
     def _lay_out(self) -> None:
-        self.main = QWidget()
-        self.panes = QStackedLayout(self.main)
+        main = QWidget()
+        self.panes = QStackedLayout(main)
         self.panes.setContentsMargins(0, 0, 0, 0)
         for pane in (self.wait, self.cards, self.count, self.lost):
             self.panes.addWidget(pane)
-        self.below = QWidget()
-        under = QVBoxLayout(self.below)
-        under.setContentsMargins(0, 0, 0, 0)
-        under.setSpacing(0)
-        self.margins = QVBoxLayout()
-        self.margins.addWidget(self.main)
-        under.addWidget(self.parcel)
-        under.addLayout(self.margins, 1)
-        under.addWidget(self.keys)
-        body = QVBoxLayout()
-        body.setContentsMargins(0, 0, 0, 0)
-        body.setSpacing(0)
-        for widget, stretch in ((self.top, 0), (self.banner, 0), (self.below, 1)):
-            body.addWidget(widget, stretch)
-        whole = QHBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.setSpacing(0)
-        whole.addWidget(self.rail)
-        whole.addLayout(body, 1)
+        work = QVBoxLayout()
+        work.addWidget(main)
+        self.enclose(work, self.parcel)
 
     def _join(self) -> None:
-        self.keys.pressed.connect(self.pressed)
         self.keys.go.fired.connect(lambda: self.pressed.emit("go"))
         self.reject.go.held.connect(self.held)
         self.keys.go.held.connect(self.held)
         self.reject.back.connect(lambda: self.pressed.emit("Esc"))
-        self.help.closed.connect(self.help.hide)
         self.typing.go.fired.connect(lambda: self.pressed.emit("Enter"))
         for panel in (self.wait.prompt, self.cards.prompt, self.count.decision, self.reject):
             panel.chosen.connect(self.digit)
@@ -191,20 +170,10 @@ class Workbench(QWidget):
         if view == self.view:
             return
         self.view = view
-        self.rail.show_view(view.nav, view.train)
-        self.top.show_view(view.top)
-        self.banner.show_view(view.banner)
+        self.show_frame(view.frame, view.keys, view.go)
         self.parcel.show_view(view.parcel)
-        self.keys.show_view(view.keys, view.go)
-        self._margins(bool(view.banner))
         self._body(view)
         self.reject.show_view(view.dialog)
-
-    def _margins(self, banner: bool) -> None:
-        side, top = self.look.density.margin
-        # With a banner the work gives up half of its margins, so that the panels keep their size as far as possible.
-        vertical = top // 2 if banner else top
-        self.margins.setContentsMargins(*(self.look.px(v) for v in (side, vertical, side, vertical)))
 
     def _body(self, view: WorkView) -> None:
         match view.body:

@@ -7,6 +7,7 @@ from PySide6.QtCore import QPointF, QRectF
 from ui.theme import Look
 from ui.views import CheckRow
 from ui.widgets.ink import RIGHT, Ink, Painted
+from ui.widgets.rows import draw_chosen
 
 
 class CheckList(Painted):
@@ -50,8 +51,7 @@ class CheckList(Painted):
     def _row(self, ink: Ink, rect: QRectF, row: CheckRow, *, last: bool) -> None:
         px, compact = ink.px, self.look.density.name == "compact"
         if row.current:
-            ink.fill(rect, "primaryTint")
-            ink.fill(QRectF(rect.x(), rect.y(), px(4), rect.height()), "primary")
+            draw_chosen(ink, rect)
         if not last:
             ink.hline(rect.x(), rect.bottom() - 1, rect.width())
         face = rect.adjusted(0, 0, 0, -1)

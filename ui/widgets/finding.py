@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QLineEdit, QWidget
 from ui.product_views import FindView, FoundView
 from ui.theme import Look
 from ui.widgets.ink import CENTRE, Ink, Painted
+from ui.widgets.rows import draw_chosen, draw_field, draw_foot
 
 _HEAD = 74
 _ROW = 62
@@ -84,12 +85,13 @@ class FindPanel(Painted):
         first = max(0, view.chosen - fit + 1)
         for n, row in enumerate(view.found[first : first + fit]):
             self._row(ink, QRectF(1, room.y() + n * px(_ROW), room.width(), px(_ROW)), row, first + n)
-        self._foot(ink, QRectF(px(15), rect.height() - px(_FOOT), rect.width() - px(30), px(_FOOT) - 1))
+        foot = QRectF(px(15), rect.height() - px(_FOOT), rect.width() - px(30), px(_FOOT) - 1)
+        draw_foot(ink, foot, view.caps, view.foot)
 
     def _search(self, ink: Ink) -> None:
-        px, frame, focus = ink.px, self._frame(), self.field.hasFocus()
+        px, frame = ink.px, self._frame()
         self.marks["field"] = frame
-        ink.box(frame, fill="panel", line="focus" if focus else "lineStrong", width=2 if focus else 1, radius=6)
+        draw_field(ink, frame, self.field.hasFocus())
         ink.icon(frame.x() + px(14), frame.center().y() - px(10), "search", 20, "text2")
         if not self.field.text():
             room = QRectF(frame.x() + px(50), frame.y(), frame.width() - px(62), frame.height())
@@ -98,8 +100,7 @@ class FindPanel(Painted):
     def _row(self, ink: Ink, rect: QRectF, row: FoundView, index: int) -> None:
         px = ink.px
         if index == self.view.chosen:
-            ink.fill(rect, "primaryTint")
-            ink.fill(QRectF(rect.x(), rect.y(), px(4), rect.height()), "primary")
+            draw_chosen(ink, rect)
         ink.hline(rect.x(), rect.bottom() - 1, rect.width())
         self.marks[f"found{index}"] = rect
         x = rect.x() + px(16)
@@ -114,10 +115,3 @@ class FindPanel(Painted):
         ink.text(QRectF(x, rect.y() + px(9), room + 2, px(24)), title, 18, weight=700)
         sub = self.look.metrics(14).elidedText(row.sub, Qt.TextElideMode.ElideRight, room)
         ink.text(QRectF(x, rect.y() + px(34), room + 2, px(20)), sub, 14, colour="text2")
-
-    def _foot(self, ink: Ink, row: QRectF) -> None:
-        ink.hline(1, row.y(), self.width() - 2)
-        x = row.x()
-        for cap in self.view.caps:
-            x = ink.cap(x, row.center().y(), cap).right() + ink.px(8)
-        ink.text(QRectF(x, row.y(), row.right() - x, row.height()), self.view.foot, 14, colour="text2")

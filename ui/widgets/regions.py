@@ -14,6 +14,7 @@ from app.core.products import Box
 from ui.product_views import LessonView, RegionView
 from ui.theme import Look
 from ui.widgets.ink import CENTRE, Ink, Painted
+from ui.widgets.rows import draw_field
 
 _HEAD = 74
 _FOOT = 84
@@ -170,8 +171,7 @@ class RegionPanel(Painted):
     def _name_fields(self, ink: Ink) -> None:
         px = ink.px
         for frame, field, label in zip(self._frames(), self.names, self.view.name_labels, strict=True):
-            focus = field.hasFocus()
-            ink.box(frame, fill="panel", line="focus" if focus else "lineStrong", width=2 if focus else 1, radius=6)
+            draw_field(ink, frame, field.hasFocus())
             if not field.text():
                 room = frame.adjusted(px(16), 0, -px(12), 0)
                 ink.text(room, label, 16, colour="text3")

@@ -14,6 +14,7 @@ from ui.theme import Look
 from ui.views import CheckRow, Tone
 from ui.widgets.ink import CENTRE, RIGHT, TONE_TEXT, Ink, Painted, wrap
 from ui.widgets.options import draw_option
+from ui.widgets.rows import draw_chosen, draw_field, draw_foot
 
 _ON_STAGE = {Tone.OK: "overlayOk", Tone.WARN: "overlayWarn", Tone.STOP: "overlayStop"}
 _ROW = 88.6
@@ -62,7 +63,8 @@ class ReviewList(Painted):
             self._items(ink, room)
         else:
             ink.text(room, self.view.empty, 16, colour="text2", align=CENTRE)
-        self._foot(ink, QRectF(px(15), foot, rect.width() - px(30), px(51)))
+        row = QRectF(px(15), foot, rect.width() - px(30), px(51))
+        draw_foot(ink, row, self.view.caps, self.view.foot)
 
     def _tabs(self, ink: Ink, seg: QRectF, tabs: Sequence[TabView], quiet: bool = False) -> None:
         """A row of piles; the second one, of what nobody waits for, is `quiet`."""
@@ -97,8 +99,7 @@ class ReviewList(Painted):
     def _item(self, ink: Ink, rect: QRectF, item: ItemView, index: int) -> None:
         px = ink.px
         if index == self.view.chosen:
-            ink.fill(rect, "primaryTint")
-            ink.fill(QRectF(rect.x(), rect.y(), px(4), rect.height()), "primary")
+            draw_chosen(ink, rect)
         ink.hline(rect.x(), rect.bottom() - 1, rect.width())
         self.marks[f"item{index}"] = rect
         x, width = rect.x() + px(14), rect.width() - px(28)
@@ -117,13 +118,6 @@ class ReviewList(Painted):
         ink.text(
             QRectF(x + px(22), rect.y() + px(58), width - px(22), px(20)), item.note, 14, colour=colour, weight=700
         )
-
-    def _foot(self, ink: Ink, row: QRectF) -> None:
-        ink.hline(1, row.y(), self.width() - 2)
-        x = row.x()
-        for cap in self.view.caps:
-            x = ink.cap(x, row.center().y(), cap).right() + ink.px(8)
-        ink.text(QRectF(x, row.y(), row.right() - x, row.height()), self.view.foot, 14, colour="text2")
 
 
 class Film(Painted):
@@ -345,8 +339,7 @@ class ReviewSide(Painted):
         field = self._field()
         self.marks["reason"] = field
         ink.text(QRectF(field.x(), field.y() - px(22), width, px(20)), view.reason_label, 15, colour="text2")
-        focus = self.reason.hasFocus()
-        ink.box(field, fill="panel", line="focus" if focus else "lineStrong", width=2 if focus else 1, radius=6)
+        draw_field(ink, field, self.reason.hasFocus())
         self._foot(ink, QRectF(x, rect.height() - px(24 if tight else 36), width, px(20)))
 
     def _headline(self, ink: Ink, room: QRectF, text: str) -> None:

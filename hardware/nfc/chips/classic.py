@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 from hardware.nfc.chips import Family
 from hardware.nfc.chips.access import CLOSED, PUBLIC_KEYS, Access, data_blocks, read_access, trailer_of
-from hardware.nfc.chips.journal import Entry
+from hardware.nfc.chips.journal import Announce, Entry, Witness
 from hardware.nfc.chips.outcome import Method, Planned, Refusal, Request, Stage, StopError, Why
 from hardware.nfc.chips.proof import NegativeTest, Proof, refused_for_sure
-from hardware.nfc.chips.talk import BLOCK, REFUSALS, ChipTalk, Reply
+from hardware.nfc.chips.talk import BLOCK, REFUSALS, ChipTalk, Reply, trailer_told
 
 SECTORS = {Family.CLASSIC_1K: 16, Family.CLASSIC_4K: 40}
 _ZERO = bytes(BLOCK)
@@ -54,15 +54,15 @@ class ClassicProcedure:
         self._request = request
         self._earlier = entry
         self._entry: Entry | None = entry
-        self._save: Callable[[Entry], None] = lambda _entry: None
+        self._announce: Announce = lambda _entry, _stage, _what: None
         self._now_open: tuple[int, Key, int] | None = None
         self._is_the_journals = False  # shown by a key that only the journal and its card know
         self._sectors = [_Sector() for _ in range(SECTORS[family])]
         self.remarks = ["the UID and the maker's block still read; copies that open again are not excluded"]
 
-    def on_irreversible(self, save: Callable[[Entry], None]) -> None:
+    def on_irreversible(self, announce: Announce) -> None:
         """Call this before each trailer is written."""
-        self._save = save
+        self._announce = announce
 
     def survey(self) -> Refusal | None:
         """Try the known keys on every sector and read everything. Raises StopError, DeviceError."""
@@ -123,17 +123,31 @@ class ClassicProcedure:
             return Proof(Why.CONTENT_CHANGED, tuple(tests), tuple(wrong), dead)
         return Proof(Why.WRITES_ACCEPTED if accepted else Why.PROVED, tuple(tests), accepted, dead)
 
-    def prove_shut(self) -> Proof:
-        """Of a chip whose keys are gone: that no key of everybody's opens any sector. Raises StopError, DeviceError."""
+    @property
+    def witness(self) -> tuple[int, bytes] | None:
+        """A closed sector and its key B, for `prove_shut`; None while no sector is closed."""
+        closed = next((number for number, sector in enumerate(self._sectors) if sector.closed), None)
+        return None if closed is None else (closed, self._new_key(closed, "B")[1])
+
+    def prove_shut(self, witnesses: Iterable[Witness], armed: bool) -> tuple[Witness, Proof] | None:
+        """Of a chip whose keys are gone: that it is one of those that were proved off, and no known key opens it.
+
+        A witness opens the sector that it was closed with, whose access bits allow nothing and stay for ever; with it
+        nothing can be read or written there. The other sectors were proved by the run whose record it names. Unless
+        `armed`, no write is attempted. None when no witness opens: it is another chip. Raises StopError, DeviceError.
+        """
         self._talk.restart()
-        tests = [
+        ours = next((one for one in witnesses if self._is_closed(one.sector, ("B", one.key))), None)
+        if ours is None:
+            return None
+        tests = (self._prove_witnessed(ours) if armed else []) + [
             self._out(number, (kind, secret), f"known key {kind} sector {number}")
             for number in range(len(self._sectors))
             for secret in self._known_keys()
             for kind in "AB"
         ]
         opened = tuple(test.what for test in tests if not test.refused)
-        return Proof(Why.CONTENT_CHANGED if opened else Why.PROVED_BEFORE, tuple(tests), opened)
+        return ours, Proof(Why.CONTENT_CHANGED if opened else Why.PROVED_BEFORE, tuple(tests), opened)
 
     # Surveying
 
@@ -157,9 +171,9 @@ class ClassicProcedure:
         sector.before = self._read_data(number, found)
         return None
 
-    def _is_closed(self, number: int) -> bool:
+    def _is_closed(self, number: int, key: Key | None = None) -> bool:
         """Whether our key opens the sector and its trailer shows that nothing else is possible."""
-        key = self._new_key(number, "A")
+        key = key or self._new_key(number, "A")
         trailer = self._read_trailer(number, key) if self._authenticate(number, key) else None
         return trailer is not None and trailer[6:9] == CLOSED[:3]
 
@@ -236,10 +250,10 @@ class ClassicProcedure:
     def _close(self, number: int, sector: _Sector, key: Key) -> None:
         """Write one trailer. Where it is not acknowledged, what the sector answers to decides."""
         entry = self.entry()
-        if number not in entry.sectors:
-            self._entry = entry.at(Stage.KEYS, sectors=(*entry.sectors, number))
-            self._save(self._entry)
+        sectors = entry.sectors if number in entry.sectors else (*entry.sectors, number)
+        self._entry = entry.at(Stage.KEYS, sectors=sectors)
         trailer = self._new_key(number, "A")[1] + CLOSED + self._new_key(number, "B")[1]
+        self._announce(self._entry, Stage.KEYS, trailer_told(trailer_of(number), trailer))
         refusals = 0
         for _ in range(_TRIES):
             if not self._authenticate(number, key):
@@ -287,6 +301,17 @@ class ClassicProcedure:
             *self._old_keys_out(number),
         ]
 
+    def _prove_witnessed(self, witness: Witness) -> list[NegativeTest]:
+        """The sector of a witness: its key opens, and nothing is read or written with it."""
+        number, key = witness.sector, ("B", witness.key)
+        block, trailer = data_blocks(number)[0], trailer_of(number)
+        same = bytes(6) + CLOSED + witness.key
+        return [
+            self._try(number, f"read block {block}", lambda: self._talk.read_block(block)[0], key),
+            self._try(number, f"write block {block}", lambda: self._talk.write_block(block, _ZERO), key),
+            self._try(number, f"write block {trailer}", lambda: self._talk.write_block(trailer, same, True), key),
+        ]
+
     def _prove_dead(self, number: int) -> list[NegativeTest]:
         ours = [self._new_key(number, kind) for kind in "AB"]
         tests = [self._out(number, key, f"our key {key[0]} sector {number}") for key in ours]
@@ -300,9 +325,9 @@ class ClassicProcedure:
             for kind in "AB"
         ]
 
-    def _try(self, number: int, what: str, attempt: Callable[[], Reply]) -> NegativeTest:
+    def _try(self, number: int, what: str, attempt: Callable[[], Reply], key: Key | None = None) -> NegativeTest:
         def in_the_open_sector() -> Reply:
-            self._open(number, self._new_key(number, "A"))
+            self._open(number, key or self._new_key(number, "A"))
             return attempt()
 
         return refused_for_sure(in_the_open_sector, what)

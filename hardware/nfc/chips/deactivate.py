@@ -10,15 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hardware.errors import DeviceError, DeviceReason
 from hardware.nfc.chips import Family
 from hardware.nfc.chips.classic import ClassicProcedure
-from hardware.nfc.chips.evidence import Notes, Seal, make_record
+from hardware.nfc.chips.evidence import CUT_OFF, Notes, Seal, make_record, told, with_run
 from hardware.nfc.chips.journal import Entry, Journal
 from hardware.nfc.chips.layout import FIRST_USER, LAYOUTS, PAGE
 from hardware.nfc.chips.outcome import (
-    IRREVERSIBLE,
+    MOST_SILENT,
     Method,
     Outcome,
     Progress,
@@ -38,7 +39,6 @@ from hardware.ports import NfcReader, NfcSighting
 Procedure = Type2Procedure | ClassicProcedure
 
 _POLL_S = 0.5
-_MOST_SILENT = 3  # runs without an answer to a chip that was begun; after that nobody can tell what it holds
 _MISSING = frozenset({Why.NEEDS_PASSWORD, Why.UNKNOWN_KEY})
 """What the issuer's secrets help against, when they were given to the run that began and not to this one."""
 _COME_BACK = frozenset({Why.CHIP_GONE, Why.READER_LOST, Why.READER_SILENT, Why.CANCELLED})
@@ -55,44 +55,59 @@ class Means:
     pause: Callable[[float], None] = time.sleep
 
 
-def deactivate(reader: NfcReader, request: Request, means: Means) -> Outcome:
-    """Switch off the chip that lies on the reader. Never raises for what chips, line or reader do."""
-    return _Run(reader, request, means).go(write=True)
+def deactivate(reader: NfcReader, request: Request, means: Means, *, last_look: bool = True) -> Outcome:
+    """Switch off the chip that lies on the reader. Never raises for what chips, line or reader do.
+
+    Whoever looks again and again for a card says with which look the waiting ends (`last_look`): only that one counts
+    as a run in which the chip did not answer.
+    """
+    return _Run(reader, request, means, write=True, last_look=last_look).go()
 
 
-def survey(reader: NfcReader, request: Request, means: Means) -> Outcome:
+def survey(reader: NfcReader, request: Request, means: Means, *, last_look: bool = True) -> Outcome:
     """What `deactivate` would do: the same judgement and the plan, and nothing is written.
 
     Where nothing is in the way `why` is READY, and the verdict ALREADY or NOT_COMPLETED; else as `deactivate`.
     """
-    return _Run(reader, request, means).go(write=False)
+    return _Run(reader, request, means, write=False, last_look=last_look).go()
 
 
 class _Run:
     """One run; keeps what the record needs, however it ends."""
 
-    def __init__(self, reader: NfcReader, request: Request, means: Means) -> None:
+    def __init__(self, reader: NfcReader, request: Request, means: Means, *, write: bool, last_look: bool) -> None:
         self._reader, self._request, self._means = reader, request, means
+        self._write, self._last_look = write, last_look
         self._notes = Notes()
         self._talk: ChipTalk | None = None
         self._procedure: Procedure | None = None
-        self._earlier: Entry | None = None
+        self._kept: Entry | None = None  # what the journal holds of this UID
+        self._earlier: Entry | None = None  # the same, where it can be of this chip
+        self._past: tuple[dict[str, Any], ...] = ()
+        self._silent = 0
         self._begun_uid = ""  # of two chips, the one that an earlier run began
 
-    def go(self, write: bool) -> Outcome:
+    def go(self) -> Outcome:
         try:
-            verdict, why = self._go(write)
+            verdict, why = self._go(self._write)
+            self._answered()
         except StopError as stop:
-            verdict = Verdict.NOT_COMPLETED if stop.why in _COME_BACK else Verdict.PROOF_FAILED
-            why = stop.why
-            if write and why is Why.READER_SILENT and self._silent_again():
-                verdict, why = Verdict.PROOF_FAILED, Why.STAYS_SILENT
-            if stop.detail:
-                self._notes.remarks.append(f"stopped: {stop.detail}")
+            verdict, why = self._stopped(stop)
         except DeviceError as trouble:
             verdict, why = Verdict.NOT_COMPLETED, _why_of(trouble)
             self._notes.remarks.append(f"stopped: {trouble.reason.value} {trouble.detail}".rstrip())
         return self._outcome(verdict, why)
+
+    def _stopped(self, stop: StopError) -> tuple[Verdict, Why]:
+        if stop.detail:
+            self._notes.remarks.append(f"stopped: {stop.detail}")
+        absent = stop.why is Why.CHIP_GONE and self._notes.sighting is None
+        if absent or (stop.why is Why.READER_SILENT and self._kept is not None):
+            if (self._last_look or not absent) and self._silent_again():
+                return (Verdict.REFUSED if self._kept is None else Verdict.PROOF_FAILED), Why.STAYS_SILENT
+        elif stop.why is not Why.READER_SILENT:
+            self._answered()
+        return (Verdict.NOT_COMPLETED if stop.why in _COME_BACK else Verdict.PROOF_FAILED), stop.why
 
     def _go(self, write: bool) -> tuple[Verdict, Why]:
         refusal = self._find() or self._survey(write)
@@ -105,6 +120,8 @@ class _Run:
         self._notes.plan = procedure.plan()
         self._notes.remarks += procedure.remarks
         already = procedure.complete and self._earlier is None
+        if already and LAYOUTS[Family(self._family)].config is not None:
+            self._notes.not_proved = ("password",)  # neither PWD nor PACK can be read
         if not write:
             return (Verdict.ALREADY if already else Verdict.NOT_COMPLETED), Why.READY
         self._run_stages(procedure)
@@ -115,12 +132,19 @@ class _Run:
 
     def _silent_again(self) -> bool:
         """Count a run in which the chip, not the reader, gave no answer; whether it was the last one worth trying."""
+        if not self._write:
+            return False
+        uid = self._uid
+        self._silent = self._means.journal.silent(uid) + 1
+        self._means.journal.count_silent(uid, self._silent)
+        return self._silent >= MOST_SILENT
+
+    def _answered(self) -> None:
+        """The chip that was meant answered, whatever it said: what was counted is over, unless it was counted now."""
         sighting = self._notes.sighting
-        entry = self._means.journal.load(_uid(sighting)) if sighting else None
-        if entry is None or sighting is None or entry.family != sighting.family:
-            return False  # nothing was begun
-        self._means.journal.save(replace(entry, silent=entry.silent + 1))
-        return entry.silent + 1 >= _MOST_SILENT
+        meant = sighting is not None and self._request.uid in (None, sighting.target.uid)
+        if self._write and meant and not self._silent and self._means.journal.silent(self._uid):
+            self._means.journal.count_silent(self._uid, 0)
 
     def _verdict_of(self, refusal: Refusal) -> Verdict:
         """REFUSED says that the chip is as it was; of one that an earlier run began to write it is never said."""
@@ -128,10 +152,14 @@ class _Run:
             begun = [uid for uid in dict(refusal.details)["uids"].split() if self._means.journal.load(uid) is not None]
             self._begun_uid = begun[0] if len(begun) == 1 else ""
             return Verdict.NOT_COMPLETED if begun else Verdict.REFUSED
+        if refusal.why is Why.NO_CHIP and refusal.details:  # one of those may lie there and not answer
+            return Verdict.NOT_COMPLETED
         if refusal.why is Why.KEYS_LOST:  # an earlier run wrote, and its password does not open
             return Verdict.PROOF_FAILED
-        if self._earlier is None:
+        if self._kept is None:
             return Verdict.REFUSED
+        if self._earlier is None:  # it was begun, and says now that it is of another kind: a copy, or a disturbed field
+            return Verdict.PROOF_FAILED if self._last_look and self._silent_again() else Verdict.NOT_COMPLETED
         return Verdict.NOT_COMPLETED if refusal.why in _MISSING else Verdict.PROOF_FAILED
 
     @property
@@ -148,15 +176,25 @@ class _Run:
             seen = self._reader.poll(_POLL_S)  # a chip that is just being taken away is not known either
         if not seen:
             if self._request.uid is not None:
+                self._load()
                 raise StopError(Why.CHIP_GONE)
-            return Refusal(Why.NO_CHIP)
+            begun = " ".join(self._means.journal.unfinished())
+            return Refusal(Why.NO_CHIP, details=(("begun", begun),) if begun else ())
         if len(seen) > 1:
             return Refusal(Why.TWO_CHIPS, details=(("uids", " ".join(_uid(s) for s in seen)),))
         self._notes.sighting = seen[0]
         wanted = self._request.uid
         if wanted is not None and wanted != seen[0].target.uid:
             return Refusal(Why.OTHER_CHIP, details=(("wanted", wanted.hex().upper()), ("there", _uid(seen[0]))))
-        return judge(seen[0].family)
+        self._load()
+        refusal = judge(seen[0].family)
+        if refusal is None and self._kept is not None and self._kept.family != seen[0].family:
+            return Refusal(Why.OTHER_MEMORY, Method.PHYSICAL)  # nothing overwrites what is kept of the other one
+        return refusal
+
+    def _load(self) -> None:
+        self._kept = self._means.journal.load(self._uid)
+        self._past = self._kept.runs if self._kept is not None else ()
 
     def _survey(self, armed: bool) -> Refusal | None:
         sighting = self._notes.sighting
@@ -164,8 +202,7 @@ class _Run:
             return Refusal(Why.NO_CHIP)
         uid, family = sighting.target.uid, Family(sighting.family)
         talk = self._talk = ChipTalk(self._reader, uid, self._means.clock, self._means.pause)
-        earlier = self._means.journal.load(uid.hex().upper())
-        self._earlier = earlier if earlier is not None and earlier.family == family else None
+        self._earlier = self._kept
         talk.restart()
         if METHODS[family] is Method.KEYS:
             classic = self._procedure = ClassicProcedure(talk, family, uid, self._request, self._earlier)
@@ -179,17 +216,21 @@ class _Run:
     def _was_proved(self, refusal: Refusal) -> bool:
         """Whether a Classic that no key opens is one that an earlier run closed: its keys went with the proof.
 
-        Its UID alone does not say so (four bytes are used more than once): nothing of everybody's may open it, either.
+        Its UID does not say so (four bytes are used more than once): the one key that was kept has to open it.
         """
-        sighting, procedure = self._notes.sighting, self._procedure
-        if refusal.why is not Why.UNKNOWN_KEY or sighting is None or not isinstance(procedure, ClassicProcedure):
+        procedure = self._procedure
+        if refusal.why is not Why.UNKNOWN_KEY or not isinstance(procedure, ClassicProcedure):
             return False
-        record = self._means.journal.proved(_uid(sighting))
-        if not record:
+        witnesses = self._means.journal.witnesses(self._uid)
+        shut = procedure.prove_shut(witnesses, self._write) if witnesses else None
+        if shut is None:
             return False
-        proof = self._notes.proof = procedure.prove_shut()
-        self._notes.remarks.append(f"proved off by an earlier run, record {record}")
-        return proof.why is Why.PROVED_BEFORE
+        witness, self._notes.proof = shut
+        self._notes.remarks.append(f"proved off by an earlier run, record {witness.record}")
+        self._notes.not_proved = ("other-sectors",)
+        if self._notes.proof.why is not Why.PROVED_BEFORE:
+            raise StopError(Why.WRITES_ACCEPTED, "it opens again")
+        return True
 
     def _note_before(self, procedure: Procedure, family: Family) -> None:
         notes = self._notes
@@ -205,16 +246,38 @@ class _Run:
     def _run_stages(self, procedure: Procedure) -> None:
         due = {planned.stage for planned in self._notes.plan if planned.writes}
         if due:
-            self._means.journal.save(procedure.entry())
-        if isinstance(procedure, ClassicProcedure):
-            procedure.on_irreversible(self._means.journal.save)
+            self._keep(procedure.entry())
+        procedure.on_irreversible(self._announce)
         planned = [step.stage for step in self._notes.plan]
         for stage, run in procedure.stages():
-            if stage in IRREVERSIBLE and stage in due and stage is not Stage.KEYS:
-                self._means.journal.save(procedure.entry().at(stage))
             if stage in planned:
                 self._means.progress(stage, planned.index(stage) + 1, len(planned))
             run()
+
+    def _announce(self, entry: Entry, stage: Stage, write: str) -> None:
+        """Have the disk know what the run did so far and what it is about to do for ever."""
+        self._notes.acts.append({"stage": stage.value, "write": write})
+        self._keep(entry)
+
+    def _keep(self, entry: Entry, verdict: str = CUT_OFF, why: str = "") -> None:
+        """The entry with this run in it, which is cut off as long as it has not come to its end."""
+        runs = with_run(self._past, self._told(verdict, why), wrote=True)
+        self._kept = replace(entry, runs=runs)
+        self._means.journal.save(self._kept)
+
+    def _close(self, verdict: Verdict, why: Why) -> None:
+        """How the run ended, where there will be another: a record is made of a proved one."""
+        if self._kept is None or self._talk is None or not self._write or why is Why.PROVED:
+            return
+        wrote = bool(self._talk.writes)
+        entry = self._procedure.entry() if self._procedure is not None and wrote else self._kept
+        runs = with_run(self._past, self._told(verdict.value, why.value), wrote)
+        self._means.journal.save(replace(entry, runs=runs))
+
+    def _told(self, verdict: str, why: str) -> dict[str, Any]:
+        if self._talk is not None:
+            self._notes.spoken = self._talk.spoken
+        return told(self._reader, self._notes, verdict, why, dict(self._request.about), self._means.seal)
 
     def _prove(self, procedure: Procedure) -> Why:
         total = len(self._notes.plan)
@@ -225,20 +288,37 @@ class _Run:
         return proof.why
 
     def _outcome(self, verdict: Verdict, why: Why) -> Outcome:
-        notes, request = self._notes, self._request
-        if self._talk is not None:
-            notes.spoken = self._talk.spoken
-        sighting, refusal = notes.sighting, notes.refusal
-        family = sighting.family if sighting else ""
-        uid = _uid(sighting) if sighting else (request.uid.hex().upper() if request.uid else self._begun_uid)
+        notes, refusal = self._notes, self._notes.refusal
+        self._close(verdict, why)
         method = refusal.method if refusal else (self._procedure.method if self._procedure else Method.NONE)
-        if verdict is Verdict.PROOF_FAILED:
+        if verdict is Verdict.PROOF_FAILED or why is Why.STAYS_SILENT:
             method = Method.PHYSICAL
-        elif verdict is Verdict.NOT_COMPLETED and method is Method.PHYSICAL and self._procedure is not None:
-            method = self._procedure.method
-        made = Outcome(verdict, why, method, uid, family, notes.plan, refusal.details if refusal else ())
-        record = make_record(self._reader, notes, verdict, why, dict(request.about), self._means.seal)
-        return replace(made, evidence=record)
+        elif verdict is Verdict.NOT_COMPLETED and method is Method.PHYSICAL and self._kept is not None:
+            method = METHODS[Family(self._kept.family)]
+        proved = self._procedure if why is Why.PROVED else None
+        return Outcome(
+            verdict,
+            why,
+            method,
+            self._uid,
+            self._family,
+            notes.plan,
+            refusal.details if refusal else (),
+            make_record(self._told(verdict.value, why.value), self._past),
+            self._silent,
+            notes.not_proved if verdict is Verdict.ALREADY else (),
+            proved.witness if isinstance(proved, ClassicProcedure) else None,
+        )
+
+    @property
+    def _family(self) -> str:
+        return self._notes.sighting.family if self._notes.sighting else ""
+
+    @property
+    def _uid(self) -> str:
+        """Of the chip that lies there, else of the one that is meant."""
+        wanted = self._request.uid.hex().upper() if self._request.uid else self._begun_uid
+        return _uid(self._notes.sighting) if self._notes.sighting else wanted
 
 
 def _why_of(trouble: DeviceError) -> Why:

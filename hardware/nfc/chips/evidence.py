@@ -3,6 +3,10 @@
 Passwords and keys are masked where they were said. What the chip held before may be a redeem code, so of that only a
 slow hash is kept (scrypt with its salt: who has the code can check it, who has not cannot search for it), or what
 `seal` makes of it. Canonical: keys sorted, no spaces, UTF-8, no floats.
+
+One record tells of all runs on a card: the last one, and under `earlier_runs` each one before, also those that were
+killed: of such a one there is what the journal held, which is what the chip held when it began, and each irreversible
+write it was about to make.
 """
 
 from __future__ import annotations
@@ -10,17 +14,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from hardware.nfc.chips.originality import judge_signature
-from hardware.nfc.chips.outcome import Planned, Refusal, Verdict, Why
+from hardware.nfc.chips.outcome import Planned, Refusal
 from hardware.nfc.chips.proof import Proof
 from hardware.nfc.chips.talk import Spoken
 from hardware.ports import NfcReader, NfcSighting
 
-VERSION = 1
+VERSION = 2
+CUT_OFF = "cut-off"
+"""The verdict of a run in the journal that has not come to its end."""
 _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 1 << 14, 8, 1
 
 Seal = Callable[[bytes], str]
@@ -40,8 +46,11 @@ class Notes:
     plan: tuple[Planned, ...] = ()
     proof: Proof | None = None
     refusal: Refusal | None = None
+    not_proved: tuple[str, ...] = ()
     remarks: list[str] = field(default_factory=list)
     spoken: list[Spoken] = field(default_factory=list)
+    acts: list[dict[str, Any]] = field(default_factory=list)  # irreversible writes, noted before each
+    before: dict[str, Any] | None = None  # `content_before`, hashed or sealed once
 
 
 def slow_hash(content: bytes) -> dict[str, Any]:
@@ -66,14 +75,19 @@ def verifies(record: Mapping[str, Any]) -> bool:
     return record.get("sha256") == hashlib.sha256(hashed_bytes(record)).hexdigest()
 
 
-def make_record(
-    reader: NfcReader, notes: Notes, verdict: Verdict, why: Why, about: Mapping[str, Any], seal: Seal | None
+def make_record(run: Mapping[str, Any], earlier_runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The record of what was `told` of a run and of those before it, complete with its hash."""
+    record = {"v": VERSION, "kind": "chip.deactivation", **run, "earlier_runs": [dict(one) for one in earlier_runs]}
+    record["sha256"] = hashlib.sha256(canonical(record)).hexdigest()
+    return record
+
+
+def told(
+    reader: NfcReader, notes: Notes, verdict: str, why: str, about: Mapping[str, Any], seal: Seal | None
 ) -> dict[str, Any]:
-    """The record, complete with its hash. `about`: operator, card, times; JSON values without floats."""
+    """What a run saw and said. `about`: operator, card, times; JSON values without floats."""
     info = reader.info
-    record: dict[str, Any] = {
-        "v": VERSION,
-        "kind": "chip.deactivation",
+    return {
         "about": dict(about),
         "reader": {
             "name": info.name,
@@ -89,16 +103,27 @@ def make_record(
             {"stage": step.stage.value, "writes": step.writes, "irreversible": step.irreversible} for step in notes.plan
         ],
         "commands": [_said(spoken) for spoken in notes.spoken],
+        "irreversible": list(notes.acts),
         "negative_tests": [{"what": t.what, "refused": t.refused} for t in notes.proof.tests] if notes.proof else [],
         "dead_sectors": list(notes.proof.dead) if notes.proof else [],
         "wrong": list(notes.proof.wrong) if notes.proof else [],
         "refused_because": dict(notes.refusal.details) if notes.refusal else {},
         "remarks": list(notes.remarks),
-        "verdict": verdict.value,
-        "why": why.value,
+        "not_proved": list(notes.not_proved),
+        "verdict": verdict,
+        "why": why,
     }
-    record["sha256"] = hashlib.sha256(canonical(record)).hexdigest()
-    return record
+
+
+def with_run(runs: Sequence[dict[str, Any]], run: dict[str, Any], wrote: bool) -> tuple[dict[str, Any], ...]:
+    """The runs and one more. Of one that wrote nothing there is only how it ended; the same again is counted."""
+    if wrote:
+        return (*runs, run)
+    short = {name: run[name] for name in ("about", "verdict", "why")} | {"wrote": "nothing", "times": 1}
+    last = runs[-1] if runs else {}
+    if last.get("wrote") == "nothing" and (last["verdict"], last["why"]) == (run["verdict"], run["why"]):
+        return (*runs[:-1], {**last, "times": last["times"] + 1})
+    return (*runs, short)
 
 
 def _said(spoken: Spoken) -> dict[str, Any]:
@@ -135,5 +160,7 @@ def _chip(notes: Notes) -> dict[str, Any]:
 def _before(notes: Notes, seal: Seal | None) -> dict[str, Any]:
     if notes.content_before is None:
         return {}
-    content = {"sealed": seal(notes.content_before)} if seal else slow_hash(notes.content_before)
-    return {"header": notes.header_before, "bytes": len(notes.content_before), "content": content}
+    if notes.before is None:
+        content = {"sealed": seal(notes.content_before)} if seal else slow_hash(notes.content_before)
+        notes.before = {"header": notes.header_before, "bytes": len(notes.content_before), "content": content}
+    return notes.before

@@ -5,6 +5,7 @@ The journal itself is kept by whoever calls; `save` has to have reached the disk
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -17,8 +18,8 @@ class Entry:
 
     `secrets`: PWD and PACK of a Type 2 chip ("pwd", "pack"), keys of a Classic ("3A", "3B" for sector 3). `stage`: the
     last irreversible one that was begun; `guarded_by_issuer`: the issuer's password stood in the way; `sealed`: ours
-    was proved to be in the chip; `sectors`: those whose trailer was begun; `silent`: runs that ended because
-    the chip neither obeyed nor refused.
+    was proved to be in the chip; `sectors`: those whose trailer was begun; `runs`: what each run so far saw and said
+    (`evidence.told`), the one under way with the irreversible writes that it was about to make.
     """
 
     uid: str
@@ -29,7 +30,7 @@ class Entry:
     guarded_by_issuer: bool = False
     sealed: bool = False
     sectors: tuple[int, ...] = ()
-    silent: int = 0
+    runs: tuple[dict[str, Any], ...] = field(default=(), repr=False)
 
     def secret(self, name: str) -> bytes:
         return dict(self.secrets)[name]
@@ -37,6 +38,26 @@ class Entry:
     def at(self, stage: Stage, **changes: Any) -> Entry:
         """The entry when `stage` begins."""
         return replace(self, stage=stage, **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What is left of a closed Classic's keys: one key B, by which that very chip is told from another with its UID.
+
+    Behind the access bits that were written nothing can be read or changed with it. `record`: the SHA-256 of the
+    evidence record of the run that proved the chip off.
+    """
+
+    sector: int
+    key: bytes = field(repr=False)
+    record: str = ""
+
+
+Announce = Callable[[Entry, Stage, str], None]
+"""Called before an irreversible write, with the entry as it is then, the stage and the write as the evidence tells it.
+
+Entry and write have to be on disk when it returns.
+"""
 
 
 class Journal(Protocol):
@@ -50,8 +71,20 @@ class Journal(Protocol):
         """Keep the entry; on disk when it returns."""
         ...
 
-    def proved(self, uid: str) -> str:
-        """The SHA-256 of the record by which this chip was proved off earlier; "" when there is none."""
+    def unfinished(self) -> tuple[str, ...]:
+        """The UIDs of the chips that a run began, and that are neither proved off nor given up."""
+        ...
+
+    def witnesses(self, uid: str) -> tuple[Witness, ...]:
+        """One for each chip with this UID that was proved off earlier and has no keys left."""
+        ...
+
+    def silent(self, uid: str) -> int:
+        """Runs in a row in which this chip gave no answer, or none that says anything."""
+        ...
+
+    def count_silent(self, uid: str, runs: int) -> None:
+        """Keep that number; on disk when it returns."""
         ...
 
 
@@ -66,7 +99,7 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
         "guarded_by_issuer": entry.guarded_by_issuer,
         "sealed": entry.sealed,
         "sectors": list(entry.sectors),
-        "silent": entry.silent,
+        "runs": list(entry.runs),
     }
 
 
@@ -83,5 +116,5 @@ def entry_from_json(told: Any) -> Entry:
         bool(told["guarded_by_issuer"]),
         bool(told["sealed"]),
         sectors,
-        int(told.get("silent", 0)),
+        tuple(dict(run) for run in told.get("runs", ())),
     )

@@ -51,7 +51,7 @@ class Why(StrEnum):
     WRITES_ACCEPTED = "writes-accepted"
     CONTENT_CHANGED = "content-changed"
     KEYS_LOST = "keys-lost"
-    STAYS_SILENT = "stays-silent"  # begun, and in three whole runs it neither obeyed nor refused
+    STAYS_SILENT = "stays-silent"  # in three whole runs it gave no answer that says anything; refused if not begun
 
 
 class Method(StrEnum):
@@ -78,6 +78,9 @@ class Stage(StrEnum):
     KEYS = "keys"
     PROOF = "proof"
 
+
+MOST_SILENT = 3
+"""Runs without an answer that says anything; after that nobody can tell what the chip holds."""
 
 IRREVERSIBLE = frozenset({Stage.READ_ONLY, Stage.DYNAMIC_LOCKS, Stage.STATIC_LOCKS, Stage.CONFIG_LOCK, Stage.KEYS})
 
@@ -120,7 +123,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended, with its evidence record (plain JSON values, `sha256` over the rest)."""
+    """How a run ended, with its evidence record (plain JSON values, `sha256` over the rest).
+
+    `silent`: in so many runs in a row (of `MOST_SILENT`) the chip gave no answer that says anything; 0 when it did.
+    `not_proved`: what the verdict does not say, worded under `nfc.not-proved.<name>`. `witness` (a sector and its key
+    B) is what a proved Classic can be told by later; whoever keeps the journal keeps it.
+    """
 
     verdict: Verdict
     why: Why
@@ -130,6 +138,9 @@ class Outcome:
     plan: tuple[Planned, ...] = ()
     details: tuple[tuple[str, str], ...] = ()
     evidence: dict[str, Any] = field(default_factory=dict, repr=False)
+    silent: int = 0
+    not_proved: tuple[str, ...] = ()
+    witness: tuple[int, bytes] | None = field(default=None, repr=False)
 
     @property
     def done(self) -> bool:

@@ -143,9 +143,8 @@ class ChipTalk:
 
     def write(self, page: int, data: bytes, secret: bool = False) -> Reply:
         """Write one page. After anything but DONE the chip is selected again. Raises StopError, DeviceError."""
-        command = bytes((_WRITE_PAGE, page)) + data
         self.writes += 1
-        return self._write(command, _masked(command, 2) if secret else command.hex())
+        return self._write(bytes((_WRITE_PAGE, page)) + data, write_told(page, data, secret))
 
     def present(self, password: bytes) -> bytes | None:
         """PACK (2 bytes) when the password (4 bytes) is right; None when not: the chip is idle then, not selected.
@@ -222,9 +221,8 @@ class ChipTalk:
     def write_block(self, block: int, data: bytes, secret: bool = False) -> Reply:
         """Write one block of the open sector. After anything but DONE: selected again, no sector open."""
         command = bytes((_WRITE_BLOCK, block)) + data
-        told = f"{command[:2].hex()}{'**' * 6}{data[6:10].hex()}{'**' * 6}" if secret else command.hex()
         self.writes += 1
-        return self._write(command, told)
+        return self._write(command, trailer_told(block, data) if secret else command.hex())
 
     # The line
 
@@ -292,6 +290,18 @@ def _reply(answer: bytes | None, unclear: frozenset[int] = _LINE_TROUBLE) -> tup
     if status == 0:
         return Reply.DONE, answer[1:]
     return (Reply.UNKNOWN if status in unclear else Reply.REFUSED), b""
+
+
+def write_told(page: int, data: bytes, secret: bool = False) -> str:
+    """The writing of a page as the evidence tells it, in hex; the data of a secret one masked."""
+    command = bytes((_WRITE_PAGE, page)) + data
+    return (_masked(command, 2) if secret else command.hex()).upper()
+
+
+def trailer_told(block: int, trailer: bytes) -> str:
+    """The writing of a sector trailer (16 bytes) as the evidence tells it, in hex: both keys masked."""
+    head = bytes((_WRITE_BLOCK, block)).hex()
+    return f"{head}{'**' * 6}{trailer[6:10].hex()}{'**' * 6}".upper()
 
 
 def _masked(command: bytes, shown: int) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from hardware.nfc.chips import Family
-from hardware.nfc.chips.journal import Entry
+from hardware.nfc.chips.journal import Announce, Entry
 from hardware.nfc.chips.layout import (
     CC,
     FIRST_USER,
@@ -29,7 +29,7 @@ from hardware.nfc.chips.layout import (
 from hardware.nfc.chips.originality import judge_signature
 from hardware.nfc.chips.outcome import Method, Planned, Refusal, Request, Stage, StopError, Why
 from hardware.nfc.chips.proof import NegativeTest, Proof, refused_for_sure
-from hardware.nfc.chips.talk import REFUSALS, ChipTalk, Reply
+from hardware.nfc.chips.talk import REFUSALS, ChipTalk, Reply, write_told
 from hardware.nfc.chips.tombstone import read_tombstone, tombstone
 
 _CFGLCK, _KEPT_CFG0_BITS, _MIRROR = 0x40, 0x0F, 0xC0
@@ -65,8 +65,13 @@ class Type2Procedure:
         self._guarded = False
         self._hidden = False  # behind a password that was not presented
         self._entry: Entry | None = None
+        self._announce: Announce = lambda _entry, _stage, _what: None
         self.before: Snapshot | None = None
         self.remarks: list[str] = []
+
+    def on_irreversible(self, announce: Announce) -> None:
+        """Call this before each write that nothing undoes."""
+        self._announce = announce
 
     # What is there, without writing
 
@@ -303,23 +308,25 @@ class Type2Procedure:
 
     def _write_cc(self) -> None:
         if self._differs(CC):
-            self._converge(CC, _page(self._wanted, CC))
+            self._converge(Stage.READ_ONLY, CC, _page(self._wanted, CC))
 
     def _lock_dynamic(self) -> None:
         locks = self._layout.locks
         if locks is not None and self._dynamic_missing():
-            self._converge(locks.page, locks.value + b"\x00")
+            self._converge(Stage.DYNAMIC_LOCKS, locks.page, locks.value + b"\x00")
 
     def _lock_static(self) -> None:
         if self._static_missing():
-            self._converge(STATIC_LOCK, bytes(2) + STATIC_LOCK_VALUE)
+            self._converge(Stage.STATIC_LOCKS, STATIC_LOCK, bytes(2) + STATIC_LOCK_VALUE)
 
     def _lock_config(self) -> None:
         page = self._config + 1
         if self._config_open():
-            self._converge(page, _page(self._wanted, page))
+            self._converge(Stage.CONFIG_LOCK, page, _page(self._wanted, page))
 
-    def _converge(self, page: int, data: bytes) -> None:
+    def _converge(self, stage: Stage, page: int, data: bytes) -> None:
+        self._entry = self.entry().at(stage)
+        self._announce(self._entry, stage, write_told(page, data))
         self._put(page, data)
         self._refresh_page(page)
         held = _page(self._image, page)
@@ -349,6 +356,7 @@ class Type2Procedure:
     def _put_secret(self, page: int, data: bytes) -> None:
         """A page that never reads back: only an acknowledgement counts, and writing it again does no harm."""
         refusals = 0
+        self._announce(self.entry(), Stage.SECRETS, write_told(page, data, secret=True))
         for _ in range(_TRIES):
             reply = self._talk.write(page, data, secret=True)
             if reply is Reply.DONE:

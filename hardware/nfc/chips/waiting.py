@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 from hardware.nfc.chips.deactivate import Means, deactivate, survey
 from hardware.nfc.chips.outcome import Outcome, Request, Verdict, Why
@@ -49,8 +50,14 @@ def still_answers(reader: NfcReader) -> tuple[str, ...]:
     return tuple(dict.fromkeys(seen))
 
 
+class _Run(Protocol):
+    """`deactivate` or `survey`."""
+
+    def __call__(self, reader: NfcReader, request: Request, means: Means, *, last_look: bool) -> Outcome: ...
+
+
 def _when_there(
-    run: Callable[[NfcReader, Request, Means], Outcome],
+    run: _Run,
     reader: NfcReader,
     request: Request,
     means: Means,
@@ -58,15 +65,16 @@ def _when_there(
     tell: Tell,
 ) -> Outcome:
     until_s = means.clock() + wait_s
-    outcome = run(reader, request, means)
     told: Why | None = None
-    while outcome.why in _AWAY and not outcome.plan and means.clock() < until_s:
+    while True:
+        last_look = means.clock() >= until_s
+        outcome = run(reader, request, means, last_look=last_look)
+        if last_look or outcome.why not in _AWAY or outcome.plan:
+            return outcome
         if told is not outcome.why:
             tell(outcome)
             told = outcome.why
         means.pause(_PAUSE_S)
-        outcome = run(reader, request, means)
-    return outcome
 
 
 def _is_its_end(outcome: Outcome) -> bool:
@@ -82,7 +90,7 @@ def _same_again(reader: NfcReader, request: Request, means: Means, wait_s: float
     other, gone = "", False
     said: Why | None = None
     while means.clock() < until_s:
-        outcome = deactivate(reader, request, means)
+        outcome = deactivate(reader, request, means, last_look=False)
         if outcome.why is Why.READER_LOST and not gone:
             tell(outcome)
         gone = outcome.why is Why.READER_LOST

@@ -7,10 +7,12 @@ import json
 from typing import Any
 
 from hardware.nfc.chips import Family
+from hardware.nfc.chips.access import CLOSED
 from hardware.nfc.chips.deactivate import Means, deactivate, survey
-from hardware.nfc.chips.journal import Entry, entry_from_json, entry_to_json
+from hardware.nfc.chips.journal import Entry, Witness, entry_from_json, entry_to_json
 from hardware.nfc.chips.layout import LAYOUTS
 from hardware.nfc.chips.outcome import Outcome, Request, Stage
+from hardware.nfc.chips.talk import trailer_told
 from hardware.nfc.chips.tombstone import read_tombstone
 from hardware.nfc.pn532 import Pn532
 from hardware.sim.nfc_board import Faults
@@ -34,7 +36,8 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.on_disk: dict[str, str] = {}
         self.saved: list[Entry] = []
-        self.records: dict[str, str] = {}
+        self.closed: dict[str, tuple[Witness, ...]] = {}
+        self.unanswered: dict[str, int] = {}
 
     def load(self, uid: str) -> Entry | None:
         return entry_from_json(json.loads(self.on_disk[uid])) if uid in self.on_disk else None
@@ -43,13 +46,24 @@ class MemoryJournal:
         self.saved.append(entry)
         self.on_disk[entry.uid] = json.dumps(entry_to_json(entry))
 
-    def proved(self, uid: str) -> str:
-        return self.records.get(uid, "")
+    def unfinished(self) -> tuple[str, ...]:
+        return tuple(self.on_disk)
+
+    def witnesses(self, uid: str) -> tuple[Witness, ...]:
+        return self.closed.get(uid, ())
+
+    def silent(self, uid: str) -> int:
+        return self.unanswered.get(uid, 0)
+
+    def count_silent(self, uid: str, runs: int) -> None:
+        self.unanswered[uid] = runs
 
     def done_with(self, outcome: Outcome) -> None:
         """What whoever keeps the journal does after a proved run."""
         self.on_disk.pop(outcome.uid, None)
-        self.records[outcome.uid] = outcome.evidence["sha256"]
+        if outcome.witness is not None:
+            kept = Witness(*outcome.witness, record=outcome.evidence["sha256"])
+            self.closed[outcome.uid] = (*self.witnesses(outcome.uid), kept)
 
 
 class Table:
@@ -135,6 +149,23 @@ def _classic_is_dead(chip: SimulatedChip) -> bool:
     data = [chip.block(b) for sector in sectors for b in blocks_of(sector)[:-1] if b]
     closed = all(access_of(trailer) in (None, (7, 7, 7, 7)) for trailer in trailers)
     return closed and not any(any(block) for block in data)
+
+
+def writes_heard(chip: Any) -> int:
+    """How often the chip was told to write, whether it did or not."""
+    return sum(command[0] in (0xA2, 0xA0) for command in chip.heard)
+
+
+def irreversible(chip: Any) -> set[str]:
+    """The writes a chip heard that nothing undoes, in hex, as the evidence tells them."""
+    if isinstance(chip, ClassicChip):
+        told = [c for c in chip.heard if c[0] == 0xA0 and c[1] % 4 == 3 and c[8:11] == CLOSED[:3]]
+        return {trailer_told(command[1], command[2:]) for command in told}
+    config = LAYOUTS[Family(chip.family)].config
+    locks = LAYOUTS[Family(chip.family)].locks
+    pages = {2, 3, locks.page if locks else 2}
+    told = [c for c in chip.heard if c[0] == 0xA2]
+    return {c.hex().upper() for c in told if c[1] in pages or (config and c[1] == config + 1 and c[2] & 0x40)}
 
 
 def holds_code(chip: Any) -> bool:

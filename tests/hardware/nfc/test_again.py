@@ -37,20 +37,21 @@ def test_a_finished_classic_is_known_by_its_record_and_nothing_of_everybodys_ope
     assert (again.verdict, again.why) == (Verdict.ALREADY, Why.PROVED_BEFORE)
     assert first.evidence["sha256"] in " ".join(again.evidence["remarks"])
     assert all(test["refused"] for test in again.evidence["negative_tests"])
-    assert len(again.evidence["negative_tests"]) == 16 * 3 * 2
+    assert len(again.evidence["negative_tests"]) == 16 * 3 * 2 + 3
+    assert again.not_proved == ("other-sectors",)
     assert table.plan().verdict is Verdict.ALREADY
 
 
 def test_without_its_record_a_closed_classic_is_refused() -> None:
     table = Table()
     finished(table)
-    table.journal.records.clear()
+    table.journal.closed.clear()
     assert (table.run().verdict, table.run().why) == (Verdict.REFUSED, Why.UNKNOWN_KEY)
 
 
-@pytest.mark.parametrize("open_sector", [0, 9, 15])
-def test_another_classic_with_the_same_uid_is_not_taken_for_the_finished_one(open_sector: int) -> None:
-    """Four bytes of UID are used more than once: one sector with a strange key, another one open to everybody."""
+@pytest.mark.parametrize("open_sector", [0, 9, 15, None])
+def test_another_classic_with_the_same_uid_is_not_taken_for_the_finished_one(open_sector: int | None) -> None:
+    """Four bytes of UID are used more than once: strange keys, and perhaps one sector that is open to everybody."""
     table = Table()
     finished(table)
     table.line.field.clear()
@@ -58,7 +59,7 @@ def test_another_classic_with_the_same_uid_is_not_taken_for_the_finished_one(ope
     for sector in range(16):
         if sector != open_sector:
             twin.set_block(sector * 4 + 3, b"strange" + bytes.fromhex("078069") + b"stranger"[:6])  # type: ignore[attr-defined]
-    twin.set_block(open_sector * 4 + 1, CODE[:16])  # type: ignore[attr-defined]
+    twin.set_block((open_sector or 0) * 4 + 1, CODE[:16])  # type: ignore[attr-defined]
     table.line.put(twin)
     outcome = table.run()
     assert not outcome.done

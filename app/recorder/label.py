@@ -1,0 +1,26 @@
+"""The label camera's recorder: the same program once more, in a process of its own, with a guard and fewer frames.
+
+    python -m app label --folder DIR [--orphan-s 60]
+
+Its crash or its camera's never touches the overhead recording, which goes first on the processor.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from app.paths import StationFolder
+from app.platform import lower_priority
+from app.recorder.guard import Guard
+from app.recorder.run import Recorder, add_arguments, serve
+
+NICE = 5
+"""Between the overhead recorder (0) and the eye (10)."""
+
+__all__ = ["add_arguments", "run"]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the program; exit codes as `app.recorder.run.run`."""
+    lower_priority(NICE)
+    return serve(Recorder(StationFolder(args.folder), args.orphan_s, make_guard=Guard))

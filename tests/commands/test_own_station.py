@@ -1,0 +1,54 @@
+"""A machine that has a station finds it, and switches no chip off without it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.commands import nfc
+from app.commands.own_station import own_station, remember_station
+from app.paths import StationFolder
+from hardware.sim.nfc import SimulatedBoard
+from tests.commands.nfc_cli import Cli
+from tests.commands.test_nfc import FAMILY, Station
+from tests.hardware.nfc.making import used_chip
+
+
+def test_a_machine_with_a_station_wants_the_card_before_anything_is_opened(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    station = Station(tmp_path / "station")
+    monkeypatch.setattr(nfc, "open_lasting_nfc", pytest.fail)
+    remember_station(station.folder)
+    assert own_station() is None  # a rehearsal is nobody's
+    station.folder.rehearsal_mark.unlink()
+    remember_station(station.folder)
+    assert own_station() == station.folder.root
+    code, told = cli("deactivate", "--yes")
+    assert (code, told["why"]) == (3, "card-needed")
+    monkeypatch.setenv("CARDINTAKE_STATION", str(station.folder.root.parent))
+    assert cli("deactivate", "--yes")[1]["why"] == "not-a-station"
+
+
+def test_a_station_whose_folder_is_away_lets_nothing_be_switched_off(
+    cli: Cli, board: SimulatedBoard, tmp_path: Path
+) -> None:
+    """An unplugged disk does not make the machine one without a station."""
+    chip = used_chip(FAMILY)
+    board.put(chip)
+    remember_station(StationFolder(tmp_path / "unplugged"))
+    code, told = cli("deactivate", "--yes")
+    assert (code, told["why"], chip.writes) == (2, "not-a-station", 0)
+
+
+def test_where_the_machines_folder_may_not_be_written_the_users_own_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a-file").touch()
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "a-file"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user"))
+    remember_station(StationFolder(tmp_path / "station"))
+    assert own_station() == tmp_path / "station"
+    remember_station(StationFolder(tmp_path / "another"))
+    assert own_station() == tmp_path / "another"

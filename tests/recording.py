@@ -1,0 +1,43 @@
+"""The commands for headless recording as a user gives them: `record`, killed on purpose, and what answers in JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*words: str) -> tuple[int, str]:
+    """`cardintake WORDS…`: exit status and standard output."""
+    done = subprocess.run([sys.executable, "-m", "app", *words], capture_output=True, text=True, cwd=ROOT, check=False)
+    return done.returncode, done.stdout
+
+
+def ok(*words: str) -> Any:
+    """`cardintake WORDS…`, which must succeed: its JSON."""
+    code, out = run(*words)
+    assert code == 0, out
+    return json.loads(out)
+
+
+def film_and_kill(camera: str, out: Path, frames: int) -> int:
+    """`record` until so many frames were captured, then kill -9; gives the time (us) of the last one printed."""
+    argv = [sys.executable, "-m", "app", "record", "--camera", camera, "--out", str(out), "--print-frames"]
+    last_us = 0
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=ROOT, stderr=subprocess.DEVNULL) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            word = line.split()
+            if word[0].isdigit():
+                last_us = int(word[1])
+                if int(word[0]) >= frames:
+                    break
+        os.kill(child.pid, signal.SIGKILL)
+        child.stdout.read()
+    return last_us

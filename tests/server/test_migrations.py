@@ -1,0 +1,83 @@
+"""Revisions that fill in what older rows did not say, on rows as an older release left them: a file and PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, bindparam, inspect, select, text
+
+from app.server.db import open_engine
+from app.server.setup import MIGRATIONS
+from app.server.tables import chip_fact
+from app.store.db import open_database, reading, transaction
+from app.store.migrate import upgrade
+
+STATION = """INSERT INTO station (id, public_key, rehearsal, registered_ms, high, head_hash, state, role)
+    VALUES (:id, :key, :rehearsal, 0, 9, '', 'active', 'station')"""
+EVENT = """INSERT INTO event (station, seq, kind, data, hash, sig, received_ms, quarantine)
+    VALUES (:station, :seq, 'chip.deactivated', :data, 'h', :sig, 0, '')"""
+FACT = """INSERT INTO chip_fact (station, seq, kind, card, uid, verdict, decision, ref, record)
+    VALUES (:station, :seq, 'chip.deactivated', 'card', '04', 'deactivated', 'd', 'r', :record)"""
+
+OLD = [
+    # station, seq, what the event said of the reader, record before, simulated and record after
+    ("real", 1, {"simulated": False}, "held", False, "held"),
+    ("real", 2, {"simulated": True}, "held", True, "contradicts"),
+    ("real", 3, {}, "missing", False, "missing"),
+    ("real", 4, {"simulated": True}, "missing", True, "contradicts"),
+    ("real", 5, {"simulated": False}, "contradicts", False, "contradicts"),
+    ("rehearsal", 1, {"simulated": True}, "held", True, "held"),
+    ("rehearsal", 2, {"simulated": True}, "missing", True, "missing"),
+    ("rehearsal", 3, {}, "held", False, "contradicts"),
+    ("rehearsal", 4, {"simulated": "yes"}, "held", False, "contradicts"),
+]
+
+
+@pytest.fixture(params=["file", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    if request.param == "file":
+        return open_database(tmp_path / "centre.db")
+    new_database: Callable[[], str] = request.getfixturevalue("new_database")
+    return open_engine(new_database())
+
+
+def bring_to(engine: Engine, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with transaction(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def test_old_facts_of_chips_are_told_whose_reader_it_was(engine: Engine) -> None:
+    bring_to(engine, "0010")
+    rehearsal = text(STATION).bindparams(bindparam("rehearsal", type_=chip_fact.c.simulated.type))
+    with transaction(engine) as connection:
+        for name in ("real", "rehearsal"):
+            connection.execute(rehearsal, {"id": name, "key": b"k", "rehearsal": name == "rehearsal"})
+        for station, seq, said, record, _, _ in OLD:
+            data = json.dumps({"body": {"card": "card", **said}}).encode()
+            connection.execute(text(EVENT), {"station": station, "seq": seq, "data": data, "sig": b"s"})
+            connection.execute(text(FACT), {"station": station, "seq": seq, "record": record})
+    upgrade(engine, None, MIGRATIONS)
+    with reading(engine) as connection:
+        rows = connection.execute(select(chip_fact).order_by(chip_fact.c.station, chip_fact.c.seq)).all()
+        columns = {column["name"]: column for column in inspect(connection).get_columns("chip_fact")}
+    found = [(row.station, row.seq, row.simulated, row.record) for row in rows]
+    assert found == [(station, seq, simulated, after) for station, seq, _, _, simulated, after in OLD]
+    assert not columns["simulated"]["nullable"]
+    upgrade(engine, None, MIGRATIONS)  # a second start changes nothing
+    engine.dispose()
+
+
+def test_a_centre_without_a_fact_is_upgraded_too(engine: Engine) -> None:
+    bring_to(engine, "0010")
+    upgrade(engine, None, MIGRATIONS)
+    with reading(engine) as connection:
+        assert connection.execute(select(chip_fact)).all() == []
+    engine.dispose()

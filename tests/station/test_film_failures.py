@@ -1,0 +1,108 @@
+"""What the desk does when recording fails: a full disk, a recording that is not signed, a camera that is pulled."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core.events import DeviceLost, Key, RecordingClosed, RecordingCut
+from app.core.readiness import RecMode
+from app.core.states import Idle, Paused, Waiting
+from app.evidence.verify import Verdict, verify_recording
+from app.platform import free_bytes, reserve_bytes
+from app.recorder import protocol as told
+from app.station.perform import Perform
+from tests.station.conftest import Desk, Desks
+
+
+def check(desk: Desk, recording_id: str) -> Verdict:
+    key = desk.writer.call(lambda store: store.public_key.hex())
+    return verify_recording(desk.folder.recordings / recording_id, key)
+
+
+def waiting(desk: Desk) -> str:
+    """A parcel with one card kept, the next one expected; the recording's name."""
+    desk.sign_in()
+    desk.begin_parcel()
+    desk.keep("card-1")
+    desk.until_in(Waiting)
+    return str(desk.state.visit.recording_id)
+
+
+@pytest.fixture
+def small_disk(desks: Desks) -> Iterator[Path]:
+    """The recordings on a real file system of 16 MB of their own."""
+    disk = desks.folder.recordings
+    disk.mkdir()
+    argv = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)]
+    if subprocess.run(argv, capture_output=True, check=False).returncode:
+        pytest.skip("may not mount here; the recorder alone is tested with an injected ENOSPC in tests/evidence")
+    yield disk
+    desks.leave_all()  # before what they write to goes
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Take all that is free but some fragments."""
+    filler, left = disk / "filler", free_bytes(disk) - 150_000
+    with filler.open("wb") as out:
+        reserve_bytes(out.fileno(), left)
+    return filler
+
+
+@pytest.mark.warns
+def test_full_disk_seals_what_there_is_and_stops_the_clerk_before_the_next_card(desks: Desks, small_disk: Path) -> None:
+    desk = desks.sit_down(reserve_bytes=6_000_000)
+    recording_id = waiting(desk)
+    desk.until(lambda: desk.station.around.rec.frames > 30)
+    filler = fill(small_disk)
+    desk.until_in(Paused)
+    desk.show_card("card-2")  # no card is taken without video
+    desk.press(Key.SPACE)
+    desk.until(lambda: "store.disk_full" in [lost.code for lost in desk.heard(DeviceLost)])
+    assert isinstance(desk.state, Paused)
+    assert len(desk.cards()) == 1
+    desk.until(lambda: recording_id in [closed.recording_id for closed in desk.heard(RecordingClosed)])
+    verdict = check(desk, recording_id)
+    assert verdict.ok, verdict
+    assert verdict.closed
+    assert verdict.frames > 30
+    filler.unlink()
+    desk.until(lambda: isinstance(desk.state, Paused) and desk.state.ready)
+    desk.press(Key.SPACE)
+    desk.until_in(Waiting)
+    desk.keep("card-2b")
+    assert desk.kinds().count("card.kept") == 2
+    assert check(desk, desk.state.visit.recording_id).ok
+
+
+@pytest.mark.warns
+def test_a_recording_that_is_not_signed_goes_on_and_the_strip_says_so(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It used to be told to nobody when it came before the first frame, and stopped the hands for ever afterwards."""
+    made = Perform._start_message
+
+    def without_key(*words: Any) -> told.Start:
+        return replace(made(*words), signing_key="")
+
+    monkeypatch.setattr(Perform, "_start_message", without_key)
+    recording_id = waiting(desk)
+    desk.until(lambda: desk.station.around.rec.code == "recorder.unsigned")
+    assert desk.station.around.rec.mode is RecMode.ON
+    desk.filming._hear(told.to_wire(told.Trouble("recorder.event_refused", "a number that is none")))
+    desk.keep("card-2")
+    assert desk.heard(DeviceLost) == desk.heard(RecordingCut) == []
+    desk.press(Key.SPACE)
+    desk.press(Key.SPACE)
+    desk.until_in(Idle)
+    desk.until(lambda: desk.station.around.rec.mode is RecMode.OFF)
+    assert desk.station.around.rec.code == ""
+    fault = check(desk, recording_id).fault
+    assert fault is not None
+    assert fault.code == "evidence.unsigned"
