@@ -28,7 +28,7 @@ _PAIR = 0.99  # probability that it is one of the two
 PAIRS = ("0O", "1I")
 _TWINS = frozenset("".join(PAIRS))
 
-TOLD: Mapping[str, float] = {"0O": 3.5, "1I": 5.0}
+TOLD: Mapping[str, float] = {"0O": 3.5, "1I": 6.0}
 """Log odds by `WEIGHTS`, either way, from which a glyph is sure."""
 
 WEIGHTS: Mapping[str, tuple[float, ...]] = {
