@@ -144,7 +144,7 @@ def _tapped(state: ChipTray, uid: str) -> Step:
         return taken, (Play(Sound.ASK),)
     if not state.armed:
         return taken, (SurveyChip(card), Play(Sound.TICK))
-    return replace(taken, running=True, stage="identify", number=0, of=0), (SwitchChipOff(card),)
+    return replace(taken, running=True, stage="identify", number=0, of=0), (SwitchChipOff(card, tapped=True),)
 
 
 def _take(state: ChipTray, card: ChipCard) -> ChipTray:

@@ -184,8 +184,8 @@ class Perform:
                 work.list_cards()
             case SurveyChip(card):
                 work.survey(card)
-            case SwitchChipOff(card):
-                work.switch_off(card, self._actor)
+            case SwitchChipOff(card, tapped):
+                work.switch_off(card, self._actor, tapped)
             case MarkPunch(card, no):
                 work.mark_punch(card, no)
             case ProveDestroyed(card, recording_id, shots):

@@ -147,6 +147,8 @@ def test_the_policy_refuses_whatever_it_does_not_name() -> None:
     refusal = judge("something new")
     assert refusal is not None
     assert refusal.method is Method.PHYSICAL
+    physical = (Family.NTAG210, Family.NTAG212, Family.CLASSIC_MINI, Family.DESFIRE, Family.UNKNOWN)
+    assert [family for family in Family if (no := judge(family)) and no.method is Method.PHYSICAL] == list(physical)
 
 
 def protected(password: bytes, access: int = 0x80) -> Any:
