@@ -310,7 +310,7 @@ class Window(QMainWindow):
             self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
         elif self._player is not None:
             self._player.key(name)
-        elif name == "F8" and self._room is not None:
+        elif name == "F8" and isinstance(self._room, Products):
             self._reveal(True)
         elif self._room is not None:
             self._room.key(name)
