@@ -40,7 +40,8 @@ from ui.shown import is_paused, recording_of
 from ui.sound import Sounds
 from ui.texts import language_of, say
 from ui.theme import Density, Look, Themes, density_for, dress
-from ui.views import SignInView, WorkView
+from ui.views import SignInView
+from ui.work_views import WorkView
 from ui.working import Working
 
 FrameSource = Callable[[], HalfFrame | None]
@@ -309,7 +310,7 @@ class Window(QMainWindow):
             self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
         elif self._player is not None:
             self._player.key(name)
-        elif name == "F8" and self._room is not None:
+        elif name == "F8" and isinstance(self._room, Products):
             self._reveal(True)
         elif self._room is not None:
             self._room.key(name)

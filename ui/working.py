@@ -13,8 +13,9 @@ from ui.present_sync import opens_sheet, sync_sheet
 from ui.scene import Scene
 from ui.screens.workbench import Workbench
 from ui.shown import asks_one_character, help_words, tidy_text, type_words
-from ui.views import GoState, WorkView
+from ui.views import GoState
 from ui.widgets.overlays import TypeWords
+from ui.work_views import WorkView
 
 _EVENT_KEYS = {
     "Space": Key.SPACE,

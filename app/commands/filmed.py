@@ -11,6 +11,7 @@ from app.commands.loose import exportable_keys
 from app.commands.opening import add_passphrase, open_to_look
 from app.core.errors import BadInput
 from app.paths import StationFolder
+from app.store import leaks
 from app.store.rotating import recording_seed
 
 
@@ -61,7 +62,7 @@ def _from_store(station: StationFolder, args: argparse.Namespace) -> Sequence[Fi
             code = "dossier.unknown_card" if args.card else "dossier.unknown_waybill"
             raise BadInput(code, args.card or args.waybill)
         for name in names:
-            store.must_be_exportable(name)
+            leaks.must_be_exportable(store.ledger, name)
         found = [store.find_recording(name) for name in names]
         known = [(one, recording_seed(store.ledger, one.recording_id)) for one in found if one is not None]
         return [Filmed(station.recordings / one.recording_id, one.key, seed) for one, seed in known]

@@ -183,6 +183,18 @@ video = Table(
     PrimaryKeyConstraint("station", "id"),
 )
 
+video_originals = Table(  # the manifest of now, where the first one left out the sealed originals
+    "video_originals",
+    metadata,
+    Column("station", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("manifest", Text, nullable=False),
+    Column("sig", LargeBinary, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("added_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("station", "id"),
+)
+
 checkpoint = Table(
     "checkpoint",
     metadata,

@@ -36,7 +36,7 @@ from app.evidence.writer import RecordingKeys
 from app.platform import durable_write, private_folder
 from app.station.clock import Clock
 from app.station.desk import Refusals, SupervisorsDesk
-from app.store import disputes, rulings, samples
+from app.store import disputes, leaks, rulings, samples
 from app.store.footage import KnownRecording
 from app.store.governing import policy_of
 from app.store.rotating import key_at, recording_key, recording_seed
@@ -215,7 +215,8 @@ class Reviewing:
         opened = self._open(recording_id)
         cards = self._ask(lambda store: store.filmed_cards(recording_id))
         held = self._ask(lambda store: store.hold_on(recording_id))
-        leaks = tuple(Moment(at, "leak") for at in self._ask(lambda store: store.leak_times(recording_id)))
+        sights = self._ask(lambda store: leaks.sight_times(store.ledger, recording_id))
+        seen = tuple(Moment(at_us, "leak") for at_us in sights)
         one, timeline = known[recording_id], opened.timeline
         there = footage_in(opened.folder) > 0
         return Footage(
@@ -233,7 +234,7 @@ class Reviewing:
             parts=timeline.parts if there else (),
             gaps=timeline.gaps,
             masks=timeline.masks,
-            moments=tuple(sorted(timeline.moments + leaks, key=lambda moment: moment.at_us)),
+            moments=tuple(sorted((*timeline.moments, *seen), key=lambda moment: moment.at_us)),
             cards=with_stretches(cards, timeline),
             angles=self._angles(one, timeline, tuple(known.values())),
             hold=held,
@@ -267,7 +268,7 @@ class Reviewing:
         return tuple(found)
 
     def _still(self, who: Operator, recording_id: str, at_us: int) -> Exported:
-        self._ask(lambda store: store.must_be_exportable(recording_id))
+        self._ask(lambda store: leaks.must_be_exportable(store.ledger, recording_id))
         opened = self._opened.get(recording_id) or self._open(recording_id)
         still = still_at(opened.folder, opened.key, opened.timeline.ledger, at_us)
         name = f"{self._named(opened)}-{_file_time(still.at_us)}.jpg"
@@ -283,7 +284,7 @@ class Reviewing:
         return Exported("still", str(path), seq)
 
     def _dossier(self, who: Operator, recording_id: str, card_id: str) -> Exported:
-        self._ask(lambda store: store.must_be_exportable(recording_id))
+        self._ask(lambda store: leaks.must_be_exportable(store.ledger, recording_id))
         opened = self._opened.get(recording_id) or self._open(recording_id)
         no = next((card.no for card in self._ask(lambda s: s.filmed_cards(recording_id)) if card.card_id == card_id), 0)
         stretch = card_stretch(opened.folder, card_id) if card_id else None
