@@ -62,7 +62,8 @@ def _still_there(connection: Any, _record: Any, _fairy: Any) -> None:
     would take as long as a statement. Raises DisconnectionError: the pool makes another one.
     """
     try:
-        connection.pgconn.consume_input()
+        connection.pgconn.consume_input()  # why it ended, if the server still said so
+        connection.pgconn.consume_input()  # and then the end itself
     except psycopg.OperationalError as ended:
         raise DisconnectionError from ended
 
