@@ -265,7 +265,14 @@ def _whole_lane(scene: Scene, looking: Looking) -> WholeLane:
     masks = _joined(tuple((mask.from_us, mask.to_us) for mask in footage.masks))
     wrong = looking.proof.fault_us if looking.proof and looking.proof.fault else None
     blocks, notes = tuple(_blocks(scene, looking, footage)), tuple(_notes(scene, footage))
-    return WholeLane(title, legend, footage.duration_us, filmed, gaps, masks, clocks, blocks, notes, wrong)
+    others = [angle for angle in footage.angles if angle.role != footage.role]
+    beside = tuple((one.from_us, one.to_us) for angle in others for one in angle.filmed)
+    cuts = tuple((gap.from_us, gap.to_us) for angle in others for gap in angle.gaps)
+    if others:
+        legend = (*legend, ("beside", scene.say(f"camera.role.{others[0].role}")))
+    return WholeLane(
+        title, legend, footage.duration_us, filmed, gaps, masks, clocks, blocks, notes, wrong, beside, cuts
+    )
 
 
 def _joined(spans: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:

@@ -297,8 +297,8 @@ class Review(QObject):
 
     def _other_angle(self) -> None:
         """The same instant by another camera."""
-        if self.looking and self.looking.footage and self.looking.footage.angles:
-            angle = self.looking.footage.angles[0]
+        angle = self.looking.footage.angle_at(self.reel.at_us) if self.looking and self.looking.footage else None
+        if angle is not None:
             self._goal_us = self.reel.at_us + angle.shift_us
             self._open(angle.recording_id)
 

@@ -130,11 +130,15 @@ class FilmedCard:
 
 @dataclass(frozen=True, slots=True)
 class Angle:
-    """Another recording that was running at the same time: `shift_us` + a time here is the same instant there."""
+    """Another recording that was running at the same time: `shift_us` + a time here is the same instant there.
+    `filmed` and `gaps`: where it has pictures and where it breaks off, by the times here.
+    """
 
     recording_id: str
     role: str
     shift_us: int
+    filmed: tuple[Span, ...] = ()
+    gaps: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,11 @@ class Footage:
     cards: tuple[FilmedCard, ...] = ()
     angles: tuple[Angle, ...] = ()
     hold: Hold | None = None
+
+    def angle_at(self, at_us: int) -> Angle | None:
+        """The other camera that films this instant; one that films another when none does."""
+        there = [angle for angle in self.angles if any(one.from_us <= at_us <= one.to_us for one in angle.filmed)]
+        return next(iter((*there, *self.angles)), None)
 
     def part_at(self, at_us: int) -> FilmPart | None:
         """The part that shows this time: in a gap the one before it; None when there is nothing to show."""

@@ -8,7 +8,8 @@
     still-*.jpg          the picture at each event
     root.tsr, root.statement   a time-stamp token (RFC 3161) when there is one, and the bytes it speaks of
     witness.json         the centre's word on the recording, with the keys that vouch for it, when it was given
-    manifest.json        the SHA-256 of each of these files, signed by the station (manifest.sig)
+    manifest.json        the SHA-256 of each of these files, and which recordings the parcel's other camera made
+                         meanwhile; signed by the station (manifest.sig)
     previous.jsonl       the record that closed the recording before, when it is still there
 
 Reviewable pictures are masked before they are hashed, so a dossier holds no PIN. Its texts are scanned nevertheless.
@@ -111,12 +112,21 @@ def make_dossier(folder: Path, keys: RecordingKeys, out: Path, stretch: Stretch 
         for part in parts:
             for piece, content in _contents(folder, keys.content, part):
                 made.add(f"fragments/{piece.leaf:06d}.mp4", content)
-        made.sign({"v": 1, "recording": ledger.genesis["recording"]}, keys.signing)
+        named = {"v": 1, "recording": ledger.genesis["recording"], "beside": _beside(lines)}
+        made.sign(named, keys.signing)
     return facts
 
 
 def _witness_files(folder: Path, ledger: Ledger) -> dict[str, bytes]:
     return witness_files(folder, str(ledger.genesis["previous"]), str(ledger.genesis["station_key"]))
+
+
+def _beside(lines: Sequence[bytes]) -> list[str]:
+    """The recordings by the other camera that this one's chain names."""
+    records = [json.loads(line) for line in lines]
+    found = [str(records[0]["meta"].get("beside", ""))]
+    found += [str(one["body"]["recording"]) for one in records if one.get("event") == "recording.beside"]
+    return list(dict.fromkeys(one for one in found if one))
 
 
 def check_texts(texts: Sequence[str], waybill: str) -> None:
@@ -244,27 +254,36 @@ def _records(folder: Path) -> list[dict[str, Any]]:
 
 
 _WORDS = {
-    "zh": ("开箱录像证据包", "录像", "工位公钥", "画面", "秒", "空档", "遮挡", "事件", "校验", "演练，不是真实证据"),
+    "zh": (
+        *("开箱录像证据包", "录像", "工位公钥", "画面", "秒", "空档", "遮挡", "事件", "校验", "演练，不是真实证据"),
+        "另一台相机同时的录像",
+    ),
     "en": (
         *("Dossier of an unboxing recording", "Recording", "Station key", "Pictures", "s", "Gap", "Masked", "Event"),
-        *("Verify", "A rehearsal, no real evidence"),
+        *("Verify", "A rehearsal, no real evidence", "Filmed meanwhile by the other camera"),
     ),
 }
 
 
 def _summaries(ledger: Ledger, pieces: Sequence[Piece], lines: Sequence[bytes]) -> dict[str, str]:
     records = [json.loads(line) for line in lines]
-    return {f"summary.{language}.txt": _summary(words, ledger, pieces, records) for language, words in _WORDS.items()}
+    return {
+        f"summary.{language}.txt": _summary(words, ledger, pieces, records, _beside(lines))
+        for language, words in _WORDS.items()
+    }
 
 
-def _summary(words: Sequence[str], ledger: Ledger, pieces: Sequence[Piece], records: list[dict[str, Any]]) -> str:
-    title, recording, key, pictures, second, gap, masked, event, verify, rehearsal = words
+def _summary(
+    words: Sequence[str], ledger: Ledger, pieces: Sequence[Piece], records: list[dict[str, Any]], beside: Sequence[str]
+) -> str:
+    title, recording, key, pictures, second, gap, masked, event, verify, rehearsal, other = words
     genesis, shown = ledger.genesis, [piece for piece in pieces if piece.frames]
     began = datetime.fromtimestamp(int(genesis["wall_us"]) / 1e6, UTC).isoformat(timespec="seconds")
     rows = [title, "", f"{recording}: {genesis['recording']}  {began}", f"{key}: {genesis['station_key']}"]
     rows += [f"{rehearsal}"] if genesis["rehearsal"] or genesis["simulated"] else []
     span = f"{shown[0].first_pts / 1e6:.3f} – {shown[-1].last_pts / 1e6:.3f} {second}"
     rows.append(f"{pictures}: {span}, {sum(piece.frames for piece in shown)}")
+    rows += [f"{other}: {one}" for one in beside]
     for record in records:
         if record["kind"] in ("gap", "mask"):
             word = gap if record["kind"] == "gap" else masked

@@ -1,6 +1,7 @@
 """Checks a dossier of an unboxing recording. Needs Python 3.8+ and the package `cryptography`, nothing else.
 
     python verify.py dossier.zip        (also a folder into which it was unpacked)
+    python verify.py one.zip other.zip  (of both cameras: also that they are of one unboxing)
         --root-key HEX      the company's root key, if you have it from them: the witness must be certified by it
         --station-key HEX   the station's key, if you have it: the recording must be signed by it
 
@@ -487,6 +488,22 @@ def check_token(files, closing):
     return True
 
 
+def beside(records):
+    """The recordings that the parcel's other camera made meanwhile, as far as this chain tells."""
+    named = [records[0][0]["meta"].get("beside", "")]
+    named += [f["body"]["recording"] for f, _ in records if f["kind"] == "event" and f["event"] == "recording.beside"]
+    return sorted({name for name in named if name})
+
+
+def together(found):
+    """Whether the dossiers are of one unboxing: each was filmed beside another, by a signed record of one of both."""
+    for one in found:
+        others = [other for other in found if other["recording"] != one["recording"]]
+        named = [o for o in others if o["recording"] in one["beside"] or one["recording"] in o["beside"]]
+        if others and not named:
+            raise Wrong(f"{one['recording']} was filmed beside none of the others / 这段录像与其他各段不是同时拍的")
+
+
 def report(records, pieces, until, close, stamped):
     genesis = records[0][0]
     first = next(piece for piece in pieces if piece["kind"] == "fragment")
@@ -507,6 +524,8 @@ def report(records, pieces, until, close, stamped):
     return {
         "ok": True,
         "recording": genesis["recording"],
+        "camera": genesis["meta"].get("role", "overhead"),
+        "beside": beside(records),
         "simulated": bool(films) or genesis["simulated"],
         "station_key": genesis["station_key"],
         "from_s": first["first_pts"] / 1e6,
@@ -527,11 +546,13 @@ def main(arguments):
             options[word] = rest.pop(0).lower()
         else:
             paths.append(word)
-    if len(paths) != 1 or paths[0].startswith("--"):
+    if not paths or any(path.startswith("--") for path in paths):
         print(__doc__)
         return 2
     try:
-        found = check(paths[0], options["--root-key"], options["--station-key"])
+        each = [check(path, options["--root-key"], options["--station-key"]) for path in paths]
+        together(each)
+        found = each[0] if len(each) == 1 else {"ok": True, "dossiers": each}
     except Wrong as wrong:
         found = {"ok": False, "wrong": str(wrong)}
     except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as wrong:

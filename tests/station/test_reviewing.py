@@ -26,11 +26,12 @@ from app.core.events import Event, RightsChanged
 from app.core.footage import Exported, Footage, Hold, Lines, Pile, Proof, next_frame
 from app.core.parcels import Role
 from app.core.readiness import Surroundings
-from app.evidence.dossier import make_dossier
+from app.evidence.dossier import VERIFIER, make_dossier
 from app.evidence.ledger import load
 from app.evidence.storage import footage_in
 from app.evidence.timestamp import stamp_recording
-from app.evidence.writer import Origin, RecordingKeys, create_recording
+from app.evidence.verify import verify_recording
+from app.evidence.writer import RecordingKeys
 from app.paths import StationFolder
 from app.station.clock import system_clock
 from app.station.keeping import Keeping, Rules
@@ -40,7 +41,16 @@ from app.store.store import Store
 from app.store.tables import durable, operator
 from app.store.writer import StoreWriter
 from tests.evidence.authority import Authority
-from tests.station.filmed import CLERK, SUPERVISOR, WAYBILL, FilmedParcel, filmed_parcel, number_in, stamp
+from tests.station.filmed import (
+    CLERK,
+    SUPERVISOR,
+    WAYBILL,
+    FilmedParcel,
+    film_the_label,
+    filmed_parcel,
+    number_in,
+    stamp,
+)
 
 HOUSE = Path(__file__).resolve().parents[2]
 
@@ -268,18 +278,60 @@ def test_verification_names_the_place_of_a_changed_byte(asked: Asked, own: Filme
 
 def test_another_recording_of_the_same_time_is_another_angle(asked: Asked, own: FilmedParcel) -> None:
     """A label camera's recording of the parcel began a second later: the same instant is a second earlier in it."""
-    base_us = load(own.folder.recordings / "r-1").parts[0].base_mono_us
-    made = asked.store.call(lambda store: store.new_recording("r-2", "p-1", stamp(), CLERK.id))
-    keys = RecordingKeys(made.key, asked.store.call(lambda store: store.signing_seed))
-    folder = own.folder.recordings / "r-2"
-    writer = create_recording(folder, keys, Origin("r-2", "file:x", True, True, "0", meta={"role": "label"}))
-    writer.begin_part(64, 48, writer.pts(base_us + 1_000_000))
-    writer.add_init(b"header")
-    writer.add_fragment(b"pictures" * 20, 0, 3_000_000, 15, 0)
-    writer.close("sealed")
+    keys = film_the_label(asked.store, own, 1_000_000)
     (angle,) = asked.footage().angles
     assert (angle.recording_id, angle.role, angle.shift_us) == ("r-2", "label", -1_000_000)
-    assert asked.footage("r-2").angles[0].shift_us == 1_000_000
+    there = asked.footage("r-2")
+    assert there.angles[0].shift_us == 1_000_000
+    (gap,) = there.gaps
+    assert (gap.from_us + 1_000_000, gap.to_us + 1_000_000) == (angle.gaps[0].from_us, angle.gaps[0].to_us)
+    assert [span.from_us for span in angle.filmed] == [part.from_us + 1_000_000 for part in there.parts]
+    (card,) = there.cards
+    (seen,) = asked.footage().cards
+    assert card.card_id == seen.card_id
+    assert card.to_us == min(there.duration_us, seen.to_us - 1_000_000)
+    assert verify_recording(own.folder.recordings / "r-2", keys.public, keys.content).ok
+
+
+@pytest.mark.parametrize("looked_at", ["r-1", "r-2"])
+@pytest.mark.parametrize("card_id", ["", "c-1"])
+def test_a_dossier_comes_with_one_of_the_other_camera(
+    asked: Asked, own: FilmedParcel, looked_at: str, card_id: str
+) -> None:
+    film_the_label(asked.store, own, -3_000_000)
+    asked.footage(looked_at)
+    made = asked.answer(asked.desk.dossier, SUPERVISOR, looked_at, card_id)
+    assert isinstance(made, Exported)
+    names = sorted(path.name for path in own.folder.exports.glob("*.zip"))
+    assert len(names) == 2
+    assert sum("-label-dossier-" in name for name in names) == 1
+    assert ("-label-" in Path(made.path).name) == (looked_at == "r-2")
+    paths = [str(own.folder.exports / name) for name in names]
+    done = subprocess.run([sys.executable, str(VERIFIER), *paths], capture_output=True, text=True, check=False)
+    report = json.loads(done.stdout)
+    assert done.returncode == 0, report
+    found = {one["camera"]: one for one in report["dossiers"]}
+    assert found["label"]["beside"] == ["r-1"]
+    if card_id:
+        assert found["label"]["from_s"] - 3 <= found["overhead"]["from_s"] <= found["label"]["to_s"] - 3
+    with zipfile.ZipFile(own.folder.exports / next(name for name in names if "-label-" in name)) as bundle:
+        assert json.loads(bundle.read("manifest.json"))["beside"] == ["r-1"]
+        assert "r-1" in bundle.read("summary.en.txt").decode()
+    alone = subprocess.run([sys.executable, str(VERIFIER), paths[0]], capture_output=True, check=False)
+    assert alone.returncode == 0
+
+
+def test_a_dossier_of_another_unboxing_belongs_to_none(asked: Asked, own: FilmedParcel, tmp_path: Path) -> None:
+    film_the_label(asked.store, own, -3_000_000, beside="elsewhere")
+    paths = []
+    for name in ("r-1", "r-2"):
+        known = asked.store.call(lambda store, name=name: store.find_recording(name))
+        paths.append(str(tmp_path / f"{name}.zip"))
+        seed = asked.store.call(lambda store: store.signing_seed)
+        make_dossier(own.folder.recordings / name, RecordingKeys(known.key, seed), Path(paths[-1]))
+    done = subprocess.run([sys.executable, str(VERIFIER), *paths], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "beside none" in json.loads(done.stdout)["wrong"]
 
 
 def test_a_hold_keeps_footage_that_would_go(asked: Asked, own: FilmedParcel) -> None:

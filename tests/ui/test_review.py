@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,11 +23,11 @@ from app.core.parcels import Operator, Role
 from app.core.policy import Policy
 from app.core.readiness import DiskFacts, RecMode
 from app.core.states import Idle, SignedOut
-from app.paths import RESOURCES
+from app.paths import RESOURCES, StationFolder
 from app.station.clock import system_clock
 from app.station.reviewing import Reviewing
 from app.store.writer import StoreWriter
-from tests.station.filmed import CLERK, SUPERVISOR, WAYBILL, FilmedParcel, filmed_parcel, number_in
+from tests.station.filmed import CLERK, SUPERVISOR, WAYBILL, FilmedParcel, film_the_label, filmed_parcel, number_in
 from ui import samples, samples_review
 from ui.bridge import Bridge
 from ui.present import present
@@ -462,3 +464,64 @@ def test_many_missing_recordings_are_told_before_all_else() -> None:
     assert isinstance(view, WorkView)
     assert view.frame.banner is not None
     assert "4 recordings" in view.frame.banner.text
+
+
+@pytest.fixture
+def two_cameras(parcel: FilmedParcel, tmp_path: Path, qtbot: QtBot) -> Iterator[Seat]:
+    """The same parcel with a label camera's recording, which began a second later and has a gap."""
+    bugs: list[Exception] = []
+    shutil.copytree(parcel.folder.root, tmp_path / "station")
+    own = replace(parcel, folder=StationFolder(tmp_path / "station"))
+    store = StoreWriter(own.store(), bugs.append)
+    store.start()
+    film_the_label(store, own, 1_000_000)
+    desk = Reviewing(store, own.folder.recordings, own.folder.exports, system_clock(), bugs.append)
+    desk.start()
+    seat = Seat(qtbot, desk)
+    yield seat
+    seat.window.close()
+    desk.stop()
+    store.stop()
+    assert bugs == []
+
+
+def test_the_other_camera_shows_the_same_instant(two_cameras: Seat) -> None:
+    """To the frame: five a second there, thirty here. Pictures carry their number; here the film began earlier."""
+    seat = two_cameras
+    seat.enter()
+    footage = seat.looking.footage
+    assert footage is not None
+    for at_us in (1_900_000, 2_450_000, 5_000_000):
+        seat.review.reel.seek(at_us)
+        seat.until(lambda at_us=at_us: abs(seat.review.reel.at_us - at_us) < 40_000)
+        before_us = seat.review.reel.at_us
+        seat.pictures.clear()
+        seat.key("F4")
+        seat.until(lambda: seat.looking.footage is not None and seat.looking.footage.role == "label")
+        there_us = seat.next_number() * 1e6 / 30
+        assert -40_000 <= before_us - there_us <= 200_000
+        assert seat.looking.card is not None
+        assert seat.looking.card.no == 1
+        seat.pictures.clear()
+        seat.key("F4")
+        seat.until(lambda: seat.looking.footage is not None and seat.looking.footage.role == "overhead")
+        seat.until(lambda: bool(seat.pictures))
+        assert abs(seat.review.reel.at_us - before_us) <= 200_000
+
+
+def test_gaps_of_both_cameras_are_on_the_line_from_either(two_cameras: Seat) -> None:
+    seat = two_cameras
+    seat.enter()
+    for role, other in (("overhead", "Label"), ("label", "Overhead")):
+        seat.until(lambda role=role: seat.looking.footage is not None and seat.looking.footage.role == role)
+        footage = seat.looking.footage
+        view = review(Scene(OFF, samples.catalogue(), "en"), seat.looking)
+        assert footage is not None
+        assert len(footage.gaps) == len(view.whole.gaps) == 1
+        assert len(view.whole.beside_gaps) == 1
+        assert view.whole.beside
+        assert view.whole.legend[-1] == ("beside", other)
+        lanes = seat.window.reviewing.lanes
+        lanes.grab()
+        assert {"gap0", "beside-gap0"} <= set(lanes.marks)
+        seat.key("F4")
