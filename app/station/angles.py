@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from app.core.footage import OVERHEAD, Angle, FilmedCard, Span
-from app.evidence.dossier import Stretch
 from app.evidence.timeline import Timeline
 
 
@@ -45,10 +44,3 @@ def card_from(card: FilmedCard, angle: Angle, end_us: int) -> FilmedCard | None:
         return None
     kept_us = here(card.kept_us) if card.kept_us >= 0 else -1
     return replace(card, from_us=from_us, read_us=here(card.read_us), kept_us=kept_us, to_us=to_us)
-
-
-def stretch_there(stretch: Stretch | None, angle: Angle) -> Stretch | None:
-    """The same stretch of time by the other recording; None is all of it."""
-    if stretch is None:
-        return None
-    return Stretch(stretch.from_pts + angle.shift_us, stretch.to_pts + angle.shift_us)

@@ -26,7 +26,7 @@ from app.core.footage import OVERHEAD, Angle, Exported, FilmedCard, Footage, Hol
 from app.core.parcels import Operator
 from app.core.policy import Policy
 from app.core.rulings import Ruled, Ruling, Second
-from app.evidence.dossier import Stretch, card_stretch, make_dossier
+from app.evidence.dossier import make_dossier
 from app.evidence.reader import DecryptedRecording, recording_parts
 from app.evidence.still import still_at
 from app.evidence.storage import footage_in
@@ -34,9 +34,10 @@ from app.evidence.timeline import FrameTimes, Timeline, read_timeline, with_stre
 from app.evidence.verify import Fault, Stopped, Trust, verify_recording
 from app.evidence.writer import RecordingKeys
 from app.platform import durable_write, private_folder
-from app.station.angles import angle_of, card_from, role_of, stretch_there
+from app.station.angles import angle_of, card_from, role_of
 from app.station.clock import Clock
 from app.station.desk import Refusals, SupervisorsDesk
+from app.station.dossiers import dossier_of
 from app.store import disputes, rulings, samples
 from app.store.footage import KnownRecording
 from app.store.governing import policy_of
@@ -291,51 +292,26 @@ class Reviewing:
         return Exported("still", str(path), seq)
 
     def _dossier(self, who: Operator, recording_id: str, card_id: str) -> Exported:
-        """One of the recording that is looked at, and one beside it of what the other camera filmed meanwhile."""
-        known = {one.recording_id: one for one in self._ask(lambda store: store.known_recordings())}
-        self._ask(lambda store: store.must_be_exportable(recording_id))
+        """One file with what both cameras filmed."""
+        wanted = dossier_of(self._ask, self._recordings, recording_id, card_id)
         opened = self._opened.get(recording_id) or self._open(recording_id)
-        angles = self._angles(known[recording_id], opened.timeline, known.values())
-        stretch = self._stretch(recording_id, opened, card_id, angles) if card_id else None
+        angles = self._footage(recording_id).angles if card_id else ()
         no = next((one.no for one in self._cards(recording_id, angles) if one.card_id == card_id), 0)
-        name = f"{self._named(opened)}{f'-card{no}' if no else ''}"
-        made = self._export(who, recording_id, card_id, stretch, name)
-        for angle in angles:
-            if angle.role == role_of(opened.timeline):
-                continue
-            try:
-                self._ask(lambda store: store.must_be_exportable(angle.recording_id))  # noqa: B023  at once
-                self._export(who, angle.recording_id, card_id, stretch_there(stretch, angle), name)
-            except BadInput as barred:
-                _log.warning("no dossier of the other camera: %s", barred.code)
-        return made
-
-    def _stretch(self, recording_id: str, opened: _Opened, card_id: str, angles: Sequence[Angle]) -> Stretch:
-        """Where a card was taken in, by the chain that tells of it: this recording's or the other camera's."""
-        here = {card.card_id for card in self._ask(lambda store: store.filmed_cards(recording_id))}
-        if card_id in here or not angles:
-            return card_stretch(opened.folder, card_id)
-        for angle in angles:
-            theirs = self._opened[angle.recording_id]
-            if any(card.card_id == card_id for card in self._cards(angle.recording_id, ())):
-                there = card_stretch(theirs.folder, card_id)
-                return Stretch(there.from_pts - angle.shift_us, there.to_pts - angle.shift_us)
-        return card_stretch(opened.folder, card_id)
-
-    def _export(self, who: Operator, recording_id: str, card_id: str, stretch: Stretch | None, named: str) -> Exported:
-        opened = self._opened[recording_id]
-        role = role_of(opened.timeline)
-        name = f"{named}{'' if role == OVERHEAD else f'-{role}'}-dossier-{_now(self._clock)}.zip"
+        role = "" if wanted.camera == OVERHEAD else f"-{wanted.camera}"
+        name = f"{self._named(opened)}{f'-card{no}' if no else ''}{role}-dossier-{_now(self._clock)}.zip"
         partial = private_folder(self._exports) / f"{name}.part"
-        seed = self._ask(lambda store: recording_seed(store.ledger, recording_id))
-        make_dossier(opened.folder, RecordingKeys(opened.key, seed), partial, stretch)
+        facts = make_dossier(wanted.folder, wanted.keys, partial, wanted.stretch, wanted.beside)
         with partial.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        body = {"recording": recording_id, "card": card_id, "sha256": sha256, "file": name}
+        held = [one["recording"] for one in facts["beside"] if one["folder"]]
+        body = {"recording": recording_id, "card": card_id, "sha256": sha256, "file": name, "beside": held}
         seq = self._record(EventKind.DOSSIER_EXPORTED, body, who)
         self._link(recording_id, card_id, sha256, seq, who)
+        for other in held:
+            self._link(other, card_id, sha256, seq, who)
         os.replace(partial, self._exports / name)
-        return Exported("dossier", str(self._exports / name), seq)
+        missing = next((one["why"] for one in facts["beside"] if not one["folder"]), "")
+        return Exported("dossier", str(self._exports / name), seq, missing)
 
     def _record(self, kind: EventKind, body: dict[str, Any], who: Operator) -> int:
         stamp = self._clock.stamp()
