@@ -7,25 +7,21 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.core.cards import CardState, PanelState
-from app.core.footage import FilmedCard, Footage, Hold, Line, Lines, Pile, Proof
+from app.core.footage import LABEL, OVERHEAD, FilmedCard, Footage, Hold, Line, Lines, Pile, Proof
 from app.core.money import yuan_text
 from app.core.parcels import Operator, Reason
 from app.core.rulings import HOLD_US, Ruling, needs_reason, needs_second
 from ui.present_checks import origin
 from ui.present_frame import framed, supervisors_bar
+from ui.present_lanes import card_lane, seen_gaps, whole_lane
 from ui.review_views import (
-    Block,
-    CardLane,
     Controls,
     FilmBar,
     ItemView,
     ListView,
-    Note,
     ReviewView,
     SideView,
-    StopMark,
     TabView,
-    WholeLane,
 )
 from ui.scene import CARD_ICON, CARD_TONE, Scene, all_keys, card_chip, gapped, key, minutes_seconds
 from ui.views import CheckRow, Chip, GoKey, GoState, KeyLabel, Option, Tone
@@ -47,9 +43,7 @@ class Matter(StrEnum):
     NOTHING = ""
 
 
-_LEAST_GAP_US = 40_000
 _BY_HAND = (Reason.NUMBER_BY_HAND, Reason.NUMBER_CONFIRMED, Reason.NUMBER_UNREADABLE)
-_MARKS = {Tone.OK: "check", Tone.WARN: "triangle", Tone.STOP: "cross"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +61,8 @@ class Looking:
     busy: bool = False
     done: str = ""
     trouble: str = ""
+    without: str = ""  # why the other camera is not in that file
+    blind: bool = False  # the other camera was asked for and has no picture of this instant
     ruled: str = ""  # what was decided last, by the name of its words
     undo_card: str = ""  # whose ruling can be taken back …
     undo_until_us: int = 0  # … until then (wall clock)
@@ -130,8 +126,8 @@ def review(scene: Scene, looking: Looking) -> ReviewView:
         list=_list(scene, looking),
         film=_film(scene, looking),
         controls=_controls(scene, looking),
-        card=_card_lane(scene, looking),
-        whole=_whole_lane(scene, looking),
+        card=card_lane(scene, looking.card),
+        whole=whole_lane(scene, looking.footage, looking.proof, looking.card),
         side=_side(scene, looking),
         keys=_keys(scene, looking),
         go=_go(scene, looking),
@@ -209,11 +205,28 @@ def _film(scene: Scene, looking: Looking) -> FilmBar:
     words = [datetime.fromtimestamp(footage.began_wall_us / 1e6).strftime("%Y-%m-%d")]
     if looking.card:
         words.insert(0, scene.say("review.card-of", no=looking.card.no, n=len(footage.cards)))
+    if looking.blind:
+        words.append(_other_camera(scene, footage))
+        message = scene.say("review.blind", camera=_other_camera(scene, footage))
+        return FilmBar(gapped(footage.waybill), " · ".join(words), Tone.IDLE, "", "", message)
     if footage.angles:
-        words.append(scene.say(f"camera.role.{footage.role}" if footage.role == "label" else "camera.role.overhead"))
+        words.append(scene.say(f"camera.role.{footage.role}"))
     tone, icon, badge = _badge(scene, looking)
     message = "" if footage.parts else scene.say("review.no-pictures" if footage.there else "review.removed")
     return FilmBar(gapped(footage.waybill), " · ".join(words), tone, icon, badge, message)
+
+
+def _other_camera(scene: Scene, footage: Footage) -> str:
+    return scene.say(f"camera.role.{LABEL if footage.role == OVERHEAD else OVERHEAD}")
+
+
+def _blind(scene: Scene, footage: Footage) -> str:
+    """When the other camera filmed, if it did."""
+    films = [film for angle in footage.angles if angle.role != footage.role for film in angle.filmed]
+    if not films:
+        return scene.say("review.blind.never", camera=_other_camera(scene, footage))
+    spans = ", ".join(f"{minutes_seconds(film.from_us)} – {minutes_seconds(film.to_us)}" for film in films[:2])
+    return scene.say("review.blind.filmed", camera=_other_camera(scene, footage), spans=spans)
 
 
 def _badge(scene: Scene, looking: Looking) -> tuple[Tone, str, str]:
@@ -238,87 +251,6 @@ def _controls(scene: Scene, looking: Looking) -> Controls:
         scene.say("cap.space"), ("J", "K", "L"), scene.say("review.jkl"), ("←", "→"), scene.say("review.events"),
         length_us,
     )  # fmt: skip
-
-
-def _card_lane(scene: Scene, looking: Looking) -> CardLane | None:
-    card = looking.card
-    if card is None:
-        return None
-    stops = [StopMark(card.from_us, scene.say("review.stop.in")), StopMark(card.read_us, scene.say("review.stop.read"))]
-    if card.kept_us >= 0:
-        tone = CARD_TONE[card.state] if card.state is CardState.REVIEW else Tone.PLAIN
-        stops.append(StopMark(card.kept_us, scene.say("review.stop.kept"), tone))
-    stops.append(StopMark(card.to_us, scene.say("review.stop.out")))
-    times = f"{minutes_seconds(card.from_us)} – {minutes_seconds(card.to_us)}"
-    ordered = tuple(sorted(stops, key=lambda stop: stop.at_us))
-    return CardLane(scene.say("review.this-card", no=card.no), times, card.from_us, card.to_us, ordered)
-
-
-def _whole_lane(scene: Scene, looking: Looking) -> WholeLane:
-    legend = tuple((kind, scene.say(f"review.legend.{kind}")) for kind in ("rec", "cut", "mask"))
-    title, footage = scene.say("review.whole"), looking.footage
-    if footage is None:
-        return WholeLane(title, legend, 0, (), (), (), (), (), ())
-    gaps = tuple((gap.from_us, gap.to_us) for gap in footage.gaps if gap.to_us - gap.from_us >= _LEAST_GAP_US)
-    clocks = tuple(moment.at_us for moment in footage.moments if moment.kind == "clock")
-    filmed = tuple((part.from_us, part.to_us) for part in footage.parts)
-    masks = _joined(tuple((mask.from_us, mask.to_us) for mask in footage.masks))
-    wrong = looking.proof.fault_us if looking.proof and looking.proof.fault else None
-    blocks, notes = tuple(_blocks(scene, looking, footage)), tuple(_notes(scene, footage))
-    others = [angle for angle in footage.angles if angle.role != footage.role]
-    beside = tuple((one.from_us, one.to_us) for angle in others for one in angle.filmed)
-    cuts = tuple((gap.from_us, gap.to_us) for angle in others for gap in angle.gaps)
-    if others:
-        legend = (*legend, ("beside", scene.say(f"camera.role.{others[0].role}")))
-    return WholeLane(
-        title, legend, footage.duration_us, filmed, gaps, masks, clocks, blocks, notes, wrong, beside, cuts
-    )
-
-
-def _joined(spans: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-    """Spans with less than a tenth of a second between them as one."""
-    made: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
-        if made and start - made[-1][1] < 100_000:
-            made[-1] = made[-1][0], max(made[-1][1], end)
-        else:
-            made.append((start, end))
-    return tuple(made)
-
-
-def _blocks(scene: Scene, looking: Looking, footage: Footage) -> list[Block]:
-    """The phases and the cards, in order."""
-    cards = sorted(footage.cards, key=lambda card: card.from_us)
-    if not cards:
-        return [Block(0, footage.duration_us, scene.say("step.open"), Tone.INFO)]
-    made = [Block(0, cards[0].from_us, scene.say("step.open"), Tone.INFO)] if cards[0].from_us > 0 else []
-    for card in cards:
-        tone = CARD_TONE[card.state]
-        current = looking.card is not None and looking.card.card_id == card.card_id
-        made.append(Block(card.from_us, card.to_us, str(card.no), tone, _MARKS.get(tone, ""), current))
-    shots = [moment.at_us for moment in footage.moments if moment.kind == "count.shot"]
-    begin = max(cards[-1].to_us, min(shots, default=footage.duration_us))
-    if begin < footage.duration_us:
-        made.append(Block(begin, footage.duration_us, scene.say("step.count"), Tone.INFO))
-    return made
-
-
-def _notes(scene: Scene, footage: Footage) -> list[Note]:
-    """The words under the lane; gaps and clock steps come first, for they are never left out."""
-    made = [
-        Note((gap.from_us + gap.to_us) // 2, scene.say("review.gap", s=f"{(gap.to_us - gap.from_us) / 1e6:.1f}"))
-        for gap in footage.gaps
-        if gap.to_us - gap.from_us >= _LEAST_GAP_US
-    ]
-    made += [
-        Note(moment.at_us, scene.say("review.clock-step", s=moment.detail))
-        for moment in footage.moments
-        if moment.kind == "clock"
-    ]
-    for card in footage.cards:
-        if card.reasons and card.state in (CardState.REVIEW, CardState.REJECTED):
-            made.append(Note(card.read_us, scene.say(f"reason.{card.reasons[0].value}")))
-    return made
 
 
 def _side(scene: Scene, looking: Looking) -> SideView:
@@ -382,11 +314,7 @@ def _card_rows(scene: Scene, card: FilmedCard) -> list[CheckRow]:
 
 def _film_rows(scene: Scene, footage: Footage, card: FilmedCard | None) -> list[CheckRow]:
     start, end = (card.from_us, card.to_us) if card else (0, footage.duration_us)
-    cut_us = sum(
-        max(0, min(end, gap.to_us) - max(start, gap.from_us))
-        for gap in footage.gaps
-        if gap.to_us - gap.from_us >= _LEAST_GAP_US
-    )
+    cut_us = sum(max(0, min(end, gap.to_us) - max(start, gap.from_us)) for gap in seen_gaps(footage.gaps))
     whole = Chip(Tone.OK, scene.say("review.uncut")) if not cut_us else Chip(Tone.STOP, scene.say("review.cut"))
     said = (
         scene.say("review.cut-for", s=f"{cut_us / 1e6:.1f}")
@@ -432,6 +360,11 @@ def _foot(scene: Scene, looking: Looking) -> tuple[str, str, Tone]:
     """One line: what was done or went wrong, else what the armed act contains."""
     if looking.trouble:
         return "triangle-alert", scene.trouble_line(looking.trouble), Tone.WARN
+    if looking.blind and looking.footage is not None:
+        return "triangle-alert", _blind(scene, looking.footage), Tone.WARN
+    if looking.done and looking.without:
+        why = scene.say(f"review.without.{looking.without}")
+        return "triangle-alert", scene.say("review.written-without", name=looking.done, why=why), Tone.WARN
     if looking.done:
         return "circle-check", scene.say("review.written", name=looking.done), Tone.OK
     if looking.wants_second and looking.lines is not None:

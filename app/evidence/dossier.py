@@ -111,7 +111,7 @@ def make_dossier(
     folder: Path, keys: RecordingKeys, out: Path, stretch: Stretch | None = None, beside: Sequence[Beside] = ()
 ) -> dict[str, Any]:
     """Write the dossier of a recording (or a stretch of it), signed by the station; gives its facts. However long the
-    recording, only some fragments of it are in memory at a time. What of `beside` cannot go in is named with the reason.
+    recording, only some fragments of it are in memory at a time. What of `beside` cannot go in is named, with why.
 
     Raises EvidenceTrouble (evidence.no_recording, evidence.not_decryptable, evidence.secret_in_text,
     evidence.other_key), BadInput("evidence.no_pictures"), OSError.
@@ -323,7 +323,11 @@ _WORDS = {
 }
 _CAMERAS = {"zh": {"overhead": "俯拍", "label": "面单"}, "en": {"overhead": "overhead", "label": "label"}}
 _WHY = {
-    "zh": {"evidence.no_pictures": "这段时间没有画面", "footage.gone": "画面已按期删除", "footage.may_show_pin": "可能露出卡密"},
+    "zh": {
+        "evidence.no_pictures": "这段时间没有画面",
+        "footage.gone": "画面已按期删除",
+        "footage.may_show_pin": "可能露出卡密",
+    },
     "en": {
         "evidence.no_pictures": "it filmed nothing in this time",
         "footage.gone": "its pictures were removed in due time",

@@ -32,7 +32,6 @@ from app.evidence.still import still_at
 from app.evidence.storage import footage_in
 from app.evidence.timeline import FrameTimes, Timeline, read_timeline, with_stretches
 from app.evidence.verify import Fault, Stopped, Trust, verify_recording
-from app.evidence.writer import RecordingKeys
 from app.platform import durable_write, private_folder
 from app.station.angles import angle_of, card_from, role_of
 from app.station.clock import Clock
@@ -41,7 +40,7 @@ from app.station.dossiers import dossier_of
 from app.store import disputes, rulings, samples
 from app.store.footage import KnownRecording
 from app.store.governing import policy_of
-from app.store.rotating import key_at, recording_key, recording_seed
+from app.store.rotating import key_at, recording_key
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.wire import Centre

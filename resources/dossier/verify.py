@@ -427,8 +427,8 @@ def check(path, root_key="", station_key=""):
     if bad and len(each) == 1:
         raise Wrong(bad[0]["wrong"])
     if bad:
-        told = "; ".join(f"{one['camera']} camera, recording {one['recording']}: {one['wrong']}" for one in bad)
-        raise Wrong(told, each)
+        which = "; ".join(f"{one['camera']} camera, recording {one['recording']}: {one['wrong']}" for one in bad)
+        raise Wrong(which, each)
     together(each)
     check_manifest(whole, each[0])
     films = any(one["simulated"] for one in each)

@@ -26,7 +26,7 @@ from app.core.events import Event, RightsChanged
 from app.core.footage import Exported, Footage, Hold, Lines, Pile, Proof, next_frame
 from app.core.parcels import Role
 from app.core.readiness import Surroundings
-from app.evidence.dossier import VERIFIER, make_dossier
+from app.evidence.dossier import VERIFIER, Stretch, make_dossier
 from app.evidence.ledger import load
 from app.evidence.storage import footage_in
 from app.evidence.timestamp import stamp_recording
@@ -34,6 +34,7 @@ from app.evidence.verify import verify_recording
 from app.evidence.writer import RecordingKeys
 from app.paths import StationFolder
 from app.station.clock import system_clock
+from app.station.dossiers import dossier_of
 from app.station.keeping import Keeping, Rules
 from app.station.reviewing import Reviewing
 from app.store.leaks import LeakSight
@@ -293,45 +294,123 @@ def test_another_recording_of_the_same_time_is_another_angle(asked: Asked, own: 
     assert verify_recording(own.folder.recordings / "r-2", keys.public, keys.content).ok
 
 
+def verified(path: Path) -> dict[str, Any]:
+    done = subprocess.run([sys.executable, str(VERIFIER), str(path)], capture_output=True, text=True, check=False)
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == (0 if report["ok"] else 1)
+    return report
+
+
+def unpacked(path: Path, into: Path) -> Path:
+    with zipfile.ZipFile(path) as bundle:
+        bundle.extractall(into)
+    return into
+
+
 @pytest.mark.parametrize("looked_at", ["r-1", "r-2"])
 @pytest.mark.parametrize("card_id", ["", "c-1"])
-def test_a_dossier_comes_with_one_of_the_other_camera(
+def test_a_dossier_holds_what_both_cameras_filmed(
     asked: Asked, own: FilmedParcel, looked_at: str, card_id: str
 ) -> None:
     film_the_label(asked.store, own, -3_000_000)
-    asked.footage(looked_at)
     made = asked.answer(asked.desk.dossier, SUPERVISOR, looked_at, card_id)
     assert isinstance(made, Exported)
-    names = sorted(path.name for path in own.folder.exports.glob("*.zip"))
-    assert len(names) == 2
-    assert sum("-label-dossier-" in name for name in names) == 1
-    assert ("-label-" in Path(made.path).name) == (looked_at == "r-2")
-    paths = [str(own.folder.exports / name) for name in names]
-    done = subprocess.run([sys.executable, str(VERIFIER), *paths], capture_output=True, text=True, check=False)
-    report = json.loads(done.stdout)
-    assert done.returncode == 0, report
-    found = {one["camera"]: one for one in report["dossiers"]}
-    assert found["label"]["beside"] == ["r-1"]
-    if card_id:
-        assert found["label"]["from_s"] - 3 <= found["overhead"]["from_s"] <= found["label"]["to_s"] - 3
-    with zipfile.ZipFile(own.folder.exports / next(name for name in names if "-label-" in name)) as bundle:
-        assert json.loads(bundle.read("manifest.json"))["beside"] == ["r-1"]
-        assert "r-1" in bundle.read("summary.en.txt").decode()
-    alone = subprocess.run([sys.executable, str(VERIFIER), paths[0]], capture_output=True, check=False)
-    assert alone.returncode == 0
+    assert not made.without
+    assert len(list(own.folder.exports.glob("*.zip"))) == 1
+    report = verified(Path(made.path))
+    assert report["ok"], report
+    (other,) = report["beside"]
+    assert {report["recording"], other["recording"]} == {"r-1", "r-2"}
+    assert report["recording"] == looked_at
+    found = {one["camera"]: one for one in (report, other)}
+    assert found["label"]["filmed_beside"] == ["r-1"]
+    assert not any("not here" in line for line in report["not_proven"])
+    label, overhead = found["label"], found["overhead"]
+    assert label["from_s"] - 3 <= overhead["to_s"]
+    assert overhead["from_s"] <= label["to_s"] - 3
+    with zipfile.ZipFile(made.path) as bundle:
+        assert "r-2" in bundle.read("summary.zh.txt").decode()
+    body = json.loads(asked.store.call(lambda store: store.outbox_after(made.seq - 1, 1))[0].data)["body"]
+    assert body["beside"] == [other["recording"]]
 
 
-def test_a_dossier_of_another_unboxing_belongs_to_none(asked: Asked, own: FilmedParcel, tmp_path: Path) -> None:
+@pytest.mark.parametrize("bad", ["", "label/"])
+def test_which_cameras_recording_is_wrong_is_named(asked: Asked, own: FilmedParcel, bad: str, tmp_path: Path) -> None:
+    film_the_label(asked.store, own, -3_000_000)
+    made = asked.answer(asked.desk.dossier, SUPERVISOR, "r-1", "")
+    folder = unpacked(Path(made.path), tmp_path / "d")
+    piece = sorted((folder / bad / "fragments").iterdir())[2]
+    piece.write_bytes(piece.read_bytes()[:-1] + b"?")
+    report = verified(folder)
+    name, camera = ("r-2", "label") if bad else ("r-1", "overhead")
+    assert report["wrong"].startswith(f"{camera} camera, recording {name}: ")
+    assert "hold up to" in report["wrong"]
+    assert {one["recording"]: one["ok"] for one in report["recordings"]} == {"r-1": bool(bad), "r-2": not bad}
+
+
+def lose_the_folder(folder: Path) -> None:
+    shutil.rmtree(folder / "label")
+
+
+def unname_it(folder: Path) -> None:
+    lose_the_folder(folder)
+    facts = json.loads((folder / "dossier.json").read_text())
+    (folder / "dossier.json").write_text(json.dumps(facts | {"beside": []}))
+
+
+def change_its_still(folder: Path) -> None:
+    (still,) = (folder / "label").glob("still-*")
+    still.write_bytes(still.read_bytes() + b"x")
+
+
+def put_the_first_there(folder: Path) -> None:
+    """The same recording twice instead of both."""
+    shutil.rmtree(folder / "label")
+    (folder / "label").mkdir()
+    for path in [one for one in folder.iterdir() if one.name not in ("label", "manifest.json", "manifest.sig")]:
+        (shutil.copytree if path.is_dir() else shutil.copy)(path, folder / "label" / path.name)
+
+
+@pytest.mark.parametrize("harm", [lose_the_folder, unname_it, change_its_still, put_the_first_there])
+def test_the_other_camera_is_not_taken_out_or_changed(
+    asked: Asked, own: FilmedParcel, tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    film_the_label(asked.store, own, -3_000_000)
+    made = asked.answer(asked.desk.dossier, SUPERVISOR, "r-1", "")
+    folder = unpacked(Path(made.path), tmp_path / "d")
+    harm(folder)
+    report = verified(folder)
+    assert not report["ok"]
+    assert any(name in report["wrong"] for name in ("label", "dossier.json", "r-2"))
+
+
+def test_a_dossier_does_not_take_what_was_filmed_beside_another_parcel(asked: Asked, own: FilmedParcel) -> None:
     film_the_label(asked.store, own, -3_000_000, beside="elsewhere")
-    paths = []
-    for name in ("r-1", "r-2"):
-        known = asked.store.call(lambda store, name=name: store.find_recording(name))
-        paths.append(str(tmp_path / f"{name}.zip"))
-        seed = asked.store.call(lambda store: store.signing_seed)
-        make_dossier(own.folder.recordings / name, RecordingKeys(known.key, seed), Path(paths[-1]))
-    done = subprocess.run([sys.executable, str(VERIFIER), *paths], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "beside none" in json.loads(done.stdout)["wrong"]
+    made = asked.answer(asked.desk.dossier, SUPERVISOR, "r-1", "")
+    assert "was not filmed beside" in verified(Path(made.path))["wrong"]
+
+
+def test_a_dossier_says_why_the_other_camera_is_not_in_it(asked: Asked, own: FilmedParcel, tmp_path: Path) -> None:
+    """It may show a PIN; its pictures are gone; it filmed nothing in this stretch."""
+    film_the_label(asked.store, own, 1_000_000)
+    early = dossier_of(asked.store.call, own.folder.recordings, "r-1", stretch=Stretch(0, 400_000))
+    out = tmp_path / "early.zip"
+    make_dossier(early.folder, early.keys, out, early.stretch, early.beside)
+    (told,) = [line for line in verified(out)["not_proven"] if "r-2" in line]
+    assert "evidence.no_pictures" in told
+    asked.store.call(
+        lambda store: store.note_leak_progress("r-2", 1_000_000, 5, [LeakSight(900_000, "house", "label", 16)], stamp())
+    )
+    made = asked.answer(asked.desk.dossier, SUPERVISOR, "r-1", "")
+    assert made.without == "footage.may_show_pin"
+    report = verified(Path(made.path))
+    assert report["ok"]
+    assert report["beside"] == []
+    assert any("r-2" in line and "may_show_pin" in line for line in report["not_proven"])
+    with zipfile.ZipFile(made.path) as bundle:
+        assert "may show a PIN" in bundle.read("summary.en.txt").decode()
+    refused = asked.answer(asked.desk.dossier, SUPERVISOR, "r-2", "")
+    assert isinstance(refused, BadInput)
 
 
 def test_a_hold_keeps_footage_that_would_go(asked: Asked, own: FilmedParcel) -> None:
