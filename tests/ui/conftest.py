@@ -8,6 +8,7 @@ os.environ.setdefault("QT_LOGGING_RULES", "qt.multimedia.*=false")
 import pytest
 from PySide6.QtWidgets import QApplication
 
+from tests.station.review_desk import parcel  # noqa: F401  a fixture
 from ui.run import application
 
 
