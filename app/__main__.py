@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from app import __version__
 from app.commands.complaint import complain
 from app.core.errors import Trouble
-from app.logs import log_bugs, start_logging
+from app.logs import log_bugs, quiet_qt, start_logging
 from app.platform import keep_memory_private
 
 COMMANDS = {
@@ -74,8 +74,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _begin_process(program: str) -> None:
-    """What every program of ours owes the secrets in its memory: no dumps, no debugger, no quotes in a log."""
+    """What every program of ours owes the secrets in its memory: no dumps, no debugger, no quotes in a log.
+
+    And what it owes who looks at the terminal: no words of Qt's about a machine that is in order.
+    """
     keep_memory_private()
+    quiet_qt()
     start_logging(program, None, level=logging.INFO if program in _LONG_RUNNING else logging.WARNING)
     log_bugs()
 

@@ -31,6 +31,9 @@ _LONGEST = 2000
 _LONG_NUMBER = re.compile(r"(?<![0-9a-fA-F-])\d(?:[ -]?\d){12,}")
 """13 digits and more, also in groups: a card number, or a clock nobody misses. Hashes and ids are left alone."""
 
+_QT_RULES = "qt.multimedia.symbolsresolver.warning=false;qt.multimedia.ffmpeg.info=false"
+"""Not written by Qt: that PipeWire is not there (it takes PulseAudio then), and which FFmpeg it brings."""
+
 
 def struck(text: str) -> str:
     """The text as it may be written: one line, not too long, without long numbers."""
@@ -149,6 +152,16 @@ def log_bugs() -> None:
             on_bug(told.exc_type, told.exc_value, told.exc_traceback)
 
     sys.excepthook, threading.excepthook = on_bug, on_thread_bug
+
+
+def quiet_qt() -> None:
+    """Let Qt multimedia keep to itself what it tells of a sound machine; all its other words stay.
+
+    Call before Qt is loaded. Rules that are set outside come after these, so they win.
+    """
+    given = os.environ.get("QT_LOGGING_RULES", "")
+    if _QT_RULES not in given:
+        os.environ["QT_LOGGING_RULES"] = f"{_QT_RULES};{given}".rstrip(";")
 
 
 def _nothing() -> None:

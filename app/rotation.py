@@ -94,8 +94,12 @@ def chain_fault(
     """`core.audit.first_fault` of a whole chain that began under `key`, each event held to the key of its place; and
     the key that holds after the last of them (after the first fault it means nothing).
     """
+    return parts_fault(by_key(events, key), station=station, every=every)
+
+
+def parts_fault(parts: Sequence[Held], *, station: str, every: bool = True) -> tuple[ChainFault | None, bytes]:
+    """`chain_fault` of a chain that was split by its keys."""
     prev, seq = GENESIS, 1
-    parts = by_key(events, key)
     for part in parts:
         check = verifier(part.key)
         fault = first_fault(part.events, station=station, verify=check, prev=prev, seq=seq, every=every)

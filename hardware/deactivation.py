@@ -17,6 +17,7 @@ from hardware.nfc.chips.outcome import (
     Progress,
     Request,
     Stage,
+    Unproved,
     Verdict,
     Why,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Progress",
     "Request",
     "Stage",
+    "Unproved",
     "Verdict",
     "Why",
     "Witness",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import warnings
@@ -15,7 +16,7 @@ import pytest
 
 from app.core.cards import DOTS, Secret
 from app.core.errors import StorageTrouble
-from app.logs import start_logging, struck
+from app.logs import quiet_qt, start_logging, struck
 
 NUMBER = "7777000000004711"
 
@@ -164,3 +165,39 @@ def test_no_program_tells_a_secret_when_it_dies_of_a_bug(name: str) -> None:
     assert done.stderr.count("ValueError") == 2  # of the thread and of the program, each with its place
     assert "boom" in done.stderr
     assert done.stdout.strip() == "dumpable 0"
+
+
+def _told_by(*argv: str) -> str:
+    """What a new process says on stderr, that it ended well taken for granted."""
+    env = {name: value for name, value in os.environ.items() if name != "QT_LOGGING_RULES"}
+    done = subprocess.run([sys.executable, *argv], capture_output=True, text=True, env=env, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_a_command_with_a_window_says_nothing_of_a_machine_that_is_in_order() -> None:
+    assert _told_by("-m", "app", "shots", "--help") == ""
+
+
+WARN = """
+import os
+from app.logs import quiet_qt
+quiet_qt(); quiet_qt()
+import ui.sound
+from PySide6.QtCore import QLoggingCategory, qCWarning
+qCWarning(QLoggingCategory("qt.multimedia.ffmpeg"), "no such codec")
+qCWarning(QLoggingCategory("qt.multimedia"), "no such device")
+"""
+
+
+def test_real_warnings_of_qt_are_still_told() -> None:
+    assert _told_by("-c", WARN).splitlines() == ["qt.multimedia.ffmpeg: no such codec", "qt.multimedia: no such device"]
+
+
+def test_rules_for_qt_that_are_set_outside_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QT_LOGGING_RULES", "qt.multimedia.*=true")
+    quiet_qt()
+    once = os.environ["QT_LOGGING_RULES"]
+    quiet_qt()
+    assert once.endswith(";qt.multimedia.*=true")
+    assert os.environ["QT_LOGGING_RULES"] == once

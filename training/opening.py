@@ -11,8 +11,6 @@ one of the batches before it, mirrored.
 from __future__ import annotations
 
 import argparse
-import math
-import time
 from pathlib import Path
 
 import cv2
@@ -23,6 +21,8 @@ from torch import Tensor, nn
 from app.rehearsal.dice import stream
 from app.vision.opening import HEIGHT, WIDTH
 from app.vision.panel import PanelFinder
+from training import course
+from training.course import Lessons, Plan
 from training.openings import PracticeOpening, draw_openings
 
 SEED = 20_262
@@ -134,45 +134,30 @@ def stacked(drawn: list[PracticeOpening]) -> Batch:
     return torch.from_numpy(np.ascontiguousarray(pictures)), torch.from_numpy(hidden), torch.from_numpy(closed)
 
 
-def rate(done: float) -> float:
-    """Learning rate: a short warm-up, then a cosine."""
-    return LEARNING_RATE * min(1.0, done / 0.03 + 0.05) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-
 def train(out: Path, batches: int, workers: int) -> None:
     """Train up to `batches` in all; goes on where the checkpoint in `out` stands."""
-    out.mkdir(parents=True, exist_ok=True)
-    net, number = OpeningNet(), 0
+    net = OpeningNet()
     optimiser = torch.optim.AdamW(net.parameters(), LEARNING_RATE, weight_decay=1e-3)
-    kept = out / "checkpoint.pt"
-    if kept.exists():
-        state = torch.load(kept, weights_only=True)
-        net.load_state_dict(state["net"])
-        optimiser.load_state_dict(state["optimiser"])
-        number = state["number"]
-    drawn = torch.utils.data.DataLoader(Batches(number), batch_size=None, num_workers=workers, prefetch_factor=8)
-    loss_mean, start = 1.0, time.monotonic()
     remembered: list[Batch] = []
-    for batch in drawn:
-        if number >= batches:
-            break
-        for group in optimiser.param_groups:
-            group["lr"] = rate(number / batches)
+
+    def drawn(first: int) -> torch.utils.data.DataLoader[Batch]:
+        return torch.utils.data.DataLoader(Batches(first), batch_size=None, num_workers=workers, prefetch_factor=8)
+
+    def learn(batch: Batch, number: int) -> float | None:
         rng = stream(SEED, "again", number)
         again = [remembered[int(rng.integers(len(remembered)))]] if remembered else []
-        if len(batch[0]):
-            loss_mean += (_learn(net, optimiser, rng, [batch, *again]) - loss_mean) / 40
-            remembered = [*remembered[-REMEMBERED:], batch]
-        number += 1
-        if number % KEEP_EVERY == 0 or number == batches:
-            _keep(kept, net, optimiser, number)
-            print(f"{number} batches, {time.monotonic() - start:.0f} s, loss {loss_mean:.4f}", flush=True)
+        if not len(batch[0]):
+            return None
+        loss = _learn(net, optimiser, rng, [batch, *again])
+        remembered[:] = [*remembered[-REMEMBERED:], batch]
+        return loss
+
+    course.train(out, net, optimiser, Plan(batches, LEARNING_RATE, KEEP_EVERY), Lessons(drawn, learn))
 
 
 def _learn(net: OpeningNet, optimiser: torch.optim.Optimizer, rng: np.random.Generator, batches: list[Batch]) -> float:
     """One step over a new batch and an old one, the old one mirrored; gives the loss."""
     net.train()
-    optimiser.zero_grad()
     mirrored = [(p.flip(3), h.flip(1), c) for p, h, c in batches[1:]]
     pictures, hidden, closed = (torch.cat(part) for part in zip(batches[0], *mirrored, strict=True))
     tint = torch.ones(len(pictures), 5, 1, 1)
@@ -180,34 +165,20 @@ def _learn(net: OpeningNet, optimiser: torch.optim.Optimizer, rng: np.random.Gen
     each, whole = net((pictures.float() * tint).contiguous(memory_format=torch.channels_last))
     loss = nn.functional.binary_cross_entropy_with_logits(whole, closed)
     loss = loss + nn.functional.binary_cross_entropy_with_logits(each, hidden)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-    optimiser.step()
-    return loss.item()
-
-
-def _keep(path: Path, net: OpeningNet, optimiser: torch.optim.Optimizer, number: int) -> None:
-    state = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "number": number}
-    torch.save(state, path.with_suffix(".new"))
-    path.with_suffix(".new").replace(path)
-
-
-def trained(out: Path) -> OpeningNet:
-    """The network of the checkpoint, ready to be asked."""
-    net = OpeningNet()
-    net.load_state_dict(torch.load(out / "checkpoint.pt", weights_only=True)["net"])
-    return net.eval()
+    return course.step(net, optimiser, loss)
 
 
 def export(out: Path, path: Path) -> None:
     """Write the network as ONNX."""
     panel = torch.zeros(1, HEIGHT, WIDTH, 5)
-    torch.onnx.export(Exported(trained(out)), (panel,), str(path), dynamo=False, input_names=["panel"])
+    torch.onnx.export(
+        Exported(course.trained(out, OpeningNet())), (panel,), str(path), dynamo=False, input_names=["panel"]
+    )
 
 
 def measure(out: Path, cards: int) -> None:
     """For some thresholds how many open panels are called closed, and how many with something hidden open."""
-    net, finder = trained(out), PanelFinder()
+    net, finder = course.trained(out, OpeningNet()), PanelFinder()
     chances: list[float] = []
     truth: list[bool] = []
     for card in range(cards):

@@ -10,8 +10,6 @@ Each batch comes from a stream of its own, so that a stopped run goes on with th
 from __future__ import annotations
 
 import argparse
-import math
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,8 @@ from torch import Tensor, nn
 
 from app.rehearsal.dice import stream
 from app.rehearsal.panels import HEIGHT, WIDTH, draw_flat, photograph
+from training import course
+from training.course import Lessons, Plan
 from training.network import Residual
 
 SEED = 20_261
@@ -34,6 +34,7 @@ HELD_OUT = 10_000_000
 """Flat cards from this seed on are never trained on."""
 
 Pixels = NDArray[Any]
+Batch = tuple[Tensor, Tensor]
 
 
 def _down(ins: int, outs: int, stride: int) -> nn.Sequential:
@@ -85,7 +86,7 @@ class Exported(nn.Module):
         return torch.softmax(self.net(picture.permute(0, 3, 1, 2)), dim=1)
 
 
-class Batches(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
+class Batches(torch.utils.data.Dataset[Batch]):
     """Batch `number`, from a stream of its own: some flat cards never drawn before, each seen in several pictures."""
 
     def __init__(self, first: int) -> None:
@@ -94,7 +95,7 @@ class Batches(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return 1_000_000
 
-    def __getitem__(self, at: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, at: int) -> Batch:
         cv2.setNumThreads(1)
         number = self._first + at
         rng = stream(SEED, "panel-batch", number)
@@ -102,75 +103,39 @@ class Batches(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         return _stacked([photograph(rng, flat) for flat in flats for _ in range(PICTURES)])
 
 
-def _stacked(pictures: list[tuple[Pixels, Pixels]]) -> tuple[Tensor, Tensor]:
+def _stacked(pictures: list[tuple[Pixels, Pixels]]) -> Batch:
     seen = np.stack([p for p, _ in pictures]).transpose(0, 3, 1, 2).astype(np.float32)
     return torch.from_numpy(seen), torch.from_numpy(np.stack([k for _, k in pictures]).astype(np.int64))
 
 
-def rate(done: float) -> float:
-    """Learning rate: a short warm-up, then a cosine."""
-    return LEARNING_RATE * min(1.0, done / 0.03 + 0.05) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-
 def train(out: Path, batches: int, workers: int) -> None:
     """Train up to `batches` in all; goes on where the checkpoint in `out` stands."""
-    out.mkdir(parents=True, exist_ok=True)
-    net, number = PanelNet(), 0
-    optimiser = torch.optim.AdamW(net.parameters(), LEARNING_RATE, weight_decay=1e-4)
-    kept = out / "checkpoint.pt"
-    if kept.exists():
-        state = torch.load(kept, weights_only=True)
-        net.load_state_dict(state["net"])
-        optimiser.load_state_dict(state["optimiser"])
-        number = state["number"]
-    drawn = torch.utils.data.DataLoader(Batches(number), batch_size=None, num_workers=workers)
-    loss_mean, start = 1.0, time.monotonic()
-    for pictures, kinds in drawn:
-        if number >= batches:
-            break
-        for group in optimiser.param_groups:
-            group["lr"] = rate(number / batches)
-        loss_mean += (_learn(net, optimiser, pictures, kinds) - loss_mean) / 40
-        number += 1
-        if number % KEEP_EVERY == 0 or number == batches:
-            _keep(kept, net, optimiser, number)
-            print(f"{number} batches, {time.monotonic() - start:.0f} s, loss {loss_mean:.4f}", flush=True)
-
-
-def _learn(net: PanelNet, optimiser: torch.optim.Optimizer, pictures: Tensor, kinds: Tensor) -> float:
-    """One step; gives the loss."""
-    net.train()
-    optimiser.zero_grad()
-    told = net(pictures.contiguous(memory_format=torch.channels_last))
-    loss = nn.functional.cross_entropy(told, kinds, torch.tensor([1.0, 2.0, 2.0]))
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-    optimiser.step()
-    return loss.item()
-
-
-def _keep(path: Path, net: PanelNet, optimiser: torch.optim.Optimizer, number: int) -> None:
-    state = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "number": number}
-    torch.save(state, path.with_suffix(".new"))
-    path.with_suffix(".new").replace(path)
-
-
-def trained(out: Path) -> PanelNet:
-    """The network of the checkpoint, ready to be asked."""
     net = PanelNet()
-    net.load_state_dict(torch.load(out / "checkpoint.pt", weights_only=True)["net"])
-    return net.eval()
+    optimiser = torch.optim.AdamW(net.parameters(), LEARNING_RATE, weight_decay=1e-4)
+
+    def drawn(first: int) -> torch.utils.data.DataLoader[Batch]:
+        return torch.utils.data.DataLoader(Batches(first), batch_size=None, num_workers=workers)
+
+    def learn(batch: Batch, _number: int) -> float:
+        pictures, kinds = batch
+        net.train()
+        told = net(pictures.contiguous(memory_format=torch.channels_last))
+        return course.step(net, optimiser, nn.functional.cross_entropy(told, kinds, torch.tensor([1.0, 2.0, 2.0])))
+
+    course.train(out, net, optimiser, Plan(batches, LEARNING_RATE, KEEP_EVERY), Lessons(drawn, learn))
 
 
 def export(out: Path, path: Path) -> None:
     """Write the network as ONNX."""
     picture = torch.zeros(1, HEIGHT, WIDTH, 3)
-    torch.onnx.export(Exported(trained(out)), (picture,), str(path), dynamo=False, input_names=["picture"])
+    torch.onnx.export(
+        Exported(course.trained(out, PanelNet())), (picture,), str(path), dynamo=False, input_names=["picture"]
+    )
 
 
 def measure(out: Path, cards: int = 150) -> Pixels:
     """Confusion of pixels (truth by row, told by column) on held-out cards."""
-    net, counts = trained(out), np.zeros((3, 3), np.int64)
+    net, counts = course.trained(out, PanelNet()), np.zeros((3, 3), np.int64)
     for at in range(cards):
         pictures, kinds = _stacked([photograph(stream(SEED, "held-out", at), draw_flat(HELD_OUT + at))])
         with torch.no_grad():

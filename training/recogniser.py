@@ -27,6 +27,7 @@ from app.core.products import DIGITS, LATIN
 from app.rehearsal.dice import between, chance, stream
 from app.rehearsal.lines import LineStudio, PracticeLine
 from app.rehearsal.typefaces import load_faces
+from training.course import keep, step
 from training.network import HEIGHT, STRIDE, Exported, Reader, standardised
 
 SEED = 20_260
@@ -121,10 +122,7 @@ class Course:
             "sheet": self._sheet,
             "spent_s": self._spent_s,
         }
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._path.with_suffix(".new")
-        torch.save(kept, fresh)
-        fresh.replace(self._path)
+        keep(self._path, kept)
 
     def run(self) -> None:
         """Learns until the minutes of processor time are spent (earlier runs counted)."""
@@ -154,11 +152,7 @@ class Course:
             logits = self.reader(standardised(sheet.pictures).contiguous(memory_format=torch.channels_last))
         chances = logits.float().log_softmax(2).transpose(0, 1)
         loss = nn.functional.ctc_loss(chances, sheet.targets, sheet.steps, sheet.lengths, zero_infinity=True)
-        self._optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.reader.parameters(), 2.0)
-        self._optimiser.step()
-        return loss.item()
+        return step(self.reader, self._optimiser, loss)
 
     @torch.no_grad()
     def _report(self, losses: list[float]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ui.views import Body, DialogView, GoKey, KeyLabel
+from ui.views import GoKey, KeyLabel
+from ui.work_views import Body, DialogView
 
 
 @dataclass(frozen=True, slots=True)

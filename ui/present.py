@@ -30,7 +30,8 @@ from ui import present_cards, present_chips, present_count, present_lost, presen
 from ui.parts import Part
 from ui.present_frame import banner_of, framed, rec_view, top_bar
 from ui.scene import Desk, Scene, duration, gapped
-from ui.views import ParcelBar, ScreenView, StepMark, StepState, TopBar, WorkView
+from ui.views import TopBar
+from ui.work_views import ParcelBar, ScreenView, StepMark, StepState, WorkView
 
 _STEPS = ("step.waybill", "step.open", "step.cards", "step.count", "step.seal")
 _PLAIN_DESK = Desk()

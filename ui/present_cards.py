@@ -13,23 +13,8 @@ from ui.present_chips import chips_key, chips_tip
 from ui.present_stage import boxes, stage
 from ui.scene import Scene, all_keys, key, slots
 from ui.texts import notice, ordinal_list
-from ui.views import (
-    Alternative,
-    BigPrompt,
-    CardBody,
-    CardPrompt,
-    Cell,
-    CellKind,
-    Chip,
-    GoKey,
-    GoState,
-    Line,
-    SecretRow,
-    Slot,
-    SlotState,
-    Tip,
-    Tone,
-)
+from ui.views import Chip, GoKey, GoState, Line, Tip, Tone
+from ui.work_views import Alternative, BigPrompt, CardBody, CardPrompt, Cell, CellKind, SecretRow, Slot, SlotState
 
 _GUIDANCE = {
     Guidance.HOLD_STILL: "prompt.hold-still",

@@ -9,7 +9,8 @@ from ui.parts import Part
 from ui.present_stage import stage
 from ui.scene import Scene, all_keys, gapped, key
 from ui.texts import notice, trouble
-from ui.views import BigPrompt, CardBody, CheckRow, Chip, GoKey, GoState, KeyLabel, Line, Slot, SlotState, Tip, Tone
+from ui.views import CheckRow, Chip, GoKey, GoState, KeyLabel, Line, Tip, Tone
+from ui.work_views import BigPrompt, CardBody, Slot, SlotState
 
 _ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("look", "search", ("identify",)),

@@ -13,20 +13,8 @@ from ui.present_chips import chips_key
 from ui.present_stage import stage
 from ui.scene import Scene, all_keys, card_chip, key, minutes_seconds
 from ui.texts import notice
-from ui.views import (
-    Chip,
-    CountBody,
-    DialogView,
-    Figure,
-    GoKey,
-    GoState,
-    KeyLabel,
-    Line,
-    Option,
-    Shot,
-    TableRow,
-    Tone,
-)
+from ui.views import Chip, GoKey, GoState, KeyLabel, Line, Option, Tone
+from ui.work_views import CountBody, DialogView, Figure, Shot, TableRow
 
 _COLUMNS = ("no", "product", "card", "value", "result", "why", "video")
 _COUNTED = (CardState.KEPT, CardState.AT_CENTRE)

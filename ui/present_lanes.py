@@ -1,9 +1,9 @@
-"""From what is looked at to its two time lines: this card, and the whole unboxing by either camera. No Qt here."""
+"""From a recording to the two lanes of the review screen: this card, and the whole unboxing. No Qt here."""
 
 from __future__ import annotations
 
 from app.core.cards import CardState
-from app.core.footage import FilmedCard, Footage, Proof, Span
+from app.core.footage import Angle, FilmedCard, Footage, Proof, Span
 from ui.review_views import Block, CardLane, Note, StopMark, WholeLane
 from ui.scene import CARD_TONE, Scene, minutes_seconds
 from ui.views import Tone
@@ -12,10 +12,13 @@ _LEAST_GAP_US = 40_000
 _MARKS = {Tone.OK: "check", Tone.WARN: "triangle", Tone.STOP: "cross"}
 
 
-def card_lane(scene: Scene, card: FilmedCard | None) -> CardLane | None:
-    """Where a card came in, was read, was kept and went."""
-    if card is None:
-        return None
+def cuts(film: Footage | Angle) -> tuple[Span, ...]:
+    """The gaps that are told: what is shorter than a picture is none."""
+    return tuple(gap for gap in film.gaps if gap.to_us - gap.from_us >= _LEAST_GAP_US)
+
+
+def card_lane(scene: Scene, card: FilmedCard) -> CardLane:
+    """The rail of one card: laid down, read, kept, taken away."""
     stops = [StopMark(card.from_us, scene.say("review.stop.in")), StopMark(card.read_us, scene.say("review.stop.read"))]
     if card.kept_us >= 0:
         tone = CARD_TONE[card.state] if card.state is CardState.REVIEW else Tone.PLAIN
@@ -26,12 +29,13 @@ def card_lane(scene: Scene, card: FilmedCard | None) -> CardLane | None:
     return CardLane(scene.say("review.this-card", no=card.no), times, card.from_us, card.to_us, ordered)
 
 
-def whole_lane(scene: Scene, footage: Footage | None, proof: Proof | None, card: FilmedCard | None) -> WholeLane:
-    """The whole unboxing: what either camera filmed, gaps, masks, the phases and the cards."""
+def whole_lane(scene: Scene, footage: Footage | None, card: FilmedCard | None, proof: Proof | None) -> WholeLane:
+    """The lane of the whole unboxing by either camera; `card` is the one that is looked at."""
     legend = tuple((kind, scene.say(f"review.legend.{kind}")) for kind in ("rec", "cut", "mask"))
     title = scene.say("review.whole")
     if footage is None:
         return WholeLane(title, legend, 0, (), (), (), (), (), ())
+    gaps = tuple((gap.from_us, gap.to_us) for gap in cuts(footage))
     clocks = tuple(moment.at_us for moment in footage.moments if moment.kind == "clock")
     filmed = tuple((part.from_us, part.to_us) for part in footage.parts)
     masks = _joined(tuple((mask.from_us, mask.to_us) for mask in footage.masks))
@@ -39,18 +43,12 @@ def whole_lane(scene: Scene, footage: Footage | None, proof: Proof | None, card:
     blocks, notes = tuple(_blocks(scene, footage, card)), tuple(_notes(scene, footage))
     others = [angle for angle in footage.angles if angle.role != footage.role]
     beside = tuple((one.from_us, one.to_us) for angle in others for one in angle.filmed)
-    cuts = tuple((gap.from_us, gap.to_us) for angle in others for gap in seen_gaps(angle.gaps))
+    missing = tuple((gap.from_us, gap.to_us) for angle in others for gap in cuts(angle))
     if others:
         legend = (*legend, ("beside", scene.say(f"camera.role.{others[0].role}")))
-    gaps = tuple((gap.from_us, gap.to_us) for gap in seen_gaps(footage.gaps))
     return WholeLane(
-        title, legend, footage.duration_us, filmed, gaps, masks, clocks, blocks, notes, wrong, beside, cuts
+        title, legend, footage.duration_us, filmed, gaps, masks, clocks, blocks, notes, wrong, beside, missing
     )
-
-
-def seen_gaps(gaps: tuple[Span, ...]) -> tuple[Span, ...]:
-    """Those in which a frame is missing; shorter ones are how a camera's clock goes."""
-    return tuple(gap for gap in gaps if gap.to_us - gap.from_us >= _LEAST_GAP_US)
 
 
 def _joined(spans: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
@@ -64,7 +62,7 @@ def _joined(spans: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
     return tuple(made)
 
 
-def _blocks(scene: Scene, footage: Footage, current: FilmedCard | None) -> list[Block]:
+def _blocks(scene: Scene, footage: Footage, chosen: FilmedCard | None) -> list[Block]:
     """The phases and the cards, in order."""
     cards = sorted(footage.cards, key=lambda card: card.from_us)
     if not cards:
@@ -72,8 +70,8 @@ def _blocks(scene: Scene, footage: Footage, current: FilmedCard | None) -> list[
     made = [Block(0, cards[0].from_us, scene.say("step.open"), Tone.INFO)] if cards[0].from_us > 0 else []
     for card in cards:
         tone = CARD_TONE[card.state]
-        here = current is not None and current.card_id == card.card_id
-        made.append(Block(card.from_us, card.to_us, str(card.no), tone, _MARKS.get(tone, ""), here))
+        current = chosen is not None and chosen.card_id == card.card_id
+        made.append(Block(card.from_us, card.to_us, str(card.no), tone, _MARKS.get(tone, ""), current))
     shots = [moment.at_us for moment in footage.moments if moment.kind == "count.shot"]
     begin = max(cards[-1].to_us, min(shots, default=footage.duration_us))
     if begin < footage.duration_us:
@@ -85,7 +83,7 @@ def _notes(scene: Scene, footage: Footage) -> list[Note]:
     """The words under the lane; gaps and clock steps come first, for they are never left out."""
     made = [
         Note((gap.from_us + gap.to_us) // 2, scene.say("review.gap", s=f"{(gap.to_us - gap.from_us) / 1e6:.1f}"))
-        for gap in seen_gaps(footage.gaps)
+        for gap in cuts(footage)
     ]
     made += [
         Note(moment.at_us, scene.say("review.clock-step", s=moment.detail))

@@ -9,20 +9,8 @@ from ui.parts import Part
 from ui.present_wait import camera_words, device_words, disk_row
 from ui.scene import Scene, all_keys, clock, key, level_chip, minutes_seconds, slots
 from ui.texts import TroubleText, has_trouble, trouble
-from ui.views import (
-    CheckRow,
-    Chip,
-    GoKey,
-    GoState,
-    LostBody,
-    LostPanel,
-    Slot,
-    SlotState,
-    StageNote,
-    TakeOver,
-    Tip,
-    Tone,
-)
+from ui.views import CheckRow, Chip, GoKey, GoState, Tip, Tone
+from ui.work_views import LostBody, LostPanel, Slot, SlotState, StageNote, TakeOver
 
 _CUTS = (Device.CAMERA, Device.RECORDER, Device.DISK)
 _ICON = {

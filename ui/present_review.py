@@ -13,7 +13,7 @@ from app.core.parcels import Operator, Reason
 from app.core.rulings import HOLD_US, Ruling, needs_reason, needs_second
 from ui.present_checks import origin
 from ui.present_frame import framed, supervisors_bar
-from ui.present_lanes import card_lane, seen_gaps, whole_lane
+from ui.present_lanes import card_lane, cuts, whole_lane
 from ui.review_views import (
     Controls,
     FilmBar,
@@ -126,8 +126,8 @@ def review(scene: Scene, looking: Looking) -> ReviewView:
         list=_list(scene, looking),
         film=_film(scene, looking),
         controls=_controls(scene, looking),
-        card=card_lane(scene, looking.card),
-        whole=whole_lane(scene, looking.footage, looking.proof, looking.card),
+        card=card_lane(scene, looking.card) if looking.card else None,
+        whole=whole_lane(scene, looking.footage, looking.card, looking.proof),
         side=_side(scene, looking),
         keys=_keys(scene, looking),
         go=_go(scene, looking),
@@ -314,7 +314,7 @@ def _card_rows(scene: Scene, card: FilmedCard) -> list[CheckRow]:
 
 def _film_rows(scene: Scene, footage: Footage, card: FilmedCard | None) -> list[CheckRow]:
     start, end = (card.from_us, card.to_us) if card else (0, footage.duration_us)
-    cut_us = sum(max(0, min(end, gap.to_us) - max(start, gap.from_us)) for gap in seen_gaps(footage.gaps))
+    cut_us = sum(max(0, min(end, gap.to_us) - max(start, gap.from_us)) for gap in cuts(footage))
     whole = Chip(Tone.OK, scene.say("review.uncut")) if not cut_us else Chip(Tone.STOP, scene.say("review.cut"))
     said = (
         scene.say("review.cut-for", s=f"{cut_us / 1e6:.1f}")

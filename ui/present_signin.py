@@ -71,6 +71,8 @@ def _go(scene: Scene, state: SignedOut) -> GoKey:
 def _notice(scene: Scene, state: SignedOut) -> Line | None:
     if seconds := _seconds_left(state):
         return Line(Tone.WARN, scene.say("signin.locked", seconds=seconds))
+    if state.expired:
+        return Line(Tone.WARN, scene.say("signin.expired"))
     if state.refused:
         return Line(Tone.WARN, scene.say("signin.refused"))
     return Line(Tone.INFO, scene.say("signin.resume")) if state.resume is not None else None

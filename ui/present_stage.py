@@ -5,7 +5,8 @@ from __future__ import annotations
 from app.core.cards import CardRead, FieldState, Sighting, Zone
 from app.core.readiness import Level, RecMode
 from ui.scene import Scene, size
-from ui.views import Box, StageNote, StageView, Tone
+from ui.views import Tone
+from ui.work_views import Box, StageNote, StageView
 
 _SHARP = 0.35
 """Sharpness of the eye (0..1) from which a picture counts as sharp on the screen."""

@@ -10,7 +10,8 @@ from app.core.readiness import Surroundings, SyncFacts, SyncState
 from app.core.states import Idle, State
 from ui.scene import CARD_ICON, CARD_TONE, Scene, duration
 from ui.texts import trouble
-from ui.views import CheckRow, Chip, SyncSheet, Tone
+from ui.views import CheckRow, Chip, Tone
+from ui.work_views import SyncSheet
 
 _ORDER = (CardState.KEPT, CardState.AT_CENTRE, CardState.REVIEW, CardState.ACCEPTED, CardState.REJECTED)
 _WAITING = (CardState.KEPT, CardState.AT_CENTRE, CardState.REVIEW)

@@ -11,22 +11,8 @@ from ui.present_chips import chips_key
 from ui.present_stage import stage
 from ui.scene import Scene, all_keys, day, duration, gapped, hours_minutes, key, level_chip, size, slots
 from ui.texts import notice
-from ui.views import (
-    BigPrompt,
-    CardBody,
-    CheckRow,
-    Chip,
-    GoKey,
-    GoState,
-    LastParcelView,
-    Line,
-    Slot,
-    SlotState,
-    StageNote,
-    Tip,
-    Tone,
-    WaitBody,
-)
+from ui.views import CheckRow, Chip, GoKey, GoState, Line, Tip, Tone
+from ui.work_views import BigPrompt, CardBody, LastParcelView, Slot, SlotState, StageNote, WaitBody
 
 
 def idle(scene: Scene, state: Idle) -> Part:

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QGuiApplication, QImage
 
 from app.core.cards import Secret
 from app.core.errors import Trouble
@@ -136,6 +136,8 @@ class Review(QObject):
                 self._other_angle()
             case "B" if self.looking is not None and self.looking.unknown_gtin:
                 self.asked.emit(self.looking.unknown_gtin)
+            case "F8":
+                self._vault_only()
             case "F6":
                 screen.side.reason.setFocus()
             case "Enter":
@@ -154,6 +156,14 @@ class Review(QObject):
             self._rule(Second(badge=code))
             return
         self._ask_lines(Pile.ALL, code)
+
+    def _vault_only(self) -> None:
+        """No secret is shown here: a reveal is signed by a key of the person's own, and the station holds nobody's. The
+        card's id, which the command asks for, is put where it can be pasted.
+        """
+        if self.looking is not None and self.looking.line is not None and self.looking.line.card_id:
+            QGuiApplication.clipboard().setText(self.looking.line.card_id)
+            self._look(trouble="review.vault_only", armed="", done="")
 
     def _back(self) -> None:
         """One level back; the last one leaves."""
@@ -212,7 +222,8 @@ class Review(QObject):
         words |= {"Space": say("player.play"), "J": say("review.keys.back"), "K": say("review.keys.stop")}
         words |= {"L": say("review.keys.fast"), ",": say("review.keys.frame-back"), ".": say("review.keys.frame-on")}
         words |= {"←": say("review.keys.before"), "→": say("review.keys.after")}
-        words |= {"↑": say("review.keys.up"), "↓": say("review.keys.down"), "F11": say("key.fullscreen")}
+        words |= {"↑": say("review.keys.up"), "↓": say("review.keys.down"), "F8": say("review.keys.f8")}
+        words |= {"F11": say("key.fullscreen")}
         words |= {"Ctrl L": say("key.language"), "Ctrl D": say("key.theme"), "Ctrl 2": say("key.mail-in")}
         words |= {name: say(f"review.keys.{name.lower()}") for name in (EXPORT, STILL, HOLD, DISPUTE)}
         if self.looking is not None:

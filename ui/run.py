@@ -35,7 +35,6 @@ def application(*, headless: bool = False) -> QApplication:
     """The running QApplication, or a new one. `headless` takes the offscreen platform unless one was chosen."""
     if headless:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    os.environ.setdefault("QT_LOGGING_RULES", "qt.multimedia.*=false")
     running = QApplication.instance()
     made = running if isinstance(running, QApplication) else QApplication(["cardintake"])
     made.setStyle("Fusion")

@@ -324,6 +324,7 @@ def _further(on: Surroundings, late: Surroundings, crop: bytes) -> tuple[Sample,
     no_camera = replace(around(), camera=CameraFacts(Level.DOWN, "USB 3-2", 0, 0, 0, "camera.missing"))
     return (
         Sample("sign-in-locked", refused, out_around),
+        Sample("sign-in-expired", SignedOut(expired=True), out_around),
         Sample("sign-in-rehearsal", out, rehearsal(out_around)),
         Sample("sync-sheet", idle(), replace(around(), sync=BEHIND), "mat", "F5"),
         Sample("sync-leaving", idle(), replace(around(), sync=BEHIND), "mat", "F12"),

@@ -11,7 +11,8 @@ from app.core.products import Catalogue
 from app.core.readiness import Level, RecMode, Surroundings
 from app.core.states import Notice, Visit
 from ui.texts import notice, say
-from ui.views import Chip, KeyLabel, Slot, SlotState, Tone
+from ui.views import Chip, KeyLabel, Tone
+from ui.work_views import Slot, SlotState
 
 
 @dataclass(frozen=True, slots=True)

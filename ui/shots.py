@@ -56,7 +56,7 @@ def quiet_window(
 
 def shoot(window: Window, state: State, around: Surroundings, image: QImage | None = None, key: str = "") -> QImage:
     """What the window shows in this state, after `key` was pressed if one is named."""
-    window.close_overlays()
+    window.working.close_overlays()
     window.show_state(state, around)
     if key:
         window.press(key)

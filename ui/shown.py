@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.core.states import ChipTray, Faulted, Idle, Locked, Paused, SignedOut, State
 from ui.texts import say
-from ui.views import Body, CardBody, CardPrompt, CountBody, WorkView
+from ui.work_views import Body, CardBody, CardPrompt, CountBody, WorkView
 
 _MOST_DIGITS = 9
 

@@ -11,17 +11,11 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QStackedWidget
 
-from app.core.cards import typed
 from app.core.effects import Sound
 from app.core.events import (
     CodeScanned,
     Event,
-    FieldTyped,
-    Key,
-    KeyHeld,
-    KeyPressed,
     PasscodeEntered,
-    WaybillTyped,
 )
 from app.core.footage import ReviewDesk
 from app.core.products import Catalogue
@@ -35,7 +29,6 @@ from ui.picture import Colours
 from ui.player import OpenRecording, Player
 from ui.present import operator_of, present
 from ui.present_frame import may_review
-from ui.present_sync import opens_sheet, sync_sheet
 from ui.products import Products
 from ui.review import Review
 from ui.scene import Desk, Scene
@@ -43,12 +36,13 @@ from ui.screens.products import ProductScreen
 from ui.screens.review import ReviewScreen
 from ui.screens.signin import SignIn
 from ui.screens.workbench import Workbench
-from ui.shown import asks_one_character, help_words, is_paused, recording_of, tidy_text, type_words
+from ui.shown import is_paused, recording_of
 from ui.sound import Sounds
 from ui.texts import language_of, say
 from ui.theme import Density, Look, Themes, density_for, dress
-from ui.views import GoState, SignInView, WorkView
-from ui.widgets.overlays import TypeWords
+from ui.views import SignInView
+from ui.work_views import WorkView
+from ui.working import Working
 
 FrameSource = Callable[[], HalfFrame | None]
 """Gives a frame newer than the last one it gave, or None."""
@@ -56,24 +50,6 @@ FrameSource = Callable[[], HalfFrame | None]
 MINIMUM = (1280, 680)
 _FRAME_MS = 66
 _SHOW_SECRET_MS = 10_000
-
-_EVENT_KEYS = {
-    "Space": Key.SPACE,
-    "Enter": Key.ENTER,
-    "Esc": Key.ESC,
-    "F2": Key.F2,
-    "F4": Key.F4,
-    "F5": Key.F5,
-    "F7": Key.F7,
-    "F9": Key.F9,
-    "F12": Key.F12,
-    "←": Key.LEFT,
-    "→": Key.RIGHT,
-    "↑": Key.UP,
-    "↓": Key.DOWN,
-    "⌫": Key.BACKSPACE,
-}
-
 
 _PLAIN_DESK = Desk()
 
@@ -125,6 +101,7 @@ class Window(QMainWindow):
         self._around = Surroundings()
         self._player: Player | None = None
         self._last_recording = ""
+        self.working = Working(self._post, self._scene, self)
         self.review = None if review_desk is None else Review(review_desk, self._scene, self)
         self.products = None if catalogue_desk is None else Products(catalogue_desk, self._scene, self)
         self.keys = KeyFilter(self, prefix=settings.scanner_prefix)
@@ -161,11 +138,11 @@ class Window(QMainWindow):
         self.sign_in.language.connect(self.set_language)
         self.sign_in.demo.connect(self._use_demo_badge)
         self.work.pressed.connect(self._clicked)
-        self.work.digit.connect(lambda n: self._post(KeyPressed(Key.DIGIT, n)))
-        self.work.held.connect(lambda: self._post(KeyHeld(Key.SPACE)))
+        self.working.show_on(self.work)
 
     def _join(self) -> None:
         self._bridge.connect_window(self._take, self._play, self._close, self._learn)
+        self.working.asked.connect(self._asked)
         if self.review is not None:
             self.review.left.connect(self._refresh)
             self.review.asked.connect(self._name_product)
@@ -207,7 +184,7 @@ class Window(QMainWindow):
     def _left_state(self, state: State) -> None:
         """Another screen: secrets are covered, what was being typed for the old one is dropped."""
         self._reveal(False)
-        self.close_overlays()
+        self.working.close_overlays()
         if isinstance(state, Locked):
             self._forget()
         if away := isinstance(state, SignedOut | Locked):
@@ -266,10 +243,8 @@ class Window(QMainWindow):
             self.sign_in.show_view(view, self.language)
             self.pages.setCurrentWidget(self.sign_in)
         else:
-            self.work.show_view(view)
+            self.working.show(self._state, view, review=self.may_review, shelve=self.may_shelve)
             self.pages.setCurrentWidget(self.work)
-            if self.work.sync.isVisible():
-                self.work.sync.show_view(sync_sheet(self._scene(), leaving=self.work.sync.leaving))
 
     @property
     def view(self) -> WorkView | None:
@@ -335,63 +310,40 @@ class Window(QMainWindow):
             self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
         elif self._player is not None:
             self._player.key(name)
-        elif name == "F8" and self._room is not None:
+        elif name == "F8" and isinstance(self._room, Products):
             self._reveal(True)
         elif self._room is not None:
             self._room.key(name)
-        elif self.work.help.isVisible():
-            self.work.help.hide()
-        elif self.work.sync.isVisible() and not (name == "F12" and self.work.sync.leaving):
-            self.work.sync.hide()
-        elif not self._taken_over():
+        elif not self.working.closes(name) and not self._taken_over():
             self._act(name)
 
     def press(self, name: str) -> None:
         """As if the key of this name had been pressed."""
         self._pressed(name)
 
-    def close_overlays(self) -> None:
-        """Close what lies over the screen; typed text is forgotten."""
-        self.work.help.hide()
-        self.work.sync.hide()
-        if self.work.typing.isVisible():
-            self.work.typing.close_and_forget()
-
     def _act(self, name: str) -> None:
-        view = self.view
-        if view is None:
+        if self.view is None:
             self._sign_in_key(name)
-        elif self.work.typing.isVisible():
-            self._typing_key(name)
-        elif name == "Ctrl 4":
-            self._open_review()
-        elif name == "Ctrl 6":
-            self._open_products()
-        elif name == "F1":
-            self._open_help(view)
-        elif opens_sheet(name, self._state, self._around, self.work.sync.leaving):
-            self.work.sync.open(sync_sheet(self._scene(), leaving=name == "F12"))
-        elif name == "F3" and any(k.key == "F3" for k in view.keys):
-            self._open_player()
-        elif name == "F6" and view.typing and view.dialog is None:
-            self._open_typing(view.typing)
-        elif name == "F8":
-            self._reveal(True)
-        elif name == "Space" and view.dialog is not None:
-            self.work.reject.go.begin_hold()
-        elif name == "Space" and view.go.state is GoState.HOLD:
-            self.work.keys.go.begin_hold()
-        elif name in "123456789":
-            self._post(KeyPressed(Key.DIGIT, int(name)))
-        elif name in _EVENT_KEYS and not (name == "Space" and view.go.state is GoState.BUSY):
-            self._post(KeyPressed(_EVENT_KEYS[name]))
+        else:
+            self.working.key(name)
+
+    def _asked(self, name: str) -> None:
+        """A key of the workbench that leads away from it."""
+        match name:
+            case "Ctrl 4":
+                self._open_review()
+            case "Ctrl 6":
+                self._open_products()
+            case "F3":
+                self._open_player()
+            case "F8":
+                self._reveal(True)
 
     def _released(self, name: str) -> None:
         if name == "F8":
             self._reveal(False)
         elif name == "Space":
-            self.work.reject.go.end_hold()
-            self.work.keys.go.end_hold()
+            self.working.let_go()
 
     def _sign_in_key(self, name: str) -> None:
         match name:
@@ -404,17 +356,6 @@ class Window(QMainWindow):
             case _:
                 pass
 
-    def _typing_key(self, name: str) -> None:
-        if name == "Enter":
-            kind = self.work.typing.kind
-            text = self.work.typing.close_and_forget()
-            self.setFocus()
-            if text:
-                self._post(WaybillTyped(text) if kind == "waybill" else FieldTyped(kind, typed(tidy_text(text))))
-        elif name == "Esc":
-            self.work.typing.close_and_forget()
-            self.setFocus()
-
     def _submit_passcode(self, number: str, passcode: str) -> None:
         if not self._taken_over():
             self._post(PasscodeEntered(number, passcode))
@@ -426,26 +367,13 @@ class Window(QMainWindow):
     def _reveal(self, on: bool) -> None:
         """Uncover the secret while F8 is down, 10 s at most; uncovering is told to the station."""
         self.sign_in.reveal(False)
-        prompt = self.work.cards.prompt
         learned = self.products is not None and self.products.reveal(on)
-        if on and (prompt.has_secret or learned):
+        if on and (self.working.has_secret or learned):
             self._bridge.secret_shown("pin")
             self._hide_secret.start()
-        prompt.reveal(on and prompt.has_secret)
+        self.working.reveal(on)
 
     # --- what opens over the screen -------------------------------------------------------------------------------
-
-    def _open_help(self, view: WorkView) -> None:
-        language = self.language
-        secret = self.work.cards.prompt.has_secret
-        may = {"review": self.may_review, "shelve": self.may_shelve}
-        words = help_words(view, self._state, language, secret=secret, **may)
-        self.work.help.open(say("keys.title", language), say("keys.close", language), words)
-
-    def _open_typing(self, kind: str) -> None:
-        language = self.language
-        one = self.view is not None and asks_one_character(self.view.body)
-        self.work.typing.open(kind, TypeWords(*type_words(kind, one, language)))
 
     def _open_player(self) -> None:
         self._player = Player(self.look, self.language, self._open_recording(self._last_recording), self)

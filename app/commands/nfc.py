@@ -39,6 +39,7 @@ from app.store.chips import Closed
 from app.store.store import Store
 from hardware.catalog import open_lasting_nfc
 from hardware.deactivation import (
+    MOST_SILENT,
     Means,
     Outcome,
     Request,
@@ -181,7 +182,7 @@ def _misused(args: argparse.Namespace) -> tuple[str, int] | None:
 
 
 def _may_be_written(path: Path) -> bool:
-    """Whether a file can be put there: its folder is made, and and room for it is tried."""
+    """Whether a file can be put there: its folder is made, and room for it is tried."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent) as trial:
@@ -275,7 +276,8 @@ def _told(outcome: Outcome) -> dict[str, Any]:
         "method": outcome.method.value,
         "plan": plan,
         "details": dict(outcome.details),
-        "not_proved": list(outcome.not_proved),
+        "silent": outcome.silent,
+        "not_proved": [what.value for what in outcome.not_proved],
         "text": _in_words(outcome),
     }
 
@@ -287,7 +289,9 @@ def _in_words(outcome: Outcome) -> str:
     said = [say("nfc.already" if already else f"nfc.why.{outcome.why.value}", language)]
     if outcome.why is Why.OTHER_CHIP:
         said.append(say("nfc.both-uids", language, wanted=details["wanted"], there=details["there"]))
-    said += [say(f"nfc.not-proved.{what}", language) for what in outcome.not_proved]
+    if outcome.silent:
+        said.append(say("prompt.chip.silent", language, n=outcome.silent, of=MOST_SILENT))
+    said += [say(f"nfc.not-proved.{what.value}", language) for what in outcome.not_proved]
     if "begun" in details:
         return _joined([*said, say("nfc.begun", language, uids=details["begun"])], language)
     if outcome.verdict is Verdict.NOT_COMPLETED and outcome.why is not Why.READY and outcome.uid:

@@ -42,12 +42,16 @@ class ScanIntake:
     """One parcel of a station while its cards come from a scanner."""
 
     def __init__(self, store: Store, catalogue: Catalogue, badge: str, waybill: str) -> None:
-        """Raises BadInput: scan.unknown_badge, scan.unknown_parcel, scan.parcel_done, scan.other_parcel."""
+        """Raises BadInput: scan.unknown_badge, scan.unknown_parcel, scan.parcel_done, scan.other_parcel,
+        people.expired.
+        """
         self._store, self._rules = store, Rules(catalogue)
         self._state: State = SignedOut()
         operator = store.by_badge(badge, stamp().wall_us)
         if operator is None:
             raise BadInput("scan.unknown_badge")
+        if operator.lapsed:
+            raise BadInput("people.expired", operator.id)
         self._operator: Operator = operator
         self._open(waybill)
 

@@ -52,6 +52,7 @@ class EventKind(StrEnum):
     CARD_RULED = "card.ruled"
     CARD_RULING_UNDONE = "card.ruling-undone"
     SAMPLE_KEY_MADE = "sample.key-made"
+    SAMPLE_KEY_SHOWN = "sample.key-shown"
     SAMPLE_DRAWN = "sample.drawn"
     SAMPLE_JUDGED = "sample.judged"
     DISPUTE_OPENED = "dispute.opened"

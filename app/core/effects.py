@@ -141,9 +141,13 @@ class SurveyChip:
 
 @dataclass(frozen=True, slots=True)
 class SwitchChipOff:
-    """Switch off the chip of a card that lies on the reader. Cannot be undone."""
+    """Switch off the chip of a card that lies on the reader. Cannot be undone.
+
+    `tapped`: it answered a moment ago; that it does not now says nothing but that the card left.
+    """
 
     card: ChipCard
+    tapped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

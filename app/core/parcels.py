@@ -22,7 +22,8 @@ class Role(StrEnum):
 class Operator:
     """A person who signed in. `rehearsal` operators exist in rehearsal folders only.
 
-    `lapsed`: a supervisor, but the centre was not heard for so long that the person counts as a clerk.
+    `lapsed`: the centre was not heard for so long that its word on this person has run out: nobody signs in by it, and
+    who is at work goes on as a clerk.
     """
 
     id: str

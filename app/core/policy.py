@@ -36,7 +36,7 @@ class Policy:
     gap_needs_supervisor_s   a longer gap in the film needs a supervisor
     armed_s                  an armed NFC reader that nobody taps is disarmed
     idle_minutes             a screen that nobody touches is locked
-    rights_hours             how long a supervisor is one by the centre's last word
+    rights_hours             how long people may sign in, and a supervisor is one, by the centre's last word
     sample_…_per_mille       so many of a thousand finished cards are looked at again; more of the typed ones
     second_signature_fen     a card worth so much or more needs a second person; 0: none does
     ruling_second_above_fen  above it two supervisors sign what becomes of a doubtful card

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+from app.core.audit import EventKind
 from app.core.parcels import Reason
 
 KEY_BYTES = 32
@@ -55,6 +57,58 @@ def commitment(key: bytes) -> str:
     Raises ValueError for a key of other than `KEY_BYTES` bytes.
     """
     return hashlib.sha256(_COMMITMENT + _checked(key)).hexdigest()
+
+
+@dataclass(slots=True)
+class KeyPeriod:
+    """What was drawn by one key. `key` None while it is secret; `honest`: it is the one that was committed to.
+
+    `wrong`: cards that were drawn although the lot did not fall on them. `passed_over`: cards kept by then on which it
+    fell and that nobody drew; those that were rejected, withdrawn or sent to review are rightly among them.
+    """
+
+    commitment: str
+    key: bytes | None = None
+    honest: bool = False
+    drawn: int = 0
+    wrong: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+
+
+def check_draws(events: Iterable[tuple[str, Mapping[str, Any]]]) -> list[KeyPeriod]:
+    """Every draw of a journal (kind and body of each event, in order) against the keys that were shown."""
+    periods: list[KeyPeriod] = []
+    draws: list[Mapping[str, Any]] = []
+    kept: dict[str, bool] = {}
+    taken: set[str] = set()
+    for kind, body in events:
+        match kind:
+            case EventKind.SAMPLE_KEY_MADE:
+                periods.append(KeyPeriod(str(body["commitment"])))
+                draws = []
+            case EventKind.SAMPLE_DRAWN if periods:
+                draws.append(body)
+                taken.add(str(body["card"]))
+                periods[-1].drawn += 1
+            case EventKind.CARD_KEPT:
+                kept[str(body["card"])] = is_typed([Reason(one) for one in body.get("reasons", ())])
+            case EventKind.SAMPLE_KEY_SHOWN if periods:
+                _judge(periods[-1], bytes.fromhex(str(body["key"])), draws, kept, taken)
+                kept = {}  # what is finished later is drawn by the next key
+    return periods
+
+
+def _judge(
+    period: KeyPeriod, key: bytes, draws: list[Mapping[str, Any]], kept: Mapping[str, bool], taken: Collection[str]
+) -> None:
+    period.key, period.honest = key, commitment(key) == period.commitment
+    policies = [SamplePolicy(int(one["read_per_mille"]), int(one["typed_per_mille"])) for one in draws]
+    for body, policy in zip(draws, policies, strict=True):
+        if not drawn(str(body["card"]), bool(body["typed"]), policy, key):
+            period.wrong.append(str(body["card"]))
+    if policies:  # the smallest shares that were in force: who is drawn by them is drawn by all
+        least = SamplePolicy(min(one.read_per_mille for one in policies), min(one.typed_per_mille for one in policies))
+        period.passed_over = [c for c, typed in kept.items() if c not in taken and drawn(c, typed, least, key)]
 
 
 def _checked(key: bytes) -> bytes:

@@ -64,14 +64,16 @@ def when_signed_out(state: SignedOut, event: Event, rules: Rules) -> Step | None
             return replace(state, now_us=now_us), ()
         case CodeScanned(text):
             if kind_of(text) is CodeKind.BADGE:
-                return replace(state, refused=False), (CheckBadge(tidy(text)),)
+                return replace(state, refused=False, expired=False), (CheckBadge(tidy(text)),)
             return state, (Play(Sound.WRONG_CODE),)
         case PasscodeEntered(operator_id, passcode):
             if state.locked_until_us:
                 return state, (Play(Sound.WRONG_CODE),)
-            return replace(state, refused=False), (CheckPasscode(operator_id, passcode),)
+            return replace(state, refused=False, expired=False), (CheckPasscode(operator_id, passcode),)
         case SignInRefused(by_badge, wait_us):
             return _refused(state, by_badge, wait_us, rules), (Play(Sound.WRONG_CODE),)
+        case SignedIn(operator) if operator.lapsed:
+            return replace(state, refused=False, expired=True), (Play(Sound.WRONG_CODE),)
         case SignedIn(operator):
             return _signed_in(state, operator)
         case ParcelResumed(parcel):
@@ -92,14 +94,14 @@ def _refused(state: SignedOut, by_badge: bool, wait_us: int, rules: Rules) -> Si
     locked = state.now_us + rules.passcode_wait_us if wrong >= rules.wrong_passcodes else state.locked_until_us
     if wait_us:  # of this number only: others need not wait longer than for any wrong passcode
         locked = max(locked, state.now_us + min(wait_us, rules.passcode_wait_us))
-    return replace(state, wrong=wrong, locked_until_us=locked, refused=True)
+    return replace(state, wrong=wrong, locked_until_us=locked, refused=True, expired=False)
 
 
 def _signed_in(state: SignedOut, operator: Operator) -> Step:
     fact = RecordFact(EventKind.SIGNED_IN, (("operator", operator.id), ("role", operator.role.value)))
     arrived = (Announce(operator), fact, Play(Sound.TICK))
     if state.resume is None:
-        return Idle(operator, notice=Notice("people.lapsed") if operator.lapsed else None), arrived
+        return Idle(operator), arrived
     opening, effects = _go_on_with(state.resume, operator, state.reads)
     return opening, (*arrived, *effects)
 

@@ -101,9 +101,9 @@ def _locked(
 def when_locked(state: Locked, event: Event, rules: Rules) -> Step | None:
     """What the cover itself does with an event; None: it is for what lies under it."""
     match event:
-        case SignedIn(operator):
+        case SignedIn(operator) if not operator.lapsed:
             return _come(state, operator, rules)
-        case CodeScanned() | PasscodeEntered() | SignInRefused() | Tick():
+        case CodeScanned() | PasscodeEntered() | SignedIn() | SignInRefused() | Tick():
             return _at_the_door(state, event, rules)
         case CardWasRead(read) if isinstance(state.back_to, Opening | Waiting | Counting):
             visit = state.back_to.visit
@@ -135,12 +135,11 @@ def _come(state: Locked, operator: Operator, rules: Rules) -> Step:
 
 
 def _to_the_desk(state: Locked, idle: Idle, operator: Operator, same: bool) -> Step:
-    notice = Notice("people.lapsed") if operator.lapsed else None
     arrived = (Announce(operator), _uncovered(state, operator), Play(Sound.TICK))
     if same:
-        return replace(idle, operator=operator, notice=notice), arrived
+        return replace(idle, operator=operator, notice=None), arrived
     left = RecordFact(EventKind.SIGNED_OUT, (("operator", state.operator.id),))
-    return Idle(operator, notice=notice), (left, *arrived)
+    return Idle(operator), (left, *arrived)
 
 
 def _to_work(state: Locked, operator: Operator, rules: Rules) -> Step:

@@ -135,6 +135,7 @@ class Question:
 class SignedOut:
     """Nobody is at the desk. After three wrong passcodes typing waits until `locked_until_us`; badges still work.
 
+    `expired`: the person is known, but the centre's word on it has run out.
     `resume`: a parcel that a crash interrupted, `reads`: what the eye had read of it and nobody had settled.
     """
 
@@ -142,6 +143,7 @@ class SignedOut:
     locked_until_us: int = 0
     now_us: int = 0
     refused: bool = False
+    expired: bool = False
     resume: OpenParcel | None = None
     reads: tuple[CardRead, ...] = ()
 

@@ -61,11 +61,13 @@ class LineStudio:
         self._streaks = _standard(cv2.GaussianBlur(self._clouds[1.0], (0, 0), sigmaX=18, sigmaY=1.0))
         self._motions = [_motion(between(rng, 0, np.pi), length) for length in (2, 2.5, 3, 3.5, 4, 5) for _ in range(8)]
 
-    def draw(self, rng: np.random.Generator, hardness: float = 1.0, kind: str = "", state: str = "") -> PracticeLine:
-        """One line; `kind` and `state` are left to chance when empty."""
+    def draw(
+        self, rng: np.random.Generator, hardness: float = 1.0, kind: str = "", state: str = "", text: str = ""
+    ) -> PracticeLine:
+        """One line; `kind`, `state` and `text` as it is printed are left to chance when empty."""
         kind = kind or str(rng.choice(KINDS, p=_KIND_ODDS))
         state = state or str(rng.choice(STATES, p=(0.52, 0.22, 0.12, 0.14)))
-        printed = draw_text(rng)
+        printed = text or draw_text(rng)
         families = [f for f in _FAMILY.get(kind, (kind,)) if f in self._families]
         face = pick(rng, self._families[pick(rng, families)])
         mask, label = self._mask(rng, face, printed, kind)

@@ -74,23 +74,33 @@ def add_vault_key(centre: OpenCentre, public_key: bytes, root: Signer, station: 
     name = key_id(public_key)
     if name in _revoked(centre, VAULT_KEY):
         raise BadInput("centre.bad_key", name)
-    told = _certificates(centre)
+    given = _certificates(centre)
+    told = [one for one, _ in given]
     known = next((one for one in told if one.key_id == name), None)
     serial = known.serial if known else max(one.serial for one in told) + 1
     stated = VaultCertificate(tenant=centre.centre.tenant, key_id=name, public_key=public_key.hex(), serial=serial)
     certificate = sign_statement(stated, root.sign)
-    hand_out(centre, [Item(VAULT_KEY, name, VaultKeyTold(certificate=certificate))], station, now_ms, by)
-    after = centre.centre.model_copy(update={"vault": certificate})
-    write_centre(centre.folder.centre, after)
+    # The pinned one too: it is pinned no longer, and stations that join later fall back on it when this one is revoked.
+    pinned = Item(VAULT_KEY, centre.centre.vault_certificate().key_id, VaultKeyTold(certificate=centre.centre.vault))
+    items = [pinned] if len(given) == 1 and pinned.key != name else []
+    hand_out(centre, [*items, Item(VAULT_KEY, name, VaultKeyTold(certificate=certificate))], station, now_ms, by)
+    _pin(centre, certificate)
     return name
 
 
-def _certificates(centre: OpenCentre) -> list[VaultCertificate]:
+def _pin(centre: OpenCentre, certificate: Signed) -> None:
+    """What stations that join from now on seal to first."""
+    write_centre(centre.folder.centre, centre.centre.model_copy(update={"vault": certificate}))
+
+
+def _certificates(centre: OpenCentre) -> list[tuple[VaultCertificate, Signed]]:
+    """Each vault key once, the pinned one first, as certified."""
     with reading(centre.engine) as connection:
         wanted = select(reference.c.body).where(and_(reference.c.kind == VAULT_KEY, reference.c.removed.is_(False)))
         bodies = [json.loads(body) for body in connection.execute(wanted).scalars()]
     given: list[Signed] = [VaultKeyTold.model_validate(body).certificate for body in bodies]
-    return [certified(one, centre.centre) for one in (centre.centre.vault, *given)]
+    opened = [(certified(one, centre.centre), one) for one in (centre.centre.vault, *given)]
+    return list({one.key_id: (one, signed) for one, signed in opened}.values())
 
 
 def _revoked(centre: OpenCentre, what: str) -> set[str]:
@@ -105,10 +115,12 @@ def revoke(centre: OpenCentre, what: str, name: str, reason: str, to: str, now_m
 
     Raises BadInput: centre.bad_key (no such vault key, or it is the only one left), station.state.
     """
-    if what == VAULT_KEY:
-        left = {one.key_id for one in _certificates(centre)} - _revoked(centre, VAULT_KEY)
-        if name not in left or len(left) == 1:
-            raise BadInput("centre.bad_key", name)
+    left = [one for one in _certificates(centre) if one[0].key_id not in _revoked(centre, VAULT_KEY)]
+    if what == VAULT_KEY and (len(left) == 1 or name not in {one.key_id for one, _ in left}):
+        raise BadInput("centre.bad_key", name)
     if what == "station":
         revoke_station(centre, name, now_ms, by)
     hand_out(centre, [Item(REVOCATION, f"{what}/{name}", Revoked(reason=reason))], to, now_ms, by)
+    if what == VAULT_KEY and name == centre.centre.vault_certificate().key_id:
+        newest = max((one for one in left if one[0].key_id != name), key=lambda one: one[0].serial)
+        _pin(centre, newest[1])

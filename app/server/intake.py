@@ -23,11 +23,12 @@ from app.rotation import key_after
 from app.server import chips
 from app.server.admit import Caller, may_speak, spend_nonces
 from app.server.db import insert_missing, insert_or_update
-from app.server.decide import decide, waiting_for
+from app.server.decide import decide, review, waiting_for
 from app.server.earlier import look
 from app.server.known import Known, holds, lock_stations
 from app.server.log import Deciding, Log, read_tree
 from app.server.refusal import Refusal
+from app.server.reviewed import BY_SUPERVISORS, Reviewers, is_ruling_by
 from app.server.rotations import StationKeys, follow
 from app.server.setup import OpenCentre
 from app.server.tables import alarm, card, event, sealed, station
@@ -58,6 +59,7 @@ class Checked:
     refused: str
     prev: str = ""
     kind: str = ""
+    actor: str = ""
     body: dict[str, Any] = field(default_factory=dict)
     unread: str = ""  # why a signed event in its right place is kept without being acted on
 
@@ -134,7 +136,9 @@ def _read(known: Known, place: int, asked: Asked) -> _Read:
         if not signature.holds(verifier(keys.now)):
             raise Refusal("auth.signature", 401)
     runs = keys.split([sent.signed_event() for sent in batch.events])
-    return _Read(place, asked, keys, [one for key, run in runs for one in check_all(run, batch.station, verifier(key))])
+    rotated = len(runs) > 1 or any(key != keys.now for key, _ in runs)
+    checked = [one for key, run in runs for one in check_all(run, batch.station, verifier(key), every=rotated)]
+    return _Read(place, asked, keys, checked)
 
 
 def _write(centre: OpenCentre, known: Known, read: Sequence[_Read], now_ms: int) -> dict[int, BatchAnswer | Refusal]:
@@ -175,18 +179,19 @@ def _admit(row: Row[Any], one: _Read, now_ms: int) -> None:
     may_speak(row, one.asked.caller, now_ms)
 
 
-def check_all(events: Sequence[SignedEvent], station_id: str, verify: Verify) -> list[Checked]:
+def check_all(events: Sequence[SignedEvent], station_id: str, verify: Verify, *, every: bool = False) -> list[Checked]:
     """Each event held against its hash, head and signature.
 
     Events that follow each other name the hash of the one before: the signature of the last one vouches for all of
     them (nobody finds a second preimage of SHA-256), so in an unbroken run only that one is checked. Where it does not
-    hold, or the run is broken, each signature is.
+    hold, or the run is broken, each signature is; and with `every`: where a key changes, who could sign at which place
+    is the question, and no signature there is taken on another one's word.
     """
     checked = [check(event, station_id) for event in events]
     if not checked or any(one.refused for one in checked):
         return [_with_signature(one, verify) for one in checked]
     linked = all(after.prev == before.event.hash for before, after in pairwise(checked))
-    if linked and verify(checked[-1].event.sig, checked[-1].event.data):
+    if linked and not every and verify(checked[-1].event.sig, checked[-1].event.data):
         return checked
     return [_with_signature(one, verify) for one in checked]
 
@@ -206,6 +211,7 @@ def check(sent: SignedEvent, station_id: str) -> Checked:
         head = json.loads(sent.data) if b"\\u" in sent.data else from_json(sent.data)
         fits = (head["seq"], head["station"]) == (sent.seq, station_id)
         version, prev, kind, body = head["v"], head["prev"], head.get("kind"), head.get("body")
+        actor = head.get("actor")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Checked(sent, "format")
     if not isinstance(prev, str):
@@ -214,7 +220,8 @@ def check(sent: SignedEvent, station_id: str) -> Checked:
         return Checked(sent, "head")
     if not _is_name(kind) or not isinstance(body, dict) or (b"\\u" in sent.data and not _storable(head)):
         return Checked(sent, "", prev, unread="body")
-    return Checked(sent, "", prev, kind, body, unread="" if version == VERSION else "needs-server-upgrade")
+    who = actor if isinstance(actor, str) else ""
+    return Checked(sent, "", prev, kind, who, body, unread="" if version == VERSION else "needs-server-upgrade")
 
 
 def _is_name(value: Any) -> TypeGuard[str]:
@@ -245,6 +252,8 @@ class _Taking:
         self._cards_there: dict[str, dict[str, Any]] = {}
         self._touched: set[str] = set()
         self._chips: list[dict[str, Any]] = []
+        self._reviewers = Reviewers(self._connection, self._station, self._rehearsal)
+        self._sent_back: set[str] = set()  # cards that are to be looked at again
         self._with_blobs = False
 
     def take(self, read: _Read) -> tuple[list[EventResult], set[str]]:
@@ -341,10 +350,8 @@ class _Taking:
         try:
             if kind is EventKind.CARD_KEPT:
                 return self._card_kept(one)
-            if kind is EventKind.CARD_RULED:
-                return self._card_changed(one.body["card"], _RULED[one.body["ruling"]], one.event.hash)
-            if kind is EventKind.CARD_RULING_UNDONE:
-                return self._card_changed(one.body["card"], CardState.REVIEW.value, one.event.hash)
+            if kind in BY_SUPERVISORS:
+                return self._reviewed(one, kind)
             if kind in _VERDICT_OF:
                 return self._card_changed(_text(one.body["card"]), _VERDICT_OF[kind], one.event.hash)
             if kind is EventKind.KEY_ROTATED and key_after(one.event, self._key) == self._key:
@@ -355,6 +362,28 @@ class _Taking:
             return "body"
         return ""
 
+    def _reviewed(self, one: Checked, kind: EventKind) -> str:
+        """What a supervisor decided; of who might not, the card is looked at again."""
+        if kind not in (EventKind.CARD_RULED, EventKind.CARD_RULING_UNDONE):
+            return self._reviewers.fault(kind, one.actor, one.body, None)
+        card_id = _text(one.body["card"])
+        verdict = _RULED[one.body["ruling"]] if kind is EventKind.CARD_RULED else CardState.REVIEW.value
+        found = self._card(card_id)
+        code = self._reviewers.fault(kind, one.actor, one.body, found["face_value_fen"] if found else None)
+        if not code and kind is EventKind.CARD_RULING_UNDONE and not self._undoes(one, card_id):
+            code = "not-own-ruling"
+        changed = self._card_changed(card_id, CardState.REVIEW.value if code else verdict, one.event.hash)
+        if code and not changed:
+            self._sent_back.add(card_id)
+        return changed or code
+
+    def _undoes(self, one: Checked, card_id: str) -> bool:
+        seq = one.body["seq"]
+        here = next((row for row in self._rows if row["seq"] == seq), None)  # of this very batch
+        if here is None:
+            return self._reviewers.is_own_ruling(seq, one.actor, card_id)
+        return not here["quarantine"] and is_ruling_by(here["kind"], here["data"], one.actor, card_id)
+
     def _card_kept(self, one: Checked) -> str:
         body = one.body
         refs = {name: _text(told["sha256"]) for name, told in body["sealed"].items()}
@@ -363,7 +392,7 @@ class _Taking:
             return "card-known"
         row: dict[str, Any] = {"station": self._station, "id": card_id, "verdict": verdict}
         row |= {"number_ref": refs.get("number"), "pin_ref": refs.get("pin")}
-        row |= {"event_hash": one.event.hash, "revision": 0, "decided_hash": ""}
+        row |= {"event_hash": one.event.hash, "revision": 0, "decided_hash": "", "face_value_fen": _fen(body)}
         self._cards[card_id] = row
         self._touched.add(card_id)
         return ""
@@ -394,6 +423,9 @@ class _Taking:
             insert_or_update(self._connection, card, list(self._cards.values()), ("verdict", "event_hash"))
         if self._chips or (self._open_facts and (self._rows or self._with_blobs)):
             missing = chips.keep_facts(self._connection, self._station, self._chips)
+        for card_id in sorted(self._sent_back):
+            if self._cards[card_id]["verdict"] == CardState.REVIEW.value:
+                review(self._log, self._station, card_id, "")
         if self._touched:
             missing |= decide(self._log, self._station, self._touched, self._rehearsal)
         if self._rows:
@@ -411,6 +443,14 @@ class _Taking:
             server_time_ms=self._deciding.now_ms,
             epoch=epoch,
         )
+
+
+def _fen(body: dict[str, Any]) -> int | None:
+    """What the card is worth, None for unknown. Raises ValueError for what no value can be."""
+    value = body.get("face_value_fen")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 53):
+        raise ValueError
+    return value
 
 
 def _text(value: Any) -> str:

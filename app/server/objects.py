@@ -7,17 +7,19 @@ A chunk counts when its row is there, and the row is written only after the byte
 from __future__ import annotations
 
 from collections.abc import Collection
+from fnmatch import fnmatch
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, select
+from sqlalchemy import Connection, Select, Table, and_, insert, select
 
 from app.core.errors import EvidenceTrouble
+from app.evidence.side import SIDE_GLOB
 from app.keys import verifier
 from app.server.admit import Caller, identify, spend_nonce
 from app.server.db import insert_missing
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
-from app.server.tables import chunk, video
+from app.server.tables import chunk, video, video_originals
 from app.store.db import reading, transaction
 from app.wire import (
     Durable,
@@ -76,7 +78,8 @@ def stored(centre: OpenCentre, oid: str, size: int, caller: Caller, now_ms: int)
 def take_manifest(centre: OpenCentre, name: str, signed: Signed, caller: Caller, now_ms: int) -> VideoAnswer:
     """Take a recording's manifest: what is missing still, or `durable`. Again with the same chunks: the same answer.
 
-    Raises Refusal as `admit`; video.manifest (not by the caller, or of another recording), video.differs.
+    One that adds parts of the side stream to what was there is kept beside it. Raises Refusal as `admit`;
+    video.manifest (not by the caller, or of another recording), video.differs.
     """
     known = identify(centre, caller, now_ms)
     manifest = _manifest(signed, bytes(known.public_key), caller.station, name)
@@ -86,8 +89,8 @@ def take_manifest(centre: OpenCentre, name: str, signed: Signed, caller: Caller,
         spend_nonce(connection, caller, now_ms)
         if missing:
             return VideoAnswer(missing=tuple(sorted(missing)))
-        row = _keep(connection, manifest, signed, now_ms)
-    return VideoAnswer(durable=sign_statement(_durable(manifest, row, centre.epoch), centre.signer.sign))
+        durable_ms = _keep(connection, manifest, signed, now_ms)
+    return VideoAnswer(durable=sign_statement(_durable(manifest, durable_ms, centre.epoch), centre.signer.sign))
 
 
 def _manifest(signed: Signed, public_key: bytes, station: str, name: str) -> VideoManifest:
@@ -100,27 +103,55 @@ def _manifest(signed: Signed, public_key: bytes, station: str, name: str) -> Vid
     return manifest
 
 
-def _keep(connection: Connection, manifest: VideoManifest, signed: Signed, now_ms: int) -> Row[Any]:
-    wanted = select(video).where(and_(video.c.station == manifest.station, video.c.id == manifest.recording))
-    row = connection.execute(wanted).first()
-    if row is None:
-        size = sum(piece.size for piece in manifest.pieces)
-        values = {"station": manifest.station, "id": manifest.recording, "manifest": signed.text, "sig": signed.sig}
-        connection.execute(insert(video), {**values, "bytes": size, "durable_ms": now_ms})
-        return connection.execute(wanted).one()
-    before = VideoManifest.model_validate_json(row.manifest)
-    if (before.pieces, before.final_hash) != (manifest.pieces, manifest.final_hash):
-        raise Refusal("video.differs", 409)
-    return row
+def _keep(connection: Connection, manifest: VideoManifest, signed: Signed, now_ms: int) -> int:
+    """Note a manifest whose chunks are all there; when that was done first (ms)."""
+    known = connection.execute(_of(video, manifest)).first()
+    values: dict[str, object] = {"station": manifest.station, "id": manifest.recording, "bytes": _size(manifest)}
+    values |= {"manifest": signed.text, "sig": signed.sig}
+    if known is None:
+        connection.execute(insert(video), {**values, "durable_ms": now_ms})
+        return now_ms
+    before = VideoManifest.model_validate_json(known.manifest)
+    if not _same(before, manifest):
+        if not _adds_originals(before, manifest):
+            raise Refusal("video.differs", 409)
+        added = connection.execute(_of(video_originals, manifest)).first()
+        if added is None:
+            connection.execute(insert(video_originals), {**values, "added_ms": now_ms})
+        elif not _same(VideoManifest.model_validate_json(added.manifest), manifest):
+            raise Refusal("video.differs", 409)
+    return int(known.durable_ms)
 
 
-def _durable(manifest: VideoManifest, row: Row[Any], epoch: str) -> Durable:
+def _of(table: Table, manifest: VideoManifest) -> Select[Any]:
+    return select(table).where(and_(table.c.station == manifest.station, table.c.id == manifest.recording))
+
+
+def _same(one: VideoManifest, other: VideoManifest) -> bool:
+    return (one.pieces, one.final_hash) == (other.pieces, other.final_hash)
+
+
+def _size(manifest: VideoManifest) -> int:
+    return sum(piece.size for piece in manifest.pieces)
+
+
+def _adds_originals(before: VideoManifest, now: VideoManifest) -> bool:
+    """Whether this is the same recording, all that was there in its place, with parts of the side stream beside it:
+    earlier releases left them out.
+    """
+    more = set(now.pieces) - set(before.pieces)
+    kept = [piece for piece in now.pieces if piece not in more]
+    sides = all(fnmatch(piece.file, SIDE_GLOB) for piece in more)
+    return before.final_hash == now.final_hash and tuple(kept) == before.pieces and sides
+
+
+def _durable(manifest: VideoManifest, durable_ms: int, epoch: str) -> Durable:
     return Durable(
         station=manifest.station,
         recording=manifest.recording,
         final_hash=manifest.final_hash,
         pieces_hash=hash_of_pieces(manifest.pieces),
-        bytes=row.bytes,
-        server_time_ms=row.durable_ms,
+        bytes=_size(manifest),
+        server_time_ms=durable_ms,
         epoch=epoch,
     )

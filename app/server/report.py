@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from app.keys import key_id
 from app.server.log import OWN_ROLE, acts
-from app.server.tables import alarm, card, chip_fact, chunk, event, meta, sealed, station, video
+from app.server.tables import alarm, card, chip_fact, chunk, event, meta, sealed, station, video, video_originals
 from app.store.db import reading
 
 Row = dict[str, Any]
@@ -51,9 +51,11 @@ def _counts(connection: Connection, wanted: Any, by: Any) -> dict[str, int]:
 
 
 def objects(connection: Connection) -> Iterator[Row]:
-    """Footage that is whole and verified, and its chunks."""
+    """Footage that is whole and verified, originals that were added to it, and its chunks."""
     for row in connection.execute(select(video).order_by(video.c.station, video.c.id)):
         yield {"video": row.id, "station": row.station, "bytes": row.bytes, "durable_ms": row.durable_ms}
+    for row in connection.execute(select(video_originals).order_by(video_originals.c.station, video_originals.c.id)):
+        yield {"video_originals": row.id, "station": row.station, "bytes": row.bytes, "added_ms": row.added_ms}
     for row in connection.execute(select(chunk).order_by(chunk.c.oid)):
         yield {"object": row.oid, "bytes": row.size, "verified_ms": row.verified_ms}
 

@@ -148,6 +148,7 @@ card = Table(
     Column("pin_ref", Text, index=True),
     Column("revision", BigInteger, nullable=False),  # of the latest decision, 0 before any
     Column("decided_hash", Text, nullable=False),  # event_hash that the latest decision spoke of
+    Column("face_value_fen", BigInteger),  # None: nobody knows
     PrimaryKeyConstraint("station", "id"),
 )
 
@@ -179,6 +180,18 @@ video = Table(
     Column("sig", LargeBinary, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("durable_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("station", "id"),
+)
+
+video_originals = Table(  # the manifest of now, where the first one left out the sealed originals
+    "video_originals",
+    metadata,
+    Column("station", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("manifest", Text, nullable=False),
+    Column("sig", LargeBinary, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("added_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("station", "id"),
 )
 

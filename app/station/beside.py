@@ -24,6 +24,7 @@ from app.recorder import protocol as told
 from app.reserve import OWN_RESERVE_BYTES
 from app.station.clock import Clock
 from app.station.filming import Adjust, Filming
+from app.station.insisting import Insisting
 from app.station.link import ProgramPlan
 from app.store.results import Recording
 from app.store.store import Store
@@ -60,8 +61,11 @@ class _Wanted:
 class Beside:
     """Drives it. `note` writes an event into the overhead recording's chain; `adjust` changes the surroundings."""
 
-    def __init__(self, plan: BesidePlan, store: StoreWriter, clock: Clock, adjust: Adjust, note: Note) -> None:
+    def __init__(
+        self, plan: BesidePlan, store: StoreWriter, insisting: Insisting, clock: Clock, adjust: Adjust, note: Note
+    ) -> None:
         self._plan, self._store, self._clock, self._note = plan, store, clock, note
+        self._insisting = insisting
         self._adjust = adjust
         self._camera = ""
         self._out = True  # cards are taken in, as far as anybody knows
@@ -202,8 +206,12 @@ class Beside:
                 self._begin(self._wanted)
             self._finish_one()
 
+        def refused(trouble: Trouble) -> None:
+            self._refused(trouble)
+            self._finish_one()
+
         self._tell(f"recorder.{closed.reason}" if disk else "")
-        self._ask(close, go_on)
+        self._insisting.write(f"close {closed.recording_id}", close, go_on, refused)
 
     def _said_first(self) -> list[told.ToRecorder]:
         return [told.CardsOut(self._out)]
@@ -211,12 +219,15 @@ class Beside:
     def _ask(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None:
         def answered(answer: T | Trouble) -> None:
             if isinstance(answer, Trouble):
-                _log.error("label camera: %s", answer.code)
-                self._tell(answer.code)
+                self._refused(answer)
             else:
                 done(answer)
 
         self._store.submit(work, answered)
+
+    def _refused(self, trouble: Trouble) -> None:
+        _log.error("label camera: %s", trouble.code)
+        self._tell(trouble.code)
 
 
 def _seen_as_label(adjust: Adjust) -> Adjust:

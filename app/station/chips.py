@@ -103,10 +103,12 @@ class ChipWork:
         gone = ChipSurveyed(card.card_id, (), f"why.{Why.READER_LOST.value}")
         self._ask(lambda reader: self._survey(reader, card), lambda: self._bench.post(gone))
 
-    def switch_off(self, card: ChipCard, actor: str) -> None:
-        """Switch off the chip of a card that lies on the reader."""
+    def switch_off(self, card: ChipCard, actor: str, tapped: bool = False) -> None:
+        """Switch off the chip of a card that lies on the reader. `tapped`: a moment ago it did, so it is not mute."""
         gone = ChipEnd(card.card_id, card.stand, "not-completed", f"why.{Why.READER_LOST.value}")
-        self._ask(lambda reader: self._switch_off(reader, card, actor), lambda: self._bench.post(ChipRunEnded(gone)))
+        self._ask(
+            lambda reader: self._switch_off(reader, card, actor, tapped), lambda: self._bench.post(ChipRunEnded(gone))
+        )
 
     def mark_punch(self, card: ChipCard, no: int) -> None:
         """Write a still of a chip that is punched into the recording's chain."""
@@ -172,9 +174,9 @@ class ChipWork:
         why = "" if outcome.why is Why.READY else f"why.{outcome.why.value}"
         self._bench.post(ChipSurveyed(card.card_id, planned(outcome), why))
 
-    def _switch_off(self, reader: NfcReader, card: ChipCard, actor: str) -> None:
+    def _switch_off(self, reader: NfcReader, card: ChipCard, actor: str, tapped: bool) -> None:
         try:
-            end, kept = self._run(reader, card, actor)
+            end, kept = self._run(reader, card, actor, tapped)
         except Trouble as trouble:
             # The record could not be kept: whatever the chip says, the run does not count, and the journal stays.
             _log.error("chip: %s", trouble.code)
@@ -183,7 +185,7 @@ class ChipWork:
             kept = None
         self._tell(end, kept)
 
-    def _run(self, reader: NfcReader, card: ChipCard, actor: str) -> tuple[ChipEnd, TrayCard | None]:
+    def _run(self, reader: NfcReader, card: ChipCard, actor: str, tapped: bool) -> tuple[ChipEnd, TrayCard | None]:
         intake = self._switching.let_through(card.card_id, self._stamp(), simulated=reader.info.simulated)
         if isinstance(intake, Closed):
             return ChipEnd(card.card_id, card.stand, "refused", f"gate.{intake.value}"), None
@@ -192,7 +194,8 @@ class ChipWork:
         if filmed:
             self._bench.note("chip.begin", {"card": card.card_id, "uid": card.uid, "t_video_us": rec.elapsed_us})
         request = Request(bytes.fromhex(card.uid), self._text(card), about=self._about(intake, filmed, actor))
-        outcome = deactivate(reader, request, self._switching.means(intake, self._progress(card)))
+        means = self._switching.means(intake, self._progress(card))
+        outcome = deactivate(reader, request, means, last_look=not tapped)
         kept = self._switching.keep(outcome, intake, self._stamp(), actor)
         if filmed:
             told = {"card": card.card_id, "verdict": outcome.verdict.value, "evidence": outcome.evidence["sha256"]}

@@ -118,14 +118,14 @@ def badge_index(key: bytes, code: str) -> bytes:
 
 
 def _word(connection: Connection) -> tuple[int, int]:
-    """When the centre's last word came (µs), and how long a supervisor is one by it (µs)."""
+    """When the centre's last word came (µs), and how long it holds (µs)."""
     return heard_us(connection), policy_of(connection).rights_hours * 3600 * 1_000_000
 
 
 def _operator(ledger: Ledger, row: Row[tuple[object, ...]], word: tuple[int, int], now_us: int) -> Operator:
-    """The person, with the rights that hold now: what the centre said of a supervisor is good for a while only."""
+    """The person, with the rights that hold now: what the centre said of a person is good for a while only."""
     role = Role(row.role)
     heard, holds_us = word
     age_us = now_us - heard
-    lapsed = row.central and role is not Role.CLERK and not -_CLOCK_SLACK_US <= age_us <= holds_us
+    lapsed = row.central and not -_CLOCK_SLACK_US <= age_us <= holds_us
     return Operator(row.id, row.name, Role.CLERK if lapsed else role, ledger.identity.rehearsal, lapsed=lapsed)

@@ -99,6 +99,15 @@ def waiting_footage(connection: Connection) -> tuple[Recording, ...]:
     return tuple(_as_recording(row) for row in rows)
 
 
+def brought(ledger: Ledger) -> tuple[tuple[Recording, int], ...]:
+    """Recordings that the centre holds and whose pictures are here still, each with how many bytes it holds."""
+    gone = select(removed.c.recording_id)
+    wanted = select(recording, durable.c.text).join(durable, durable.c.recording_id == recording.c.id)
+    with ledger.reading() as connection:
+        rows = connection.execute(wanted.where(of_now(connection), recording.c.id.not_in(gone))).all()
+    return tuple((_as_recording(row), Durable.model_validate_json(row.text).bytes) for row in rows)
+
+
 def sealed_key(ledger: Ledger, found: Recording) -> bytes:
     """The recording's key, sealed to the vault."""
     identity = ledger.identity
@@ -118,7 +127,9 @@ def save_durable(ledger: Ledger, signed: Signed, pieces_hash: str) -> None:
         if known is None or not speaks or known.final_hash != told.final_hash:
             raise EvidenceTrouble("sync.untrusted_answer", "durable: of another recording")
         row = {"recording_id": told.recording, "epoch": told.epoch, "text": signed.text, "sig": signed.sig}
-        connection.execute(insert(durable).on_conflict_do_nothing(), row)
+        mine = [durable.c.recording_id, durable.c.epoch]
+        newer = {"text": signed.text, "sig": signed.sig}
+        connection.execute(insert(durable).on_conflict_do_update(index_elements=mine, set_=newer), row)
 
     ledger.write(work)
 

@@ -1,6 +1,7 @@
 """The sample: which finished cards are drawn for a second look, when that is settled, and by which key.
 
-The key is made here and never leaves; its commitment is in the chain before the first draw (`app.core.sampling`).
+The key is made here; its commitment is in the chain before the first draw (`app.core.sampling`). It leaves only when it
+is shown to whoever checks the draws, into the chain itself; from then on nothing more is drawn by it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import json
 import os
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, insert, select, update
 
 from app.core.audit import EventKind, Stamp
 from app.core.cards import CardState
@@ -68,6 +69,25 @@ def _key(ledger: Ledger, connection: Connection, stamp: Stamp) -> bytes:
     ledger.append(connection, EventKind.SAMPLE_KEY_MADE, {"commitment": commitment(made)}, stamp, "")
     connection.execute(insert(station_key), {"name": _KEY, "key": made})
     return made
+
+
+def show_key(ledger: Ledger, stamp: Stamp, actor: str) -> int:
+    """Put the key into the chain, where it proves every draw so far; the next draw makes another. The event's number.
+
+    Raises BadInput("sample.no_key") when nothing was drawn by a key that is still secret.
+    """
+
+    def work(connection: Connection) -> int:
+        mine = station_key.c.name == _KEY
+        key: bytes | None = connection.execute(select(station_key.c.key).where(mine)).scalar()
+        if key is None:
+            raise BadInput("sample.no_key")
+        body = {"commitment": commitment(key), "key": key.hex()}
+        event = ledger.append(connection, EventKind.SAMPLE_KEY_SHOWN, body, stamp, actor)
+        connection.execute(delete(station_key).where(mine))
+        return event.seq
+
+    return ledger.write(work)
 
 
 def judge(ledger: Ledger, card_id: str, fine: bool, reason: str, stamp: Stamp, actor: str) -> int:

@@ -21,14 +21,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, TextClause, inspect, text
 
 from app.centre_keys import server_keys
 from app.core.audit import GENESIS, ChainFault, SignedEvent
 from app.core.errors import BadInput, EvidenceTrouble
 from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Signer, Verify, key_id, verifier
-from app.rotation import by_key, chain_fault
+from app.rotation import by_key, parts_fault
 from app.store.db import open_database, reading
 from app.store.keyfile import read_key
 from app.wire import Centre, Receipt, Signed, open_statement
@@ -38,6 +38,7 @@ LOG_VERIFIER = Path(__file__).resolve().parent.parent.parent / "resources" / "au
 
 STATION_DATABASE = "station.db"
 CENTRE_DATABASE = "centre.db"
+_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ class Chain:
 
 @dataclass(slots=True)
 class _Finding:
-    fault: ChainFault | None = None
+    fault: ChainFault | None
+    keys: list[bytes]  # that signed, the first one first
     anchored: int = 0
     more: dict[str, Any] = field(default_factory=dict)
 
@@ -92,22 +94,27 @@ def _report(what: str, chains: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _described(chain: Chain, found: _Finding) -> dict[str, Any]:
-    fault = {"seq": found.fault.seq, "code": found.fault.code} if found.fault else None
+    fault = _told(found.fault) if found.fault else None
     count = len(chain.events)
     head = chain.events[-1].hash if chain.events else GENESIS
-    keys = [key_id(part.key) for part in by_key(chain.events, chain.public_key)]
+    keys = [key_id(key) for key in found.keys]
     described = {"station": chain.station, "key": keys[-1], "count": count, "head": head}
     if len(keys) > 1:
         described["keys_before"] = keys[:-1]
     return {**described, "fault": fault, "anchored": found.anchored, **found.more}
 
 
+def _told(fault: ChainFault) -> dict[str, Any]:
+    return {"seq": fault.seq, "code": fault.code}
+
+
 def _check(chain: Chain, every: bool) -> _Finding:
     """The chain's own links, then every receipt against it. `anchored`: how far receipts vouch for it."""
-    fault, key = chain_fault(chain.events, station=chain.station, key=chain.public_key, every=every)
+    parts = by_key(chain.events, chain.public_key)
+    fault, key = parts_fault(parts, station=chain.station, every=every)
     if fault is None and chain.key_now not in (None, key):
         fault = ChainFault(len(chain.events), "key")
-    finding = _Finding(fault, more={"receipts": len(chain.receipts)})
+    finding = _Finding(fault, [part.key for part in parts], more={"receipts": len(chain.receipts)})
     if not chain.server_keys or fault is not None:
         return finding
     for signed in chain.receipts:
@@ -179,13 +186,25 @@ def _newest_seed(connection: Connection) -> bytes | None:
     return None if found is None else _raw(found)
 
 
-def _events(connection: Connection, query: str, **parameters: Any) -> list[SignedEvent]:
-    rows = connection.execute(text(query), parameters)
-    return [SignedEvent(row.seq, _raw(row.data), str(row.hash), _raw(row.sig)) for row in rows]
+def _events(connection: Connection, query: str) -> list[SignedEvent]:
+    rows = _rows(connection, text(query))
+    return [SignedEvent(seq, _raw(data), str(own), _raw(sig)) for seq, data, own, sig in rows]
+
+
+def _rows(connection: Connection, query: TextClause, **parameters: Any) -> Iterator[Any]:
+    """The rows of a long answer as the driver gives them, so many at a time: an object for each takes longer than
+    what is done with it.
+    """
+    with connection.execute(query, parameters) as result:
+        cursor: Any = result.cursor
+        while part := cursor.fetchmany(_ROWS):
+            yield from part
 
 
 def _raw(value: Any) -> bytes:
     """A column as bytes: who meddles with the file may also have changed its type."""
+    if type(value) is bytes:
+        return value
     return bytes(value) if isinstance(value, (bytes, memoryview)) else str(value).encode()
 
 
@@ -203,35 +222,51 @@ def verify_centre(engine: Engine, *, every: bool = True) -> dict[str, Any]:
     return _report("centre", _verify_centre(engine, every))
 
 
+Leaves = dict[str, dict[int, bytes]]
+"""Of each station's events by their numbers: what the log's tree is made of."""
+
+
 def _verify_centre(engine: Engine, every: bool) -> Iterator[dict[str, Any]]:
+    """Each event is read once, for its chain and for the log."""
     try:
         with reading(engine) as connection:
-            fault, _ = log_fault(connection)
             stations = connection.exec_driver_sql(
                 "SELECT id, public_key, role, high, head_hash FROM station ORDER BY role = 'centre', id"
             )
-            for row in stations.all():
-                yield _centre_chain(connection, row, fault, every)
+            if engine.dialect.name == "sqlite":  # what is read once goes through faster with room for it
+                connection.exec_driver_sql("PRAGMA cache_size = -65536")
+            leaves: Leaves = {}
+            chains = [_centre_chain(connection, row, every, leaves) for row in stations.all()]
+            fault, _ = _log_fault(connection, leaves)
     finally:
         engine.dispose()
+    for chain in chains:
+        yield chain if chain["fault"] or fault is None else {**chain, "fault": _told(fault)}
 
 
-def _centre_chain(connection: Connection, row: Any, of_log: ChainFault | None, every: bool) -> dict[str, Any]:
-    query = "SELECT seq, data, hash, sig FROM event WHERE station = :station ORDER BY seq"
-    now, events = bytes(row.public_key), _events(connection, query, station=row.id)
+_OF_STATION = text("SELECT seq, data, hash, sig, quarantine FROM event WHERE station = :station ORDER BY seq")
+_ALARMS = text("SELECT count(*) FROM alarm WHERE station = :station")
+
+
+def _centre_chain(connection: Connection, row: Any, every: bool, leaves: Leaves) -> dict[str, Any]:
+    """What is found of one station's chain; `leaves` gets those of its events."""
+    events, own, quarantined = [], leaves.setdefault(row.id, {}), 0
+    for seq, data, told, sig, quarantine in _rows(connection, _OF_STATION, station=row.id):
+        exact = _raw(data)
+        events.append(SignedEvent(seq, exact, str(told), _raw(sig)))
+        own[seq] = leaf_hash(exact)
+        quarantined += quarantine != ""
+    now = bytes(row.public_key)
     first = now if row.role == "vault" else _first_key(connection, row.id) or now  # a vault has no chain to say it in
     chain = Chain(row.id, first, events, key_now=now)
     finding = _check(chain, every)
-    head = chain.events[-1].hash if chain.events else GENESIS
-    if finding.fault is None and (len(chain.events), head) != (row.high, row.head_hash):
+    head = events[-1].hash if events else GENESIS
+    if finding.fault is None and (len(events), head) != (row.high, row.head_hash):
         finding.fault = ChainFault(row.high, "truncated")
-    finding.fault = finding.fault or of_log
-    quarantined = text("SELECT count(*) FROM event WHERE station = :station AND quarantine <> ''")
-    finding.more = {"quarantined": connection.execute(quarantined, {"station": row.id}).scalar_one()}
-    alarms = text("SELECT count(*) FROM alarm WHERE station = :station")
+    finding.more = {"quarantined": quarantined}
     if row.role == "centre":
-        finding.more["acts"] = _acts(chain.events)
-    finding.more["alarms"] = connection.execute(alarms, {"station": row.id}).scalar_one()
+        finding.more["acts"] = _acts(events)
+    finding.more["alarms"] = connection.execute(_ALARMS, {"station": row.id}).scalar_one()
     return _described(chain, finding)
 
 
@@ -252,19 +287,26 @@ def _acts(events: Iterable[SignedEvent]) -> dict[str, int]:
 
 def log_fault(connection: Connection) -> tuple[ChainFault | None, CompactTree]:
     """The tree of a centre's log, grown again from its events: it must be the one that receipts were signed over."""
+    leaves: Leaves = {}
+    for name, seq, data in _rows(connection, text("SELECT station, seq, data FROM event")):
+        leaves.setdefault(name, {})[seq] = leaf_hash(_raw(data))
+    return _log_fault(connection, leaves)
+
+
+def _log_fault(connection: Connection, leaves: Leaves) -> tuple[ChainFault | None, CompactTree]:
     told = connection.exec_driver_sql("SELECT log_size, log_peaks FROM meta").one()
-    rows = connection.exec_driver_sql(
-        "SELECT e.data FROM log_leaf l JOIN event e ON e.station = l.station AND e.seq = l.seq ORDER BY l.n"
-    )
     checkpoints = connection.exec_driver_sql("SELECT size, note FROM checkpoint ORDER BY size").all()
-    grown, leaves = CompactTree(), (leaf_hash(_raw(row.data)) for row in rows)
+    places = _rows(connection, text("SELECT station, seq FROM log_leaf ORDER BY n"))
+    entries = (leaf for name, seq in places if (leaf := leaves.get(name, {}).get(seq)) is not None)
+    grown = CompactTree()
     for size, note in checkpoints:
-        grown = grown.grown(islice(leaves, size - grown.size))
+        grown = grown.grown(islice(entries, size - grown.size))
         if (grown.size, base64.b64encode(grown.root()).decode()) != (size, str(note).split("\n")[2]):
             return ChainFault(size, "checkpoint"), grown
-    grown = grown.grown(leaves)
-    events = connection.exec_driver_sql("SELECT count(*) FROM event").scalar_one()
-    if (grown.size, grown.to_bytes()) == (told.log_size, told.log_peaks) and events == grown.size:
+    grown = grown.grown(entries)
+    if (grown.size, grown.to_bytes()) == (told.log_size, told.log_peaks) and sum(
+        map(len, leaves.values())
+    ) == grown.size:
         return None, grown
     return ChainFault(grown.size, "log"), grown
 

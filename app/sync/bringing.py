@@ -16,11 +16,12 @@ from typing import TypeVar
 
 from app.core.audit import Stamp
 from app.core.errors import BadInput, EvidenceTrouble, Unavailable
+from app.store.recordings import brought
 from app.store.results import Recording, RetryState
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.sync.client import CentreClient, CentreRefused, require_loopback
-from app.sync.footage import Chunk, chunks_of
+from app.sync.footage import Chunk, chunks_of, lacks_originals
 from app.sync.halt import Halt
 from app.sync.pace import LONGEST_WAIT_MS, FootageTerms, after_failure
 from app.wire import ObjectSize, ObjectsWanted, VideoManifest, hash_of_pieces, sign_statement
@@ -60,10 +61,13 @@ class Bringing:
     chance: Callable[[], float]
     look_between: Callable[[], Awaitable[None]]
     stuck: dict[str, Stuck] = field(default_factory=dict)
+    looked_back: bool = False  # whether what is at the centre was held against what lies here, once since the start
 
     async def is_time(self) -> bool:
         """Whether anything waits, and may go now."""
-        return self._is_open() and bool(await self._ask(lambda store: store.waiting_footage()))
+        if not self._is_open():
+            return False
+        return not self.looked_back or bool(await self._ask(lambda store: store.waiting_footage()))
 
     def _is_open(self) -> bool:
         return self.terms.open_at(datetime.fromtimestamp(self.stamp().wall_us / 1e6).hour)  # the shop's own hours
@@ -80,6 +84,20 @@ class Bringing:
                     await self._bring_one(found, folder)
                 except _HoursOver:
                     return
+        if not self.looked_back:
+            self.looked_back = await self._bring_originals()
+
+    async def _bring_originals(self) -> bool:
+        """The sealed originals that an earlier release left here; False when it got too late for all of them."""
+        for found, held_bytes in await self._ask(lambda store: brought(store.ledger)):
+            folder = self.recordings / found.recording_id
+            try:
+                if folder.is_dir() and await asyncio.to_thread(lacks_originals, folder, held_bytes):
+                    _log.info("sealed originals are brought after the rest", extra={"detail": found.recording_id})
+                    await self._bring_one(found, folder)
+            except _HoursOver:
+                return False
+        return True
 
     def _is_due(self, name: str) -> bool:
         stuck, now_ms = self.stuck.get(name), self.stamp().wall_us // 1000

@@ -240,28 +240,36 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
     if panel in (PanelState.COVERED, PanelState.PARTIAL):
         return Fused(FieldReading(FieldState.COVERED), None)
     spots = [look.pin for look in looks if look.pin is not None]
+    closed = [look.closed for look in looks if look.pin is not None]
     if not spots:
         return Fused(ABSENT if panel is PanelState.NONE else UNREADABLE, None)
     if product is not None and product.pin is not None:
-        return _whole(_read_pin(spots, product.pin), spots, product.pin)
+        return _whole(_read_pin(spots, product.pin), spots, product.pin, closed)
     pattern = _guess_pattern(spots)
     fused = _read_pin(spots, pattern or UNKNOWN_PIN)
     # Of an unknown product nobody knows how long the PIN is: without the panel's edges some of it may be covered.
     proved = pattern is not None and all(look.panel_area is not None and look.pin_proved for look in looks)
-    return _whole(fused, spots, UNKNOWN_PIN) if proved else doubt_all(fused)
+    return _whole(fused, spots, UNKNOWN_PIN, closed) if proved else doubt_all(fused)
 
 
 def _read_pin(spots: Sequence[Spot], pattern: FieldPattern) -> Fused:
-    sights = [Sight(spot.picture, decode_views(spot.views, pattern)) for spot in spots]
+    sights = [Sight(spot.picture, decode_views(spot.views, pattern), spot.twins) for spot in spots]
     return tell_twins(fuse(_decoded(spots, pattern), pattern), sights, pattern)
 
 
-def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern) -> Fused:
-    """The reading, its ends doubted where its length is open and glare may have swallowed more of it in every look."""
+def _whole(
+    fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, closed: Sequence[tuple[bool, bool]] = ()
+) -> Fused:
+    """The reading, its ends doubted where its length is open and glare may have swallowed more of it in every look.
+
+    `closed`: the ends that some look saw closed by the layer, so that nothing was swallowed there.
+    """
     lead = fused.lead
     if len(pattern.lengths) == 1 or lead is None or fused.reading.state is not FieldState.READ:
         return fused
     pale = frozenset.intersection(*(pale_ends(s.picture, lead.spans, lead.steps) for s in spots))
+    ends = (0, len(lead.spans) - 1)
+    pale -= {at for seen in closed for at, is_closed in zip(ends, seen, strict=True) if is_closed}
     if not pale:
         return fused
     chars = tuple(replace(c, sure=False) if at in pale else c for at, c in enumerate(fused.reading.chars))

@@ -105,6 +105,13 @@ def _said(view: View, pattern: FieldPattern) -> Decoded | None:
     return cast(Decoded | None, view.said[pattern])
 
 
+def places_of(view: View, text: str) -> list[float]:
+    """Where the characters of a text that is known to stand there do so: shares of the picture's width."""
+    narrow = _narrow(view.lattice, GLYPHS, GLYPHS)
+    spans = _align(narrow, tuple(GLYPHS.index(glyph) for glyph in text))
+    return [(first + last) / 2 / max(1, view.steps) for first, last in spans]
+
+
 def _narrow(lattice: Floats, alphabet: str, place: str) -> Floats:
     """The lattice over the alphabet and blank (last column), look-alikes folded into what `place` allows; rows add
     to 1."""

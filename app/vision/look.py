@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from app.core.cards import FieldState, Medium, PanelState, Printed
-from app.core.products import DIGITS, LATIN, Catalogue, FieldPattern, Product, normalise_gtin
+from app.core.products import DIGITS, LATIN, UNKNOWN_NUMBER, Catalogue, FieldPattern, Product, normalise_gtin
 from app.vision import third_opinion
 from app.vision.barcode import Hit, as_gtin, gtin
 from app.vision.cardcodes import linear_areas, read_card_codes
@@ -42,7 +42,7 @@ from app.vision.printed import (
     span,
 )
 from app.vision.recognise import Recogniser, View
-from app.vision.rectify import PX_PER_MM, rectify, size_of, turn, turn_corners
+from app.vision.rectify import PX_PER_MM, rectify, size_of, turn, turn_corners, unturned
 from app.vision.spots import Spot, SpotReader
 from app.vision.textlines import FRAME_SIZE, LineBox, LineFinder, cut
 from app.vision.wording import Wording
@@ -62,6 +62,7 @@ class Look:
     panel: PanelState = PanelState.NONE
     panel_area: Area | None = None
     hidden: int = 0  # characters of the PIN that still seem to lie under the layer
+    closed: tuple[bool, bool] = (False, False)  # no character of the PIN is left out before, behind what was read
     coat: float | None = None  # share of the panel that the layer covers; None without a panel
     panel_seen_anew: bool = False  # a later look that found the panel changed, and looked at everything again
     number_proved: bool = False
@@ -136,7 +137,7 @@ class Looker:
         outside = len(lines)
         if corners is not None:
             size = (picture.shape[1], picture.shape[0])
-            middles = [_unturned((b.x + b.w / 2, b.mid_y), standing.quarters, size) for b in standing.boxes]
+            middles = [unturned((b.x + b.w / 2, b.mid_y), standing.quarters, size) for b in standing.boxes]
             outside = sum(cv2.pointPolygonTest(corners, middle, False) < 0 for middle in middles)
         return medium([line.read.text for line in lines], outside)
 
@@ -188,6 +189,7 @@ class Looker:
             panel=places.panel.state,
             panel_area=places.panel_area,
             hidden=places.panel.hidden,
+            closed=places.panel.closed,
             coat=None if places.panel_area is None else coat_share(seen, places.panel_area),
             number_proved=places.number_proved,
             pin_proved=places.pin_proved,
@@ -246,8 +248,8 @@ class Looker:
         return "".join(c.best.glyph for c in reading.chars) if reading.state is FieldState.READ else None
 
     def _missed(self, card: Colour, lines: Sequence[Line], panels: Sequence[Panel], seen: PanelMap) -> list[Line]:
-        """Text in an open panel in which the line finder saw none."""
-        areas = [line.area for line in lines]
+        """Text in an open panel in which the line finder saw none, or pieces that say nothing."""
+        areas = [line.area for line in lines if len(line.read.signs) >= _LEAST_SIGNS]
         empty = [p.area for p in panels if not any(fills(a, p.area) for a in areas)]
         found = [find_text(card, area, seen) for area in empty[:2]]
         boxes = [LineBox(a.x, a.y, a.w, a.h, 0.0, 1.0) for a in found if a is not None]
@@ -298,6 +300,7 @@ def _with_pieces(area: Area, lines: Sequence[Line]) -> Area:
     return area
 
 
+_LEAST_SIGNS = 3  # of a line that was read: needle print is found in pieces of which nothing is read
 _DATE_DIGITS = 8
 _FAINT, _CRISP = 0.012, 0.45
 """Glare below and sharpness above which nothing of the small print can have been missed."""
@@ -330,7 +333,8 @@ def choose(found: Sorted, panels: Sequence[Panel], product: Product | None, judg
     number = _pick_number([v for v in found.values if v is not pin], kinds, product, has_retail_code)
     panel = around[id(pin)] if pin is not None else _panel_without_text(found, panels, product)
     opening = _opening(pin, panel, judge, found)
-    proof = _Proof(kinds, around, product is not None)
+    numbered = any(UNKNOWN_NUMBER.matches(digits) and not is_retail_code(digits) for digits in found.printed)
+    proof = _Proof(kinds, around, product is not None, numbered)
     labelled = any(kind == "pin" for kind, _ in found.labels)
     proved = (
         number is not None
@@ -365,6 +369,7 @@ class _Proof:
     kinds: dict[int, str]
     panels: dict[int, Panel | None]
     known: bool  # the product, and so where things stand
+    numbered: bool  # the number is printed below its bars
 
     def of_number(self, number: Value, pin: Value | None, pin_labelled: bool) -> bool:
         if not self.known and self._in_clear_panel(number) and number.label != "number":
@@ -380,7 +385,8 @@ class _Proof:
             return True
         if number is not None:
             return self._alone_in_panel(pin, number)
-        return self._in_clear_panel(pin) and _has_letters(pin)  # a number of an unknown product has none
+        # A number of an unknown product has no letters, and where it stands below its bars this is another value.
+        return self._in_clear_panel(pin) and (_has_letters(pin) or self.numbered)
 
     def _alone_in_panel(self, pin: Value, number: Value) -> bool:
         return self._in_clear_panel(pin) and self.panels[id(number)] is None
@@ -476,13 +482,6 @@ def _within(area: Area, panel: Area | None) -> tuple[float, float]:
 
 def _boxed(area: Area) -> LineBox:
     return LineBox(area.x, area.y, area.w, area.h, 0.0, 1.0)
-
-
-def _unturned(point: tuple[float, float], quarters: int, size: tuple[int, int]) -> tuple[float, float]:
-    """A point of a picture turned clockwise by so many quarters, in the picture of that size before it was turned."""
-    x, y = point
-    width, height = size
-    return ((x, y), (y, height - x), (width - x, height - y), (width - y, x))[quarters]
 
 
 def is_doubtful_card(look: Look) -> bool:

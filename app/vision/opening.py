@@ -10,7 +10,7 @@ weights (`training/opening_weights.py`) make one probability of both.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from app.vision.models import compile_model, load_model
 from app.vision.panel import Area, PanelMap, coat_share
 from app.vision.pixels import Colour, Floats, grey
 from app.vision.rectify import PX_PER_MM
+
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 MODEL = "opening.onnx"
 WIDTH, HEIGHT = 288, 56
@@ -52,15 +54,24 @@ _MOST_BARE, _MOST_LAYER = 2.0, 8.0  # characters; what goes beyond tells nothing
 _ABUTTING = 3.0  # characters of layer beyond an end from which it weighs in full that it begins at a character
 _WIDE_PITCH = 1.05  # heights; characters of which the upper or lower half is covered seem wider than print is
 _INKED = 0.5  # of the usual depth of ink in a column from which the column belongs to a character
+_ROOM, _LEAST_LAYER = 1.0, 0.2  # characters: room for one more that cannot be seen, layer that is no shadow
+_CLEAR_STEP = 0.6  # share of the usual step between layer and paper that is no guess below glare
+_LEAST_STEP = 12.0  # levels
+_SURELY = 0.5  # share of coat in a column of the map from which it shows the layer
+_NEAR = 5  # columns of the map to either side
 _LONGEST_BREAK = 0.45  # characters without ink that a character may have inside
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How far a panel is open: `hidden` characters still fit under the layer beside or between those that were read."""
+    """How far a panel is open: `hidden` characters still fit under the layer beside or between those that were read.
+
+    `closed`: whether the layer is seen so close before the first, behind the last character that none is left out.
+    """
 
     state: PanelState
     hidden: int = 0
+    closed: tuple[bool, bool] = (False, False)
 
 
 Judge = Callable[[Area, Area | None, float], Opening]
@@ -72,12 +83,14 @@ class End:
     """What lies beyond one end of the text, in characters.
 
     `bare`: paper from where the line was read to where the layer begins, less than 0 when the layer begins before;
-    `margin`: the same from the last column of ink; `layer`: how much of it there is.
+    `margin`: the same from the last column of ink; `layer`: how much of it there is; `step`: how far that stands out
+    from the paper there, in shares of what is usual on this panel (under glare it does not).
     """
 
     bare: float
     margin: float
     layer: float
+    step: float = 0.0
 
     @property
     def abutting(self) -> float:
@@ -128,7 +141,7 @@ class OpeningJudge:
         cover = measure_cover(card, seen, panel, text, pitch)
         odds = float(np.dot(features(cover, self.hidden(card, seen, panel)), WEIGHTS))
         if odds < math.log(DOUBT / (1 - DOUBT)):
-            return Opening(PanelState.OPEN)
+            return Opening(PanelState.OPEN, closed=(_is_closed(cover.left), _is_closed(cover.right)))
         # Some layer stays at both ends of an open panel: what is more at one end is what may hide characters.
         beside = abs(cover.left.layer - cover.right.layer)
         return Opening(PanelState.PARTIAL, max(1, round(beside) + round(cover.between)))
@@ -166,12 +179,31 @@ def measure_cover(card: Colour, seen: PanelMap, panel: Area, text: Area, pitch: 
     first, last = _inked(card, text, pitch, text.x - bare[0] + 0.2 * pitch, text.right + bare[1] - 0.2 * pitch)
     inside = coat[(middles >= text.x) & (middles <= text.right)]
     left, right = (float(coat[beyond].sum()) * cell for beyond in (middles < text.x, middles > text.right))
+    steps = _steps(card, panel, text, coat, (middles < text.x, middles > text.right))
     return Cover(
-        End(bare[0] / pitch, (bare[0] - text.x + first) / pitch, left / pitch),
-        End(bare[1] / pitch, (bare[1] + text.right - last) / pitch, right / pitch),
+        End(bare[0] / pitch, (bare[0] - text.x + first) / pitch, left / pitch, steps[0]),
+        End(bare[1] / pitch, (bare[1] + text.right - last) / pitch, right / pitch, steps[1]),
         between=_longest(inside > _COVERED_GLYPH) * cell / pitch,
         pitch=pitch / text.h,
     )
+
+
+def _steps(card: Colour, panel: Area, text: Area, coat: Floats, beyond: Sequence[Flags]) -> tuple[float, ...]:
+    """How far the layer beyond each end stands out from the paper beside it, in shares of the whole panel's step."""
+    rows = grey(card)[int(max(0, text.y)) : int(text.bottom) + 1, int(max(0, panel.x)) : int(panel.right)]
+    shade = cv2.resize(rows, (len(coat), len(rows)), interpolation=cv2.INTER_AREA)
+    light = np.percentile(shade, 75, axis=0)  # of a column with ink that of its paper
+    layer, paper = coat > _SURELY, coat < 1 - _SURELY
+    if not layer.any() or not paper.any():
+        return tuple(0.0 for _ in beyond)
+    usual = float(np.median(light[layer]) - np.median(light[paper]))
+    steps = []
+    for side in beyond:
+        there = layer & side
+        near = paper & (cv2.dilate(there.astype(np.uint8)[None], np.ones((1, 2 * _NEAR + 1), np.uint8))[0] > 0)
+        clear = abs(usual) > _LEAST_STEP and there.any() and near.any()
+        steps.append(float(np.median(light[there]) - np.median(light[near])) / usual if clear else 0.0)
+    return tuple(steps)
 
 
 def _until_layer(coat: Floats, beyond: Floats, cell: float, edge: float) -> float:
@@ -262,7 +294,11 @@ def _cut(of: Any, zoom: float, left: float, top: float, cell_w: float, cell_h: f
     return cv2.warpAffine(of, move, (WIDTH, HEIGHT), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _longest(flags: np.ndarray[Any, np.dtype[np.bool_]]) -> int:
+def _is_closed(end: End) -> bool:
+    return min(end.bare, end.margin) < _ROOM and end.layer > _LEAST_LAYER and end.step > _CLEAR_STEP
+
+
+def _longest(flags: Flags) -> int:
     """The length of the longest run of True."""
     best = run = 0
     for flag in flags:

@@ -16,6 +16,7 @@ import numpy as np
 from app.paths import RESOURCES
 from app.vision.codes import check_sum
 from app.vision.models import compile_model, load_model
+from app.vision.panelends import bare_columns
 from app.vision.pixels import Colour, Floats
 from app.vision.rectify import CARD_H, CARD_W, PX_PER_MM
 
@@ -119,7 +120,19 @@ class PanelFinder:
     def _see(self, card: Colour) -> PanelMap:
         small = cv2.resize(card, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
         told = cast(Floats, self._model(small.astype(np.float32)[None])[0][0])
-        return PanelMap(told[1], told[2])
+        return _ended(cast(Colour, small), PanelMap(told[1].copy(), told[2].copy()))
+
+
+def _ended(small: Colour, seen: PanelMap) -> PanelMap:
+    """The map without layer that was seen beyond a panel's ends."""
+    for panel in seen.panels():
+        top, bottom = _span(panel.area.y, panel.area.bottom, _CELL_H, len(seen.coat))
+        left, right = _span(panel.area.x, panel.area.right, _CELL_W, seen.coat.shape[1])
+        bare = bare_columns(small, seen.coat, seen.opened, (top, bottom, left, right))
+        rows = slice(max(0, top - 2), bottom + 2)
+        for of in (seen.coat, seen.opened):
+            of[rows, bare] = 0.0
+    return seen
 
 
 def _as_panel(whole: Floats, mask: np.ndarray[Any, np.dtype[np.bool_]], stats: Any) -> Panel | None:

@@ -39,6 +39,13 @@ def turn_corners(corners: Corners, quarters: int) -> Corners:
     return np.roll(corners, quarters, axis=0)
 
 
+def unturned(point: tuple[float, float], quarters: int, size: tuple[int, int]) -> tuple[float, float]:
+    """A point of a picture turned clockwise by so many quarters, in the picture of that size before it was turned."""
+    x, y = point
+    width, height = size
+    return ((x, y), (y, height - x), (width - x, height - y), (width - y, x))[quarters]
+
+
 def to_frame(corners: Corners, points: Floats) -> Floats:
     """Points (n, 2) on the rectified card as points of the frame it was taken from."""
     back = np.linalg.inv(_homography(corners)).astype(np.float32)

@@ -17,12 +17,14 @@ from app.vision.panel import Area
 from app.vision.pixels import Colour, Floats
 from app.vision.recognise import BLANK, GLYPHS, OTHER, Recogniser, TextSign, View
 from app.vision.textlines import LineBox, cut
+from app.vision.twinjudge import Glance, TwinJudge
 
 SETTLED = 0.93
 """What the weakest character of every view needs for no further view to be taken."""
 
 _CERTAIN = 0.98  # what it needs where PP-OCR saw the field in its line only, not closed up
 _REACH = 2.2  # heights beyond the finder's box in which a last group is looked for
+_MOST_STEPS = 3  # further ones, after a first that found something: the finder may have missed whole groups
 _SEEN = 0.4
 
 
@@ -34,6 +36,7 @@ class Spot:
     limits: tuple[float, float]  # how far to the left and right its characters may reach
     views: tuple[View, ...]
     picture: Colour
+    twins: tuple[Glance, ...] = ()  # its zeros, Os, ones and Is by their glyph alone, where letters stand beside them
 
 
 class SpotReader:
@@ -42,6 +45,7 @@ class SpotReader:
     def __init__(self, recogniser: Recogniser, codes: CodeReader) -> None:
         self._recogniser = recogniser
         self._codes = codes
+        self._twins = TwinJudge()
 
     def read(self, card: Colour, area: Area, limits: tuple[float, float], said: View | None = None) -> Spot:
         """One field of the upright card; `limits`: how far to the left and right it may reach beyond `area`.
@@ -49,9 +53,15 @@ class SpotReader:
         `said`: what PP-OCR read in this very area when the card's lines were read.
         """
         reached = self._reach(card, area, limits)
+        for _ in range(_MOST_STEPS if reached != area else 0):
+            before, reached = reached, self._reach(card, reached, limits)
+            if reached == before:
+                break
         box = LineBox(reached.x, reached.y, reached.w, reached.h, 0.0, 1.0)
         plain, wide = cut(card, box, 0.05), cut(card, box, 0.18)
-        return Spot(reached, limits, self.views(plain, wide, said if reached == area else None), plain)
+        views = self.views(plain, wide, said if reached == area else None)
+        own = views[:2]  # ours come first, the first of them as wide as the picture
+        return Spot(reached, limits, views, plain, self._twins.look(plain, own[0]) if _needs_telling(own) else ())
 
     def views(self, plain: Colour, wide: Colour, said: View | None = None) -> tuple[View, ...]:
         """What the engines make of a field as it is (`plain`) and with more margin (`wide`).

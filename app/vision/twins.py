@@ -1,17 +1,17 @@
-"""Zero or O, one or I: where a field may hold both, the engines' odds and the line itself decide, or a person.
+"""Zero or O, one or I: where a field may hold both, the glyph itself and its line decide, or a person.
 
-Measured on lines in faces that neither training nor the product uses (docs/reading-panel.md): our recogniser's odds for
-one against I are right throughout. Zero against O it takes by the neighbours as much as by the print, so that the odds
-are weighed there with what else stands in the line, and with what its other round glyphs, like it or unlike it, are
-taken for: one line is one face.
+What our recogniser says of a zero is half a guess from its neighbours. So its odds are weighed with those of the judge
+that sees the glyph alone (`twinjudge`), with what else stands in the line, and with what the line's other glyphs of the
+kind, like it or unlike it, are taken for: one line is one face. Fitted by `training/twins.py` on faces that the judge
+never saw (docs/reading-panel.md).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import pairwise
 from statistics import fmean
 
 from app.core.cards import Candidate, CharReading, FieldState
@@ -21,44 +21,43 @@ from app.vision.fuse import SURE_FIELD, Fused
 from app.vision.lineshape import Shape, measure
 from app.vision.pixels import Colour
 from app.vision.recognise import Engine
+from app.vision.twinjudge import Glance
 
 _LEAST_P = 1e-4
 _PAIR = 0.99  # probability that it is one of the two
-_NEEDED = {"1": ("I", 4.5, 2.0), "I": ("1", 6.5, 3.0)}
-"""Per glyph its twin, and the log odds against it that our recogniser and PP-OCR must give, each on the mean."""
+PAIRS = ("0O", "1I")
+_TWINS = frozenset("".join(PAIRS))
 
-_ZERO_OR_O = "0O"
-_TWINS = (*_NEEDED, *_ZERO_OR_O)
+TOLD: Mapping[str, float] = {"0O": 3.5, "1I": 6.0}
+"""Log odds by `WEIGHTS`, either way, from which a glyph is sure."""
 
-TOLD = 3.25
-"""Log odds for a zero, or for an O, by `WEIGHTS`, from which it is sure."""
-
-WEIGHTS = (-1.509, 0.517, 0.165, -1.186, -0.918, 0.25)
-"""Log odds that a glyph is a zero and no O, for `_features`. Fitted on practice lines, see the docs."""
+WEIGHTS: Mapping[str, tuple[float, ...]] = {
+    "0O": (-0.804, 1.066, 0.261, -0.298, -0.468, 0.4),
+    "1I": (0.0, 1.0, 0.2, 0.0, 0.0, 0.0),
+}
+"""Log odds that a glyph is a zero and no O, or a one and no I, for `features`."""
 
 _SAME_WIDTH, _SAME_CORE = 0.12, 0.15  # differences between two round glyphs that speak neither for nor against one kind
+_MOST_OF_OTHERS = 6.0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Sight:
-    """One look's picture of a field, and what its views said of it."""
+    """One look's picture of a field, what its views said of it, and what its twins are by their glyph alone."""
 
     picture: Colour
     readings: Sequence[Decoded]
+    twins: Sequence[Glance] = ()
 
 
 def tell_twins(fused: Fused, sights: Sequence[Sight], pattern: FieldPattern) -> Fused:
     """The same field with each twin glyph sure where it is told from its twin, and doubtful elsewhere."""
     if pattern.check:
         return fused  # the check digit has had its say
-    glyphs = [c.best.glyph for c in fused.reading.chars]
+    glyphs = "".join(c.best.glyph for c in fused.reading.chars)
     same = [replace(sight, readings=[r for r in sight.readings if len(r.text) == len(glyphs)]) for sight in sights]
-    views = list(chain.from_iterable(sight.readings for sight in same))
-    zeros = _zero_odds(fused.reading.chars, same, pattern)
-    chars = tuple(
-        _by_line(c, zeros[at]) if at in zeros else _by_engines(c, at, views, pattern)
-        for at, c in enumerate(fused.reading.chars)
-    )
+    odds = _told(glyphs, [sight for sight in same if sight.readings], pattern)
+    chars = tuple(_by_odds(c, *odds[at]) if at in odds else c for at, c in enumerate(fused.reading.chars))
     if chars == fused.reading.chars:
         return fused
     read = all(c.sure for c in chars)
@@ -68,76 +67,70 @@ def tell_twins(fused: Fused, sights: Sequence[Sight], pattern: FieldPattern) -> 
     return Fused(replace(fused.reading, state=state, chars=chars), fused.lead)
 
 
-def _by_engines(char: CharReading, at: int, views: Sequence[Decoded], pattern: FieldPattern) -> CharReading:
-    glyph = char.best.glyph
-    if glyph not in _NEEDED or not pattern.allows_glyph(_NEEDED[glyph][0], at):
-        return char
-    twin, own, other = _NEEDED[glyph]
-    told = _odds(views, at, glyph, twin, Engine.OWN) >= own and _odds(views, at, glyph, twin, Engine.PPOCR) >= other
-    return replace(char, sure=_pair(char, (glyph, twin)) >= _PAIR and told)
+def _by_odds(char: CharReading, pair: str, odds: float) -> CharReading:
+    """The character as it is told: what the engines took for the twin is put right where it is beyond doubt."""
+    of_pair = sum(c.p for c in char.candidates if c.glyph in pair)
+    sure = abs(odds) >= TOLD[pair] and of_pair >= _PAIR
+    p = of_pair / (1 + math.exp(-abs(odds)))
+    both = (Candidate(pair[odds <= 0], round(p, 5)), Candidate(pair[odds > 0], round(of_pair - p, 5)))
+    return CharReading((*both, *(c for c in char.candidates if c.glyph not in pair)), sure)
 
 
-def _by_line(char: CharReading, odds: float) -> CharReading:
-    """The character as the line tells it: what the engines took for the twin is put right where it is beyond doubt."""
-    sure = abs(odds) >= TOLD and _pair(char, _ZERO_OR_O) >= _PAIR
-    glyph = "0" if odds > 0 else "O"
-    if not sure or char.best.glyph == glyph:
-        return replace(char, sure=sure)
-    twin, *others = char.candidates
-    rest = (c for c in others if c.glyph != glyph)
-    return CharReading((Candidate(glyph, twin.p), Candidate(twin.glyph, round(1 - twin.p, 5)), *rest), sure)
-
-
-def _pair(char: CharReading, pair: Sequence[str]) -> float:
-    return sum(c.p for c in char.candidates if c.glyph in pair)
-
-
-def _zero_odds(chars: Sequence[CharReading], sights: Sequence[Sight], pattern: FieldPattern) -> dict[int, float]:
-    """By place, the log odds that what was read as a zero or an O is a zero: the mean over the looks that show it."""
-    places = [
-        at
-        for at, char in enumerate(chars)
-        if char.best.glyph in _ZERO_OR_O and all(pattern.allows_glyph(g, at) for g in _ZERO_OR_O)
-    ]
-    lines = [_line_of(chars, sight) for sight in sights if sight.readings] if places else []
-    if not lines:
-        return dict.fromkeys(places, 0.0)
-    return {at: fmean(_zero_by(line, at) for line in lines) for at in places}
+def _told(glyphs: str, sights: Sequence[Sight], pattern: FieldPattern) -> dict[int, tuple[str, float]]:
+    """By place of a twin its pair, and the log odds of the first of the two: the mean over the looks that show it."""
+    pairs = {at: pair for at, glyph in enumerate(glyphs) for pair in PAIRS if glyph in pair}
+    pairs = {at: pair for at, pair in pairs.items() if all(pattern.allows_glyph(g, at) for g in pair)}
+    if not pairs or not sights:
+        return {at: (pair, 0.0) for at, pair in pairs.items()}
+    lines = [line_of(glyphs, sight) for sight in sights]
+    return {
+        at: (pair, fmean(sum(w * f for w, f in zip(WEIGHTS[pair], features(line, at), strict=True)) for line in lines))
+        for at, pair in pairs.items()
+    }
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _Line:
-    """What one look shows of a field: per character the glyph it is taken for, its shape, and the log odds of zero
-    against O by our recogniser and by PP-OCR.
+class Row:
+    """What one look shows of a field: per character the glyph it is taken for, its shape, and the log odds (of zero
+    against O, or of one against I; 0 for others) by the judge that sees it alone, and by our recogniser.
     """
 
-    glyphs: Sequence[str]
+    glyphs: str
     shapes: Sequence[Shape]
-    odds: Sequence[tuple[float, float]]
+    alone: Sequence[float]
+    read: Sequence[float]
 
 
-def _line_of(chars: Sequence[CharReading], sight: Sight) -> _Line:
+def line_of(glyphs: str, sight: Sight) -> Row:
+    """One look at a field; it has readings, all of the length of `glyphs`."""
     # Ours tells places finest, and its first view is as wide as the picture.
     lead = next((r for r in sight.readings if r.engine is Engine.OWN), sight.readings[0])
-    engines = Engine.OWN, Engine.PPOCR
-    odds = [[_odds(sight.readings, at, "0", "O", engine) for engine in engines] for at in range(len(chars))]
-    return _Line(
-        [c.best.glyph for c in chars],
-        measure(sight.picture, lead),
-        [(own, other) for own, other in odds],
-    )
+    middles = [(first + last) / 2 / max(1, lead.steps) for first, last in lead.spans]
+    reach = 0.5 * min((b - a for a, b in pairwise(middles)), default=1.0)
+    pairs = [next((pair for pair in PAIRS if glyph in pair), "") for glyph in glyphs]
+    alone = [
+        _alone(sight.twins, middle, reach, pair) if pair else 0.0 for middle, pair in zip(middles, pairs, strict=True)
+    ]
+    read = [_odds(sight.readings, at, *pair) if pair else 0.0 for at, pair in enumerate(pairs)]
+    return Row(glyphs, measure(sight.picture, lead), alone, read)
 
 
-def _features(line: _Line, at: int) -> tuple[float, ...]:
-    """What `WEIGHTS` weigh for one character of a line."""
+def _alone(twins: Sequence[Glance], middle: float, reach: float, pair: str) -> float:
+    """What the judge said of the glyph at a place; 0 where it was not asked."""
+    seen = [glance for glance in twins if abs(glance.at - middle) < reach]
+    if not seen:
+        return 0.0
+    nearest = min(seen, key=lambda glance: abs(glance.at - middle))
+    return nearest.zero if pair == PAIRS[0] else nearest.one
+
+
+def features(line: Row, at: int) -> tuple[float, ...]:
+    """What `WEIGHTS` weigh for one twin of a line."""
     kinds = [_kind(glyph) for glyph in line.glyphs]
     near = [kinds[i] for i in range(max(0, at - 2), min(len(kinds), at + 3)) if i != at]
     rest = [kind for i, kind in enumerate(kinds) if i != at]
-    return 1.0, *line.odds[at], fmean(near or [0.0]), fmean(rest or [0.0]), _of_round_ones(line, at)
-
-
-def _zero_by(line: _Line, at: int) -> float:
-    return sum(w * f for w, f in zip(WEIGHTS, _features(line, at), strict=True))
+    others = _of_others(line, at)
+    return 1.0, line.alone[at], line.read[at], fmean(near or [0.0]), fmean(rest or [0.0]), others
 
 
 def _kind(glyph: str) -> float:
@@ -145,26 +138,27 @@ def _kind(glyph: str) -> float:
     return 0.0 if glyph in _TWINS else 1.0 if glyph.isdigit() else -1.0
 
 
-def _of_round_ones(line: _Line, at: int) -> float:
-    """What the engines say of the line's other zeros and Os, for those alike and against those unlike this one."""
+def _of_others(line: Row, at: int) -> float:
+    """What the line's other glyphs of the pair are by themselves, for those alike and against those unlike this one."""
+    pair = next(pair for pair in PAIRS if line.glyphs[at] in pair)
     here, total = line.shapes[at], 0.0
     for i, glyph in enumerate(line.glyphs):
-        if i != at and glyph in _ZERO_OR_O:
+        if i != at and glyph in pair:
             apart = abs(math.log(line.shapes[i].width / here.width)) / _SAME_WIDTH
             apart += abs(line.shapes[i].core - here.core) / _SAME_CORE
-            total += (1 - min(apart, 2.0)) * _within(fmean(line.odds[i]), 4.0)
-    return _within(total, 6.0)
+            total += (1 - min(apart, 2.0)) * _within(line.alone[i], 4.0)
+    return _within(total, _MOST_OF_OTHERS)
 
 
 def _within(value: float, most: float) -> float:
     return min(max(value, -most), most)
 
 
-def _odds(readings: Sequence[Decoded], at: int, glyph: str, twin: str, engine: Engine) -> float:
-    """Mean log odds of a glyph against its twin over the views of one engine; 0 when it has none of this length."""
+def _odds(readings: Sequence[Decoded], at: int, glyph: str, twin: str) -> float:
+    """Mean log odds of a glyph against its twin over our views; 0 when there is none of this length."""
     odds = [
         math.log(max(_LEAST_P, r.chars[at].get(glyph, 0.0)) / max(_LEAST_P, r.chars[at].get(twin, 0.0)))
         for r in readings
-        if r.engine is engine
+        if r.engine is Engine.OWN
     ]
-    return sum(odds) / len(odds) if odds else 0.0
+    return fmean(odds) if odds else 0.0

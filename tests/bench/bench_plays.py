@@ -35,7 +35,8 @@ def killed(film: Path, out: Path, seconds: int) -> list[int]:
 def lost(journal: Path, captured_us: list[int], times: list[float]) -> list[float]:
     """Seconds of each stretch that were captured and are not in the export."""
     records = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
-    starts = [0.0, *(record["to_pts"] / 1e6 for record in records if record["kind"] == "gap")]
+    again = [one for one in records if one["kind"] == "gap" and one["reason"] == "recorder_restarted"]
+    starts = [0.0, *(record["to_pts"] / 1e6 for record in again)]
     ends = [*(start - 1e-4 for start in starts[1:]), float("inf")]
     last = [max(at for at in times if at < end) for end in ends]
     return [start + us / 1e6 - at for start, us, at in zip(starts, captured_us, last, strict=True)]

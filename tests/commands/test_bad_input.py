@@ -196,6 +196,16 @@ def test_no_chain_there(say: Say, language: str, tmp_path: Path) -> None:
     assert said.complains("audit.not_found", language)
 
 
+def test_a_sample_without_a_draw_has_no_key_to_show(
+    say: Say, language: str, finished: StationFolder, tmp_path: Path
+) -> None:
+    assert json.loads(say("audit", "samples", finished.root).out) == {"ok": True, "keys": []}
+    copy = shutil.copytree(finished.root, tmp_path / "station")  # to show a key is to write
+    said = say("audit", "samples", copy, "--show-key")
+    assert said.code == 2
+    assert said.complains("sample.no_key", language)
+
+
 def test_sound_chain_and_sound_recording(say: Say, finished: StationFolder, recording: Path, tmp_path: Path) -> None:
     assert json.loads(say("audit", "verify", finished.root).out)["ok"]
     said = say("export", recording, tmp_path / "out.mp4")

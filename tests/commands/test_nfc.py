@@ -24,7 +24,7 @@ from app.store.chips import Closed
 from app.store.seal import IndexCost
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.wire import Centre, Decision, VaultCertificate, sign_statement
-from hardware.deactivation import verifies
+from hardware.deactivation import Unproved, verifies
 from hardware.sim.nfc import SimulatedBoard
 from hardware.sim.nfc_chip import Tearing
 from hardware.sim.nfc_chips import make_chip
@@ -456,6 +456,7 @@ def test_every_stage_reason_and_gate_has_words() -> None:
     gates = {
         f"nfc.gate.{why}" for why in ("card-needed", "evidence-unwritable", "no-station", "not-a-station", "other-uid")
     }
+    wanted |= {"nfc.begun", *(f"nfc.not-proved.{what}" for what in Unproved)}
     assert wanted | gates <= set(words())
 
 

@@ -119,7 +119,12 @@ TRAY = ChipTray(Waiting(VISIT), (CHIP, SECOND_CHIP), listed=True)
 TO_PUNCH = replace(TRAY, cards=(replace(CHIP, stand=ChipStand.DESTROY), SECOND_CHIP), at=CHIP.card_id)
 
 STATES: Mapping[type[State], Sequence[State]] = {
-    SignedOut: (SignedOut(), SignedOut(wrong=3, locked_until_us=9_000_000), SignedOut(resume=VISIT.as_open_parcel())),
+    SignedOut: (
+        SignedOut(),
+        SignedOut(expired=True),
+        SignedOut(wrong=3, locked_until_us=9_000_000),
+        SignedOut(resume=VISIT.as_open_parcel()),
+    ),
     Idle: (
         Idle(CLERK),
         Idle(CLERK, finding=WAYBILL),
@@ -171,7 +176,7 @@ _EVENTS: Mapping[type, Sequence[Event]] = {
     PasscodeEntered: (PasscodeEntered("1007", "2468"),),
     WaybillTyped: (WaybillTyped(WAYBILL), WaybillTyped("12")),
     FieldTyped: (FieldTyped("number", typed(number(3))), FieldTyped("pin", typed("1"))),
-    SignedIn: (SignedIn(CLERK), SignedIn(SUPERVISOR)),
+    SignedIn: (SignedIn(CLERK), SignedIn(SUPERVISOR), SignedIn(replace(CLERK, lapsed=True))),
     SignInRefused: (SignInRefused(by_badge=False), SignInRefused(by_badge=True)),
     DeskLeft: (DeskLeft(),),
     RightsChanged: (RightsChanged(replace(CLERK, lapsed=True)),),

@@ -37,7 +37,6 @@ from app.core.events import (
 from app.core.parcels import EarlierParcel, ExpectedParcel, Operator, Role, WayOut
 from app.core.states import (
     Idle,
-    Notice,
     Opening,
     Sealing,
     SignedOut,
@@ -86,11 +85,14 @@ def test_a_number_that_has_to_wait_for_hours_holds_up_the_others_for_a_minute_on
     assert walk.on(PasscodeEntered("1008", "2468")) == (CheckPasscode("1008", "2468"),)
 
 
-def test_a_supervisor_whose_rights_lapsed_is_told_so_at_sign_in() -> None:
+def test_who_the_centre_was_not_heard_of_for_too_long_does_not_sign_in_and_is_told_why() -> None:
     walk = Walk()
-    walk.on(SignedIn(Operator("S1", "周岚", Role.CLERK, lapsed=True)))
+    assert walk.on(SignedIn(Operator("1007", "林晓", Role.CLERK, lapsed=True))) == (Play(Sound.WRONG_CODE),)
+    assert walk.state == SignedOut(expired=True)
+    walk.on(CodeScanned(BADGE))
+    assert walk.state == SignedOut()  # the line is back, perhaps
+    walk.on(SignedIn(Operator("1007", "林晓", Role.CLERK)))
     assert isinstance(walk.state, Idle)
-    assert walk.state.notice == Notice("people.lapsed")
 
 
 def test_an_unknown_badge_does_not_count_as_a_wrong_passcode() -> None:

@@ -123,6 +123,17 @@ def test_a_lapsed_supervisor_is_no_supervisor_here_either() -> None:
     left(walk)
     walk.on(SignedIn(replace(SUPERVISOR, role=Role.CLERK, lapsed=True)))
     assert isinstance(walk.state, Locked)
+    assert walk.state.desk.expired
+
+
+def test_a_desk_whose_clerk_has_run_out_stays_covered_until_the_centre_is_heard() -> None:
+    walk = at_desk()
+    left(walk)
+    walk.on(SignedIn(replace(CLERK, lapsed=True)))
+    assert isinstance(walk.state, Locked)
+    assert walk.state.desk.expired
+    walk.on(SignedIn(CLERK))
+    assert isinstance(walk.state, Idle)
 
 
 def test_three_wrong_passcodes_make_wait_under_the_cover_too() -> None:

@@ -11,6 +11,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from app.store.results import RetryState
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.store.verify import verify_audit
 from app.sync.footage import chunks_of
-from tests.e2e.faulty_line import FaultyLine
+from tests.e2e.faulty_line import FATES, FaultyLine
 
 PROGRAM = (sys.executable, "-m", "app")
 _AGAIN = 40
@@ -48,7 +49,7 @@ class Outcome:
 class Run:
     """The folders, processes and the bad line of one seed."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, fates: Sequence[str] = FATES) -> None:
         self.folder, self.chance = folder, random.Random(seed)
         self.centre, self.station = folder / "centre", folder / "station"
         self.saved: list[str] = []
@@ -56,7 +57,7 @@ class Run:
         call("serve", "--init", "--data", str(self.centre))
         self.server, self.url = start_server_process(self.centre, timeout_s=_SLOW_S)
         self.port = int(self.url.rsplit(":", 1)[1])
-        self.line = FaultyLine(self.port, seed)
+        self.line = FaultyLine(self.port, seed, fates)
         code = json.loads(call("centre", "code", "st-1", "--no-confirm", "--data", str(self.centre)))["code"]
         call("station", "enrol", "--rehearsal", "--data", str(self.station), "--server", self.url, "--code", code)
 

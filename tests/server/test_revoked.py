@@ -48,6 +48,8 @@ def body_of(call: Call) -> bytes:
     match call.path:
         case "/v1/checkpoint/cosign":
             return b'{"size": 1, "line": "x"}'
+        case "/v1/vault/key":
+            return f'{{"change": {SIGNED_BODY}, "proof": ""}}'.encode()
         case "/v1/vault/findings":
             return b'{"findings": []}'
         case "/v1/reveals":

@@ -24,10 +24,11 @@ from app.core.events import Device, DeviceBack, DeviceLost, Key, KeyPressed
 from app.core.readiness import RecFacts, RecMode
 from app.core.states import ChipTray, Idle
 from app.paths import StationFolder
+from app.server.chips import HELD, judge_record
 from app.station.chip_files import FileJournal
 from app.station.clock import system_clock
 from app.station.tapping import HUNG_S, LOOK_OUT_S, Job, Tapping
-from hardware.deactivation import Entry, Stage, verifies
+from hardware.deactivation import Entry, Stage, hashed_bytes, verifies
 from hardware.errors import DeviceError, DeviceReason
 from hardware.ports import DeviceInfo, NfcReader
 from hardware.sim.nfc import SimulatedBoard
@@ -402,9 +403,30 @@ def test_a_chip_that_never_answers_is_tried_three_times_and_then_punched(table: 
     table.until(lambda: table.tray.punching)
     fact = table.facts()[-1]
     assert (fact["kind"], fact["body"]["why"]) == ("chip.not-deactivated", "stays-silent")
+    (path,) = table.folder.chips.glob(f"card-2-{fact['body']['evidence'][:8]}.json")
+    told = {"kind": fact["kind"], "simulated": True, **fact["body"]}
+    assert judge_record(told, hashed_bytes(json.loads(path.read_text()))) == HELD  # so does the centre
     table.until(lambda: table.tray.cards[1].mute)  # so it may still be tapped, if it answers after all
     table.tap(make_chip(FAMILY, OTHER_UID))
     assert table.stands()[1] is ChipStand.OFF
+
+
+def test_a_card_that_is_tapped_too_briefly_is_not_taken_for_a_mute_one(table: Table) -> None:
+    """It answers each look, and is away when the run begins."""
+    first, _ = chips()
+    card = replace(_waiting_card(table), simulated=True)
+    for run in range(1, 6):
+        table.work.switch_off(card, "1001", tapped=True)
+        table.until(lambda run=run: len(table.ends) == run)  # type: ignore[misc]
+    assert {(end.stand, end.silent) for end in table.ends} == {(ChipStand.WAITING, 0)}
+    table.hold()
+    table.tap(first)
+    assert table.stands()[0] is ChipStand.OFF
+
+
+def _waiting_card(table: Table) -> ChipCard:
+    table.open_tray()
+    return table.tray.cards[0]
 
 
 def test_a_torn_chip_that_is_seen_as_another_kind_is_not_called_refused(table: Table) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from app.core.audit import Stamp
 from app.core.cards import CardState, Secret
@@ -14,7 +16,7 @@ from app.core.errors import BadInput
 from app.core.footage import Line, Pile
 from app.core.parcels import OpenParcel, Operator, Reason, Role, WayOut
 from app.core.rulings import ReviewPolicy, Ruling, Second, needs_reason, needs_second
-from app.core.sampling import SamplePolicy, commitment, drawn
+from app.core.sampling import KeyPeriod, SamplePolicy, check_draws, commitment, drawn
 from app.store import disputes, rulings, samples
 from app.store.rulings import Wanted
 from app.store.store import Store
@@ -179,6 +181,47 @@ def test_the_sample_is_the_lots_and_its_key_is_committed_before(filmed: Store) -
     assert refused(lambda: samples.judge(filmed.ledger, "c-3", True, "", stamp(), "S1")) == "review.not_waiting"
     rule(filmed, "c-1", Ruling.ACCEPT)
     assert samples.draw_due(filmed.ledger, all_of_them, stamp()) == 1  # accepted now, drawn like any other
+
+
+def draws_of(store: Store) -> list[KeyPeriod]:
+    return check_draws([(e["kind"], e["body"]) for e in map(json.loads, (one.data for one in store.outbox_after(0)))])
+
+
+def test_a_key_that_is_shown_proves_every_draw_and_draws_no_more(filmed: Store) -> None:
+    half = SamplePolicy(500, 500)
+    assert refused(lambda: samples.show_key(filmed.ledger, stamp(), "S1")) == "sample.no_key"
+    filmed.count_parcel("p-1", 3, stamp(), "1001")
+    filmed.seal_parcel("p-1", WayOut.EQUAL, stamp(), "1001")
+    count = samples.draw_due(filmed.ledger, half, stamp())
+    [secret] = draws_of(filmed)
+    assert (secret.key, secret.drawn) == (None, count)
+    samples.show_key(filmed.ledger, stamp(), "S1")
+    [shown] = draws_of(filmed)
+    assert shown.honest
+    assert (shown.drawn, shown.wrong) == (count, [])
+    assert shown.key is not None
+    assert (count == 1) == drawn("c-3", False, half, shown.key)
+    rule(filmed, "c-1", Ruling.ACCEPT)
+    samples.draw_due(filmed.ledger, SamplePolicy(1000, 1000), stamp())
+    assert [one.commitment for one in draws_of(filmed)][1:] != [shown.commitment]
+    assert len(draws_of(filmed)) == 2
+
+
+@given(st.binary(min_size=32, max_size=32), st.integers(1, 999), st.sampled_from(["add", "drop", "key"]))
+def test_a_draw_that_was_not_the_lots_is_found(key: bytes, share: int, harm: str) -> None:
+    policy, cards = SamplePolicy(share, share), [f"c-{n}" for n in range(200)]
+    by_lot = [name for name in cards if drawn(name, False, policy, key)]
+    others = [name for name in cards if name not in by_lot]
+    assume(len(by_lot) > 1 and others)
+    taken = {"add": [*by_lot, others[0]], "drop": by_lot[1:], "key": by_lot}[harm]
+    shares = {"typed": False, "read_per_mille": share, "typed_per_mille": share}
+    events: list[tuple[str, dict[str, Any]]] = [("card.kept", {"card": name, "reasons": []}) for name in cards]
+    events.append(("sample.key-made", {"commitment": commitment(bytes(32) if harm == "key" else key)}))
+    events += [("sample.drawn", {"card": name, **shares}) for name in taken]
+    [period] = check_draws([*events, ("sample.key-shown", {"key": key.hex()})])
+    assert period.wrong == ([others[0]] if harm == "add" else [])
+    assert period.passed_over == ([by_lot[0]] if harm == "drop" else [])
+    assert period.honest == (harm != "key" or key == bytes(32))
 
 
 def test_a_share_of_nought_draws_nothing_and_asks_nobody_twice(filmed: Store) -> None:

@@ -28,15 +28,16 @@ from app.evidence.side import VaultLock, open_side
 from app.evidence.storage import pictures_in, remove_footage
 from app.evidence.verify import verify_recording
 from app.evidence.writer import Origin, RecordingKeys, create_recording
+from app.server.objects import _adds_originals
 from app.server.report import report
 from app.server.setup import OpenCentre
 from app.store.seal import SUITE, Context, info_of
-from app.sync import footage
+from app.sync import bringing, footage
 from app.sync.client import slowed
 from app.sync.footage import chunks_of, open_journal
 from app.sync.pace import FootageTerms
 from app.sync.worker import SyncListeners, SyncPlan, SyncWorker
-from app.wire import VideoManifest
+from app.wire import Piece, VideoManifest
 
 STAMP = Stamp(1_790_000_000_000_000, 5, "boot")
 
@@ -141,6 +142,46 @@ def test_the_sealed_originals_are_at_the_centre_before_they_may_go(
     [side] = copy.glob("side-*.bin")
     assert len(list(open_side(side, VAULT))) == 4
     assert verify_recording(copy, party.store.public_key.hex(), party.store.find_recording("r-1").key).ok
+
+
+def test_originals_that_an_earlier_release_left_here_are_brought_once(
+    party: Any, centre: OpenCentre, filmed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recording that was durable without its side stream: the reviewable parts are not sent again."""
+    with monkeypatch.context() as earlier:
+        earlier.setattr(bringing, "chunks_of", lambda *words: [c for c in chunks_of(*words) if not of_side(c.piece)])
+        earlier.setattr(bringing, "lacks_originals", lambda *_words: False)
+        bring(party, filmed)
+    assert durable(party)
+    before = puts(party)
+    sides = [chunk.piece.oid for chunk in chunks(party, filmed) if of_side(chunk.piece)]
+    assert sides
+    assert not set(sides) & set(before)
+    bring(party, filmed)
+    assert puts(party) == before + sides
+    [side] = there(party, centre, filmed, tmp_path / "there").glob("side-*.bin")
+    assert len(list(open_side(side, VAULT))) == 4
+    sent = len(party.line.requests)
+    bring(party, filmed)
+    assert not [r for r in party.line.requests[sent:] if "/objects" in r.url.path or "/videos" in r.url.path]
+
+
+@pytest.mark.parametrize("harm", ["part", "less", "order"])
+def test_no_other_manifest_takes_the_place_of_one(party: Any, centre: OpenCentre, filmed: Path, harm: str) -> None:
+    """What is added must be of the side stream, and all that was there must stay as it was."""
+    bring(party, filmed)
+    pieces = tuple(chunk.piece for chunk in chunks(party, filmed))
+    row = VideoManifest(station="st-1", recording="r-1", final_hash="00", pieces=pieces, key=b"")
+    more = pieces[0].model_copy(update={"file": "part-9-x.bin", "oid": "ab" * 32})
+    side = pieces[0].model_copy(update={"file": "side-9-x.bin", "oid": "cd" * 32})
+    assert _adds_originals(row, row.model_copy(update={"pieces": (*pieces, side)}))
+    assert not _adds_originals(row, row.model_copy(update={"pieces": (*pieces, side), "final_hash": "11"}))
+    other = {"part": (*pieces, more), "less": (*pieces[1:], side), "order": (*reversed(pieces), side)}[harm]
+    assert not _adds_originals(row, row.model_copy(update={"pieces": other}))
+
+
+def of_side(piece: Piece) -> bool:
+    return piece.file.startswith("side-")
 
 
 def test_a_recording_of_nothing_but_originals_is_brought(party: Any, filmed: Path) -> None:

@@ -22,7 +22,7 @@ from app.keys import Signer, key_id, new_seed
 from app.server.governing import add_vault_key, policy_told, read_root, revoke, set_policy
 from app.server.reference import Item, hand_out
 from app.server.setup import OpenCentre, open_centre
-from app.server.tables import event, feed
+from app.server.tables import event, feed, reference
 from app.server.users import add_user
 from app.station.reviewing import policy_now
 from app.store.db import reading
@@ -156,13 +156,13 @@ def test_a_card_worth_more_than_the_policy_lets_pass_needs_a_second_person(centr
 def test_new_sealings_use_the_newest_key_and_the_vault_opens_old_and_new(
     centre: OpenCentre, party: Party, vault: Vault, root: Signer
 ) -> None:
-    name = party.store.station
+    name, pinned = party.store.station, centre.centre.vault_certificate().key_id
     old_card = party.keep()
     fresh = vault.new_key()
     add_vault_key(centre, fresh, root, name, NOW_MS, BY)
     party.round()
     new_card = party.keep()
-    assert sealed_to(party, old_card)[0] == centre.centre.vault_certificate().key_id
+    assert sealed_to(party, old_card)[0] == pinned
     assert sealed_to(party, new_card)[0] == key_id(fresh)
     for at, card in enumerate((old_card, new_card), 1):
         context = Context(centre.centre.tenant, name, card, "number")
@@ -203,6 +203,29 @@ def test_a_revoked_key_is_never_used_again_and_old_cards_stay_openable(
     assert vault.open(sealed_to(party, card)[1], Context(centre.centre.tenant, name, card, "number"))
     with pytest.raises(BadInput, match=r"centre\.bad_key"):
         revoke(centre, "vault-key", pinned, "", name, NOW_MS, BY)  # the last one
+    assert centre.centre.vault_certificate().key_id == pinned, "who joins later pins no key that was taken back"
+
+
+def test_who_joined_after_a_new_key_falls_back_on_the_first_one(
+    centre: OpenCentre, vault: Vault, root: Signer, party: Party
+) -> None:
+    """The first key is pinned only by those who joined before: the others hear of it, or they could seal to none."""
+    name, first = party.store.station, centre.centre.vault_certificate().key_id
+    add_vault_key(centre, vault.new_key(), root, name, NOW_MS, BY)
+    latest = vault.new_key()
+    add_vault_key(centre, latest, root, name, NOW_MS, BY)
+    with reading(centre.engine) as connection:
+        told = connection.execute(select(reference.c.key).where(reference.c.kind == "vault-key")).scalars().all()
+    assert first in told
+    assert len(told) == 3
+    reopened = open_centre(centre.folder.root)
+    revoke(reopened, "vault-key", key_id(latest), "lost", name, NOW_MS, BY)
+    revoke(reopened, "vault-key", first, "old", name, NOW_MS, BY)
+    left = reopened.centre.vault_certificate().key_id
+    assert left in set(told) - {first, key_id(latest)}
+    with pytest.raises(BadInput, match=r"centre\.bad_key"):
+        revoke(reopened, "vault-key", left, "the last one", name, NOW_MS, BY)
+    reopened.engine.dispose()
 
 
 def test_without_any_key_nothing_is_sealed_and_nothing_kept(centre: OpenCentre, party: Party) -> None:

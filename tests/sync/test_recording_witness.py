@@ -242,7 +242,7 @@ class Forger:
 
     def noted(self, bundle: dict[str, Any], size_more: int = 0, stranger: bool = False) -> dict[str, Any]:
         origin = origin_of(self.centre.centre.tenant, self.centre.epoch)
-        shown = read_checkpoint(bundle["note"], origin, self.server.public_key)
+        shown = read_checkpoint(bundle["note"], origin, [self.server.public_key])
         other = type(shown)(shown.origin, shown.size + size_more, shown.root)
         return {**bundle, "note": sign_checkpoint(other, self.stranger if stranger else self.server)}
 

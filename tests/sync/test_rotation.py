@@ -197,6 +197,32 @@ def test_a_backup_from_before_the_change_stays_frozen(party: Any, centre: OpenCe
     back.writer.stop()
 
 
+@pytest.mark.parametrize("place", [0, 1, 3, 4])
+def test_where_the_key_changes_no_signature_is_taken_on_anothers_word(
+    party: Any, centre: OpenCentre, place: int
+) -> None:
+    rounds_until_calm(party)
+    before = at_centre(centre)
+    for step in ("keep", "keep", "rotate", "keep", "keep", "keep"):
+        party.keep() if step == "keep" else changed(party)
+    sent: list[Any] = []
+
+    async def send() -> None:
+        exchange = party.exchange()
+        async with exchange.client:
+            events = list(party.store.outbox_after(len(before)))
+            one = events[place]
+            events[place] = type(one)(one.seq, one.data, one.hash, events[-1].sig)
+            sent.append(await exchange.client.send(EventBatch.of(party.store.station, events, [])))
+
+    asyncio.run(send())
+    told = [(one.result, one.code) for one in sent[0].results]
+    assert told[place] == ("refused", "signature")
+    assert len(told) == place + 1
+    rounds_until_calm(party)
+    assert at_centre(centre) == ours(party)
+
+
 def test_what_the_old_key_signs_after_the_change_is_refused(party: Any, centre: OpenCentre) -> None:
     """By whoever holds both keys: events are held to the key of their place, not to who signed the request."""
     old = party.store.ledger.identity.signer

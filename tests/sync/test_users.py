@@ -1,4 +1,4 @@
-"""Users by the centre's word: signed in offline, a supervisor for three days only, gone when disabled."""
+"""Users by the centre's word: signed in offline, for three days only, gone when disabled."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from app.core.cards import Secret
 from app.core.errors import BadInput
 from app.core.parcels import Operator, Role
 from app.core.policy import Policy
+from app.server.governing import set_policy
 from app.server.setup import OpenCentre
 from app.server.tables import feed
 from app.server.users import add_user, disable_user, users
@@ -42,24 +43,44 @@ def test_a_user_signs_in_by_passcode_and_badge(centre: OpenCentre, party: Party)
     assert PASSCODE.reveal() not in texts
 
 
+@pytest.mark.parametrize("role", [Role.CLERK, Role.SUPERVISOR])
 @pytest.mark.parametrize(
     ("later_us", "lapsed"),
-    [(0, False), (WORD_HOLDS_US, False), (WORD_HOLDS_US + 1, True), (-7200 * 1_000_000, True)],
+    [
+        (0, False),
+        (WORD_HOLDS_US, False),
+        (WORD_HOLDS_US + 1, True),
+        (30 * WORD_HOLDS_US, True),  # or a clock that was put far ahead
+        (-3600 * 1_000_000, False),  # put back a little
+        (-3600 * 1_000_000 - 1, True),
+    ],
 )
-def test_a_supervisor_is_one_for_three_days_after_the_last_word(
-    centre: OpenCentre, party: Party, later_us: int, lapsed: bool
+def test_people_sign_in_for_three_days_after_the_last_word(
+    centre: OpenCentre, party: Party, later_us: int, lapsed: bool, role: Role
 ) -> None:
-    add(centre, party)
+    add(centre, party, role=role)
     party.round()
-    found = by_badge(party, NOW_US + later_us)
-    assert found is not None
-    assert found.lapsed is lapsed
-    assert (found.role is Role.CLERK) is lapsed
+    by_passcode = party.writer.call(lambda store: store.sign_in("S1", PASSCODE, NOW_US + later_us))
+    for found in (by_badge(party, NOW_US + later_us), by_passcode):
+        assert isinstance(found, Operator)
+        assert found.lapsed is lapsed
+        assert found.role is (Role.CLERK if lapsed else role)
 
 
-def test_a_clerk_goes_on_without_a_line(centre: OpenCentre, party: Party) -> None:
+def test_a_longer_time_that_the_centre_allowed_holds_and_a_word_begins_it_anew(
+    centre: OpenCentre, party: Party
+) -> None:
     add(centre, party, role=Role.CLERK)
+    set_policy(centre, {"rights_hours": 240}, party.store.station, NOW_MS, "test")
     party.round()
+    for later_us, lapsed in ((240 * 3600 * 1_000_000, False), (240 * 3600 * 1_000_000 + 1, True)):
+        found = by_badge(party, NOW_US + later_us)
+        assert found is not None
+        assert found.lapsed is lapsed
+
+
+def test_who_was_added_at_the_station_needs_no_word(party: Party) -> None:
+    party.writer.call(lambda store: store.add_operator("1007", "林晓", Role.CLERK, BADGE, PASSCODE))
     found = by_badge(party, NOW_US + 30 * WORD_HOLDS_US)
     assert found is not None
     assert not found.lapsed

@@ -53,7 +53,7 @@ def test_a_checkpoint_is_checked_kept_and_countersigned(party: Any, centre: Open
         )
         [(size, note, line)] = rows.all()
     assert heads(party) == [size]
-    shown = read_checkpoint(note, note.split("\n")[0], centre.signer.public_key)
+    shown = read_checkpoint(note, note.split("\n")[0], [centre.signer.public_key])
     assert cosigned_at(line, shown, party.store.station, party.store.public_key) == NOW_US // 1_000_000
     assert cosigned_at(line, replace(shown, size=9), party.store.station, party.store.public_key) is None
     assert cosigned_at(line, shown, "other", party.store.public_key) is None
@@ -90,7 +90,7 @@ def test_a_rewritten_log_stops_the_station_with_proof(party: Any, centre: OpenCe
     told = json.loads(event.data)
     assert told["kind"] == "centre.log-forked"
     origin = told["body"]["shown"].split("\n")[0]
-    shown = read_checkpoint(told["body"]["shown"], origin, centre.signer.public_key)
+    shown = read_checkpoint(told["body"]["shown"], origin, [centre.signer.public_key])
     assert shown.root.hex() != told["body"]["seen"]["root"]
 
 
@@ -117,7 +117,7 @@ def test_notes_hold_their_text_and_nothing_else() -> None:
     signer = Signer(new_seed())
     made = Checkpoint("cardintake/t/e", 7, bytes(32))
     note = sign_checkpoint(made, signer)
-    assert read_checkpoint(note, made.origin, signer.public_key) == made
+    assert read_checkpoint(note, made.origin, [signer.public_key]) == made
     wrong = [
         note.replace("\n7\n", "\n8\n"),
         note.replace("\n7\n", "\n07\n"),
@@ -128,7 +128,7 @@ def test_notes_hold_their_text_and_nothing_else() -> None:
     wrong += [note.replace("\n\n", "\nmore\n\n"), note[:-20], sign_checkpoint(made, Signer(new_seed()))]
     for bad in wrong:
         with pytest.raises(EvidenceTrouble, match=r"audit.checkpoint"):
-            read_checkpoint(bad, made.origin, signer.public_key)
+            read_checkpoint(bad, made.origin, [signer.public_key])
     line = cosign(made, "st 1", signer, 5)
     assert line.startswith("\u2014 station/st%201 ")
     assert cosigned_at(line, made, "st 1", Signer(new_seed()).public_key) is None

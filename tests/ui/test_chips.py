@@ -16,9 +16,10 @@ from hardware.deactivation import Stage, Verdict, Why
 from tests.ui.test_window import Station, press, station, window  # noqa: F401  fixtures
 from ui import samples
 from ui.present import present
-from ui.views import BigPrompt, CardBody, GoState, Tone, WorkView
+from ui.views import GoState, Tone
 from ui.widgets.buttons import HOLD_MS
 from ui.window import Window
+from ui.work_views import BigPrompt, CardBody, WorkView
 
 ON = replace(samples.around(RecMode.ON), chips=4)
 LANGUAGES = ("zh", "en")

@@ -20,8 +20,8 @@ from tests.ui.test_window import press
 from ui import samples
 from ui.bridge import Bridge
 from ui.sample_pictures import crop
-from ui.views import CardBody, CardPrompt
 from ui.window import Window, WindowSettings
+from ui.work_views import CardBody, CardPrompt
 
 ON = samples.around(RecMode.ON)
 RULES = Rules(samples.catalogue())

@@ -18,18 +18,16 @@ from ui.present_checks import of_card, of_read, origin
 from ui.samples import Sample
 from ui.scene import Desk, Scene
 from ui.texts import trouble
-from ui.views import (
+from ui.views import GoState, SignInView, Tone
+from ui.work_views import (
     BigPrompt,
     CardBody,
     CardPrompt,
     CellKind,
     CountBody,
-    GoState,
     LostBody,
     ScreenView,
-    SignInView,
     SlotState,
-    Tone,
     WorkView,
 )
 

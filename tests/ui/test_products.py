@@ -25,8 +25,9 @@ from ui import samples, shots
 from ui.bridge import Bridge
 from ui.present_products import Choosing, Task
 from ui.products import Products
-from ui.views import GoState, WorkView
+from ui.views import GoState
 from ui.window import Window, WindowSettings
+from ui.work_views import WorkView
 
 OFF = samples.around(RecMode.OFF)
 

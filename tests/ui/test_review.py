@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit
 from pytestqt.qtbot import QtBot
@@ -28,7 +29,8 @@ from ui import samples, samples_review
 from ui.present import present
 from ui.present_review import HOLD, Looking, Matter, review
 from ui.scene import Scene
-from ui.views import GoState, Tone, WorkView
+from ui.views import GoState, Tone
+from ui.work_views import WorkView
 
 
 @pytest.fixture(scope="module")
@@ -303,6 +305,14 @@ def test_letters_reach_the_screen_through_the_filter(seat: Seat) -> None:
     time.sleep(0.06)
     QTest.keyClick(handle, Qt.Key.Key_K)
     seat.until(lambda: not seat.review.reel.playing)
+
+
+def test_a_secret_is_the_vaults_to_show_and_the_key_says_so(seat: Seat) -> None:
+    seat.enter()
+    seat.key("F8")
+    assert seat.looking.trouble == "review.vault_only"
+    assert seat.looking.line is not None
+    assert QGuiApplication.clipboard().text() == seat.looking.line.card_id != ""
 
 
 def test_help_tells_the_keys_of_this_screen(seat: Seat) -> None:

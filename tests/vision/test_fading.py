@@ -75,4 +75,6 @@ def test_a_faded_number_is_asked_about_unless_its_length_is_known_or_another_loo
     asked = _whole(sure, [faded], UNKNOWN_NUMBER).reading
     assert (asked.state, asked.doubts) == (FieldState.DOUBTFUL, (0,)), "the person is shown the pale end"
     assert _whole(sure, [faded, clear], UNKNOWN_NUMBER).reading.state is FieldState.READ
+    assert _whole(sure, [faded], UNKNOWN_NUMBER, [(True, False)]).reading.state is FieldState.READ, "the layer ends it"
+    assert _whole(sure, [faded], UNKNOWN_NUMBER, [(False, True)]).reading.state is FieldState.DOUBTFUL
     assert _whole(read(one_length), [faded], one_length).reading.state is FieldState.READ

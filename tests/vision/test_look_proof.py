@@ -41,6 +41,15 @@ def test_letters_alone_in_a_clear_panel_are_the_pin(text: str, support: float, p
     assert places.pin_proved is proved
 
 
+@pytest.mark.parametrize(("below", "proved"), [("0865609338854355927", True), ("6974874085682", False)])
+def test_digits_in_a_clear_panel_are_the_pin_where_the_number_stands_below_its_bars(below: str, proved: bool) -> None:
+    """Nothing is labelled. A GTIN below bars says nothing of where the number is."""
+    bars = Area(300.0, 800.0, 600.0, 100.0)
+    digits = placed(below, LineBox(320, 910, 560, 60, 0.0, 0.9))
+    places = choose(sort_lines([line("209508816340"), digits], [bars]), [Panel(PANEL, 0.95)], None, opened)
+    assert places.pin_proved is proved
+
+
 def placed(text: str, box: LineBox) -> Line:
     return Line(box, line(text).read)
 

@@ -18,6 +18,7 @@ from app.vision.lineshape import measure
 from app.vision.panel import Area
 from app.vision.recognise import BLANK, GLYPHS, Engine, View
 from app.vision.spots import Spot
+from app.vision.twinjudge import Glance
 from app.vision.twins import Sight, tell_twins
 
 
@@ -77,32 +78,14 @@ def test_one_letter_among_many_digits_is_a_misread_digit_or_nobody_knows() -> No
     assert pattern is None or pattern.alphabet == DIGITS
 
 
-def said(engine: Engine, chances: dict[str, float]) -> Decoded:
-    return Decoded("".join(max(chances, key=lambda g: chances[g])), (chances,), 1.0, ((0, 1),), 0.0, 1, engine)
-
-
 def read(glyph: str, twin: str) -> Fused:
     char = CharReading((Candidate(glyph, 0.9995), Candidate(twin, 0.0004)), sure=True)
     return Fused(FieldReading(FieldState.READ, (char,)), None)
 
 
-BARE = np.full((16, 16, 3), 200, np.uint8)
-ONE = FieldPattern(UNKNOWN_PIN.alphabet, (1,))
-
-
-@pytest.mark.parametrize(
-    ("own", "ppocr", "state"),
-    [
-        ({"1": 0.999, "I": 0.0002}, {"1": 0.99, "I": 0.001}, FieldState.READ),
-        ({"1": 0.98, "I": 0.019}, {"1": 0.999, "I": 0.0001}, FieldState.DOUBTFUL),
-        ({"1": 0.999, "I": 0.0002}, {"1": 0.5, "I": 0.49}, FieldState.DOUBTFUL),
-    ],
-)
-def test_a_one_is_sure_where_both_engines_tell_it(
-    own: dict[str, float], ppocr: dict[str, float], state: FieldState
-) -> None:
-    readings = [said(Engine.OWN, own), said(Engine.PPOCR, ppocr)]
-    assert tell_twins(read("1", "I"), [Sight(BARE, readings)], ONE).reading.state is state
+def alone(text: str, odds: dict[int, float]) -> tuple[Glance, ...]:
+    """What the judge of single glyphs said of the places of `odds`."""
+    return tuple(Glance((at + 0.5) / len(text), value, value) for at, value in odds.items())
 
 
 def line_of(text: str, doubts: dict[int, tuple[float, float]]) -> tuple[Fused, list[Decoded]]:
@@ -134,30 +117,45 @@ def printed(text: str) -> np.ndarray:
     return picture
 
 
-def sure_at(print_of: str, text: str, doubts: dict[int, tuple[float, float]], at: int) -> tuple[str, bool]:
-    fused, readings = line_of(text, doubts)
-    char = tell_twins(fused, [Sight(printed(print_of), readings)], UNKNOWN_PIN).reading.chars[at]
+def told_at(text: str, at: int, odds: dict[int, float], print_of: str = "") -> tuple[str, bool]:
+    """The glyph at a place of a line both engines read as `text`, by what the judge said of its places."""
+    fused, readings = line_of(text, {})
+    sight = Sight(printed(print_of or text), readings, alone(text, odds))
+    char = tell_twins(fused, [sight], UNKNOWN_PIN).reading.chars[at]
     return char.best.glyph, char.sure
 
 
-@pytest.mark.parametrize(("text", "sure"), [("KWX0HTR", True), ("2780943", False)])
-def test_a_zero_among_digits_needs_more_than_one_among_letters(text: str, sure: bool) -> None:
-    """Engines take a round glyph for what stands around it: an O among digits was stated as a zero."""
-    assert sure_at(text, text, {3: (0.002, 0.01)}, 3) == ("0", sure)
+@pytest.mark.parametrize(("text", "first"), [("KWX0HTR", "0"), ("KWX1HTR", "1")])
+def test_a_twin_is_sure_where_the_judge_of_single_glyphs_tells_it(text: str, first: str) -> None:
+    assert told_at(text, 3, {3: 8.0}) == (first, True)
+    assert told_at(text, 3, {3: 0.3}) == (first, False)
+    assert told_at(text, 3, {})[1] is False, "it was not asked"
+    assert told_at(text, 3, {0: 8.0})[1] is False, "it was asked about another place"
+
+
+def test_both_are_offered_as_likely_as_they_are() -> None:
+    fused, readings = line_of("KWX0HTR", {})
+    sight = Sight(printed("KWX0HTR"), readings, alone("KWX0HTR", {3: -4.0}))
+    offered = tell_twins(fused, [sight], UNKNOWN_PIN).reading.chars[3].candidates
+    assert [c.glyph for c in offered[:2]] == ["O", "0"]
+    assert offered[1].p > 0.005
+    assert sum(c.p for c in offered) == pytest.approx(1.0, abs=0.01)
 
 
 def test_a_round_glyph_is_told_by_those_like_it_and_those_unlike_it() -> None:
-    doubtful = {1: (0.03, 0.03)}
-    assert sure_at("K0XTHR4P", "K0XTHR4P", doubtful, 1) == ("0", False), "alone it is in doubt"
-    assert sure_at("K0X0HO4P", "K0X0HO4P", doubtful, 1) == ("0", True), "as narrow as a sure zero, no circle as the O"
-    assert sure_at("KOX0HO4P", "K0X0HO4P", doubtful, 1) == ("0", False), "printed like the O"
+    assert told_at("K0XTHR4P", 1, {1: 0.8}) == ("0", False), "alone it is in doubt"
+    assert told_at("K0X0HO4P", 1, {1: 0.8, 3: 7.0, 5: -7.0}) == ("0", True), "as narrow as a zero, no circle as the O"
+    as_the_o = told_at("K0X0HO4P", 1, {1: 0.8, 3: 7.0, 5: -7.0}, print_of="KOX0HO4P")
+    assert as_the_o[1] is False, "printed like the O"
 
 
-def test_what_was_taken_for_the_twin_is_put_right_where_the_line_is_beyond_doubt() -> None:
-    fused, readings = line_of("K0XTHR4P", {1: (0.9999, 0.9999)})
-    told = tell_twins(fused, [Sight(printed("KOXTHR4P"), readings)], UNKNOWN_PIN).reading
-    assert (told.chars[1].best.glyph, told.chars[1].sure) == ("O", True)
-    assert [c.glyph for c in told.chars[1].candidates] == ["O", "0"]
+def test_what_was_taken_for_the_twin_is_put_right_where_the_glyph_is_beyond_doubt() -> None:
+    assert told_at("K0XTHR4P", 1, {1: -9.0}) == ("O", True)
+
+
+def test_an_o_among_digits_is_told_by_its_print() -> None:
+    """Engines take a round glyph for what stands around it: T1SO07LH was read as T1S007LH, without any doubt."""
+    assert told_at("2780943K", 3, {3: -9.0}) == ("O", True)
 
 
 def test_a_zero_that_no_look_shows_is_in_doubt() -> None:

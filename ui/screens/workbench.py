@@ -8,7 +8,6 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from ui.screens.framed import Framed
 from ui.theme import Look
-from ui.views import CardBody, CountBody, LostBody, WaitBody, WorkView
 from ui.widgets.checks import CheckList
 from ui.widgets.count import DecisionPanel, FiguresPanel
 from ui.widgets.frame import ParcelStrip
@@ -20,6 +19,7 @@ from ui.widgets.stage import Stage
 from ui.widgets.sync import SyncOverlay
 from ui.widgets.table import CardTable
 from ui.widgets.tray import Tray
+from ui.work_views import CardBody, CountBody, LostBody, WaitBody, WorkView
 
 
 def _column(*widgets: tuple[QWidget, int], spacing: int) -> QVBoxLayout:

@@ -6,10 +6,11 @@ from PySide6.QtCore import QRectF, Signal
 from PySide6.QtGui import QMouseEvent
 
 from ui.theme import Look
-from ui.views import CountBody, Shot, Tone
+from ui.views import Tone
 from ui.widgets.ink import RIGHT, Ink, Painted, wrap
 from ui.widgets.options import draw_option
 from ui.widgets.prompt import draw_notice
+from ui.work_views import CountBody, Shot
 
 
 class FiguresPanel(Painted):

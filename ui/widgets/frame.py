@@ -8,19 +8,10 @@ from PySide6.QtWidgets import QWidget
 
 from app.core.readiness import RecMode
 from ui.theme import Look
-from ui.views import (
-    Banner,
-    GoKey,
-    KeyLabel,
-    NavItem,
-    ParcelBar,
-    RecView,
-    StepMark,
-    StepState,
-    TopBar,
-)
+from ui.views import Banner, GoKey, KeyLabel, NavItem, RecView, TopBar
 from ui.widgets.buttons import BlueKey, KeyButton
 from ui.widgets.ink import CENTRE, RIGHT, TONE_TEXT, Ink, Painted, chip_size
+from ui.work_views import ParcelBar, StepMark, StepState
 
 
 class Rail(Painted):

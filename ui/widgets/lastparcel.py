@@ -5,9 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import QPointF, QRectF
 
 from ui.theme import Look
-from ui.views import LastParcelView
 from ui.widgets.checks import panel_head
 from ui.widgets.ink import RIGHT, Ink, Painted
+from ui.work_views import LastParcelView
 
 
 class LastParcelPanel(Painted):

@@ -6,8 +6,9 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPen
 
 from ui.theme import Look
-from ui.views import LostPanel, TakeOver, Tip
+from ui.views import Tip
 from ui.widgets.ink import CENTRE, RIGHT, Ink, Painted, cap_size, wrap
+from ui.work_views import LostPanel, TakeOver
 
 _NOTE_COLOUR = {"circle-check": "overlayOk", "rotate-ccw": "cut"}
 

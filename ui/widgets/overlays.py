@@ -12,10 +12,11 @@ from PySide6.QtGui import QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from ui.theme import Look
-from ui.views import DialogView, GoKey, GoState, KeyLabel
+from ui.views import GoKey, GoState, KeyLabel
 from ui.widgets.buttons import BlueKey, KeyButton
 from ui.widgets.ink import Ink, Painted
 from ui.widgets.options import draw_option
+from ui.work_views import DialogView
 
 
 class Overlay(Painted):

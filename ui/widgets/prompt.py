@@ -6,9 +6,10 @@ from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QImage, QMouseEvent
 
 from ui.theme import Look
-from ui.views import Alternative, BigPrompt, CardPrompt, Line, SecretRow, Tip, Tone
+from ui.views import Line, Tip, Tone
 from ui.widgets.ink import CENTRE, CHIP_ICON, LEFT, RIGHT, TONE_TEXT, Ink, Painted, cap_size, wrap
 from ui.widgets.strip import draw_strip
+from ui.work_views import Alternative, BigPrompt, CardPrompt, SecretRow
 
 
 class PromptPanel(Painted):

@@ -11,8 +11,9 @@ from PySide6.QtGui import QImage, QPainterPath, QPen, QPolygonF
 from app.core.cards import Quad
 from app.core.readiness import RecMode
 from ui.theme import Look
-from ui.views import Box, StageView, Tone
+from ui.views import Tone
 from ui.widgets.ink import CENTRE, CHIP_ICON, LEFT, RIGHT, Ink, Painted
+from ui.work_views import Box, StageView
 
 _OVERLAY = {Tone.OK: "overlayOk", Tone.WARN: "overlayWarn", Tone.STOP: "overlayStop", Tone.INFO: "onStage2"}
 _SURROUND = {RecMode.OFF: "stage", RecMode.ON: "rec", RecMode.CUT: "cut", RecMode.TRAINING: "train"}

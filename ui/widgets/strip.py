@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRectF
 
-from ui.views import Cell, CellKind
 from ui.widgets.ink import CENTRE, Ink
+from ui.work_views import Cell, CellKind
 
 _GROUP_GAP = 10
 _CELL_GAP = 2

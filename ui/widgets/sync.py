@@ -6,10 +6,10 @@ from PySide6.QtCore import QRectF
 from PySide6.QtWidgets import QWidget
 
 from ui.theme import Look
-from ui.views import SyncSheet
 from ui.widgets.checks import CheckList
 from ui.widgets.ink import RIGHT, Ink
 from ui.widgets.overlays import Overlay
+from ui.work_views import SyncSheet
 
 _WIDTH, _HEAD, _PAD = 900, 74, 28
 

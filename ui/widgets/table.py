@@ -17,9 +17,9 @@ from PySide6.QtWidgets import (
 )
 
 from ui.theme import Look
-from ui.views import CountBody, TableRow
 from ui.widgets.checks import panel_head
 from ui.widgets.ink import LEFT, RIGHT, Ink, Painted, chip_size
+from ui.work_views import CountBody, TableRow
 
 _SHARES = (40, 161, 131, 86, 129, 181, 86)
 """Widths of the columns at 814 pixels, as the design draws them; wider tables give the rest to product and reason."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import QRectF
 
 from ui.theme import Look
-from ui.views import Slot, SlotState
 from ui.widgets.ink import CENTRE, RIGHT, Ink, Painted
+from ui.work_views import Slot, SlotState
 
 _MIN_SLOT = 84
 _MOST = 12

@@ -27,6 +27,7 @@ from hardware.nfc.chips.outcome import (
     Request,
     Stage,
     StopError,
+    Unproved,
     Verdict,
     Why,
 )
@@ -78,7 +79,7 @@ class _Run:
     def __init__(self, reader: NfcReader, request: Request, means: Means, *, write: bool, last_look: bool) -> None:
         self._reader, self._request, self._means = reader, request, means
         self._write, self._last_look = write, last_look
-        self._notes = Notes()
+        self._notes = Notes(meant=request.uid.hex().upper() if request.uid else "")
         self._talk: ChipTalk | None = None
         self._procedure: Procedure | None = None
         self._kept: Entry | None = None  # what the journal holds of this UID
@@ -121,13 +122,16 @@ class _Run:
         self._notes.remarks += procedure.remarks
         already = procedure.complete and self._earlier is None
         if already and LAYOUTS[Family(self._family)].config is not None:
-            self._notes.not_proved = ("password",)  # neither PWD nor PACK can be read
+            self._notes.not_proved = (Unproved.PASSWORD,)
         if not write:
             return (Verdict.ALREADY if already else Verdict.NOT_COMPLETED), Why.READY
         self._run_stages(procedure)
         proof = self._prove(procedure)
         if proof is not Why.PROVED:
             return Verdict.PROOF_FAILED, proof
+        if isinstance(procedure, ClassicProcedure) and procedure.witness:
+            kept = f"key B of sector {procedure.witness[0]} is kept to tell this chip from another with its UID"
+            self._notes.remarks.append(f"{kept}; nothing can be read or written with it")
         return (Verdict.ALREADY if already else Verdict.DEACTIVATED), Why.PROVED
 
     def _silent_again(self) -> bool:
@@ -227,7 +231,7 @@ class _Run:
             return False
         witness, self._notes.proof = shut
         self._notes.remarks.append(f"proved off by an earlier run, record {witness.record}")
-        self._notes.not_proved = ("other-sectors",)
+        self._notes.not_proved = (Unproved.OTHER_SECTORS,)
         if self._notes.proof.why is not Why.PROVED_BEFORE:
             raise StopError(Why.WRITES_ACCEPTED, "it opens again")
         return True

@@ -19,12 +19,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hardware.nfc.chips.originality import judge_signature
-from hardware.nfc.chips.outcome import Planned, Refusal
+from hardware.nfc.chips.outcome import Planned, Refusal, Unproved
 from hardware.nfc.chips.proof import Proof
 from hardware.nfc.chips.talk import Spoken
 from hardware.ports import NfcReader, NfcSighting
 
 VERSION = 2
+MOST_RUNS_BYTES = 700_000
 CUT_OFF = "cut-off"
 """The verdict of a run in the journal that has not come to its end."""
 _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 1 << 14, 8, 1
@@ -38,6 +39,7 @@ class Notes:
     """What a run gathers for its record."""
 
     sighting: NfcSighting | None = None
+    meant: str = ""  # the UID of the chip that was asked for, hex
     signature: bytes | None = None
     counters: tuple[tuple[int, bytes | None], ...] = ()
     header_before: str = ""  # UID, lock and configuration pages, which hold no code
@@ -46,7 +48,7 @@ class Notes:
     plan: tuple[Planned, ...] = ()
     proof: Proof | None = None
     refusal: Refusal | None = None
-    not_proved: tuple[str, ...] = ()
+    not_proved: tuple[Unproved, ...] = ()
     remarks: list[str] = field(default_factory=list)
     spoken: list[Spoken] = field(default_factory=list)
     acts: list[dict[str, Any]] = field(default_factory=list)  # irreversible writes, noted before each
@@ -109,21 +111,39 @@ def told(
         "wrong": list(notes.proof.wrong) if notes.proof else [],
         "refused_because": dict(notes.refusal.details) if notes.refusal else {},
         "remarks": list(notes.remarks),
-        "not_proved": list(notes.not_proved),
+        "not_proved": [what.value for what in notes.not_proved],
         "verdict": verdict,
         "why": why,
     }
 
 
 def with_run(runs: Sequence[dict[str, Any]], run: dict[str, Any], wrote: bool) -> tuple[dict[str, Any], ...]:
-    """The runs and one more. Of one that wrote nothing there is only how it ended; the same again is counted."""
+    """The runs and one more. Of one that wrote nothing there is only how it ended; the same again is counted.
+
+    A chip may be torn ever so often, and its record has to reach the centre in one piece: of the oldest runs the
+    commands give way to their SHA-256, but never what the chip held, the irreversible writes, or the run itself.
+    """
     if wrote:
-        return (*runs, run)
+        return _shortened((*runs, run))
     short = {name: run[name] for name in ("about", "verdict", "why")} | {"wrote": "nothing", "times": 1}
     last = runs[-1] if runs else {}
     if last.get("wrote") == "nothing" and (last["verdict"], last["why"]) == (run["verdict"], run["why"]):
         return (*runs[:-1], {**last, "times": last["times"] + 1})
     return (*runs, short)
+
+
+def _shortened(runs: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+    size = sum(len(canonical(run)) for run in runs) if len(runs) > 1 else 0
+    kept = list(runs)
+    for number, run in enumerate(kept[:-1]):
+        if size <= MOST_RUNS_BYTES:
+            break
+        said = run.get("commands")
+        if said:
+            told = canonical({"commands": said})
+            kept[number] = {**run, "commands": [], "commands_sha256": hashlib.sha256(told).hexdigest()}
+            size -= len(told)
+    return tuple(kept)
 
 
 def _said(spoken: Spoken) -> dict[str, Any]:
@@ -138,7 +158,7 @@ def _said(spoken: Spoken) -> dict[str, Any]:
 
 def _chip(notes: Notes) -> dict[str, Any]:
     if notes.sighting is None:
-        return {}
+        return {"uid": notes.meant, "seen": False} if notes.meant else {}
     target = notes.sighting.target
     signature = None
     if notes.signature:

@@ -54,6 +54,13 @@ class Why(StrEnum):
     STAYS_SILENT = "stays-silent"  # in three whole runs it gave no answer that says anything; refused if not begun
 
 
+class Unproved(StrEnum):
+    """What ALREADY does not say. Worded for the operator under `nfc.not-proved.<value>`."""
+
+    PASSWORD = "password"  # whether an issuer's PWD and PACK are gone: they cannot be read
+    OTHER_SECTORS = "other-sectors"  # of a Classic: proved by the run whose record is named, and not again
+
+
 class Method(StrEnum):
     """What the policy has for a chip."""
 
@@ -126,7 +133,7 @@ class Outcome:
     """How a run ended, with its evidence record (plain JSON values, `sha256` over the rest).
 
     `silent`: in so many runs in a row (of `MOST_SILENT`) the chip gave no answer that says anything; 0 when it did.
-    `not_proved`: what the verdict does not say, worded under `nfc.not-proved.<name>`. `witness` (a sector and its key
+    `not_proved`: what the verdict does not say. `witness` (a sector and its key
     B) is what a proved Classic can be told by later; whoever keeps the journal keeps it.
     """
 
@@ -139,7 +146,7 @@ class Outcome:
     details: tuple[tuple[str, str], ...] = ()
     evidence: dict[str, Any] = field(default_factory=dict, repr=False)
     silent: int = 0
-    not_proved: tuple[str, ...] = ()
+    not_proved: tuple[Unproved, ...] = ()
     witness: tuple[int, bytes] | None = field(default=None, repr=False)
 
     @property

@@ -8,6 +8,7 @@ import pytest
 
 from hardware.errors import DeviceError, DeviceReason
 from hardware.nfc.chips.deactivate import Means
+from hardware.nfc.chips.evidence import canonical, verifies
 from hardware.nfc.chips.outcome import Method, Outcome, Request, Verdict, Why
 from hardware.nfc.chips.waiting import deactivate_when_there
 from hardware.nfc.lasting import LastingReader
@@ -190,3 +191,25 @@ def test_a_card_that_a_run_began_is_never_called_untouched() -> None:
     without = table.run()
     assert (without.verdict, without.why, without.method) == (Verdict.NOT_COMPLETED, Why.UNKNOWN_KEY, Method.KEYS)
     assert table.run(keys=(key,)).verdict is Verdict.DEACTIVATED
+
+
+def test_a_chip_that_is_torn_ever_so_often_keeps_a_record_that_can_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each run with what the chip held and what was done for ever; the oldest ones' commands as a hash."""
+    monkeypatch.setattr("hardware.nfc.chips.evidence.MOST_RUNS_BYTES", 50_000)
+    table, chip = Table(), used_chip("NTAG216")
+    table.line.put(chip)
+    for _ in range(30):
+        chip.tear(0, Tearing.HALF, kept=0)
+        assert table.run().why is Why.CHIP_GONE
+        chip.put_back()
+    outcome = table.run()
+    runs = outcome.evidence["earlier_runs"]
+    assert outcome.verdict is Verdict.DEACTIVATED
+    assert verifies(outcome.evidence)
+    assert len(runs) == 30
+    assert all(run["before"]["bytes"] == 888 for run in runs)
+    assert runs[0]["irreversible"] == [{"stage": "secrets", "write": "A2E5********"}]
+    assert runs[-1]["commands"]
+    assert not runs[0]["commands"]
+    assert len(runs[0]["commands_sha256"]) == 64
+    assert len(canonical({"runs": runs})) < 55_000

@@ -30,6 +30,10 @@ targets = st.builds(
         ("0004040201001303", Family.NTAG216),
         ("0004030101000B03", Family.ULTRALIGHT_EV1_11),
         ("0004030101000E03", Family.ULTRALIGHT_EV1_21),
+        ("0004040101000B03", Family.NTAG210),
+        ("0004040101000E03", Family.NTAG212),
+        ("0004040502011303", Family.UNKNOWN),  # NTAG I2C plus
+        ("0004030102000B03", Family.UNKNOWN),  # a later Ultralight
         ("0053040201000F03", Family.UNKNOWN),  # another maker's copy
         ("0004040201000F", Family.UNKNOWN),
         ("", Family.UNKNOWN),

@@ -60,6 +60,25 @@ def test_torn_at_any_write_the_next_run_finishes_or_says_destroy(family: str, wa
         assert is_dead(chip), at_write
 
 
+@pytest.mark.parametrize("way", Tearing)
+@pytest.mark.parametrize("family", ["MIFARE Ultralight EV1 (MF0UL21)", "NTAG215", "NTAG216", "MIFARE Classic 4K"])
+def test_larger_chips_torn_at_each_kind_of_write(family: str, way: Tearing) -> None:
+    """The first writes, each lock or trailer, and between them one of sixteen: the others are the same page again."""
+    writes = writes_of(family)
+    for at_write in range(writes):
+        if 4 <= at_write < writes - 6 and at_write % 16:
+            continue
+        chip, first, table = torn_once(family, at_write, way)
+        assert first.verdict is Verdict.NOT_COMPLETED, at_write
+        put_back(table, chip)
+        second = table.run(uid=chip.target.uid)
+        if family == "MIFARE Classic 4K" and way is Tearing.ERASED and at_write == 3:
+            assert (second.verdict, second.why) == (Verdict.PROOF_FAILED, Why.KEYS_LOST)  # as above
+            continue
+        assert second.verdict is Verdict.DEACTIVATED, (at_write, second.why, second.evidence["remarks"])
+        assert is_dead(chip), at_write
+
+
 @pytest.mark.parametrize("kept", range(16))
 def test_a_trailer_torn_at_any_byte_ends_dead_or_destroyed(kept: int) -> None:
     chip, first, table = torn_once("MIFARE Classic 1K", 3 + 5, Tearing.HALF, kept)

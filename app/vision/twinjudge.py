@@ -1,0 +1,100 @@
+"""Zero or O, one or I, by the glyph alone: a small network that sees one character and its neighbours' shapes.
+
+Recognisers take a round glyph for what stands around it, since nearly all they were trained on is digits only or has no
+twins. This one (`training/twins.py`, `twins.onnx`) was shown nothing but lines in which a zero is as likely as an O,
+whatever stands beside it, so that only the print can tell it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, cast
+
+import cv2
+import numpy as np
+
+from app.paths import RESOURCES
+from app.vision.closeup import ink_rows
+from app.vision.codes import check_sum
+from app.vision.models import compile_model, load_model
+from app.vision.pixels import Colour, Floats, Gray, grey
+from app.vision.recognise import GLYPHS, View
+
+MODEL = "twins.onnx"
+WIDTH, HEIGHT = 96, 32
+"""Size of the window the network sees, the character in its middle."""
+
+KINDS = "0O1I"
+"""What it tells apart; its fifth answer is "another glyph"."""
+
+_INK = 24  # rows of the window that the line's ink takes
+_LEAST_INK = 0.35  # of the picture's height that the rows of ink must take to be believed
+_LEAST_P = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """One character: its middle as a share of the line's width, the log odds of zero against O and one against I."""
+
+    at: float
+    zero: float
+    one: float
+
+
+class TwinJudge:
+    """The network; one instance a process. About a third of a millisecond a character on one thread."""
+
+    def __init__(self, folder: Path | None = None, threads: int = 1) -> None:
+        path = (folder or RESOURCES / "models") / MODEL
+        check_sum(path)
+        self._model: Any = compile_model(load_model(path), threads, exact=True)  # small: nothing to gain
+
+    def look(self, line: Colour, view: View, rows: tuple[int, int] | None = None) -> tuple[Glance, ...]:
+        """Every character of a line that `view` (of the same width) takes for one of the twins. `rows` of its ink."""
+        places = twin_places(view)
+        return tuple(
+            Glance(at, _odds(chances, 0), _odds(chances, 2))
+            for at, window in zip(places, windows(line, places, rows), strict=True)
+            for chances in (cast(Floats, self._model(window[None, None])[0][0]),)
+        )
+
+
+def _odds(chances: Floats, kind: int) -> float:
+    return math.log(max(_LEAST_P, float(chances[kind])) / max(_LEAST_P, float(chances[kind + 1])))
+
+
+def twin_places(view: View) -> list[float]:
+    """Where, as shares of the width, the likeliest path of a view has a glyph of KINDS."""
+    best = view.lattice[: view.steps].argmax(axis=1)
+    ends = np.flatnonzero(np.diff(best, prepend=-1, append=-1))
+    return [
+        (first + last) / 2 / view.steps
+        for first, last in pairwise(ends.tolist())
+        if best[first] < len(GLYPHS) and GLYPHS[best[first]] in KINDS
+    ]
+
+
+def windows(line: Colour, places: Sequence[float], rows: tuple[int, int] | None = None) -> list[Floats]:
+    """The (HEIGHT, WIDTH) windows 0..255 around places of a line (shares of its width), its ink equally high in all."""
+    shade = grey(line)
+    top, bottom = rows or ink_rows(line)
+    if bottom - top < _LEAST_INK * len(shade):
+        top, bottom = round(0.1 * len(shade)), round(0.9 * len(shade))
+    zoom = _INK / (bottom - top)
+    if zoom < 1:
+        shade = cast(Gray, cv2.resize(shade, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA))
+    scale = line.shape[0] / len(shade)
+    step = 1 / (zoom * scale)
+    middle = (top + bottom) / 2 / scale
+    cut = []
+    for at in places:
+        left = at * shade.shape[1] - WIDTH / 2 * step
+        move = np.array([[step, 0, left], [0, step, middle - HEIGHT / 2 * step]], np.float32)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        window = cv2.warpAffine(shade, move, (WIDTH, HEIGHT), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        cut.append(window.astype(np.float32))
+    return cut

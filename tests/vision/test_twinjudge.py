@@ -1,0 +1,76 @@
+"""Zero or O, one or I, by the glyph alone: in faces that the judge never saw, whatever stands beside them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.core.errors import BadInput
+from app.rehearsal.dice import stream
+from app.rehearsal.lines import LineStudio
+from app.rehearsal.typefaces import load_faces
+from app.vision.closeup import close_up
+from app.vision.codes import CodeReader
+from app.vision.decode import places_of
+from app.vision.recognise import BLANK, GLYPHS, Engine, View
+from app.vision.twinjudge import HEIGHT, KINDS, WIDTH, TwinJudge, twin_places, windows
+
+TEXTS = ("O0472918", "70O1I352", "I1XKHTOW", "0OKRWX1I")
+
+
+@cache
+def judge() -> TwinJudge:
+    return TwinJudge()
+
+
+def test_glyphs_are_told_by_their_print_in_held_out_faces() -> None:
+    """Among digits, among letters and beside their twins alike."""
+    faces = tuple(f for f in load_faces(71) if f.held_out and f.family == "mono")
+    studio, codes, counts = LineStudio(faces, 71), CodeReader(), Counter[str]()
+    for number in range(24):
+        text = TEXTS[number % len(TEXTS)]
+        line = studio.draw(stream(71, number), 0.2, "mono", "plain", text)
+        picture = np.repeat(line.picture[..., None], 3, 2)
+        view = codes.read([close_up(picture, 0.82)])[0]
+        places = places_of(view, text)
+        for glance in judge().look(picture, view):
+            at = int(np.argmin([abs(place - glance.at) for place in places]))
+            if text[at] in KINDS:
+                odds = glance.zero if text[at] in "0O" else glance.one
+                right = (odds > 0) == (text[at] in "01")
+                counts["sure" if abs(odds) > 4 else "doubt"] += 1
+                counts["wrong"] += int(abs(odds) > 4 and not right)
+    assert counts["wrong"] == 0
+    assert counts["sure"] > 2 * counts["doubt"]
+
+
+def view_of(text: str, steps_a_glyph: int = 6) -> View:
+    lattice = np.zeros((steps_a_glyph * len(text) + 8, BLANK + 1), np.float32)
+    lattice[:, BLANK] = 1
+    for at, glyph in enumerate(text):
+        lattice[steps_a_glyph * at + 2 : steps_a_glyph * at + 4, [BLANK, GLYPHS.index(glyph)]] = (0, 1)
+    return View(Engine.OWN, lattice, steps_a_glyph * len(text))
+
+
+def test_places_are_those_of_twins_only() -> None:
+    assert twin_places(view_of("K0X1")) == pytest.approx([9 / 24, 21 / 24])
+    assert twin_places(view_of("KWXH")) == []
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 40), (64, 300), (20, 900)])
+def test_pictures_of_any_size_have_windows(size: tuple[int, int]) -> None:
+    picture = np.random.default_rng(3).integers(0, 255, (*size, 3), np.uint8)
+    for window in windows(picture, [0.0, 0.5, 1.0]):
+        assert window.shape == (HEIGHT, WIDTH)
+        assert 0 <= window.min() <= window.max() <= 255
+
+
+def test_a_damaged_network_is_told(tmp_path: Path) -> None:
+    (tmp_path / "twins.onnx").write_bytes(b"nothing")
+    (tmp_path / "SHA256SUMS").write_text("0 twins.onnx\n")
+    with pytest.raises(BadInput, match="model_missing"):
+        TwinJudge(tmp_path)
