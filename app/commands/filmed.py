@@ -17,6 +17,7 @@ from app.evidence.dossier import Stretch, card_stretch
 from app.evidence.writer import RecordingKeys
 from app.paths import StationFolder
 from app.station.dossiers import Ask, Asked, dossier_of
+from app.store import leaks
 from app.store.rotating import recording_seed
 from app.store.store import Store
 
@@ -103,7 +104,7 @@ def _from_store(args: argparse.Namespace) -> Sequence[Filmed]:
     with closing(open_to_look(station, args.passphrase_fd)) as store:
         names = _names(store, args)
         for name in names:
-            store.must_be_exportable(name)
+            leaks.must_be_exportable(store.ledger, name)
         found = [store.find_recording(name) for name in names]
         known = [(one, recording_seed(store.ledger, one.recording_id)) for one in found if one is not None]
         return [Filmed(station.recordings / one.recording_id, one.key, seed) for one, seed in known]

@@ -14,6 +14,7 @@ from app.evidence.storage import footage_in
 from app.evidence.timeline import Timeline, read_timeline
 from app.evidence.writer import RecordingKeys
 from app.station.angles import angle_of, role_of
+from app.store import leaks
 from app.store.rotating import recording_seed
 from app.store.store import Store
 
@@ -50,7 +51,7 @@ def dossier_of(
     known = {one.recording_id: one for one in ask(lambda store: store.known_recordings())}
     if recording_id not in known:
         raise BadInput("recording.unknown", recording_id)
-    ask(lambda store: store.must_be_exportable(recording_id))
+    ask(lambda store: leaks.must_be_exportable(store.ledger, recording_id))
     timeline = read_timeline(recordings / recording_id)
     mine = known[recording_id]
     others = [one for one in known.values() if one.parcel_id == mine.parcel_id and one.role != mine.role]
@@ -82,7 +83,7 @@ def _stretch(ask: Ask, recordings: Path, recording_id: str, card_id: str, angles
 def _beside(ask: Ask, recordings: Path, angle: Angle, wanted: Stretch) -> Beside:
     folder, why = recordings / angle.recording_id, ""
     try:
-        ask(lambda store: store.must_be_exportable(angle.recording_id))
+        ask(lambda store: leaks.must_be_exportable(store.ledger, angle.recording_id))
     except BadInput as barred:
         why = barred.code
     if not why and not footage_in(folder):

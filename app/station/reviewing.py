@@ -37,7 +37,7 @@ from app.station.angles import angle_of, card_from, role_of
 from app.station.clock import Clock
 from app.station.desk import Refusals, SupervisorsDesk
 from app.station.dossiers import dossier_of
-from app.store import disputes, rulings, samples
+from app.store import disputes, leaks, rulings, samples
 from app.store.footage import KnownRecording
 from app.store.governing import policy_of
 from app.store.rotating import key_at, recording_key
@@ -215,7 +215,8 @@ class Reviewing:
             raise BadInput("recording.unknown", recording_id)
         opened = self._open(recording_id)
         held = self._ask(lambda store: store.hold_on(recording_id))
-        leaks = tuple(Moment(at, "leak") for at in self._ask(lambda store: store.leak_times(recording_id)))
+        sights = self._ask(lambda store: leaks.sight_times(store.ledger, recording_id))
+        seen = tuple(Moment(at_us, "leak") for at_us in sights)
         one, timeline = known[recording_id], opened.timeline
         angles = self._angles(one, timeline, known.values())
         there = footage_in(opened.folder) > 0
@@ -234,7 +235,7 @@ class Reviewing:
             parts=timeline.parts if there else (),
             gaps=timeline.gaps,
             masks=timeline.masks,
-            moments=tuple(sorted(timeline.moments + leaks, key=lambda moment: moment.at_us)),
+            moments=tuple(sorted((*timeline.moments, *seen), key=lambda moment: moment.at_us)),
             cards=self._cards(recording_id, angles),
             angles=angles,
             hold=held,
@@ -275,7 +276,7 @@ class Reviewing:
         return (*cards, *(card for card in there if card is not None))
 
     def _still(self, who: Operator, recording_id: str, at_us: int) -> Exported:
-        self._ask(lambda store: store.must_be_exportable(recording_id))
+        self._ask(lambda store: leaks.must_be_exportable(store.ledger, recording_id))
         opened = self._opened.get(recording_id) or self._open(recording_id)
         still = still_at(opened.folder, opened.key, opened.timeline.ledger, at_us)
         name = f"{self._named(opened)}-{_file_time(still.at_us)}.jpg"

@@ -145,7 +145,9 @@ def test_a_dossier_says_why_the_other_camera_is_not_in_it(asked: Asked, own: Fil
     (told,) = [line for line in verified(out)["not_proven"] if "r-2" in line]
     assert "evidence.no_pictures" in told
     asked.store.call(
-        lambda store: store.note_leak_progress("r-2", 1_000_000, 5, [LeakSight(900_000, "house", "label", 16)], stamp())
+        lambda store: leaks.note_progress(
+            store.ledger, "r-2", 1_000_000, 5, [LeakSight(900_000, "house", "label", 16)], stamp()
+        )
     )
     made = asked.answer(asked.desk.dossier, SUPERVISOR, "r-1", "")
     assert made.without == "footage.may_show_pin"

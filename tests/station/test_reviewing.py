@@ -32,6 +32,7 @@ from app.evidence.timestamp import stamp_recording
 from app.evidence.writer import RecordingKeys
 from app.station.clock import system_clock
 from app.station.keeping import Keeping, Rules
+from app.store import leaks
 from app.store.leaks import LeakSight
 from app.store.store import Store
 from app.store.tables import durable, operator
@@ -326,7 +327,7 @@ def test_a_bare_rehearsal_folder_is_barred_too(
     bare = str(own.folder.recordings / "r-1")
     assert main(["export", bare, str(tmp_path / "before.mp4")]) == 0
     store = own.store()
-    store.note_leak_progress("r-1", 700_001, 1, [LeakSight(700_000, "tesseract", "pattern", 8)], stamp())
+    leaks.note_progress(store.ledger, "r-1", 700_001, 1, [LeakSight(700_000, "tesseract", "pattern", 8)], stamp())
     store.close()
     for words in (["export", bare, str(tmp_path / "f.mp4")], ["dossier", bare, "--out", str(tmp_path / "d.zip")]):
         assert main(words) == 2
@@ -336,7 +337,7 @@ def test_a_bare_rehearsal_folder_is_barred_too(
 
 def test_what_the_leak_check_saw_can_be_jumped_to_and_bars_every_export_until_it_is_judged(asked: Asked) -> None:
     sight = LeakSight(700_000, "tesseract", "pattern", 8)
-    asked.store.call(lambda store: store.note_leak_progress("r-1", 700_001, 1, [sight], stamp()))
+    asked.store.call(lambda store: leaks.note_progress(store.ledger, "r-1", 700_001, 1, [sight], stamp()))
     footage = asked.footage()
     assert footage.hold is not None
     assert footage.hold.leak
