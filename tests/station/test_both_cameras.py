@@ -18,6 +18,7 @@ from app.core.footage import Exported
 from app.evidence.dossier import VERIFIER, Stretch, make_dossier
 from app.evidence.verify import verify_recording
 from app.station.dossiers import dossier_of
+from app.store import leaks
 from app.store.leaks import LeakSight
 from tests.station.filmed import SUPERVISOR, FilmedParcel, film_the_label, stamp
 from tests.station.review_desk import Asked
