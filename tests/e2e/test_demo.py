@@ -100,7 +100,7 @@ def test_exported_video_plays_from_begin_to_end(played: Played, tmp_path: Path) 
 
 
 def test_the_label_camera_filmed_it_too_and_both_are_proved_in_one_dossier(played: Played, tmp_path: Path) -> None:
-    """Marked as a film; the parcel's label was seen in it, and fits."""
+    """Marked as a film; where the parcel's label was seen in it, it fits."""
     folder, overhead = Path(played.report["label_recording"]), Path(played.report["recording"])
     records = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
     genesis = records[0]
@@ -108,9 +108,11 @@ def test_the_label_camera_filmed_it_too_and_both_are_proved_in_one_dossier(playe
     assert genesis["rehearsal"]
     assert (genesis["meta"]["role"], genesis["meta"]["beside"]) == ("label", overhead.name)
     assert played.report["label_video"] == "ok"
-    seen = [record["body"]["fits"] for record in records if record.get("event") == "label.seen"]
-    assert seen
-    assert all(seen)
+    assert all(record["body"]["fits"] for record in records if record.get("event") == "label.seen")
+    assert (
+        sum(record["frames"] for record in records if record["kind"] == "fragment")
+        > 3 * played.rehearsal.labels()["seconds"]
+    )
     out = tmp_path / "d.zip"
     subprocess.run([sys.executable, "-m", "app", "dossier", str(overhead), "--out", str(out)], check=True)
     done = subprocess.run([sys.executable, "-m", "app", "verify", str(out)], check=True, capture_output=True)
