@@ -10,6 +10,7 @@ os.environ["QT_LOGGING_RULES"] = QT_RULES
 import pytest
 from PySide6.QtWidgets import QApplication
 
+from tests.station.review_desk import parcel  # noqa: F401  a fixture
 from ui.run import application
 
 
