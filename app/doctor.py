@@ -54,7 +54,7 @@ class Finding:
 class Machine:
     """What the machine answered.
 
-    `cameras`: addresses of those on USB; `devices`: role -> address and trouble ("" when it opened); `packages`: name ->
+    `cameras`: those on USB; `devices`: role -> address and trouble ("" when it opened); `packages`: name ->
     version ("" when missing); `clock_synced` is None when nobody can tell; `controls`: of USB cameras that opened, role
     -> what they offer to be held at, nothing where the system is not asked.
     """
