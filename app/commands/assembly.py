@@ -32,6 +32,7 @@ from app.station.clockwatch import ClockWatch
 from app.station.diskwatch import DiskWatch
 from app.station.filming import Filming
 from app.station.idle import IdleWatch
+from app.station.insisting import Insisting
 from app.station.keeping import Keeping
 from app.station.keeping import Rules as KeepingRules
 from app.station.leakwatch import LeakPlan, LeakWatch
@@ -85,6 +86,7 @@ class Parts:
     clock: Clock
     chips: ChipWork
     idle: IdleWatch
+    insisting: Insisting
     reading: dict[str, Any]
     """The fields of the leak check's job that say by which catalogue it reads."""
     beside: Beside | None = None
@@ -142,24 +144,26 @@ def _make(
     camera = plan.settings.camera
     cameras = Cameras(camera.overhead, "" if camera.spare == _NOT_FITTED else camera.spare)
     reserve_bytes = plan.settings.recording.footage_reserve_bytes
-    beside = _beside(plan, station, writer, filming, clock) if camera.label != _NOT_FITTED else None
+    insisting = Insisting(writer, _crashed(station))
+    beside = _beside(plan, station, writer, insisting, filming) if camera.label != _NOT_FITTED else None
     hands = Hands(
-        writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal, chips, reserve_bytes, beside
-    )
+        writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal, insisting, chips, reserve_bytes,
+        beside,
+    )  # fmt: skip
     perform = Perform(hands, station.post, lambda: station.around, play, worker.nudge)
     station.join(perform)
     filming.on_closed(perform.recording_closed)
     idle = IdleWatch(lambda: station.rules.idle_us, clock.mono_us, station.post)
     station.on_show(idle.show)
     reading = leak_reading(sources, plan.rehearsal)
-    return Parts(station, writer, filming, looking, worker, cameras, clock, chips, idle, reading, beside)
+    return Parts(station, writer, filming, looking, worker, cameras, clock, chips, idle, insisting, reading, beside)
 
 
-def _beside(plan: StationPlan, station: Station, writer: StoreWriter, filming: Filming, clock: Clock) -> Beside:
+def _beside(plan: StationPlan, station: Station, writer: StoreWriter, insisting: Insisting, filming: Filming) -> Beside:
     """The label camera, which nothing waits for."""
     program = program_plan("label", plan.folder)
     beside_plan = BesidePlan(program, plan.folder.recordings, plan.rehearsal)
-    beside = Beside(beside_plan, writer, clock, station.adjust, filming.note)
+    beside = Beside(beside_plan, writer, insisting, system_clock(), station.adjust, filming.note)
     beside.open_camera(plan.settings.camera.label)
     station.on_show(beside.show)
     return beside
@@ -186,6 +190,7 @@ def _begin(stack: ExitStack, part: _Runs) -> None:
 def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     """Start what has a thread or a process; stopped in reverse order, the programs with their links."""
     station, crashed = parts.station, _crashed(parts.station)
+    _begin(stack, parts.insisting)
     parts.filming.start()
     stack.callback(parts.filming.stop, end_program=True)
     if parts.beside is not None:
@@ -198,9 +203,9 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     if plan.settings.scanner.address not in (_NOT_FITTED, _TYPES_LIKE_A_KEYBOARD):
         opened = partial(open_scanner, plan.settings.scanner.address)
         _begin(stack, Scanning(opened, _by_hand(parts), station.adjust, crashed))
-    _begin(stack, DiskWatch(plan.folder.root, station.adjust, crashed))
+    _begin(stack, DiskWatch(plan.folder.root, station.adjust, crashed).rounds)
     _start_watching_footage(plan, parts, stack)
-    _begin(stack, ClockWatch(parts.store, parts.clock, crashed))
+    _begin(stack, ClockWatch(parts.store, parts.clock, crashed).rounds)
     _start_stamping(plan, parts, stack)
     _start_backing(plan, parts, stack)
 
@@ -210,9 +215,9 @@ def _start_watching_footage(plan: StationPlan, parts: Parts, stack: ExitStack) -
     station, crashed, recordings = parts.station, _crashed(parts.station), plan.folder.recordings
     kept, read = plan.settings.recording, leak_plan(plan, parts.reading)
     rules = KeepingRules(kept.keep_days, kept.keep_free_gb * 1_000_000_000)
-    _begin(stack, Keeping(parts.store, recordings, rules, parts.clock, station.adjust, crashed))
-    _begin(stack, LeakWatch(parts.store, read, parts.clock, _resting(station), station.adjust, crashed))
-    _begin(stack, Witnessing(parts.store, recordings, parts.clock, parts.sync.nudge, crashed))
+    _begin(stack, Keeping(parts.store, recordings, rules, parts.clock, station.adjust, crashed).rounds)
+    _begin(stack, LeakWatch(parts.store, read, parts.clock, _resting(station), station.adjust, crashed).rounds)
+    _begin(stack, Witnessing(parts.store, recordings, parts.clock, parts.sync.nudge, crashed).rounds)
 
 
 def _start_backing(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
@@ -220,7 +225,9 @@ def _start_backing(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     if plan.rehearsal:
         return
     station, copied = parts.station, BackingPlan(plan.folder.database, backups_of(plan.folder, plan.settings))
-    _begin(stack, Backing(parts.store, copied, parts.clock, _resting(station), station.adjust, _crashed(station)))
+    _begin(
+        stack, Backing(parts.store, copied, parts.clock, _resting(station), station.adjust, _crashed(station)).rounds
+    )
 
 
 def _by_hand(parts: Parts) -> Callable[[Event], None]:
@@ -243,7 +250,7 @@ def _start_stamping(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
         station.adjust(lambda around: replace(around, stamps=facts))
         return
     if stamps is not None:
-        _begin(stack, Stamping(parts.store, stamps, parts.clock, station.adjust, _crashed(station)))
+        _begin(stack, Stamping(parts.store, stamps, parts.clock, station.adjust, _crashed(station)).rounds)
 
 
 def _configured(sources: Sources, threads: int, rehearsal: bool) -> codec.Configure:

@@ -24,6 +24,7 @@ from app.recorder import protocol as told
 from app.reserve import OWN_RESERVE_BYTES
 from app.station.clock import Clock
 from app.station.filming import Adjust, Filming
+from app.station.insisting import Insisting
 from app.station.link import ProgramPlan
 from app.store.results import Recording
 from app.store.store import Store
@@ -60,8 +61,11 @@ class _Wanted:
 class Beside:
     """Drives it. `note` writes an event into the overhead recording's chain; `adjust` changes the surroundings."""
 
-    def __init__(self, plan: BesidePlan, store: StoreWriter, clock: Clock, adjust: Adjust, note: Note) -> None:
+    def __init__(
+        self, plan: BesidePlan, store: StoreWriter, insisting: Insisting, clock: Clock, adjust: Adjust, note: Note
+    ) -> None:
         self._plan, self._store, self._clock, self._note = plan, store, clock, note
+        self._insisting = insisting
         self._adjust = adjust
         self._camera = ""
         self._out = True  # cards are taken in, as far as anybody knows
@@ -94,7 +98,10 @@ class Beside:
 
     def begin(self, overhead: told.Start, parcel_id: str, stamp: Stamp, actor: str) -> None:
         """Record beside this recording (in the store's thread): go on with what was begun for the parcel, or anew."""
-        if not self._camera or (self._wanted is not None and self._wanted.parcel_id == parcel_id):
+        if self._wanted is not None and self._wanted.parcel_id == parcel_id:
+            self._tell_of(self._filming.recording_id)  # the overhead recording is another one now
+            return
+        if not self._camera:
             return
         self._wanted = _Wanted(overhead, parcel_id, stamp, actor)
         if not self._filming.recording_id:  # else when that is closed: its hash is wanted
@@ -163,7 +170,7 @@ class Beside:
         """What would stop hands is only told here. It comes in the link's thread."""
         match event:
             case RecordingBegan(recording_id, _):
-                self._note(BESIDE, {"recording": recording_id, "role": LABEL}, recording_id)
+                self._tell_of(recording_id)
                 self._tell("")
             case RecordingCut(code, _):
                 _log.error("label camera: %s", code)
@@ -176,6 +183,11 @@ class Beside:
                 self._filming.end(recording_id, "sealed")
             case DeviceLost(_, code):
                 self._tell(code)
+
+    def _tell_of(self, recording_id: str) -> None:
+        """Name this recording in the overhead one's chain, once."""
+        if recording_id:
+            self._note(BESIDE, {"recording": recording_id, "role": LABEL}, recording_id)
 
     def _tell(self, code: str) -> None:
         self._adjust(lambda around: replace(around, label=replace(around.label, code=code)))
@@ -194,8 +206,12 @@ class Beside:
                 self._begin(self._wanted)
             self._finish_one()
 
+        def refused(trouble: Trouble) -> None:
+            self._refused(trouble)
+            self._finish_one()
+
         self._tell(f"recorder.{closed.reason}" if disk else "")
-        self._ask(close, go_on)
+        self._insisting.write(f"close {closed.recording_id}", close, go_on, refused)
 
     def _said_first(self) -> list[told.ToRecorder]:
         return [told.CardsOut(self._out)]
@@ -203,12 +219,15 @@ class Beside:
     def _ask(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None:
         def answered(answer: T | Trouble) -> None:
             if isinstance(answer, Trouble):
-                _log.error("label camera: %s", answer.code)
-                self._tell(answer.code)
+                self._refused(answer)
             else:
                 done(answer)
 
         self._store.submit(work, answered)
+
+    def _refused(self, trouble: Trouble) -> None:
+        _log.error("label camera: %s", trouble.code)
+        self._tell(trouble.code)
 
 
 def _seen_as_label(adjust: Adjust) -> Adjust:

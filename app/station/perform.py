@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -45,6 +46,8 @@ from app.core.events import (
     CardChanged,
     CardSaved,
     CardWasDuplicate,
+    Device,
+    DeviceLost,
     Event,
     ParcelDoneBefore,
     ParcelFound,
@@ -58,7 +61,7 @@ from app.core.events import (
     SignInRefused,
 )
 from app.core.footage import OVERHEAD, FilmedCard
-from app.core.parcels import CardDraft, EarlierParcel, ExpectedParcel, Operator
+from app.core.parcels import CardDraft, EarlierParcel, ExpectedParcel, OpenParcel, Operator
 from app.core.readiness import Surroundings, may_begin_parcel
 from app.recorder import protocol as told
 from app.reserve import FOOTAGE_RESERVE
@@ -66,6 +69,7 @@ from app.station.beside import Beside
 from app.station.chips import ChipWork
 from app.station.clock import Clock
 from app.station.filming import Filming
+from app.station.insisting import Insisting
 from app.station.looking import Looking
 from app.store.people import Locked
 from app.store.results import AlreadyKept, Duplicate, Kept, Recording
@@ -74,6 +78,13 @@ from app.store.writer import StoreWriter
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
+
+_OPEN, _BEGIN = "open", "begin"
+"""What a parcel's opening and a recording's beginning wait under for the store; there is one of each at a time."""
+
+
+def _opened(parcel: OpenParcel, stamp: Stamp, store: Store) -> int:
+    return store.open_parcel(parcel, stamp)
 
 
 def _kept(card_id: str, no: int, t_video_us: int) -> dict[str, Any]:
@@ -106,6 +117,7 @@ class Hands:
     recordings: Path
     clock: Clock
     rehearsal: bool
+    insisting: Insisting
     chips: ChipWork | None = None
     reserve_bytes: int = 0  # of the footage's disk, for when it is full
     beside: Beside | None = None  # the label camera, where there is one
@@ -148,13 +160,21 @@ class Perform:
                 self._chips(effect)
 
     def recording_closed(self, closed: told.RecordingClosed) -> None:
-        """The recorder sealed a recording: write its final hash down, then tell the session."""
+        """The recorder sealed a recording: write its final hash down, then tell the session.
+
+        While the store says no, nothing is recorded: where nobody asked for the end, hands stop until it goes on.
+        """
         stamp, actor = self._stamp(), self._actor
 
         def close(store: Store) -> int:
             return store.close_recording(closed.recording_id, closed.head, closed.root, closed.frames, stamp, actor)
 
-        self._ask(close, lambda _seq: self._post(RecordingClosed(closed.recording_id)))
+        def refused(trouble: Trouble) -> None:
+            self._refused(trouble)
+            self._post(DeviceLost(Device.RECORDER, "recorder.lost"))
+
+        told_of = RecordingClosed(closed.recording_id)
+        self._hands.insisting.write(f"close {closed.recording_id}", close, lambda _seq: self._post(told_of), refused)
 
     @property
     def _actor(self) -> str:
@@ -168,12 +188,15 @@ class Perform:
 
         def answered(answer: T | Trouble) -> None:
             if isinstance(answer, Trouble):
-                _log.error("store: %s", answer.code)
-                self._post(SaveFailed(answer.code, answer.detail))
+                self._refused(answer)
             else:
                 done(answer)
 
         self._hands.store.submit(work, answered)
+
+    def _refused(self, trouble: Trouble) -> None:
+        _log.error("store: %s", trouble.code)
+        self._post(SaveFailed(trouble.code, trouble.detail))
 
     def _chips(self, effect: OfChips) -> None:
         work = self._hands.chips
@@ -226,7 +249,8 @@ class Perform:
             case FindParcel():
                 self._find(effect)
             case OpenParcelRecord(parcel):
-                self._ask(lambda store: store.open_parcel(parcel, stamp), lambda _seq: self._after_save())
+                opened = partial(_opened, parcel, stamp)
+                self._hands.insisting.write(_OPEN, opened, lambda _seq: self._after_save(), self._refused)
             case MarkShot(parcel_id, no):
                 self._shot(parcel_id, no)
             case SealParcel(parcel_id, way_out, _, found):
@@ -301,6 +325,7 @@ class Perform:
             case StartRecording(recording_id, parcel_id, waybill):
                 self._start_recording(recording_id, parcel_id, waybill)
             case StopRecording(recording_id):
+                hands.insisting.drop(_BEGIN)
                 hands.filming.end(recording_id, "sealed")
                 if hands.beside is not None:
                     hands.beside.end("sealed")
@@ -326,7 +351,7 @@ class Perform:
                 self._hands.beside.begin(start, parcel_id, stamp, actor)
             self._ask(lambda store: store.filmed_cards(start.recording_id), self._note_cards)
 
-        self._ask(prepare, begin)
+        self._hands.insisting.write(_BEGIN, prepare, begin, self._refused)
 
     def _note_cards(self, cards: tuple[FilmedCard, ...]) -> None:
         """What was kept before a window died may not have got into the recording's chain."""

@@ -133,9 +133,9 @@ def combine(views: Sequence[tuple[Engine, Mapping[str, float]]], alphabet: str) 
     """
     total = np.zeros(len(alphabet))
     for engine, weight in WEIGHTS.items():
-        logs = [[math.log(max(_FLOOR, view.get(g, 0.0))) for g in alphabet] for who, view in views if who is engine]
-        if logs:
-            total += weight * len(logs) ** REPEAT * np.mean(logs, axis=0)
+        chances = [_listed(view, alphabet) for who, view in views if who is engine]
+        if chances:
+            total += weight * len(chances) ** REPEAT * np.log(chances).mean(axis=0)
     raw = np.exp(total - total.max())
     mixed = (raw / raw.sum()) @ mistakes(alphabet)
     best = int(mixed.argmax())
@@ -144,6 +144,15 @@ def combine(views: Sequence[tuple[Engine, Mapping[str, float]]], alphabet: str) 
     rest[best] = p
     order = np.argsort(-rest, kind="stable")
     return {alphabet[i]: float(rest[i]) for i in order}
+
+
+def _listed(view: Mapping[str, float], alphabet: str) -> list[float]:
+    """The probability of each glyph of an alphabet in a view, never quite nothing."""
+    listed = [_FLOOR] * len(alphabet)
+    for glyph, p in view.items():
+        if p > _FLOOR and glyph in alphabet:
+            listed[alphabet.index(glyph)] = p
+    return listed
 
 
 def under_check(chars: Sequence[dict[str, float]], pattern: FieldPattern) -> list[dict[str, float]] | None:

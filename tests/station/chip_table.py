@@ -118,7 +118,7 @@ class Table:
         bench = Bench(clock, lambda: self.station.around, self.post, self.station.adjust, self.quiet.note, lambda: None)
         self.work = ChipWork(Switching(self.writer.call, self.folder), self.writer, bench)
         quiet = cast(Any, self.quiet)
-        hands = Hands(self.writer, quiet, quiet, cast(Any, None), Path(), clock, rehearsal=True, chips=self.work)
+        hands = Hands(self.writer, quiet, quiet, cast(Any, None), Path(), clock, True, quiet, chips=self.work)
         self.station.join(Perform(hands, self.post, lambda: self.station.around, self.sounds.append, lambda: None))
         self.tapping = Tapping(self.open, self.post, self.station.adjust, clock.mono_us, self.crashes.append)
         self.work.attach(self.tapping)

@@ -37,6 +37,7 @@ from app.server.setup import init, open_centre
 from app.station.beside import Beside, BesidePlan
 from app.station.clock import Clock, system_clock
 from app.station.filming import Filming
+from app.station.insisting import Insisting
 from app.station.link import ProgramPlan
 from app.station.looking import Looking
 from app.station.perform import Cameras, Hands, Perform
@@ -46,6 +47,7 @@ from app.store.seal import IndexCost
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.store.writer import StoreWriter
 from tests.core.making import BADGE, RULES, WAYBILL, card_read
+from tests.station.review_desk import asked, own, parcel  # noqa: F401  fixtures
 
 T = TypeVar("T")
 
@@ -168,6 +170,7 @@ class Desk:
     looking: Looking
     cameras: Cameras
     clock: Clock
+    insisting: Insisting
     events: list[Event] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     sounds: list[Sound] = field(default_factory=list)
@@ -297,17 +300,19 @@ class Desks:
         shield = Shield(RULES.catalogue, filming.tell)
         configure = codec.Configure(("templates",))
         looking = Looking(eye_plan(folder), configure, folder.frames, post, station.adjust, shield)
-        beside = None
+        insisting, beside = Insisting(writer, crashes.append, again_s=0.2), None
         if label:
             plan = BesidePlan(label_plan(folder), folder.recordings, rehearsal=True)
-            beside = Beside(plan, writer, clock, station.adjust, filming.note)
+            beside = Beside(plan, writer, insisting, clock, station.adjust, filming.note)
             beside.open_camera(label)
             station.on_show(beside.show)
         hands = Hands(
-            writer, filming, looking, cameras, folder.recordings, clock, rehearsal=True, reserve_bytes=reserve_bytes,
-            beside=beside,
+            writer, filming, looking, cameras, folder.recordings, clock, True, insisting,
+            reserve_bytes=reserve_bytes, beside=beside,
         )  # fmt: skip
-        desk = Desk(folder, station, writer, filming, looking, cameras, clock, events, crashes=crashes, beside=beside)
+        desk = Desk(
+            folder, station, writer, filming, looking, cameras, clock, insisting, events, crashes=crashes, beside=beside
+        )
         perform = Perform(hands, post, lambda: station.around, desk.sounds.append, lambda: None)
 
         def carry_out(effect: Effect) -> None:
@@ -317,7 +322,7 @@ class Desks:
         station.join(carry_out)
         filming.on_closed(perform.recording_closed)
         station.adjust(_with_free(free_bytes(folder.root)))
-        for begin in (writer.start, filming.start, looking.start, *([beside.start] if beside else ())):
+        for begin in (writer.start, insisting.start, filming.start, looking.start, *([beside.start] if beside else ())):
             begin()
         self._begun.callback(self.leave, desk)
         return desk
@@ -332,6 +337,7 @@ class Desks:
             desk.beside.stop(end_program=end_programs)
         desk.filming.stop(end_program=end_programs)
         desk.looking.stop(end_program=end_programs)
+        desk.insisting.stop()
         desk.writer.stop()
         assert desk.crashes == []
 

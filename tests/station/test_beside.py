@@ -198,3 +198,27 @@ def test_it_is_told_while_cards_are_taken_in(desk: Desk, monkeypatch: pytest.Mon
     desk.until_in(Idle)
     assert said == [False, True, False] or said == [True, False]
     assert [message.out for message in desk.beside._said_first()] == [False]
+
+
+@pytest.mark.warns
+def test_what_was_left_behind_is_closed_though_the_store_refused_it_at_first(desks: Desks) -> None:
+    """A store that was put back takes nothing before the centre has spoken; the label's film waits for that."""
+    first = desks.sit_down(label=desks.camera)
+    begun(first)
+    note = find_program(desks.folder.label_recorder_lock)
+    assert note is not None
+    to_the_count(first)
+    os.kill(note.pid, signal.SIGSTOP)
+    seal(first)
+    first.until_in(Idle)
+    os.kill(note.pid, signal.SIGKILL)
+    desks.leave(first)
+    desk = desks.sit_down(label=desks.camera)
+    left = [one.recording_id for one in known(desk) if one.state == "recording"]
+    assert len(left) == 1
+    desk.writer.trouble = "store.restored"
+    desk.until(lambda: records(desk, left[0])[-1]["kind"] == "close")
+    desk.until(lambda: desk.station.around.label.code == "store.restored")
+    desk.writer.trouble = ""
+    desk.until(lambda: all(one.state == "recorded" for one in known(desk)))
+    assert_all_hold(desk, known(desk))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.core.events import DeviceLost, Key, RecordingClosed, RecordingCut
+from app.core.events import DeviceLost, Key, RecordingClosed, RecordingCut, SaveFailed
 from app.core.readiness import RecMode
 from app.core.states import Idle, Paused, Waiting
 from app.evidence.verify import Verdict, verify_recording
@@ -106,3 +106,26 @@ def test_a_recording_that_is_not_signed_goes_on_and_the_strip_says_so(
     fault = check(desk, recording_id).fault
     assert fault is not None
     assert fault.code == "evidence.unsigned"
+
+
+@pytest.mark.warns
+def test_a_sealed_recording_that_the_store_refused_is_written_down_later_and_nothing_is_taken_meanwhile(
+    desk: Desk,
+) -> None:
+    """The store says no to everything while the recording ends of itself. Space used to go on without any video."""
+    first = waiting(desk)
+    desk.writer.trouble = "store.restored"
+    desk.filming._send(told.Stop("test"))  # the recorder closes it, and nobody at the desk asked for that
+    desk.until(lambda: isinstance(desk.state, Paused) and not desk.state.ready)
+    desk.press(Key.SPACE)
+    desk.show_card("card-2")
+    desk.until(lambda: [one.code for one in desk.heard(SaveFailed)] == ["store.restored"])
+    assert isinstance(desk.state, Paused)
+    desk.writer.trouble = ""
+    desk.until(lambda: isinstance(desk.state, Paused) and desk.state.ready)
+    desk.press(Key.SPACE)
+    desk.until_in(Waiting)
+    desk.keep("card-2b")
+    assert desk.state.visit.recording_id != first
+    assert desk.kinds().count("recording.closed") == 1
+    assert check(desk, first).closed
