@@ -1,8 +1,8 @@
 """Was a text cut at an end? Glare that swallows the first or last characters leaves two traces at most.
 
 The print fades out towards the end: of 415 numbers and PINs that were right and sure, eleven do; of wrong ones that
-glare had cut short, both did (docs/benchmarks.md). Or it begins with fewer characters than its groups have. A text whose
-length is known need not be asked.
+glare had cut short, both did (docs/benchmarks.md). Or it begins with fewer characters than its groups have. A text
+whose length is known need not be asked.
 """
 
 from __future__ import annotations
