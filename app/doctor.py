@@ -21,7 +21,7 @@ from app.core.readiness import LOW_DISK_BYTES
 from app.paths import StationFolder
 from app.platform import free_bytes
 from app.settings import Settings
-from hardware.catalog import list_serial_ports, look_at_controls, open_camera, open_nfc, open_scanner
+from hardware.catalog import list_cameras, list_serial_ports, look_at_controls, open_camera, open_nfc, open_scanner
 from hardware.errors import DeviceError, DeviceReason
 from hardware.ports import Control, ControlState
 
@@ -63,9 +63,9 @@ class Finding:
 class Machine:
     """What the machine answered.
 
-    `devices`: role -> address and trouble ("" when it opened); `packages`: name -> version ("" when missing);
-    `clock_synced` is None when nobody can tell; `controls`: of USB cameras that opened, role -> what they offer to be
-    held at, nothing where the system is not asked.
+    `cameras`: those on USB; `devices`: role -> address and trouble ("" when it opened); `packages`: name ->
+    version ("" when missing); `clock_synced` is None when nobody can tell; `controls`: of USB cameras that opened, role
+    -> what they offer to be held at, nothing where the system is not asked.
     """
 
     year: int
@@ -76,6 +76,7 @@ class Machine:
     zbar: str
     chinese_font: bool
     packages: Mapping[str, str] = field(default_factory=dict)
+    cameras: tuple[str, ...] = ()
     serial_ports: tuple[str, ...] = ()
     devices: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     controls: Mapping[str, tuple[Control, ...]] = field(default_factory=dict)
@@ -98,6 +99,7 @@ def judge(machine: Machine) -> list[Finding]:
         ),
         _disk(machine.free_bytes),
         _clock(machine.year, machine.clock_synced),
+        Finding("cameras", Grade.OK, ", ".join(machine.cameras) or "no USB cameras"),
         Finding("ports", Grade.OK, ", ".join(machine.serial_ports) or "no serial ports"),
         *(_device(role, address, trouble) for role, (address, trouble) in machine.devices.items()),
         *(_held(role, controls) for role, controls in machine.controls.items()),
@@ -191,6 +193,7 @@ def look(folder: StationFolder, settings: Settings) -> Machine:
         zbar=ctypes.util.find_library("zbar") or "",
         chinese_font=sys.platform != "linux" or _has_chinese_font(),
         packages={name: _version(name) for name in (*_required(), "opencv-python-headless")},
+        cameras=tuple(camera.address for camera in list_cameras()),
         serial_ports=tuple(port.device for port in list_serial_ports()),
         devices=devices,
         controls=_controls(devices),

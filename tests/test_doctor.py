@@ -23,6 +23,7 @@ WELL = Machine(
     zbar="libzbar.so.0",
     chinese_font=True,
     packages={"numpy": "2.0", "opencv-python-headless": ""},
+    cameras=("uvc:by-id/cam",),
     serial_ports=("/dev/ttyUSB0",),
     devices={"overhead": ("uvc:by-id/cam", ""), "nfc": ("serial:/dev/ttyUSB0/pn532", "")},
 )
@@ -75,6 +76,11 @@ def test_each_trouble_is_graded_and_says_what_to_do(machine: Machine, code: str,
     assert finding.detail
     assert any("一" <= c <= "鿿" for c in finding.do_zh)
     assert finding.do_en
+
+
+def test_the_addresses_of_what_is_plugged_in_are_told_as_the_settings_want_them() -> None:
+    assert found(WELL, "cameras").detail == "uvc:by-id/cam"
+    assert found(replace(WELL, cameras=()), "cameras").grade is Grade.OK
 
 
 def test_nobody_tells_of_the_clock_is_no_trouble() -> None:
