@@ -3,7 +3,7 @@
     CI_SYNCING_PARTS=durable,memory,screen CI_SYNCING_CARDS=20 CI_SYNCING_EVENTS=10000 CI_SYNCING_MB=5120
     python -m tests.bench syncing
 
-`durable`  the real program under strace: fsync or fdatasync of the database's log between one "saved" and the next (least: 1)
+`durable`  the real program under strace: fsync of the database's log between one "saved" and the next (least: 1)
 `memory`   the real program that syncs such a queue: private memory at its highest, beside what it had when its first
            batch was through, and beside its highest until the second chunk of footage was at the centre (goal 1.2)
 `screen`   the window and a station that syncs in one process: how late a beat of 10 ms comes in the window's thread
@@ -225,10 +225,11 @@ def main() -> dict[str, float]:
         with tempfile.TemporaryDirectory() as folder:
             site = Site(Path(folder))
             try:
-                figures |= PARTS[name](site)
+                part = PARTS[name](site)
             finally:
                 site.close()
-        print(name, figures, file=sys.stderr, flush=True)
+        figures |= part
+        print(name, part, file=sys.stderr, flush=True)
     print(json.dumps({label: round(value, 4) for label, value in figures.items()}))
     return figures
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import itertools
 import os
+import sys
 import threading
 from dataclasses import replace
 from datetime import datetime
@@ -33,11 +35,11 @@ from app.server.report import report
 from app.server.setup import OpenCentre
 from app.store.seal import SUITE, Context, info_of
 from app.sync import bringing, footage
-from app.sync.client import slowed
+from app.sync.client import Body, CentreClient
 from app.sync.footage import chunks_of, open_journal
 from app.sync.pace import FootageTerms
 from app.sync.worker import SyncListeners, SyncPlan, SyncWorker
-from app.wire import Piece, VideoManifest
+from app.wire import ObjectPlace, Piece, Transfer, VideoManifest
 
 STAMP = Stamp(1_790_000_000_000_000, 5, "boot")
 
@@ -474,7 +476,8 @@ def test_footage_goes_no_faster_than_it_may(bytes_s: int, monkeypatch: pytest.Mo
     monkeypatch.setattr("app.sync.client.time.monotonic", lambda: clock[0])
     monkeypatch.setattr("app.sync.client.asyncio.sleep", sleep)
     content = os.urandom(bytes_s * 2)
-    request = slowed(httpx.Request("PUT", "http://centre/x", content=content), bytes_s)
+    body = Body(content, bytes_s)
+    request = httpx.Request("PUT", "http://centre/x", content=body, headers=body.headers)
     sent = bytearray()
 
     async def send() -> None:
@@ -485,4 +488,31 @@ def test_footage_goes_no_faster_than_it_may(bytes_s: int, monkeypatch: pytest.Mo
 
     asyncio.run(send())
     assert (bytes(sent), request.headers["Content-Length"]) == (content, str(len(content)))
+    assert "Transfer-Encoding" not in request.headers
     assert clock[0] == pytest.approx(2.0)
+
+
+def test_the_bytes_of_a_chunk_are_let_go_when_it_was_sent() -> None:
+    """Without the garbage collector's help: it may be dozens of chunks late."""
+    content = os.urandom(1 << 20)
+    oid = hashlib.sha256(content).hexdigest()
+    place = ObjectPlace(oid=oid, size=len(content), actions={"upload": Transfer(href=f"/v1/objects/{oid}")})
+    arrived = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        arrived.append((request.headers["Content-Length"], hashlib.sha256(request.content).hexdigest()))
+        return httpx.Response(200, json={"oid": oid, "size": len(content)})
+
+    async def put() -> None:
+        async with CentreClient("http://centre", httpx.MockTransport(answer)) as client:
+            await client.put_object(place, content)
+
+    gc.collect()
+    gc.disable()
+    try:
+        held = sys.getrefcount(content)
+        asyncio.run(put())
+        assert sys.getrefcount(content) == held
+    finally:
+        gc.enable()
+    assert arrived == [(str(len(content)), oid)]
