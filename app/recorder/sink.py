@@ -165,6 +165,9 @@ class Take:
         """Frames that are not in the recording and came just before the next one that is. `for_good`: the ring has no
         word of them, and will not tell it again.
         """
+        if for_good and self.broken:  # what is given again comes before them
+            self._later.append(lambda: self.missed(count, why, for_good))
+            return
         self._missing.lost(count, why, for_good)
         self.progress = replace(self.progress, dropped=self._missing.total)
 

@@ -1,4 +1,4 @@
-"""Never a silent drop: every frame that a camera had and a recording has not is told in its chain, where it is missing."""
+"""Never a silent drop: each frame that a camera had and a recording has not is told in its chain, where it is not."""
 
 from __future__ import annotations
 
@@ -159,8 +159,8 @@ def numbers_in(exported: Path) -> list[tuple[float, int]]:
 @pytest.mark.skipif(sys.platform != "linux", reason="a process is held by SIGSTOP")
 @pytest.mark.parametrize("killed", [False, True])
 def test_with_every_core_busy_no_frame_is_lost_in_silence(tmp_path: Path, killed: bool) -> None:
-    """The recorder competes with busy loops and twice gets no processor at all for a while. Pictures carry their number:
-    each that the export has not is told, so many, between the two that it lies between.
+    """The recorder competes with busy loops and twice gets no processor at all for a while. Pictures carry their
+    number: each that the export has not is told, so many, between the two that it lies between.
     """
     camera = f"file:{numbered_film(tmp_path / 'film.mp4')}?epoch_us={time.monotonic_ns() // 1000 + 3_000_000}"
     folder = tmp_path / "r1"
