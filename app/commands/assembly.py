@@ -203,9 +203,9 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     if plan.settings.scanner.address not in (_NOT_FITTED, _TYPES_LIKE_A_KEYBOARD):
         opened = partial(open_scanner, plan.settings.scanner.address)
         _begin(stack, Scanning(opened, _by_hand(parts), station.adjust, crashed))
-    _begin(stack, DiskWatch(plan.folder.root, station.adjust, crashed))
+    _begin(stack, DiskWatch(plan.folder.root, station.adjust, crashed).rounds)
     _start_watching_footage(plan, parts, stack)
-    _begin(stack, ClockWatch(parts.store, parts.clock, crashed))
+    _begin(stack, ClockWatch(parts.store, parts.clock, crashed).rounds)
     _start_stamping(plan, parts, stack)
     _start_backing(plan, parts, stack)
 
@@ -215,9 +215,9 @@ def _start_watching_footage(plan: StationPlan, parts: Parts, stack: ExitStack) -
     station, crashed, recordings = parts.station, _crashed(parts.station), plan.folder.recordings
     kept, read = plan.settings.recording, leak_plan(plan, parts.reading)
     rules = KeepingRules(kept.keep_days, kept.keep_free_gb * 1_000_000_000)
-    _begin(stack, Keeping(parts.store, recordings, rules, parts.clock, station.adjust, crashed))
-    _begin(stack, LeakWatch(parts.store, read, parts.clock, _resting(station), station.adjust, crashed))
-    _begin(stack, Witnessing(parts.store, recordings, parts.clock, parts.sync.nudge, crashed))
+    _begin(stack, Keeping(parts.store, recordings, rules, parts.clock, station.adjust, crashed).rounds)
+    _begin(stack, LeakWatch(parts.store, read, parts.clock, _resting(station), station.adjust, crashed).rounds)
+    _begin(stack, Witnessing(parts.store, recordings, parts.clock, parts.sync.nudge, crashed).rounds)
 
 
 def _start_backing(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
@@ -225,7 +225,9 @@ def _start_backing(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     if plan.rehearsal:
         return
     station, copied = parts.station, BackingPlan(plan.folder.database, backups_of(plan.folder, plan.settings))
-    _begin(stack, Backing(parts.store, copied, parts.clock, _resting(station), station.adjust, _crashed(station)))
+    _begin(
+        stack, Backing(parts.store, copied, parts.clock, _resting(station), station.adjust, _crashed(station)).rounds
+    )
 
 
 def _by_hand(parts: Parts) -> Callable[[Event], None]:
@@ -248,7 +250,7 @@ def _start_stamping(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
         station.adjust(lambda around: replace(around, stamps=facts))
         return
     if stamps is not None:
-        _begin(stack, Stamping(parts.store, stamps, parts.clock, station.adjust, _crashed(station)))
+        _begin(stack, Stamping(parts.store, stamps, parts.clock, station.adjust, _crashed(station)).rounds)
 
 
 def _configured(sources: Sources, threads: int, rehearsal: bool) -> codec.Configure:

@@ -150,7 +150,7 @@ def _enrolled(folder: StationFolder, settings: Settings, url: str) -> Store:
     code = make_code(centre, name, "rehearsal", time.time_ns() // 1_000_000, confirm=False)
     centre.engine.dispose()
     applicant = applicant_of(folder, REHEARSAL_PASSPHRASE, code, look_at(url))
-    told = join(folder, url, applicant)
+    told = join(url, applicant)
     print(f"演练工位已在本机中心登记 · enrolled with the centre on this machine: {told.station}", file=sys.stderr)
     return make_store(folder, told, REHEARSAL_PASSPHRASE, settings.recording.database_reserve_bytes)
 

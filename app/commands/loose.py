@@ -14,6 +14,7 @@ from app.evidence.side import VaultLock
 from app.evidence.writer import RecordingKeys
 from app.paths import StationFolder
 from app.platform import durable_write, private_folder
+from app.store import leaks
 from app.store.rotating import recording_seed
 
 GIVEN = "given"
@@ -48,7 +49,7 @@ def exportable_keys(folder: Path) -> RecordingKeys:
     """
     if loose_keys(folder) is None and folder.is_dir():
         with opened_store(StationFolder(folder.parent.parent)) as store:
-            store.must_be_exportable(folder.name)
+            leaks.must_be_exportable(store.ledger, folder.name)
     else:
         print("没有人检查过这段录像有没有露出卡密 · nobody has checked this recording for PINs", file=sys.stderr)
     return keys_for(folder)

@@ -105,10 +105,14 @@ def _listed(state: ChipTray, cards: tuple[ChipCard, ...]) -> ChipTray:
     fresh = {card.card_id: card for card in cards}
     known = {card.card_id for card in state.cards}
     kept = tuple(fresh.get(card.card_id, card) for card in state.cards)
-    torn = [card.card_id for card in cards if card.stand is ChipStand.UNFINISHED and not card.aside]
-    insist = state.insist if state.listed else next(iter(torn), "")  # also one that left before the tray was opened
     new = tuple(card for card in cards if card.card_id not in known)
-    return replace(state, cards=(*kept, *new), listed=True, insist=insist)
+    both = (*kept, *new)
+    return replace(state, cards=both, listed=True, insist=state.insist or _torn(both))
+
+
+def _torn(cards: tuple[ChipCard, ...]) -> str:
+    """The first card that left in the middle, also before the tray was opened, and was not put aside; "" when none."""
+    return next((card.card_id for card in cards if card.stand is ChipStand.UNFINISHED and not card.aside), "")
 
 
 def _tag_seen(state: ChipTray, tag: Tag | None, at_us: int, several: bool) -> Step:
@@ -203,7 +207,9 @@ def _ended(state: ChipTray, end: ChipEnd) -> Step:
     mute = end.stand is ChipStand.DESTROY and end.silent > 0
     changed = replace(card, stand=end.stand, why=end.why, mute=mute)
     cards = tuple(changed if c.card_id == end.card_id else c for c in state.cards)
-    insist = _insisted(state, end)
+    insist = _insisted(state, end) or _torn(cards)
+    if state.running and end.card_id != state.at:  # of a run that was going on when the tray was left
+        return replace(state, cards=cards, insist=insist), (ListChips(),)
     over = replace(
         state, cards=cards, running=False, adrift=False, ended=end, insist=insist, shots=(), plan=(), quiet_since_us=0
     )
@@ -240,8 +246,7 @@ def _key(state: ChipTray, event: KeyPressed, rules: Rules) -> Step:
         case KeyPressed(Key.ESC):
             return close_tray(state, rules)
         case KeyPressed(Key.F2) if state.insist:
-            aside = PutChipAside(state.insist)
-            return replace(state, insist="", at="", ended=None, notice=None), (aside, Play(Sound.TICK))
+            return _leave_for_later(state)
         case KeyPressed(Key.SPACE) if state.punching and state.card is not None:
             return _punch(state, state.card)
         case KeyPressed(Key.SPACE) if state.may_try and state.card is not None:
@@ -252,6 +257,15 @@ def _key(state: ChipTray, event: KeyPressed, rules: Rules) -> Step:
             return _choose(state, state.cards[digit - 1])
         case _:
             return state, ()
+
+
+def _leave_for_later(state: ChipTray) -> Step:
+    """The torn card may come back when it likes; the next torn one, if there is one, is insisted on now."""
+    later = state.insist
+    cards = tuple(replace(card, aside=True) if card.card_id == later else card for card in state.cards)
+    at = "" if state.at == later else state.at
+    left = replace(state, cards=cards, insist=_torn(cards), at=at, ended=None, notice=None)
+    return left, (PutChipAside(later), Play(Sound.TICK))
 
 
 def _choose(state: ChipTray, card: ChipCard) -> Step:

@@ -61,13 +61,7 @@ class Backing:
         self._resting, self._adjust = resting, adjust
         self._copied_us: int | None = None  # monotonic; None: not since this start
         self._head = -1
-        self._rounds = Rounds("backup", self._go_round, _LOOK_S, on_bug, first_s=_LOOK_S)
-
-    def start(self) -> None:
-        self._rounds.start()
-
-    def stop(self) -> None:
-        self._rounds.stop()
+        self.rounds = Rounds("backup", self._go_round, _LOOK_S, on_bug, first_s=_LOOK_S)
 
     def look(self) -> Copy | None:
         """Make a copy if one is due and nobody works. Raises Trouble; the older copies stay then."""

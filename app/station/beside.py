@@ -98,7 +98,10 @@ class Beside:
 
     def begin(self, overhead: told.Start, parcel_id: str, stamp: Stamp, actor: str) -> None:
         """Record beside this recording (in the store's thread): go on with what was begun for the parcel, or anew."""
-        if not self._camera or (self._wanted is not None and self._wanted.parcel_id == parcel_id):
+        if self._wanted is not None and self._wanted.parcel_id == parcel_id:
+            self._tell_of(self._filming.recording_id)  # the overhead recording is another one now
+            return
+        if not self._camera:
             return
         self._wanted = _Wanted(overhead, parcel_id, stamp, actor)
         if not self._filming.recording_id:  # else when that is closed: its hash is wanted
@@ -167,7 +170,7 @@ class Beside:
         """What would stop hands is only told here. It comes in the link's thread."""
         match event:
             case RecordingBegan(recording_id, _):
-                self._note(BESIDE, {"recording": recording_id, "role": LABEL}, recording_id)
+                self._tell_of(recording_id)
                 self._tell("")
             case RecordingCut(code, _):
                 _log.error("label camera: %s", code)
@@ -180,6 +183,11 @@ class Beside:
                 self._filming.end(recording_id, "sealed")
             case DeviceLost(_, code):
                 self._tell(code)
+
+    def _tell_of(self, recording_id: str) -> None:
+        """Name this recording in the overhead one's chain, once."""
+        if recording_id:
+            self._note(BESIDE, {"recording": recording_id, "role": LABEL}, recording_id)
 
     def _tell(self, code: str) -> None:
         self._adjust(lambda around: replace(around, label=replace(around.label, code=code)))

@@ -30,13 +30,7 @@ class ClockWatch:
     def __init__(self, store: StoreWriter, clock: Clock, on_bug: Callable[[Exception], None]) -> None:
         self._store, self._clock = store, clock
         self._offset_us: int | None = None
-        self._rounds = Rounds("clock-watch", self._go_round, EVERY_S, on_bug)
-
-    def start(self) -> None:
-        self._rounds.start()
-
-    def stop(self) -> None:
-        self._rounds.stop()
+        self.rounds = Rounds("clock-watch", self._go_round, EVERY_S, on_bug)
 
     def look(self) -> bool:
         """Look once; True when a step was found, which is in the chain then. Raises StorageTrouble."""

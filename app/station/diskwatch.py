@@ -24,13 +24,7 @@ class DiskWatch:
         on_bug: Callable[[Exception], None],
     ) -> None:
         self._root, self._adjust = root, adjust
-        self._rounds = Rounds("disk-watch", self._go_round, _EVERY_S, on_bug, first_s=_EVERY_S)
-
-    def start(self) -> None:
-        self._rounds.start()
-
-    def stop(self) -> None:
-        self._rounds.stop()
+        self.rounds = Rounds("disk-watch", self._go_round, _EVERY_S, on_bug, first_s=_EVERY_S)
 
     def _go_round(self) -> None:
         self._adjust(_with_free(free_bytes(self._root)))

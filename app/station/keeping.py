@@ -62,13 +62,7 @@ class Keeping:
         self._store, self._recordings, self._rules, self._clock = store, recordings, rules, clock
         self._adjust = adjust
         self._told: Reconciled | None = None
-        self._rounds = Rounds("footage-keeping", self._go_round, _EVERY_S, on_bug, first_s=_FIRST_AFTER_S)
-
-    def start(self) -> None:
-        self._rounds.start()
-
-    def stop(self) -> None:
-        self._rounds.stop()
+        self.rounds = Rounds("footage-keeping", self._go_round, _EVERY_S, on_bug, first_s=_FIRST_AFTER_S)
 
     def look(self) -> Kept:
         """Look once. Raises StorageTrouble; a file that cannot be removed now is tried again at the next look."""

@@ -20,6 +20,7 @@ from app.core.readiness import Surroundings
 from app.station.child import Child
 from app.station.clock import Clock
 from app.station.rounds import Rounds
+from app.store import leaks
 from app.store.leaks import LeakJob, LeakSight
 from app.store.writer import StoreWriter
 
@@ -61,17 +62,11 @@ class LeakWatch:
     ) -> None:
         self._store, self._plan, self._clock = store, plan, clock
         self._resting, self._adjust = resting, adjust
-        self._rounds = Rounds("leak-watch", self._go_round, _AFTER_FAILURE_S, on_bug)
-
-    def start(self) -> None:
-        self._rounds.start()
-
-    def stop(self) -> None:
-        self._rounds.stop()
+        self.rounds = Rounds("leak-watch", self._go_round, _AFTER_FAILURE_S, on_bug)
 
     def tell(self) -> None:
         """Show how many recordings wait for a judgement. Raises StorageTrouble."""
-        count = self._store.call(lambda store: store.unjudged_leaks())
+        count = self._store.call(lambda store: leaks.unjudged(store.ledger))
         self._adjust(lambda around: replace(around, disk=replace(around.disk, leaks=count)))
 
     def _go_round(self) -> float:
@@ -79,7 +74,7 @@ class LeakWatch:
         self.tell()
         if not self._rested():
             return _LOOK_S
-        job = self._store.call(lambda store: store.next_leak_job())
+        job = self._store.call(lambda store: leaks.next_job(store.ledger))
         if job is None:
             return _NOTHING_S
         try:
@@ -89,7 +84,7 @@ class LeakWatch:
         if ended:
             return 0.0
         recording_id, stamp = job.recording.recording_id, self._clock.stamp()
-        given_up = self._store.call(lambda store: store.note_leak_failure(recording_id, stamp))
+        given_up = self._store.call(lambda store: leaks.note_failure(store.ledger, recording_id, stamp))
         _log.warning("leak check: the reader failed%s", ", given up" if given_up else "")
         return 0.0 if given_up else min(_AFTER_FAILURE_S, self._plan.rest_s * 2)
 
@@ -99,7 +94,7 @@ class LeakWatch:
         while self._resting():
             if time.monotonic() >= until_s:
                 return True
-            if self._rounds.rest(_LOOK_S):
+            if self.rounds.rest(_LOOK_S):
                 return False
         return False
 
@@ -131,7 +126,7 @@ class LeakWatch:
         """The program's next line; None when it ended or takes too long."""
         until_s = time.monotonic() + self._plan.patience_s
         while time.monotonic() < until_s:
-            if self._rounds.ending or not self._resting():
+            if self.rounds.ending or not self._resting():
                 raise _Dropped
             try:
                 return heard.get(timeout=_LOOK_S)
@@ -145,12 +140,12 @@ class LeakWatch:
         recording_id, stamp = job.recording.recording_id, self._clock.stamp()
         if told.get("done"):
             engines = [str(one) for one in told["engines"]]
-            result = self._store.call(lambda store: store.note_leak_end(recording_id, engines, stamp))
+            result = self._store.call(lambda store: leaks.note_end(store.ledger, recording_id, engines, stamp))
             _log.info("leak check of a recording: %s", result)
             return True
         at_us = int(told["at_us"])
         sights = [LeakSight(at_us, str(s["engine"]), str(s["how"]), int(s["length"])) for s in told["sights"]]
-        self._store.call(lambda store: store.note_leak_progress(recording_id, at_us + 1, 1, sights, stamp))
+        self._store.call(lambda store: leaks.note_progress(store.ledger, recording_id, at_us + 1, 1, sights, stamp))
         if sights:
             self.tell()
         return False

@@ -15,6 +15,7 @@ class Rounds:
     """Calls `look` after `first_s`, and again after the pause (s) it gave; where it gave None, after `every_s`.
 
     Trouble is logged by its code, and looked at again after `every_s`. A bug ends the rounds; `on_bug` is told.
+    `cut_short` ends what a look may be waiting for when they stop.
     """
 
     def __init__(
@@ -24,8 +25,9 @@ class Rounds:
         every_s: float,
         on_bug: Callable[[Exception], None],
         first_s: float = 0.0,
+        cut_short: Callable[[], None] = lambda: None,
     ) -> None:
-        self._name, self._look, self._on_bug = name, look, on_bug
+        self._name, self._look, self._on_bug, self._cut_short = name, look, on_bug, cut_short
         self._every_s, self._first_s = every_s, first_s
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -38,10 +40,10 @@ class Rounds:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self, cut_short: Callable[[], None] = lambda: None) -> None:
-        """End them, within 3 s. `cut_short` ends what a look may be waiting for."""
+    def stop(self) -> None:
+        """End them, within 3 s."""
         self._stopping.set()
-        cut_short()
+        self._cut_short()
         self._thread.join(timeout=3.0)
 
     def rest(self, seconds: float) -> bool:

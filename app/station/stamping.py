@@ -78,14 +78,7 @@ class Stamping:
         self._adjust, self._chance = adjust, chance
         self._passed: set[str] = set()  # whose folder is away or damaged: told once
         self._code = ""
-        self._rounds = Rounds("time-stamp", self.look, _LOOK_S, on_bug)
-
-    def start(self) -> None:
-        self._rounds.start()
-
-    def stop(self) -> None:
-        """End, cutting a question short."""
-        self._rounds.stop(self._plan.authority.stop)
+        self.rounds = Rounds("time-stamp", self.look, _LOOK_S, on_bug, cut_short=plan.authority.stop)
 
     def look(self) -> float:
         """Ask for what is wanted, if it is time; how long to wait then (s). Raises StorageTrouble."""
@@ -97,7 +90,7 @@ class Stamping:
             return min(_LOOK_S, (before.next_try_ms - now_ms) / 1000)
         for n, one in enumerate(wanted):
             trouble = self._stamp(one)
-            if self._rounds.ending:
+            if self.rounds.ending:
                 return 0.0
             if trouble is not None:
                 return self._put_off(before, trouble, len(wanted) - n)

@@ -66,11 +66,11 @@ class Tapping:
 
     def start(self) -> None:
         self._plugged.start()
-        self._look_out.start()
+        self._look_out.rounds.start()
 
     def stop(self) -> None:
         """End the loop; a run under way gets a moment to finish, then it is called off and its journal stays."""
-        self._look_out.stop()
+        self._look_out.rounds.stop()
         self._plugged.stop(_FINISH_S, self._call_off)
 
     def ask(self, job: Job) -> None:
@@ -183,13 +183,7 @@ class LookOut:
     ) -> None:
         self._reader, self._hung, self._awake = reader, hung, awake
         self._told: _Timed | None = None  # of which it was said that it hangs
-        self._rounds = Rounds("nfc-look-out", self._go_round, LOOK_OUT_S, on_bug, first_s=LOOK_OUT_S)
-
-    def start(self) -> None:
-        self._rounds.start()
-
-    def stop(self) -> None:
-        self._rounds.stop()
+        self.rounds = Rounds("nfc-look-out", self._go_round, LOOK_OUT_S, on_bug, first_s=LOOK_OUT_S)
 
     def _go_round(self) -> None:
         reader, told = self._reader(), self._told

@@ -30,13 +30,7 @@ class Witnessing:
     ) -> None:
         self._store, self._recordings, self._clock = store, recordings, clock
         self._nudge = nudge
-        self._rounds = Rounds("witness-heads", self._go_round, every_s, on_bug, first_s=every_s)
-
-    def start(self) -> None:
-        self._rounds.start()
-
-    def stop(self) -> None:
-        self._rounds.stop()
+        self.rounds = Rounds("witness-heads", self._go_round, every_s, on_bug, first_s=every_s)
 
     def look(self) -> int:
         """Tell the heads of all that runs; how many were new. Raises StorageTrouble."""

@@ -20,7 +20,7 @@ from app.centre_keys import by_any
 from app.core.audit import EventKind, Stamp
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
 from app.platform import durable_write, free_bytes, private_folder, sync_folder
-from app.store.db import open_database, transaction, translated
+from app.store.db import checkpoint, open_database, transaction, translated
 from app.store.keyfile import key_path, read_key
 from app.store.ledger import Ledger, head_of
 from app.store.migrate import upgrade
@@ -148,10 +148,7 @@ def _frozen(part: Path, key: bytes, at_wall_us: int) -> int:
                 raise StorageTrouble("store.damaged", "backup")
             head = head_of(connection)[0]
             connection.execute(insert(restored), {"at_wall_us": at_wall_us, "head": head, "settled": False})
-        with translated():
-            raw = engine.raw_connection()
-            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            raw.close()
+        checkpoint(engine)
     finally:
         engine.dispose()
     with part.open("rb") as written:

@@ -95,6 +95,14 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def checkpoint(engine: Engine) -> None:
+    """Bring the write-ahead log into the file, as before it is closed or copied. Raises StorageTrouble."""
+    with translated():
+        raw = engine.raw_connection()
+        raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        raw.close()
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn the driver's errors about disk and file into StorageTrouble; broken constraints stay bugs."""

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from app.platform import sync_folder
-from app.store.db import open_database, transaction, translated
+from app.store.db import checkpoint, open_database, transaction
 from app.store.keyfile import key_path, make_key
 from app.store.ledger import remove_parts
 from app.store.migrate import upgrade
@@ -28,10 +28,7 @@ def make_database(path: Path, passphrase: str, row: Mapping[str, Any], *, publis
         upgrade(engine, partial)
         with transaction(engine) as connection:
             connection.execute(insert(meta), dict(row))
-        with translated():
-            raw = engine.raw_connection()
-            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            raw.close()
+        checkpoint(engine)
     finally:
         engine.dispose()
     key_path(partial).replace(key_path(path))

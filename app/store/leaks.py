@@ -41,18 +41,20 @@ class LeakJob:
     harmless: tuple[str, ...]
 
 
-def next_job(connection: Connection) -> LeakJob | None:
+def next_job(ledger: Ledger) -> LeakJob | None:
     """The oldest closed recording that was not read to its end; None when there is nothing to do."""
     done = select(leak_check.c.recording_id).where(leak_check.c.result != "")
     gone = select(removed.c.recording_id)
-    row = connection.execute(
+    wanted = (
         select(recording, parcel.c.waybill, parcel.c.expected, leak_check.c.to_us)
         .outerjoin(parcel, parcel.c.id == recording.c.parcel_id)
         .outerjoin(leak_check, leak_check.c.recording_id == recording.c.id)
         .where(recording.c.state == "recorded", recording.c.id.not_in(done), recording.c.id.not_in(gone))
         .order_by(recording.c.closed_seq)
         .limit(1)
-    ).first()
+    )
+    with ledger.reading() as connection:
+        row = connection.execute(wanted).first()
     if row is None:
         return None
     order = str(json.loads(row.expected).get("order_no", "")) if row.expected else ""
@@ -101,21 +103,25 @@ def note_end(ledger: Ledger, recording_id: str, engines: Sequence[str], stamp: S
     return ledger.write(work)
 
 
-def sight_times(connection: Connection, recording_id: str) -> tuple[int, ...]:
+def sight_times(ledger: Ledger, recording_id: str) -> tuple[int, ...]:
     """When something like a PIN was seen in a recording (µs)."""
-    told = connection.execute(select(leak_check.c.sights).where(leak_check.c.recording_id == recording_id)).scalar()
+    wanted = select(leak_check.c.sights).where(leak_check.c.recording_id == recording_id)
+    with ledger.reading() as connection:
+        told = connection.execute(wanted).scalar()
     return tuple(sorted({int(sight["at_us"]) for sight in json.loads(told or "[]")}))
 
 
-def unjudged(connection: Connection) -> int:
-    """How many recordings may show a PIN."""
-    return int(connection.execute(select(func.count()).select_from(UNJUDGED.subquery())).scalar_one())
+def unjudged(ledger: Ledger) -> int:
+    """How many recordings may show a PIN and were judged by nobody yet."""
+    with ledger.reading() as connection:
+        return int(connection.execute(select(func.count()).select_from(UNJUDGED.subquery())).scalar_one())
 
 
-def must_be_exportable(connection: Connection, recording_id: str) -> None:
-    """Raises BadInput("footage.may_show_pin")."""
-    if may_show_pin(connection, recording_id):
-        raise BadInput("footage.may_show_pin", recording_id)
+def must_be_exportable(ledger: Ledger, recording_id: str) -> None:
+    """Raises BadInput("footage.may_show_pin") where a PIN may be seen and nobody has judged that."""
+    with ledger.reading() as connection:
+        if may_show_pin(connection, recording_id):
+            raise BadInput("footage.may_show_pin", recording_id)
 
 
 def _conclude(

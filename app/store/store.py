@@ -31,9 +31,9 @@ from app.core.parcels import (
 )
 from app.keys import Signer, new_seed
 from app.reserve import RESERVE_BYTES, Reserve
-from app.store import cards, chips, exchange, footage, leaks, parcels, people, recordings, reference
+from app.store import cards, chips, exchange, footage, parcels, people, recordings, reference
 from app.store.chips import ChipFact, ChipGate, Closed
-from app.store.db import open_database, transaction, translated
+from app.store.db import checkpoint, open_database, transaction
 from app.store.export import export_chain
 from app.store.footage import KnownRecording
 from app.store.founding import make_database, unfinished
@@ -118,15 +118,12 @@ class Store:
         if self._closed:
             return
         self._closed = True
-        with translated():
-            raw = self._engine.raw_connection()
-            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            raw.close()
+        checkpoint(self._engine)
         self._engine.dispose()
 
     @property
     def ledger(self) -> Ledger:
-        """What the store's rooms without a call of their own here (tokens, witnessed, rulings) work on."""
+        """What the store's rooms without a call of their own here (leaks, rulings, tokens, witnessed …) work on."""
         return self._ledger
 
     @property
@@ -363,40 +360,6 @@ class Store:
     def note_removed(self, recording_id: str, size: int, stamp: Stamp) -> int:
         """Record that a recording's pictures go now; the event's number. Raises BadInput("footage.must_stay")."""
         return footage.note_removed(self._ledger, recording_id, size, stamp)
-
-    def next_leak_job(self) -> leaks.LeakJob | None:
-        """The oldest closed recording that was not read for PINs to its end."""
-        with self._ledger.reading() as connection:
-            return leaks.next_job(connection)
-
-    def note_leak_progress(
-        self, recording_id: str, to_us: int, frames: int, sights: Sequence[leaks.LeakSight], stamp: Stamp
-    ) -> None:
-        """Remember how far a recording was read for PINs; what was found there holds it."""
-        leaks.note_progress(self._ledger, recording_id, to_us, frames, sights, stamp)
-
-    def note_leak_failure(self, recording_id: str, stamp: Stamp) -> bool:
-        """Its reader failed; True when it was given up."""
-        return leaks.note_failure(self._ledger, recording_id, stamp)
-
-    def note_leak_end(self, recording_id: str, engines: Sequence[str], stamp: Stamp) -> str:
-        """It was read to its end; "clear" or "found"."""
-        return leaks.note_end(self._ledger, recording_id, engines, stamp)
-
-    def unjudged_leaks(self) -> int:
-        """How many recordings may show a PIN and were judged by nobody yet."""
-        with self._ledger.reading() as connection:
-            return leaks.unjudged(connection)
-
-    def leak_times(self, recording_id: str) -> tuple[int, ...]:
-        """When something like a PIN was seen in a recording (µs)."""
-        with self._ledger.reading() as connection:
-            return leaks.sight_times(connection, recording_id)
-
-    def must_be_exportable(self, recording_id: str) -> None:
-        """Raises BadInput("footage.may_show_pin") where a PIN may be seen and nobody has judged that."""
-        with self._ledger.reading() as connection:
-            leaks.must_be_exportable(connection, recording_id)
 
     # The centre
 

@@ -25,6 +25,10 @@ GROWTHS = (-0.16, 0.16)  # modules by which bars are wider than drawn
 BENDS = (-0.16, -0.08, 0.08, 0.16)  # change of the module width from the middle to either end
 QUIET = 3  # modules of quiet zone that are looked at
 LEAST_NOISE = 0.004  # squared share of the contrast: no profile is believed to be better than this
+EVEN, EVEN_NEAR = 40, 14
+"""Modules over which light is evened out: over the fewer, blurred narrow bars may pass for black ones; over the more,
+glare beside a few digits spoils them.
+"""
 _DRIFT = 2  # samples by which a character may be longer or shorter than drawn
 _DRIFT_COST = 0.02
 
@@ -44,12 +48,12 @@ class Decoded:
     free: bool
 
 
-def darkness(profile: Floats, module: float) -> Floats | None:
+def darkness(profile: Floats, module: float, even: int = EVEN) -> Floats | None:
     """The profile as 0 (space) .. 1 (bar), uneven light taken out; None for too little contrast.
 
-    `module`: its width in samples.
+    `module`: its width in samples; `even`: modules over which light is evened out.
     """
-    reach = max(3, int(14 * module) | 1)
+    reach = max(3, int(even * module) | 1)
     line = profile.reshape(1, -1).astype(np.float32)
     span = (1, reach)
     ones = np.ones(span, np.uint8)

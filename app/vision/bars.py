@@ -6,14 +6,17 @@ half a second, so it is asked last. A reading counts only with a clear lead over
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+
+import cv2
 
 from app.vision.barcode import Hit, hit_of, same_place
-from app.vision.barprofile import Decoded
+from app.vision.barprofile import EVEN_NEAR, Decoded
 from app.vision.code128 import decode_code128
-from app.vision.pixels import Floats, Gray
+from app.vision.pixels import Corners, Floats, Gray
 from app.vision.retail import EAN8, decode_retail
-from app.vision.stripes import MARGINS, Strip, find_strips, straighten
+from app.vision.stripes import MARGINS, Strip, find_strips, joined, straighten
 
 MOST_MISFIT = 0.17
 LEAD, LEAD_FORCED = 10.0, 20.0
@@ -23,6 +26,7 @@ _LEAD_SHORT = 16.0  # EAN-8 has fewer digits and no parity to give it away
 _LEAD_TWICE = 12.0
 _HALVES = ((0.05, 0.5), (0.5, 0.95))  # of the length of the bars
 _FAINT = 0.05  # of the strongest strip's weight: below it, nothing was ever read
+_THIS_KIND = 0.11  # misfit up to which bars are an EAN-13 and nothing else: a Code 128 once reached 0.147
 _NARROWEST, _WIDEST = 500, 1600  # samples across a strip with its margins
 
 _Decoder = Callable[[Floats, float], Decoded | None]
@@ -33,25 +37,59 @@ def read_bars(picture: Gray, view: str, known: Iterable[Hit] = ()) -> list[Hit]:
 
     `known`: symbols of this picture that need no further reading.
     """
+    return look_for_bars(picture, view, known)[0]
+
+
+def look_for_bars(
+    picture: Gray, view: str, known: Iterable[Hit] = (), fits: Callable[[Strip], bool] = lambda _: True
+) -> tuple[list[Hit], list[Hit]]:
+    """As `read_bars`; and the product codes that fit best where none is clear: no readings, but what the digits printed
+    below the bars may confirm. `fits`: which areas may be a symbol at all.
+    """
     strips = find_strips(picture)
-    strongest = max((s.weight for s in strips), default=0.0)
-    places = [h.corners for h in known]
-    open_ones = [s for s in strips if not any(same_place(s.corners, p) for p in places)]
-    return [hit for s in open_ones if s.weight >= _FAINT * strongest for hit in _read_strip(picture, s, view)]
+    places, hits, faint = [h.corners for h in known], list[Hit](), list[Hit]()
+    wanted = [s for s in (*joined(strips), *strips) if fits(s) and not any(same_place(s.corners, p) for p in places)]
+    strongest = max((s.weight for s in wanted), default=0.0)
+    for strip in sorted(wanted, key=lambda s: -s.weight):
+        if strip.weight >= _FAINT * strongest and not any(_stands_in(strip, h.corners) for h in hits):
+            found, guessed = _read_strip(picture, strip, view)
+            hits += found
+            faint += guessed
+    return hits, faint
 
 
-def _read_strip(picture: Gray, strip: Strip, view: str) -> Iterator[Hit]:
+def _stands_in(strip: Strip, corners: Corners) -> bool:
+    """Whether a strip's middle lies within a symbol: the strip is a piece of it."""
+    x, y = (float(v) for v in strip.corners.mean(axis=0))
+    return cv2.pointPolygonTest(corners, (x, y), False) >= 0
+
+
+def _read_strip(picture: Gray, strip: Strip, view: str) -> tuple[list[Hit], list[Hit]]:
     width = int(min(_WIDEST, max(_NARROWEST, 4 * strip.across * MARGINS)))
     whole = straighten(picture, strip, width)
+    halves = [partial(straighten, picture, strip, width, half) for half in _HALVES]
+    faint: list[Hit] = []
     for kind, decoder in _DECODERS:
-        first = decoder(whole, width / MARGINS)
-        if first is None or first.misfit > MOST_MISFIT:
-            continue
-        found = [first, *(decoder(straighten(picture, strip, width, half), width / MARGINS) for half in _HALVES)]
-        sure = [d for d in found if d is not None and _is_sure(d, kind)]
+        found = _decoded(whole, halves, decoder)
+        sure = [d for d in found if _is_sure(d, kind)]
+        if not sure and found and kind == "EAN13":
+            sure = [d for d in _decoded(whole, halves, _decode_nearby) if _is_sure(d, kind)]
         if sure and len({d.text for d in sure}) == 1:
-            yield from _hits(kind, sure, strip, view)
-            return
+            return list(_hits(kind, sure, strip, view)), []
+        if kind == "EAN13" and found:
+            faint = [hit_of(kind, text, f"bars {view}", strip.corners) for text in {d.text for d in found}]
+            if found[0].misfit <= _THIS_KIND:
+                break
+    return [], faint
+
+
+def _decoded(whole: Floats, halves: Sequence[Callable[[], Floats]], decoder: _Decoder) -> list[Decoded]:
+    """What the whole profile and those of its halves say; nothing when the whole fits badly."""
+    width = len(whole) / MARGINS
+    first = decoder(whole, width)
+    if first is None or first.misfit > MOST_MISFIT:
+        return []
+    return [first, *(d for half in halves if (d := decoder(half(), width)) is not None)]
 
 
 def _is_sure(found: Decoded, kind: str) -> bool:
@@ -65,6 +103,10 @@ def _hits(kind: str, sure: Iterable[Decoded], strip: Strip, view: str) -> Iterat
     clear = sum(d.free and d.lead >= _LEAD_TWICE for d in readings)
     for name in ("bars", "bars-again")[: 2 if clear >= 2 and kind != "EAN8" else 1]:
         yield hit_of(kind, readings[0].text, f"{name} {view}", strip.corners)
+
+
+def _decode_nearby(profile: Floats, width: float) -> Decoded | None:
+    return decode_retail(profile, width, even=EVEN_NEAR)
 
 
 def _decode_ean8(profile: Floats, width: float) -> Decoded | None:

@@ -107,7 +107,8 @@ def _length(readings: Sequence[Decoded]) -> tuple[int, float]:
     weights: dict[int, float] = {}
     for r in readings:
         clean = 1.0 - 0.7 * max(0.0, r.strange - _STRANGE)
-        weights[len(r.text)] = weights.get(len(r.text), 0.0) + r.p * clean + 0.05
+        # A view that hardly believes in its own length says little about it, however its text stands out there.
+        weights[len(r.text)] = weights.get(len(r.text), 0.0) + min(r.p, r.of_length) * clean + 0.02
     best = max(weights, key=lambda n: weights[n])
     # The share that other lengths have inside each reading counts as disagreement too.
     # Not so texts of the same length: which glyph stands where is for the characters' own chances to say.
@@ -132,9 +133,9 @@ def combine(views: Sequence[tuple[Engine, Mapping[str, float]]], alphabet: str) 
     """
     total = np.zeros(len(alphabet))
     for engine, weight in WEIGHTS.items():
-        logs = [[math.log(max(_FLOOR, view.get(g, 0.0))) for g in alphabet] for who, view in views if who is engine]
-        if logs:
-            total += weight * len(logs) ** REPEAT * np.mean(logs, axis=0)
+        chances = [_listed(view, alphabet) for who, view in views if who is engine]
+        if chances:
+            total += weight * len(chances) ** REPEAT * np.log(chances).mean(axis=0)
     raw = np.exp(total - total.max())
     mixed = (raw / raw.sum()) @ mistakes(alphabet)
     best = int(mixed.argmax())
@@ -143,6 +144,15 @@ def combine(views: Sequence[tuple[Engine, Mapping[str, float]]], alphabet: str) 
     rest[best] = p
     order = np.argsort(-rest, kind="stable")
     return {alphabet[i]: float(rest[i]) for i in order}
+
+
+def _listed(view: Mapping[str, float], alphabet: str) -> list[float]:
+    """The probability of each glyph of an alphabet in a view, never quite nothing."""
+    listed = [_FLOOR] * len(alphabet)
+    for glyph, p in view.items():
+        if p > _FLOOR and glyph in alphabet:
+            listed[alphabet.index(glyph)] = p
+    return listed
 
 
 def under_check(chars: Sequence[dict[str, float]], pattern: FieldPattern) -> list[dict[str, float]] | None:

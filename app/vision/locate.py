@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import cast
 
 import cv2
@@ -104,8 +105,11 @@ def _distinct(quads: Floats, scores: Floats) -> Floats:
             kept.append(quads[at])
         if len(kept) == _TRIED:
             break
-    apart = [q for q in quads[np.argsort(-scores, kind="stable")] if kept and lies_apart(kept[0], q)]
-    return np.stack(kept + apart[:_APART]) if kept else quads
+    if not kept:
+        return quads
+    ranked = (quads[at] for at in np.argsort(-scores, kind="stable"))
+    apart = islice((q for q in ranked if lies_apart(kept[0], q)), _APART)
+    return np.stack([*kept, *apart])
 
 
 def _outermost(quads: Floats, scores: Floats) -> int:

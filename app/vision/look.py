@@ -18,7 +18,7 @@ from app.core.cards import FieldState, Medium, PanelState, Printed
 from app.core.products import DIGITS, LATIN, UNKNOWN_NUMBER, Catalogue, FieldPattern, Product, normalise_gtin
 from app.vision import third_opinion
 from app.vision.barcode import Hit, as_gtin, gtin
-from app.vision.cardcodes import linear_areas, read_card_codes
+from app.vision.cardcodes import CardCodes, read_card_codes
 from app.vision.codes import CodeReader
 from app.vision.decode import PLAIN_LETTERS, decode_views
 from app.vision.fields import Sorted, Value, begins_short, is_retail_code, row_label, sort_lines, to_area
@@ -121,11 +121,10 @@ class Looker:
         corners = turn_corners(located.corners, standing.quarters)
         card = turn(card, standing.quarters)
         shade = grey(card)
-        hits = read_card_codes(grey(picture), shade)
-        bars = linear_areas(hits, shade)
-        lines = self._wording.read(card, standing.boxes, standing.known, bars)
-        look = Look(corners, sharpness(shade), glare(card), hits, bars=bars)
-        return self._with_fields(look, card, lines)
+        codes = read_card_codes(grey(picture), shade, corners)
+        lines = self._wording.read(card, standing.boxes, standing.known, codes.bars)
+        look = Look(corners, sharpness(shade), glare(card), codes.hits, bars=codes.bars)
+        return self._with_fields(look, card, lines, codes)
 
     def medium(self, picture: Colour, corners: Corners | None) -> Medium | None:
         """Whether the picture shows a card, or a page or screen that anybody may have copied; None without any text.
@@ -158,7 +157,7 @@ class Looker:
             corners=corners,
             sharpness=sharpness(shade),
             glare=glare(card),
-            hits=read_card_codes(grey(picture), shade, thorough=_awaits_a_second(first.hits)),
+            hits=read_card_codes(grey(picture), shade, corners, thorough=_awaits_a_second(first.hits)).hits,
             number=None if first.number is None else self._spots.read(card, first.number.area, first.number.limits),
             pin=None if first.pin is None else self._spots.read(card, first.pin.area, first.pin.limits),
         )
@@ -169,17 +168,19 @@ class Looker:
             return False
         return abs(coat_share(self._panels.see(card), first.panel_area) - first.coat) > COAT_CHANGED
 
-    def _with_fields(self, look: Look, card: Colour, lines: list[Line]) -> Look:
+    def _with_fields(self, look: Look, card: Colour, lines: list[Line], codes: CardCodes) -> Look:
         seen = self._panels.see(card)
         panels = seen.panels()
         lines = lines + self._missed(card, lines, panels, seen)
         sorted_lines = sort_lines(lines, look.bars)
         confirmed = frozenset(g for p in sorted_lines.printed if (g := normalise_gtin(p)) is not None)
-        product = self._catalogue.by_gtin(gtin(look.hits, confirmed))
+        hits = codes.with_print(confirmed)
+        product = self._catalogue.by_gtin(gtin(hits, confirmed))
         places = choose(sorted_lines, panels, product, partial(self._openings.judge, card, seen))
         state, expiry = self._expiry(card, look, lines)
         return replace(
             look,
+            hits=hits,
             printed=confirmed,
             below=sorted_lines.printed,
             number=self._number_spot(card, places.number, look, lines),

@@ -18,6 +18,7 @@ _OUTSIDE = 0.7
 """What a side beyond the picture counts for at most: neither proof nor disproof."""
 _CLEAR = 0.85  # share of a step along the seen sides that makes one beyond the picture believable
 _APART = 0.08  # overlap below which two outlines are two cards
+_ROWS = 16_000  # OpenCV maps fewer than 32,768 at once
 _SEEN = 0.3  # share of a side inside the picture from which that part speaks for all of it
 
 
@@ -109,11 +110,14 @@ def _shares(quads: Floats, scene: Scene) -> tuple[Floats, Floats]:
 
 
 def _sample(values: Floats, points: Floats) -> Floats:
-    """Values at the nearest pixels of points (…, 2)."""
-    x = np.clip(points[..., 0].round().astype(np.intp), 0, values.shape[1] - 1)
-    y = np.clip(points[..., 1].round().astype(np.intp), 0, values.shape[0] - 1)
-    picked: Floats = values[y, x]
-    return picked
+    """Values at the nearest pixels of points (…, 2); beyond the picture, at its rim."""
+    flat = points.reshape(len(points), -1, 2)
+    x, y = (np.ascontiguousarray(flat[..., i], np.float32) for i in (0, 1))
+    parts = [
+        cv2.remap(values, x[at : at + _ROWS], y[at : at + _ROWS], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        for at in range(0, len(flat), _ROWS)
+    ]
+    return cast(Floats, np.concatenate(parts).reshape(*points.shape[:-1], *values.shape[2:]))
 
 
 def pull(picture: Colour | Gray, quads: Floats, reach: float, samples: int = 32) -> Floats:

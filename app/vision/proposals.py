@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
 from typing import cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from app.vision.pixels import RATIO, Corners, Floats, Gray
 
@@ -118,10 +118,15 @@ def quads_of_lines(lab: Gray) -> Floats:
     if not len(segments):
         return np.zeros((0, 4, 2), np.float32)
     lengths = np.hypot(segments[:, 2] - segments[:, 0], segments[:, 3] - segments[:, 1])
-    lines = _distinct(segments[np.argsort(-lengths)])
-    pairs = [(a, b) for a, b in combinations(lines, 2) if _turn(a[0], b[0]) < 0.17]
-    crossed = [(*one, *other) for one, other in combinations(pairs, 2) if _is_square(one[0], other[0])]
-    opened = [(a, b, c) for a, b in pairs for c in lines if _is_square(a, c)]
+    lines = np.array(_distinct(segments[np.argsort(-lengths)]), np.float64)
+    one, other = np.triu_indices(len(lines), 1)
+    parallel = _turns(lines[one, 0], lines[other, 0]) < 0.17
+    pairs = np.stack([lines[one[parallel]], lines[other[parallel]]], axis=1)  # (n, 2, 2)
+    first, second = np.triu_indices(len(pairs), 1)
+    square = _are_square(pairs[first, 0, 0], pairs[second, 0, 0])
+    crossed = np.concatenate([pairs[first[square]], pairs[second[square]]], axis=1)
+    pair, line = np.nonzero(_are_square(pairs[:, 0, 0][:, None], lines[None, :, 0]))
+    opened = np.concatenate([pairs[pair], lines[line][:, None]], axis=1)
     return np.concatenate([_crossed(crossed), _prolonged(opened)]).astype(np.float32)
 
 
@@ -147,23 +152,27 @@ def _turn(one: float, other: float) -> float:
     return float(min(turn, np.pi - turn))
 
 
-def _is_square(one: _Line, other: _Line) -> bool:
-    return abs(_turn(one[0], other[0]) - np.pi / 2) < _SQUARE
+def _turns(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Angles between directions, 0..pi/2."""
+    turn = np.abs(one - other) % np.pi
+    return np.minimum(turn, np.pi - turn)
 
 
-def _crossed(pairs: list[tuple[_Line, _Line, _Line, _Line]]) -> Floats:
-    """Corners of two pairs of parallels (a, b, c, d): a-c, a-d, b-d, b-c."""
-    if not pairs:
-        return np.zeros((0, 4, 2), np.float32)
-    a, b, c, d = np.array(pairs, np.float64).transpose(1, 0, 2)
+def _are_square(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.abs(_turns(one, other) - np.pi / 2) < _SQUARE
+
+
+def _crossed(pairs: NDArray[np.float64]) -> Floats:
+    """Corners of two pairs of parallels (n, 4, 2), a b c d: a-c, a-d, b-d, b-c."""
+    a, b, c, d = pairs.transpose(1, 0, 2)
     return cast(Floats, np.stack([_meet(a, c), _meet(a, d), _meet(b, d), _meet(b, c)], axis=1))
 
 
-def _prolonged(triples: list[tuple[_Line, _Line, _Line]]) -> Floats:
-    """From two parallels a, b and c across them: a card on either side of c, lying along or across the parallels."""
-    if not triples:
-        return np.zeros((0, 4, 2), np.float32)
-    a, b, c = np.array(triples, np.float64).transpose(1, 0, 2)
+def _prolonged(triples: NDArray[np.float64]) -> Floats:
+    """From two parallels a, b and c across them (n, 3, 2): a card on either side of c, lying along or across the
+    parallels.
+    """
+    a, b, c = triples.transpose(1, 0, 2)
     one, other = _meet(a, c), _meet(b, c)
     across = other - one
     normal = np.stack([-across[:, 1], across[:, 0]], axis=1)

@@ -6,8 +6,9 @@ one direction only (coherence near 1). Found at two sizes, so that wide and narr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, cast
 
 import cv2
@@ -32,6 +33,9 @@ _MARGIN = 0.14  # of the width, at either side: bars at the rim have half a wind
 MARGINS = 1 + 2 * _MARGIN
 """Width of a straightened profile in widths of its strip."""
 _ROWS = 48
+_LEAN, _GAP, _OVERLAP, _ABREAST = 0.06, 1.25, 0.1, 0.7
+"""Of two halves of a symbol: how far they may lean against each other, how far apart they may stand or overlap (widths
+of the narrower), and how much of their length they share at least."""
 _SHEAR = np.linspace(-0.15, 0.15, 21)
 
 
@@ -131,6 +135,40 @@ def _same(one: Strip, other: Strip) -> bool:
     """Whether two strips are the same area found at two sizes."""
     apart = float(np.linalg.norm(one.corners.mean(0) - other.corners.mean(0)))
     return apart < 0.1 * max(one.across, other.across) and 0.88 < one.across / other.across < 1.14
+
+
+def joined(strips: Sequence[Strip]) -> tuple[Strip, ...]:
+    """Strips that two of these, one behind the other, are the halves of: the middle guard of a retail symbol has hardly
+    any edges when blurred, and glare may hide more of the middle.
+    """
+    found: list[Strip] = []
+    for one, other in combinations(strips, 2):
+        whole = _together(one, other)
+        if whole is not None and not any(_same(whole, known) for known in (*strips, *found)):
+            found.append(whole)
+    return tuple(found)
+
+
+def _together(one: Strip, other: Strip) -> Strip | None:
+    """The strip from the first bar of one to the last of the other; None where they are no halves of one symbol."""
+    a, b, _, d = one.corners
+    across, along = (b - a) / max(1e-6, one.across), (d - a) / max(1e-6, one.along)
+    points = other.corners - a
+    u, v = points @ across, points @ along
+    level = abs(float((other.corners[1] - other.corners[0]) @ along)) < _LEAN * other.across
+    gap = max(float(u.min()) - one.across, -float(u.max()))
+    shared = min(one.along, float(v.max())) - max(0.0, float(v.min()))
+    near = -_OVERLAP < gap / min(one.across, other.across) < _GAP
+    if not level or not near or shared < _ABREAST * max(one.along, other.along):
+        return None
+    left, right = min(0.0, float(u.min())), max(one.across, float(u.max()))
+    top, bottom = float(v.min()) / 2, (one.along + float(v.max())) / 2
+    ends = [a + across * np.float32(x) + along * np.float32(y) for x, y in _corners(left, right, top, bottom)]
+    return Strip(np.array(ends, np.float32), one.weight + other.weight)
+
+
+def _corners(left: float, right: float, top: float, bottom: float) -> tuple[tuple[float, float], ...]:
+    return (left, top), (right, top), (right, bottom), (left, bottom)
 
 
 def straighten(picture: Gray, strip: Strip, width: int, part: tuple[float, float] = (0.1, 0.9)) -> Floats:

@@ -34,6 +34,7 @@ _DENSE = 0.55  # glyphs to a height of width that a line of print with a value i
 _FEW = 6  # digits; from as many on a line may hold a date or a number
 _SURE = 0.6
 _HOTLINE = re.compile(r"[48]00\d{7}$")
+_WORDS_BEFORE = 6.0  # heights of words before a hotline, from which on letters are no sign of a code
 _ON_END = 3  # runs of text on end that make a card look as if it lay across
 
 
@@ -114,10 +115,18 @@ def _mean(standing: Standing) -> float:
 
 
 def _holds_value(signs: Sequence[TextSign], heights: float) -> bool:
-    """Whether a long line is dense with glyphs as numbers and codes are; sentences give our recogniser hardly any."""
+    """Whether a long line is dense with glyphs as numbers and codes are; sentences give our recogniser hardly any.
+
+    English ones give it some, but these end with a hotline.
+    """
     sure = [s for s in signs if s.p > _SURE]
     digits = "".join(s.text for s in sure if s.text.isdigit())
-    return len(sure) >= _DENSE * heights or len(_HOTLINE.sub("", digits)) >= _FEW
+    if len(_HOTLINE.sub("", digits)) >= _FEW:
+        return True
+    hotline = _HOTLINE.search("".join(s.text for s in sure))
+    if hotline is not None and sure[hotline.start()].start * heights >= _WORDS_BEFORE:
+        return False
+    return len(sure) >= _DENSE * heights
 
 
 def _turned(box: LineBox, width: int, height: int) -> LineBox:

@@ -129,8 +129,11 @@ def open_acr122u(address: str, wanted: str = "") -> Pn532:
         raise DeviceError(DeviceReason.MISSING, address, "needs the package pyscard") from error
     try:
         found = [reader for reader in system.readers() if _NAME in str(reader) and wanted in str(reader)]
-        if not found:
-            raise DeviceError(DeviceReason.MISSING, address, "no ACR122U")
+    except trouble as error:
+        raise DeviceError(DeviceReason.MISSING, address, f"no PC/SC service: {error}") from error
+    if not found:
+        raise DeviceError(DeviceReason.MISSING, address, "no ACR122U")
+    try:
         connection = found[0].createConnection()
         connection.connect(mode=scard.SCARD_SHARE_DIRECT, disposition=scard.SCARD_LEAVE_CARD)
     except trouble as error:

@@ -50,7 +50,8 @@ def read_codes(picture: Colour) -> list[Hit]:
     located = locate(picture)
     hits: list[Hit] = []
     if located.corners is not None and located.found is not Found.TOO_FAR:
-        hits = list(read_card_codes(grey(picture), grey(rectify(picture, located.corners))))
+        card = rectify(picture, located.corners)
+        hits = list(read_card_codes(grey(picture), grey(card), located.corners).hits)
     return hits or search_codes(grey(picture))
 
 

@@ -299,6 +299,39 @@ def test_a_torn_card_still_goes_first_after_the_tray_was_left() -> None:
     assert walk.the(SwitchChipOff).card == SECOND_CHIP
 
 
+def test_of_two_torn_cards_the_second_is_insisted_on_after_the_first() -> None:
+    """A kill may leave several; neither may be forgotten for a card that was never touched."""
+    torn = tuple(replace(card, stand=ChipStand.UNFINISHED) for card in (CHIP, SECOND_CHIP))
+    third = replace(CHIP, card_id="third", uid="04A1B2C3D4E582")
+    for done in (True, False):
+        walk = at_work()
+        walk.key(Key.F4)
+        walk.on(ChipsListed((*torn, third)), HOLD)
+        if done:
+            walk.on(FIRST, ChipRunEnded(OFF), ChipsListed((torn[1], third)), AWAY)
+        else:
+            walk.key(Key.F2)
+        walk.on(TagSeen(tag(third.uid), 50))
+        assert not walk.has(SwitchChipOff)
+        assert dict(tray(walk).notice.args)["wanted"] == SECOND_CHIP.uid  # type: ignore[union-attr]
+        walk.on(AWAY, SECOND)
+        assert walk.the(SwitchChipOff).card.card_id == SECOND_CHIP.card_id
+
+
+def test_the_end_of_a_run_that_went_on_while_the_tray_was_left_does_not_end_the_next_one() -> None:
+    walk = at_tray()
+    walk.on(HOLD, FIRST, DeviceLost(Device.NFC, "nfc.timeout"))
+    walk.key(Key.ESC)
+    at_tray(walk)
+    walk.on(DeviceBack(Device.NFC), HOLD, AWAY, SECOND)
+    walk.on(ChipRunEnded(OFF))
+    assert tray(walk).running
+    assert [card.stand for card in tray(walk).cards] == [ChipStand.OFF, ChipStand.WAITING]
+    walk.on(ChipRunEnded(replace(OFF, card_id=SECOND_CHIP.card_id)))
+    assert not tray(walk).running
+    assert tray(walk).cards[1].stand is ChipStand.OFF
+
+
 def test_no_key_tries_another_card_while_a_torn_one_is_away() -> None:
     walk = at_tray()
     walk.on(HOLD, FIRST, ChipRunEnded(TORN), AWAY)

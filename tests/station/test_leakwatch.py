@@ -32,6 +32,7 @@ from app.rehearsal.footage import SIZES, labels_path, render_unboxing
 from app.rehearsal.products import load_studio_products
 from app.station.clock import system_clock
 from app.station.leakwatch import LeakPlan, LeakWatch
+from app.store import leaks
 from app.store.leaks import MOST_FAILURES
 from app.store.store import Store
 from app.store.writer import StoreWriter
@@ -75,7 +76,7 @@ class Idle:
         writer.start()
         plan = LeakPlan(argv, self.recordings, {"templates": SHIPPED.paths, "rehearsal": True}, 0.01, patience_s)
         watch = LeakWatch(writer, plan, system_clock(), lambda: self.resting, self.adjust, self.bugs.append)
-        watch.start()
+        watch.rounds.start()
         return watch, writer
 
 
@@ -141,7 +142,7 @@ def test_a_masked_recording_is_clear_and_one_with_the_masks_off_is_found_held_an
     watch, writer = idle.watch()
     until(lambda: len(writer.call(checked)) == 2, 200)
     until(lambda: idle.around.disk.leaks == 1)
-    watch.stop()
+    watch.rounds.stop()
     first, second = writer.call(checked)
     writer.stop()
     assert (first["recording"], first["result"], first["sights"]) == ("r-1", "clear", [])
@@ -155,13 +156,13 @@ def test_a_masked_recording_is_clear_and_one_with_the_masks_off_is_found_held_an
     assert held is not None
     assert held.leak
     with pytest.raises(BadInput, match=r"footage\.may_show_pin"):
-        store.must_be_exportable("r-2")
-    store.must_be_exportable("r-1")
+        leaks.must_be_exportable(store.ledger, "r-2")
+    leaks.must_be_exportable(store.ledger, "r-1")
     with pytest.raises(BadInput, match=r"hold\.no_reason"):
         store.release_footage("r-2", " ", stamp(), SUPERVISOR.id)
     store.release_footage("r-2", "a rehearsal filmed without masks", stamp(), SUPERVISOR.id)
-    store.must_be_exportable("r-2")
-    assert store.unjudged_leaks() == 0
+    leaks.must_be_exportable(store.ledger, "r-2")
+    assert leaks.unjudged(store.ledger) == 0
 
 
 def test_what_stands_still_for_a_tenth_of_a_second_is_read_and_what_moves_is_not_read_each_time(idle: Idle) -> None:
@@ -226,17 +227,19 @@ def test_it_steps_aside_at_once_and_goes_on_where_it_was_after_a_restart(idle: I
     blank(idle)
     argv, starts = scripted(tmp_path, "slow")
     watch, writer = idle.watch(argv)
-    until(lambda: (job := writer.call(lambda store: store.next_leak_job())) is not None and job.from_us > 1_000_000)
+    until(
+        lambda: (job := writer.call(lambda store: leaks.next_job(store.ledger))) is not None and job.from_us > 1_000_000
+    )
     idle.resting = False
     until(lambda: not process_alive(starts()[0][0]), 2)
     assert writer.call(checked) == []
-    watch.stop()
+    watch.rounds.stop()
     idle.resting = True
     plan = LeakPlan(argv, idle.recordings, {}, 0.01)
     watch = LeakWatch(writer, plan, system_clock(), lambda: idle.resting, idle.adjust, idle.bugs.append)
-    watch.start()
+    watch.rounds.start()
     until(lambda: len(writer.call(checked)) == 1)
-    watch.stop()
+    watch.rounds.stop()
     (result,) = writer.call(checked)
     writer.stop()
     assert [start[1] for start in starts()] == [0, 1_000_001]
@@ -251,7 +254,7 @@ def test_a_reader_that_dies_or_hangs_is_tried_again_and_then_told(idle: Idle, tm
     argv, starts = scripted(tmp_path, mode)
     watch, writer = idle.watch(argv, patience_s=0.3)
     until(lambda: len(writer.call(checked)) == 1)
-    watch.stop()
+    watch.rounds.stop()
     (result,) = writer.call(checked)
     writer.stop()
     assert (result["result"], len(starts())) == ("unreadable", MOST_FAILURES)
@@ -267,5 +270,5 @@ def test_nothing_is_read_while_somebody_works(idle: Idle, tmp_path: Path) -> Non
     assert starts() == []
     idle.resting = True
     until(lambda: len(writer.call(checked)) == 1)
-    watch.stop()
+    watch.rounds.stop()
     writer.stop()

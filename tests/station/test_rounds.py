@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from queue import Queue
+from typing import Any
 
 import pytest
 
@@ -23,8 +24,8 @@ def bugs() -> list[Exception]:
 def start(bugs: list[Exception]) -> Iterator[Start]:
     begun: list[Rounds] = []
 
-    def begin(look: Callable[[], float | None], every_s: float = 0.0, first_s: float = 0.0) -> Rounds:
-        begun.append(Rounds("test-rounds", look, every_s, bugs.append, first_s))
+    def begin(look: Callable[[], float | None], every_s: float = 0.0, **more: Any) -> Rounds:
+        begun.append(Rounds("test-rounds", look, every_s, bugs.append, **more))
         begun[-1].start()
         return begun[-1]
 
@@ -96,7 +97,7 @@ def test_a_long_look_is_cut_short(start: Start) -> None:
         cut.wait(30)
         ended.put((rounds.rest(1e6), rounds.ending))
 
-    rounds = start(look)
+    rounds = start(look, cut_short=cut.set)
     assert begun.wait(30)
-    rounds.stop(cut.set)
+    rounds.stop()
     assert ended.get_nowait() == (True, True)

@@ -77,12 +77,12 @@ class Station:
         writer = StoreWriter(self.store, self.bugs.append)
         writer.start()
         stamping = Stamping(writer, plan, system_clock(), self.adjust, self.bugs.append, chance=lambda: 0.1)
-        stamping.start()
+        stamping.rounds.start()
         try:
             yield stamping
         finally:
             began_s = time.monotonic()
-            stamping.stop()
+            stamping.rounds.stop()
             assert time.monotonic() - began_s < 2.5, "a question was not cut short"
             writer.stop()
             self.store = Store.open(self.folder.database, REHEARSAL_PASSPHRASE, reserve_bytes=0)

@@ -16,7 +16,7 @@ from app.core.errors import BadInput
 from app.core.footage import Pile
 from app.core.parcels import Reason
 from app.keys import Signer
-from app.store import footage
+from app.store import footage, leaks
 from app.store.leaks import LeakSight
 from app.store.store import Store
 from app.store.tables import durable
@@ -167,7 +167,7 @@ def test_a_judgement_that_no_pin_is_seen_is_of_one_recording(full: Store) -> Non
     """A leak on the label camera shows in the list by the parcel's cards, and only its own judgement frees it."""
     full.new_recording("l-1", "p-1", at(9), "1001", "label")
     full.close_recording("l-1", "aa" * 32, "bb" * 32, 9, at(10), "1001")
-    full.note_leak_progress("l-1", 9, 1, [LeakSight(5, "own", "word", 8)], at(11))
+    leaks.note_progress(full.ledger, "l-1", 9, 1, [LeakSight(5, "own", "word", 8)], at(11))
     assert names(full, Pile.HELD) == ["c-2", "c-1"]
     full.release_footage("r-1", "", at(12), "2001")
     assert full.hold_on("l-1") is not None

@@ -169,3 +169,21 @@ def test_nothing_stands_on_an_even_picture(shade: int) -> None:
 def test_odd_sizes_are_borne(size: tuple[int, int]) -> None:
     noise = np.random.default_rng(2).integers(0, 255, size, np.uint8)
     assert gtin(search_codes(noise)) is None
+
+
+@pytest.mark.parametrize("module_px", [1.3, 1.5, 2.0])
+@pytest.mark.parametrize("text", ["6982608961867", "6925253147767", "0029431286845"])
+def test_blurred_narrow_bars_do_not_pass_for_black_ones(text: str, module_px: float) -> None:
+    """Evened over two characters only, grey stretches of narrow bars became as black as wide ones."""
+    found = decode_retail(profile(text, "EAN13", module_px, 0.8 * module_px, 2.0), 95 * module_px * 1.02, EAN13)
+    assert found is not None
+    assert found.text == text
+    assert found.lead > 10
+
+
+def test_a_fall_of_light_across_a_symbol_is_evened_out() -> None:
+    line = profile("6982608961867", "EAN13", 2.0, 1.0, 2.0)
+    dimmed = line * np.linspace(1.0, 0.45, len(line), dtype=np.float32)
+    found = decode_retail(dimmed, 95 * 2.0 * 1.02, EAN13)
+    assert found is not None
+    assert (found.text, found.lead > 10) == ("6982608961867", True)

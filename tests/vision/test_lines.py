@@ -99,6 +99,8 @@ def test_a_hotline_makes_no_small_print_worth_reading() -> None:
     assert _holds_value(signs("202912314008209867"), 60.0), "a date beside the hotline"
     assert _holds_value(signs("7304008209867123"), 60.0)
     assert _holds_value(signs("4008209867"), 12.0), "a line of nothing but digits"
+    assert not _holds_value(signs("TMSMOLQM6OFCR4008204961"), 16.7), "letters of English terms before the hotline"
+    assert _holds_value(signs("LYR4S34008204961"), 12.0), "a code that ends like a hotline"
 
 
 def test_what_was_read_of_a_field_is_cut_out_of_its_line() -> None:

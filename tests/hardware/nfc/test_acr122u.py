@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
+import types
+from typing import Any
 
 import pytest
 
 from hardware.catalog import open_nfc
 from hardware.errors import DeviceError, DeviceReason
-from hardware.nfc.acr122u import reader_over
+from hardware.nfc.acr122u import open_acr122u, reader_over
 from hardware.nfc.chips.deactivate import Means, deactivate
 from hardware.nfc.chips.outcome import Request, Verdict, Why
 from hardware.nfc.frames import FrameKind, FrameParser, encode
@@ -101,3 +104,92 @@ def test_without_pyscard_it_is_missing_and_says_why() -> None:
     with pytest.raises(DeviceError, match="pyscard") as trouble:
         open_nfc("pcsc:ACR122U")
     assert trouble.value.reason is DeviceReason.MISSING
+
+
+class SmartcardError(Exception):
+    """What pyscard raises: no OSError."""
+
+
+class FakeReader:
+    """A reader and its connection as pyscard 2.3.1 has them, as far as they are used."""
+
+    def __init__(self, name: str, apdus: FakeApdus, busy: bool = False) -> None:
+        self._name, self._apdus, self._busy = name, apdus, busy
+        self.connected: dict[str, Any] = {}
+        self.codes: set[int] = set()
+
+    def __str__(self) -> str:
+        return self._name
+
+    def createConnection(self) -> FakeReader:
+        return self
+
+    def connect(self, protocol: Any = None, mode: Any = None, disposition: Any = None) -> None:
+        if self._busy:
+            raise SmartcardError("sharing violation")
+        self.connected = {"protocol": protocol, "mode": mode, "disposition": disposition}
+
+    def control(self, code: int, command: list[int]) -> list[int]:
+        self.codes.add(code)
+        try:
+            return list(self._apdus.transmit(bytes(command)))
+        except OSError as gone:
+            raise SmartcardError(str(gone)) from gone
+
+    def disconnect(self) -> None:
+        self._apdus.close()
+
+
+@pytest.fixture
+def pcsc(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The readers that a PC/SC service with pyscard lists; an exception among them is raised."""
+    listed: list[Any] = []
+
+    def readers() -> list[Any]:
+        for one in listed:
+            if isinstance(one, Exception):
+                raise one
+        return listed
+
+    for name, content in {
+        "smartcard": {},
+        "smartcard.System": {"readers": readers},
+        "smartcard.scard": {"SCARD_SHARE_DIRECT": 3, "SCARD_LEAVE_CARD": 0},
+        "smartcard.Exceptions": {"SmartcardException": SmartcardError},
+    }.items():
+        module = types.ModuleType(name)
+        module.__dict__.update(content)
+        monkeypatch.setitem(sys.modules, name, module)
+    return listed
+
+
+def test_it_is_opened_directly_without_a_card_and_by_its_name(pcsc: list[Any], apdus: FakeApdus) -> None:
+    first, second = (FakeReader(f"ACS ACR122U PICC Interface 0{no} 00", apdus) for no in (0, 1))
+    pcsc += [FakeReader("Other Reader", FakeApdus()), first, second]
+    opened = open_acr122u("pcsc:01 00", "01 00")
+    assert (opened.firmware, opened.info.name) == ("PN532 1.6", str(second))
+    assert second.connected == {"protocol": None, "mode": 3, "disposition": 0}
+    assert second.codes == {0x310000 | 3500 << 2 if sys.platform == "win32" else 0x42000000 + 3500}
+    assert not first.connected
+    apdus.gone = True
+    with pytest.raises(DeviceError) as trouble:
+        opened.poll(0.1)
+    assert trouble.value.reason is DeviceReason.LOST
+    opened.close()
+    assert apdus.closed
+
+
+@pytest.mark.parametrize(
+    ("listed", "reason"),
+    [
+        ([], DeviceReason.MISSING),
+        ([FakeReader("Other Reader", FakeApdus())], DeviceReason.MISSING),
+        ([SmartcardError("service not running")], DeviceReason.MISSING),
+        ([FakeReader("ACS ACR122U", FakeApdus(), busy=True)], DeviceReason.BUSY),
+    ],
+)
+def test_one_that_cannot_be_opened_says_why(pcsc: list[Any], listed: list[Any], reason: DeviceReason) -> None:
+    pcsc += listed
+    with pytest.raises(DeviceError) as trouble:
+        open_acr122u("pcsc:")
+    assert trouble.value.reason is reason

@@ -120,6 +120,53 @@ def test_the_record_verifies_and_holds_no_secret() -> None:
         assert CODE[:8].hex() not in text.lower()
 
 
+def test_the_record_tells_all_that_a_run_saw_and_did() -> None:
+    """The memory of an NTAG213 to the page; a Classic's cannot be read any more once it is off."""
+    table, chip = Table(), used_chip("NTAG213")
+    table.line.put(chip)
+    header = (bytes(chip.memory[:16]) + bytes(chip.memory[0xA0:0xAC]) + bytes(8)).hex().upper()
+    record = table.run(about=(("operator", "1001"),)).evidence
+    assert record["reader"] == {
+        "name": "Simulated PN532",
+        "firmware": "PN532 1.6",
+        "port": "sim:virtual",
+        "serial": "",
+        "simulated": True,
+    }
+    assert record["chip"] == {
+        "family": "NTAG213",
+        "uid": UID,
+        "atqa": "0044",
+        "atqa_order": "most significant byte first",
+        "sak": "00",
+        "ats": "",
+        "version": "0004040201000F03",
+        "signature": {"bytes": "00" * 32, "checked": record["chip"]["signature"]["checked"]},
+        "counters": {"2": None},
+    }
+    assert record["before"] == {"header": header, "bytes": 144, "content": {"sealed": "sealed 144"}}
+    shown = bytearray(chip.memory)
+    shown[0x2B * 4 :] = bytes(8)
+    assert record["after"] == shown.hex().upper()
+    assert [test["what"] for test in record["negative_tests"]]
+    assert [act["stage"] for act in record["irreversible"]] == [
+        "secrets",  # PWD
+        "secrets",  # PACK
+        "read-only",
+        "dynamic-locks",
+        "static-locks",
+        "config-lock",
+    ]
+    assert (record["verdict"], record["why"], record["about"]) == ("deactivated", "proved", {"operator": "1001"})
+    times = [said["at_ms"] for said in record["commands"]]
+    assert times == sorted(times)
+    table, chip = Table(), used_chip("MIFARE Classic 1K")
+    table.line.put(chip)
+    record = table.run().evidence
+    assert (record["before"]["bytes"], record["after"]) == (752, None)
+    assert [act["stage"] for act in record["irreversible"]] == ["keys"] * 16
+
+
 def test_what_a_chip_held_is_kept_as_a_salted_slow_hash() -> None:
     one, other = slow_hash(CODE), slow_hash(CODE)
     assert one["hash"] != other["hash"]

@@ -16,9 +16,9 @@ from hardware.nfc.chips import Family, classic
 from hardware.nfc.chips.outcome import Method, Outcome, Verdict, Why
 from hardware.sim.nfc_board import Faults
 from hardware.sim.nfc_chip import RefusedError
-from hardware.sim.nfc_classic import ClassicChip
+from hardware.sim.nfc_chips import make_chip
 from hardware.sim.nfc_type2 import Quirks
-from tests.hardware.nfc.making import CLASSIC_UID, CODE, Table, is_dead, used_chip
+from tests.hardware.nfc.making import Table, is_dead, short_classic, used_chip
 
 DISTURBANCES = [
     Faults(lose_answers=1),
@@ -132,20 +132,90 @@ def test_nothing_disturbed_condemns_a_good_classic(faults: Faults) -> None:
     condemns_no_good_one(lambda: used_chip("MIFARE Classic 1K"), faults, first, step)
 
 
-@pytest.mark.parametrize("faults", CLASSIC_DISTURBANCES, ids=str)
-def test_nothing_disturbed_condemns_a_short_classic_at_any_command(
-    faults: Faults, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Three sectors: the maker's one, one between, and the last; every way at every command."""
+@pytest.fixture
+def three_sectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Classic of three sectors is a whole one."""
     monkeypatch.setitem(classic.SECTORS, Family.CLASSIC_1K, 3)
 
-    def short() -> ClassicChip:
-        chip = ClassicChip(Family.CLASSIC_1K, bytes.fromhex(CLASSIC_UID), 0x08, "0004", 12)
-        for block in (1, 4, 10):
-            chip.set_block(block, CODE[:16])
-        return chip
 
-    assert condemns_no_good_one(short, faults, 1, 1) > 100
+@pytest.mark.usefixtures("three_sectors")
+@pytest.mark.parametrize("faults", CLASSIC_DISTURBANCES, ids=str)
+def test_nothing_disturbed_condemns_a_short_classic_at_any_command(faults: Faults) -> None:
+    """Every way at every command."""
+    assert condemns_no_good_one(short_classic, faults, 1, 1) > 100
+
+
+def _swap(table: Table, chip: Any) -> None:
+    table.line.take(chip)
+    table.line.put(make_chip("MIFARE Classic 1K", "DEADBEE0"))
+
+
+def _unplug(table: Table, _chip: Any) -> None:
+    table.line.unplugged = True
+
+
+STRUCK: dict[str, tuple[Any, tuple[Why, ...]]] = {
+    "card taken away": (lambda table, chip: table.line.take(chip), (Why.CHIP_GONE, Why.READER_SILENT)),
+    "another card": (_swap, (Why.CHIP_GONE, Why.READER_SILENT, Why.OTHER_CHIP)),
+    "unplugged": (_unplug, (Why.READER_LOST,)),
+    "hung": (lambda table, _chip: table.line.break_down(Faults(silent=True)), (Why.READER_SILENT,)),
+    "only acknowledges": (lambda table, _chip: table.line.break_down(Faults(lose_answers=999)), (Why.READER_SILENT,)),
+    "cancelled": (lambda table, _chip: table.reader.cancel(), (Why.CANCELLED,)),
+    "two commands lost": (lambda table, _chip: table.line.break_down(Faults(lose_commands=2)), ()),
+    "acknowledgement lost": (lambda table, _chip: table.line.break_down(Faults(lose_acks=1)), ()),
+    "two answers damaged": (lambda table, _chip: table.line.break_down(Faults(damage_answers=2)), ()),
+    "noise": (lambda table, _chip: table.line.break_down(Faults(noise=True)), ()),
+}
+"""What strikes, and what a run may say that it was: never that the chip is to be destroyed, nor refused once begun."""
+
+
+@pytest.mark.usefixtures("three_sectors")
+@pytest.mark.parametrize("name", STRUCK)
+def test_a_short_classic_is_finished_whatever_struck_at_any_command(name: str) -> None:
+    strike, reasons = STRUCK[name]
+    commands = _commands_of(short_classic())
+    for number in range(1, commands + 1):
+        chip, table, struck_s = short_classic(), Table(), [0.0]
+        table.line.put(chip)
+        at = table.line.commands + number
+
+        def before(now: int, _code: int, table: Table = table, chip: Any = chip, at: int = at) -> None:
+            if now == at:
+                struck_s[0] = table.line.now_s  # noqa: B023  asked before the next round
+                strike(table, chip)
+
+        table.line.before = before
+        outcome = table.run(uid=chip.target.uid)
+        others = [lying.chip for lying in table.line.field._now() if lying.chip is not chip]
+        assert not any(other.writes for other in others), number
+        if outcome.done:
+            assert is_dead(chip), number
+            continue
+        untouched = outcome.why is Why.OTHER_CHIP and chip.writes == 0
+        assert outcome.verdict is (Verdict.REFUSED if untouched else Verdict.NOT_COMPLETED), number
+        assert outcome.why in reasons, number
+        if name in ("hung", "only acknowledges"):
+            assert table.line.now_s - struck_s[0] <= 2.0, number
+        _as_it_was(table, chip)
+        again = table.run(uid=chip.target.uid)
+        assert again.done, (number, again.why)
+        assert is_dead(chip), number
+
+
+def _commands_of(chip: Any) -> int:
+    table = Table()
+    table.line.put(chip)
+    before = table.line.commands
+    assert table.run().done
+    return table.line.commands - before
+
+
+def _as_it_was(table: Table, chip: Any) -> None:
+    table.line.before = lambda _number, _code: None
+    table.line.break_down(Faults())
+    table.line.unplugged = False
+    table.line.field.clear()
+    table.line.put(chip)
 
 
 @pytest.mark.parametrize("faults", DISTURBANCES, ids=str)
