@@ -211,7 +211,7 @@ class Looker:
         """The expiry as far as it is sure; a doubtful date is read once more by both recognisers, digit by digit."""
         state, seen = find_expiry(lines)
         if state is Printed.READ and seen is not None:
-            return (Printed.UNREAD, None) if seen.of_month and self._goes_on(card, seen.area) else (state, seen.day)
+            return (Printed.UNREAD, None) if seen.may_go_on and self._goes_on(card, seen.area) else (state, seen.day)
         if seen is not None:
             day = self._dated(card, seen)
             return (Printed.UNREAD if day is None else Printed.READ), day
