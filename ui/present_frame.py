@@ -97,6 +97,10 @@ def _simulated(scene: Scene) -> str:
     return scene.say("strip.simulated", names=comma.join(names)) if names else ""
 
 
+_REFUSED = ("sync.other_key", "sync.unknown_station", "sync.centre_full", "sync.untrusted_answer", "auth.clock")
+"""The line is there; what stands in the way is told, for somebody can mend it."""
+
+
 def _condition(scene: Scene) -> Banner | None:
     around = scene.around
     minutes = around.disk.minutes_left
@@ -115,6 +119,8 @@ def _condition(scene: Scene) -> Banner | None:
         return Banner(Tone.WARN, "hard-drive", text, scene.say("banner.disk.more"))
     if around.sync.state is SyncState.STOPPED and around.sync.code:
         return Banner(Tone.STOP, "cloud-off", scene.trouble_line(around.sync.code))
+    if around.sync.state is SyncState.OFFLINE and around.sync.code in _REFUSED:
+        return Banner(Tone.WARN, "cloud-off", scene.trouble_line(around.sync.code))
     if around.sync.state is SyncState.OFFLINE:
         return Banner(Tone.WARN, "cloud-off", scene.say("banner.offline"), scene.say("banner.offline.more"))
     if around.sync.stuck_footage:

@@ -64,7 +64,9 @@ _RECORDER_QUIET_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class StationPlan:
-    """What a station is made of: where it lives, how it is set up, what it knows, where its centre is now."""
+    """What a station is made of: where it lives, how it is set up, what it knows, where its centre is now.
+    `label_later`: a rehearsal's label camera, which whoever plays it opens.
+    """
 
     folder: StationFolder
     settings: Settings
@@ -72,6 +74,7 @@ class StationPlan:
     url: str
     rehearsal: bool
     sources: Sources = SHIPPED
+    label_later: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,8 @@ def _make(
     cameras = Cameras(camera.overhead, "" if camera.spare == _NOT_FITTED else camera.spare)
     reserve_bytes = plan.settings.recording.footage_reserve_bytes
     insisting = Insisting(writer, _crashed(station))
-    beside = _beside(plan, station, writer, insisting, filming) if camera.label != _NOT_FITTED else None
+    fitted = plan.label_later or camera.label != _NOT_FITTED
+    beside = _beside(plan, station, writer, insisting, filming) if fitted else None
     hands = Hands(
         writer, filming, looking, cameras, folder.recordings, clock, plan.rehearsal, insisting, chips, reserve_bytes,
         beside,
@@ -181,7 +185,8 @@ def _beside(plan: StationPlan, station: Station, writer: StoreWriter, insisting:
     program = program_plan("label", plan.folder)
     beside_plan = BesidePlan(program, plan.folder.recordings, plan.rehearsal)
     beside = Beside(beside_plan, writer, insisting, system_clock(), station.adjust, filming.note)
-    beside.open_camera(plan.settings.camera.label)
+    if not plan.label_later:
+        beside.open_camera(plan.settings.camera.label)
     station.on_show(beside.show)
     return beside
 

@@ -8,7 +8,6 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from app.commands import rehearsal_folder as folders
-from app.core.errors import BadInput
 from app.keys import Signer
 from app.paths import StationFolder
 from app.platform import boot_id
@@ -43,10 +42,8 @@ def applicant_of(folder: StationFolder, passphrase: str, code: str, centre: Cent
     return Applicant(Signer(seed), code, rehearsal, centre)
 
 
-def join(folder: StationFolder, url: str, applicant: Applicant) -> Enrolled:
-    """Ask the centre once. Raises as `ask_to_join`; Unavailable("station.pending"); BadInput("store.exists")."""
-    if folder.database.exists():
-        raise BadInput("store.exists", folder.database.name)
+def join(url: str, applicant: Applicant) -> Enrolled:
+    """Ask the centre once. Raises as `ask_to_join`; Unavailable("station.pending")."""
     if applicant.rehearsal:
         require_loopback(url)
 

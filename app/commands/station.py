@@ -1,6 +1,8 @@
 """`cardintake station ACTION --data DIR`: a station without a window. JSON on stdout, all else on stderr.
 
 enrol     join a centre by a one-time code           {"enrolled", "words", …}
+          --anew: where the chain has ended; the old folder goes aside whole      {…, "aside", "cards"}
+name      what the station is called there, for `centre admit`                 {"station", "key", …}
 capture   take rehearsal cards without a camera      `saved CARD-ID` after each commit
 sync      push and pull                              {"state", "unsent", "cards", …}
 backup    copy the database, also while it is used   {"backup", "head"}
@@ -20,7 +22,7 @@ from getpass import getuser
 from pathlib import Path
 from queue import SimpleQueue
 
-from app.commands import station_reveal
+from app.commands import anew, station_reveal
 from app.commands.bulk import captured, stamp
 from app.commands.complaint import complain
 from app.commands.enrolling import applicant_of, join, look_at, make_store
@@ -38,8 +40,10 @@ from app.store.store import REHEARSAL_PASSPHRASE
 from app.store.unlock import find_passphrase
 from app.store.writer import StoreWriter
 from app.sync.client import require_loopback
+from app.sync.enrol import Applicant
 from app.sync.pace import FootageTerms
 from app.sync.worker import SyncListeners, SyncPlan, SyncReport, SyncWorker
+from app.wire import Enrolled
 
 _CONFIRM_S = 600.0
 _LOOK_S = 1.0
@@ -51,6 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     enrol.add_argument("--server", required=True, metavar="URL")
     enrol.add_argument("--code", required=True, help="as the centre's administrator reads it out")
     enrol.add_argument("--rehearsal", action="store_true", help="for ever a rehearsal station (this machine only)")
+    enrol.add_argument("--anew", action="store_true", help="put the station here aside and join under another name")
+    enrol.add_argument("--leave-unsent", action="store_true", help="with --anew: also what the centre never took")
+    name = actions.add_parser("name", help="name and key, for the centre's administrator")
     capture = actions.add_parser("capture", help="take rehearsal cards without a camera")
     capture.add_argument("--cards", type=int, required=True, metavar="N")
     capture.add_argument("--video-mb", type=int, default=0, metavar="M", help="with footage of M megabytes")
@@ -65,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     restore = actions.add_parser("restore", help="put the database back from a backup")
     restore.add_argument("--from", type=Path, default=None, metavar="DIR", dest="backup", help="else the newest here")
     rotate = actions.add_parser("rotate", help="another signing key from now on")
-    for action in (enrol, capture, sync, backup, restore, rotate):
+    for action in (enrol, name, capture, sync, backup, restore, rotate):
         action.add_argument("--data", type=Path, required=True, metavar="DIR", help="the station's folder")
         add_passphrase(action)
 
@@ -75,14 +82,37 @@ def run(args: argparse.Namespace) -> int:
         return station_reveal.run(args)
     folder = StationFolder(args.data.resolve())
     done = {"enrol": _enrol, "capture": _capture, "sync": _sync, "backup": _backup, "restore": _restore}
-    done |= {"rotate": _rotate}
+    done |= {"rotate": _rotate, "name": _name}
     return done[args.action](args, folder)
 
 
 def _enrol(args: argparse.Namespace, folder: StationFolder) -> int:
+    if args.anew:
+        return _enrol_anew(args, folder)
     if folder.database.exists():
         raise BadInput("store.exists", folder.database.name)
     passphrase = _new_passphrase(args, folder)
+    applicant, told = _join(args, folder, passphrase)
+    settings = Settings.model_validate({"recording": {"reserve_mb": 4 if applicant.rehearsal else 256}})
+    _begin(folder, told, _of_station(settings, told, args.server), passphrase)
+    _tell(_joined(told, applicant))
+    return 0
+
+
+def _enrol_anew(args: argparse.Namespace, folder: StationFolder) -> int:
+    """Raises BadInput("enrol.unsent") and what `put_aside` raises; after any of them the same call goes on."""
+    passphrase = passphrase_of(folder, args.passphrase_fd)
+    cards = anew.look_at_old(folder, passphrase, args.server, leave_unsent=args.leave_unsent)
+    before = load_settings(folder.settings) if folder.settings.exists() else Settings()
+    applicant, told = _join(args, folder, passphrase)
+    aside = anew.put_aside(folder, before.station.id, datetime.now(UTC))
+    _begin(folder, told, _of_station(before, told, args.server), passphrase)
+    _tell({**_joined(told, applicant), "aside": str(aside), "cards": cards})
+    return 0
+
+
+def _join(args: argparse.Namespace, folder: StationFolder, passphrase: str) -> tuple[Applicant, Enrolled]:
+    """Ask until the centre has confirmed the six words."""
     if passphrase == REHEARSAL_PASSPHRASE:
         require_loopback(args.server)
     applicant = applicant_of(folder, passphrase, args.code, look_at(args.server))
@@ -90,24 +120,28 @@ def _enrol(args: argparse.Namespace, folder: StationFolder) -> int:
     give_up_s = time.monotonic() + _CONFIRM_S
     while True:
         try:
-            told = join(folder, args.server, applicant)
-            break
+            return applicant, join(args.server, applicant)
         except Unavailable as waiting:
             if waiting.code != "station.pending" or time.monotonic() > give_up_s:
                 raise
             time.sleep(_LOOK_S)
-    settings = Settings.model_validate(
-        {
-            "station": {"id": _id_of(told.station)},
-            "server": {"url": args.server},
-            "recording": {"reserve_mb": 4 if applicant.rehearsal else 256},
-        }
-    )
+
+
+def _of_station(settings: Settings, told: Enrolled, url: str) -> Settings:
+    """The same settings under the name that the centre gave."""
+    station = settings.station.model_copy(update={"id": _id_of(told.station)})
+    server = settings.server.model_copy(update={"url": url})
+    return Settings.model_validate({**dict(settings), "station": station, "server": server})
+
+
+def _begin(folder: StationFolder, told: Enrolled, settings: Settings, passphrase: str) -> None:
     make_store(folder, told, passphrase, settings.recording.database_reserve_bytes).close()
     save_settings(folder.settings, settings)
     remember_station(folder)
-    _tell({"enrolled": told.station, "role": told.role, "tenant": told.centre.tenant, "words": applicant.words})
-    return 0
+
+
+def _joined(told: Enrolled, applicant: Applicant) -> dict[str, object]:
+    return {"enrolled": told.station, "role": told.role, "tenant": told.centre.tenant, "words": applicant.words}
 
 
 def _id_of(station: str) -> str:
@@ -165,6 +199,18 @@ def _sync(args: argparse.Namespace, folder: StationFolder) -> int:
     finally:
         worker.stop()
         writer.stop()
+
+
+def _name(args: argparse.Namespace, folder: StationFolder) -> int:
+    store = open_station(folder, args.passphrase_fd)
+    try:
+        identity, unsent = store.ledger.identity_now(), store.queue().unsent
+        first = identity.earlier[-1] if identity.earlier else identity.signer
+        told = {"station": identity.station, "key": first.public_key.hex(), "signs": key_id(identity.signer.public_key)}
+    finally:
+        store.close()
+    _tell({**told, "unsent": unsent})
+    return 0
 
 
 def _backup(args: argparse.Namespace, folder: StationFolder) -> int:

@@ -12,12 +12,10 @@ import argparse
 from app.paths import StationFolder
 from app.platform import lower_priority
 from app.recorder.guard import Guard
-from app.recorder.run import Recorder, add_arguments, serve
+from app.recorder.run import Recorder, serve
 
 NICE = 5
 """Between the overhead recorder (0) and the eye (10)."""
-
-__all__ = ["add_arguments", "run"]
 
 
 def run(args: argparse.Namespace) -> int:

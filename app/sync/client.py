@@ -10,7 +10,6 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 from types import TracebackType
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -23,6 +22,7 @@ from app.core.errors import BadInput, EvidenceTrouble, Unavailable
 from app.keys import Signer
 from app.signing import LIFETIME_S, BadSignature, Message, RequestMarks, answering_key, check_answer, sign_request
 from app.store.store import Store
+from app.sync.offset import ClockOffset
 from app.wire import (
     DIGEST_HEADER,
     BatchAnswer,
@@ -60,18 +60,28 @@ from app.wire_witness import CheckpointAnswer, Cosigned, Cosigning, WitnessAnswe
 M = TypeVar("M", bound=BaseModel)
 
 _JSON = "application/json"
-_CLOCK_JUMP_MS = 5000
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
 
+_TOLD = {
+    "auth.signature": "sync.other_key",
+    "auth.clock": "auth.clock",
+    "station.unknown": "sync.unknown_station",
+    "station.pending": "station.pending",
+    "station.loopback_only": "station.loopback_only",
+    "store.disk_full": "sync.centre_full",
+}
+"""Which of the centre's own words tell the operator what to do; all else is `sync.refused`."""
+
+
 class CentreRefused(Unavailable):
-    """The centre answered, but not as wished: code sync.refused.
+    """The centre answered, but not as wished: code sync.refused, or a nearer one for what people can mend.
 
     `reason` is the centre's own code, `status` HTTP's, `wait_ms` what Retry-After asked for (0: nothing).
     """
 
     def __init__(self, reason: str, status: int, wait_ms: int = 0) -> None:
-        super().__init__("sync.refused", f"{status} {reason}".strip())
+        super().__init__(_TOLD.get(reason, "sync.refused"), f"{status} {reason}".strip())
         self.reason = reason
         self.status = status
         self.wait_ms = wait_ms
@@ -454,34 +464,6 @@ class CentreClient:
 
 async def _nowhere(_centre: Centre) -> None:
     """For who speaks once only: the next one asks again."""
-
-
-_LONG_WAY_MS = 4000
-
-
-class ClockOffset:
-    """How far the centre's clock is ahead of ours (ms): the median of the last five signed answers."""
-
-    def __init__(self) -> None:
-        self._seen: deque[int] = deque(maxlen=5)
-        self.ms = 0
-
-    def known_ms(self) -> int | None:
-        """In steps of a second; None before anything was learnt."""
-        return round(self.ms / 1000) * 1000 if self._seen else None
-
-    def learn(self, server_ms: int, asked_ms: int, heard_ms: int) -> None:
-        """An answer made at `server_ms` (full seconds) came back; half of the way is taken for the way here.
-
-        Of a request that was long under way (a chunk of footage on a slow line) nobody knows which half was long.
-        """
-        if self._seen and heard_ms - asked_ms > _LONG_WAY_MS:
-            return
-        offset_ms = server_ms + 500 - (asked_ms + heard_ms) // 2
-        if self._seen and abs(offset_ms - self.ms) > _CLOCK_JUMP_MS:
-            self._seen.clear()  # one of the clocks was put right: what was learnt before is worth nothing
-        self._seen.append(offset_ms)
-        self.ms = int(median(self._seen))
 
 
 def _refusal(answer: httpx.Response, believed: bool) -> CentreRefused:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,6 +55,10 @@ _log = logging.getLogger(__name__)
 
 _MOST_BATCHES = 1000
 """In one round; a queue longer than that goes on in the next."""
+
+
+async def _nothing_between() -> None:
+    """Of a chain that has ended nothing is sent beside the footage."""
 
 
 @dataclass(slots=True)
@@ -118,8 +122,20 @@ class Exchange:
             raise
         except EvidenceTrouble as trouble:
             if trouble.code == "store.restored_behind":
+                await self._bring_what_is_filmed()
                 raise Halt(trouble.code, trouble.detail) from trouble
             raise
+
+    async def _bring_what_is_filmed(self) -> None:
+        """A chain that has ended here for ever: footage that only this folder has still goes, at any hour.
+
+        Not one event goes with it. Raises Unavailable: come again; what cannot be brought holds nothing up.
+        """
+        if self.recordings is None:
+            return
+        terms = replace(self.terms, from_hour=0, to_hour=0)
+        last = Bringing(self.client, self.writer, self.stamp, self.recordings, terms, self.chance, _nothing_between)
+        await last.bring_all()
 
     async def _watch_log(self) -> None:
         """See that the centre's log only grows. That it was rewritten stops everything, all else can wait."""

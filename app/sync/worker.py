@@ -27,8 +27,9 @@ from app.store.following import centre_signed
 from app.store.results import QueueFacts, RetryState
 from app.store.store import Store
 from app.store.writer import StoreWriter
-from app.sync.client import CentreClient, CentreRefused, ClockOffset, Speaker, require_loopback
+from app.sync.client import CentreClient, CentreRefused, Speaker, require_loopback
 from app.sync.exchange import Exchange
+from app.sync.offset import ClockOffset
 from app.sync.pace import ANY_TIME, FootageTerms, after_failure
 
 T = TypeVar("T")

@@ -32,7 +32,7 @@ from app.vision.barcode import Hit, agreed_texts, distinct, gtin
 from app.vision.coach import Legible, count_legible, free_pattern
 from app.vision.decode import PLAIN_LETTERS, Decoded, decode_views
 from app.vision.elements import stated, timed_texts
-from app.vision.fading import pale_ends
+from app.vision.fading import begins_within_group, pale_ends
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
 from app.vision.look import Look
 from app.vision.opening import Beyond, Ends
@@ -259,7 +259,7 @@ def _read_pin(spots: Sequence[Spot], pattern: FieldPattern) -> Fused:
 
 
 def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Sequence[Ends] = ()) -> Fused:
-    """The reading, its ends doubted where its length is open and glare may have swallowed more of it in every look.
+    """The reading, its ends doubted where its length is open and more of it may have been swallowed in every look.
 
     `ends`: what each look saw beyond them. Closed in one look, nothing was swallowed there; burnt out in all of them,
     nobody can tell.
@@ -271,9 +271,10 @@ def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Seq
     sides = dict(zip((0, len(lead.spans) - 1), zip(*ends, strict=True), strict=True)) if ends else {}
     pale |= {at for at, seen in sides.items() if all(one is Beyond.BURNT for one in seen)}
     pale -= {at for at, seen in sides.items() if Beyond.CLOSED in seen}
-    if not pale:
+    cut = pale | {0} if begins_within_group(lead.spans) else pale
+    if not cut:
         return fused
-    chars = tuple(replace(c, sure=False) if at in pale else c for at, c in enumerate(fused.reading.chars))
+    chars = tuple(replace(c, sure=False) if at in cut else c for at, c in enumerate(fused.reading.chars))
     return Fused(replace(fused.reading, state=FieldState.DOUBTFUL, chars=chars), lead)
 
 

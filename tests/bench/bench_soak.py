@@ -177,7 +177,7 @@ def main() -> dict[str, Any]:
     if sys.platform != "linux":
         return {"left_out": "memory is read from /proc"}
     cache = Path("out/cache")
-    film, _labels = render_footage(RESOURCES / "decks" / "ten_cards.toml", cache, "720p")
+    film = render_footage(RESOURCES / "decks" / "ten_cards.toml", cache, "720p").footage
     at = Path(tempfile.mkdtemp(prefix="soak-"))
     try:
         figures = soak(MINUTES, at / "station", film.resolve())

@@ -11,6 +11,7 @@ import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,20 @@ def test_what_is_not_by_the_station_is_not_stored(wrong: str, centre: OpenCentre
     answer = send(centre, station, [bad])
     assert (results(answer), answer.results[0].code) == (["refused"], wrong)
     assert results(send(centre, station, [good])) == ["applied"]
+
+
+@pytest.mark.parametrize("at", [0, 2, 3])
+def test_a_bad_signature_in_the_midst_of_an_unbroken_run_is_refused(
+    at: int, centre: OpenCentre, station: Station
+) -> None:
+    """The last signature vouches for what went before; the log would still not hold entry by entry."""
+    good = [station.add() for _ in range(4)]
+    bad = [replace(one, sig=good[at - 1].sig) if n == at else one for n, one in enumerate(good)]
+    answer = send(centre, station, bad)
+    assert results(answer) == ["applied"] * at + ["refused"]
+    assert (answer.results[at].code, answer.results[at].expect) == ("signature", at + 1)
+    assert results(send(centre, station, good)) == ["duplicate"] * at + ["applied"] * (4 - at)
+    assert verify_audit(centre.folder.root, every=True)["ok"]
 
 
 def test_what_is_not_understood_is_kept_in_quarantine(centre: OpenCentre, station: Station) -> None:

@@ -24,8 +24,9 @@ from app.server.routes import make_app
 from app.server.setup import OpenCentre, init, open_centre
 from app.signing import BadSignature, Message, RequestMarks, check_answer, in_time, read_request, sign_request
 from app.store.db import reading
-from app.sync.client import CentreClient, CentreRefused, ClockOffset, Speaker
+from app.sync.client import CentreClient, CentreRefused, Speaker
 from app.sync.enrol import Applicant, ask_to_join, require_active
+from app.sync.offset import ClockOffset
 from app.wire import EnrolmentAnswer, EventBatch, content_digest, enrolment_proof, sign_statement
 
 NOW_S = 1_790_000_000

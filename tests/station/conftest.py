@@ -47,6 +47,7 @@ from app.store.seal import IndexCost
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.store.writer import StoreWriter
 from tests.core.making import BADGE, RULES, WAYBILL, card_read
+from tests.station.review_desk import asked, own, parcel  # noqa: F401  fixtures
 
 T = TypeVar("T")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.store.verify import verify_audit
 from app.store.writer import StoreWriter
 from app.sync.exchange import Halt
+from app.sync.pace import FootageTerms
 from tests.sync.conftest import NOW_US, Party
+from tests.sync.test_footage import film
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 
@@ -80,6 +83,45 @@ def test_a_centre_that_knows_more_stops_the_station_before_a_second_history_begi
         with pytest.raises(StorageTrouble, match=r"store\.restored"):
             back.keep()
     assert [row["alarms"] for row in report(centre.engine, "stations")] == [0]
+    assert [row["state"] for row in report(centre.engine, "stations")] == ["active"]
+    back.writer.stop()
+
+
+def not_now() -> FootageTerms:
+    """Hours in which it is not."""
+    hour = datetime.fromtimestamp(NOW_US / 1e6).hour
+    return FootageTerms(0, (hour + 1) % 24, (hour + 2) % 24)
+
+
+@pytest.mark.warns
+def test_footage_that_only_a_chain_which_ended_has_still_goes_to_the_centre(
+    party: Any, centre: OpenCentre, tmp_path: Path
+) -> None:
+    """At any hour, and without one event; what is damaged holds nothing up."""
+    recordings = tmp_path / "recordings"
+    for name in ("r-1", "r-2"):
+        film(party, recordings / name)
+    backed_up(party, tmp_path)
+    party.keep()
+    calm(party)
+    back = put_back_from_backup(party, tmp_path)
+    next((recordings / "r-2").glob("part-*")).write_bytes(b"damaged")
+    before = len(_events(centre))
+
+    async def round_of_footage() -> None:
+        exchange = back.exchange()
+        exchange.recordings, exchange.terms = recordings, not_now()
+        async with exchange.client:
+            await exchange.round()
+
+    back.line.fate = lambda request: "cut" if "objects" in request.url.path else ""
+    with pytest.raises(Unavailable):
+        asyncio.run(round_of_footage())
+    back.line.fate = lambda _request: ""
+    with pytest.raises(Halt, match=r"store\.restored_behind"):
+        asyncio.run(round_of_footage())
+    assert [back.store.is_durable(name) for name in ("r-1", "r-2")] == [True, False]
+    assert len(_events(centre)) == before
     assert [row["state"] for row in report(centre.engine, "stations")] == ["active"]
     back.writer.stop()
 

@@ -274,6 +274,18 @@ def test_sync_chip_follows_receipts() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("sync.other_key", "另一把钥匙"), ("sync.unknown_station", "不认识"), ("sync.offline", "断网")],
+)
+def test_what_the_centre_refuses_is_told_and_is_not_called_offline(code: str, said: str) -> None:
+    around = replace(samples.around(), sync=SyncFacts(SyncState.OFFLINE, 3, code=code))
+    found = present(samples.idle(), around, samples.catalogue(), "zh")
+    assert isinstance(found, WorkView)
+    assert found.frame.banner is not None
+    assert said in found.frame.banner.text
+
+
 def test_unreadable_number_leads_to_typing_or_review() -> None:
     found = work("number-unreadable")
     assert found.typing == "number"

@@ -10,7 +10,7 @@ from app.core.cards import FieldState
 from app.core.products import DIGITS, UNKNOWN_NUMBER, CheckDigit, FieldPattern
 from app.vision.conclude import _whole
 from app.vision.decode import decode_views
-from app.vision.fading import pale_ends
+from app.vision.fading import begins_within_group, pale_ends
 from app.vision.fuse import Fused, fuse
 from app.vision.opening import Beyond
 from app.vision.panel import Area
@@ -47,6 +47,39 @@ def test_print_that_pales_towards_an_end_fades(end: slice, at: int) -> None:
     assert not pale_ends(line(veiled=end, veil=0.1), spans(len(TEXT)), 10 * len(TEXT))
     middle = slice(6 * PITCH, 8 * PITCH)
     assert not pale_ends(line(veiled=middle, veil=0.5), spans(len(TEXT)), 10 * len(TEXT)), "both ends are there"
+
+
+def test_print_that_grows_clearer_towards_an_end_does_not_fade() -> None:
+    """The lamp's reflection lies over the second to fourth character: before the first there would be print to see."""
+    picture = line()
+    worst = np.exp(-(((np.arange(picture.shape[1]) - 2.5 * PITCH) / (2 * PITCH)) ** 2))[None, :, None]
+    veiled = (picture + (235 - picture) * 0.75 * worst).astype(np.uint8)
+    places = spans(len(TEXT)), 10 * len(TEXT)
+    assert not pale_ends(veiled, *places)
+    assert pale_ends(veiled[:, 2 * PITCH :], places[0][:-2], 10 * (len(TEXT) - 2)) == {0}, "here it is worst at the end"
+
+
+def grouped(*sizes: int) -> list[tuple[int, int]]:
+    starts = np.cumsum([10 + (8 if at and at in np.cumsum(sizes) else 0) for at in range(sum(sizes))])
+    return [(int(at), int(at) + 3) for at in starts]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "cut"),
+    [
+        ((3, 4, 2), True),
+        ((2, 4, 4, 4, 2), True),
+        ((4, 4, 2), False),
+        ((3, 3, 3), False),
+        ((4, 8, 2), False),
+        ((9,), False),
+        ((2, 2), False),
+        ((3,), False),
+    ],
+)
+def test_print_in_groups_that_begins_with_less_than_a_group_was_cut(sizes: tuple[int, ...], cut: bool) -> None:
+    """676 6038 56 was stated for 9676 6038 56: glare had left nothing of the nine, and paled nothing else."""
+    assert begins_within_group(grouped(*sizes)) is cut
 
 
 def test_nothing_and_one_character_do_not_fade() -> None:
