@@ -29,7 +29,7 @@ _MADE_UP = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCreation"
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What is told of a viewing copy; `real`: a camera filmed it, and it is no rehearsal; `masked`: fields are covered."""
+    """What is told of a viewing copy; `real`: of a camera, and no rehearsal; `masked`: secret fields are covered."""
 
     name: str
     recording: str
