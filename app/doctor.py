@@ -31,6 +31,15 @@ _CHINESE_FONTS = ("*CJK*", "*SourceHan*", "*wqy*")
 _EARLIEST_YEAR = 2026
 
 
+_CALLED = {
+    "overhead": ("俯拍相机", "the overhead camera"),
+    "label": ("面单相机", "the label camera"),
+    "spare": ("备用相机", "the spare camera"),
+    "nfc": ("读写器", "the NFC reader"),
+    "scanner": ("扫描枪", "the scanner"),
+}
+
+
 class Grade(StrEnum):
     """How bad it is: fine, work goes on with less, or work is not possible."""
 
@@ -138,11 +147,18 @@ def _clock(year: int, synced: bool | None) -> Finding:
 
 
 def _device(role: str, address: str, trouble: str) -> Finding:
-    code = f"device.{role}"
+    code, (zh, en) = f"device.{role}", _CALLED.get(role, ("设备", "the device"))
     if address.partition(":")[0] == "none":
-        return Finding(code, Grade.WARN, "none set up", "在设置里填写地址", "Give its address in the settings")
+        if role == "label":  # work goes on with one camera
+            return Finding(code, Grade.OK, "none set up: nothing films the parcel's label")
+        return Finding(
+            code, Grade.WARN, "none set up", f"在设置里填写{zh}的地址", f"Give {en}'s address in the settings"
+        )
     if trouble:
-        do = ("插好设备，核对设置里的地址，关掉占用它的程序", "Plug it in, check its address, close what else uses it")
+        do = (
+            f"插好{zh}，核对设置里的地址，关掉占用它的程序",
+            f"Plug in {en}, check its address, close what else uses it",
+        )
         needed = role == "overhead" and not trouble.startswith(DeviceReason.BUSY)
         return Finding(code, Grade.STOP if needed else Grade.WARN, f"{address}: {trouble}", *do)
     return Finding(code, Grade.OK, address)
@@ -205,6 +221,8 @@ def _devices(settings: Settings) -> dict[str, tuple[str, str]]:
     for role, address in (("spare", camera.spare), ("label", camera.label)):
         if address != "none:":
             found[role] = (address, _opens(open_camera, address))
+        elif role == "label":
+            found[role] = (address, "")
     return found
 
 

@@ -94,9 +94,27 @@ def test_devices_of_the_settings_are_opened(tmp_path: Path) -> None:
         scanner=ScannerSettings(address="serial:/dev/does-not-exist/scanner"),
     )
     devices = look(StationFolder(tmp_path), settings).devices
-    assert set(devices) == {"overhead", "nfc", "scanner"}
+    assert set(devices) == {"overhead", "label", "nfc", "scanner"}
     assert devices["overhead"][1].startswith("missing")
     assert devices["scanner"][1].startswith("missing")
+
+
+def test_both_cameras_are_named_and_the_one_that_is_missing(tmp_path: Path) -> None:
+    """The label camera stops nobody; the overhead one does."""
+    for missing, grade in (("overhead", Grade.STOP), ("label", Grade.WARN)):
+        cameras = {"overhead": "uvc:by-id/a", "label": "uvc:by-id/b"}
+        devices = {role: (at, "missing" if role == missing else "") for role, at in cameras.items()}
+        machine = replace(WELL, devices=devices)
+        lost, other = (found(machine, f"device.{role}") for role in (missing, ({*cameras} - {missing}).pop()))
+        assert (lost.grade, other.grade) == (grade, Grade.OK)
+        assert f"the {missing} camera" in lost.do_en
+    none = found(replace(WELL, devices={"label": ("none:", "")}), "device.label")
+    assert none.grade is Grade.OK
+    assert "none set up" in none.detail
+    settings = Settings(camera=CameraSettings(overhead="none:", label=f"file:{tmp_path / 'none.mp4'}"))
+    address, trouble = look(StationFolder(tmp_path), settings).devices["label"]
+    assert address.startswith("file:")
+    assert trouble.startswith("missing")
 
 
 def test_a_folder_that_is_not_there_yet_is_not_made(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from app.evidence.bundle import Bundle, bundle
 from app.evidence.crypt import PartOpener
 from app.evidence.export import copy_parts, same_size
 from app.evidence.ledger import Ledger, Part, Piece, load
+from app.evidence.provenance import Copy, sign_copy, signing_seed
 from app.evidence.reader import DecryptedRecording
 from app.evidence.still import picture_at
 from app.evidence.timestamp import token_files
@@ -108,22 +109,29 @@ class _Chosen:
 
 
 def make_dossier(
-    folder: Path, keys: RecordingKeys, out: Path, stretch: Stretch | None = None, beside: Sequence[Beside] = ()
+    folder: Path,
+    keys: RecordingKeys,
+    out: Path,
+    stretch: Stretch | None = None,
+    beside: Sequence[Beside] = (),
+    c2pa: bool = False,
 ) -> dict[str, Any]:
     """Write the dossier of a recording (or a stretch of it), signed by the station; gives its facts. However long the
     recording, only some fragments of it are in memory at a time. What of `beside` cannot go in is named, with why.
+    `c2pa`: the viewing copies carry C2PA manifests.
 
     Raises EvidenceTrouble (evidence.no_recording, evidence.not_decryptable, evidence.secret_in_text,
-    evidence.other_key), BadInput("evidence.no_pictures"), OSError.
+    evidence.other_key), BadInput (evidence.no_pictures, dossier.no_c2pa), OSError.
     """
+    seed = signing_seed(keys.signing) if c2pa else None
     first = _choose(folder, keys, stretch or Stretch())
     others, told = _others(beside)
     first.facts["beside"] = told
     with bundle(out) as made:
         made.add("verify.py", VERIFIER.read_bytes())
-        _write(made, first, out.parent)
+        _write(made, first, out.parent, seed)
         for place, chosen in others.items():
-            _write(made.inside(place), chosen, out.parent)
+            _write(made.inside(place), chosen, out.parent, seed)
         made.sign({"v": 1, "recording": first.ledger.genesis["recording"]}, keys.signing)
     return first.facts
 
@@ -158,8 +166,8 @@ def _others(beside: Sequence[Beside]) -> tuple[dict[str, _Chosen], list[dict[str
     return chosen, told
 
 
-def _write(made: Bundle, chosen: _Chosen, scratch: Path) -> None:
-    """One recording: its facts, records, summaries, films, stills and fragments."""
+def _write(made: Bundle, chosen: _Chosen, scratch: Path, seed: bytes | None) -> None:
+    """One recording: its facts, records, summaries, films, stills and fragments. `seed`: signs C2PA manifests."""
     folder, key, lines, facts = chosen.folder, chosen.content_key, chosen.lines, chosen.facts
     texts = _summaries(chosen)
     check_texts([*texts.values(), *_event_texts(lines)], str(chosen.ledger.genesis["meta"].get("waybill", "")))
@@ -167,7 +175,10 @@ def _write(made: Bundle, chosen: _Chosen, scratch: Path) -> None:
         viewing = []
         for n, group in enumerate(same_size(chosen.parts), 1):
             file = begun.enter_context(TemporaryFile(dir=scratch))
-            viewing.append(_write_viewing(folder, key, group, n, file))
+            film = _write_viewing(folder, key, group, n, file)
+            if seed is not None:
+                film = _with_manifest(film, chosen.ledger, seed, begun.enter_context(TemporaryFile(dir=scratch)))
+            viewing.append(film)
         facts["viewing"] = [film.name for film in viewing]
         made.add("dossier.json", json.dumps(facts, indent=1))
         made.add("records.jsonl", b"".join(line + b"\n" for line in lines))
@@ -235,7 +246,7 @@ def _lines_for(folder: Path, ledger: Ledger, pieces: Sequence[Piece]) -> Iterato
     for n, line in enumerate((folder / journal.NAME).read_bytes().split(b"\n")[: ledger.records]):
         kind = json.loads(line)["kind"]
         between = first < n <= last and kind not in ("init", "fragment")
-        if n in own or kind in ("genesis", "close", "event", "mask", "gap") or between or kind in _ALWAYS:
+        if n in own or kind in ("genesis", "close", "event", "mask", "gap", "missed") or between or kind in _ALWAYS:
             yield line
 
 
@@ -287,6 +298,17 @@ def _write_viewing(folder: Path, recording_key: bytes, group: Sequence[Part], n:
     with av.open(file, "w", format="mp4") as target:
         copy_parts(films(), target)
     return _Film("viewing.mp4" if n == 1 else f"viewing-{n}.mp4", file, start, end)
+
+
+def _with_manifest(film: _Film, ledger: Ledger, seed: bytes, file: IO[bytes]) -> _Film:
+    """The same copy with a C2PA manifest in it."""
+    genesis = ledger.genesis
+    root, real = str((ledger.close or {}).get("root", "")), not (genesis["rehearsal"] or genesis["simulated"])
+    masked = bool(genesis["meta"].get("masked", False))
+    told = str(genesis["recording"]), str(genesis["station_key"]), root, film.from_pts, film.to_pts, real, masked
+    film.file.seek(0)
+    sign_copy(film.file, file, Copy(film.name, *told), seed)
+    return _Film(film.name, file, film.from_pts, film.to_pts)
 
 
 def _stills(films: Sequence[_Film], lines: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:

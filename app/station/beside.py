@@ -19,6 +19,7 @@ from app.core.events import DeviceLost, Event, RecordingBegan, RecordingCut, Rec
 from app.core.footage import LABEL
 from app.core.readiness import LabelFacts, Surroundings
 from app.core.states import Faulted, Idle, Opening, Paused, Sealing, SignedOut, State
+from app.evidence.together import BESIDE
 from app.evidence.writer import RESERVE
 from app.recorder import protocol as told
 from app.reserve import OWN_RESERVE_BYTES
@@ -34,8 +35,8 @@ from app.store.writer import StoreWriter
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
-BESIDE, BESIDE_CUT, BESIDE_RESUMED = "recording.beside", "recording.beside-cut", "recording.beside-resumed"
-"""Events in the overhead recording's chain: which recording runs beside it; that it broke off; that it goes on."""
+BESIDE_CUT, BESIDE_RESUMED = f"{BESIDE}-cut", f"{BESIDE}-resumed"
+"""More events in the overhead recording's chain: that the other one broke off, and that it goes on."""
 
 Note = Callable[[str, dict[str, Any], str], None]
 
