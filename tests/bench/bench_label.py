@@ -3,9 +3,9 @@
     python tests/bench/bench_label.py [--seconds 20] [--size 720p]
 
 Both real programs on a rehearsal's two films, in real time: the overhead recorder alone, then with the label camera's
-beside it, once as before cards are taken in (`label_closed`: it looks for the parcel's label too) and once while they
-are (`label_cards`). `label_camera_30` is the label recorder on a camera of thirty pictures a second, of which it takes five; a
-film has to be decoded for that, a real camera has not: `decode_30` is what that took by itself.
+beside it, once as before cards are taken in (`label_closed`: it looks for the parcel's label too), once while they are
+(`label_cards`). `label_camera_30`: the label recorder on a camera of thirty pictures a second, of which it takes five;
+for that a film has to be decoded, which a real camera's is not; `decode_30` is what that takes.
 """
 
 from __future__ import annotations
