@@ -23,6 +23,7 @@ from app.eye import codec
 from app.paths import StationFolder
 from app.platform import free_bytes
 from app.settings import Settings
+from app.station.adopting import Adopt, Adopting
 from app.station.backing import Backing, BackingPlan, backups_of
 from app.station.beside import Beside, BesidePlan
 from app.station.cataloguing import Cataloguing
@@ -92,6 +93,7 @@ class Parts:
     insisting: Insisting
     reading: dict[str, Any]
     """The fields of the leak check's job that say by which catalogue it reads."""
+    adopting: Adopting
     beside: Beside | None = None
 
 
@@ -134,7 +136,8 @@ def _make(
     looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust, shield)
     chips = _chip_work(plan, station, writer, filming, lambda: worker.nudge())
     shown, changed = _sync_shown(station, clock), _cards_changed(station, chips)
-    listeners = sync.SyncListeners(shown, changed, _crashed(station), station.govern)
+    adopting = Adopting(writer, folder)
+    listeners = sync.SyncListeners(shown, changed, _crashed(station), station.govern, adopting.take_up)
     spare = (plan.settings.server.spare_url,) if plan.settings.server.spare_url else ()
     sync_plan = sync.SyncPlan(
         plan.url,
@@ -160,7 +163,21 @@ def _make(
     idle = IdleWatch(lambda: station.rules.idle_us, clock.mono_us, station.post)
     station.on_show(idle.show)
     reading = leak_reading(sources, plan.rehearsal)
-    return Parts(station, writer, filming, looking, worker, cameras, clock, chips, idle, insisting, reading, beside)
+    adopting.add(_reads_by(plan, station, looking, reading))
+    return Parts(
+        station, writer, filming, looking, worker, cameras, clock, chips, idle, insisting, reading, adopting, beside
+    )
+
+
+def _reads_by(plan: StationPlan, station: Station, looking: Looking, reading: dict[str, Any]) -> Adopt:
+    """What of a station reads by a catalogue, told of another one."""
+
+    def adopt(sources: Sources, catalogue: Catalogue) -> None:
+        looking.read_by(_configured(sources, plan.settings.vision.threads, plan.rehearsal), catalogue)
+        reading.update(leak_reading(sources, plan.rehearsal))
+        station.judge_by(catalogue)
+
+    return adopt
 
 
 def _beside(plan: StationPlan, station: Station, writer: StoreWriter, insisting: Insisting, filming: Filming) -> Beside:
@@ -296,17 +313,15 @@ def join_reviewing(folder: StationFolder, parts: Parts) -> Reviewing:
 
 
 def join_cataloguing(plan: StationPlan, parts: Parts, show: Callable[[Catalogue], None]) -> Cataloguing:
-    """The catalogue desk of a joined station, started; `show` is told of a new catalogue, in the desk's thread."""
-
-    def adopt(sources: Sources, catalogue: Catalogue) -> None:
-        configure = _configured(sources, plan.settings.vision.threads, plan.rehearsal)
-        parts.looking.read_by(configure, catalogue)
-        parts.reading.update(leak_reading(sources, plan.rehearsal))
-        parts.station.judge_by(catalogue)
-        show(catalogue)
-
+    """The catalogue desk of a joined station, started; `show` is told of a new catalogue, in any thread."""
+    parts.adopting.add(lambda _sources, catalogue: show(catalogue))
     cataloguing = Cataloguing(
-        parts.store, plan.folder, parts.clock, adopt, _crashed(parts.station), post=parts.station.post
+        parts.store,
+        plan.folder,
+        parts.clock,
+        parts.adopting.take_up,
+        _crashed(parts.station),
+        post=parts.station.post,
     )
     cataloguing.start()
     return cataloguing

@@ -235,7 +235,7 @@ def _lines_for(folder: Path, ledger: Ledger, pieces: Sequence[Piece]) -> Iterato
     for n, line in enumerate((folder / journal.NAME).read_bytes().split(b"\n")[: ledger.records]):
         kind = json.loads(line)["kind"]
         between = first < n <= last and kind not in ("init", "fragment")
-        if n in own or kind in ("genesis", "close", "event", "mask", "gap") or between or kind in _ALWAYS:
+        if n in own or kind in ("genesis", "close", "event", "mask", "gap", "missed") or between or kind in _ALWAYS:
             yield line
 
 

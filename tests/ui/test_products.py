@@ -38,7 +38,7 @@ class Seat:
     def __init__(self, qtbot: QtBot, asked: Asked, who: Operator) -> None:
         self.qtbot, self.asked = qtbot, asked
         bridge = Bridge(lambda _event: None)
-        asked.desk._adopt = lambda _sources, catalogue: bridge.learn(catalogue)  # as assembly joins them
+        asked.adopting.add(lambda _sources, catalogue: bridge.learn(catalogue))  # as assembly joins them
         self.window = Window(bridge, shipped(), RESOURCES, WindowSettings(volume=0.0), catalogue_desk=asked.desk)
         self.window.resize(1440, 900)
         self.window.show()
