@@ -31,8 +31,8 @@ _LONGEST = 2000
 _LONG_NUMBER = re.compile(r"(?<![0-9a-fA-F-])\d(?:[ -]?\d){12,}")
 """13 digits and more, also in groups: a card number, or a clock nobody misses. Hashes and ids are left alone."""
 
-_QT_RULES = "qt.multimedia.symbolsresolver.warning=false;qt.multimedia.ffmpeg.info=false"
-"""Not written by Qt: that PipeWire is not there (it takes PulseAudio then), and which FFmpeg it brings."""
+QT_RULES = "qt.multimedia.*.info=false;qt.multimedia.symbolsresolver.warning=false"
+"""Not written by Qt: which FFmpeg it brings, what is in each film, and that PipeWire is not there (PulseAudio is)."""
 
 
 def struck(text: str) -> str:
@@ -160,8 +160,8 @@ def quiet_qt() -> None:
     Call before Qt is loaded. Rules that are set outside come after these, so they win.
     """
     given = os.environ.get("QT_LOGGING_RULES", "")
-    if _QT_RULES not in given:
-        os.environ["QT_LOGGING_RULES"] = f"{_QT_RULES};{given}".rstrip(";")
+    if QT_RULES not in given:
+        os.environ["QT_LOGGING_RULES"] = f"{QT_RULES};{given}".rstrip(";")
 
 
 def _nothing() -> None:

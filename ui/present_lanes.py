@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.core.cards import CardState
-from app.core.footage import FilmedCard, Footage, Proof, Span
+from app.core.footage import Angle, FilmedCard, Footage, Proof, Span
 from ui.review_views import Block, CardLane, Note, StopMark, WholeLane
 from ui.scene import CARD_TONE, Scene, minutes_seconds
 from ui.views import Tone
@@ -12,9 +12,9 @@ _LEAST_GAP_US = 40_000
 _MARKS = {Tone.OK: "check", Tone.WARN: "triangle", Tone.STOP: "cross"}
 
 
-def cuts(footage: Footage) -> tuple[Span, ...]:
+def cuts(film: Footage | Angle) -> tuple[Span, ...]:
     """The gaps that are told: what is shorter than a picture is none."""
-    return tuple(gap for gap in footage.gaps if gap.to_us - gap.from_us >= _LEAST_GAP_US)
+    return tuple(gap for gap in film.gaps if gap.to_us - gap.from_us >= _LEAST_GAP_US)
 
 
 def card_lane(scene: Scene, card: FilmedCard) -> CardLane:
@@ -30,7 +30,7 @@ def card_lane(scene: Scene, card: FilmedCard) -> CardLane:
 
 
 def whole_lane(scene: Scene, footage: Footage | None, card: FilmedCard | None, proof: Proof | None) -> WholeLane:
-    """The lane of the whole unboxing; `card` is the one that is looked at."""
+    """The lane of the whole unboxing by either camera; `card` is the one that is looked at."""
     legend = tuple((kind, scene.say(f"review.legend.{kind}")) for kind in ("rec", "cut", "mask"))
     title = scene.say("review.whole")
     if footage is None:
@@ -41,7 +41,14 @@ def whole_lane(scene: Scene, footage: Footage | None, card: FilmedCard | None, p
     masks = _joined(tuple((mask.from_us, mask.to_us) for mask in footage.masks))
     wrong = proof.fault_us if proof and proof.fault else None
     blocks, notes = tuple(_blocks(scene, footage, card)), tuple(_notes(scene, footage))
-    return WholeLane(title, legend, footage.duration_us, filmed, gaps, masks, clocks, blocks, notes, wrong)
+    others = [angle for angle in footage.angles if angle.role != footage.role]
+    beside = tuple((one.from_us, one.to_us) for angle in others for one in angle.filmed)
+    missing = tuple((gap.from_us, gap.to_us) for angle in others for gap in cuts(angle))
+    if others:
+        legend = (*legend, ("beside", scene.say(f"camera.role.{others[0].role}")))
+    return WholeLane(
+        title, legend, footage.duration_us, filmed, gaps, masks, clocks, blocks, notes, wrong, beside, missing
+    )
 
 
 def _joined(spans: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:

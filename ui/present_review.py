@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.core.cards import CardState, PanelState
-from app.core.footage import FilmedCard, Footage, Hold, Line, Lines, Pile, Proof
+from app.core.footage import LABEL, OVERHEAD, FilmedCard, Footage, Hold, Line, Lines, Pile, Proof
 from app.core.money import yuan_text
 from app.core.parcels import Operator, Reason
 from app.core.rulings import HOLD_US, Ruling, needs_reason, needs_second
@@ -61,6 +61,8 @@ class Looking:
     busy: bool = False
     done: str = ""
     trouble: str = ""
+    without: str = ""  # why the other camera is not in that file
+    blind: bool = False  # the other camera was asked for and has no picture of this instant
     ruled: str = ""  # what was decided last, by the name of its words
     undo_card: str = ""  # whose ruling can be taken back …
     undo_until_us: int = 0  # … until then (wall clock)
@@ -203,11 +205,28 @@ def _film(scene: Scene, looking: Looking) -> FilmBar:
     words = [datetime.fromtimestamp(footage.began_wall_us / 1e6).strftime("%Y-%m-%d")]
     if looking.card:
         words.insert(0, scene.say("review.card-of", no=looking.card.no, n=len(footage.cards)))
+    if looking.blind:
+        words.append(_other_camera(scene, footage))
+        message = scene.say("review.blind", camera=_other_camera(scene, footage))
+        return FilmBar(gapped(footage.waybill), " · ".join(words), Tone.IDLE, "", "", message)
     if footage.angles:
-        words.append(scene.say(f"camera.role.{footage.role}" if footage.role == "label" else "camera.role.overhead"))
+        words.append(scene.say(f"camera.role.{footage.role}"))
     tone, icon, badge = _badge(scene, looking)
     message = "" if footage.parts else scene.say("review.no-pictures" if footage.there else "review.removed")
     return FilmBar(gapped(footage.waybill), " · ".join(words), tone, icon, badge, message)
+
+
+def _other_camera(scene: Scene, footage: Footage) -> str:
+    return scene.say(f"camera.role.{LABEL if footage.role == OVERHEAD else OVERHEAD}")
+
+
+def _blind(scene: Scene, footage: Footage) -> str:
+    """When the other camera filmed, if it did."""
+    films = [film for angle in footage.angles if angle.role != footage.role for film in angle.filmed]
+    if not films:
+        return scene.say("review.blind.never", camera=_other_camera(scene, footage))
+    spans = ", ".join(f"{minutes_seconds(film.from_us)} – {minutes_seconds(film.to_us)}" for film in films[:2])
+    return scene.say("review.blind.filmed", camera=_other_camera(scene, footage), spans=spans)
 
 
 def _badge(scene: Scene, looking: Looking) -> tuple[Tone, str, str]:
@@ -341,6 +360,11 @@ def _foot(scene: Scene, looking: Looking) -> tuple[str, str, Tone]:
     """One line: what was done or went wrong, else what the armed act contains."""
     if looking.trouble:
         return "triangle-alert", scene.trouble_line(looking.trouble), Tone.WARN
+    if looking.blind and looking.footage is not None:
+        return "triangle-alert", _blind(scene, looking.footage), Tone.WARN
+    if looking.done and looking.without:
+        why = scene.say(f"review.without.{looking.without}")
+        return "triangle-alert", scene.say("review.written-without", name=looking.done, why=why), Tone.WARN
     if looking.done:
         return "circle-check", scene.say("review.written", name=looking.done), Tone.OK
     if looking.wants_second and looking.lines is not None:
@@ -370,6 +394,7 @@ def _keys(scene: Scene, looking: Looking) -> tuple[KeyLabel, ...]:
         others = [name for name in (EXPORT, STILL, HOLD) if name not in looking.acts]
         made += [key(scene, name, f"review.key.{name.lower()}") for name in others]
         made += [] if looking.line and looking.line.dispute_id else [key(scene, DISPUTE, "review.key.d")]
+        made += [key(scene, "F4", "review.angle")] if looking.footage and looking.footage.angles else []
         made += [key(scene, "B", "review.bind")] if looking.unknown_gtin else []
         return tuple(made[:7])
     made += [key(scene, "T", "review.to-time")]

@@ -84,7 +84,7 @@ class Review(QObject):
         self._screen = screen
         screen.pressed.connect(self.key)
         screen.chosen.connect(self.choose)
-        screen.sought.connect(self.reel.seek)
+        screen.sought.connect(self._sought)
         screen.side.typed.connect(self._reason_changed)
         screen.film.show_image(self._image)
         self.refresh()
@@ -102,6 +102,11 @@ class Review(QObject):
         screen = self._screen
         if screen is None or self.looking is None:
             return
+        was_blind = self.looking.blind
+        if was_blind:
+            self._look(blind=False)
+        if was_blind and name in ("F4", "Esc"):
+            return  # back to the camera that has a picture
         if screen.help.isVisible():
             screen.help.hide()
         elif screen.typing.isVisible():
@@ -256,7 +261,7 @@ class Review(QObject):
         """Look at a line of the list."""
         if self.looking is None or self.looking.lines is None or not 0 <= index < len(self.looking.lines.lines):
             return
-        self._look(chosen=index, armed="", done="", trouble="")
+        self._look(chosen=index, armed="", done="", trouble="", blind=False)
         line = self.looking.lines.lines[index]
         footage = self.looking.footage
         if footage is not None and footage.recording_id == line.recording_id:
@@ -298,6 +303,10 @@ class Review(QObject):
         self.reel.load(footage, goal)
         self._desk.verify(footage.recording_id, self._back_to(self._proof_came))
 
+    def _sought(self, at_us: int) -> None:
+        self._look(blind=False)
+        self.reel.seek(at_us)
+
     def _seek_card(self) -> None:
         if self.looking and self.looking.card:
             self.reel.seek(self.looking.card.from_us)
@@ -308,10 +317,16 @@ class Review(QObject):
 
     def _other_angle(self) -> None:
         """The same instant by another camera."""
-        if self.looking and self.looking.footage and self.looking.footage.angles:
-            angle = self.looking.footage.angles[0]
+        footage = self.looking.footage if self.looking else None
+        if footage is None:
+            return
+        angle = footage.angle_at(self.reel.at_us)
+        if angle is not None:
             self._goal_us = self.reel.at_us + angle.shift_us
             self._open(angle.recording_id)
+        else:
+            self.reel.stop()
+            self._look(blind=True)
 
     # What is done
 
@@ -401,7 +416,7 @@ class Review(QObject):
         if isinstance(answer, Trouble):
             self._look(busy=False, armed="", trouble=answer.code)
         else:
-            self._look(busy=False, armed="", done=PurePath(answer.path).name)
+            self._look(busy=False, armed="", done=PurePath(answer.path).name, without=answer.without)
 
     def _held(self, answer: Hold | Trouble | None) -> None:
         if isinstance(answer, Trouble):

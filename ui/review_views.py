@@ -109,7 +109,9 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class WholeLane:
-    """The whole unboxing. `gaps` and `masks`: (from, to) in µs; `wrong`: a fragment that does not verify."""
+    """The whole unboxing. `gaps` and `masks`: (from, to) in µs; `wrong`: a fragment that does not verify; `beside`,
+    `beside_gaps`: where the other camera filmed, and where it broke off.
+    """
 
     title: str
     legend: tuple[tuple[str, str], ...]
@@ -121,6 +123,8 @@ class WholeLane:
     blocks: tuple[Block, ...]
     notes: tuple[Note, ...]
     wrong: tuple[int, int] | None = None
+    beside: tuple[tuple[int, int], ...] = ()
+    beside_gaps: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

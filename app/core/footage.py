@@ -130,11 +130,20 @@ class FilmedCard:
 
 @dataclass(frozen=True, slots=True)
 class Angle:
-    """Another recording that was running at the same time: `shift_us` + a time here is the same instant there."""
+    """Another recording that was running at the same time: `shift_us` + a time here is the same instant there.
+    `filmed` and `gaps`: where it has pictures and where it breaks off, by the times here.
+    """
 
     recording_id: str
     role: str
     shift_us: int
+    filmed: tuple[Span, ...] = ()
+    gaps: tuple[Span, ...] = ()
+
+    def shows(self, at_us: int) -> bool:
+        """Whether it has a picture of this instant."""
+        cut = any(gap.from_us < at_us < gap.to_us for gap in self.gaps)
+        return not cut and any(film.from_us <= at_us <= film.to_us for film in self.filmed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +180,10 @@ class Footage:
     cards: tuple[FilmedCard, ...] = ()
     angles: tuple[Angle, ...] = ()
     hold: Hold | None = None
+
+    def angle_at(self, at_us: int) -> Angle | None:
+        """The other camera that has a picture of this instant; None when none has."""
+        return next((angle for angle in self.angles if angle.role != self.role and angle.shows(at_us)), None)
 
     def part_at(self, at_us: int) -> FilmPart | None:
         """The part that shows this time: in a gap the one before it; None when there is nothing to show."""
@@ -257,11 +270,14 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A file that was written for a person, with the number of the event that records it."""
+    """A file that was written for a person, with the number of the event that records it. `without`: why what the
+    other camera filmed is not in it, "" when it is or there is none.
+    """
 
     kind: str
     path: str
     seq: int
+    without: str = ""
 
 
 class ReviewDesk(Protocol):

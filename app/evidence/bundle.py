@@ -33,21 +33,28 @@ class Bundle:
     def __init__(self, target: zipfile.ZipFile) -> None:
         self._target = target
         self._files: dict[str, str] = {}
+        self._folder = ""
+
+    def inside(self, folder: str) -> Bundle:
+        """The same bundle, for what goes into a folder of it; one list names everything."""
+        inner = Bundle(self._target)
+        inner._files, inner._folder = self._files, f"{self._folder}{folder}/"
+        return inner
 
     def add(self, name: str, content: bytes | str) -> None:
         data = content.encode() if isinstance(content, str) else content
-        self._target.writestr(name, data)
-        self._files[name] = hashlib.sha256(data).hexdigest()
+        self._target.writestr(self._folder + name, data)
+        self._files[self._folder + name] = hashlib.sha256(data).hexdigest()
 
     def copy(self, name: str, file: IO[bytes]) -> None:
         """Add all that is in a file."""
         file.seek(0)
         whole = hashlib.sha256()
-        with self._target.open(name, "w", force_zip64=True) as into:
+        with self._target.open(self._folder + name, "w", force_zip64=True) as into:
             while data := file.read(_CHUNK_BYTES):
                 whole.update(data)
                 into.write(data)
-        self._files[name] = whole.hexdigest()
+        self._files[self._folder + name] = whole.hexdigest()
 
     def sign(self, facts: Mapping[str, Any], seed: bytes | None) -> None:
         """Add the list of what was added, signed; without a seed the signature is empty and will not hold."""

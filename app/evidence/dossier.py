@@ -1,4 +1,4 @@
-"""The dossier: a stretch of one recording that proves itself to a stranger with nothing but Python and `cryptography`.
+"""The dossier: a stretch of a recording that proves itself to a stranger with nothing but Python and `cryptography`.
 
     verify.py            the verifier            summary.zh.txt, summary.en.txt     what it shows, for people
     dossier.json         range, Merkle proof, names of the viewing copies
@@ -10,6 +10,8 @@
     witness.json         the centre's word on the recording, with the keys that vouch for it, when it was given
     manifest.json        the SHA-256 of each of these files, signed by the station (manifest.sig)
     previous.jsonl       the record that closed the recording before, when it is still there
+    label/ (overhead/)   what the parcel's other camera filmed meanwhile: all of this once more, but for verifier and
+                         manifest, with the chain of that recording
 
 Reviewable pictures are masked before they are hashed, so a dossier holds no PIN. Its texts are scanned nevertheless.
 """
@@ -29,12 +31,14 @@ from typing import IO, Any
 import av
 
 from app.core.errors import BadInput, EvidenceTrouble
+from app.core.footage import OVERHEAD
 from app.core.merkle import range_proof
 from app.evidence import journal
-from app.evidence.bundle import bundle
+from app.evidence.bundle import Bundle, bundle
 from app.evidence.crypt import PartOpener
 from app.evidence.export import copy_parts, same_size
 from app.evidence.ledger import Ledger, Part, Piece, load
+from app.evidence.provenance import Copy, sign_copy, signing_seed
 from app.evidence.reader import DecryptedRecording
 from app.evidence.still import picture_at
 from app.evidence.timestamp import token_files
@@ -45,6 +49,9 @@ _AROUND_US = 5_000_000
 _MOST_STILLS = 12
 _LONG_NUMBER = re.compile(r"(?<![0-9a-f])\d(?:[ -]?\d){9,}(?![0-9a-f])")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+DAMAGED = "footage.damaged"
+"""Why the other camera's recording is left out: it does not decrypt, or files of it are missing."""
+
 _ALWAYS = ("part", "camera", "clock", "recovered", "witness")
 
 
@@ -73,14 +80,67 @@ def card_stretch(folder: Path, card_id: str) -> Stretch:
     return Stretch(max(before, at - 60_000_000), at + _AROUND_US)
 
 
-def make_dossier(folder: Path, keys: RecordingKeys, out: Path, stretch: Stretch | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What the parcel's other camera filmed meanwhile. `shift_us` + a time of the first recording is the same instant
+    in this one; `why`, when it is left out: a word for the reason.
+    """
+
+    recording_id: str
+    camera: str
+    folder: Path
+    keys: RecordingKeys
+    stretch: Stretch
+    shift_us: int
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What of one recording goes in."""
+
+    folder: Path
+    content_key: bytes
+    ledger: Ledger
+    parts: list[Part]
+    lines: list[bytes]
+    facts: dict[str, Any]
+
+    @property
+    def pieces(self) -> list[Piece]:
+        return [piece for part in self.parts for piece in part.pieces]
+
+
+def make_dossier(
+    folder: Path,
+    keys: RecordingKeys,
+    out: Path,
+    stretch: Stretch | None = None,
+    beside: Sequence[Beside] = (),
+    c2pa: bool = False,
+) -> dict[str, Any]:
     """Write the dossier of a recording (or a stretch of it), signed by the station; gives its facts. However long the
-    recording, only some fragments of it are in memory at a time.
+    recording, only some fragments of it are in memory at a time. What of `beside` cannot go in is named, with why.
+    `c2pa`: the viewing copies carry C2PA manifests.
 
     Raises EvidenceTrouble (evidence.no_recording, evidence.not_decryptable, evidence.secret_in_text,
-    evidence.other_key), BadInput("evidence.no_pictures"), OSError.
+    evidence.other_key), BadInput (evidence.no_pictures, dossier.no_c2pa), OSError.
     """
-    ledger, wanted = load(folder), stretch or Stretch()
+    seed = signing_seed(keys.signing) if c2pa else None
+    first = _choose(folder, keys, stretch or Stretch())
+    others, told = _others(beside)
+    first.facts["beside"] = told
+    with bundle(out) as made:
+        made.add("verify.py", VERIFIER.read_bytes())
+        _write(made, first, out.parent, seed)
+        for place, chosen in others.items():
+            _write(made.inside(place), chosen, out.parent, seed)
+        made.sign({"v": 1, "recording": first.ledger.genesis["recording"]}, keys.signing)
+    return first.facts
+
+
+def _choose(folder: Path, keys: RecordingKeys, wanted: Stretch) -> _Chosen:
+    ledger = load(folder)
     if keys.signing is not None and journal.Signer(keys.signing).public_key != ledger.genesis["station_key"]:
         raise EvidenceTrouble("evidence.other_key", folder.name)
     parts = _parts_in(folder, keys.content, ledger, wanted)
@@ -88,31 +148,63 @@ def make_dossier(folder: Path, keys: RecordingKeys, out: Path, stretch: Stretch 
         raise BadInput("evidence.no_pictures", folder.name)
     pieces = [piece for part in parts for piece in part.pieces]
     lines = list(_lines_for(folder, ledger, pieces))
-    facts = _facts(ledger, pieces)
-    texts: dict[str, str] = _summaries(ledger, pieces, lines)
-    check_texts([*texts.values(), *_event_texts(lines)], str(ledger.genesis["meta"].get("waybill", "")))
+    return _Chosen(folder, keys.content, ledger, parts, lines, _facts(ledger, pieces))
+
+
+def _others(beside: Sequence[Beside]) -> tuple[dict[str, _Chosen], list[dict[str, Any]]]:
+    """Those that can go in, by the folder they go to; and what is told of all of them."""
+    chosen: dict[str, _Chosen] = {}
+    told: list[dict[str, Any]] = []
+    for one in beside:
+        fact = {"recording": one.recording_id, "camera": one.camera, "shift_us": one.shift_us, "folder": ""}
+        why = one.why
+        if not why:
+            place = one.camera if one.camera not in chosen else f"{one.camera}-{len(chosen) + 1}"
+            try:
+                found = _choose(one.folder, one.keys, one.stretch)
+                _read_through(found)
+                chosen[place], fact["folder"] = found, place
+            except BadInput as nothing:
+                why = nothing.code
+            except (EvidenceTrouble, OSError):
+                why = DAMAGED
+        told.append(fact | {"why": why})
+    return chosen, told
+
+
+def _read_through(chosen: _Chosen) -> None:
+    """What is damaged beside a recording must not keep that one from leaving. Raises EvidenceTrouble, OSError."""
+    for part in chosen.parts:
+        for _ in _contents(chosen.folder, chosen.content_key, part):
+            pass
+
+
+def _write(made: Bundle, chosen: _Chosen, scratch: Path, seed: bytes | None) -> None:
+    """One recording: its facts, records, summaries, films, stills and fragments. `seed`: signs C2PA manifests."""
+    folder, key, lines, facts = chosen.folder, chosen.content_key, chosen.lines, chosen.facts
+    texts = _summaries(chosen)
+    check_texts([*texts.values(), *_event_texts(lines)], str(chosen.ledger.genesis["meta"].get("waybill", "")))
     with ExitStack() as begun:
-        made = begun.enter_context(bundle(out))
         viewing = []
-        for n, group in enumerate(same_size(parts), 1):
-            file = begun.enter_context(TemporaryFile(dir=out.parent))
-            viewing.append(_write_viewing(folder, keys.content, group, n, file))
+        for n, group in enumerate(same_size(chosen.parts), 1):
+            file = begun.enter_context(TemporaryFile(dir=scratch))
+            film = _write_viewing(folder, key, group, n, file)
+            if seed is not None:
+                film = _with_manifest(film, chosen.ledger, seed, begun.enter_context(TemporaryFile(dir=scratch)))
+            viewing.append(film)
         facts["viewing"] = [film.name for film in viewing]
         made.add("dossier.json", json.dumps(facts, indent=1))
         made.add("records.jsonl", b"".join(line + b"\n" for line in lines))
-        made.add("verify.py", VERIFIER.read_bytes())
-        proofs = token_files(folder) | _witness_files(folder, ledger)
+        proofs = token_files(folder) | _witness_files(folder, chosen.ledger)
         for name, text in (texts | proofs).items():
             made.add(name, text)
         for film in viewing:
             made.copy(film.name, film.file)
         for name, content in _stills(viewing, lines):
             made.add(name, content)
-        for part in parts:
-            for piece, content in _contents(folder, keys.content, part):
+        for part in chosen.parts:
+            for piece, content in _contents(folder, key, part):
                 made.add(f"fragments/{piece.leaf:06d}.mp4", content)
-        made.sign({"v": 1, "recording": ledger.genesis["recording"]}, keys.signing)
-    return facts
 
 
 def _witness_files(folder: Path, ledger: Ledger) -> dict[str, bytes]:
@@ -167,7 +259,7 @@ def _lines_for(folder: Path, ledger: Ledger, pieces: Sequence[Piece]) -> Iterato
     for n, line in enumerate((folder / journal.NAME).read_bytes().split(b"\n")[: ledger.records]):
         kind = json.loads(line)["kind"]
         between = first < n <= last and kind not in ("init", "fragment")
-        if n in own or kind in ("genesis", "close", "event", "mask", "gap") or between or kind in _ALWAYS:
+        if n in own or kind in ("genesis", "close", "event", "mask", "gap", "missed") or between or kind in _ALWAYS:
             yield line
 
 
@@ -221,6 +313,17 @@ def _write_viewing(folder: Path, recording_key: bytes, group: Sequence[Part], n:
     return _Film("viewing.mp4" if n == 1 else f"viewing-{n}.mp4", file, start, end)
 
 
+def _with_manifest(film: _Film, ledger: Ledger, seed: bytes, file: IO[bytes]) -> _Film:
+    """The same copy with a C2PA manifest in it."""
+    genesis = ledger.genesis
+    root, real = str((ledger.close or {}).get("root", "")), not (genesis["rehearsal"] or genesis["simulated"])
+    masked = bool(genesis["meta"].get("masked", False))
+    told = str(genesis["recording"]), str(genesis["station_key"]), root, film.from_pts, film.to_pts, real, masked
+    film.file.seek(0)
+    sign_copy(film.file, file, Copy(film.name, *told), seed)
+    return _Film(film.name, file, film.from_pts, film.to_pts)
+
+
 def _stills(films: Sequence[_Film], lines: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:
     """The picture at each event, or one from the middle when there was none."""
     events = [record for record in map(json.loads, lines) if record["kind"] == "event"]
@@ -244,27 +347,47 @@ def _records(folder: Path) -> list[dict[str, Any]]:
 
 
 _WORDS = {
-    "zh": ("开箱录像证据包", "录像", "工位公钥", "画面", "秒", "空档", "遮挡", "事件", "校验", "演练，不是真实证据"),
+    "zh": (
+        *("开箱录像证据包", "录像", "工位公钥", "画面", "秒", "空档", "遮挡", "事件", "校验", "演练，不是真实证据"),
+        *("另一台相机同时的录像", "不在包里"),
+    ),
     "en": (
         *("Dossier of an unboxing recording", "Recording", "Station key", "Pictures", "s", "Gap", "Masked", "Event"),
-        *("Verify", "A rehearsal, no real evidence"),
+        *("Verify", "A rehearsal, no real evidence", "Filmed meanwhile by the other camera", "not in this dossier"),
     ),
+}
+_CAMERAS = {"zh": {"overhead": "俯拍", "label": "面单"}, "en": {"overhead": "overhead", "label": "label"}}
+_WHY = {
+    "zh": {
+        "evidence.no_pictures": "这段时间没有画面",
+        "footage.gone": "画面已按期删除",
+        "footage.damaged": "文件损坏或缺失",
+        "footage.may_show_pin": "可能露出卡密",
+    },
+    "en": {
+        "evidence.no_pictures": "it filmed nothing in this time",
+        "footage.gone": "its pictures were removed in due time",
+        "footage.damaged": "files of it are damaged or missing",
+        "footage.may_show_pin": "it may show a PIN",
+    },
 }
 
 
-def _summaries(ledger: Ledger, pieces: Sequence[Piece], lines: Sequence[bytes]) -> dict[str, str]:
-    records = [json.loads(line) for line in lines]
-    return {f"summary.{language}.txt": _summary(words, ledger, pieces, records) for language, words in _WORDS.items()}
+def _summaries(chosen: _Chosen) -> dict[str, str]:
+    records = [json.loads(line) for line in chosen.lines]
+    return {f"summary.{language}.txt": _summary(language, chosen, records) for language in _WORDS}
 
 
-def _summary(words: Sequence[str], ledger: Ledger, pieces: Sequence[Piece], records: list[dict[str, Any]]) -> str:
-    title, recording, key, pictures, second, gap, masked, event, verify, rehearsal = words
-    genesis, shown = ledger.genesis, [piece for piece in pieces if piece.frames]
+def _summary(language: str, chosen: _Chosen, records: list[dict[str, Any]]) -> str:
+    title, recording, key, pictures, second, gap, masked, event, verify, rehearsal, *_ = _WORDS[language]
+    genesis, shown = chosen.ledger.genesis, [piece for piece in chosen.pieces if piece.frames]
     began = datetime.fromtimestamp(int(genesis["wall_us"]) / 1e6, UTC).isoformat(timespec="seconds")
-    rows = [title, "", f"{recording}: {genesis['recording']}  {began}", f"{key}: {genesis['station_key']}"]
+    camera = _CAMERAS[language].get(str(genesis["meta"].get("role", OVERHEAD)), "")
+    rows = [title, "", f"{recording}: {genesis['recording']} ({camera})  {began}", f"{key}: {genesis['station_key']}"]
     rows += [f"{rehearsal}"] if genesis["rehearsal"] or genesis["simulated"] else []
     span = f"{shown[0].first_pts / 1e6:.3f} – {shown[-1].last_pts / 1e6:.3f} {second}"
     rows.append(f"{pictures}: {span}, {sum(piece.frames for piece in shown)}")
+    rows += [_about_other(language, one) for one in chosen.facts.get("beside", ())]
     for record in records:
         if record["kind"] in ("gap", "mask"):
             word = gap if record["kind"] == "gap" else masked
@@ -275,3 +398,13 @@ def _summary(words: Sequence[str], ledger: Ledger, pieces: Sequence[Piece], reco
             time = "" if at_us is None else f"{at_us / 1e6:.3f} {second}  "
             rows.append(f"{event}: {time}{record['event']}")
     return "\n".join([*rows, "", f"{verify}: python verify.py dossier.zip", ""])
+
+
+def _about_other(language: str, one: dict[str, Any]) -> str:
+    """Where the other camera's recording lies, and how much its time is ahead of this one's; or why it is not here."""
+    *_, second, _, _, _, _, _, other, absent = _WORDS[language]
+    camera = _CAMERAS[language].get(one["camera"], one["camera"])
+    where = f"{one['folder']}/  {one['shift_us'] / 1e6:+.3f} {second}"
+    if not one["folder"]:
+        where = f"{absent}: {_WHY[language].get(one['why'], one['why'])}"
+    return f"{other} ({camera}): {one['recording']}  {where}"

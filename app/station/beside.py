@@ -19,13 +19,15 @@ from app.core.events import DeviceLost, Event, RecordingBegan, RecordingCut, Rec
 from app.core.footage import LABEL
 from app.core.readiness import LabelFacts, Surroundings
 from app.core.states import Faulted, Idle, Opening, Paused, Sealing, SignedOut, State
+from app.evidence.together import BESIDE
 from app.evidence.writer import RESERVE
 from app.recorder import protocol as told
 from app.reserve import OWN_RESERVE_BYTES
 from app.station.clock import Clock
-from app.station.filming import Adjust, Filming
+from app.station.filming import Filming
 from app.station.insisting import Insisting
 from app.station.link import ProgramPlan
+from app.station.station import Adjust
 from app.store.results import Recording
 from app.store.store import Store
 from app.store.writer import StoreWriter
@@ -33,8 +35,8 @@ from app.store.writer import StoreWriter
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
-BESIDE, BESIDE_CUT, BESIDE_RESUMED = "recording.beside", "recording.beside-cut", "recording.beside-resumed"
-"""Events in the overhead recording's chain: which recording runs beside it; that it broke off; that it goes on."""
+BESIDE_CUT, BESIDE_RESUMED = f"{BESIDE}-cut", f"{BESIDE}-resumed"
+"""More events in the overhead recording's chain: that the other one broke off, and that it goes on."""
 
 Note = Callable[[str, dict[str, Any], str], None]
 
@@ -98,7 +100,10 @@ class Beside:
 
     def begin(self, overhead: told.Start, parcel_id: str, stamp: Stamp, actor: str) -> None:
         """Record beside this recording (in the store's thread): go on with what was begun for the parcel, or anew."""
-        if not self._camera or (self._wanted is not None and self._wanted.parcel_id == parcel_id):
+        if self._wanted is not None and self._wanted.parcel_id == parcel_id:
+            self._tell_of(self._filming.recording_id)  # the overhead recording is another one now
+            return
+        if not self._camera:
             return
         self._wanted = _Wanted(overhead, parcel_id, stamp, actor)
         if not self._filming.recording_id:  # else when that is closed: its hash is wanted
@@ -167,7 +172,7 @@ class Beside:
         """What would stop hands is only told here. It comes in the link's thread."""
         match event:
             case RecordingBegan(recording_id, _):
-                self._note(BESIDE, {"recording": recording_id, "role": LABEL}, recording_id)
+                self._tell_of(recording_id)
                 self._tell("")
             case RecordingCut(code, _):
                 _log.error("label camera: %s", code)
@@ -180,6 +185,11 @@ class Beside:
                 self._filming.end(recording_id, "sealed")
             case DeviceLost(_, code):
                 self._tell(code)
+
+    def _tell_of(self, recording_id: str) -> None:
+        """Name this recording in the overhead one's chain, once."""
+        if recording_id:
+            self._note(BESIDE, {"recording": recording_id, "role": LABEL}, recording_id)
 
     def _tell(self, code: str) -> None:
         self._adjust(lambda around: replace(around, label=replace(around.label, code=code)))
@@ -209,13 +219,7 @@ class Beside:
         return [told.CardsOut(self._out)]
 
     def _ask(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None:
-        def answered(answer: T | Trouble) -> None:
-            if isinstance(answer, Trouble):
-                self._refused(answer)
-            else:
-                done(answer)
-
-        self._store.submit(work, answered)
+        self._store.submit(work, done, self._refused)
 
     def _refused(self, trouble: Trouble) -> None:
         _log.error("label camera: %s", trouble.code)

@@ -13,7 +13,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -22,24 +22,25 @@ from typing import Any, BinaryIO, TypeVar, cast
 from app.core.audit import EventKind
 from app.core.errors import BadInput, EvidenceTrouble, Trouble
 from app.core.events import Event
-from app.core.footage import Angle, Exported, Footage, Hold, Lines, Moment, Pile, Proof
+from app.core.footage import OVERHEAD, Angle, Exported, FilmedCard, Footage, Hold, Lines, Moment, Pile, Proof
 from app.core.parcels import Operator
 from app.core.policy import Policy
 from app.core.rulings import Ruled, Ruling, Second
-from app.evidence.dossier import card_stretch, make_dossier
+from app.evidence.dossier import make_dossier
 from app.evidence.reader import DecryptedRecording, recording_parts
 from app.evidence.still import still_at
 from app.evidence.storage import footage_in
 from app.evidence.timeline import FrameTimes, Timeline, read_timeline, with_stretches
 from app.evidence.verify import Fault, Stopped, Trust, verify_recording
-from app.evidence.writer import RecordingKeys
 from app.platform import durable_write, private_folder
+from app.station.angles import angle_of, card_from, role_of
 from app.station.clock import Clock
 from app.station.desk import Refusals, SupervisorsDesk
+from app.station.dossiers import dossier_of
 from app.store import disputes, leaks, rulings, samples
 from app.store.footage import KnownRecording
 from app.store.governing import policy_of
-from app.store.rotating import key_at, recording_key, recording_seed
+from app.store.rotating import key_at, recording_key
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.wire import Centre
@@ -213,18 +214,18 @@ class Reviewing:
         if recording_id not in known:
             raise BadInput("recording.unknown", recording_id)
         opened = self._open(recording_id)
-        cards = self._ask(lambda store: store.filmed_cards(recording_id))
         held = self._ask(lambda store: store.hold_on(recording_id))
         sights = self._ask(lambda store: leaks.sight_times(store.ledger, recording_id))
         seen = tuple(Moment(at_us, "leak") for at_us in sights)
         one, timeline = known[recording_id], opened.timeline
+        angles = self._angles(one, timeline, known.values())
         there = footage_in(opened.folder) > 0
         return Footage(
             recording_id=recording_id,
             parcel_id=one.parcel_id,
             waybill=one.waybill,
             operator=one.operator,
-            role=_role(timeline),
+            role=role_of(timeline),
             began_wall_us=timeline.wall_us,
             duration_us=timeline.duration_us,
             closed=timeline.ledger.close is not None,
@@ -235,8 +236,8 @@ class Reviewing:
             gaps=timeline.gaps,
             masks=timeline.masks,
             moments=tuple(sorted((*timeline.moments, *seen), key=lambda moment: moment.at_us)),
-            cards=with_stretches(cards, timeline),
-            angles=self._angles(one, timeline, tuple(known.values())),
+            cards=self._cards(recording_id, angles),
+            angles=angles,
             hold=held,
         )
 
@@ -251,8 +252,8 @@ class Reviewing:
         self._opened[recording_id] = opened
         return opened
 
-    def _angles(self, one: KnownRecording, timeline: Timeline, known: tuple[KnownRecording, ...]) -> tuple[Angle, ...]:
-        """Other recordings of the parcel that ran at the same time: same boot, so that one clock measures both."""
+    def _angles(self, one: KnownRecording, timeline: Timeline, known: Iterable[KnownRecording]) -> tuple[Angle, ...]:
+        """Other recordings of the parcel that ran at the same time."""
         found = []
         for other in known:
             if other.parcel_id != one.parcel_id or other.recording_id == one.recording_id:
@@ -261,11 +262,18 @@ class Reviewing:
                 theirs = self._open(other.recording_id).timeline
             except EvidenceTrouble:
                 continue
-            shift_us = timeline.base_mono_us - theirs.base_mono_us
-            together = -shift_us < timeline.duration_us and shift_us < theirs.duration_us
-            if theirs.boot_id == timeline.boot_id and together:
-                found.append(Angle(other.recording_id, _role(theirs), shift_us))
-        return tuple(found)
+            found.append(angle_of(other.recording_id, theirs, timeline))
+        return tuple(angle for angle in found if angle is not None)
+
+    def _cards(self, recording_id: str, angles: Sequence[Angle]) -> tuple[FilmedCard, ...]:
+        """The cards that were read on a recording; on the label camera's those of the overhead one at the same time."""
+        timeline = self._opened[recording_id].timeline
+        cards = with_stretches(self._ask(lambda store: store.filmed_cards(recording_id)), timeline)
+        if role_of(timeline) == OVERHEAD:
+            return cards
+        overhead = [(angle, self._cards(angle.recording_id, ())) for angle in angles if angle.role == OVERHEAD]
+        there = [card_from(card, angle, timeline.duration_us) for angle, found in overhead for card in found]
+        return (*cards, *(card for card in there if card is not None))
 
     def _still(self, who: Operator, recording_id: str, at_us: int) -> Exported:
         self._ask(lambda store: leaks.must_be_exportable(store.ledger, recording_id))
@@ -288,21 +296,26 @@ class Reviewing:
         return Exported("still", str(path), seq)
 
     def _dossier(self, who: Operator, recording_id: str, card_id: str) -> Exported:
-        self._ask(lambda store: leaks.must_be_exportable(store.ledger, recording_id))
+        """One file with what both cameras filmed."""
+        wanted = dossier_of(self._ask, self._recordings, recording_id, card_id)
         opened = self._opened.get(recording_id) or self._open(recording_id)
-        no = next((card.no for card in self._ask(lambda s: s.filmed_cards(recording_id)) if card.card_id == card_id), 0)
-        stretch = card_stretch(opened.folder, card_id) if card_id else None
-        name = f"{self._named(opened)}{f'-card{no}' if no else ''}-dossier-{_now(self._clock)}.zip"
+        angles = self._footage(recording_id).angles if card_id else ()
+        no = next((one.no for one in self._cards(recording_id, angles) if one.card_id == card_id), 0)
+        role = "" if wanted.camera == OVERHEAD else f"-{wanted.camera}"
+        name = f"{self._named(opened)}{f'-card{no}' if no else ''}{role}-dossier-{_now(self._clock)}.zip"
         partial = private_folder(self._exports) / f"{name}.part"
-        seed = self._ask(lambda store: recording_seed(store.ledger, recording_id))
-        make_dossier(opened.folder, RecordingKeys(opened.key, seed), partial, stretch)
+        facts = make_dossier(wanted.folder, wanted.keys, partial, wanted.stretch, wanted.beside)
         with partial.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        body = {"recording": recording_id, "card": card_id, "sha256": sha256, "file": name}
+        held = [one["recording"] for one in facts["beside"] if one["folder"]]
+        body = {"recording": recording_id, "card": card_id, "sha256": sha256, "file": name, "beside": held}
         seq = self._record(EventKind.DOSSIER_EXPORTED, body, who)
         self._link(recording_id, card_id, sha256, seq, who)
+        for other in held:
+            self._link(other, card_id, sha256, seq, who)
         os.replace(partial, self._exports / name)
-        return Exported("dossier", str(self._exports / name), seq)
+        missing = next((one["why"] for one in facts["beside"] if not one["folder"]), "")
+        return Exported("dossier", str(self._exports / name), seq, missing)
 
     def _record(self, kind: EventKind, body: dict[str, Any], who: Operator) -> int:
         stamp = self._clock.stamp()
@@ -398,10 +411,6 @@ class _Checking:
 def _root_of(centre: Centre) -> str:
     """The root key that a witness is held against; "" where the centre's key was pinned without a certificate."""
     return centre.root_key if centre.server else ""
-
-
-def _role(timeline: Timeline) -> str:
-    return str(timeline.ledger.genesis["meta"].get("role", "overhead"))
 
 
 def _file_time(at_us: int) -> str:

@@ -1,7 +1,8 @@
-"""Does a text fade out at an end? Glare that swallows the first or last characters leaves no trace but this.
+"""Was a text cut at an end? Glare that swallows the first or last characters leaves two traces at most.
 
-Of 415 numbers and PINs that were right and sure, eleven fade so; of wrong ones that glare had cut short, both did
-(docs/benchmarks.md). A text whose length is known need not be asked.
+The print fades out towards the end: of 415 numbers and PINs that were right and sure, eleven do; of wrong ones that
+glare had cut short, both did (docs/benchmarks.md). Or it begins with fewer characters than its groups have. A text
+whose length is known need not be asked.
 """
 
 from __future__ import annotations
@@ -17,6 +18,12 @@ from app.vision.pixels import Colour, Floats, grey
 FADED = 0.75
 """Contrast of the first or last character, in that of most, below which others may have vanished beyond it."""
 
+_FALLING = 0.95
+"""The same in that of the three characters beside it: where print grows clearer again towards the end, or stays as pale
+as it is, the worst of the glare lies inside the text and a character beyond it would be seen."""
+
+_SPACED = 1.6  # pitches between neighbours with a space between them
+_USUAL_GROUP = 4  # characters, or more: of fewer no card's groups were found, unless all of them are
 _RIM = 0.12  # of the height, above and below the line
 _SMOOTH = 0.02  # of the height: noise is no contrast
 _INK, _PAPER = 4, 96  # percentiles of lightness
@@ -30,7 +37,27 @@ def pale_ends(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> fro
     if len(spans) < 2:
         return frozenset()
     contrasts = _contrasts(line, [(first + last) / 2 * line.shape[1] / max(1, steps) for first, last in spans])
-    return frozenset(at for at in (0, len(spans) - 1) if contrasts[at] < FADED * np.median(contrasts))
+    inwards = {0: contrasts[1:4], len(spans) - 1: contrasts[-4:-1]}
+    return frozenset(
+        at
+        for at, beside in inwards.items()
+        if contrasts[at] < FADED * np.median(contrasts) and contrasts[at] < _FALLING * np.mean(beside)
+    )
+
+
+def begins_within_group(spans: Sequence[tuple[int, int]]) -> bool:
+    """Whether the first group is shorter than four and than the next one: what groups is filled from the left.
+
+    `spans`: the steps of each character.
+    """
+    middles = [(first + last) / 2 for first, last in spans]
+    gaps = [b - a for a, b in pairwise(middles)]
+    if len(gaps) < _USUAL_GROUP:
+        return False
+    pitch = max(1.0, sorted(gaps)[len(gaps) // 3])
+    starts = [0, *(at + 1 for at, gap in enumerate(gaps) if gap > _SPACED * pitch), len(middles)]
+    groups = [b - a for a, b in pairwise(starts)]
+    return len(groups) > 1 and groups[0] < min(_USUAL_GROUP, groups[1])
 
 
 def _contrasts(line: Colour, middles: Sequence[float]) -> Floats:

@@ -107,7 +107,8 @@ def _length(readings: Sequence[Decoded]) -> tuple[int, float]:
     weights: dict[int, float] = {}
     for r in readings:
         clean = 1.0 - 0.7 * max(0.0, r.strange - _STRANGE)
-        weights[len(r.text)] = weights.get(len(r.text), 0.0) + r.p * clean + 0.05
+        # A view that hardly believes in its own length says little about it, however its text stands out there.
+        weights[len(r.text)] = weights.get(len(r.text), 0.0) + min(r.p, r.of_length) * clean + 0.02
     best = max(weights, key=lambda n: weights[n])
     # The share that other lengths have inside each reading counts as disagreement too.
     # Not so texts of the same length: which glyph stands where is for the characters' own chances to say.

@@ -5,7 +5,8 @@
         --station-key HEX   the station's key, if you have it: the recording must be signed by it
 
 Exit status 0: all that can be checked holds. 1: something does not; the first thing wrong is named, and how far the
-pictures before it hold. What a dossier cannot prove by itself is listed under "not proven".
+pictures before it hold. What a dossier cannot prove by itself is listed under "not proven". Where a dossier holds the
+recordings of both cameras, each is checked by its own chain, and which of them is wrong is named ("recordings").
 
 校验开箱录像证据包。只需要 Python 3.8 以上和 cryptography 库。退出码 0：全部可校验内容成立；1：有不符，指出第一处。
 """
@@ -30,7 +31,11 @@ ASK = "openssl ts -verify -data root.statement -in root.tsr -CAfile AUTHORITY.pe
 
 
 class Wrong(Exception):
-    """The first thing that does not hold."""
+    """The first thing that does not hold; where there are several recordings, what was found of each."""
+
+    def __init__(self, text, recordings=()):
+        super().__init__(text)
+        self.recordings = list(recordings)
 
 
 def canonical(value):
@@ -38,19 +43,27 @@ def canonical(value):
 
 
 class Files:
-    """The dossier's files, from a zip or a folder."""
+    """The dossier's files, from a zip or a folder; or those of one recording within it."""
 
     def __init__(self, path):
         self.path = Path(path)
         self.zip = None if self.path.is_dir() else zipfile.ZipFile(self.path)
+        self.within = ""
+
+    def inside(self, folder):
+        inner = Files.__new__(Files)
+        inner.path, inner.zip, inner.within = self.path, self.zip, folder + "/" if folder else ""
+        return inner
 
     def read(self, name):
+        name = self.within + name
         try:
             return (self.path / name).read_bytes() if self.zip is None else self.zip.read(name)
         except (KeyError, OSError, zipfile.BadZipFile):
             raise Wrong(f"{name} is missing or damaged / 文件缺失或损坏") from None
 
     def has(self, name):
+        name = self.within + name
         return (self.path / name).is_file() if self.zip is None else name in self.zip.namelist()
 
     def names(self):
@@ -73,6 +86,7 @@ class Files:
         return whole.hexdigest()
 
     def open(self, name):
+        name = self.within + name
         try:
             return (self.path / name).open("rb") if self.zip is None else self.zip.open(name)
         except (KeyError, OSError, zipfile.BadZipFile):
@@ -405,7 +419,71 @@ def witnessed(files, records, close, root_key):
 
 def check(path, root_key="", station_key=""):
     """Everything; gives what to print."""
-    files = Files(path)
+    whole = Files(path)
+    told = json.loads(whole.read("dossier.json")).get("beside", [])
+    places = [("", "", "")] + [(one["folder"], one["camera"], one["recording"]) for one in told if one["folder"]]
+    each = [attempt(whole.inside(place[0]), place, root_key, station_key) for place in places]
+    bad = [one for one in each if not one["ok"]]
+    if bad and len(each) == 1:
+        raise Wrong(bad[0]["wrong"])
+    if bad:
+        which = "; ".join(f"{one['camera']} camera, recording {one['recording']}: {one['wrong']}" for one in bad)
+        raise Wrong(which, each)
+    together(each)
+    check_manifest(whole, each[0])
+    films = any(one["simulated"] for one in each)
+    open_ = each[0]["not_proven"] + not_here(each, told)
+    return {**each[0], "simulated": films, "not_proven": open_, "beside": each[1:]}
+
+
+def attempt(files, place, root_key, station_key):
+    """What is found of one recording; the others are looked at whatever is wrong with it."""
+    folder, camera, recording = place
+    try:
+        found = check_recording(files, root_key, station_key)
+        if folder and (found["camera"], found["recording"]) != (camera, recording):
+            raise Wrong("another recording than dossier.json names / 不是 dossier.json 所说的录像")
+        return found
+    except Wrong as wrong:
+        said = str(wrong)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as wrong:
+        said = f"not a dossier: {type(wrong).__name__} / 不是证据包"
+    return {"ok": False, **named(files, camera, recording), "wrong": said}
+
+
+def named(files, camera, recording):
+    """Which recording it says it is, by its own first record if that can be read."""
+    try:
+        genesis = json.loads(files.read("records.jsonl").splitlines()[0])
+        return {"camera": genesis["meta"].get("role", "overhead"), "recording": genesis["recording"]}
+    except (Wrong, ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return {"camera": camera or "first", "recording": recording}
+
+
+def together(each):
+    """The first recording and each of the others were filmed beside one another, by a signed record of one of both."""
+    first = each[0]
+    for one in each[1:]:
+        if one["recording"] not in first["filmed_beside"] and first["recording"] not in one["filmed_beside"]:
+            raise Wrong(f"{one['recording']} was not filmed beside {first['recording']} / 两段录像不是同时拍的")
+
+
+def not_here(each, told):
+    """What is left open about the other camera."""
+    here, why = {one["recording"] for one in each}, {one["recording"]: one["why"] for one in told}
+    missing = [name for one in each for name in one["filmed_beside"] if name not in here]
+    missing += [name for name in why if name not in here]
+    unproven = [
+        f"what the other camera filmed in recording {name}: not here {why.get(name, '')} / 另一台相机的录像不在包里"
+        for name in sorted(set(missing))
+    ]
+    if len({one["station_key"] for one in each}) > 1:
+        unproven.append("that both recordings' keys are one station's (compare them) / 两段录像的公钥是否属于同一工位")
+    return unproven
+
+
+def check_recording(files, root_key, station_key):
+    """One recording of the dossier, by its own chain."""
     dossier = json.loads(files.read("dossier.json"))
     lines = files.read("records.jsonl").splitlines()
     records = read_records(lines)
@@ -424,7 +502,6 @@ def check(path, root_key="", station_key=""):
     stamped = check_token(files, records[-1] if close is not None else None)
     word = witnessed(files, records, close, root_key)
     before = check_previous(files, genesis, public_key(genesis["station_key"]))
-    check_manifest(files, genesis)
     found = report(records, pieces, until, close, stamped)
     proven, unproven = told_by(word, before, stamped, genesis, pieces)
     if not station_key:
@@ -487,6 +564,13 @@ def check_token(files, closing):
     return True
 
 
+def named_beside(records):
+    """The recordings that the parcel's other camera made meanwhile, as far as this chain tells."""
+    named = [records[0][0]["meta"].get("beside", "")]
+    named += [f["body"]["recording"] for f, _ in records if f["kind"] == "event" and f["event"] == "recording.beside"]
+    return sorted({name for name in named if name})
+
+
 def report(records, pieces, until, close, stamped):
     genesis = records[0][0]
     first = next(piece for piece in pieces if piece["kind"] == "fragment")
@@ -507,6 +591,8 @@ def report(records, pieces, until, close, stamped):
     return {
         "ok": True,
         "recording": genesis["recording"],
+        "camera": genesis["meta"].get("role", "overhead"),
+        "filmed_beside": named_beside(records),
         "simulated": bool(films) or genesis["simulated"],
         "station_key": genesis["station_key"],
         "from_s": first["first_pts"] / 1e6,
@@ -514,6 +600,7 @@ def report(records, pieces, until, close, stamped):
         "fragments": sum(1 for piece in pieces if piece["kind"] == "fragment"),
         "time_token": stamped,
         "gaps": [[f["from_pts"] / 1e6, f["to_pts"] / 1e6, f["reason"]] for f, _ in records if f["kind"] == "gap"],
+        "missed": [[f["from_pts"] / 1e6, f["to_pts"] / 1e6, f["frames"]] for f, _ in records if f["kind"] == "missed"],
         "not_proven": unproved,
     }
 
@@ -534,6 +621,8 @@ def main(arguments):
         found = check(paths[0], options["--root-key"], options["--station-key"])
     except Wrong as wrong:
         found = {"ok": False, "wrong": str(wrong)}
+        if wrong.recordings:
+            found["recordings"] = wrong.recordings
     except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as wrong:
         found = {"ok": False, "wrong": f"not a dossier: {type(wrong).__name__} / 不是证据包"}
     print(json.dumps(found, ensure_ascii=False, indent=1))

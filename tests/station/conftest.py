@@ -47,6 +47,7 @@ from app.store.seal import IndexCost
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.store.writer import StoreWriter
 from tests.core.making import BADGE, RULES, WAYBILL, card_read
+from tests.station.review_desk import asked, own, parcel  # noqa: F401  fixtures
 
 T = TypeVar("T")
 
@@ -321,7 +322,13 @@ class Desks:
         station.join(carry_out)
         filming.on_closed(perform.recording_closed)
         station.adjust(_with_free(free_bytes(folder.root)))
-        for begin in (writer.start, insisting.start, filming.start, looking.start, *([beside.start] if beside else ())):
+        for begin in (
+            writer.start,
+            insisting.rounds.start,
+            filming.start,
+            looking.start,
+            *([beside.start] if beside else ()),
+        ):
             begin()
         self._begun.callback(self.leave, desk)
         return desk
@@ -336,7 +343,7 @@ class Desks:
             desk.beside.stop(end_program=end_programs)
         desk.filming.stop(end_program=end_programs)
         desk.looking.stop(end_program=end_programs)
-        desk.insisting.stop()
+        desk.insisting.rounds.stop()
         desk.writer.stop()
         assert desk.crashes == []
 

@@ -18,13 +18,16 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from app.core.audit import Stamp
 from app.core.cards import CardState, PanelState, Secret
 from app.core.parcels import CardDraft, ExpectedParcel, OpenParcel, Operator, Reason, Role
+from app.evidence.ledger import load
 from app.keys import Signer, key_id, new_seed
 from app.paths import StationFolder
 from app.platform import boot_id
 from app.programs import ProgramConnection, connect, start_program, stop_program
 from app.recorder import protocol as told
+from app.recorder.opening import open_take
 from app.store.seal import IndexCost
 from app.store.store import REHEARSAL_PASSPHRASE, Store
+from app.store.writer import StoreWriter
 from app.wire import Centre, VaultCertificate, sign_statement
 
 RUN = "import sys; from app.recorder.run import main; sys.exit(main(sys.argv[1:]))"
@@ -84,15 +87,20 @@ def numbered_film(path: Path, frames: int = 600) -> Path:
         stream = out.add_stream("libx264", rate=30, options={"preset": "ultrafast", "g": "15", "crf": "10"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for n in range(frames):
-            luma = np.full((HEIGHT, WIDTH), 90 + n % 40, np.uint8)
-            for bit in range(12):
-                luma[:20, bit * 20 : bit * 20 + 20] = 235 if n >> bit & 1 else 16
-            planes = np.concatenate((luma, np.full((HEIGHT // 2, WIDTH), 128, np.uint8)))
+            planes = np.concatenate((numbered(n), np.full((HEIGHT // 2, WIDTH), 128, np.uint8)))
             picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
             picture.pts, picture.time_base = n, Fraction(1, 30)
             out.mux(stream.encode(picture))
         out.mux(stream.encode(None))
     return path
+
+
+def numbered(n: int) -> np.ndarray[Any, Any]:
+    """The lightness of the frame of this number."""
+    luma = np.full((HEIGHT, WIDTH), 90 + n % 40, np.uint8)
+    for bit in range(12):
+        luma[:20, bit * 20 : bit * 20 + 20] = 235 if n >> bit & 1 else 16
+    return luma
 
 
 def number_in(luma: np.ndarray[Any, Any]) -> int:
@@ -179,3 +187,46 @@ def _film(folder: StationFolder, start: told.Start, began_us: int) -> told.Recor
     recorder.line.close()
     stop_program(folder.recorder_lock)
     return closed
+
+
+@dataclass(frozen=True)
+class LabelKeys:
+    """What a label recording is checked by."""
+
+    public: str
+    content: bytes
+
+
+def film_the_label(
+    store: StoreWriter, own: FilmedParcel, later_us: int, beside: str = "r-1", cut: bool = False
+) -> LabelKeys:
+    """A label camera's recording `r-2` of the parcel, so much later than the overhead one: five numbered pictures a
+    second for six seconds, one of them missing in the middle. A picture's number is the time of `r-1` in thirtieths.
+    `cut`: nobody closed it.
+    """
+    base_us = load(own.folder.recordings / "r-1").parts[0].base_mono_us
+    known = store.call(lambda s: s.new_recording("r-2", "p-1", stamp(), CLERK.id, "label"))
+    seed = store.call(lambda s: s.signing_seed)
+    start = told.Start(
+        "r-2", str(own.folder.recordings), "file:label", known.key.hex(), seed.hex(), "", True,
+        {"waybill": WAYBILL, "role": "label", "beside": beside},
+    )  # fmt: skip
+    heard: list[told.FromRecorder] = []
+    take = open_take(start, heard.append)
+    assert take is not None
+    for n in range(30):
+        at_us = base_us + later_us + n * 200_000
+        if n == 15:
+            take.interrupted("camera_lost")
+        elif at_us >= base_us or later_us < 0:
+            planes = np.concatenate((numbered(max(0, round((at_us - base_us) * 30 / 1e6))), np.full((120, 320), 128)))
+            take.frame(planes.astype(np.uint8).reshape(-1), at_us, WIDTH, HEIGHT)
+    keys = LabelKeys(Signer(seed).public_key.hex(), known.key)
+    if cut:
+        take.give_up()
+        return keys
+    take.close("sealed")
+    closed = next(one for one in heard if isinstance(one, told.RecordingClosed))
+    counts = closed.head, closed.root, closed.frames
+    store.call(lambda s: s.close_recording("r-2", *counts, stamp(), CLERK.id))
+    return keys

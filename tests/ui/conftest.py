@@ -1,12 +1,17 @@
-"""Windows without a screen: the platform is chosen before Qt is imported."""
+"""Windows without a screen, and quiet as the product: both are chosen before Qt is imported."""
 
 import os
 
+from app.logs import QT_RULES
+
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
+os.environ["QT_LOGGING_RULES"] = QT_RULES
 
 import pytest
 from PySide6.QtWidgets import QApplication
 
+from tests.station.review_desk import parcel  # noqa: F401  a fixture
+from tests.station.test_cataloguing import asked as asked
 from ui.run import application
 
 

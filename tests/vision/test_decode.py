@@ -181,6 +181,22 @@ def test_one_space_in_print_without_spaces_is_a_lost_character(
     assert fuse(said([spread(text, wide)] * 2, pattern), pattern).reading.state is state
 
 
+def test_an_engine_that_cannot_read_a_face_says_nothing_about_the_length() -> None:
+    """Strokes like 69113088: ours was sure in four views, PP-OCR saw 8808 or 883088 and believed in neither."""
+    digits = FieldPattern(DIGITS, tuple(range(4, 21)))
+
+    def view(text: str, engine: Engine) -> Decoded:
+        rows = lattice(text)
+        return decode_views([View(engine, rows, len(rows))], digits)[0]
+
+    ours = [view("69113088", Engine.OWN)] * 4
+    doubts = (("8808", 0.15, 0.29), ("8808", 0.25, 0.32), ("8806", 0.35, 0.13), ("883088", 0.16, 0.35))
+    lost = [replace(view(text, Engine.PPOCR), p=p, of_length=share) for text, p, share in doubts]
+    assert fuse([*ours, *lost], digits).reading.state is FieldState.READ
+    believed = [replace(d, p=0.9, of_length=0.95) for d in lost]
+    assert fuse([*ours, *believed], digits).reading.state is FieldState.DOUBTFUL
+
+
 def test_doubt_about_a_glyph_is_no_doubt_about_the_length() -> None:
     pattern = FieldPattern(DIGITS, (7, 8))
     (found,) = decode_views([View(Engine.OWN, lattice("12345678", {2: {"3": 0.5, "8": 0.49}}), 16)], pattern)

@@ -10,8 +10,9 @@ from app.core.cards import FieldState
 from app.core.products import DIGITS, UNKNOWN_NUMBER, CheckDigit, FieldPattern
 from app.vision.conclude import _whole
 from app.vision.decode import decode_views
-from app.vision.fading import pale_ends
+from app.vision.fading import begins_within_group, pale_ends
 from app.vision.fuse import Fused, fuse
+from app.vision.opening import Beyond
 from app.vision.panel import Area
 from app.vision.recognise import BLANK, GLYPHS, Engine, View
 from app.vision.spots import Spot
@@ -48,6 +49,39 @@ def test_print_that_pales_towards_an_end_fades(end: slice, at: int) -> None:
     assert not pale_ends(line(veiled=middle, veil=0.5), spans(len(TEXT)), 10 * len(TEXT)), "both ends are there"
 
 
+def test_print_that_grows_clearer_towards_an_end_does_not_fade() -> None:
+    """The lamp's reflection lies over the second to fourth character: before the first there would be print to see."""
+    picture = line()
+    worst = np.exp(-(((np.arange(picture.shape[1]) - 2.5 * PITCH) / (2 * PITCH)) ** 2))[None, :, None]
+    veiled = (picture + (235 - picture) * 0.75 * worst).astype(np.uint8)
+    places = spans(len(TEXT)), 10 * len(TEXT)
+    assert not pale_ends(veiled, *places)
+    assert pale_ends(veiled[:, 2 * PITCH :], places[0][:-2], 10 * (len(TEXT) - 2)) == {0}, "here it is worst at the end"
+
+
+def grouped(*sizes: int) -> list[tuple[int, int]]:
+    starts = np.cumsum([10 + (8 if at and at in np.cumsum(sizes) else 0) for at in range(sum(sizes))])
+    return [(int(at), int(at) + 3) for at in starts]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "cut"),
+    [
+        ((3, 4, 2), True),
+        ((2, 4, 4, 4, 2), True),
+        ((4, 4, 2), False),
+        ((3, 3, 3), False),
+        ((4, 8, 2), False),
+        ((9,), False),
+        ((2, 2), False),
+        ((3,), False),
+    ],
+)
+def test_print_in_groups_that_begins_with_less_than_a_group_was_cut(sizes: tuple[int, ...], cut: bool) -> None:
+    """676 6038 56 was stated for 9676 6038 56: glare had left nothing of the nine, and paled nothing else."""
+    assert begins_within_group(grouped(*sizes)) is cut
+
+
 def test_nothing_and_one_character_do_not_fade() -> None:
     assert not pale_ends(line(), [], 100)
     assert not pale_ends(np.zeros((1, 1, 3), np.uint8), [(0, 1)], 1)
@@ -75,6 +109,17 @@ def test_a_faded_number_is_asked_about_unless_its_length_is_known_or_another_loo
     asked = _whole(sure, [faded], UNKNOWN_NUMBER).reading
     assert (asked.state, asked.doubts) == (FieldState.DOUBTFUL, (0,)), "the person is shown the pale end"
     assert _whole(sure, [faded, clear], UNKNOWN_NUMBER).reading.state is FieldState.READ
-    assert _whole(sure, [faded], UNKNOWN_NUMBER, [(True, False)]).reading.state is FieldState.READ, "the layer ends it"
-    assert _whole(sure, [faded], UNKNOWN_NUMBER, [(False, True)]).reading.state is FieldState.DOUBTFUL
+    ended, untold = (Beyond.CLOSED, Beyond.UNTOLD), (Beyond.UNTOLD, Beyond.CLOSED)
+    assert _whole(sure, [faded], UNKNOWN_NUMBER, [ended]).reading.state is FieldState.READ, "the layer ends it"
+    assert _whole(sure, [faded], UNKNOWN_NUMBER, [untold]).reading.state is FieldState.DOUBTFUL
     assert _whole(read(one_length), [faded], one_length).reading.state is FieldState.READ
+
+
+def test_a_text_that_ends_at_a_lamps_reflection_is_asked_about() -> None:
+    """SN1I was stated for SN1IIABIS0: behind the fourth character the paper was burnt out."""
+    spot, sure = Spot(Area(0, 0, 400, 40), (0, 400), (), line()), read(UNKNOWN_NUMBER)
+    burnt, untold = (Beyond.UNTOLD, Beyond.BURNT), (Beyond.UNTOLD, Beyond.UNTOLD)
+    asked = _whole(sure, [spot], UNKNOWN_NUMBER, [burnt]).reading
+    assert (asked.state, asked.doubts) == (FieldState.DOUBTFUL, (len(TEXT) - 1,))
+    for other in (untold, (Beyond.UNTOLD, Beyond.CLOSED)):
+        assert _whole(sure, [spot, spot], UNKNOWN_NUMBER, [burnt, other]).reading.state is FieldState.READ

@@ -7,25 +7,21 @@ from PySide6.QtGui import QMouseEvent
 
 from ui.theme import Look
 from ui.views import Tone
-from ui.widgets.ink import RIGHT, Ink, Painted, wrap
+from ui.widgets.ink import RIGHT, Ink, Shown, wrap
 from ui.widgets.options import draw_option
 from ui.widgets.prompt import draw_notice
 from ui.work_views import CountBody, Shot
 
 
-class FiguresPanel(Painted):
+class FiguresPanel(Shown[CountBody | None]):
     """Declared, found, difference; and what it means."""
 
     def __init__(self, look: Look) -> None:
-        super().__init__(look)
-        self.view: CountBody | None = None
+        super().__init__(look, None)
         self.fix(height=look.density.figures)
 
-    def show_view(self, view: CountBody) -> None:
-        if view != self.view:
-            self.view = view
-            self.setAccessibleName(f"{view.headline} {view.subline}")
-            self.update()
+    def taken(self, view: CountBody | None) -> None:
+        self.setAccessibleName(f"{view.headline} {view.subline}" if view else "")
 
     def draw(self, ink: Ink) -> None:
         view, px = self.view, ink.px
@@ -61,21 +57,17 @@ class FiguresPanel(Painted):
         ink.text(QRectF(x, y + px(4), room, px(22)), view.subline, 16, colour="text2")
 
 
-class DecisionPanel(Painted):
+class DecisionPanel(Shown[CountBody | None]):
     """What to do now: evidence lines, then the ways out. `chosen` follows a click (1-based)."""
 
     chosen = Signal(int)
 
     def __init__(self, look: Look) -> None:
-        super().__init__(look)
-        self.view: CountBody | None = None
+        super().__init__(look, None)
 
-    def show_view(self, view: CountBody) -> None:
-        if view != self.view:
-            self.view = view
-            self.marks.clear()
-            self.setAccessibleName(view.question)
-            self.update()
+    def taken(self, view: CountBody | None) -> None:
+        self.marks.clear()
+        self.setAccessibleName(view.question if view else "")
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         for name, rect in self.marks.items():

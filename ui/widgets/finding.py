@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLineEdit, QWidget
 
 from ui.product_views import FindView, FoundView
 from ui.theme import Look
-from ui.widgets.ink import CENTRE, Ink, Painted
+from ui.widgets.ink import CENTRE, Ink, Shown
 from ui.widgets.rows import draw_chosen, draw_field, draw_foot
 
 _HEAD = 74
@@ -33,7 +33,7 @@ class SearchField(QLineEdit):
             self.moved.emit(by)
 
 
-class FindPanel(Painted):
+class FindPanel(Shown[FindView]):
     """`typed` when the words changed, `moved` by how many lines, `chosen` the index of a clicked line."""
 
     typed = Signal(str)
@@ -41,20 +41,16 @@ class FindPanel(Painted):
     chosen = Signal(int)
 
     def __init__(self, look: Look) -> None:
-        super().__init__(look)
-        self.view = FindView("", (), -1, "", (), "")
+        super().__init__(look, FindView("", (), -1, "", (), ""))
         self.field = SearchField(self)
         self.field.textEdited.connect(self.typed)
         self.field.moved.connect(self.moved)
         self.field.cursorPositionChanged.connect(self.update)
 
-    def show_view(self, view: FindView) -> None:
-        if view != self.view:
-            self.view = view
-            self.field.setVisible(bool(view.label))
-            self.field.setAccessibleName(view.label)
-            self.setAccessibleDescription("; ".join(f"{row.title} {row.sub}" for row in view.found))
-            self.update()
+    def taken(self, view: FindView) -> None:
+        self.field.setVisible(bool(view.label))
+        self.field.setAccessibleName(view.label)
+        self.setAccessibleDescription("; ".join(f"{row.title} {row.sub}" for row in view.found))
 
     def resizeEvent(self, _event: QResizeEvent) -> None:
         px = self.look.px

@@ -10,7 +10,7 @@ from app.core.readiness import RecMode
 from ui.theme import Look
 from ui.views import Banner, GoKey, KeyLabel, NavItem, RecView, TopBar
 from ui.widgets.buttons import BlueKey, KeyButton
-from ui.widgets.ink import CENTRE, RIGHT, TONE_TEXT, Ink, Painted, chip_size
+from ui.widgets.ink import CENTRE, RIGHT, TONE_TEXT, Ink, Painted, Shown, chip_size
 from ui.work_views import ParcelBar, StepMark, StepState
 
 
@@ -115,23 +115,20 @@ class RecBlock(Painted):
         ink.text(room, self.view.clock, 20, colour=colour, weight=700, mono=True, align=RIGHT)
 
 
-class TopStrip(Painted):
+class TopStrip(Shown[TopBar | None]):
     """REC block, screen name, place, at most two chips, person, clock."""
 
     def __init__(self, look: Look) -> None:
-        super().__init__(look)
-        self.view: TopBar | None = None
+        super().__init__(look, None)
         self.fix(height=look.density.top)
         self.rec = RecBlock(look, self)
         self.rec.move(look.px(12), (self.height() - 1 - self.rec.height()) // 2)
 
-    def show_view(self, view: TopBar) -> None:
-        if view != self.view:
-            self.view = view
-            self.rec.setVisible(view.rec is not None)
-            if view.rec is not None:
-                self.rec.show_view(view.rec)
-            self.update()
+    def taken(self, view: TopBar | None) -> None:
+        rec = view.rec if view else None
+        self.rec.setVisible(rec is not None)
+        if rec is not None:
+            self.rec.show_view(rec)
 
     def draw(self, ink: Ink) -> None:
         rect, px = QRectF(self.rect()), ink.px
@@ -170,21 +167,17 @@ class TopStrip(Painted):
         return x
 
 
-class BannerStrip(Painted):
+class BannerStrip(Shown[Banner | None]):
     """One condition that lasts, or the mark of simulated devices. Hidden when there is none."""
 
     def __init__(self, look: Look) -> None:
-        super().__init__(look)
-        self.view: Banner | None = None
+        super().__init__(look, None)
         self.fix(height=look.density.banner)
         self.hide()
 
-    def show_view(self, view: Banner | None) -> None:
-        if view != self.view:
-            self.view = view
-            self.setVisible(view is not None)
-            self.setAccessibleName(f"{view.text} {view.detail}" if view else "")
-            self.update()
+    def taken(self, view: Banner | None) -> None:
+        self.setVisible(view is not None)
+        self.setAccessibleName(f"{view.text} {view.detail}" if view else "")
 
     def draw(self, ink: Ink) -> None:
         view = self.view
@@ -220,19 +213,15 @@ class BannerStrip(Painted):
         return x
 
 
-class ParcelStrip(Painted):
+class ParcelStrip(Shown[ParcelBar | None]):
     """Waybill and declaration at the left, the five steps at the right."""
 
     def __init__(self, look: Look) -> None:
-        super().__init__(look)
-        self.view: ParcelBar | None = None
+        super().__init__(look, None)
         self.fix(height=look.density.parcel_bar)
 
-    def show_view(self, view: ParcelBar) -> None:
-        if view != self.view:
-            self.view = view
-            self.setAccessibleDescription(" ".join(f"{s.text} {s.state.value}" for s in view.steps))
-            self.update()
+    def taken(self, view: ParcelBar | None) -> None:
+        self.setAccessibleDescription(" ".join(f"{s.text} {s.state.value}" for s in view.steps) if view else "")
 
     def draw(self, ink: Ink) -> None:
         rect, px = QRectF(self.rect()), ink.px

@@ -5,12 +5,16 @@ Every text that does not fit is told to the look's `cut` listener, so that a tes
 
 from __future__ import annotations
 
+from typing import Generic, TypeVar
+
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QBrush, QColor, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QWidget
 
 from ui.theme import Look
 from ui.views import Chip, Tone
+
+V = TypeVar("V")
 
 LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -73,6 +77,24 @@ class Painted(QWidget):
             self.setFixedWidth(self.look.px(width))
         if height is not None:
             self.setFixedHeight(self.look.px(height))
+
+
+class Shown(Painted, Generic[V]):
+    """A painted widget that shows one view, plain data, and is painted anew when it is given another."""
+
+    def __init__(self, look: Look, view: V) -> None:
+        super().__init__(look)
+        self.view = view
+
+    def show_view(self, view: V) -> None:
+        """Show this from now on."""
+        if view != self.view:
+            self.view = view
+            self.taken(view)
+            self.update()
+
+    def taken(self, view: V) -> None:
+        """What follows from another view besides the picture: what a screen reader says, which fields are there."""
 
 
 class Ink:

@@ -42,6 +42,9 @@ class Lanes(Painted):
             self.card, self.whole = card, whole
             gaps = ", ".join(f"{minutes_seconds(a)}–{minutes_seconds(b)}" for a, b in whole.gaps)
             cuts = f"{whole.legend[1][1]} {gaps}" if gaps else ""
+            if whole.beside_gaps:
+                theirs = ", ".join(f"{minutes_seconds(a)}–{minutes_seconds(b)}" for a, b in whole.beside_gaps)
+                cuts = f"{cuts} {whole.legend[-1][1]}: {whole.legend[1][1]} {theirs}".strip()
             self.setAccessibleName(f"{card.title if card else ''} {whole.title} {cuts}".strip())
             self.update()
 
@@ -96,6 +99,7 @@ class Lanes(Painted):
         if self.whole.length_us:
             self._ticks(ink)
             self._filmed(ink)
+            self._beside(ink)
             self._masks(ink)
             for block in self.whole.blocks:
                 self._block(ink, block)
@@ -156,6 +160,8 @@ class Lanes(Painted):
                 ink.box(sample, fill="rec", radius=2)
             elif kind == "cut":
                 ink.box(sample, fill="cut", line="onCut", radius=0)
+            elif kind == "beside":
+                ink.box(QRectF(sample.x(), row.center().y() - px(2), px(14), px(4)), fill="rec", radius=1)
             else:
                 self._hatch(ink, sample)
             x -= px(12)
@@ -198,6 +204,17 @@ class Lanes(Painted):
             )
             ink.box(rect, fill="stop", line="panel", width=2, radius=2)
             self.marks["wrong"] = rect
+
+    def _beside(self, ink: Ink) -> None:
+        """The other camera's film: a thin line over the thick one, its gaps on it."""
+        px, lane = ink.px, self._lane()
+        for start, end in self.whole.beside:
+            film = QRectF(self._x(start), lane.y() - px(6), max(1.0, self._x(end) - self._x(start)), px(4))
+            ink.box(film, fill="rec", radius=1)
+        for n, (start, end) in enumerate(self.whole.beside_gaps):
+            rect = QRectF(self._x(start), lane.y() - px(7), max(px(6), self._x(end) - self._x(start)), px(6))
+            self._stripes(ink, rect)
+            self.marks[f"beside-gap{n}"] = rect
 
     def _stripes(self, ink: Ink, rect: QRectF) -> None:
         ink.box(rect, fill="cut", line="onCut", width=1.5, radius=0)

@@ -6,22 +6,16 @@ from PySide6.QtCore import QPointF, QRectF
 
 from ui.theme import Look
 from ui.widgets.checks import panel_head
-from ui.widgets.ink import RIGHT, Ink, Painted
+from ui.widgets.ink import RIGHT, Ink, Shown
 from ui.work_views import LastParcelView
 
 
-class LastParcelPanel(Painted):
+class LastParcelPanel(Shown[LastParcelView | None]):
     """Its height is fixed, so that nothing moves when the first parcel is done."""
 
     def __init__(self, look: Look) -> None:
-        super().__init__(look)
-        self.view: LastParcelView | None = None
+        super().__init__(look, None)
         self.fix(height=104)
-
-    def show_view(self, view: LastParcelView | None) -> None:
-        if view != self.view:
-            self.view = view
-            self.update()
 
     def draw(self, ink: Ink) -> None:
         rect, px, view = QRectF(self.rect()), ink.px, self.view

@@ -7,24 +7,20 @@ from PySide6.QtGui import QPen
 
 from ui.theme import Look
 from ui.views import Tip
-from ui.widgets.ink import CENTRE, RIGHT, Ink, Painted, cap_size, wrap
+from ui.widgets.ink import CENTRE, RIGHT, Ink, Shown, cap_size, wrap
 from ui.work_views import LostPanel, TakeOver
 
 _NOTE_COLOUR = {"circle-check": "overlayOk", "rotate-ccw": "cut"}
 
 
-class TakeOverPanel(Painted):
+class TakeOverPanel(Shown[TakeOver | None]):
     """What happened, what to do 1-2-3, what was kept; dashed yellow around when the recording is cut."""
 
     def __init__(self, look: Look) -> None:
-        super().__init__(look)
-        self.view: TakeOver | None = None
+        super().__init__(look, None)
 
-    def show_view(self, view: TakeOver) -> None:
-        if view != self.view:
-            self.view = view
-            self.setAccessibleName(f"{view.title}. {view.sub}")
-            self.update()
+    def taken(self, view: TakeOver | None) -> None:
+        self.setAccessibleName(f"{view.title}. {view.sub}" if view else "")
 
     def draw(self, ink: Ink) -> None:
         view, px = self.view, ink.px
@@ -128,18 +124,14 @@ class TakeOverPanel(Painted):
             y += max(px(25), ink.wrapped(text, note.text, 18, colour="onStage", leading=1.4)) + gap
 
 
-class LostTimePanel(Painted):
+class LostTimePanel(Shown[LostPanel | None]):
     """How long nothing was recorded, what follows from it, and the line for support."""
 
     def __init__(self, look: Look) -> None:
-        super().__init__(look)
-        self.view: LostPanel | None = None
+        super().__init__(look, None)
 
-    def show_view(self, view: LostPanel) -> None:
-        if view != self.view:
-            self.view = view
-            self.setAccessibleName(f"{view.chip.text} {view.timer}")
-            self.update()
+    def taken(self, view: LostPanel | None) -> None:
+        self.setAccessibleName(f"{view.chip.text} {view.timer}" if view else "")
 
     def draw(self, ink: Ink) -> None:
         view, px = self.view, ink.px

@@ -12,7 +12,7 @@ from ui.review_views import Controls, FilmBar, ItemView, ListView, SideView, Tab
 from ui.scene import minutes_seconds
 from ui.theme import Look
 from ui.views import CheckRow, Tone
-from ui.widgets.ink import CENTRE, RIGHT, TONE_TEXT, Ink, Painted, wrap
+from ui.widgets.ink import CENTRE, RIGHT, TONE_TEXT, Ink, Shown, wrap
 from ui.widgets.options import draw_option
 from ui.widgets.rows import draw_chosen, draw_field, draw_foot
 
@@ -23,22 +23,18 @@ _MOST_ROWS = 5
 _FIRST_ROW = 3
 
 
-class ReviewList(Painted):
+class ReviewList(Shown[ListView]):
     """What may be looked at. `chosen` carries the index of a clicked line, `tab` the digit of a clicked pile."""
 
     chosen = Signal(int)
     tab = Signal(str)
 
     def __init__(self, look: Look) -> None:
-        super().__init__(look)
-        self.view = ListView((), (), -1, (), "", "")
+        super().__init__(look, ListView((), (), -1, (), "", ""))
         self.fix(width=240 if look.density.name == "compact" else 270)
 
-    def show_view(self, view: ListView) -> None:
-        if view != self.view:
-            self.view = view
-            self.setAccessibleDescription("; ".join(f"{item.title} {item.sub} {item.note}" for item in view.items[:20]))
-            self.update()
+    def taken(self, view: ListView) -> None:
+        self.setAccessibleDescription("; ".join(f"{item.title} {item.sub} {item.note}" for item in view.items[:20]))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         for name, rect in self.marks.items():
@@ -120,19 +116,15 @@ class ReviewList(Painted):
         )
 
 
-class Film(Painted):
+class Film(Shown[FilmBar]):
     """The picture, letter-boxed under its head. Nothing is drawn over it: what is covered is covered in the film."""
 
     def __init__(self, look: Look) -> None:
-        super().__init__(look)
-        self.view = FilmBar("", "", Tone.IDLE, "", "")
+        super().__init__(look, FilmBar("", "", Tone.IDLE, "", ""))
         self._image: QImage | None = None
 
-    def show_view(self, view: FilmBar) -> None:
-        if view != self.view:
-            self.view = view
-            self.setAccessibleName(f"{view.waybill} {view.words} {view.badge} {view.message}".strip())
-            self.update()
+    def taken(self, view: FilmBar) -> None:
+        self.setAccessibleName(f"{view.waybill} {view.words} {view.badge} {view.message}".strip())
 
     def show_image(self, image: QImage | None) -> None:
         self._image = image
@@ -188,21 +180,15 @@ class Film(Painted):
         return x
 
 
-class ControlBar(Painted):
+class ControlBar(Shown[Controls]):
     """The player's keys and times. `pressed` carries the name of a clicked key."""
 
     pressed = Signal(str)
 
     def __init__(self, look: Look) -> None:
-        super().__init__(look)
-        self.view = Controls("", (), "", (), "", 0)
+        super().__init__(look, Controls("", (), "", (), "", 0))
         self.playing, self.rate, self.at_us = False, 1.0, 0
         self.fix(height=60)
-
-    def show_view(self, view: Controls) -> None:
-        if view != self.view:
-            self.view = view
-            self.update()
 
     def show_at(self, at_us: int, playing: bool, rate: float) -> None:
         """Where the player stands and how it moves; painted anew when a second, or the way, has changed."""
@@ -262,29 +248,25 @@ class ControlBar(Painted):
             ink.icon(room.center().x() - ink.px(10), room.center().y() - ink.px(10), name, 20, "text")
 
 
-class ReviewSide(Painted):
+class ReviewSide(Shown[SideView]):
     """What the store knows, what can be done, and the field for the reason. `armed` carries a clicked option's key."""
 
     armed = Signal(str)
     typed = Signal()
 
     def __init__(self, look: Look) -> None:
-        super().__init__(look)
-        self.view = SideView(None, "", "", (), (), "", "", "")
+        super().__init__(look, SideView(None, "", "", (), (), "", "", ""))
         self.reason = QLineEdit(self)
         self.reason.setMaxLength(120)
         self.reason.textChanged.connect(lambda _text: self.typed.emit())
         self.reason.cursorPositionChanged.connect(self.update)
         self.fix(width=370 if look.density.name == "compact" else 410)
 
-    def show_view(self, view: SideView) -> None:
-        if view != self.view:
-            self.view = view
-            self.reason.setAccessibleName(view.reason_label)
-            self.setAccessibleDescription(
-                f"{view.headline}; " + "; ".join(f"{r.name} {r.value} {r.chip.text}" for r in view.rows)
-            )
-            self.update()
+    def taken(self, view: SideView) -> None:
+        self.reason.setAccessibleName(view.reason_label)
+        self.setAccessibleDescription(
+            f"{view.headline}; " + "; ".join(f"{r.name} {r.value} {r.chip.text}" for r in view.rows)
+        )
 
     def resizeEvent(self, _event: QResizeEvent) -> None:
         field = self._field()

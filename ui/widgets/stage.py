@@ -12,7 +12,7 @@ from app.core.cards import Quad
 from app.core.readiness import RecMode
 from ui.theme import Look
 from ui.views import Tone
-from ui.widgets.ink import CENTRE, CHIP_ICON, LEFT, RIGHT, Ink, Painted
+from ui.widgets.ink import CENTRE, CHIP_ICON, LEFT, RIGHT, Ink, Shown
 from ui.work_views import Box, StageView
 
 _OVERLAY = {Tone.OK: "overlayOk", Tone.WARN: "overlayWarn", Tone.STOP: "overlayStop", Tone.INFO: "onStage2"}
@@ -21,20 +21,16 @@ _PLACE = QRectF(250 / 1280, 110 / 720, 780 / 1280, 500 / 720)
 """Where a parcel goes, as shares of the picture."""
 
 
-class Stage(Painted):
+class Stage(Shown[StageView]):
     """`look.density` decides the height of its header; its own size is up to the layout."""
 
     def __init__(self, look: Look) -> None:
-        super().__init__(look)
-        self.view = StageView(RecMode.OFF, "", "", "")
+        super().__init__(look, StageView(RecMode.OFF, "", "", ""))
         self._image: QImage | None = None
         self._full = (1280, 720)
 
-    def show_view(self, view: StageView) -> None:
-        if view != self.view:
-            self.view = view
-            self.setAccessibleName(f"{view.name} {view.mode} {view.no_picture}")
-            self.update()
+    def taken(self, view: StageView) -> None:
+        self.setAccessibleName(f"{view.name} {view.mode} {view.no_picture}")
 
     def show_image(self, image: QImage) -> None:
         """Paint this half-size picture from now on."""

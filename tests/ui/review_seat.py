@@ -1,0 +1,92 @@
+"""A supervisor before the window, on what the real recorder filmed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from PySide6.QtGui import QImage
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from app.core.parcels import Operator
+from app.core.readiness import RecMode
+from app.core.states import Idle
+from app.paths import RESOURCES
+from app.station.reviewing import Reviewing
+from tests.station.filmed import SUPERVISOR, number_in
+from ui import samples
+from ui.bridge import Bridge
+from ui.present_review import Looking
+from ui.review import Review
+from ui.window import Window, WindowSettings
+
+OFF = samples.around(RecMode.OFF)
+
+
+class Seat:
+    """A supervisor before the window."""
+
+    def __init__(self, qtbot: QtBot, desk: Reviewing, who: Operator = SUPERVISOR) -> None:
+        self.qtbot, self.events = qtbot, list[Any]()
+        self.window = Window(
+            Bridge(self.events.append), samples.catalogue(), RESOURCES, WindowSettings(volume=0.0), review_desk=desk
+        )
+        self.window.resize(1440, 900)
+        self.window.show()
+        qtbot.waitExposed(self.window)
+        self.window.show_state(Idle(who), OFF)
+        assert self.window.review is not None
+        self.review: Review = self.window.review
+        self.pictures: list[QImage] = []
+        self.review.reel.framed.connect(self.pictures.append)
+
+    def key(self, name: str) -> None:
+        self.window.press(name)
+
+    def until(self, good: Callable[[], bool]) -> None:
+        self.qtbot.waitUntil(good, timeout=20_000)
+
+    def enter(self) -> None:
+        self.key("Ctrl 4")
+        self.until(lambda: self.looking.footage is not None and bool(self.pictures))
+
+    @property
+    def looking(self) -> Looking:
+        assert self.review.looking is not None
+        return self.review.looking
+
+    def shown(self, at_us: int) -> int:
+        """Go there, wait for the picture, and read the frame's number off it."""
+        self.pictures.clear()
+        self.review.reel.seek(at_us)
+        return self.next_number()
+
+    def settled(self, at_us: int) -> int:
+        """Go there, and wait until no other picture comes any more; where that is."""
+        self.shown(at_us)
+        self.still()
+        return self.review.reel.at_us
+
+    def still(self) -> None:
+        """Wait until pictures stopped coming."""
+        seen = -1
+        while seen != len(self.pictures):
+            seen = len(self.pictures)
+            QTest.qWait(150)
+
+    def number_us(self) -> float:
+        """The number of the last picture as a time, in thirtieths of a second; far away when none came."""
+        return number_in(_luma(self.pictures[-1])) * 1e6 / 30 if self.pictures else -1e9
+
+    def next_number(self) -> int:
+        self.until(lambda: bool(self.pictures))
+        QTest.qWait(1)
+        return number_in(_luma(self.pictures[-1]))
+
+
+def _luma(image: QImage) -> np.ndarray[Any, Any]:
+    grey = image.convertToFormat(QImage.Format.Format_Grayscale8)
+    rows = np.frombuffer(grey.constBits(), np.uint8).reshape(grey.height(), grey.bytesPerLine())
+    return rows[:, : grey.width()]

@@ -1,0 +1,108 @@
+"""The footage screen with two cameras: the same instant by one key, and what neither filmed is said."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.paths import StationFolder
+from app.station.clock import system_clock
+from app.station.reviewing import Reviewing
+from app.store.writer import StoreWriter
+from tests.station.filmed import FilmedParcel, film_the_label
+from tests.ui.review_seat import OFF, Seat
+from ui import samples
+from ui.present_review import review
+from ui.scene import Scene
+
+
+@pytest.fixture
+def two_cameras(parcel: FilmedParcel, tmp_path: Path, qtbot: QtBot) -> Iterator[Seat]:
+    """The same parcel with a label camera's recording, which began a second later and has a gap."""
+    bugs: list[Exception] = []
+    shutil.copytree(parcel.folder.root, tmp_path / "station")
+    own = replace(parcel, folder=StationFolder(tmp_path / "station"))
+    store = StoreWriter(own.store(), bugs.append)
+    store.start()
+    film_the_label(store, own, 1_000_000)
+    desk = Reviewing(store, own.folder.recordings, own.folder.exports, system_clock(), bugs.append)
+    desk.start()
+    seat = Seat(qtbot, desk)
+    yield seat
+    seat.window.close()
+    desk.stop()
+    store.stop()
+    assert bugs == []
+
+
+def test_the_other_camera_shows_the_same_instant(two_cameras: Seat) -> None:
+    """To the frame: five a second there, thirty here. Pictures carry their number; here the film began earlier."""
+    seat = two_cameras
+    seat.enter()
+    for at_us in (1_900_000, 2_450_000, 4_350_000):
+        before_us = seat.settled(at_us)
+        assert abs(before_us - at_us) < 40_000
+        number_us = seat.number_us()
+        seat.pictures.clear()
+        seat.key("F4")
+        seat.until(lambda: seat.looking.footage is not None and seat.looking.footage.role == "label")
+        seat.until(lambda before_us=before_us: -40_000 <= before_us - seat.number_us() <= 200_000)
+        seat.still()
+        assert -40_000 <= before_us - seat.number_us() <= 200_000
+        assert seat.looking.card is not None
+        assert seat.looking.card.no == 1
+        seat.pictures.clear()
+        seat.key("F4")
+        seat.until(lambda: seat.looking.footage is not None and seat.looking.footage.role == "overhead")
+        seat.until(lambda number_us=number_us: abs(seat.number_us() - number_us) <= 240_000)
+        assert abs(seat.review.reel.at_us - before_us) <= 200_000
+
+
+def test_where_the_other_camera_has_no_picture_it_is_said(two_cameras: Seat) -> None:
+    """Before it began, and in its gap; the time line and the instant stay, and any key brings the picture back."""
+    seat = two_cameras
+    seat.enter()
+    assert seat.looking.footage is not None
+    (angle,) = seat.looking.footage.angles
+    gap = angle.gaps[0]
+    for at_us in (400_000, (gap.from_us + gap.to_us) // 2):
+        seat.settled(at_us)
+        before_us = seat.review.reel.at_us
+        whole = seat.window.reviewing.view.whole if seat.window.reviewing.view else None
+        seat.key("F4")
+        seat.until(lambda: seat.looking.blind)
+        view = review(Scene(OFF, samples.catalogue(), "en"), seat.looking)
+        assert view.film.message == "Label camera: no picture of this instant"
+        assert "0:01 – " in view.side.foot
+        assert view.whole == review(Scene(OFF, samples.catalogue(), "en"), replace(seat.looking, blind=False)).whole
+        assert seat.review.reel.at_us == before_us
+        assert seat.window.reviewing.view is not None
+        assert seat.window.reviewing.view.whole == whole
+        seat.key("F4")
+        assert not seat.looking.blind
+        assert seat.looking.footage.role == "overhead"
+        assert seat.review.reel.at_us == before_us
+
+
+def test_gaps_of_both_cameras_are_on_the_line_from_either(two_cameras: Seat) -> None:
+    seat = two_cameras
+    seat.enter()
+    seat.settled(2_000_000)
+    for role, other in (("overhead", "Label"), ("label", "Overhead")):
+        seat.until(lambda role=role: seat.looking.footage is not None and seat.looking.footage.role == role)
+        footage = seat.looking.footage
+        view = review(Scene(OFF, samples.catalogue(), "en"), seat.looking)
+        assert footage is not None
+        assert len(footage.gaps) == len(view.whole.gaps) == 1
+        assert len(view.whole.beside_gaps) == 1
+        assert view.whole.beside
+        assert view.whole.legend[-1] == ("beside", other)
+        lanes = seat.window.reviewing.lanes
+        lanes.grab()
+        assert {"gap0", "beside-gap0"} <= set(lanes.marks)
+        seat.key("F4")
