@@ -49,6 +49,9 @@ _AROUND_US = 5_000_000
 _MOST_STILLS = 12
 _LONG_NUMBER = re.compile(r"(?<![0-9a-f])\d(?:[ -]?\d){9,}(?![0-9a-f])")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+DAMAGED = "footage.damaged"
+"""Why the other camera's recording is left out: it does not decrypt, or files of it are missing."""
+
 _ALWAYS = ("part", "camera", "clock", "recovered", "witness")
 
 
@@ -158,12 +161,22 @@ def _others(beside: Sequence[Beside]) -> tuple[dict[str, _Chosen], list[dict[str
         if not why:
             place = one.camera if one.camera not in chosen else f"{one.camera}-{len(chosen) + 1}"
             try:
-                chosen[place] = _choose(one.folder, one.keys, one.stretch)
-                fact["folder"] = place
+                found = _choose(one.folder, one.keys, one.stretch)
+                _read_through(found)
+                chosen[place], fact["folder"] = found, place
             except BadInput as nothing:
                 why = nothing.code
+            except (EvidenceTrouble, OSError):
+                why = DAMAGED
         told.append(fact | {"why": why})
     return chosen, told
+
+
+def _read_through(chosen: _Chosen) -> None:
+    """What is damaged beside a recording must not keep that one from leaving. Raises EvidenceTrouble, OSError."""
+    for part in chosen.parts:
+        for _ in _contents(chosen.folder, chosen.content_key, part):
+            pass
 
 
 def _write(made: Bundle, chosen: _Chosen, scratch: Path, seed: bytes | None) -> None:
@@ -348,11 +361,13 @@ _WHY = {
     "zh": {
         "evidence.no_pictures": "这段时间没有画面",
         "footage.gone": "画面已按期删除",
+        "footage.damaged": "文件损坏或缺失",
         "footage.may_show_pin": "可能露出卡密",
     },
     "en": {
         "evidence.no_pictures": "it filmed nothing in this time",
         "footage.gone": "its pictures were removed in due time",
+        "footage.damaged": "files of it are damaged or missing",
         "footage.may_show_pin": "it may show a PIN",
     },
 }
