@@ -28,8 +28,8 @@ _LEAD_TWICE = 12.0
 _HALVES = ((0.05, 0.5), (0.5, 0.95))  # of the length of the bars
 _FAINT = 0.05  # of the strongest strip's weight: below it, nothing was ever read
 _HOPELESS, _NO_LEAD = 0.12, 1.0
-"""Misfit above and lead below which neither the halves nor other light read what the whole does not: of 153 symbols that
-were read in 238 areas on cards, the worst began with 0.134 and 1.8, or 0.086 and 1.7."""
+"""Misfit above and lead below which neither the halves nor other light read what the whole does not: of 153 symbols
+that were read in 238 areas on cards, the worst began with 0.134 and 1.8, or 0.086 and 1.7."""
 _THIS_KIND = 0.11  # misfit up to which bars are an EAN-13 and nothing else: a Code 128 once reached 0.147
 _NARROWEST, _WIDEST = 500, 1600  # samples across a strip with its margins
 
