@@ -212,7 +212,7 @@ def _begin(stack: ExitStack, part: _Runs) -> None:
 def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     """Start what has a thread or a process; stopped in reverse order, the programs with their links."""
     station, crashed = parts.station, _crashed(parts.station)
-    _begin(stack, parts.insisting)
+    _begin(stack, parts.insisting.rounds)
     parts.filming.start()
     stack.callback(parts.filming.stop, end_program=True)
     if parts.beside is not None:

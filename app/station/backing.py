@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app.core.errors import Trouble
-from app.core.readiness import Surroundings
 from app.paths import StationFolder
 from app.settings import Settings
 from app.station.clock import Clock
 from app.station.rounds import Rounds
+from app.station.station import Adjust
 from app.store.backup import Copy, back_up
 from app.store.writer import StoreWriter
 
@@ -54,7 +54,7 @@ class Backing:
         plan: BackingPlan,
         clock: Clock,
         resting: Callable[[], bool],
-        adjust: Callable[[Callable[[Surroundings], Surroundings]], None],
+        adjust: Adjust,
         on_bug: Callable[[Exception], None],
     ) -> None:
         self._store, self._plan, self._clock = store, plan, clock

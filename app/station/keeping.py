@@ -19,6 +19,7 @@ from app.evidence.storage import Footage, Reconciled, footage_in, reconcile, rem
 from app.platform import free_bytes
 from app.station.clock import Clock
 from app.station.rounds import Rounds
+from app.station.station import Adjust, Change
 from app.store.footage import KnownRecording
 from app.store.writer import StoreWriter
 
@@ -56,7 +57,7 @@ class Keeping:
         recordings: Path,
         rules: Rules,
         clock: Clock,
-        adjust: Callable[[Callable[[Surroundings], Surroundings]], None],
+        adjust: Adjust,
         on_bug: Callable[[Exception], None],
     ) -> None:
         self._store, self._recordings, self._rules, self._clock = store, recordings, rules, clock
@@ -122,7 +123,7 @@ class Keeping:
             _log.error("footage: a journal cannot be read: %s", trouble.strerror)
 
 
-def _with_missing(found: Reconciled) -> Callable[[Surroundings], Surroundings]:
+def _with_missing(found: Reconciled) -> Change:
     missing = len(found.missing) + len(found.holed)
 
     def change(around: Surroundings) -> Surroundings:

@@ -16,10 +16,10 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from app.core.readiness import Surroundings
 from app.station.child import Child
 from app.station.clock import Clock
 from app.station.rounds import Rounds
+from app.station.station import Adjust
 from app.store import leaks
 from app.store.leaks import LeakJob, LeakSight
 from app.store.writer import StoreWriter
@@ -57,7 +57,7 @@ class LeakWatch:
         plan: LeakPlan,
         clock: Clock,
         resting: Callable[[], bool],
-        adjust: Callable[[Callable[[Surroundings], Surroundings]], None],
+        adjust: Adjust,
         on_bug: Callable[[Exception], None],
     ) -> None:
         self._store, self._plan, self._clock = store, plan, clock

@@ -16,11 +16,12 @@ from pathlib import Path
 from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from app.core.errors import BadInput, EvidenceTrouble, Trouble, Unavailable
-from app.core.readiness import StampFacts, Surroundings
+from app.core.readiness import StampFacts
 from app.evidence.timestamp import TOKEN_FILE, stamp_head
 from app.settings import RecordingSettings
 from app.station.clock import Clock
 from app.station.rounds import Rounds
+from app.station.station import Adjust
 from app.store.results import RetryState
 from app.store.tokens import Unstamped, note_token, unstamped
 from app.store.writer import StoreWriter
@@ -70,7 +71,7 @@ class Stamping:
         store: StoreWriter,
         plan: StampPlan,
         clock: Clock,
-        adjust: Callable[[Callable[[Surroundings], Surroundings]], None],
+        adjust: Adjust,
         on_bug: Callable[[Exception], None],
         chance: Callable[[], float] = random.random,
     ) -> None:

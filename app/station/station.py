@@ -18,6 +18,10 @@ from app.core.session import step
 from app.core.states import Faulted, Idle, Paused, SignedOut, State
 
 Change = Callable[[Surroundings], Surroundings]
+Adjust = Callable[[Change], None]
+"""Has the surroundings changed, in the station's thread."""
+Post = Callable[[Event], None]
+"""Hands an event to the session."""
 Show = Callable[[State, Surroundings], None]
 
 TICK_S = 0.25

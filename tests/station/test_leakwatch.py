@@ -18,6 +18,7 @@ import pytest
 from app.catalog.shelf import SHIPPED
 from app.core.cards import Quad
 from app.core.errors import BadInput
+from app.core.footage import LABEL, OVERHEAD
 from app.core.parcels import ExpectedParcel, OpenParcel
 from app.core.readiness import Surroundings
 from app.evidence.mask import CLEAR, Cover, Word, cover, paint
@@ -26,6 +27,8 @@ from app.eye.leaks import Curious, pictures
 from app.paths import StationFolder
 from app.platform import process_alive
 from app.recorder import protocol as told
+from app.recorder.guard import Sentry
+from app.recorder.masking import as_word
 from app.recorder.sink import Take
 from app.rehearsal.deck import DECKS, Timing, load_deck
 from app.rehearsal.footage import SIZES, labels_path, render_unboxing
@@ -56,17 +59,24 @@ class Idle:
     def adjust(self, change: Callable[[Surroundings], Surroundings]) -> None:
         self.around = change(self.around)
 
-    def film(self, recording_id: str, frames: list[tuple[np.ndarray, Cover]], waybill: str = "SF1") -> None:
-        """A closed recording of these pictures (planes), made by the recorder's own take, known to the store."""
-        parcel = f"p-{recording_id}"
-        known = self.store.new_recording(recording_id, parcel, stamp(), CLERK.id)
-        self.store.open_parcel(OpenParcel(parcel, ExpectedParcel(waybill, "DD-1", 1), recording_id, CLERK), stamp())
+    def film(
+        self, recording_id: str, frames: list[tuple[np.ndarray, Cover]], waybill: str = "SF1", beside: str = ""
+    ) -> None:
+        """A closed recording of these pictures (planes), made by the recorder's own take, known to the store; by the
+        label camera, five a second, when it is `beside` another.
+        """
+        parcel, role = f"p-{beside or recording_id}", LABEL if beside else OVERHEAD
+        known = self.store.new_recording(recording_id, parcel, stamp(), CLERK.id, role)
+        if not beside:
+            expected = ExpectedParcel(waybill, "DD-1", 1)
+            self.store.open_parcel(OpenParcel(parcel, expected, recording_id, CLERK), stamp())
+        apart_us = 200_000 if beside else 33_333
         keys = RecordingKeys(known.key, self.store.signing_seed)
         origin = Origin(recording_id, "sim:", True, True, "0.1.0", "", {"waybill": waybill})
         closed: list[Any] = []
         take = Take(recording_id, create_recording(self.recordings / recording_id, keys, origin), closed.append)
         for n, (planes, done) in enumerate(frames):
-            take.frame(planes, 10_000_000 + n * 33_333, W, H, done)
+            take.frame(planes, 10_000_000 + n * apart_us, W, H, done)
         take.close("sealed")
         end = next(one for one in closed if isinstance(one, told.RecordingClosed))
         self.store.close_recording(recording_id, end.head, end.root, end.frames, stamp(), CLERK.id)
@@ -163,6 +173,35 @@ def test_a_masked_recording_is_clear_and_one_with_the_masks_off_is_found_held_an
     store.release_footage("r-2", "a rehearsal filmed without masks", stamp(), SUPERVISOR.id)
     leaks.must_be_exportable(store.ledger, "r-2")
     assert leaks.unjudged(store.ledger) == 0
+
+
+def test_the_label_cameras_recordings_are_read_too(idle: Idle, tmp_path: Path) -> None:
+    """Its guard leaves no PIN in one; one without its masks is found, and the other camera's is held with it."""
+    frames, _words, _truth = card_film(tmp_path)
+    still = [frames[n] for n in range(36, 54, 3)]
+    sentry = Sentry()
+    words = [as_word(sentry.see(planes, n * 200_000, W, H, True)[0]) for n, planes in enumerate(still)]
+    guarded = []
+    for n, planes in enumerate(still):
+        done, painted = cover(words, n * 200_000, W, H), planes.copy()
+        paint(painted, W, H, done.outlines)
+        guarded.append((painted, done))
+    assert all(done.reason for _, done in guarded)
+    blank(idle)
+    idle.film("r-2", guarded, beside="r-1")
+    idle.film("r-3", [(planes, CLEAR) for planes in still], beside="r-1")
+    watch, writer = idle.watch()
+    until(lambda: len(writer.call(checked)) == 3, 200)
+    watch.rounds.stop()
+    results = {one["recording"]: one["result"] for one in writer.call(checked)}
+    writer.stop()
+    assert results == {"r-1": "clear", "r-2": "clear", "r-3": "found"}
+    with pytest.raises(BadInput, match=r"footage\.may_show_pin"):
+        leaks.must_be_exportable(idle.store.ledger, "r-3")
+    leaks.must_be_exportable(idle.store.ledger, "r-2")
+    held = idle.store.hold_on("r-1")
+    assert held is not None
+    assert not held.leak
 
 
 def test_what_stands_still_for_a_tenth_of_a_second_is_read_and_what_moves_is_not_read_each_time(idle: Idle) -> None:
