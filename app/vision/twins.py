@@ -28,11 +28,11 @@ _PAIR = 0.99  # probability that it is one of the two
 PAIRS = ("0O", "1I")
 _TWINS = frozenset("".join(PAIRS))
 
-TOLD: Mapping[str, float] = {"0O": 3.5, "1I": 6.0}
+TOLD: Mapping[str, float] = {"0O": 4.0, "1I": 6.0}
 """Log odds by `WEIGHTS`, either way, from which a glyph is sure."""
 
 WEIGHTS: Mapping[str, tuple[float, ...]] = {
-    "0O": (-0.804, 1.066, 0.261, -0.298, -0.468, 0.4),
+    "0O": (-0.749, 1.25, 0.418, -0.436, 0.252, 0.328),
     "1I": (0.0, 1.0, 0.2, 0.0, 0.0, 0.0),
 }
 """Log odds that a glyph is a zero and no O, or a one and no I, for `features`."""
