@@ -114,7 +114,7 @@ def _conv(ins: int, outs: int, stride: tuple[int, int]) -> nn.Sequential:
 
 
 class Exported(nn.Module):
-    """What the product runs: the characters of one line (n, 1, HEIGHT, WIDTH) 0..255 in, the probabilities (n, 5) out."""
+    """What the product runs: the characters of one line (n, 1, HEIGHT, WIDTH) 0..255 in, their chances (n, 5) out."""
 
     def __init__(self, net: TwinNet) -> None:
         super().__init__()
@@ -123,8 +123,9 @@ class Exported(nn.Module):
     def forward(self, characters: Tensor) -> Tensor:
         seen = self.net.each(standardised(characters))
         told = self.net.face(seen)
-        face = torch.cat([told.mean(dim=0, keepdim=True), told.amax(dim=0, keepdim=True)], dim=1)
-        return torch.softmax(self.net.judged(seen, face.expand(len(seen), -1)), dim=1)
+        mean, most = told.mean(dim=0, keepdim=True), told.amax(dim=0, keepdim=True)
+        face = torch.cat([mean.expand_as(told), most.expand_as(told)], dim=1)
+        return torch.softmax(self.net.judged(seen, face), dim=1)
 
 
 def standardised(characters: Tensor) -> Tensor:

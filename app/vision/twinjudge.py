@@ -1,5 +1,5 @@
-"""Zero or O, one or I, by the print alone: a small network that sees each character of a line by itself, and all of them
-for the face they are printed in.
+"""Zero or O, one or I, by the print alone: a small network that sees each character of a line by itself, and all of
+them for the face they are printed in.
 
 Recognisers take a round glyph for what stands around it, since nearly all they were trained on is digits only or has no
 twins. This one (`training/twins.py`, `twins.onnx`) was shown nothing but lines in which a zero is as likely as an O,
