@@ -16,9 +16,11 @@ from app.station.reviewing import Reviewing
 from app.store.writer import StoreWriter
 from tests.station.filmed import FilmedParcel, film_the_label
 from tests.ui.review_seat import OFF, Seat
-from ui import samples
+from ui import samples, samples_review
+from ui.present_lanes import cuts
 from ui.present_review import review
 from ui.scene import Scene
+from ui.views import Tone
 
 
 @pytest.fixture
@@ -44,7 +46,13 @@ def test_the_other_camera_shows_the_same_instant(two_cameras: Seat) -> None:
     """To the frame: five a second there, thirty here. Pictures carry their number; here the film began earlier."""
     seat = two_cameras
     seat.enter()
-    for at_us in (1_900_000, 2_450_000, 4_350_000):
+    footage = seat.looking.footage
+    assert footage is not None
+    cut = [(gap.from_us - 100_000, gap.to_us + 300_000) for film in (footage, *footage.angles) for gap in film.gaps]
+    wanted = [1_900_000, 2_450_000, 3_300_000, 4_600_000, 5_300_000]
+    whole = [at_us for at_us in wanted if not any(start <= at_us <= end for start, end in cut)]
+    assert len(whole) >= 2
+    for at_us in whole:
         before_us = seat.settled(at_us)
         assert abs(before_us - at_us) < 40_000
         number_us = seat.number_us()
@@ -98,11 +106,25 @@ def test_gaps_of_both_cameras_are_on_the_line_from_either(two_cameras: Seat) -> 
         footage = seat.looking.footage
         view = review(Scene(OFF, samples.catalogue(), "en"), seat.looking)
         assert footage is not None
-        assert len(footage.gaps) == len(view.whole.gaps) == 1
-        assert len(view.whole.beside_gaps) == 1
+        (angle,) = footage.angles
+        assert view.whole.gaps
+        assert view.whole.gaps == tuple((gap.from_us, gap.to_us) for gap in cuts(footage))
+        assert view.whole.beside_gaps
+        assert view.whole.beside_gaps == tuple((gap.from_us, gap.to_us) for gap in cuts(angle))
         assert view.whole.beside
         assert view.whole.legend[-1] == ("beside", other)
         lanes = seat.window.reviewing.lanes
         lanes.grab()
         assert {"gap0", "beside-gap0"} <= set(lanes.marks)
         seat.key("F4")
+
+
+@pytest.mark.parametrize("why", ["footage.may_show_pin", "footage.gone", "footage.damaged", "evidence.no_pictures"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_dossier_without_the_other_camera_says_why(why: str, language: str) -> None:
+    looking = replace(samples_review.looking(), armed="", done="d.zip", without=why)
+    scene = Scene(OFF, samples.catalogue(), language)
+    side = review(scene, looking).side
+    assert side.foot_tone is Tone.WARN
+    assert scene.say(f"review.without.{why}") in side.foot
+    assert review(scene, replace(looking, without="")).side.foot_tone is Tone.OK
