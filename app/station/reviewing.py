@@ -288,7 +288,11 @@ class Reviewing:
         self._link(recording_id, "", still.sha256, seq, who)
         path = private_folder(self._exports) / name
         durable_write(path, still.jpeg)
-        durable_write(path.with_suffix(".jpg.json"), self._signed(seq))
+        try:
+            durable_write(path.with_suffix(".jpg.json"), self._signed(seq))
+        except OSError:
+            path.unlink()  # a picture without its proof is none
+            raise
         return Exported("still", str(path), seq)
 
     def _dossier(self, who: Operator, recording_id: str, card_id: str) -> Exported:

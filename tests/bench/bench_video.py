@@ -6,8 +6,9 @@
 `parts`     CPU seconds per second of 1080p30 of each step: JPEG from the camera to planes, planes to JPEG (films only),
             the ring, masks, x264, and all of the recorder's steps after another
 `camera`    the recorder program on a loopback MJPEG camera at 1080p30: CPU, drops, megabytes a minute
-`loaded`    the same while recognition loops at nice 10 and a window's process is busy and takes its preview: drops of
-            18,000 frames
+`label`     the label camera's program on the same camera, of which it takes five frames a second
+`loaded`    the recorder on it while recognition loops at nice 10 and a window's process is busy and takes its preview:
+            drops of 18,000 frames
 `kills`     50 times kill -9 under that load: seconds between the last frame captured and the last one exported, and
             whether FFmpeg plays all of the export
 `scenes`    x264 alone on a bright and on a dim, noisy scene: CPU seconds per second of film, megabytes a minute
@@ -209,10 +210,12 @@ def cpu_s(pid: int) -> float:
 
 
 class Program:
-    """The recorder program and one masked recording on it."""
+    """The recorder program, or the label camera's, and one masked recording on it."""
 
-    def __init__(self, root: Path, camera: str) -> None:
+    def __init__(self, root: Path, camera: str, label: bool = False) -> None:
+        self._words = ["-m", "app", "label"] if label else ["-c", RUN]
         self.folder, self.key, self.seed = StationFolder(root), secrets.token_bytes(32), secrets.token_bytes(32)
+        self.lock = self.folder.label_recorder_lock if label else self.folder.recorder_lock
         root.mkdir()
         self.start = told.Start(
             "bench", str(self.folder.recordings), camera, self.key.hex(), self.seed.hex(), "", True, masked=True
@@ -220,10 +223,8 @@ class Program:
         self.line, self.pid = self._up()
 
     def _up(self) -> tuple[ProgramConnection, int]:
-        pid = start_program(
-            [sys.executable, "-c", RUN, "--folder", str(self.folder.root)], self.folder.recorder_lock, 20
-        )
-        line = connect(self.folder.recorder_lock, 5)
+        pid = start_program([sys.executable, *self._words, "--folder", str(self.folder.root)], self.lock, 20)
+        line = connect(self.lock, 5)
         assert line is not None
         line.send(told.to_wire(self.start))
         return line, pid
@@ -248,7 +249,7 @@ class Program:
             wire = self.line.receive(10)
             if wire is None or isinstance(message := told.from_wire(wire), told.RecordingClosed):
                 self.line.close()
-                stop_program(self.folder.recorder_lock)
+                stop_program(self.lock)
                 assert wire is not None
                 return message  # type: ignore[return-value]
 
@@ -272,15 +273,14 @@ def missed(folder: Path) -> dict[str, int]:
     return dict(found)
 
 
-def camera(address: str, seconds: float, loaded: bool) -> dict[str, Any]:
+def camera(address: str, seconds: float, loaded: bool, label: bool = False) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as at:
         root = Path(at) / "station"
         with load(StationFolder(root).frames if loaded else None):
-            return _camera(root, address, seconds)
+            return _camera(Program(root, address, label), seconds)
 
 
-def _camera(root: Path, address: str, seconds: float) -> dict[str, Any]:
-    program = Program(root, address)
+def _camera(program: Program, seconds: float) -> dict[str, Any]:
     program.film(2.0)
     before, began = cpu_s(program.pid), time.monotonic()
     state = program.film(seconds)
@@ -394,6 +394,7 @@ def groups(jpegs: list[bytes], address: str) -> dict[str, Callable[[], Any]]:
         "parts": lambda: {"jpeg_kb": round(sum(map(len, jpegs)) / len(jpegs) / 1000), **parts(jpegs)},
         "scenes": lambda: {"bright": scene(120, 2.0), "dim": scene(45, 3.0)},
         "camera": lambda: camera(address, share(60, 8), loaded=False),
+        "label": lambda: camera(address, share(60, 8), loaded=False, label=True),
         "loaded": lambda: camera(address, share(600, 8), loaded=True),
         "kills": lambda: kills(address, share(50, 3)),
         "peers": lambda: peers(jpegs, share(10, 1)),
