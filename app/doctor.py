@@ -21,7 +21,7 @@ from app.core.readiness import LOW_DISK_BYTES
 from app.paths import StationFolder
 from app.platform import free_bytes
 from app.settings import Settings
-from hardware.catalog import list_serial_ports, look_at_controls, open_camera, open_nfc, open_scanner
+from hardware.catalog import list_cameras, list_serial_ports, look_at_controls, open_camera, open_nfc, open_scanner
 from hardware.errors import DeviceError, DeviceReason
 from hardware.ports import Control, ControlState
 
@@ -29,6 +29,15 @@ DISTRIBUTION = "cardintake"
 _FONT_FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".local/share/fonts")
 _CHINESE_FONTS = ("*CJK*", "*SourceHan*", "*wqy*")
 _EARLIEST_YEAR = 2026
+
+
+_CALLED = {
+    "overhead": ("俯拍相机", "the overhead camera"),
+    "label": ("面单相机", "the label camera"),
+    "spare": ("备用相机", "the spare camera"),
+    "nfc": ("读写器", "the NFC reader"),
+    "scanner": ("扫描枪", "the scanner"),
+}
 
 
 class Grade(StrEnum):
@@ -54,9 +63,9 @@ class Finding:
 class Machine:
     """What the machine answered.
 
-    `devices`: role -> address and trouble ("" when it opened); `packages`: name -> version ("" when missing);
-    `clock_synced` is None when nobody can tell; `controls`: of USB cameras that opened, role -> what they offer to be
-    held at, nothing where the system is not asked.
+    `cameras`: those on USB; `devices`: role -> address and trouble ("" when it opened); `packages`: name ->
+    version ("" when missing); `clock_synced` is None when nobody can tell; `controls`: of USB cameras that opened, role
+    -> what they offer to be held at, nothing where the system is not asked.
     """
 
     year: int
@@ -67,6 +76,7 @@ class Machine:
     zbar: str
     chinese_font: bool
     packages: Mapping[str, str] = field(default_factory=dict)
+    cameras: tuple[str, ...] = ()
     serial_ports: tuple[str, ...] = ()
     devices: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     controls: Mapping[str, tuple[Control, ...]] = field(default_factory=dict)
@@ -89,6 +99,7 @@ def judge(machine: Machine) -> list[Finding]:
         ),
         _disk(machine.free_bytes),
         _clock(machine.year, machine.clock_synced),
+        Finding("cameras", Grade.OK, ", ".join(machine.cameras) or "no USB cameras"),
         Finding("ports", Grade.OK, ", ".join(machine.serial_ports) or "no serial ports"),
         *(_device(role, address, trouble) for role, (address, trouble) in machine.devices.items()),
         *(_held(role, controls) for role, controls in machine.controls.items()),
@@ -136,11 +147,18 @@ def _clock(year: int, synced: bool | None) -> Finding:
 
 
 def _device(role: str, address: str, trouble: str) -> Finding:
-    code = f"device.{role}"
+    code, (zh, en) = f"device.{role}", _CALLED.get(role, ("设备", "the device"))
     if address.partition(":")[0] == "none":
-        return Finding(code, Grade.WARN, "none set up", "在设置里填写地址", "Give its address in the settings")
+        if role == "label":  # work goes on with one camera
+            return Finding(code, Grade.OK, "none set up: nothing films the parcel's label")
+        return Finding(
+            code, Grade.WARN, "none set up", f"在设置里填写{zh}的地址", f"Give {en}'s address in the settings"
+        )
     if trouble:
-        do = ("插好设备，核对设置里的地址，关掉占用它的程序", "Plug it in, check its address, close what else uses it")
+        do = (
+            f"插好{zh}，核对设置里的地址，关掉占用它的程序",
+            f"Plug in {en}, check its address, close what else uses it",
+        )
         needed = role == "overhead" and not trouble.startswith(DeviceReason.BUSY)
         return Finding(code, Grade.STOP if needed else Grade.WARN, f"{address}: {trouble}", *do)
     return Finding(code, Grade.OK, address)
@@ -175,6 +193,7 @@ def look(folder: StationFolder, settings: Settings) -> Machine:
         zbar=ctypes.util.find_library("zbar") or "",
         chinese_font=sys.platform != "linux" or _has_chinese_font(),
         packages={name: _version(name) for name in (*_required(), "opencv-python-headless")},
+        cameras=tuple(camera.address for camera in list_cameras()),
         serial_ports=tuple(port.device for port in list_serial_ports()),
         devices=devices,
         controls=_controls(devices),
@@ -202,6 +221,8 @@ def _devices(settings: Settings) -> dict[str, tuple[str, str]]:
     for role, address in (("spare", camera.spare), ("label", camera.label)):
         if address != "none:":
             found[role] = (address, _opens(open_camera, address))
+        elif role == "label":
+            found[role] = (address, "")
     return found
 
 

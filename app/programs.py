@@ -15,7 +15,6 @@ import os
 import queue
 import secrets
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -207,22 +206,6 @@ def stop_program(lock_path: Path, timeout_s: float = 3.0, message: Message | Non
         time.sleep(0.02)
     kill_process(note.pid)
     return False
-
-
-def when_stdin_closes(end: Callable[[], object]) -> None:
-    """Have `end` called, in a thread, when whoever started this program and holds its stdin is gone or has enough."""
-
-    def watch() -> None:
-        while sys.stdin.buffer.read(4096):
-            pass
-        end()
-
-    threading.Thread(target=watch, name="stdin-watch", daemon=True).start()
-
-
-def end_with_stdin() -> None:
-    """As `when_stdin_closes`, for a program that may end at any time: it takes no farewell."""
-    when_stdin_closes(lambda: os._exit(0))
 
 
 def _still(lock_path: Path, note: ProgramNote) -> bool:

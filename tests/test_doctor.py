@@ -23,6 +23,7 @@ WELL = Machine(
     zbar="libzbar.so.0",
     chinese_font=True,
     packages={"numpy": "2.0", "opencv-python-headless": ""},
+    cameras=("uvc:by-id/cam",),
     serial_ports=("/dev/ttyUSB0",),
     devices={"overhead": ("uvc:by-id/cam", ""), "nfc": ("serial:/dev/ttyUSB0/pn532", "")},
 )
@@ -77,6 +78,11 @@ def test_each_trouble_is_graded_and_says_what_to_do(machine: Machine, code: str,
     assert finding.do_en
 
 
+def test_the_addresses_of_what_is_plugged_in_are_told_as_the_settings_want_them() -> None:
+    assert found(WELL, "cameras").detail == "uvc:by-id/cam"
+    assert found(replace(WELL, cameras=()), "cameras").grade is Grade.OK
+
+
 def test_nobody_tells_of_the_clock_is_no_trouble() -> None:
     assert found(replace(WELL, clock_synced=None), "clock").grade is Grade.OK
 
@@ -88,9 +94,27 @@ def test_devices_of_the_settings_are_opened(tmp_path: Path) -> None:
         scanner=ScannerSettings(address="serial:/dev/does-not-exist/scanner"),
     )
     devices = look(StationFolder(tmp_path), settings).devices
-    assert set(devices) == {"overhead", "nfc", "scanner"}
+    assert set(devices) == {"overhead", "label", "nfc", "scanner"}
     assert devices["overhead"][1].startswith("missing")
     assert devices["scanner"][1].startswith("missing")
+
+
+def test_both_cameras_are_named_and_the_one_that_is_missing(tmp_path: Path) -> None:
+    """The label camera stops nobody; the overhead one does."""
+    for missing, grade in (("overhead", Grade.STOP), ("label", Grade.WARN)):
+        cameras = {"overhead": "uvc:by-id/a", "label": "uvc:by-id/b"}
+        devices = {role: (at, "missing" if role == missing else "") for role, at in cameras.items()}
+        machine = replace(WELL, devices=devices)
+        lost, other = (found(machine, f"device.{role}") for role in (missing, ({*cameras} - {missing}).pop()))
+        assert (lost.grade, other.grade) == (grade, Grade.OK)
+        assert f"the {missing} camera" in lost.do_en
+    none = found(replace(WELL, devices={"label": ("none:", "")}), "device.label")
+    assert none.grade is Grade.OK
+    assert "none set up" in none.detail
+    settings = Settings(camera=CameraSettings(overhead="none:", label=f"file:{tmp_path / 'none.mp4'}"))
+    address, trouble = look(StationFolder(tmp_path), settings).devices["label"]
+    assert address.startswith("file:")
+    assert trouble.startswith("missing")
 
 
 def test_a_folder_that_is_not_there_yet_is_not_made(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_client_that_never_reads_is_dropped_not_waited_for(lock: Path) -> None:
 
 def test_a_program_ends_with_whoever_holds_its_stdin() -> None:
     """Also when it was told something before, and while it does something else."""
-    lines = "import time; from app.programs import end_with_stdin; end_with_stdin(); print('up', flush=True)"
+    lines = "import time; from app.living import end_with_stdin; end_with_stdin(); print('up', flush=True)"
     argv = [sys.executable, "-c", f"{lines}; time.sleep(600)"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdin is not None

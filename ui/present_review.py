@@ -394,6 +394,7 @@ def _keys(scene: Scene, looking: Looking) -> tuple[KeyLabel, ...]:
         others = [name for name in (EXPORT, STILL, HOLD) if name not in looking.acts]
         made += [key(scene, name, f"review.key.{name.lower()}") for name in others]
         made += [] if looking.line and looking.line.dispute_id else [key(scene, DISPUTE, "review.key.d")]
+        made += [key(scene, "F4", "review.angle")] if looking.footage and looking.footage.angles else []
         made += [key(scene, "B", "review.bind")] if looking.unknown_gtin else []
         return tuple(made[:7])
     made += [key(scene, "T", "review.to-time")]

@@ -56,16 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="pictures, report and the rehearsal folder")
     parser.add_argument("--data", type=Path, help="the rehearsal's station folder (default: OUT/station)")
     parser.add_argument("--cache", type=Path, default=Path("out/cache"), help="rendered footage, kept for next time")
+    parser.add_argument("--one-camera", action="store_true", help="without a label camera beside the overhead one")
     parser.add_argument("--size", choices=("360p", "720p", "1080p"), default="720p", help="of the footage")
 
 
 def run(args: argparse.Namespace) -> int:
     headless = args.headless or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     args.out.mkdir(parents=True, exist_ok=True)
-    footage, labels = folders.render_footage(args.deck, args.cache, args.size)
+    rendered = folders.render_footage(args.deck, args.cache, args.size, label_camera=not args.one_camera)
     folder = StationFolder((args.data or _default_folder(args.out)).resolve())
     catalogue = shipped()
-    rehearsal = Rehearsal(folder, footage, folders.read_labels(labels), catalogue, args.out, headless)
+    truth = folders.read_labels(rendered.labels)
+    rehearsal = Rehearsal(folder, rendered.footage, truth, catalogue, args.out, headless, rendered.label_film)
     with ExitStack() as stack:
         interrupts = stack.enter_context(noted_interrupts()) if headless else Interrupts()
         settings = _settings(folder)
@@ -77,7 +79,10 @@ def run(args: argparse.Namespace) -> int:
         store = _opened_store(rehearsal, settings, url)
         stack.callback(stop_vault, start_vault(_vault(folder, url), url))
         sources = station_sources(folder, store)
-        plan = StationPlan(folder, settings, read_sources(sources), url, rehearsal=True, sources=sources)
+        plan = StationPlan(
+            folder, settings, read_sources(sources), url, rehearsal=True, sources=sources,
+            label_later=rehearsal.label_film is not None,
+        )  # fmt: skip
         if headless:
             parts = stack.enter_context(joined_station(plan, store, lambda _sound: None))
             return _play_headless(rehearsal, parts, interrupts, stack)

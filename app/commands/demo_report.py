@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from app.core.cards import CardState
 from app.core.errors import EvidenceTrouble
+from app.core.footage import LABEL, OVERHEAD
 from app.core.money import yuan_text
 from app.core.parcels import TrayCard
 from app.core.products import Catalogue
@@ -113,19 +114,25 @@ def write_report(folder: StationFolder, writer: StoreWriter, out: Path, progress
     """Write OUT/report.json and print it; 0, or 5 when audit chain or recording do not verify."""
     report = writer.call(_facts)
     recording = folder.recordings / report["recording"]
-    video = verify_recording(recording, writer.call(lambda store: store.public_key.hex()))
+    key = writer.call(lambda store: store.public_key.hex())
+    video = verify_recording(recording, key)
+    label = folder.recordings / report["label_recording"] if report["label_recording"] else None
+    beside = verify_recording(label, key) if label else None
     audit = verify_audit(folder.root, REHEARSAL_PASSPHRASE)
     report |= {
         "dropped_frames": progress.dropped,
         "audit": "ok" if audit["ok"] else audit,
         "video": "ok" if video.ok else str(video.fault),
         "recording": str(recording),
+        "label_recording": str(label) if label else "",
+        "label_video": "" if beside is None else "ok" if beside.ok else str(beside.fault),
     }
     text = json.dumps(report, ensure_ascii=False, indent=1)
     durable_write(out / "report.json", text.encode(), mode=0o644)
     print(text)
-    if not (audit["ok"] and video.ok):
-        raise EvidenceTrouble("audit.broken" if not audit["ok"] else "recording.broken", str(recording))
+    bad = recording if not video.ok else label if beside is not None and not beside.ok else None
+    if not audit["ok"] or bad is not None:
+        raise EvidenceTrouble("audit.broken" if not audit["ok"] else "recording.broken", str(bad or recording))
     return 0
 
 
@@ -136,12 +143,15 @@ def _facts(store: Store) -> dict[str, Any]:
     kept = {e["body"]["card"]: e for e in events if e["kind"] == "card.kept"}
     sealed = [e for e in events if e["kind"] == "parcel.sealed"]
     tray = store.tray(sealed[-1]["body"]["parcel"]) if sealed else ()
-    recording = next((e["body"]["recording"] for e in reversed(events) if e["kind"] == "recording.closed"), "")
+    roles = {one.recording_id: one.role for one in store.known_recordings()}
+    closed = [e["body"]["recording"] for e in events if e["kind"] == "recording.closed"]
+    by_camera = {roles.get(recording, OVERHEAD): recording for recording in closed}
     return {
         "cards": [_card(card, kept[card.card_id], high) for card in tray],
         "events": len(events),
         "receipts": sum(e["seq"] <= high for e in events),
-        "recording": recording,
+        "recording": by_camera.get(OVERHEAD, ""),
+        "label_recording": by_camera.get(LABEL, ""),
     }
 
 

@@ -15,6 +15,7 @@ from app.commands.assembly import Parts, StationPlan, join_cataloguing, join_rev
 from app.commands.demo_report import Progress, write_report
 from app.commands.rehearsal_play import Rehearsal, settled, start_autoplay, start_footage
 from app.core.events import SecretShown
+from app.core.footage import OVERHEAD
 from app.evidence.reader import DecryptedRecording, recording_parts
 from app.frames import FrameReader, HalfFrame
 from app.station.autoplay import Autoplay
@@ -52,6 +53,7 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
         language=looks.language,
         theme=looks.theme,
         volume=looks.volume,
+        hold_s=looks.hold_s,
         scanner_prefix=plan.settings.scanner.prefix,
         desk=Desk(version=__version__, demo_badge=folders.DEMO_BADGE),
     )
@@ -119,9 +121,12 @@ class Player:
         return cast(BinaryIO, DecryptedRecording(folder, known.key, pieces[-1]))
 
     def _newest_recording(self) -> str:
+        """The overhead camera's."""
+        known = self.parts.store.call(lambda store: store.known_recordings())
         recordings = self._rehearsal.folder.recordings
-        found = sorted(recordings.iterdir(), key=lambda path: path.stat().st_mtime) if recordings.is_dir() else []
-        return found[-1].name if found else ""
+        found = [recordings / one.recording_id for one in known if one.role == OVERHEAD]
+        newest = max((path for path in found if path.is_dir()), key=lambda path: path.stat().st_mtime, default=None)
+        return newest.name if newest else ""
 
     def _run(self) -> None:
         station = self.parts.station

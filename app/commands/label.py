@@ -1,5 +1,6 @@
 """`cardintake label`: the label camera's recorder of a station folder (started by the station)."""
 
-from app.recorder.label import add_arguments, run
+from app.living import add_arguments
+from app.recorder.label import run
 
 __all__ = ["add_arguments", "run"]

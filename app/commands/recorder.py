@@ -1,5 +1,6 @@
 """`cardintake recorder`: the recorder program of a station folder (started by the station)."""
 
-from app.recorder.run import add_arguments, run
+from app.living import add_arguments
+from app.recorder.run import run
 
 __all__ = ["add_arguments", "run"]

@@ -52,19 +52,30 @@ def read_mark(folder: StationFolder) -> Mark | None:
         raise BadInput("rehearsal.damaged_mark", folder.rehearsal_mark.name) from wrong
 
 
-def render_footage(deck: Path, cache: Path, size: str) -> tuple[Path, Path]:
-    """Footage and labels of a deck, from the cache or rendered by a child process that shows its progress.
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Footage, what is true in it, and what the label camera filmed of it (None without that camera)."""
+
+    footage: Path
+    labels: Path
+    label_film: Path | None = None
+
+
+def render_footage(deck: Path, cache: Path, size: str, label_camera: bool = False) -> Rendered:
+    """What the cameras film of a deck, from the cache or rendered by a child process that shows its progress.
 
     A child, because drawing needs OpenCV, which must not live in the window's process. Raises BadInput, Trouble.
     """
     argv = [sys.executable, "-m", "app", "render", "--deck", str(deck), "--cache", str(cache), "--size", size]
+    argv += ["--label-camera"] if label_camera else []
     done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode == BadInput.exit_code:
         raise SystemExit(BadInput.exit_code)  # the child has said on stderr what is wrong with the deck
     if done.returncode != 0:
         raise Trouble("rehearsal.render_failed", f"exit {done.returncode}")
     told = json.loads(done.stdout)
-    return Path(told["footage"]), Path(told["labels"])
+    film = told.get("label_film")
+    return Rendered(Path(told["footage"]), Path(told["labels"]), Path(film) if film else None)
 
 
 def read_labels(path: Path) -> dict[str, Any]:

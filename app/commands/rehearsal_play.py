@@ -25,7 +25,9 @@ _DECIDED = (CardState.ACCEPTED, CardState.REVIEW, CardState.REJECTED, CardState.
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """One rehearsal: its folder, its footage with labels, the products it is played with."""
+    """One rehearsal: its folder, its footage with labels, the products it is played with; what its label camera filmed,
+    if it has one.
+    """
 
     folder: StationFolder
     footage: Path
@@ -33,6 +35,7 @@ class Rehearsal:
     catalogue: Catalogue
     out: Path
     headless: bool
+    label_film: Path | None = None
 
     @property
     def seconds(self) -> float:
@@ -40,7 +43,7 @@ class Rehearsal:
 
 
 def start_footage(rehearsal: Rehearsal, parts: Parts, stack: ExitStack) -> int:
-    """Let the footage begin (or join it where it now is, after a crash); gives its epoch, monotonic µs."""
+    """Let both cameras' footage begin (or join it where it now is, after a crash); gives its epoch, monotonic µs."""
     folder = rehearsal.folder
     mark = folders.read_mark(folder)
     epoch_us = mark.epoch_us if mark and mark.boot == boot_id() else 0
@@ -49,6 +52,8 @@ def start_footage(rehearsal: Rehearsal, parts: Parts, stack: ExitStack) -> int:
         folders.write_mark(folder, folders.Mark(str(rehearsal.footage), boot_id(), epoch_us))
     parts.cameras.overhead = f"file:{rehearsal.footage}?epoch_us={epoch_us}&loop=1"
     parts.filming.open_camera(parts.cameras.overhead)
+    if parts.beside is not None and rehearsal.label_film is not None:
+        parts.beside.open_camera(f"file:{rehearsal.label_film}?epoch_us={epoch_us}&loop=1")
     chips = folder.root / "chips.toml"
     table = folders.ChipTable(rehearsal.labels, chips, epoch_us, parts.clock.mono_us, ROUNDS)
     parts.chips.on_lay(table.lay)
@@ -74,4 +79,6 @@ def settled(parts: Parts, autoplay: Autoplay) -> bool:
         return False
     # Decisions that were applied are events too.
     unsent, waiting = parts.store.call(lambda store: (store.queue().unsent, len(store.waiting_chips())))
+    if parts.store.call(lambda store: store.unclosed_recordings()):
+        return False  # the label camera's is closed a little later
     return unsent == 0 and (waiting == 0 or autoplay.left_chips or around.nfc.level is not Level.OK)

@@ -1,4 +1,7 @@
-"""`cardintake render`: footage of an unboxing from a deck; prints {"footage", "labels"}; progress on stderr."""
+"""`cardintake render`: footage of an unboxing from a deck; prints {"footage", "labels"}; progress on stderr.
+
+With `--label-camera` also {"label_film"}: what a second camera films of it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import sys
 from pathlib import Path
 
 from app.rehearsal.deck import load_deck
-from app.rehearsal.footage import SIZES, cached_unboxing, labels_path
+from app.rehearsal.footage import SIZES, cached_label_film, cached_unboxing, labels_path
 from app.rehearsal.products import load_studio_products
 
 
@@ -16,13 +19,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--deck", type=Path, required=True, help="TOML")
     parser.add_argument("--cache", type=Path, required=True, help="folder that keeps rendered footage")
     parser.add_argument("--size", choices=sorted(SIZES), default="720p")
+    parser.add_argument("--label-camera", action="store_true", help="what the label camera films, too")
 
 
 def run(args: argparse.Namespace) -> int:
     products = load_studio_products()
     deck = load_deck(args.deck, products)
     footage = cached_unboxing(deck, products, args.cache, SIZES[args.size], _progress)
-    print(json.dumps({"footage": str(footage.resolve()), "labels": str(labels_path(footage).resolve())}))
+    told = {"footage": str(footage.resolve()), "labels": str(labels_path(footage).resolve())}
+    if args.label_camera:
+        told["label_film"] = str(cached_label_film(deck, products, args.cache, SIZES[args.size], _progress).resolve())
+    print(json.dumps(told))
     return 0
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from app.commands.opening import add_passphrase
 from app.core.errors import BadInput, Unavailable
 from app.keys import Signer, key_id, new_seed, verifier
-from app.programs import end_with_stdin
+from app.living import end_with_stdin
 from app.store.unlock import ask_passphrase, find_passphrase
 from app.sync.client import CentreClient
 from app.sync.enrol import Applicant, ask_to_join, require_active

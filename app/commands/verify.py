@@ -1,4 +1,8 @@
-"""`cardintake verify PATH`: checks a recording's folder or a dossier; prints a report. Exit 0: holds, 5: does not."""
+"""`cardintake verify PATH`: checks a recording's folder or a dossier; prints a report. Exit 0: holds, 5: does not.
+
+Of a recording also those that the parcel's other camera made ("beside"), each by its own chain; the exit status is for
+all of them.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 from app.commands.loose import loose_keys
 from app.core.errors import BadInput, EvidenceTrouble, Trouble
 from app.evidence.journal import NAME
+from app.evidence.together import camera_of, lying_beside
 from app.evidence.verify import Trust, verify_recording
 from app.evidence.witness import VERIFIER
 
@@ -29,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not args.path.exists():
         raise BadInput("recording.missing", args.path.name)
+    args.path = args.path.resolve()
     report = _recording(args) if (args.path / NAME).is_file() else _dossier(args)
     print(json.dumps(report, ensure_ascii=False, indent=1))
     if not report["ok"]:
@@ -37,14 +43,29 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _recording(args: argparse.Namespace) -> dict[str, Any]:
+    trust = Trust(args.root_key.lower(), tuple(_authorities(args.tsa_ca)))
+    found = [_verdict(path, args.station_key, trust) for path in (args.path, *_beside(args.path))]
+    return {**found[0], "ok": all(one["ok"] for one in found), "holds": found[0]["ok"], "beside": found[1:]}
+
+
+def _beside(path: Path) -> list[Path]:
     try:
-        keys = loose_keys(args.path)
+        return lying_beside(path)
+    except EvidenceTrouble:
+        return []  # what is wrong with the recording itself is told by its own verdict
+
+
+def _verdict(path: Path, station_key: str | None, trust: Trust) -> dict[str, Any]:
+    try:
+        keys = loose_keys(path)
     except Trouble:
         keys = None
-    content = None if keys is None else keys.content
-    trust = Trust(args.root_key.lower(), tuple(_authorities(args.tsa_ca)))
-    verdict = verify_recording(args.path, args.station_key, content, trust=trust)
-    return {"ok": verdict.ok, **asdict(verdict)}
+    verdict = verify_recording(path, station_key, None if keys is None else keys.content, trust=trust)
+    try:
+        camera = camera_of(path)
+    except EvidenceTrouble:
+        camera = ""
+    return {"ok": verdict.ok, "recording": path.name, "camera": camera, **asdict(verdict)}
 
 
 def _authorities(path: Path | None) -> list[Certificate]:

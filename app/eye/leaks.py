@@ -34,8 +34,8 @@ from app.evidence.reader import DecryptedRecording, recording_parts
 from app.evidence.timeline import read_timeline
 from app.eye.oneshot import make_looker
 from app.eye.thief import Sight, Thief, believable
+from app.living import end_with_stdin
 from app.platform import lower_priority
-from app.programs import end_with_stdin
 from app.vision.pixels import Colour, Gray
 
 NICE = 15

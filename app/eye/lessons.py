@@ -40,8 +40,8 @@ from app.core.lessons import (
 from app.core.products import Catalogue, Product
 from app.eye import codec
 from app.eye.oneshot import make_looker
+from app.living import end_with_stdin
 from app.platform import keep_memory_private, lower_priority
-from app.programs import end_with_stdin
 from app.vision.learn import Lesson, Study, learn, try_on
 from app.vision.locate import locate
 from app.vision.look import Looker

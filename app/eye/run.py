@@ -10,12 +10,8 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
-import sys
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 import cv2
 
@@ -27,13 +23,11 @@ from app.eye import codec
 from app.eye.oneshot import make_looker
 from app.eye.watcher import Glimpse, Told, Watcher
 from app.frames import Frame, FrameReader
+from app.living import live
 from app.paths import StationFolder
 from app.platform import lower_priority
-from app.programs import ProgramDoor, ProgramError
+from app.programs import ProgramDoor
 from app.vision.pixels import from_planes
-
-EXIT_OK = 0
-EXIT_ALREADY_RUNNING = 3
 
 NICE = 10
 _IDLE_S = 0.008
@@ -150,36 +144,7 @@ def _catalogue(wanted: codec.Configure) -> Catalogue:
     return Catalogue(tuple(p for p in known.products if wanted.rehearsal or not p.rehearsal), known.version)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The program's options."""
-    parser.add_argument("--folder", type=Path, required=True, help="the station folder")
-    parser.add_argument("--orphan-s", type=float, default=60.0, help="seconds to go on without a station")
-
-
-def main(argv: Sequence[str]) -> int:
-    """Run the program with these arguments; see `run`."""
-    parser = argparse.ArgumentParser(prog="cardintake eye")
-    add_arguments(parser)
-    return run(parser.parse_args(argv))
-
-
 def run(args: argparse.Namespace) -> int:
-    """Run the program. 0: ended as asked; 3: one is already running for this folder."""
+    """Run the program; exit codes as `app.living.live`."""
     lower_priority(NICE)
-    eye = Eye(StationFolder(args.folder), args.orphan_s)
-
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        eye.end(signal.Signals(number).name)
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-    try:
-        eye.run()
-    except ProgramError as trouble:
-        log.info("%s", trouble)
-        return EXIT_ALREADY_RUNNING
-    return EXIT_OK
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    return live(Eye(StationFolder(args.folder), args.orphan_s))

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import argparse
 
+import cv2
+
 from app.paths import StationFolder
 from app.platform import lower_priority
 from app.recorder.guard import Guard
-from app.recorder.run import Recorder, add_arguments, serve
+from app.recorder.run import Recorder, serve
 
 NICE = 5
 """Between the overhead recorder (0) and the eye (10)."""
-
-__all__ = ["add_arguments", "run"]
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the program; exit codes as `app.recorder.run.run`."""
     lower_priority(NICE)
+    cv2.setNumThreads(1)  # else its own threads wait spinning, on cores that the overhead recorder needs
     return serve(Recorder(StationFolder(args.folder), args.orphan_s, make_guard=Guard))

@@ -11,23 +11,19 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from types import FrameType
 from typing import Protocol
 
+from app.living import EXIT_OK, add_arguments, live
 from app.paths import StationFolder
-from app.programs import ProgramDoor, ProgramError
+from app.programs import ProgramDoor
 from app.recorder import protocol as told
 from app.recorder.capture import Capture, FrameTaker, OpenCamera
 from app.recorder.line import Line
 from hardware.catalog import open_camera
 
-EXIT_OK = 0
 EXIT_BUG = 1
-EXIT_ALREADY_RUNNING = 3
 
 _TELL_EVERY_S = 0.4
 _BUG = "bug"
@@ -172,12 +168,6 @@ class Recorder:
             self._capture.use(address)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The program's options."""
-    parser.add_argument("--folder", type=Path, required=True, help="the station folder")
-    parser.add_argument("--orphan-s", type=float, default=60.0, help="seconds to go on without a station")
-
-
 def main(argv: Sequence[str]) -> int:
     """Run the program with these arguments; see `run`."""
     parser = argparse.ArgumentParser(prog="cardintake recorder")
@@ -186,21 +176,11 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the program. 0: ended as asked; 1: by a bug; 3: one is already running for this folder."""
+    """Run the program; what `serve` gives."""
     return serve(Recorder(StationFolder(args.folder), args.orphan_s))
 
 
 def serve(recorder: Recorder) -> int:
-    """Run it as this process; what `run` gives."""
-
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        recorder.end(signal.Signals(number).name)
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-    try:
-        recorder.run()
-    except ProgramError as trouble:
-        log.info("%s", trouble)
-        return EXIT_ALREADY_RUNNING
-    return EXIT_BUG if recorder.failed else EXIT_OK
+    """Run it as this process; exit codes as `app.living.live`, and 1: ended by a bug."""
+    code = live(recorder)
+    return EXIT_BUG if code == EXIT_OK and recorder.failed else code

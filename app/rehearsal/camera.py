@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 Pixels = npt.NDArray[Any]
-Matrix = npt.NDArray[np.float64]
 
 CAMERA_HEIGHT_MM = 480.0
 

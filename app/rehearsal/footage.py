@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,10 @@ _GLOSS = {"easy": 26.0, "typical": 60.0, "hard": 150.0}
 _NOISE = 2.0
 _VIEW_MM = 158.0
 """Width of the table that the camera sees."""
+
+_LABEL_SCALE = 0.62
+_LABEL_FPS = 5
+"""As the label camera's recorder takes them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +92,37 @@ def cached_unboxing(
         cache_dir.mkdir(parents=True, exist_ok=True)
         render_unboxing(deck, products, path, size, progress)
     return path
+
+
+def label_film_path(footage: Path) -> Path:
+    """What the label camera filmed of the same unboxing."""
+    return footage.with_suffix(".label.mp4")
+
+
+def cached_label_film(
+    deck: Deck, products: Mapping[str, StudioProduct], cache_dir: Path, size: tuple[int, int], progress: Progress
+) -> Path:
+    """The label camera's film of a deck: seen from higher up, five pictures a second; rendered only if it is not there.
+    Raises OSError, FontMissing.
+    """
+    path = label_film_path(unboxing_path(deck, cache_dir, size))
+    if not path.is_file():
+        scene = _from_higher_up(build_scene(deck, products, size))
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            _encode(scene, part, size, progress, every=FPS // _LABEL_FPS)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    return path
+
+
+def _from_higher_up(scene: Scene) -> Scene:
+    """The same happening before a camera that sees the whole parcel."""
+    camera = replace(scene.stage.camera, px_per_mm=scene.stage.camera.px_per_mm * _LABEL_SCALE)
+    size = camera.width, camera.height
+    table = table_top(stream(scene.deck.seed, "table"), size, camera.px_per_mm, "desk")
+    return replace(scene, stage=replace(scene.stage, camera=camera), table=table)
 
 
 def render_unboxing(
@@ -258,18 +293,18 @@ def _same(a: list[Layer], b: list[Layer]) -> bool:
     return len(a) == len(b) and all(x.same_as(y) for x, y in zip(a, b, strict=True))
 
 
-def _encode(scene: Scene, path: Path, size: tuple[int, int], progress: Progress) -> None:
-    """Encodes all frames with x264; time stamps are the frame numbers in a 1/FPS time base."""
+def _encode(scene: Scene, path: Path, size: tuple[int, int], progress: Progress, every: int = 1) -> None:
+    """Encodes all frames (or one of `every`) with x264; time stamps are the frame numbers in a 1/FPS time base."""
     film, total = Film(scene), scene.stage.timeline.frames
     with av.open(str(path), "w", format="mp4") as container:
-        stream_out = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "20"})
+        stream_out = container.add_stream("libx264", rate=FPS // every, options={"preset": "ultrafast", "crf": "20"})
         stream_out.width, stream_out.height = size
         stream_out.pix_fmt = "yuv420p"
         stream_out.codec_context.time_base = Fraction(1, FPS)
         stream_out.codec_context.thread_count = 2
-        for index in range(total):
+        for index in range(0, total, every):
             frame = av.VideoFrame.from_ndarray(film.frame(index), format="yuv420p")
             frame.pts, frame.time_base = index, Fraction(1, FPS)
             container.mux(stream_out.encode(frame))
-            progress(index + 1, total)
+            progress(min(index + every, total), total)
         container.mux(stream_out.encode(None))

@@ -17,11 +17,11 @@ from sqlalchemy import (
     Table,
     Text,
     create_engine,
-    insert,
+    event,
     literal_column,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.core.errors import BadInput
@@ -49,12 +49,23 @@ def open_engine(where: Path | str, connections: int = 8) -> Engine:
         "postgresql+psycopg://" + where.removeprefix(_PREFIX),
         pool_size=connections,
         max_overflow=40,
-        pool_pre_ping=True,
         hide_parameters=True,
     )
+    event.listen(engine, "checkout", _still_there)
     with reading(engine) as connection:
         connection.exec_driver_sql("SELECT 1")
     return engine
+
+
+def _still_there(connection: Any, _record: Any, _fairy: Any) -> None:
+    """Before an idle connection is used: whether the server ended it, by what has come in meanwhile. To ask the server
+    would take as long as a statement. Raises DisconnectionError: the pool makes another one.
+    """
+    try:
+        connection.pgconn.consume_input()  # why it ended, if the server still said so
+        connection.pgconn.consume_input()  # and then the end itself
+    except psycopg.OperationalError as ended:
+        raise DisconnectionError from ended
 
 
 def is_postgres(connection: Connection) -> bool:
@@ -77,9 +88,12 @@ def _insert_missing(table: Table, postgres: bool) -> Any:
 
 
 def insert_all(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that are all new, each with every column; PostgreSQL takes them as one stream."""
+    """Insert rows that are all new, each with every column. They go to the driver as they are: PostgreSQL takes them
+    as one stream, and between SQLAlchemy and SQLite each value would be looked at again.
+    """
     if not is_postgres(connection):
-        connection.execute(_insert(table), list(rows))
+        names, statement = _insert(table)
+        connection.exec_driver_sql(statement, [tuple([row[name] for name in names]) for row in rows])
         return
     names, types, statement = _copy(table)
     try:
@@ -93,8 +107,10 @@ def insert_all(connection: Connection, table: Table, rows: Sequence[Mapping[str,
 
 
 @cache
-def _insert(table: Table) -> Any:
-    return insert(table)
+def _insert(table: Table) -> tuple[list[str], str]:
+    """Names of the columns, and SQLite's statement that takes them."""
+    names = [column.name for column in table.columns]
+    return names, f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
 
 
 @cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, select
+from sqlalchemy import Connection, Engine, Row, bindparam, func, select
 
 from app.server.chips import has_open_facts
 from app.server.db import locked
@@ -21,6 +21,7 @@ _LAST_ROTATION = (
     select(func.max(station_rotation.c.seq)).where(station_rotation.c.station == station.c.id).scalar_subquery()
 )
 _ROWS = select(station, _LAST_ROTATION.label("rotated"), has_open_facts(station.c.id).label("open_facts"))
+_NAMED = _ROWS.where(station.c.id.in_(bindparam("names", expanding=True))).order_by(station.c.id)
 
 
 class Known:
@@ -35,7 +36,7 @@ class Known:
         new = sorted(name for name in set(names) if name not in self._keys)
         if new:
             with reading(self._engine) as connection:
-                now = {row.id: bytes(row.public_key) for row in connection.execute(_named(new))}
+                now = {row.id: bytes(row.public_key) for row in connection.execute(_NAMED, {"names": new})}
                 before = rotations_of(connection, now)
             self._keys |= {name: StationKeys(key, before.get(name, ())) for name, key in now.items()}
         return {name: self._keys[name] for name in names if name in self._keys}
@@ -47,14 +48,10 @@ class Known:
 
 def lock_stations(connection: Connection, names: Collection[str]) -> dict[str, Row[Any]]:
     """The stations' rows, locked in one order until the commit; with `rotated` and `open_facts`."""
-    rows = connection.execute(locked(connection, _named(sorted(names)), of=station))
+    rows = connection.execute(locked(connection, _NAMED, of=station), {"names": sorted(names)})
     return {row.id: row for row in rows}
 
 
 def holds(row: Row[Any], keys: StationKeys) -> bool:
     """Whether a locked row names the keys that signatures were checked by."""
     return bytes(row.public_key) == keys.now and (row.rotated or 0) == keys.last
-
-
-def _named(names: list[str]) -> Any:
-    return _ROWS.where(station.c.id.in_(names)).order_by(station.c.id)

@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.core.errors import BadInput, Unavailable
-from app.programs import when_stdin_closes
+from app.living import when_stdin_closes
 from app.server.folder import CentreFolder
 from app.server.routes import make_app
 from app.server.setup import open_centre, ready_line

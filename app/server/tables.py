@@ -72,6 +72,7 @@ nonce = Table(
     Column("nonce", Text, nullable=False),
     Column("expires_ms", BigInteger, nullable=False, index=True),
     PrimaryKeyConstraint("station", "nonce"),
+    sqlite_with_rowid=False,  # narrow rows; an event is too broad for that
 )
 
 event = Table(
@@ -86,7 +87,6 @@ event = Table(
     Column("received_ms", BigInteger, nullable=False),
     Column("quarantine", Text, nullable=False),  # why it is not acted on, "" when it is
     PrimaryKeyConstraint("station", "seq"),
-    sqlite_with_rowid=False,
 )
 
 log_leaf = Table(

@@ -19,13 +19,15 @@ from app.core.events import DeviceLost, Event, RecordingBegan, RecordingCut, Rec
 from app.core.footage import LABEL
 from app.core.readiness import LabelFacts, Surroundings
 from app.core.states import Faulted, Idle, Opening, Paused, Sealing, SignedOut, State
+from app.evidence.together import BESIDE
 from app.evidence.writer import RESERVE
 from app.recorder import protocol as told
 from app.reserve import OWN_RESERVE_BYTES
 from app.station.clock import Clock
-from app.station.filming import Adjust, Filming
+from app.station.filming import Filming
 from app.station.insisting import Insisting
 from app.station.link import ProgramPlan
+from app.station.station import Adjust
 from app.store.results import Recording
 from app.store.store import Store
 from app.store.writer import StoreWriter
@@ -33,8 +35,8 @@ from app.store.writer import StoreWriter
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
-BESIDE, BESIDE_CUT, BESIDE_RESUMED = "recording.beside", "recording.beside-cut", "recording.beside-resumed"
-"""Events in the overhead recording's chain: which recording runs beside it; that it broke off; that it goes on."""
+BESIDE_CUT, BESIDE_RESUMED = f"{BESIDE}-cut", f"{BESIDE}-resumed"
+"""More events in the overhead recording's chain: that the other one broke off, and that it goes on."""
 
 Note = Callable[[str, dict[str, Any], str], None]
 
@@ -217,13 +219,7 @@ class Beside:
         return [told.CardsOut(self._out)]
 
     def _ask(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None:
-        def answered(answer: T | Trouble) -> None:
-            if isinstance(answer, Trouble):
-                self._refused(answer)
-            else:
-                done(answer)
-
-        self._store.submit(work, answered)
+        self._store.submit(work, done, self._refused)
 
     def _refused(self, trouble: Trouble) -> None:
         _log.error("label camera: %s", trouble.code)

@@ -46,7 +46,3 @@ def as_quad(corners: NDArray[Any]) -> Quad:
     """Corners as plain numbers, a tenth of a pixel."""
     a, b, c, d = ((round(float(x), 1), round(float(y), 1)) for x, y in corners)
     return a, b, c, d
-
-
-def as_corners(quad: Quad) -> Corners:
-    return np.array(quad, np.float32)

@@ -59,7 +59,7 @@ def played(film: Path, frames: int, last_s: float, root: Path) -> dict[str, Any]
 
 def main() -> dict[str, Any]:
     """Measure, print, give the figures."""
-    film, _labels = render_footage(RESOURCES / "decks" / "ten_cards.toml", Path("out/cache"), "720p")
+    film = render_footage(RESOURCES / "decks" / "ten_cards.toml", Path("out/cache"), "720p").footage
     with tempfile.TemporaryDirectory() as at:
         root = Path(at)
         folder, exported = root / "r1", root / "out.mp4"

@@ -40,6 +40,7 @@ from app.station.clock import system_clock
 from app.station.filming import Filming
 from app.station.looking import Looking
 from app.station.shielding import Shield
+from tests.bench.bench_video import missed
 
 MINUTES = float(os.environ.get("CARDINTAKE_SOAK_MINUTES", "120"))
 GOAL_PERCENT = 5.0
@@ -160,6 +161,7 @@ def soak(minutes: float, root: Path, film: Path) -> dict[str, Any]:
         "memory": memory,
         "frames": closed.frames,
         "dropped": closed.dropped,
+        "missed": missed(one.folder.recordings / "soak"),
         "gaps": verdict.gaps,
         "cards_read": one.reads,
         "lost": one.lost,
@@ -177,7 +179,7 @@ def main() -> dict[str, Any]:
     if sys.platform != "linux":
         return {"left_out": "memory is read from /proc"}
     cache = Path("out/cache")
-    film, _labels = render_footage(RESOURCES / "decks" / "ten_cards.toml", cache, "720p")
+    film = render_footage(RESOURCES / "decks" / "ten_cards.toml", cache, "720p").footage
     at = Path(tempfile.mkdtemp(prefix="soak-"))
     try:
         figures = soak(MINUTES, at / "station", film.resolve())

@@ -39,14 +39,14 @@ class Rehearsal:
     def folder(self) -> StationFolder:
         return StationFolder(self.out / "station")
 
-    def begin(self, window: bool = False) -> None:
-        """Start the command, without a screen or in its window (on Qt's offscreen platform); its progress goes to a
-        file of its own.
+    def begin(self, window: bool = False, cameras: int = 1) -> None:
+        """Start the command with one camera or both, without a screen or in its window (on Qt's offscreen platform);
+        its progress goes to a file of its own.
         """
         self.runs += 1
         self.said.append(self.out / f"stderr-{self.runs}.txt")
         argv = [sys.executable, "-m", "app", "demo", "--deck", str(DECK), "--size", "720p"]
-        argv += [] if window else ["--headless"]
+        argv += ([] if window else ["--headless"]) + (["--one-camera"] if cameras == 1 else [])
         env = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "DISPLAY": ":window" if window else ""}
         argv += ["--out", str(self.out), "--data", str(self.folder.root), "--cache", str(self.cache)]
         with self.said[-1].open("wb") as errors, (self.out / f"stdout-{self.runs}.txt").open("wb") as out:
@@ -118,6 +118,7 @@ class Rehearsal:
             self.kill()
         stop_program(self.folder.recorder_lock)
         stop_program(self.folder.eye_lock)
+        stop_program(self.folder.label_recorder_lock)
 
 
 @pytest.fixture(scope="session")

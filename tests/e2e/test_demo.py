@@ -30,7 +30,7 @@ class Played:
 @pytest.fixture(scope="module")
 def played(make_rehearsal: Callable[[], Rehearsal]) -> Iterator[Played]:
     rehearsal = make_rehearsal()
-    rehearsal.begin()
+    rehearsal.begin(cameras=2)
     return Played(rehearsal, rehearsal.finish())
 
 
@@ -97,6 +97,28 @@ def test_exported_video_plays_from_begin_to_end(played: Played, tmp_path: Path) 
     assert times == sorted(set(times))
     assert times[-1] == pytest.approx(told["duration_s"], abs=0.1)
     assert times[-1] > max(card["t_video_s"] for card in played.report["cards"])
+
+
+def test_the_label_camera_filmed_it_too_and_both_are_proved_in_one_dossier(played: Played, tmp_path: Path) -> None:
+    """Marked as a film; where the parcel's label was seen in it, it fits."""
+    folder, overhead = Path(played.report["label_recording"]), Path(played.report["recording"])
+    records = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+    genesis = records[0]
+    assert genesis["simulated"]
+    assert genesis["rehearsal"]
+    assert (genesis["meta"]["role"], genesis["meta"]["beside"]) == ("label", overhead.name)
+    assert played.report["label_video"] == "ok"
+    assert all(record["body"]["fits"] for record in records if record.get("event") == "label.seen")
+    assert (
+        sum(record["frames"] for record in records if record["kind"] == "fragment")
+        > 3 * played.rehearsal.labels()["seconds"]
+    )
+    out = tmp_path / "d.zip"
+    subprocess.run([sys.executable, "-m", "app", "dossier", str(overhead), "--out", str(out)], check=True)
+    done = subprocess.run([sys.executable, "-m", "app", "verify", str(out)], check=True, capture_output=True)
+    report = json.loads(done.stdout)
+    assert report["simulated"]
+    assert [(one["camera"], one["recording"]) for one in report["beside"]] == [("label", folder.name)]
 
 
 def test_station_and_centre_hold_the_same_chain(played: Played) -> None:

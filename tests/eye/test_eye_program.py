@@ -33,7 +33,7 @@ class Mat:
         self.heard: list[codec.Message] = []
 
     def start(self) -> int:
-        argv = [sys.executable, "-m", "app.eye.run", "--folder", str(self.folder.root), "--orphan-s", "60"]
+        argv = [sys.executable, "-m", "app", "eye", "--folder", str(self.folder.root), "--orphan-s", "60"]
         return start_program(argv, self.folder.eye_lock, START_S)
 
     def join(self) -> ProgramConnection:

@@ -10,6 +10,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, bindparam, inspect, select, text
+from sqlalchemy.exc import DBAPIError
 
 from app.server.db import open_engine
 from app.server.setup import MIGRATIONS
@@ -80,4 +81,24 @@ def test_a_centre_without_a_fact_is_upgraded_too(engine: Engine) -> None:
     upgrade(engine, None, MIGRATIONS)
     with reading(engine) as connection:
         assert connection.execute(select(chip_fact)).all() == []
+    engine.dispose()
+
+
+def test_events_and_nonces_are_kept_as_they_were_and_stay_facts(engine: Engine) -> None:
+    bring_to(engine, "0014")
+    broad = text(STATION).bindparams(bindparam("rehearsal", type_=chip_fact.c.simulated.type))
+    told = [{"station": "st", "seq": n, "data": bytes([n]) * 1500, "sig": bytes(64)} for n in (1, 2, 3)]
+    with transaction(engine) as connection:
+        connection.execute(broad, {"id": "st", "key": b"k", "rehearsal": False})
+        connection.execute(text(EVENT), told)
+        connection.execute(text("INSERT INTO nonce VALUES ('st', 'spent', 9)"))
+        before = connection.execute(text("SELECT * FROM event ORDER BY seq")).all()
+    upgrade(engine, None, MIGRATIONS)
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT * FROM event ORDER BY seq")).all() == before
+        assert connection.execute(text("SELECT station, nonce, expires_ms FROM nonce")).all() == [("st", "spent", 9)]
+        assert [index["name"] for index in inspect(connection).get_indexes("log_leaf")] == ["log_leaf_place"]
+    for change in ("UPDATE event SET kind = 'x'", "DELETE FROM event", "INSERT INTO nonce VALUES ('st', 'spent', 9)"):
+        with pytest.raises(DBAPIError), transaction(engine) as connection:
+            connection.execute(text(change))
     engine.dispose()

@@ -13,14 +13,17 @@ from typing import Any
 
 import pytest
 
-from app.core.errors import BadInput
+from app.__main__ import main
+from app.core.errors import BadInput, EvidenceTrouble
 from app.core.footage import Exported
 from app.evidence.dossier import VERIFIER, Stretch, make_dossier
+from app.evidence.ledger import load
 from app.evidence.verify import verify_recording
+from app.programs import start_program, stop_program
 from app.station.dossiers import dossier_of
 from app.store import leaks
 from app.store.leaks import LeakSight
-from tests.station.filmed import SUPERVISOR, FilmedParcel, film_the_label, stamp
+from tests.station.filmed import SUPERVISOR, WAYBILL, FilmedParcel, film_the_label, stamp
 from tests.station.review_desk import Asked
 
 
@@ -138,7 +141,7 @@ def test_a_dossier_does_not_take_what_was_filmed_beside_another_parcel(asked: As
 
 
 def test_a_dossier_says_why_the_other_camera_is_not_in_it(asked: Asked, own: FilmedParcel, tmp_path: Path) -> None:
-    """It may show a PIN; its pictures are gone; it filmed nothing in this stretch."""
+    """It may show a PIN; it filmed nothing in this stretch."""
     film_the_label(asked.store, own, 1_000_000)
     early = dossier_of(asked.store.call, own.folder.recordings, "r-1", stretch=Stretch(0, 400_000))
     out = tmp_path / "early.zip"
@@ -160,3 +163,102 @@ def test_a_dossier_says_why_the_other_camera_is_not_in_it(asked: Asked, own: Fil
         assert "may show a PIN" in bundle.read("summary.en.txt").decode()
     refused = asked.answer(asked.desk.dossier, SUPERVISOR, "r-2", "")
     assert isinstance(refused, BadInput)
+
+
+def test_stills_of_the_same_time_by_both_cameras_are_two_files(asked: Asked, own: FilmedParcel) -> None:
+    film_the_label(asked.store, own, -3_000_000)
+    paths = [asked.answer(asked.desk.still, SUPERVISOR, name, 0).path for name in ("r-1", "r-2")]
+    assert len(set(paths)) == 2
+    assert "-label-" in Path(paths[1]).name
+    first, second = (Path(path).read_bytes() for path in paths)
+    assert first != second
+
+
+def test_a_damaged_film_beside_it_keeps_no_recording_from_being_exported(
+    asked: Asked, own: FilmedParcel, tmp_path: Path
+) -> None:
+    film_the_label(asked.store, own, 1_000_000)
+    (part, *_more) = sorted((own.folder.recordings / "r-2").glob("part-*.bin"))
+    part.write_bytes(part.read_bytes()[:-40])
+    made = asked.answer(asked.desk.dossier, SUPERVISOR, "r-1", "")
+    assert made.without == "footage.damaged"
+    assert verified(Path(made.path))["ok"]
+    for path in (own.folder.recordings / "r-2").glob("part-*.bin"):
+        path.unlink()
+    gone = dossier_of(asked.store.call, own.folder.recordings, "r-1")
+    facts = make_dossier(gone.folder, gone.keys, tmp_path / "gone.zip", gone.stretch, gone.beside)
+    assert [one["why"] for one in facts["beside"]] == ["footage.gone"]
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
+    status = main(words)
+    report: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return status, report
+
+
+@pytest.mark.parametrize("named", ["r-1", "r-2"])
+def test_the_command_verifies_both_and_names_the_bad_one(
+    asked: Asked, own: FilmedParcel, capsys: pytest.CaptureFixture[str], named: str
+) -> None:
+    film_the_label(asked.store, own, 1_000_000)
+    folder = own.folder.recordings / named
+    status, report = told(capsys, "verify", str(folder))
+    assert (status, report["ok"], report["holds"]) == (0, True, True)
+    (other,) = report["beside"]
+    assert {(one["recording"], one["camera"]) for one in (report, other)} == {("r-1", "overhead"), ("r-2", "label")}
+    journal = own.folder.recordings / "r-2" / "journal.jsonl"
+    journal.write_text(journal.read_text().replace('"reason":"camera_lost"', '"reason":"camera_left"'))
+    status, report = told(capsys, "verify", str(folder))
+    assert status == EvidenceTrouble.exit_code
+    found = {one["recording"]: one for one in (report, *report["beside"])}
+    assert found["r-2"]["fault"]
+    assert not report["ok"]
+    assert found["r-1"].get("holds", found["r-1"]["ok"]) is True
+
+
+def test_the_command_recovers_both(asked: Asked, own: FilmedParcel, capsys: pytest.CaptureFixture[str]) -> None:
+    keys = film_the_label(asked.store, own, 1_000_000, cut=True)
+    assert load(own.folder.recordings / "r-2").close is None
+    status, report = told(capsys, "recover", str(own.folder.recordings / "r-1"))
+    assert (status, report["already_closed"], report["camera"]) == (0, True, "overhead")
+    (other,) = report["beside"]
+    assert (other["recording"], other["camera"], other["closed"]) == ("r-2", "label", True)
+    verdict = verify_recording(own.folder.recordings / "r-2", keys.public, keys.content)
+    assert verdict.ok
+    assert verdict.closed
+
+
+def test_what_a_recorder_films_is_left_to_it(
+    asked: Asked, own: FilmedParcel, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    film_the_label(asked.store, own, 1_000_000, cut=True)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    folder = own.folder
+    argv = [sys.executable, "-m", "app", "label", "--folder", str(folder.root)]
+    start_program(argv, folder.label_recorder_lock, 30.0, tmp_path / "log")
+    try:
+        before = (folder.recordings / "r-2" / "journal.jsonl").read_bytes()
+        status, report = told(capsys, "recover", str(folder.recordings / "r-1"))
+        assert status == 0
+        assert report["beside"] == [{"recording": "r-2", "camera": "label", "recorder_runs": True}]
+        assert (folder.recordings / "r-2" / "journal.jsonl").read_bytes() == before
+    finally:
+        stop_program(folder.label_recorder_lock)
+
+
+def test_dossiers_of_a_waybill_and_a_bare_folder_hold_both(
+    asked: Asked, own: FilmedParcel, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """One dossier for both cameras, not one each."""
+    film_the_label(asked.store, own, 1_000_000)
+    data, out = str(own.folder.root), str(tmp_path / "d.zip")
+    for words in (
+        ["--data", data, "--waybill", WAYBILL],
+        ["--data", data, "--card", "c-1"],
+        [f"{data}/recordings/r-1"],
+    ):
+        status, report = told(capsys, "dossier", *words, "--out", out)
+        assert status == 0
+        assert [(one["recording"], one["folder"]) for one in report["beside"]] == [("r-2", "label")]
+        assert verified(Path(out))["ok"]
+    assert [path.name for path in tmp_path.glob("*.zip")] == ["d.zip"]

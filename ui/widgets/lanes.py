@@ -209,9 +209,8 @@ class Lanes(Painted):
         """The other camera's film: a thin line over the thick one, its gaps on it."""
         px, lane = ink.px, self._lane()
         for start, end in self.whole.beside:
-            ink.box(
-                QRectF(self._x(start), lane.y() - px(6), max(1.0, self._x(end) - self._x(start)), px(4)), fill="rec"
-            )
+            film = QRectF(self._x(start), lane.y() - px(6), max(1.0, self._x(end) - self._x(start)), px(4))
+            ink.box(film, fill="rec", radius=1)
         for n, (start, end) in enumerate(self.whole.beside_gaps):
             rect = QRectF(self._x(start), lane.y() - px(7), max(px(6), self._x(end) - self._x(start)), px(6))
             self._stripes(ink, rect)

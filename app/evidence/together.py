@@ -1,0 +1,44 @@
+"""Which recordings of the parcel's other camera lie beside one: its chain names them, or theirs names it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from app.core.errors import EvidenceTrouble
+from app.core.footage import OVERHEAD
+from app.evidence import journal
+from app.evidence.ledger import load
+
+BESIDE = "recording.beside"
+"""The event in the overhead recording's chain that names the label camera's; its genesis names the overhead one."""
+
+
+def camera_of(folder: Path) -> str:
+    """The role of the camera that made a recording. Raises EvidenceTrouble("evidence.no_recording")."""
+    return str(load(folder).genesis["meta"].get("role", OVERHEAD))
+
+
+def lying_beside(folder: Path) -> list[Path]:
+    """The folders of the other camera's recordings, in order of their names; those only that are there.
+
+    Raises EvidenceTrouble("evidence.no_recording").
+    """
+    named = set(_named_by(folder))
+    siblings = (path for path in sorted(folder.parent.iterdir()) if path != folder and path.is_dir())
+    return [path for path in siblings if path.name in named or _begun_beside(path) == folder.name]
+
+
+def _named_by(folder: Path) -> list[str]:
+    ledger = load(folder)
+    lines = (folder / journal.NAME).read_bytes().split(b"\n")[: ledger.records]
+    events = (json.loads(line) for line in lines if BESIDE.encode() in line)
+    told = [str(one["body"]["recording"]) for one in events if one.get("event") == BESIDE]
+    return [str(ledger.genesis["meta"].get("beside", "")), *told]
+
+
+def _begun_beside(folder: Path) -> str:
+    try:
+        return str(load(folder).genesis["meta"].get("beside", ""))
+    except EvidenceTrouble:
+        return ""
