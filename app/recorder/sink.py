@@ -7,7 +7,6 @@ its last fragment is dropped whole, and frames wait in the ring until they are g
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from app.evidence.mask import CLEAR, Cover
 from app.evidence.ring import Picture
 from app.evidence.writer import RecordingWriter
 from app.frames import Plane
+from app.platform import has_no_room
 from app.recorder.encoder import Fragment, Header, PartEncoder
 from app.recorder.masking import MaskLog
 from app.recorder.missing import UNREADABLE, Missing
@@ -343,4 +343,4 @@ class Take:
 
 def disk_word(trouble: OSError) -> str:
     """disk_full or disk_failed."""
-    return "disk_full" if trouble.errno == errno.ENOSPC else "disk_failed"
+    return "disk_full" if has_no_room(trouble) else "disk_failed"
