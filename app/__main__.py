@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 from app import __version__
 from app.commands.complaint import complain
-from app.core.errors import Trouble
+from app.core.errors import StorageTrouble, Trouble
 from app.logs import log_bugs, quiet_qt, start_logging
-from app.platform import keep_memory_private
+from app.platform import has_no_room, keep_memory_private
 
 COMMANDS = {
     "demo": "播放一次完整演练：开箱、读卡、录像、入库、上报 / one whole rehearsal from parcel to centre",
@@ -69,6 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Trouble as problem:
         complain(problem)
         return problem.exit_code
+    except OSError as wrong:
+        if not has_no_room(wrong):
+            raise
+        full = StorageTrouble("store.disk_full", chosen)
+        complain(full)
+        return full.exit_code
     except KeyboardInterrupt:
         return 130
 

@@ -77,6 +77,14 @@ def durable_write(path: Path, data: bytes, mode: int = 0o600) -> None:
     sync_folder(path.parent)
 
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def has_no_room(trouble: OSError) -> bool:
+    """Whether it says that the disk, the quota or the file is full."""
+    return trouble.errno in _NO_ROOM
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write every byte of `data`, looping on short writes. Raises OSError with part of it possibly written."""
     view = memoryview(data)

@@ -13,6 +13,12 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 
 
+def records(folder: Path, kind: str = "") -> list[dict[str, Any]]:
+    """What stands in a recording's journal, all of it or one kind."""
+    lines = (folder / "journal.jsonl").read_text().splitlines()
+    return [record for record in map(json.loads, lines) if kind in ("", record["kind"])]
+
+
 def run(*words: str) -> tuple[int, str]:
     """`cardintake WORDS…`: exit status and standard output."""
     done = subprocess.run([sys.executable, "-m", "app", *words], capture_output=True, text=True, cwd=ROOT, check=False)

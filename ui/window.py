@@ -56,11 +56,14 @@ _PLAIN_DESK = Desk()
 
 @dataclass(frozen=True, slots=True)
 class WindowSettings:
-    """How a window looks and sounds: language "zh"/"en", theme "light"/"dark", volume 0..1."""
+    """How a window looks, sounds and feels: language "zh"/"en", theme "light"/"dark", volume 0..1; `hold_s`: how long a
+    key is held to reject.
+    """
 
     language: str = "zh"
     theme: str = "light"
     volume: float = 0.6
+    hold_s: float = 1.0
     full_screen: bool = False
     scanner_prefix: str = ""
     desk: Desk = _PLAIN_DESK
@@ -138,6 +141,7 @@ class Window(QMainWindow):
         self.sign_in.language.connect(self.set_language)
         self.sign_in.demo.connect(self._use_demo_badge)
         self.work.pressed.connect(self._clicked)
+        self.work.reject.go.hold_for(self._settings.hold_s)
         self.working.show_on(self.work)
 
     def _join(self) -> None:

@@ -18,7 +18,7 @@ from app.commands.bulk import stamp
 from app.core.audit import EventKind
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
 from app.paths import StationFolder
-from app.platform import durable_write, private_folder, sync_folder
+from app.platform import durable_write, has_no_room, private_folder, sync_folder
 from app.store.backup import settle
 from app.store.keyfile import key_path
 from app.store.store import Store
@@ -113,8 +113,7 @@ def put_aside(folder: StationFolder, name: str, now: datetime) -> Path:
         part.rename(whole)
         sync_folder(place)
     except OSError as trouble:
-        code = "store.disk_full" if trouble.errno == 28 else "store.io"
-        raise StorageTrouble(code, _PLACE) from trouble
+        raise StorageTrouble("store.disk_full" if has_no_room(trouble) else "store.io", _PLACE) from trouble
     return whole
 
 

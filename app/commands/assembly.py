@@ -23,6 +23,7 @@ from app.eye import codec
 from app.paths import StationFolder
 from app.platform import free_bytes
 from app.settings import Settings
+from app.station.adopting import Adopt, Adopting
 from app.station.backing import Backing, BackingPlan, backups_of
 from app.station.beside import Beside, BesidePlan
 from app.station.cataloguing import Cataloguing
@@ -40,6 +41,7 @@ from app.station.link import ProgramPlan
 from app.station.looking import Looking
 from app.station.perform import Cameras, Hands, Perform
 from app.station.reviewing import Reviewing
+from app.station.rounds import Ground
 from app.station.scanning import Scanning
 from app.station.shielding import Shield
 from app.station.stamping import Stamping, stamp_plan
@@ -92,6 +94,7 @@ class Parts:
     insisting: Insisting
     reading: dict[str, Any]
     """The fields of the leak check's job that say by which catalogue it reads."""
+    adopting: Adopting
     beside: Beside | None = None
 
 
@@ -134,7 +137,8 @@ def _make(
     looking = Looking(program_plan("eye", folder), configure, folder.frames, station.post, station.adjust, shield)
     chips = _chip_work(plan, station, writer, filming, lambda: worker.nudge())
     shown, changed = _sync_shown(station, clock), _cards_changed(station, chips)
-    listeners = sync.SyncListeners(shown, changed, _crashed(station), station.govern)
+    adopting = Adopting(writer, folder)
+    listeners = sync.SyncListeners(shown, changed, _crashed(station), station.govern, adopting.take_up)
     spare = (plan.settings.server.spare_url,) if plan.settings.server.spare_url else ()
     sync_plan = sync.SyncPlan(
         plan.url,
@@ -160,7 +164,21 @@ def _make(
     idle = IdleWatch(lambda: station.rules.idle_us, clock.mono_us, station.post)
     station.on_show(idle.show)
     reading = leak_reading(sources, plan.rehearsal)
-    return Parts(station, writer, filming, looking, worker, cameras, clock, chips, idle, insisting, reading, beside)
+    adopting.add(_reads_by(plan, station, looking, reading))
+    return Parts(
+        station, writer, filming, looking, worker, cameras, clock, chips, idle, insisting, reading, adopting, beside
+    )
+
+
+def _reads_by(plan: StationPlan, station: Station, looking: Looking, reading: dict[str, Any]) -> Adopt:
+    """What of a station reads by a catalogue, told of another one."""
+
+    def adopt(sources: Sources, catalogue: Catalogue) -> None:
+        looking.read_by(_configured(sources, plan.settings.vision.threads, plan.rehearsal), catalogue)
+        reading.update(leak_reading(sources, plan.rehearsal))
+        station.judge_by(catalogue)
+
+    return adopt
 
 
 def _beside(plan: StationPlan, station: Station, writer: StoreWriter, insisting: Insisting, filming: Filming) -> Beside:
@@ -195,7 +213,7 @@ def _begin(stack: ExitStack, part: _Runs) -> None:
 def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     """Start what has a thread or a process; stopped in reverse order, the programs with their links."""
     station, crashed = parts.station, _crashed(parts.station)
-    _begin(stack, parts.insisting)
+    _begin(stack, parts.insisting.rounds)
     parts.filming.start()
     stack.callback(parts.filming.stop, end_program=True)
     if parts.beside is not None:
@@ -210,29 +228,31 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
         _begin(stack, Scanning(opened, _by_hand(parts), station.adjust, crashed))
     _begin(stack, DiskWatch(plan.folder.root, station.adjust, crashed).rounds)
     _start_watching_footage(plan, parts, stack)
-    _begin(stack, ClockWatch(parts.store, parts.clock, crashed).rounds)
+    _begin(stack, ClockWatch(_ground(parts)).rounds)
     _start_stamping(plan, parts, stack)
     _start_backing(plan, parts, stack)
 
 
+def _ground(parts: Parts) -> Ground:
+    return Ground(parts.store, parts.clock, parts.station.adjust, _crashed(parts.station))
+
+
 def _start_watching_footage(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     """What is done with recordings besides making them: kept, searched for leaks, their heads told to the centre."""
-    station, crashed, recordings = parts.station, _crashed(parts.station), plan.folder.recordings
+    ground, recordings = _ground(parts), plan.folder.recordings
     kept, read = plan.settings.recording, leak_plan(plan, parts.reading)
     rules = KeepingRules(kept.keep_days, kept.keep_free_gb * 1_000_000_000)
-    _begin(stack, Keeping(parts.store, recordings, rules, parts.clock, station.adjust, crashed).rounds)
-    _begin(stack, LeakWatch(parts.store, read, parts.clock, _resting(station), station.adjust, crashed).rounds)
-    _begin(stack, Witnessing(parts.store, recordings, parts.clock, parts.sync.nudge, crashed).rounds)
+    _begin(stack, Keeping(ground, recordings, rules).rounds)
+    _begin(stack, LeakWatch(ground, read, _resting(parts.station)).rounds)
+    _begin(stack, Witnessing(ground, recordings, parts.sync.nudge).rounds)
 
 
 def _start_backing(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     """Copies of the database while nobody works. A rehearsal's database is worth none."""
     if plan.rehearsal:
         return
-    station, copied = parts.station, BackingPlan(plan.folder.database, backups_of(plan.folder, plan.settings))
-    _begin(
-        stack, Backing(parts.store, copied, parts.clock, _resting(station), station.adjust, _crashed(station)).rounds
-    )
+    copied = BackingPlan(plan.folder.database, backups_of(plan.folder, plan.settings))
+    _begin(stack, Backing(_ground(parts), copied, _resting(parts.station)).rounds)
 
 
 def _by_hand(parts: Parts) -> Callable[[Event], None]:
@@ -255,7 +275,7 @@ def _start_stamping(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
         station.adjust(lambda around: replace(around, stamps=facts))
         return
     if stamps is not None:
-        _begin(stack, Stamping(parts.store, stamps, parts.clock, station.adjust, _crashed(station)).rounds)
+        _begin(stack, Stamping(_ground(parts), stamps).rounds)
 
 
 def _configured(sources: Sources, threads: int, rehearsal: bool) -> codec.Configure:
@@ -296,17 +316,15 @@ def join_reviewing(folder: StationFolder, parts: Parts) -> Reviewing:
 
 
 def join_cataloguing(plan: StationPlan, parts: Parts, show: Callable[[Catalogue], None]) -> Cataloguing:
-    """The catalogue desk of a joined station, started; `show` is told of a new catalogue, in the desk's thread."""
-
-    def adopt(sources: Sources, catalogue: Catalogue) -> None:
-        configure = _configured(sources, plan.settings.vision.threads, plan.rehearsal)
-        parts.looking.read_by(configure, catalogue)
-        parts.reading.update(leak_reading(sources, plan.rehearsal))
-        parts.station.judge_by(catalogue)
-        show(catalogue)
-
+    """The catalogue desk of a joined station, started; `show` is told of a new catalogue, in any thread."""
+    parts.adopting.add(lambda _sources, catalogue: show(catalogue))
     cataloguing = Cataloguing(
-        parts.store, plan.folder, parts.clock, adopt, _crashed(parts.station), post=parts.station.post
+        parts.store,
+        plan.folder,
+        parts.clock,
+        parts.adopting.take_up,
+        _crashed(parts.station),
+        post=parts.station.post,
     )
     cataloguing.start()
     return cataloguing

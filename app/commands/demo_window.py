@@ -53,6 +53,7 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
         language=looks.language,
         theme=looks.theme,
         volume=looks.volume,
+        hold_s=looks.hold_s,
         scanner_prefix=plan.settings.scanner.prefix,
         desk=Desk(version=__version__, demo_badge=folders.DEMO_BADGE),
     )

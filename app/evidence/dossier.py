@@ -38,6 +38,7 @@ from app.evidence.bundle import Bundle, bundle
 from app.evidence.crypt import PartOpener
 from app.evidence.export import copy_parts, same_size
 from app.evidence.ledger import Ledger, Part, Piece, load
+from app.evidence.provenance import Copy, sign_copy, signing_seed
 from app.evidence.reader import DecryptedRecording
 from app.evidence.still import picture_at
 from app.evidence.timestamp import token_files
@@ -48,6 +49,9 @@ _AROUND_US = 5_000_000
 _MOST_STILLS = 12
 _LONG_NUMBER = re.compile(r"(?<![0-9a-f])\d(?:[ -]?\d){9,}(?![0-9a-f])")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+DAMAGED = "footage.damaged"
+"""Why the other camera's recording is left out: it does not decrypt, or files of it are missing."""
+
 _ALWAYS = ("part", "camera", "clock", "recovered", "witness")
 
 
@@ -108,22 +112,29 @@ class _Chosen:
 
 
 def make_dossier(
-    folder: Path, keys: RecordingKeys, out: Path, stretch: Stretch | None = None, beside: Sequence[Beside] = ()
+    folder: Path,
+    keys: RecordingKeys,
+    out: Path,
+    stretch: Stretch | None = None,
+    beside: Sequence[Beside] = (),
+    c2pa: bool = False,
 ) -> dict[str, Any]:
     """Write the dossier of a recording (or a stretch of it), signed by the station; gives its facts. However long the
     recording, only some fragments of it are in memory at a time. What of `beside` cannot go in is named, with why.
+    `c2pa`: the viewing copies carry C2PA manifests.
 
     Raises EvidenceTrouble (evidence.no_recording, evidence.not_decryptable, evidence.secret_in_text,
-    evidence.other_key), BadInput("evidence.no_pictures"), OSError.
+    evidence.other_key), BadInput (evidence.no_pictures, dossier.no_c2pa), OSError.
     """
+    seed = signing_seed(keys.signing) if c2pa else None
     first = _choose(folder, keys, stretch or Stretch())
     others, told = _others(beside)
     first.facts["beside"] = told
     with bundle(out) as made:
         made.add("verify.py", VERIFIER.read_bytes())
-        _write(made, first, out.parent)
+        _write(made, first, out.parent, seed)
         for place, chosen in others.items():
-            _write(made.inside(place), chosen, out.parent)
+            _write(made.inside(place), chosen, out.parent, seed)
         made.sign({"v": 1, "recording": first.ledger.genesis["recording"]}, keys.signing)
     return first.facts
 
@@ -150,16 +161,26 @@ def _others(beside: Sequence[Beside]) -> tuple[dict[str, _Chosen], list[dict[str
         if not why:
             place = one.camera if one.camera not in chosen else f"{one.camera}-{len(chosen) + 1}"
             try:
-                chosen[place] = _choose(one.folder, one.keys, one.stretch)
-                fact["folder"] = place
+                found = _choose(one.folder, one.keys, one.stretch)
+                _read_through(found)
+                chosen[place], fact["folder"] = found, place
             except BadInput as nothing:
                 why = nothing.code
+            except (EvidenceTrouble, OSError):
+                why = DAMAGED
         told.append(fact | {"why": why})
     return chosen, told
 
 
-def _write(made: Bundle, chosen: _Chosen, scratch: Path) -> None:
-    """One recording: its facts, records, summaries, films, stills and fragments."""
+def _read_through(chosen: _Chosen) -> None:
+    """What is damaged beside a recording must not keep that one from leaving. Raises EvidenceTrouble, OSError."""
+    for part in chosen.parts:
+        for _ in _contents(chosen.folder, chosen.content_key, part):
+            pass
+
+
+def _write(made: Bundle, chosen: _Chosen, scratch: Path, seed: bytes | None) -> None:
+    """One recording: its facts, records, summaries, films, stills and fragments. `seed`: signs C2PA manifests."""
     folder, key, lines, facts = chosen.folder, chosen.content_key, chosen.lines, chosen.facts
     texts = _summaries(chosen)
     check_texts([*texts.values(), *_event_texts(lines)], str(chosen.ledger.genesis["meta"].get("waybill", "")))
@@ -167,7 +188,10 @@ def _write(made: Bundle, chosen: _Chosen, scratch: Path) -> None:
         viewing = []
         for n, group in enumerate(same_size(chosen.parts), 1):
             file = begun.enter_context(TemporaryFile(dir=scratch))
-            viewing.append(_write_viewing(folder, key, group, n, file))
+            film = _write_viewing(folder, key, group, n, file)
+            if seed is not None:
+                film = _with_manifest(film, chosen.ledger, seed, begun.enter_context(TemporaryFile(dir=scratch)))
+            viewing.append(film)
         facts["viewing"] = [film.name for film in viewing]
         made.add("dossier.json", json.dumps(facts, indent=1))
         made.add("records.jsonl", b"".join(line + b"\n" for line in lines))
@@ -235,7 +259,7 @@ def _lines_for(folder: Path, ledger: Ledger, pieces: Sequence[Piece]) -> Iterato
     for n, line in enumerate((folder / journal.NAME).read_bytes().split(b"\n")[: ledger.records]):
         kind = json.loads(line)["kind"]
         between = first < n <= last and kind not in ("init", "fragment")
-        if n in own or kind in ("genesis", "close", "event", "mask", "gap") or between or kind in _ALWAYS:
+        if n in own or kind in ("genesis", "close", "event", "mask", "gap", "missed") or between or kind in _ALWAYS:
             yield line
 
 
@@ -289,6 +313,17 @@ def _write_viewing(folder: Path, recording_key: bytes, group: Sequence[Part], n:
     return _Film("viewing.mp4" if n == 1 else f"viewing-{n}.mp4", file, start, end)
 
 
+def _with_manifest(film: _Film, ledger: Ledger, seed: bytes, file: IO[bytes]) -> _Film:
+    """The same copy with a C2PA manifest in it."""
+    genesis = ledger.genesis
+    root, real = str((ledger.close or {}).get("root", "")), not (genesis["rehearsal"] or genesis["simulated"])
+    masked = bool(genesis["meta"].get("masked", False))
+    told = str(genesis["recording"]), str(genesis["station_key"]), root, film.from_pts, film.to_pts, real, masked
+    film.file.seek(0)
+    sign_copy(film.file, file, Copy(film.name, *told), seed)
+    return _Film(film.name, file, film.from_pts, film.to_pts)
+
+
 def _stills(films: Sequence[_Film], lines: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:
     """The picture at each event, or one from the middle when there was none."""
     events = [record for record in map(json.loads, lines) if record["kind"] == "event"]
@@ -326,11 +361,13 @@ _WHY = {
     "zh": {
         "evidence.no_pictures": "这段时间没有画面",
         "footage.gone": "画面已按期删除",
+        "footage.damaged": "文件损坏或缺失",
         "footage.may_show_pin": "可能露出卡密",
     },
     "en": {
         "evidence.no_pictures": "it filmed nothing in this time",
         "footage.gone": "its pictures were removed in due time",
+        "footage.damaged": "files of it are damaged or missing",
         "footage.may_show_pin": "it may show a PIN",
     },
 }

@@ -7,9 +7,10 @@ A record is one line of canonical JSON (app.core.audit.canonical: sorted keys, n
     sig                                  Ed25519 (hex) over PURPOSE and the 32 bytes of `chain`; "" when unsigned
 
 and by kind (FIELDS): genesis · camera (opened, stalled, lost) · part (a new part begins) · init, fragment (encrypted
-bytes are on the disk) · gap · event (a card, a pause) · mask (what was painted over) · clock (the wall clock
-jumped) · side, side_end (a part of sealed originals begins, ends) · witness (somebody else confirmed
-the chain's head) · recovered (what a crash left) · close (Merkle root; nothing may follow).
+bytes are on the disk) · gap (the pictures break off) · missed (so many frames came between two that are here) · event
+(a card, a pause) · mask (what was painted over) · clock (the wall clock jumped) · side, side_end (a part of sealed
+originals begins, ends) · witness (somebody else confirmed the chain's head) · recovered (what a crash left) · close
+(Merkle root; nothing may follow).
 
 In `init` and `fragment`: `h` = Merkle leaf of the plaintext (app.core.merkle), `c` = SHA-256 of the ciphertext,
 `leaf` counts over the recording, `index` within the part. Times `*_pts` are microseconds since the first frame.
@@ -54,6 +55,7 @@ FIELDS: Mapping[str, Mapping[str, type]] = {
     "init": _PIECE,
     "fragment": {**_PIECE, "first_pts": int, "last_pts": int, "frames": int, "dropped": int},
     "gap": {"reason": str, "from_pts": int, "to_pts": int},
+    "missed": {"reason": str, "from_pts": int, "to_pts": int, "frames": int},
     "event": {"event": str, "body": dict},
     "mask": {"reason": str, "from_pts": int, "to_pts": int, "zones": list},
     "side": {"part": int, "file": str, "key_id": str, "from_pts": int},

@@ -70,7 +70,9 @@ class Ledger:
     sides: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)  # name -> its side_end record
     gaps: int = 0
     frames: int = 0
-    dropped: int = 0
+    dropped: int = 0  # as the fragments count
+    missing: int = 0  # as records tell where; those of earlier releases did not
+    missed_to: int = -1  # up to which time they do
     last_pts: int = -1
     last_wall_us: int = 0
     last_mono_us: int = 0  # of the boot that wrote it, `boot_id`
@@ -118,6 +120,10 @@ class Ledger:
             case "gap":
                 _require(fields["from_pts"] <= fields["to_pts"], n)
                 self.gaps += 1
+            case "missed":
+                _require(fields["from_pts"] <= fields["to_pts"] and fields["frames"] > 0, n)
+                self.missing += fields["frames"]
+                self.missed_to = max(self.missed_to, fields["to_pts"])
             case "mask":
                 self._check_mask(n, fields)
             case "side":

@@ -48,6 +48,7 @@ class Picture:
     """A compressed frame. `codec`: "planes" (see `app.recorder.squeeze`) is our own, all others as the camera sent it.
 
     "mjpeg", "planes": each stands alone. "h264", "hevc": one that is no `key` needs those before it, back to a key.
+    `missed`: so many came between it and the one before it and are in no ring, `why` in a word.
     """
 
     mono_us: int
@@ -56,6 +57,8 @@ class Picture:
     codec: str
     data: bytes = field(repr=False)
     key: bool = True
+    missed: int = 0
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +229,8 @@ def pack(entry: Entry) -> bytes:
     if isinstance(entry, Picture):
         head = asdict(entry)
         body = head.pop("data")
+        if not entry.missed:  # as earlier releases wrote them, and read them
+            del head["missed"], head["why"]
     else:
         head = {"note": entry.kind, "body": entry.body}
     text = json.dumps(head, separators=(",", ":")).encode()

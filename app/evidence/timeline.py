@@ -56,7 +56,8 @@ def read_timeline(folder: Path) -> Timeline:
     opening = next((r for r in records if r["kind"] == "part"), records[0])
     wall_us = int(opening["wall_us"]) - (int(opening["mono_us"]) - base_us if first else 0)
     films = tuple(FilmPart(part.number, part.first_pts, part.pieces[-1].last_pts + _FRAME_US) for part in shown)
-    gaps = [Span(int(r["from_pts"]), int(r["to_pts"]), str(r["reason"])) for r in records if r["kind"] == "gap"]
+    cuts = [record for record in records if record["kind"] in ("gap", "missed")]
+    gaps = [Span(int(r["from_pts"]), int(r["to_pts"]), str(r["reason"])) for r in cuts]
     masks = [Span(int(r["from_pts"]), int(r["to_pts"]), str(r["reason"])) for r in records if r["kind"] == "mask"]
     duration_us = max([film.to_us for film in films] + [gap.to_us for gap in gaps], default=0)
     moments = tuple(sorted(_moments(records, duration_us), key=lambda moment: moment.at_us))

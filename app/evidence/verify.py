@@ -225,7 +225,7 @@ class _Walk:
             records=records,
             fragments=fragments,
             frames=frames,
-            dropped=ledger.dropped,
+            dropped=max(ledger.dropped, ledger.missing),
             gaps=ledger.gaps,
             valid_to_pts_us=last_pts,
             closed=ledger.close is not None and fault is None,

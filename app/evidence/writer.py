@@ -75,6 +75,7 @@ class RecordingWriter:
         self._tree: CompactTree = ledger.tree
         self.noted = set(ledger.notes)
         self.frames, self.dropped, self.last_pts = ledger.frames, ledger.dropped, ledger.last_pts
+        self.missed_to = ledger.missed_to
         self._ledger_base = (ledger.parts[-1].boot_id, ledger.base_mono_us) if ledger.parts else None
         self._last_wall_us = ledger.last_wall_us
         self._boot = boot_id()

@@ -18,6 +18,7 @@ from pathlib import Path
 from app.evidence.ring import Entry, Note, Picture, RingSegment, Spot, leftovers
 from app.frames import Plane
 from app.platform import private_folder
+from app.recorder.missing import DISK
 from app.recorder.protocol import CameraState, Start
 from app.reserve import Reserve
 
@@ -126,6 +127,7 @@ class Shot:
     picture: Picture | None = field(repr=False)
     planes: Plane | None = field(default=None, repr=False)
     stored: Stored | None = None
+    missed: int = 0  # as `picture` has it, which may be let go of
 
     @property
     def held(self) -> int:
@@ -151,9 +153,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """Frames that could not be kept."""
+    """Frames that could not be kept, and that no later frame tells of."""
 
     count: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +297,7 @@ class Ahead:
 
     def _shot(self, shot: Shot) -> None:
         assert shot.picture is not None
-        size = shot.held
+        size, shot.missed = shot.held, shot.picture.missed
         stored = self._append(shot.picture)
         with self._guard:
             self._queued -= size
@@ -307,7 +310,7 @@ class Ahead:
         shot.stored = stored
         if stored is None:  # no ring any more: it is in no recording, and that must be known
             self.done(shot)
-            self._send(Missed(1))
+            self._send(Missed(1 + shot.missed, DISK))
         else:
             self._send(shot)
 

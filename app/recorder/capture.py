@@ -174,14 +174,15 @@ class Capture:
                         self._become("stalled", error.reason.value)
                     continue
                 watch.saw_frame(time.monotonic())
+                watch.skipped = self._count_skipped(camera, watch.skipped)  # they came before it
                 if not self._pace.is_due(frame.mono_us, self._apart_us):
                     continue
                 self._judge(frame, picture.look(frame))
                 self._tell_controls(camera)
-                watch.skipped = self._count_skipped(camera, watch.skipped)
         except DeviceError as error:
             self._fail(error)
         finally:
+            self._count_skipped(camera, watch.skipped)
             camera.close()
         return watch.frames > 0
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 
+import cv2
+
 from app.paths import StationFolder
 from app.platform import lower_priority
 from app.recorder.guard import Guard
@@ -21,4 +23,5 @@ NICE = 5
 def run(args: argparse.Namespace) -> int:
     """Run the program; exit codes as `app.recorder.run.run`."""
     lower_priority(NICE)
+    cv2.setNumThreads(1)  # else its own threads wait spinning, on cores that the overhead recorder needs
     return serve(Recorder(StationFolder(args.folder), args.orphan_s, make_guard=Guard))

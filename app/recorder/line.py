@@ -18,6 +18,7 @@ from app.evidence.ring import Note, Picture
 from app.frames import Plane
 from app.recorder.ahead import Ahead, End, Missed, Seen, Shot
 from app.recorder.masking import Words
+from app.recorder.missing import CAMERA, MEMORY
 from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, RecordingState, Start, Trouble, Zones
 from app.recorder.sink import Take, Tell
 from app.recorder.squeeze import PLANES, Squeezer
@@ -48,6 +49,7 @@ class Line:
         self._said: deque[Zones] = deque(maxlen=400)
         self._camera = CameraState("off", "", "", 0.0, 0, 0)
         self._gone = False  # whether the camera went away and none has shown a picture since
+        self._lost, self._why = 0, ""  # frames that came since the last one that was taken, and why they were not
         self._wanted: Start | None = None  # the recording that frames are queued for
         self._began_us = 0
 
@@ -89,6 +91,9 @@ class Line:
             self._foreign = self._camera.address not in ("", start.camera)
             if self._foreign:
                 before.clear()
+            self._lost = 0
+            if before and before[0].picture is not None:
+                before[0].picture = replace(before[0].picture, missed=0)  # before the recording
             self._wanted, self._ending, self._began_us = start, False, time.monotonic_ns() // 1000
             self._words.keep_from(before[0].mono_us if before else self._began_us - _BEFORE_US)
             self._ahead.put(start)
@@ -103,7 +108,7 @@ class Line:
             self._wanted = None
             self._chained = False
             if not self._ending:
-                self._ahead.put(End(reason))
+                self._put_end(reason)
 
     def note(self, event: str, body: dict[str, Any]) -> None:
         """Put an event into the recording's chain; without a recording it is lost."""
@@ -138,6 +143,7 @@ class Line:
         with self._guard:
             if self._foreign:
                 return
+            picture = self._with_lost(picture)
             if self._wanted is not None and not self._ending:
                 self._offer(Shot(mono_us, picture, planes))
             else:
@@ -152,8 +158,23 @@ class Line:
         return packet if self._chained else None
 
     def missed_frames(self, count: int) -> None:
-        if self._wanted is not None:
-            self._ahead.put(Missed(count))
+        """They are told with the next frame that is taken, at the latest with the end."""
+        with self._guard:
+            self._lose(count, CAMERA)
+
+    def _lose(self, count: int, why: str) -> None:
+        self._why = self._why if self._lost else why
+        self._lost += count
+
+    def _put_end(self, reason: str) -> None:
+        lost, self._lost = self._lost, 0
+        if lost:
+            self._ahead.put(Missed(lost, self._why))
+        self._ahead.put(End(reason))
+
+    def _with_lost(self, picture: Picture) -> Picture:
+        lost, self._lost = self._lost, 0
+        return replace(picture, missed=lost, why=self._why) if lost else picture
 
     def camera_changed(self, state: CameraState) -> None:
         self._tell_camera(state)
@@ -192,9 +213,10 @@ class Line:
             self._chained = False
 
     def _offer(self, shot: Shot) -> None:
-        if not self._ahead.offer(shot):
+        picture = shot.picture
+        if picture is not None and not self._ahead.offer(shot):
             self._chained = False
-            self._ahead.put(Missed(1))
+            self._lose(1 + picture.missed, MEMORY)
 
     def _judged(self, progress: RecordingState) -> RecordingState:
         """What the encoder has done, seen from the ring: REC follows the ring's fdatasync."""
@@ -244,7 +266,7 @@ class Line:
         with self._guard:
             if self._wanted is not None and self._wanted.recording_id == recording_id and not self._ending:
                 self._ending, self._chained = True, False
-                self._ahead.put(End("disk_failed"))
+                self._put_end("disk_failed")
 
     def _is_over(self, recording_id: str) -> None:
         wanted = self._wanted

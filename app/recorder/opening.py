@@ -17,6 +17,7 @@ from app.evidence.side import VaultLock
 from app.evidence.writer import Origin, RecordingKeys, RecordingWriter, create_recording, resume_recording
 from app.platform import boot_id
 from app.recorder.masking import Words
+from app.recorder.missing import UNREADABLE
 from app.recorder.protocol import FromRecorder, RecordingClosed, Start, Trouble, Zones, is_film
 from app.recorder.sink import Durable, Take, Tell
 from app.recorder.squeeze import Unsqueezer
@@ -109,7 +110,7 @@ def _encode(take: Take, picture: Picture, start: Start, words: Words, jpeg: Unsq
         return
     planes = jpeg.planes(picture)
     if planes is None:
-        take.missed(1)
+        take.missed(1 + picture.missed, UNREADABLE)
         return
     size = picture.width, picture.height
     done = words.cover(picture.mono_us, *size) if start.masked else CLEAR

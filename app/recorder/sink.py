@@ -7,7 +7,6 @@ its last fragment is dropped whole, and frames wait in the ring until they are g
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
 from collections.abc import Callable
@@ -20,8 +19,10 @@ from app.evidence.mask import CLEAR, Cover
 from app.evidence.ring import Picture
 from app.evidence.writer import RecordingWriter
 from app.frames import Plane
+from app.platform import has_no_room
 from app.recorder.encoder import Fragment, Header, PartEncoder
 from app.recorder.masking import MaskLog
+from app.recorder.missing import UNREADABLE, Missing
 from app.recorder.protocol import CameraState, FromRecorder, Noted, RecordingClosed, RecordingState, Trouble
 from hardware.catalog import shown_address
 
@@ -64,7 +65,7 @@ class Take:
         self._part_began_us = 0
         self._gap = gap
         self._last_pts = writer.last_pts
-        self._dropped = writer.dropped
+        self._missing = Missing(writer.dropped, writer.missed_to)
         self._last_sync_us = 0
         self._kept_pts = writer.last_pts
         self._later: list[Callable[[], None]] = []
@@ -102,16 +103,19 @@ class Take:
         pts = self._writer.pts(mono_us)
         if self.ended or self.broken:
             return
+        if original is not None:
+            self.missed(original.missed, original.why)
         if pts <= self._last_pts:
-            self.missed(1)
+            self.missed(1, UNREADABLE)
             return
         self._guarded(lambda: self._frame(planes, pts, width, height, done, original))
 
     def aside(self, original: Picture) -> None:
         """A frame that must not be reviewed at all: only its original is kept."""
         pts = self._writer.pts(original.mono_us)
-        if self.ended or pts <= self._last_pts:
+        if self.ended or self.broken or pts <= self._last_pts:
             return
+        self.missed(original.missed, original.why)
         self._guarded(lambda: self._aside(original, pts))
 
     def leads(self, original: Picture) -> None:
@@ -134,6 +138,7 @@ class Take:
         log.error("the disk refuses the recording: %s", trouble.strerror)
         self.broken = True
         self._encoder = None  # its muxer is never asked again
+        self._missing.broke_off()
         self._masks = MaskLog(self._note_mask)
         self._last_pts = self._kept_pts  # what came behind it is in the ring and will be given again
         with suppress(OSError):
@@ -156,10 +161,15 @@ class Take:
             self._writer.abandon()
             self._is_over("", disk_word(self.refused or OSError()))
 
-    def missed(self, count: int) -> None:
-        """Frames that are not in the recording, because we were too slow."""
-        self._dropped += count
-        self.progress = replace(self.progress, dropped=self._dropped)
+    def missed(self, count: int, why: str, for_good: bool = False) -> None:
+        """Frames that are not in the recording and came just before the next one that is. `for_good`: the ring has no
+        word of them, and will not tell it again.
+        """
+        if for_good and self.broken:  # what is given again comes before them
+            self._later.append(lambda: self.missed(count, why, for_good))
+            return
+        self._missing.lost(count, why, for_good)
+        self.progress = replace(self.progress, dropped=self._missing.total)
 
     def camera(self, state: CameraState) -> None:
         """Record what became of the camera; when it fails, the pictures so far become durable at once."""
@@ -195,6 +205,7 @@ class Take:
             self._begin_part(pts, width, height)
         assert self._encoder is not None
         self._masks.saw(pts, done)
+        self._missing.taken(self._last_pts, pts)
         if original is not None:
             self._put_aside(original, pts, wanted=bool(done.reason))
         self._keep(self._encoder.encode(planes, pts))
@@ -212,10 +223,13 @@ class Take:
 
     def _aside(self, original: Picture, pts: int) -> None:
         before, self._last_pts = self._last_pts, pts
+        self._missing.taken(before, pts)
         self._put_aside(original, pts, wanted=True)
         if pts // _ASIDE_US != before // _ASIDE_US:
+            self._tell_missing()
             self._writer.sync_side()
             self._kept_pts = pts
+            self._missing.kept(pts)
             self._durable(self._writer.first_mono_us + pts)
             self._last_sync_us = time.monotonic_ns() // 1000
             self.progress = replace(self._look(), last_pts_us=pts)
@@ -248,12 +262,19 @@ class Take:
                 self._writer.add_init(piece.data)
                 continue
             self._masks.flush(piece.last_pts)
-            self._writer.add_fragment(piece.data, piece.first_pts, piece.last_pts, piece.frames, self._dropped)
+            self._tell_missing()
+            self._writer.add_fragment(piece.data, piece.first_pts, piece.last_pts, piece.frames, self._missing.total)
             self._kept_pts = piece.last_pts
+            self._missing.kept(piece.last_pts)
             self._durable(self._writer.first_mono_us + piece.last_pts)
             self._last_sync_us = time.monotonic_ns() // 1000
             self.progress = self._look()
             self._tell(self.progress)
+
+    def _tell_missing(self) -> None:
+        told = self._missing.told()
+        if told is not None:
+            self._writer.note("missed", **told)
 
     def _camera(self, state: CameraState) -> None:
         looks = (state.state, state.reason, state.address, state.width, state.height)
@@ -275,6 +296,8 @@ class Take:
 
     def _close(self, reason: str) -> None:
         self._end_part()
+        self._missing.taken(self._last_pts, max(0, self._last_pts))
+        self._tell_missing()
         self._writer.sync_side()
         self._durable(None)
         root = self._writer.close(reason)
@@ -284,7 +307,7 @@ class Take:
     def _is_over(self, root: str, reason: str) -> None:
         self.ended = True
         self.progress = RecordingState("off")
-        counts = self._writer.frames, self._dropped, max(0, self._last_pts)
+        counts = self._writer.frames, self._missing.total, max(0, self._last_pts)
         self._tell(RecordingClosed(self._id, root, self._writer.head, *counts, reason))
 
     def _guarded(self, work: Callable[[], None], again: bool = False) -> None:
@@ -309,7 +332,7 @@ class Take:
             writer.bytes_on_disk,
             writer.fragments,
             writer.frames,
-            self._dropped,
+            self._missing.total,
             0,
             max(0, writer.last_pts),
             writer.first_mono_us,
@@ -320,4 +343,4 @@ class Take:
 
 def disk_word(trouble: OSError) -> str:
     """disk_full or disk_failed."""
-    return "disk_full" if trouble.errno == errno.ENOSPC else "disk_failed"
+    return "disk_full" if has_no_room(trouble) else "disk_failed"

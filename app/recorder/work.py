@@ -19,6 +19,7 @@ from app.evidence.ring import Picture
 from app.frames import Plane
 from app.recorder.ahead import Ahead, Begin, End, Failed, Item, Missed, Ring, Seen, Shot
 from app.recorder.masking import DELAY_US, Words
+from app.recorder.missing import DISK, UNREADABLE
 from app.recorder.opening import encode_leftovers, open_take
 from app.recorder.protocol import CameraState, RecordingState, Start, Trouble, is_film
 from app.recorder.sink import Take, Tell, disk_word
@@ -131,8 +132,8 @@ class Work:
             case Seen(camera):
                 self._camera = camera
                 self._with_take(lambda take: take.camera(camera))
-            case Missed(count):
-                self._with_take(lambda take: take.missed(count))
+            case Missed(count, why):
+                self._with_take(lambda take: take.missed(count, why, for_good=True))
             case Failed(trouble):
                 self._failing = False
                 self._with_take(lambda take: take.refuse(trouble))
@@ -218,7 +219,7 @@ class Work:
         picture = shot.picture or self._read_back(shot)
         if picture is None:
             self._jpeg.lost()
-            take.missed(1)
+            take.missed(1 + shot.missed, DISK)
         elif not start.masked and not is_film(start.camera):
             take.aside(picture)
         else:
@@ -230,7 +231,7 @@ class Work:
         else:
             self._jpeg.follow(picture)
         if planes is None:
-            take.missed(1)
+            take.missed(1 + picture.missed, UNREADABLE)
             return
         width, height = picture.width, picture.height
         done = self._words.cover(picture.mono_us, width, height) if start.masked else CLEAR

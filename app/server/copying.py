@@ -78,6 +78,8 @@ def back_up(places: Places, to: Path, now: datetime) -> tuple[Path, Copied]:
         sync_folder(to)
     except OSError as full:
         raise StorageTrouble("store.disk_full", "backup") from full
+    finally:
+        shutil.rmtree(partial.root, ignore_errors=True)  # of one that did not come to its end: it holds keys, and room
     return state, copied
 
 

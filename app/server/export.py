@@ -40,9 +40,9 @@ def export_log(engine: Engine, centre: Centre, path: Path) -> int:
                 entries += line["type"] == "event"
             out.flush()
             os.fsync(out.fileno())
-        partial.replace(path)
-        _write_stamped(engine, path)
         durable_write(path.with_name("verify.py"), LOG_VERIFIER.read_bytes(), 0o644)
+        _write_stamped(engine, path)
+        partial.replace(path)
         sync_folder(path.parent)
     except OSError as full:
         partial.unlink(missing_ok=True)

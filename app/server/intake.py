@@ -26,8 +26,9 @@ from app.server.decide import decide, review, waiting_for
 from app.server.earlier import look
 from app.server.known import Known, holds, lock_stations
 from app.server.log import Deciding, Log, read_tree
+from app.server.objects import holds_video
 from app.server.refusal import Refusal
-from app.server.reviewed import BY_SUPERVISORS, Reviewers, is_ruling_by
+from app.server.reviewed import BY_SUPERVISORS, RULINGS, Reviewers, is_ruling_by
 from app.server.rotations import StationKeys, follow
 from app.server.setup import OpenCentre
 from app.server.tables import alarm, card, event, sealed, station
@@ -342,6 +343,8 @@ class _Taking:
                 return self._card_kept(one)
             if kind in BY_SUPERVISORS:
                 return self._reviewed(one, kind)
+            if kind is EventKind.FOOTAGE_REMOVED:
+                return "" if holds_video(self._connection, self._station, _text(one.body["recording"])) else "not-held"
             if kind in _VERDICT_OF:
                 return self._card_changed(_text(one.body["card"]), _VERDICT_OF[kind], one.event.hash)
             if kind is EventKind.KEY_ROTATED and key_after(one.event, self._key) == self._key:
@@ -354,7 +357,7 @@ class _Taking:
 
     def _reviewed(self, one: Checked, kind: EventKind) -> str:
         """What a supervisor decided; of who might not, the card is looked at again."""
-        if kind not in (EventKind.CARD_RULED, EventKind.CARD_RULING_UNDONE):
+        if kind not in RULINGS:
             return self._reviewers.fault(kind, one.actor, one.body, None)
         card_id = _text(one.body["card"])
         verdict = _RULED[one.body["ruling"]] if kind is EventKind.CARD_RULED else CardState.REVIEW.value
@@ -377,12 +380,14 @@ class _Taking:
     def _card_kept(self, one: Checked) -> str:
         body = one.body
         refs = {name: _text(told["sha256"]) for name, told in body["sealed"].items()}
-        card_id, verdict = _text(body["card"]), _text(body["verdict"])
+        card_id, verdict, value_fen = _text(body["card"]), _text(body["verdict"]), _fen(body)
         if self._card(card_id) is not None:
             return "card-known"
+        if verdict == CardState.KEPT.value and self._reviewers.must_be_reviewed(value_fen):
+            verdict = CardState.REVIEW.value
         row: dict[str, Any] = {"station": self._station, "id": card_id, "verdict": verdict}
         row |= {"number_ref": refs.get("number"), "pin_ref": refs.get("pin")}
-        row |= {"event_hash": one.event.hash, "revision": 0, "decided_hash": "", "face_value_fen": _fen(body)}
+        row |= {"event_hash": one.event.hash, "revision": 0, "decided_hash": "", "face_value_fen": value_fen}
         self._cards[card_id] = row
         self._touched.add(card_id)
         return ""

@@ -93,6 +93,12 @@ def take_manifest(centre: OpenCentre, name: str, signed: Signed, caller: Caller,
     return VideoAnswer(durable=sign_statement(_durable(manifest, durable_ms, centre.epoch), centre.signer.sign))
 
 
+def holds_video(connection: Connection, station_id: str, name: str) -> bool:
+    """Whether all of a recording lies here."""
+    mine = and_(video.c.station == station_id, video.c.id == name)
+    return connection.execute(select(video.c.id).where(mine)).first() is not None
+
+
 def _manifest(signed: Signed, public_key: bytes, station: str, name: str) -> VideoManifest:
     try:
         manifest = open_statement(VideoManifest, signed, verifier(public_key))

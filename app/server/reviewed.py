@@ -1,8 +1,9 @@
-"""Whether who decided under Review might: the centre looks again at what a station says that its supervisors did.
+"""Whether who decided might: the centre looks again at what a station says that its supervisors did.
 
 A ruling counts only of a person who is a supervisor by the centre's own list when it comes, and above the set value
 only with another one who is. What does not count is quarantined, and its card goes (back) to review: whoever may rule
-on it there does so anew. People of a rehearsal folder are its own; only those whom the centre knows are looked at.
+on it there does so anew. Likewise disputes, holds, what leaves as a file, products and bindings, and who let work go on
+after a gap. People of a rehearsal folder are its own; only those whom the centre knows are looked at.
 """
 
 from __future__ import annotations
@@ -21,8 +22,30 @@ from app.core.rulings import Ruling, needs_second
 from app.server.tables import event, reference
 from app.store.governing import CURRENT, POLICY, REVOCATION
 
+RULINGS = frozenset({EventKind.CARD_RULED, EventKind.CARD_RULING_UNDONE})
+"""What changes a card."""
+
+_NAMED_IN = {EventKind.RECORDING_RESUMED: "released_by", EventKind.PARCEL_SEALED: "approved_by"}
+"""Not who worked, but who let it go on: where the event names nobody, nobody had to."""
+
 BY_SUPERVISORS = frozenset(
-    {EventKind.CARD_RULED, EventKind.CARD_RULING_UNDONE, EventKind.SAMPLE_JUDGED, EventKind.DISPUTE_SETTLED}
+    {
+        *RULINGS,
+        EventKind.SAMPLE_JUDGED,
+        EventKind.DISPUTE_OPENED,
+        EventKind.DISPUTE_EVIDENCE,
+        EventKind.DISPUTE_SETTLED,
+        EventKind.FOOTAGE_HELD,
+        EventKind.FOOTAGE_RELEASED,
+        EventKind.STILL_EXPORTED,
+        EventKind.DOSSIER_EXPORTED,
+        EventKind.GTIN_BOUND,
+        EventKind.GTIN_RELEASED,
+        EventKind.PRODUCT_ADDED,
+        EventKind.PRODUCT_WITHDRAWN,
+        EventKind.CATALOGUE_ROLLED_BACK,
+        *_NAMED_IN,
+    }
 )
 _USER = "user"
 _SUPERVISES = (Role.SUPERVISOR.value, Role.ADMIN.value)
@@ -43,7 +66,12 @@ class Reviewers:
 
         `value_fen`: of the card, None for unknown. Raises KeyError, ValueError, TypeError for a body that is none.
         """
-        if not self._supervises(actor):
+        who = body.get(_NAMED_IN[kind], "") if kind in _NAMED_IN else actor
+        if not isinstance(who, str):
+            raise TypeError
+        if not who and (kind in _NAMED_IN or kind is EventKind.FOOTAGE_HELD):
+            return ""  # nobody had to; or the station itself found something in the pictures
+        if not self._supervises(who):
             return "not-supervisor"
         if kind is not EventKind.CARD_RULED:
             return ""
@@ -55,10 +83,18 @@ class Reviewers:
         return "second-missing" if not second and self._needs_second(Ruling(body["ruling"]), value_fen) else ""
 
     def _needs_second(self, ruling: Ruling, value_fen: int | None) -> bool:
+        return needs_second(ruling, value_fen, self._told().review)
+
+    def must_be_reviewed(self, value_fen: int | None) -> bool:
+        """Whether a card is worth so much that no single person takes it in, whatever policy its station worked by."""
+        least_fen = self._told().second_signature_fen
+        return bool(least_fen) and (value_fen or 0) >= least_fen
+
+    def _told(self) -> Policy:
         if self._policy is None:
             found = self._latest(POLICY, CURRENT)
             self._policy = Policy().changed(json.loads(found)) if found else Policy()
-        return needs_second(ruling, value_fen, self._policy.review)
+        return self._policy
 
     def _supervises(self, who: str) -> bool:
         if who not in self._roles:

@@ -24,9 +24,10 @@ from app.evidence.writer import RESERVE
 from app.recorder import protocol as told
 from app.reserve import OWN_RESERVE_BYTES
 from app.station.clock import Clock
-from app.station.filming import Adjust, Filming
+from app.station.filming import Filming
 from app.station.insisting import Insisting
 from app.station.link import ProgramPlan
+from app.station.station import Adjust
 from app.store.results import Recording
 from app.store.store import Store
 from app.store.writer import StoreWriter
@@ -218,13 +219,7 @@ class Beside:
         return [told.CardsOut(self._out)]
 
     def _ask(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None:
-        def answered(answer: T | Trouble) -> None:
-            if isinstance(answer, Trouble):
-                self._refused(answer)
-            else:
-                done(answer)
-
-        self._store.submit(work, answered)
+        self._store.submit(work, done, self._refused)
 
     def _refused(self, trouble: Trouble) -> None:
         _log.error("label camera: %s", trouble.code)

@@ -29,9 +29,6 @@ from app.store.writer import StoreWriter
 
 _REFUSALS = Refusals("catalog.not_supervisor", "catalog.shelf_damaged")
 
-Adopt = Callable[[Sources, Catalogue], None]
-"""Has everybody read by this catalogue from now on."""
-
 
 class Cataloguing:
     """Implements `app.core.shelving.CatalogueDesk` for one station. `on_bug` is told of bugs in its thread."""
@@ -41,14 +38,16 @@ class Cataloguing:
         store: StoreWriter,
         folder: StationFolder,
         clock: Clock,
-        adopt: Adopt,
+        take_up: Callable[[], None],
         on_bug: Callable[[Exception], None],
         learner: tuple[str, ...] = LEARNER,
         post: Callable[[Event], None] = lambda _event: None,
     ) -> None:
-        """`post` hears it when a supervisor who is signed in is none any more."""
+        """`take_up` has everybody read by the catalogue as it is then; `post` hears it when a supervisor who is signed
+        in is none any more.
+        """
         self._store, self._folder, self._clock = store, folder, clock
-        self._adopt, self._on_bug, self._learner = adopt, on_bug, learner
+        self._take_up, self._on_bug, self._learner = take_up, on_bug, learner
         self._studying: Studying | None = None
         self._desk = SupervisorsDesk("catalogue", _REFUSALS, store, clock, on_bug, post)
 
@@ -107,8 +106,7 @@ class Cataloguing:
     ) -> None:
         def job() -> Standing:
             self._store.call(lambda store: work(Shelving(self._folder, store)))
-            sources = self._store.call(self._sources)
-            self._adopt(sources, read_sources(sources))
+            self._take_up()
             return self._standing()
 
         self._desk.answer(who, job, tell)

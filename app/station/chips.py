@@ -29,6 +29,7 @@ from app.core.events import (
 from app.core.parcels import TrayCard
 from app.core.readiness import RecMode, Surroundings
 from app.station.clock import Clock
+from app.station.station import Adjust
 from app.station.switching import Intake, Switching
 from app.station.tapping import Job, Tapping
 from app.store.chips import Closed
@@ -61,7 +62,7 @@ class Bench:
     clock: Clock
     around: Callable[[], Surroundings]
     post: Callable[[Event], None]
-    adjust: Callable[[Callable[[Surroundings], Surroundings]], None]
+    adjust: Adjust
     note: Callable[[str, dict[str, Any]], None]
     after: Callable[[], None]
 
@@ -129,14 +130,14 @@ class ChipWork:
     # In the store's thread
 
     def _list(self, tell: Callable[[tuple[ChipCard, ...]], None]) -> None:
-        def listed(answer: tuple[ChipCard, ...] | Trouble) -> None:
-            if isinstance(answer, Trouble):
-                self._bench.post(SaveFailed(answer.code, answer.detail))
-                return
-            self._bench.adjust(lambda around: replace(around, chips=len(answer)))
-            tell(answer)
+        def listed(cards: tuple[ChipCard, ...]) -> None:
+            self._bench.adjust(lambda around: replace(around, chips=len(cards)))
+            tell(cards)
 
-        self._store.submit(self._waiting, listed)
+        def refused(trouble: Trouble) -> None:
+            self._bench.post(SaveFailed(trouble.code, trouble.detail))
+
+        self._store.submit(self._waiting, listed, refused)
 
     def _waiting(self, store: Store) -> tuple[ChipCard, ...]:
         """The waiting cards; one whose run was cut off before anything could be told of it is unfinished, too."""

@@ -14,6 +14,7 @@ from typing import TypeVar
 from app.core.errors import StorageTrouble, Trouble
 from app.core.events import Event
 from app.core.parcels import Operator
+from app.platform import has_no_room
 from app.station.clock import Clock
 from app.station.rights import as_of_now, must_be_supervisor
 from app.store.writer import StoreWriter
@@ -71,7 +72,8 @@ class SupervisorsDesk:
             except Trouble as trouble:
                 answer = trouble
             except OSError as trouble:
-                answer = StorageTrouble(self._refusals.unreadable, type(trouble).__name__)
+                code = "store.disk_full" if has_no_room(trouble) else self._refusals.unreadable
+                answer = StorageTrouble(code, type(trouble).__name__)
             tell(answer)
 
         self.do(job)

@@ -9,6 +9,7 @@ from pathlib import Path
 from app.core.readiness import RecFacts, Surroundings
 from app.platform import free_bytes
 from app.station.rounds import Rounds
+from app.station.station import Adjust, Change
 
 _EVERY_S = 5.0
 _PACE_AFTER_US = 20_000_000
@@ -20,7 +21,7 @@ class DiskWatch:
     def __init__(
         self,
         root: Path,
-        adjust: Callable[[Callable[[Surroundings], Surroundings]], None],
+        adjust: Adjust,
         on_bug: Callable[[Exception], None],
     ) -> None:
         self._root, self._adjust = root, adjust
@@ -30,7 +31,7 @@ class DiskWatch:
         self._adjust(_with_free(free_bytes(self._root)))
 
 
-def _with_free(free: int) -> Callable[[Surroundings], Surroundings]:
+def _with_free(free: int) -> Change:
     def change(around: Surroundings) -> Surroundings:
         pace = _pace(around.rec, around.label.rec, around.disk.bytes_per_minute)
         return replace(around, disk=replace(around.disk, free_bytes=free, bytes_per_minute=pace))

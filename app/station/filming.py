@@ -9,18 +9,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
-from app.core.events import Device, DeviceLost, Event, RecordingBegan, RecordingCut, RecordingResumed, SaveFailed
+from app.core.events import Device, DeviceLost, RecordingBegan, RecordingCut, RecordingResumed, SaveFailed
 from app.core.footage import OVERHEAD
 from app.core.readiness import CameraFacts, Level, RecFacts, RecMode, Surroundings
 from app.programs import Message
 from app.recorder import protocol as told
 from app.station.clock import Clock
 from app.station.link import ProgramLink, ProgramPlan
+from app.station.station import Adjust, Post
 
 _log = logging.getLogger(__name__)
 
-Post = Callable[[Event], None]
-Adjust = Callable[[Callable[[Surroundings], Surroundings]], None]
 Closed = Callable[[told.RecordingClosed], None]
 
 _START_AGAIN_US = 2_000_000

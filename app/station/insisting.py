@@ -35,21 +35,15 @@ class _Owed:
 class Insisting:
     """Has the store do pieces of work, each under a name; a newer one of the same name takes the older one's place.
 
-    What is owed is tried again in the order in which it was first wanted.
+    What is owed is tried again in the order in which it was first wanted. What is owed when the rounds stop is found at
+    the next start: an unclosed recording, an unfinished parcel.
     """
 
     def __init__(self, store: StoreWriter, on_bug: Callable[[Exception], None], again_s: float = AGAIN_S) -> None:
         self._store = store
         self._owed: dict[str, _Owed] = {}
         self._guard = threading.Lock()
-        self._rounds = Rounds("insisting", self._again, again_s, on_bug, first_s=again_s)
-
-    def start(self) -> None:
-        self._rounds.start()
-
-    def stop(self) -> None:
-        """What is still owed then is found at the next start: an unclosed recording, an unfinished parcel."""
-        self._rounds.stop()
+        self.rounds = Rounds("insisting", self._again, again_s, on_bug, first_s=again_s)
 
     def write(
         self, name: str, work: Callable[[Store], T], done: Callable[[T], None], refused: Callable[[Trouble], None]
@@ -68,13 +62,11 @@ class Insisting:
             self._owed.pop(name, None)
 
     def _try(self, name: str, owed: _Owed, refused: Callable[[Trouble], None]) -> None:
-        def answered(answer: Any) -> None:
-            if isinstance(answer, Trouble):
-                refused(answer)
-            elif self._settled(name, owed):
+        def done(answer: Any) -> None:
+            if self._settled(name, owed):
                 owed.done(answer)
 
-        self._store.submit(owed.work, answered)
+        self._store.submit(owed.work, done, refused)
 
     def _settled(self, name: str, owed: _Owed) -> bool:
         """Whether this was still the newest of its name."""

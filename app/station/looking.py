@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from app.core.cards import CardRead, Guidance, Sighting
-from app.core.events import CardLeftTooEarly, CardSighted, CardWasRead, Device, DeviceBack, DeviceLost, Event
+from app.core.events import CardLeftTooEarly, CardSighted, CardWasRead, Device, DeviceBack, DeviceLost
 from app.core.products import Catalogue
-from app.core.readiness import Surroundings
 from app.eye import codec
 from app.programs import Message
 from app.station.link import ProgramLink, ProgramPlan
 from app.station.shielding import Shield
+from app.station.station import Adjust, Post
 
 _log = logging.getLogger(__name__)
-
-Post = Callable[[Event], None]
-Adjust = Callable[[Callable[[Surroundings], Surroundings]], None]
 
 
 class Looking:

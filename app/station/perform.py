@@ -185,14 +185,7 @@ class Perform:
 
     def _ask(self, work: Callable[[Store], T], done: Callable[[T], None]) -> None:
         """Have the store do something; trouble becomes SaveFailed, whoever asked."""
-
-        def answered(answer: T | Trouble) -> None:
-            if isinstance(answer, Trouble):
-                self._refused(answer)
-            else:
-                done(answer)
-
-        self._hands.store.submit(work, answered)
+        self._hands.store.submit(work, done, self._refused)
 
     def _refused(self, trouble: Trouble) -> None:
         _log.error("store: %s", trouble.code)

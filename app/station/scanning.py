@@ -6,14 +6,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from app.core.events import CodeScanned, Device, DeviceBack, DeviceLost, Event
-from app.core.readiness import DeviceFacts, Level, Surroundings
+from app.core.events import CodeScanned, Device, DeviceBack, DeviceLost
+from app.core.readiness import DeviceFacts, Level
 from app.station.plugged import Plugged, Use
+from app.station.station import Adjust, Post
 from hardware.errors import DeviceError
 from hardware.ports import Scanner
-
-Post = Callable[[Event], None]
-Adjust = Callable[[Callable[[Surroundings], Surroundings]], None]
 
 _WAIT_S = 0.3
 

@@ -14,17 +14,16 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from app.core.cards import Tag
-from app.core.events import Device, DeviceBack, DeviceLost, Event, TagSeen
-from app.core.readiness import DeviceFacts, Level, Surroundings
+from app.core.events import Device, DeviceBack, DeviceLost, TagSeen
+from app.core.readiness import DeviceFacts, Level
 from app.station.plugged import Plugged, Use
 from app.station.rounds import Rounds
+from app.station.station import Adjust, Post
 from hardware.errors import DeviceError
 from hardware.ports import DeviceInfo, NfcReader, NfcSighting
 
 T = TypeVar("T")
 
-Post = Callable[[Event], None]
-Adjust = Callable[[Callable[[Surroundings], Surroundings]], None]
 Open = Callable[[], NfcReader]
 
 _POLL_S = 0.3

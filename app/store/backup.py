@@ -19,7 +19,7 @@ from sqlalchemy import Connection, insert, select, update
 from app.centre_keys import by_any
 from app.core.audit import EventKind, Stamp
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
-from app.platform import durable_write, free_bytes, private_folder, sync_folder
+from app.platform import durable_write, free_bytes, has_no_room, private_folder, sync_folder
 from app.store.db import checkpoint, open_database, transaction, translated
 from app.store.keyfile import key_path, read_key
 from app.store.ledger import Ledger, head_of
@@ -67,13 +67,10 @@ def back_up(store: Store, database: Path, folder: Path, now: datetime, keep: int
         for old in copies(folder)[keep:]:
             shutil.rmtree(old)
     except OSError as trouble:
-        raise StorageTrouble("store.disk_full" if trouble.errno == _NO_SPACE else "store.io", "backup") from trouble
+        raise StorageTrouble("store.disk_full" if has_no_room(trouble) else "store.io", "backup") from trouble
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return Copy(copy, head)
-
-
-_NO_SPACE = 28
 
 
 def _write(store: Store, database: Path, part: Path) -> None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hmac
+import json
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, and_, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
+from app.core.audit import EventKind
 from app.core.cards import Secret
 from app.core.codes import tidy
 from app.core.parcels import Operator, Role
-from app.store.exchange import heard_us
+from app.store.exchange import heard_us, high_received
 from app.store.governing import policy_of
 from app.store.ledger import Ledger
 from app.store.reference import list_key
 from app.store.seal import passcode_fits, passcode_verifier
-from app.store.tables import operator, wrong_passcode
+from app.store.tables import operator, outbox, wrong_passcode
 
 _NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$aMk4PxZtrdYvh87J0Zxa+w$u0UrfOFM1t3SesaV3tfiE9K9k8aOej3WTyp+E4QJhrA"
 """Of a passcode nobody knows: checked for an unknown number, which so takes as long as a wrong passcode."""
@@ -118,8 +120,17 @@ def badge_index(key: bytes, code: str) -> bytes:
 
 
 def _word(connection: Connection) -> tuple[int, int]:
-    """When the centre's last word came (µs), and how long it holds (µs)."""
-    return heard_us(connection), policy_of(connection).rights_hours * 3600 * 1_000_000
+    """When the centre's last word came, by the wall clock as it stands now (µs), and how long it holds (µs)."""
+    return heard_us(connection) - _put_back_us(connection), policy_of(connection).rights_hours * 3600 * 1_000_000
+
+
+def _put_back_us(connection: Connection) -> int:
+    """How far the wall clock was put back, in all, since the centre heard from us last: by the steps in the chain,
+    which hold it against the monotonic clock. Who sets the clock back does not get that time again.
+    """
+    since = and_(outbox.c.seq > high_received(connection), outbox.c.kind == EventKind.CLOCK_STEPPED.value)
+    bodies = (json.loads(data)["body"] for data in connection.execute(select(outbox.c.data).where(since)).scalars())
+    return sum(int(body["expected_wall_us"]) - int(body["wall_us"]) for body in bodies)
 
 
 def _operator(ledger: Ledger, row: Row[tuple[object, ...]], word: tuple[int, int], now_us: int) -> Operator:

@@ -52,23 +52,24 @@ class StoreWriter:
         answer.set_exception(StorageTrouble("store.stopped"))
         return answer
 
-    def submit(self, work: Callable[[Store], T], done: Callable[[T | Trouble], None]) -> None:
-        """Hand in work; `done` gets its value or the Trouble it raised, on the writer's thread.
+    def submit(self, work: Callable[[Store], T], done: Callable[[T], None], refused: Callable[[Trouble], None]) -> None:
+        """Hand in work; `done` gets its value, or `refused` the Trouble it raised, on the writer's thread.
 
-        After a bug in `work`, `on_crash` is called instead of `done`.
+        After a bug in `work`, `on_crash` is called instead of either.
         """
-        self.ask(work).add_done_callback(lambda answer: self._answer(answer, done))
+        self.ask(work).add_done_callback(lambda answer: self._answer(answer, done, refused))
 
     def call(self, work: Callable[[Store], T], timeout_s: float = 30.0) -> T:
         """Hand in work and wait for its value. Raises what it raised; TimeoutError. Not for the window's thread."""
         return self.ask(work).result(timeout_s)
 
-    def _answer(self, answer: Future[T], done: Callable[[T | Trouble], None]) -> None:
+    def _answer(self, answer: Future[T], done: Callable[[T], None], refused: Callable[[Trouble], None]) -> None:
         error = answer.exception()
-        if error is not None and not isinstance(error, Trouble):
-            return  # a bug: on_crash was told
         try:
-            done(answer.result() if error is None else error)
+            if error is None:
+                done(answer.result())
+            elif isinstance(error, Trouble):  # else a bug: on_crash was told
+                refused(error)
         except Exception as bug:  # noqa: BLE001  still the top of the writer's thread
             self._on_crash(bug)
 

@@ -77,6 +77,7 @@ class Exchange:
     chance: Callable[[], float] = random.random
     witness: Witness | None = None
     on_policy: Callable[[Policy], None] = lambda _policy: None
+    on_catalogue: Callable[[], None] = lambda: None  # called beside the loop: it may read what was installed
     terms: FootageTerms = ANY_TIME
     footage: Bringing | None = None
     word_next_ms: int = 0  # when to ask for the centre's word on closed recordings again (wall clock)
@@ -200,6 +201,7 @@ class Exchange:
         before = standing.current
         body = {"version": bundle.version, "serial": bundle.stated.serial, "before": before}
         await self._ask(lambda store: store.record(EventKind.CATALOGUE_INSTALLED, body, self.stamp(), "centre"))
+        await asyncio.to_thread(self.on_catalogue)
 
     async def _in_lane(self, lane: str, work: Coroutine[Any, Any, None]) -> None:
         """Work whose trouble is its own: it has a retry of its own, and holds nothing else up."""

@@ -76,13 +76,15 @@ class SyncPlan:
 class SyncListeners:
     """Told on the worker's thread: every change of the facts, cards whose state changed, a policy.
 
-    `on_crash` is told of a bug, after which the worker has ended.
+    `on_crash` is told of a bug, after which the worker has ended; `on_catalogue`, beside that thread, that the centre's
+    newest catalogue has been installed.
     """
 
     on_change: Callable[[SyncReport], None]
     on_cards: Callable[[tuple[TrayCard, ...]], None]
     on_crash: Callable[[Exception], None]
     on_policy: Callable[[Policy], None] = lambda _policy: None
+    on_catalogue: Callable[[], None] = lambda: None
 
 
 class SyncWorker:
@@ -162,7 +164,7 @@ class SyncWorker:
             exchange = Exchange(client, self._writer, self._clock, self._listeners.on_cards, self._queue_changed)
             exchange.recordings, exchange.chance = self._plan.recordings, self._chance
             exchange.terms = self._plan.terms
-            exchange.on_policy = self._listeners.on_policy
+            exchange.on_policy, exchange.on_catalogue = self._listeners.on_policy, self._listeners.on_catalogue
             if self._plan.catalogue is not None:
                 server = await self._ask(lambda store: centre_signed(store.ledger))
                 exchange.shelf = Shelf(self._plan.catalogue, speaker.centre.tenant, server)

@@ -35,6 +35,7 @@ from app.vision.elements import stated, timed_texts
 from app.vision.fading import begins_within_group, pale_ends
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
 from app.vision.look import Look
+from app.vision.opening import Beyond, Ends
 from app.vision.panel import Area
 from app.vision.pixels import Colour, Corners, Gray, as_quad, grey, png
 from app.vision.printed import Amount
@@ -240,16 +241,16 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
     if panel in (PanelState.COVERED, PanelState.PARTIAL):
         return Fused(FieldReading(FieldState.COVERED), None)
     spots = [look.pin for look in looks if look.pin is not None]
-    closed = [look.closed for look in looks if look.pin is not None]
+    ends = [look.ends for look in looks if look.pin is not None]
     if not spots:
         return Fused(ABSENT if panel is PanelState.NONE else UNREADABLE, None)
     if product is not None and product.pin is not None:
-        return _whole(_read_pin(spots, product.pin), spots, product.pin, closed)
+        return _whole(_read_pin(spots, product.pin), spots, product.pin, ends)
     pattern = _guess_pattern(spots)
     fused = _read_pin(spots, pattern or UNKNOWN_PIN)
     # Of an unknown product nobody knows how long the PIN is: without the panel's edges some of it may be covered.
     proved = pattern is not None and all(look.panel_area is not None and look.pin_proved for look in looks)
-    return _whole(fused, spots, UNKNOWN_PIN, closed) if proved else doubt_all(fused)
+    return _whole(fused, spots, UNKNOWN_PIN, ends) if proved else doubt_all(fused)
 
 
 def _read_pin(spots: Sequence[Spot], pattern: FieldPattern) -> Fused:
@@ -257,19 +258,19 @@ def _read_pin(spots: Sequence[Spot], pattern: FieldPattern) -> Fused:
     return tell_twins(fuse(_decoded(spots, pattern), pattern), sights, pattern)
 
 
-def _whole(
-    fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, closed: Sequence[tuple[bool, bool]] = ()
-) -> Fused:
+def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Sequence[Ends] = ()) -> Fused:
     """The reading, its ends doubted where its length is open and more of it may have been swallowed in every look.
 
-    `closed`: the ends that some look saw closed by the layer, so that nothing was swallowed there.
+    `ends`: what each look saw beyond them. Closed in one look, nothing was swallowed there; burnt out in all of them,
+    nobody can tell.
     """
     lead = fused.lead
     if len(pattern.lengths) == 1 or lead is None or fused.reading.state is not FieldState.READ:
         return fused
     pale = frozenset.intersection(*(pale_ends(s.picture, lead.spans, lead.steps) for s in spots))
-    ends = (0, len(lead.spans) - 1)
-    pale -= {at for seen in closed for at, is_closed in zip(ends, seen, strict=True) if is_closed}
+    sides = dict(zip((0, len(lead.spans) - 1), zip(*ends, strict=True), strict=True)) if ends else {}
+    pale |= {at for at, seen in sides.items() if all(one is Beyond.BURNT for one in seen)}
+    pale -= {at for at, seen in sides.items() if Beyond.CLOSED in seen}
     cut = pale | {0} if begins_within_group(lead.spans) else pale
     if not cut:
         return fused

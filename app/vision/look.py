@@ -27,7 +27,7 @@ from app.vision.fuse import fuse
 from app.vision.lines import Line
 from app.vision.locate import Located
 from app.vision.medium import medium
-from app.vision.opening import Judge, Opening, OpeningJudge
+from app.vision.opening import UNTOLD, Ends, Judge, Opening, OpeningJudge
 from app.vision.panel import COAT_CHANGED, Area, Panel, PanelFinder, PanelMap, coat_share, find_text
 from app.vision.pixels import Colour, Corners, grey
 from app.vision.printed import (
@@ -62,7 +62,7 @@ class Look:
     panel: PanelState = PanelState.NONE
     panel_area: Area | None = None
     hidden: int = 0  # characters of the PIN that still seem to lie under the layer
-    closed: tuple[bool, bool] = (False, False)  # no character of the PIN is left out before, behind what was read
+    ends: Ends = UNTOLD  # what lies before and behind the PIN
     coat: float | None = None  # share of the panel that the layer covers; None without a panel
     panel_seen_anew: bool = False  # a later look that found the panel changed, and looked at everything again
     number_proved: bool = False
@@ -190,7 +190,7 @@ class Looker:
             panel=places.panel.state,
             panel_area=places.panel_area,
             hidden=places.panel.hidden,
-            closed=places.panel.closed,
+            ends=places.panel.ends,
             coat=None if places.panel_area is None else coat_share(seen, places.panel_area),
             number_proved=places.number_proved,
             pin_proved=places.pin_proved,
@@ -211,7 +211,7 @@ class Looker:
         """The expiry as far as it is sure; a doubtful date is read once more by both recognisers, digit by digit."""
         state, seen = find_expiry(lines)
         if state is Printed.READ and seen is not None:
-            return (Printed.UNREAD, None) if seen.of_month and self._goes_on(card, seen.area) else (state, seen.day)
+            return (Printed.UNREAD, None) if seen.may_go_on and self._goes_on(card, seen.area) else (state, seen.day)
         if seen is not None:
             day = self._dated(card, seen)
             return (Printed.UNREAD if day is None else Printed.READ), day

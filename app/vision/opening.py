@@ -12,6 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ import numpy as np
 from app.core.cards import PanelState
 from app.paths import RESOURCES
 from app.vision.codes import check_sum
+from app.vision.focus import BURNT
 from app.vision.models import compile_model, load_model
 from app.vision.panel import Area, PanelMap, coat_share
 from app.vision.pixels import Colour, Floats, grey
@@ -59,19 +62,35 @@ _CLEAR_STEP = 0.6  # share of the usual step between layer and paper that is no 
 _LEAST_STEP = 12.0  # levels
 _SURELY = 0.5  # share of coat in a column of the map from which it shows the layer
 _NEAR = 5  # columns of the map to either side
+_BURNT_SHARE = 0.85
+"""Of both halves of the place where a next character would stand. A PIN that glare had cut short had 0.96; of 166 that
+were right, the highest had 0.72."""
 _LONGEST_BREAK = 0.45  # characters without ink that a character may have inside
+
+
+class Beyond(Enum):
+    """What lies beyond an end of the PIN: nothing that tells; layer, so close that no character is left out; or paper
+    burnt out by glare, on which nobody would see one.
+    """
+
+    UNTOLD = auto()
+    CLOSED = auto()
+    BURNT = auto()
+
+
+Ends = tuple[Beyond, Beyond]
+"""Before the first and behind the last character."""
+
+UNTOLD: Ends = (Beyond.UNTOLD, Beyond.UNTOLD)
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How far a panel is open: `hidden` characters still fit under the layer beside or between those that were read.
-
-    `closed`: whether the layer is seen so close before the first, behind the last character that none is left out.
-    """
+    """How far a panel is open: `hidden` characters still fit under the layer beside or between those that were read."""
 
     state: PanelState
     hidden: int = 0
-    closed: tuple[bool, bool] = (False, False)
+    ends: Ends = UNTOLD
 
 
 Judge = Callable[[Area, Area | None, float], Opening]
@@ -141,7 +160,7 @@ class OpeningJudge:
         cover = measure_cover(card, seen, panel, text, pitch)
         odds = float(np.dot(features(cover, self.hidden(card, seen, panel)), WEIGHTS))
         if odds < math.log(DOUBT / (1 - DOUBT)):
-            return Opening(PanelState.OPEN, closed=(_is_closed(cover.left), _is_closed(cover.right)))
+            return Opening(PanelState.OPEN, ends=_ends(card, cover, text, pitch))
         # Some layer stays at both ends of an open panel: what is more at one end is what may hide characters.
         beside = abs(cover.left.layer - cover.right.layer)
         return Opening(PanelState.PARTIAL, max(1, round(beside) + round(cover.between)))
@@ -292,6 +311,21 @@ def _cut(of: Any, zoom: float, left: float, top: float, cell_w: float, cell_h: f
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(of, move, (WIDTH, HEIGHT), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _ends(card: Colour, cover: Cover, text: Area, pitch: float) -> Ends:
+    """What lies beyond the ends of a text in an open panel."""
+    burnt = cv2.inRange(card[int(max(0, text.y)) : int(text.bottom)], (BURNT,) * 3, (255,) * 3)
+
+    def beyond(end: End, low: float, high: float) -> Beyond:
+        if _is_closed(end):
+            return Beyond.CLOSED
+        parts = np.linspace(np.clip(low, 0, burnt.shape[1]), np.clip(high, 0, burnt.shape[1]), 3).astype(int)
+        shares = [float(burnt[:, a:b].mean()) / 255 if b > a else 0.0 for a, b in pairwise(parts)]
+        return Beyond.BURNT if min(shares) > _BURNT_SHARE else Beyond.UNTOLD
+
+    left, right = text.x - 1.5 * pitch, text.right + 1.5 * pitch
+    return beyond(cover.left, left, left + pitch), beyond(cover.right, right - pitch, right)
 
 
 def _is_closed(end: End) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from app.core.cards import Printed
@@ -53,8 +53,9 @@ _BEHIND = (
     (re.compile(rf"(?<![\d-]){_AMOUNT}\s*usd\b", re.IGNORECASE), "USD"),
 )
 _WORDED = re.compile(rf"{_VALUE_WORDS}\W*{_AMOUNT}", re.IGNORECASE)
+_WORDED_LIKE_YEN = re.compile(rf"(?:{_VALUE_WORDS}|面)\W*[VYvy]\s?{_AMOUNT}")
 _LIKE_YEN = re.compile(r"^[VYvy]\s?(\d{2,4})$")
-"""A yen sign alone with its amount is often read as one of these letters."""
+"""A yen sign is often read as one of these letters."""
 _COMMON_VALUES = frozenset((10, 20, 30, 50, 100, 150, 200, 300, 400, 500, 600, 800, 1000, 1500, 2000, 3000, 5000))
 _MOST_SIGNS = 20
 _GOES_ON = re.compile(r"(?!\s*(?:rmb|cny|usd))\s?[A-Z0-9(]", re.IGNORECASE)
@@ -93,7 +94,7 @@ class Dated:
     at: tuple[int, int]
     expires: bool
     sure: bool
-    of_month: bool = False  # no day is printed, or none was seen
+    may_go_on: bool = False  # a month, or one digit of a day: what stands behind it may have been too pale to be found
 
     @property
     def text(self) -> str:
@@ -146,7 +147,9 @@ def _days(line: Line) -> Iterable[Dated]:
         marked = bool(found[2].strip()) and bool(found[4].strip())
         parted = expires or _looks_parted(text, found)
         if marked or (short and parted and len(found[3]) == len(found[5]) == 2):
-            yield from _dated(line, found, (int(found[1]), int(found[3]), int(found[5])), expires, marked)
+            numbers = (int(found[1]), int(found[3]), int(found[5]))
+            for dated in _dated(line, found, numbers, expires, marked):
+                yield _with_one_digit(dated, found[3]) if len(found[5]) == 1 else dated
     for found in _DAY_MONTH.finditer(text):
         if found[2].upper() in _MONTHS:
             yield from _dated(line, found, (int(found[3]), _MONTHS[found[2].upper()], int(found[1])), expires)
@@ -156,6 +159,11 @@ def _days(line: Line) -> Iterable[Dated]:
         yield from _dated(line, found, (int(found[1]), int(found[2]), 0), expires)
     for found in _MONTH_YEAR.finditer(text):
         yield from _dated(line, found, (int(found[2]) % 100 + 2000, int(found[1]), 0), expires)
+
+
+def _with_one_digit(dated: Dated, month: str) -> Dated:
+    """A date whose day has one digit. Beside a month with a zero before it, another digit was swallowed."""
+    return replace(dated, may_go_on=True, sure=dated.sure and not month.startswith("0"))
 
 
 def _looks_parted(text: str, found: re.Match[str]) -> bool:
@@ -224,7 +232,7 @@ def find_face_value(lines: Sequence[Line], card_w: int) -> Amount | None:
 
 def _amount(text: str) -> tuple[tuple[int, int], Amount, float] | None:
     """Where in a text an amount stands, the amount, and what each of its digits must be sure of."""
-    for pattern, currency in (*_MARKED, *_BEHIND, (_WORDED, "CNY")):
+    for pattern, currency in (*_MARKED, *_BEHIND, (_WORDED, "CNY"), (_WORDED_LIKE_YEN, "CNY")):
         found = pattern.search(text)
         if found is not None:
             return found.span(1), Amount(int(found[1].replace(",", "")), currency), _SURE_SIGN

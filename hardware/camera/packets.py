@@ -18,7 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -41,16 +41,28 @@ _SETTLE_S = 2.0  # for the automatics to find their values
 _OPEN_S = 5.0
 _KEPT = ("h264", "hevc")
 _START_CODES = (b"\x00\x00\x00\x01", b"\x00\x00\x01")
-_WAITING = 8  # frames; who reads slower loses the oldest, counted
+_WAITING = 8  # decoded frames; who reads slower loses the oldest, counted
+_WAITING_RAW = (
+    90  # likewise, of JPEGs, which whoever reads decodes: the driver's own few buffers must never wait for that
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Jpeg:
+    """A picture as it came, and when."""
+
+    data: bytes
+    mono_us: int
 
 
 class PacketCamera:
-    """Reads a container in a thread. `skipped` counts frames that nobody fetched in time."""
+    """Reads a container in a thread. `skipped` counts frames that nobody fetched in time, and what was no picture."""
 
     def __init__(self, address: str, name: str, url: str, form: str | None, options: dict[str, str]) -> None:
         """Raises DeviceError."""
         self._address, self._name = address, name
-        self._frames_ready: deque[CameraFrame] = deque()
+        self._frames_ready: deque[CameraFrame | _Jpeg] = deque()
+        self._jpeg = JpegDecoder()  # of whoever reads
         self._ended: DeviceError | None = None
         self._news = threading.Condition()
         self._broken = False  # a frame is missing: up to the next key no packet is of use
@@ -74,6 +86,18 @@ class PacketCamera:
 
     def read(self, timeout_s: float) -> CameraFrame:
         """The next frame. Raises DeviceError: TIMEOUT, LOST, ENDED."""
+        deadline_s = time.monotonic() + timeout_s
+        while (ready := self._next(max(0.0, deadline_s - time.monotonic()))) is not None:
+            frame = self._jpeg.frame(ready.data, ready.mono_us) if isinstance(ready, _Jpeg) else ready
+            if frame is not None:
+                return frame
+            with self._news:
+                self.skipped += 1
+        late = time.monotonic() - self._heard_s > SILENCE_S
+        raise DeviceError(DeviceReason.LOST if late else DeviceReason.TIMEOUT, self._address)
+
+    def _next(self, timeout_s: float) -> CameraFrame | _Jpeg | None:
+        """What waits longest; None when nothing comes in time. Raises DeviceError: what ended the stream."""
         with self._news:
             self._news.wait_for(lambda: self._frames_ready or self._ended, timeout_s)
             if self._frames_ready:
@@ -81,8 +105,7 @@ class PacketCamera:
                 return self._frames_ready.popleft()
             if self._ended is not None:
                 raise self._ended
-        late = time.monotonic() - self._heard_s > SILENCE_S
-        raise DeviceError(DeviceReason.LOST if late else DeviceReason.TIMEOUT, self._address)
+        return None
 
     def close(self) -> None:
         """The thread lets the device go as soon as the driver gives it back."""
@@ -109,24 +132,24 @@ class PacketCamera:
             reason = _reason(trouble, self._opened.is_set(), time.monotonic() - began_s)
             self._end(DeviceError(reason, self._address, said))
 
-    def _frames(self, container: av.container.InputContainer) -> Iterator[CameraFrame]:
+    def _frames(self, container: av.container.InputContainer) -> Iterator[CameraFrame | _Jpeg]:
         stream = container.streams.video[0]
         if stream.codec_context.name != "mjpeg":
             yield from _chained(container, stream)
             return
-        jpeg = JpegDecoder()
         for packet in container.demux(stream):
             now_us = time.monotonic_ns() // 1000
-            if not packet.size or not self._pace.is_due(now_us, self.least_apart_us):
-                continue
-            frame = jpeg.frame(bytes(packet), now_us)
-            if frame is not None:
-                yield frame
+            if packet.size and self._pace.is_due(now_us, self.least_apart_us):
+                yield _Jpeg(bytes(packet), now_us)
 
-    def _give(self, frame: CameraFrame) -> None:
+    def _give(self, frame: CameraFrame | _Jpeg) -> None:
         with self._news:
-            if len(self._frames_ready) >= _WAITING:
+            if len(self._frames_ready) >= (_WAITING_RAW if isinstance(frame, _Jpeg) else _WAITING):
                 self._drop_oldest()
+            if isinstance(frame, _Jpeg):
+                self._frames_ready.append(frame)
+                self._news.notify()
+                return
             if frame.packet is not None and frame.packet.key:
                 self._broken = False
             self._frames_ready.append(replace(frame, packet=None) if self._broken else frame)
@@ -138,6 +161,8 @@ class PacketCamera:
         self.skipped += 1
         self._broken = True
         for n, frame in enumerate(self._frames_ready):
+            if isinstance(frame, _Jpeg):
+                return  # each stands alone
             if frame.packet is not None and frame.packet.key:
                 self._broken = False
                 return

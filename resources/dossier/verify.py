@@ -600,6 +600,7 @@ def report(records, pieces, until, close, stamped):
         "fragments": sum(1 for piece in pieces if piece["kind"] == "fragment"),
         "time_token": stamped,
         "gaps": [[f["from_pts"] / 1e6, f["to_pts"] / 1e6, f["reason"]] for f, _ in records if f["kind"] == "gap"],
+        "missed": [[f["from_pts"] / 1e6, f["to_pts"] / 1e6, f["frames"]] for f, _ in records if f["kind"] == "missed"],
         "not_proven": unproved,
     }
 

@@ -1,6 +1,6 @@
 """Runs every `tests/bench/bench_*.py`, each in a process of its own; figures go to `out/bench/NAME.json`.
 
-python -m tests.bench [NAME…]      e.g. `python -m tests.bench store`; `soak`, which takes hours, only when named
+python -m tests.bench [NAME…]      e.g. `python -m tests.bench store`; `soak` and `pins` take long: only when named
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 OUT = Path("out/bench")
-ONLY_NAMED = frozenset({"soak"})
+ONLY_NAMED = frozenset({"soak", "pins"})
 
 
 def machine() -> dict[str, Any]:

@@ -40,6 +40,7 @@ from app.station.clock import system_clock
 from app.station.filming import Filming
 from app.station.looking import Looking
 from app.station.shielding import Shield
+from tests.bench.bench_video import missed
 
 MINUTES = float(os.environ.get("CARDINTAKE_SOAK_MINUTES", "120"))
 GOAL_PERCENT = 5.0
@@ -160,6 +161,7 @@ def soak(minutes: float, root: Path, film: Path) -> dict[str, Any]:
         "memory": memory,
         "frames": closed.frames,
         "dropped": closed.dropped,
+        "missed": missed(one.folder.recordings / "soak"),
         "gaps": verdict.gaps,
         "cards_read": one.reads,
         "lost": one.lost,

@@ -1,19 +1,23 @@
 """What an unboxing recording costs and survives: ring, masks, kills, changes; short variants of the promised figures.
 
-    python -m tests.bench video
+    python -m tests.bench video                                          all of it, or what is not done yet
+    CARDINTAKE_BENCH_GROUPS=loaded,kills python -m tests.bench video     these, anew
 
 `parts`     CPU seconds per second of 1080p30 of each step: JPEG from the camera to planes, planes to JPEG (films only),
             the ring, masks, x264, and all of the recorder's steps after another
 `camera`    the recorder program on a loopback MJPEG camera at 1080p30: CPU, drops, megabytes a minute
-`loaded`    the same while recognition loops at nice 10 and a window's process is busy and takes its preview: drops of
-            18,000 frames
+`label`     the label camera's program on the same camera, of which it takes five frames a second
+`loaded`    the recorder on it while recognition loops at nice 10 and a window's process is busy and takes its preview:
+            drops of 18,000 frames, and how many the camera could not even send
 `kills`     50 times kill -9 under that load: seconds between the last frame captured and the last one exported, and
             whether FFmpeg plays all of the export
 `scenes`    x264 alone on a bright and on a dim, noisy scene: CPU seconds per second of film, megabytes a minute
 `peers`     kill -9 of others that write the same camera: ffmpeg into MP4 and MKV, cv2.VideoWriter; seconds lost
+`writing`   fragments of 0.5 s to the disk: plainly; sealed; sealed, hashed, signed and with their records
 `proof`     a 60 s clip of half an hour: Merkle proof bytes, seconds to verify the whole offline
 
-Counts are CARDINTAKE_BENCH_PART of those (1 = ten minutes, 50 kills).
+Counts are CARDINTAKE_BENCH_PART of those (1 = ten minutes, 50 kills). A group's figures are kept as soon as it is done,
+in out/bench/video.kept.json, until all are there: a run that was stopped goes on with the next group.
 """
 
 from __future__ import annotations
@@ -28,7 +32,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,18 +42,20 @@ import av
 import numpy as np
 
 from app.core.merkle import range_proof
+from app.evidence.crypt import PART_ID_BYTES, PartSealer
 from app.evidence.export import export_mp4
 from app.evidence.mask import Word, cover, paint
 from app.evidence.ring import Picture, RingSegment
 from app.evidence.verify import verify_recording
 from app.evidence.writer import Origin, RecordingKeys, create_recording
 from app.paths import StationFolder
+from app.platform import fdatasync, write_all
 from app.programs import ProgramConnection, connect, start_program, stop_program
 from app.recorder import protocol as told
 from app.recorder.encoder import PartEncoder
 from app.recorder.squeeze import CAMERA, Squeezer, Unsqueezer
 from tests.bench.peers import frames_in, peers
-from tests.bench.sizes import share
+from tests.bench.sizes import PART, share
 
 RUN = "import sys; from app.recorder.run import main; sys.exit(main(sys.argv[1:]))"
 READING = """
@@ -85,6 +92,7 @@ while True:
 """
 """The window's process: its preview, and a busy loop."""
 
+KEPT = Path("out/bench/video.kept.json")
 W, H = 1920, 1080
 CARD = ((500.0, 300.0), (1100.0, 300.0), (1100.0, 680.0), (500.0, 680.0))
 PIN = ((600.0, 500.0), (900.0, 500.0), (900.0, 540.0), (600.0, 540.0))
@@ -202,10 +210,12 @@ def cpu_s(pid: int) -> float:
 
 
 class Program:
-    """The recorder program and one masked recording on it."""
+    """The recorder program, or the label camera's, and one masked recording on it."""
 
-    def __init__(self, root: Path, camera: str) -> None:
+    def __init__(self, root: Path, camera: str, label: bool = False) -> None:
+        self._words = ["-m", "app", "label"] if label else ["-c", RUN]
         self.folder, self.key, self.seed = StationFolder(root), secrets.token_bytes(32), secrets.token_bytes(32)
+        self.lock = self.folder.label_recorder_lock if label else self.folder.recorder_lock
         root.mkdir()
         self.start = told.Start(
             "bench", str(self.folder.recordings), camera, self.key.hex(), self.seed.hex(), "", True, masked=True
@@ -213,10 +223,8 @@ class Program:
         self.line, self.pid = self._up()
 
     def _up(self) -> tuple[ProgramConnection, int]:
-        pid = start_program(
-            [sys.executable, "-c", RUN, "--folder", str(self.folder.root)], self.folder.recorder_lock, 20
-        )
-        line = connect(self.folder.recorder_lock, 5)
+        pid = start_program([sys.executable, *self._words, "--folder", str(self.folder.root)], self.lock, 20)
+        line = connect(self.lock, 5)
         assert line is not None
         line.send(told.to_wire(self.start))
         return line, pid
@@ -241,7 +249,7 @@ class Program:
             wire = self.line.receive(10)
             if wire is None or isinstance(message := told.from_wire(wire), told.RecordingClosed):
                 self.line.close()
-                stop_program(self.folder.recorder_lock)
+                stop_program(self.lock)
                 assert wire is not None
                 return message  # type: ignore[return-value]
 
@@ -256,15 +264,23 @@ class Program:
         self.line, self.pid = self._up()
 
 
-def camera(address: str, seconds: float, loaded: bool) -> dict[str, Any]:
+def missed(folder: Path) -> dict[str, int]:
+    """Frames that the chain tells are missing, by why."""
+    found: Counter[str] = Counter()
+    for record in map(json.loads, (folder / "journal.jsonl").read_text().splitlines()):
+        if record["kind"] == "missed":
+            found[record["reason"]] += record["frames"]
+    return dict(found)
+
+
+def camera(address: str, seconds: float, loaded: bool, label: bool = False) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as at:
         root = Path(at) / "station"
         with load(StationFolder(root).frames if loaded else None):
-            return _camera(root, address, seconds)
+            return _camera(Program(root, address, label), seconds)
 
 
-def _camera(root: Path, address: str, seconds: float) -> dict[str, Any]:
-    program = Program(root, address)
+def _camera(program: Program, seconds: float) -> dict[str, Any]:
     program.film(2.0)
     before, began = cpu_s(program.pid), time.monotonic()
     state = program.film(seconds)
@@ -277,6 +293,8 @@ def _camera(root: Path, address: str, seconds: float) -> dict[str, Any]:
         "frames": closed.frames,
         "fps": round(closed.frames * 1e6 / max(1, closed.duration_us), 1),
         "dropped": closed.dropped,
+        "never_came": max(0, round(closed.duration_us * 30 / 1e6) - closed.frames - closed.dropped),
+        "missed": missed(program.folder.recordings / "bench"),
         "reviewable_mb_per_min": round(parts_bytes * 60 / max(1, closed.duration_us), 1),
         "behind_s": round(state.behind_us / 1e6, 2),
         "verified": verdict.ok,
@@ -333,17 +351,75 @@ def proof(fragments: int) -> dict[str, Any]:
         }
 
 
+def writing(fragments: int) -> dict[str, Any]:
+    """CPU and clock seconds per second of film of each way to keep the same fragments (300 kB each, two a second)."""
+    data, figures = secrets.token_bytes(300_000), {}
+
+    def written(folder: Path, turn: Callable[[bytes], bytes]) -> Callable[[int], None]:
+        file = os.open(folder / "part", os.O_CREAT | os.O_WRONLY)
+
+        def write(_n: int) -> None:
+            write_all(file, turn(data))
+            fdatasync(file)
+
+        return write
+
+    def plain(folder: Path) -> Callable[[int], None]:
+        return written(folder, lambda content: content)
+
+    def sealed(folder: Path) -> Callable[[int], None]:
+        return written(folder, PartSealer(bytes(32), bytes(PART_ID_BYTES)).seal)
+
+    def kept(folder: Path) -> Callable[[int], None]:
+        origin = Origin("r", "file:x", True, True, "bench")
+        writer = create_recording(folder / "r", RecordingKeys(bytes(32), bytes(range(32))), origin)
+        writer.begin_part(W, H, writer.pts(1))
+        writer.add_init(b"header")
+        return lambda n: writer.add_fragment(data, n * 500_000, n * 500_000 + 466_666, 15, 0)
+
+    for way in (plain, sealed, kept):
+        with tempfile.TemporaryDirectory(dir="out") as at:
+            write = way(Path(at))
+            began, began_cpu = time.perf_counter(), time.process_time()
+            for n in range(fragments):
+                write(n)
+            used = time.process_time() - began_cpu, time.perf_counter() - began
+            cpu, clock = (round(2 * one / fragments, 4) for one in used)
+            figures[way.__name__] = {"cpu": cpu, "clock": clock}
+    return {"fragments": fragments, **figures}
+
+
+def groups(jpegs: list[bytes], address: str) -> dict[str, Callable[[], Any]]:
+    """What there is to measure, by name."""
+    return {
+        "parts": lambda: {"jpeg_kb": round(sum(map(len, jpegs)) / len(jpegs) / 1000), **parts(jpegs)},
+        "scenes": lambda: {"bright": scene(120, 2.0), "dim": scene(45, 3.0)},
+        "camera": lambda: camera(address, share(60, 8), loaded=False),
+        "label": lambda: camera(address, share(60, 8), loaded=False, label=True),
+        "loaded": lambda: camera(address, share(600, 8), loaded=True),
+        "kills": lambda: kills(address, share(50, 3)),
+        "peers": lambda: peers(jpegs, share(10, 1)),
+        "writing": lambda: writing(share(3600, 120)),
+        "proof": lambda: proof(share(3600, 180)),
+    }
+
+
 def main() -> dict[str, Any]:
     """Measure, print, give the figures."""
     jpegs = pictures()
-    figures: dict[str, Any] = {"jpeg_kb": round(sum(map(len, jpegs)) / len(jpegs) / 1000), "parts": parts(jpegs)}
-    figures["scenes"] = {"bright": scene(120, 2.0), "dim": scene(45, 3.0)}
+    named = [name for name in os.environ.get("CARDINTAKE_BENCH_GROUPS", "").split(",") if name]
+    kept: dict[str, Any] = json.loads(KEPT.read_text()) if KEPT.is_file() else {}
+    figures: dict[str, Any] = kept["groups"] if kept.get("part") == PART else {}
+    KEPT.parent.mkdir(parents=True, exist_ok=True)
     with loopback_camera(jpegs) as address:
-        figures["camera"] = camera(address, share(60, 8), loaded=False)
-        figures["loaded"] = camera(address, share(600, 8), loaded=True)
-        figures["kills"] = kills(address, share(50, 3))
-    figures["peers"] = peers(jpegs, share(10, 1))
-    figures["proof"] = proof(share(3600, 180))
+        known = groups(jpegs, address)
+        for name in named or [one for one in known if one not in figures]:
+            print(f"-- {name}", flush=True)
+            figures[name] = known[name]()
+            print(json.dumps(figures[name]), flush=True)
+            KEPT.write_text(json.dumps({"part": PART, "groups": figures}))
+    if figures.keys() == known.keys():
+        KEPT.unlink()
     print(json.dumps(figures, indent=1))
     return {"video": figures}
 

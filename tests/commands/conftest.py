@@ -21,6 +21,7 @@ from app.paths import StationFolder
 from app.programs import stop_program
 from hardware.sim.nfc import SimulatedBoard
 from tests.commands.nfc_cli import Cli
+from tests.hardware.conftest import board as board
 from tests.station.conftest import Desks, make_film
 from ui.texts import trouble
 
@@ -116,14 +117,6 @@ def _play(desks: Desks) -> None:
 def recording(finished: StationFolder) -> Path:
     [path] = finished.recordings.iterdir()
     return path
-
-
-@pytest.fixture
-def board() -> Iterator[SimulatedBoard]:
-    board = SimulatedBoard()
-    board.start()
-    yield board
-    board.stop()
 
 
 @pytest.fixture

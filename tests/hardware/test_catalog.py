@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
@@ -27,14 +27,6 @@ def address_from(variable: str) -> str:
     if not address:
         pytest.skip(f"no real device: {variable} names none")
     return address
-
-
-@pytest.fixture
-def board() -> Iterator[SimulatedBoard]:
-    board = SimulatedBoard()
-    board.start()
-    yield board
-    board.stop()
 
 
 @pytest.fixture(params=["sim:nfc", "sim:deck", "serial", "real"])

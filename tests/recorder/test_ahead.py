@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import threading
 import time
@@ -23,6 +22,7 @@ from app.recorder.ahead import Ahead, Begin, End, Failed, Item, Shot
 from app.recorder.line import Line
 from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, Start
 from app.reserve import FOOTAGE_RESERVE
+from tests.recording import records
 
 KEYS = RecordingKeys(bytes(range(32)), bytes(range(100, 132)))
 
@@ -167,8 +167,7 @@ def test_a_clock_step_is_a_record_and_moves_no_picture(tmp_path: Path, monkeypat
         writer.add_fragment(b"x" * 50, n * 500_000, n * 500_000 + 400_000, 15, 0)
     writer.close("sealed")
     monkeypatch.undo()
-    records = [json.loads(line) for line in (tmp_path / "r1" / "journal.jsonl").read_text().splitlines()]
-    (step,) = [record for record in records if record["kind"] == "clock"]
+    (step,) = records(tmp_path / "r1", "clock")
     assert step["old_offset_us"] - step["new_offset_us"] == pytest.approx(3_600_000_000, abs=5_000_000)
-    assert [record["first_pts"] for record in records if record["kind"] == "fragment"] == [0, 500_000, 1_000_000]
+    assert [record["first_pts"] for record in records(tmp_path / "r1", "fragment")] == [0, 500_000, 1_000_000]
     assert verify_recording(tmp_path / "r1", Signer(KEYS.signing).public_key, KEYS.content).ok

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import signal
 import sys
@@ -23,6 +22,7 @@ from app.recorder.capture import PictureWatch
 from app.recorder.line import Line
 from hardware.ports import CameraFrame
 from tests.recorder.test_ahead import record, until
+from tests.recording import records
 
 KEY, SEED = bytes(range(32)), bytes(range(100, 132))
 VAULT = X25519PrivateKey.from_private_bytes(bytes(range(7, 39)))
@@ -34,11 +34,6 @@ _spec = importlib.util.spec_from_file_location(
 fake = importlib.util.module_from_spec(_spec)
 sys.modules["mjpeg_server"] = fake
 _spec.loader.exec_module(fake)
-
-
-def records(folder: Path, kind: str) -> list[dict]:
-    lines = (folder / "journal.jsonl").read_text().splitlines()
-    return [record for record in map(json.loads, lines) if record["kind"] == kind]
 
 
 def test_network_camera_that_drops_and_stalls_is_filmed_masked_and_never_simulated(station) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from hardware.camera.locking import NAMES, Wanted
 from hardware.errors import DeviceError, DeviceReason
 from hardware.ports import CameraFrame, Control, ControlState, DeviceInfo
 from tests.recorder.test_ahead import until
+from tests.recording import records
 
 KEY, SEED = bytes(range(32)), bytes(range(100, 132))
 HELD = (Control("exposure", ControlState.LOCKED, 200), Control("focus", ControlState.REFUSED))
@@ -64,11 +64,11 @@ def test_it_is_a_record_after_the_cameras_own_each_time_it_opens(tmp_path: Path)
     line.end("done")
     until(lambda: any(isinstance(m, told.RecordingClosed) for m in heard))
     line.stop()
-    records = [json.loads(text) for text in (tmp_path / "r1" / "journal.jsonl").read_text().splitlines()]
-    told_of = [one.get("state") or one.get("event") for one in records if one["kind"] in ("camera", "event")]
+    chain = records(tmp_path / "r1")
+    told_of = [one.get("state") or one.get("event") for one in chain if one["kind"] in ("camera", "event")]
     assert told_of[:4] == ["starting", "live", "camera.controls", "lost"]
     assert told_of[4:6] == ["live", "camera.controls"]
-    body = next(one["body"] for one in records if one.get("event") == "camera.controls")
+    body = next(one["body"] for one in chain if one.get("event") == "camera.controls")
     assert body == {
         "exposure": {"state": "locked", "value": 200},
         "focus": {"state": "refused", "value": None},

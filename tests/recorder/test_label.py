@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import signal
 import time
@@ -32,7 +31,8 @@ from app.rehearsal.footage import SIZES, Scene, build_scene
 from app.rehearsal.products import load_studio_products
 from app.vision.barcode import read_zxing
 from hardware.ports import Pace
-from tests.recorder.test_masked import is_block, records
+from tests.recorder.test_masked import is_block
+from tests.recording import records
 
 KEY, SEED = bytes(range(32)), bytes(range(100, 132))
 VAULT = X25519PrivateKey.from_private_bytes(bytes(range(7, 39)))
@@ -231,7 +231,6 @@ def test_an_events_time_is_that_of_the_frame_it_is_seen_in(label, label_film: Pa
     label.until_fragments(5)
     label.send(told.Stop("sealed"))
     label.until_kind(told.RecordingClosed)
-    lines = [json.loads(line) for line in (label.recording / "journal.jsonl").read_text().splitlines()]
-    (body,) = [record["body"] for record in lines if record["kind"] == "event"]
+    (body,) = [record["body"] for record in records(label.recording, "event")]
     assert body["fits"] is False
     assert 0 <= body["t_video_us"] < 4_000_000

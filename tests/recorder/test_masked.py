@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -27,6 +26,7 @@ from app.recorder.line import Line
 from app.recorder.opening import open_take, recover_recording
 from app.recorder.squeeze import PLANES, Squeezer
 from tests.recorder.test_ahead import until
+from tests.recording import records
 
 KEY, SEED = bytes(range(32)), bytes(range(100, 132))
 VAULT = X25519PrivateKey.from_private_bytes(bytes(range(7, 39)))
@@ -43,11 +43,6 @@ def say(station, until_us: int, card: list[float], hide: list[list[float]]) -> N
     """What the eye would say up to now, for frames from a second ago on."""
     for at in range(now_us() - 3_000_000, until_us, 66_000):
         station.send(told.Zones(at, card, not card, True, hide))
-
-
-def records(folder: Path, kind: str) -> list[dict]:
-    lines = (folder / "journal.jsonl").read_text().splitlines()
-    return [record for record in map(json.loads, lines) if record["kind"] == kind]
 
 
 def lumas(path: Path) -> list[np.ndarray]:
@@ -131,7 +126,7 @@ def test_remainder_after_a_kill_is_saved_and_masked_too(station, film: Path, tmp
 def assert_each_frame_has_its_mask_record(folder: Path) -> None:
     """All frames of these recordings are covered: so each lies inside a mask record, which came before it."""
     told_to = -1
-    for record in map(json.loads, (folder / "journal.jsonl").read_text().splitlines()):
+    for record in records(folder):
         if record["kind"] == "mask":
             told_to = max(told_to, record["to_pts"])
         if record["kind"] == "fragment":

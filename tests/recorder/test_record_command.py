@@ -27,7 +27,7 @@ from app.frames import join_planes
 from app.recorder.protocol import CameraState
 from app.recorder.sink import Take
 from hardware.camera.file import FileCamera
-from tests.recording import film_and_kill, ok, run
+from tests.recording import film_and_kill, ok, records, run
 
 ROOT = Path(__file__).parents[2]
 KEYS = RecordingKeys(bytes(range(32)), bytes(range(50, 82)))
@@ -54,8 +54,7 @@ def test_killed_three_times_it_still_plays_and_verifies(film: Path, tmp_path: Pa
     ok("export", str(out), str(tmp_path / "out.mp4"))
     times = times_in(tmp_path / "out.mp4")
     assert len(times) == verdict["frames"] >= 100
-    records = [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
-    last_start = [record["to_pts"] for record in records if record["kind"] == "gap"][-1]
+    last_start = records(out, "gap")[-1]["to_pts"]
     lost_s = (last_start + last_us) / 1e6 - times[-1]  # what was captured last against what plays last
     assert lost_s < 1.0
     probe = subprocess.run(["ffprobe", "-v", "error", str(tmp_path / "out.mp4")], capture_output=True, check=True)

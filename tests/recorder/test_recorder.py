@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -22,6 +21,7 @@ from app.platform import free_bytes, process_alive, reserve_bytes
 from app.programs import find_program, stop_program
 from app.recorder import protocol as told
 from app.reserve import FOOTAGE_RESERVE
+from tests.recording import records
 
 KEY, SEED = bytes(range(32)), bytes(range(100, 132))
 PUBLIC = Signer(SEED).public_key
@@ -39,10 +39,6 @@ def times_in(path: Path) -> list[int]:
     with av.open(str(path)) as film:
         stream = film.streams.video[0]
         return [round(frame.pts * stream.time_base * 1_000_000) for frame in film.decode(stream)]
-
-
-def records(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
 
 
 def kinds(folder: Path) -> list[str]:

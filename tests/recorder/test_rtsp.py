@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import signal
 import sys
@@ -22,6 +21,7 @@ from app.recorder import protocol as told
 from app.recorder.line import Line
 from app.recorder.squeeze import Unsqueezer
 from hardware.ports import Packet
+from tests.recording import records
 
 KEY, SEED = bytes(range(32)), bytes(range(100, 132))
 VAULT = X25519PrivateKey.from_private_bytes(bytes(range(7, 39)))
@@ -33,11 +33,6 @@ _spec = importlib.util.spec_from_file_location(
 fake = importlib.util.module_from_spec(_spec)
 sys.modules["rtsp_server"] = fake
 _spec.loader.exec_module(fake)
-
-
-def records(folder: Path, kind: str) -> list[dict]:
-    lines = (folder / "journal.jsonl").read_text().splitlines()
-    return [record for record in map(json.loads, lines) if record["kind"] == kind]
 
 
 def sealed_pictures(folder: Path) -> list[Picture]:

@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from app.server.embedded import stop_server_process
+from tests.centre import centre as centre
 from tests.server.place import Place
 
 _number = itertools.count(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,11 @@ from app.server.gathering import Gathering
 from app.server.intake import Asked, NotTogether, take_together
 from app.server.known import Known
 from app.server.refusal import Refusal
-from app.server.setup import OpenCentre, init, open_centre
+from app.server.setup import OpenCentre
 from app.store.db import reading
 from app.store.verify import verify_audit
 from app.wire import BatchAnswer, EventBatch, Receipt, open_statement
 from tests.server.test_postgres import NOW_MS, Station, results
-
-
-@pytest.fixture
-def centre(tmp_path: Path) -> Iterator[OpenCentre]:
-    init(tmp_path / "centre")
-    opened = open_centre(tmp_path / "centre")
-    yield opened
-    opened.engine.dispose()
 
 
 def asked(station: Station, count: int = 2) -> Asked:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -19,14 +18,6 @@ from app.server.setup import OpenCentre, init, open_centre
 from tests.players import QUIET, browser_or_skip
 
 NOW_MS = 1_790_000_000_000
-
-
-@pytest.fixture
-def centre(tmp_path: Path) -> Iterator[OpenCentre]:
-    init(tmp_path / "centre")
-    opened = open_centre(tmp_path / "centre")
-    yield opened
-    opened.engine.dispose()
 
 
 def get(centre: OpenCentre, path: str, host: str = "127.0.0.1") -> httpx.Response:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -15,7 +13,7 @@ from app.keys import Signer, new_seed
 from app.server.enrol import admit_station, revoke_station
 from app.server.openapi import CALLS, Call
 from app.server.routes import make_app
-from app.server.setup import OpenCentre, init, open_centre
+from app.server.setup import OpenCentre
 from app.signing import Message, RequestMarks, sign_request
 from app.sync.client import CentreClient, Speaker
 from app.wire import DIGEST_HEADER, EventBatch, content_digest
@@ -26,14 +24,6 @@ SIGNED = [call for call in CALLS if call.signed and call.path != "/v1/events"]
 BODIES = {"/v1/objects/batch": '{"objects": []}', "/v1/objects/verify": f'{{"oid": "{OID}", "size": 1}}'}
 SIGNED_BODY = '{"text": "{}", "sig": ""}'
 """Well formed where the route parses before it looks who speaks."""
-
-
-@pytest.fixture
-def centre(tmp_path: Path) -> Iterator[OpenCentre]:
-    init(tmp_path / "centre")
-    opened = open_centre(tmp_path / "centre")
-    yield opened
-    opened.engine.dispose()
 
 
 def revoked(centre: OpenCentre, role: str) -> Signer:

@@ -20,7 +20,7 @@ from app.server.enrol import admit_station
 from app.server.folder import CentreFolder, own_key, read_centre, read_seed
 from app.server.reference import Item, hand_out
 from app.server.rotate import rotate_server_key
-from app.server.setup import OpenCentre, init, open_centre
+from app.server.setup import OpenCentre, open_centre
 from app.store.db import reading
 from app.store.store import REHEARSAL_PASSPHRASE
 from app.store.verify import LOG_VERIFIER, verify_audit
@@ -28,14 +28,6 @@ from app.wire import Centre, Expected, ServerCertificate, sign_statement
 from tests.server.place import Place, run
 
 NOW_MS = 1_790_000_000_000
-
-
-@pytest.fixture
-def centre(tmp_path: Path) -> Any:
-    init(tmp_path / "centre")
-    opened = open_centre(tmp_path / "centre")
-    yield opened
-    opened.engine.dispose()
 
 
 def root_of(centre: OpenCentre) -> Signer:

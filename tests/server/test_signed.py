@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,14 +32,6 @@ from app.wire import EnrolmentAnswer, EventBatch, content_digest, enrolment_proo
 NOW_S = 1_790_000_000
 MESSAGE = Message("POST", "https://centre.invalid/v1/events?a=1", content_digest(b"{}"), "application/json")
 MARKS = RequestMarks("st-1", "n" * 24, NOW_S, NOW_S + 60)
-
-
-@pytest.fixture
-def centre(tmp_path: Path) -> Iterator[OpenCentre]:
-    init(tmp_path / "centre")
-    opened = open_centre(tmp_path / "centre")
-    yield opened
-    opened.engine.dispose()
 
 
 def lower(headers: dict[str, str]) -> dict[str, str]:

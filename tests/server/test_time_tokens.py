@@ -5,7 +5,6 @@ from __future__ import annotations
 import runpy
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from app.keys import Signer, new_seed
 from app.server.checkpoints import publish
 from app.server.enrol import admit_station
 from app.server.export import export_log
-from app.server.setup import OpenCentre, init, open_centre
+from app.server.setup import OpenCentre
 from app.server.stamping import EVERY_MS, Stamper, stamp_newest
 from app.store.verify import LOG_VERIFIER
 from app.sync.authority import Authority
@@ -25,14 +24,6 @@ from tests.evidence.tsa_server import good, serving
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to be an authority")
 
 NOW_MS = 1_790_000_000_000
-
-
-@pytest.fixture
-def centre(tmp_path: Path) -> Iterator[OpenCentre]:
-    init(tmp_path / "centre")
-    opened = open_centre(tmp_path / "centre")
-    yield opened
-    opened.engine.dispose()
 
 
 @pytest.fixture(scope="module")

@@ -322,7 +322,13 @@ class Desks:
         station.join(carry_out)
         filming.on_closed(perform.recording_closed)
         station.adjust(_with_free(free_bytes(folder.root)))
-        for begin in (writer.start, insisting.start, filming.start, looking.start, *([beside.start] if beside else ())):
+        for begin in (
+            writer.start,
+            insisting.rounds.start,
+            filming.start,
+            looking.start,
+            *([beside.start] if beside else ()),
+        ):
             begin()
         self._begun.callback(self.leave, desk)
         return desk
@@ -337,7 +343,7 @@ class Desks:
             desk.beside.stop(end_program=end_programs)
         desk.filming.stop(end_program=end_programs)
         desk.looking.stop(end_program=end_programs)
-        desk.insisting.stop()
+        desk.insisting.rounds.stop()
         desk.writer.stop()
         assert desk.crashes == []
 

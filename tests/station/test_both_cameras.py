@@ -141,7 +141,7 @@ def test_a_dossier_does_not_take_what_was_filmed_beside_another_parcel(asked: As
 
 
 def test_a_dossier_says_why_the_other_camera_is_not_in_it(asked: Asked, own: FilmedParcel, tmp_path: Path) -> None:
-    """It may show a PIN; its pictures are gone; it filmed nothing in this stretch."""
+    """It may show a PIN; it filmed nothing in this stretch."""
     film_the_label(asked.store, own, 1_000_000)
     early = dossier_of(asked.store.call, own.folder.recordings, "r-1", stretch=Stretch(0, 400_000))
     out = tmp_path / "early.zip"
@@ -163,6 +163,31 @@ def test_a_dossier_says_why_the_other_camera_is_not_in_it(asked: Asked, own: Fil
         assert "may show a PIN" in bundle.read("summary.en.txt").decode()
     refused = asked.answer(asked.desk.dossier, SUPERVISOR, "r-2", "")
     assert isinstance(refused, BadInput)
+
+
+def test_stills_of_the_same_time_by_both_cameras_are_two_files(asked: Asked, own: FilmedParcel) -> None:
+    film_the_label(asked.store, own, -3_000_000)
+    paths = [asked.answer(asked.desk.still, SUPERVISOR, name, 0).path for name in ("r-1", "r-2")]
+    assert len(set(paths)) == 2
+    assert "-label-" in Path(paths[1]).name
+    first, second = (Path(path).read_bytes() for path in paths)
+    assert first != second
+
+
+def test_a_damaged_film_beside_it_keeps_no_recording_from_being_exported(
+    asked: Asked, own: FilmedParcel, tmp_path: Path
+) -> None:
+    film_the_label(asked.store, own, 1_000_000)
+    (part, *_more) = sorted((own.folder.recordings / "r-2").glob("part-*.bin"))
+    part.write_bytes(part.read_bytes()[:-40])
+    made = asked.answer(asked.desk.dossier, SUPERVISOR, "r-1", "")
+    assert made.without == "footage.damaged"
+    assert verified(Path(made.path))["ok"]
+    for path in (own.folder.recordings / "r-2").glob("part-*.bin"):
+        path.unlink()
+    gone = dossier_of(asked.store.call, own.folder.recordings, "r-1")
+    facts = make_dossier(gone.folder, gone.keys, tmp_path / "gone.zip", gone.stretch, gone.beside)
+    assert [one["why"] for one in facts["beside"]] == ["footage.gone"]
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:

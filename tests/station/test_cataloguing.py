@@ -20,6 +20,7 @@ from app.core.products import Catalogue
 from app.core.shelving import Standing
 from app.keys import Signer, new_seed
 from app.paths import StationFolder
+from app.station.adopting import Adopting
 from app.station.cataloguing import Cataloguing
 from app.station.clock import system_clock
 from app.station.shelving import Shelving, station_sources
@@ -59,7 +60,9 @@ class Asked:
         self.store = StoreWriter(store, bugs.append)
         self.store.start()
         self.adopted: list[tuple[Sources, Catalogue]] = []
-        self.desk = Cataloguing(self.store, folder, system_clock(), lambda *new: self.adopted.append(new), bugs.append)
+        self.adopting = Adopting(self.store, folder)
+        self.adopting.add(lambda *new: self.adopted.append(new))
+        self.desk = Cataloguing(self.store, folder, system_clock(), self.adopting.take_up, bugs.append)
         self.desk.start()
 
     def answer(self, ask: Callable[..., None], *what: Any) -> Any:

@@ -18,6 +18,7 @@ import pytest
 from app.catalog.shelf import SHIPPED
 from app.core.cards import Quad
 from app.core.errors import BadInput
+from app.core.footage import LABEL, OVERHEAD
 from app.core.parcels import ExpectedParcel, OpenParcel
 from app.core.readiness import Surroundings
 from app.evidence.mask import CLEAR, Cover, Word, cover, paint
@@ -26,12 +27,15 @@ from app.eye.leaks import Curious, pictures
 from app.paths import StationFolder
 from app.platform import process_alive
 from app.recorder import protocol as told
+from app.recorder.guard import Sentry
+from app.recorder.masking import as_word
 from app.recorder.sink import Take
 from app.rehearsal.deck import DECKS, Timing, load_deck
 from app.rehearsal.footage import SIZES, labels_path, render_unboxing
 from app.rehearsal.products import load_studio_products
 from app.station.clock import system_clock
 from app.station.leakwatch import LeakPlan, LeakWatch
+from app.station.rounds import Ground
 from app.store import leaks
 from app.store.leaks import MOST_FAILURES
 from app.store.store import Store
@@ -56,17 +60,27 @@ class Idle:
     def adjust(self, change: Callable[[Surroundings], Surroundings]) -> None:
         self.around = change(self.around)
 
-    def film(self, recording_id: str, frames: list[tuple[np.ndarray, Cover]], waybill: str = "SF1") -> None:
-        """A closed recording of these pictures (planes), made by the recorder's own take, known to the store."""
-        parcel = f"p-{recording_id}"
-        known = self.store.new_recording(recording_id, parcel, stamp(), CLERK.id)
-        self.store.open_parcel(OpenParcel(parcel, ExpectedParcel(waybill, "DD-1", 1), recording_id, CLERK), stamp())
+    def ground(self, writer: StoreWriter) -> Ground:
+        return Ground(writer, system_clock(), self.adjust, self.bugs.append)
+
+    def film(
+        self, recording_id: str, frames: list[tuple[np.ndarray, Cover]], waybill: str = "SF1", beside: str = ""
+    ) -> None:
+        """A closed recording of these pictures (planes), made by the recorder's own take, known to the store; by the
+        label camera, five a second, when it is `beside` another.
+        """
+        parcel, role = f"p-{beside or recording_id}", LABEL if beside else OVERHEAD
+        known = self.store.new_recording(recording_id, parcel, stamp(), CLERK.id, role)
+        if not beside:
+            expected = ExpectedParcel(waybill, "DD-1", 1)
+            self.store.open_parcel(OpenParcel(parcel, expected, recording_id, CLERK), stamp())
+        apart_us = 200_000 if beside else 33_333
         keys = RecordingKeys(known.key, self.store.signing_seed)
         origin = Origin(recording_id, "sim:", True, True, "0.1.0", "", {"waybill": waybill})
         closed: list[Any] = []
         take = Take(recording_id, create_recording(self.recordings / recording_id, keys, origin), closed.append)
         for n, (planes, done) in enumerate(frames):
-            take.frame(planes, 10_000_000 + n * 33_333, W, H, done)
+            take.frame(planes, 10_000_000 + n * apart_us, W, H, done)
         take.close("sealed")
         end = next(one for one in closed if isinstance(one, told.RecordingClosed))
         self.store.close_recording(recording_id, end.head, end.root, end.frames, stamp(), CLERK.id)
@@ -75,7 +89,7 @@ class Idle:
         writer = StoreWriter(self.store, self.bugs.append)
         writer.start()
         plan = LeakPlan(argv, self.recordings, {"templates": SHIPPED.paths, "rehearsal": True}, 0.01, patience_s)
-        watch = LeakWatch(writer, plan, system_clock(), lambda: self.resting, self.adjust, self.bugs.append)
+        watch = LeakWatch(self.ground(writer), plan, lambda: self.resting)
         watch.rounds.start()
         return watch, writer
 
@@ -165,6 +179,35 @@ def test_a_masked_recording_is_clear_and_one_with_the_masks_off_is_found_held_an
     assert leaks.unjudged(store.ledger) == 0
 
 
+def test_the_label_cameras_recordings_are_read_too(idle: Idle, tmp_path: Path) -> None:
+    """Its guard leaves no PIN in one; one without its masks is found, and the other camera's is held with it."""
+    frames, _words, _truth = card_film(tmp_path)
+    still = [frames[n] for n in range(36, 54, 3)]
+    sentry = Sentry()
+    words = [as_word(sentry.see(planes, n * 200_000, W, H, True)[0]) for n, planes in enumerate(still)]
+    guarded = []
+    for n, planes in enumerate(still):
+        done, painted = cover(words, n * 200_000, W, H), planes.copy()
+        paint(painted, W, H, done.outlines)
+        guarded.append((painted, done))
+    assert all(done.reason for _, done in guarded)
+    blank(idle)
+    idle.film("r-2", guarded, beside="r-1")
+    idle.film("r-3", [(planes, CLEAR) for planes in still], beside="r-1")
+    watch, writer = idle.watch()
+    until(lambda: len(writer.call(checked)) == 3, 200)
+    watch.rounds.stop()
+    results = {one["recording"]: one["result"] for one in writer.call(checked)}
+    writer.stop()
+    assert results == {"r-1": "clear", "r-2": "clear", "r-3": "found"}
+    with pytest.raises(BadInput, match=r"footage\.may_show_pin"):
+        leaks.must_be_exportable(idle.store.ledger, "r-3")
+    leaks.must_be_exportable(idle.store.ledger, "r-2")
+    held = idle.store.hold_on("r-1")
+    assert held is not None
+    assert not held.leak
+
+
 def test_what_stands_still_for_a_tenth_of_a_second_is_read_and_what_moves_is_not_read_each_time(idle: Idle) -> None:
     """Frames 20 to 22, between two looks and away from any mask; then something that moves all the time."""
     empty = np.full(W * H * 3 // 2, 120, np.uint8)
@@ -236,7 +279,7 @@ def test_it_steps_aside_at_once_and_goes_on_where_it_was_after_a_restart(idle: I
     watch.rounds.stop()
     idle.resting = True
     plan = LeakPlan(argv, idle.recordings, {}, 0.01)
-    watch = LeakWatch(writer, plan, system_clock(), lambda: idle.resting, idle.adjust, idle.bugs.append)
+    watch = LeakWatch(idle.ground(writer), plan, lambda: idle.resting)
     watch.rounds.start()
     until(lambda: len(writer.call(checked)) == 1)
     watch.rounds.stop()

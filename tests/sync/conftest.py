@@ -18,13 +18,14 @@ from app.core.cards import CardState, PanelState, Secret, Tag
 from app.core.parcels import CardDraft, ExpectedParcel, OpenParcel, Operator, Reason, Role, TrayCard
 from app.server.enrol import admit_station
 from app.server.routes import make_app
-from app.server.setup import OpenCentre, init, open_centre
+from app.server.setup import OpenCentre
 from app.store.results import QueueFacts
 from app.store.seal import IndexCost
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.store.writer import StoreWriter
 from app.sync.client import CentreClient, Speaker
 from app.sync.exchange import Exchange
+from tests.centre import centre as centre
 
 NOW_US = 1_790_000_000_000_000
 
@@ -121,14 +122,6 @@ class Party:
     def state_of(self, card_id: str) -> CardState:
         tray = self.writer.call(lambda store: store.tray("p-1"))
         return next(card.state for card in tray if card.card_id == card_id)
-
-
-@pytest.fixture
-def centre(tmp_path: Path) -> Iterator[OpenCentre]:
-    init(tmp_path / "centre")
-    opened = open_centre(tmp_path / "centre")
-    yield opened
-    opened.engine.dispose()
 
 
 def new_party(folder: Path, centre: OpenCentre, cost: IndexCost = IndexCost(8, 1)) -> Party:  # noqa: B008  frozen

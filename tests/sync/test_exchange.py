@@ -344,7 +344,7 @@ def test_batches_stay_within_their_bounds() -> None:
 def test_a_stopped_store_is_told_as_trouble(party: Any) -> None:
     party.writer.stop()
     heard: list[object] = []
-    party.writer.submit(lambda store: store.queue(), heard.append)
+    party.writer.submit(lambda store: store.queue(), heard.append, heard.append)
     assert isinstance(heard[0], StorageTrouble)
     with pytest.raises(Trouble, match=r"store.stopped"):
         party.writer.call(lambda store: store.queue())

@@ -148,9 +148,10 @@ def test_a_page_with_one_bad_item_changes_nothing_at_all(centre: OpenCentre, par
 def test_a_card_worth_more_than_the_policy_lets_pass_needs_a_second_person(centre: OpenCentre, party: Party) -> None:
     set_policy(centre, {"second_signature_fen": 50_000}, party.store.station, NOW_MS, BY)
     before = party.keep()
+    assert party.state_of(before) is CardState.KEPT, "the station has not heard of it"
     party.round()
     after = party.keep()
-    assert [party.state_of(card) is CardState.REVIEW for card in (before, after)] == [False, True]
+    assert [party.state_of(card) for card in (before, after)] == [CardState.REVIEW] * 2, "the centre has"
 
 
 def test_new_sealings_use_the_newest_key_and_the_vault_opens_old_and_new(

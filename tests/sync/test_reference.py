@@ -12,16 +12,21 @@ import pytest
 from sqlalchemy import select
 
 from app.catalog.bundle import make_bundle
-from app.catalog.shelf import Shelf, Standing
+from app.catalog.own import sign_own
+from app.catalog.shelf import Shelf, Sources, Standing
 from app.core.audit import EventKind
 from app.core.cards import CardState, Secret
 from app.core.errors import EvidenceTrouble
 from app.core.parcels import DeclaredItem, ExpectedParcel, Reason
+from app.core.products import Catalogue
 from app.keys import Signer, new_seed, verifier
+from app.paths import StationFolder
 from app.server.decide import LISTS
 from app.server.reference import Item, blocked_cards, expected_parcels, hand_out, offer_catalogue
 from app.server.setup import OpenCentre
 from app.server.tables import feed
+from app.station.adopting import Adopting
+from app.station.shelving import station_sources
 from app.store.db import reading
 from app.store.seal import IndexCost
 from app.wire import Expected
@@ -134,10 +139,10 @@ def bundle_of(centre: OpenCentre, serial: int, signer: Signer | None = None, cha
     return make_bundle(files, centre.centre.tenant, serial, NOW_MS, (signer or centre.signer).sign).to_bytes()
 
 
-def round_with(party: Party, shelf: Shelf) -> None:
+def round_with(party: Party, shelf: Shelf, on_catalogue: Callable[[], None] = lambda: None) -> None:
     async def run() -> None:
         exchange = party.exchange()
-        exchange.shelf = shelf
+        exchange.shelf, exchange.on_catalogue = shelf, on_catalogue
         async with exchange.client:
             await exchange.round()
 
@@ -162,6 +167,40 @@ def test_a_catalogue_is_installed_once_and_not_again_after_going_back(
     events = party.writer.call(lambda store: store.outbox_after(0))
     kinds = [json.loads(event.data)["kind"] for event in events]
     assert kinds.count(EventKind.CATALOGUE_INSTALLED.value) == 1
+
+
+def test_a_catalogue_of_the_centre_is_read_by_at_once(
+    centre: OpenCentre, party: Party, shelf: Shelf, tmp_path: Path
+) -> None:
+    """It used to be read by from the next start on only."""
+    folder = StationFolder(tmp_path)
+    adopting, told = Adopting(party.writer, folder), list[tuple[Sources, Catalogue]]()
+    adopting.add(lambda *new: told.append(new))
+    before = party.writer.call(lambda store: station_sources(folder, store)).version
+    offer_catalogue(centre, bundle_of(centre, 1, change=1), party.store.station, NOW_MS)
+    round_with(party, shelf, adopting.take_up)
+    [(sources, catalogue)] = told
+    assert sources.version == catalogue.version
+    assert catalogue.version.startswith(shelf.standing.current)
+    assert sources.version != before
+    round_with(party, shelf, adopting.take_up)
+    assert len(told) == 1, "nothing new, nobody is told"
+
+
+@pytest.mark.warns
+def test_a_catalogue_that_cannot_be_read_here_leaves_everybody_with_the_one_before(
+    centre: OpenCentre, party: Party, shelf: Shelf, tmp_path: Path
+) -> None:
+    folder = StationFolder(tmp_path)
+    adopting, told = Adopting(party.writer, folder), list[Catalogue]()
+    adopting.add(lambda _sources, catalogue: told.append(catalogue))
+    folder.catalogue.mkdir()
+    (folder.catalogue / "own.json").write_bytes(sign_own(party.store.station, [], Signer(new_seed()).sign))
+    offer_catalogue(centre, bundle_of(centre, 1), party.store.station, NOW_MS)
+    kept = party.keep()
+    round_with(party, shelf, adopting.take_up)
+    assert told == []
+    assert party.state_of(kept) is CardState.ACCEPTED
 
 
 def test_the_same_catalogue_published_again_is_fetched_once(centre: OpenCentre, party: Party, shelf: Shelf) -> None:

@@ -129,3 +129,70 @@ def test_real_cards_take_only_people_whom_the_centre_knows(centre: OpenCentre) -
         assert real.fault(EventKind.CARD_RULED, "S9", told, 1) == "not-supervisor"
         assert rehearsal.fault(EventKind.CARD_RULED, "S9", told, 1) == ""
         assert rehearsal.fault(EventKind.CARD_RULED, "", told, 1) == "not-supervisor"
+
+
+ACTS = [
+    (EventKind.DISPUTE_OPENED, {"dispute": "d-1", "recording": "r-1", "card": "", "reason": "x"}),
+    (EventKind.DISPUTE_SETTLED, {"dispute": "d-1", "upheld": True, "reason": "x", "evidence": []}),
+    (EventKind.FOOTAGE_HELD, {"recording": "r-1", "reason": "x"}),
+    (EventKind.FOOTAGE_RELEASED, {"recording": "r-1", "reason": "x", "judged_no_pin": True}),
+    (EventKind.STILL_EXPORTED, {"recording": "r-1"}),
+    (EventKind.DOSSIER_EXPORTED, {"recording": "r-1"}),
+    (EventKind.GTIN_BOUND, {"gtin": "1", "product": "p", "reason": "x"}),
+    (EventKind.GTIN_RELEASED, {"gtin": "1", "product": "p", "reason": "x"}),
+    (EventKind.PRODUCT_ADDED, {"product": "p", "template": "", "reason": "x"}),
+    (EventKind.PRODUCT_WITHDRAWN, {"product": "p", "reason": "x"}),
+    (EventKind.CATALOGUE_ROLLED_BACK, {"version": "1", "before": "2", "reason": "x"}),
+    (EventKind.RECORDING_RESUMED, {"released_by": "S1"}),
+    (EventKind.PARCEL_SEALED, {"parcel": "p-1", "approved_by": "S1"}),
+]
+
+
+def test_whatever_only_supervisors_do_is_looked_at_again(party: Party, centre: OpenCentre, doubtful: str) -> None:
+    """A clerk's hand on disputes, holds, files, products, gaps: kept apart, each of them; a supervisor's counts."""
+    for kind, body in ACTS:
+        party.writer.call(lambda store, kind=kind, body=body: store.record(kind, body, stamp(), "S1"))
+    rounds_until_calm(party)
+    assert quarantined(centre) == []
+    add_user(centre, "S1", "S1", Role.CLERK, Secret("135790"), "CIB-S1", party.store.station, NOW_MS)
+    for kind, body in ACTS:
+        party.writer.call(lambda store, kind=kind, body=body: store.record(kind, body, stamp(), "S1"))
+    rounds_until_calm(party)
+    held = report(centre.engine, "quarantine")
+    assert {(row["kind"], row["code"]) for row in held} == {(kind.value, "not-supervisor") for kind, _ in ACTS}
+
+
+def test_what_needs_nobody_passes(party: Party, centre: OpenCentre, doubtful: str) -> None:
+    """A short gap, a parcel that was equal, and footage that the station held back itself."""
+    for kind, body in (
+        (EventKind.RECORDING_RESUMED, {"gap_us": 5, "supervisor": False}),
+        (EventKind.PARCEL_SEALED, {"parcel": "p-1", "approved_by": ""}),
+        (EventKind.FOOTAGE_HELD, {"recording": "r-1", "reason": "leak.found"}),
+    ):
+        party.writer.call(lambda store, kind=kind, body=body: store.record(kind, body, stamp(), ""))
+    rounds_until_calm(party)
+    assert quarantined(centre) == []
+
+
+def test_footage_that_was_removed_before_the_centre_had_it_is_noticed(party: Party, centre: OpenCentre) -> None:
+    body = {"recording": "r-9", "bytes": 5}
+    party.writer.call(lambda store: store.record(EventKind.FOOTAGE_REMOVED, body, stamp(), ""))
+    rounds_until_calm(party)
+    assert quarantined(centre) == ["not-held"]
+
+
+@pytest.mark.parametrize(("least_fen", "state"), [(50_000, CardState.REVIEW), (50_001, CardState.ACCEPTED)])
+def test_a_card_worth_much_goes_to_review_whatever_policy_its_station_worked_by(
+    party: Party, centre: OpenCentre, least_fen: int, state: CardState
+) -> None:
+    card = party.keep()
+    set_policy(centre, {"second_signature_fen": least_fen}, party.store.station, NOW_MS, "test")
+    rounds_until_calm(party)
+    assert (party.state_of(card), quarantined(centre)) == (state, [])
+    if state is CardState.REVIEW:
+        for who in ("S1", "S2"):
+            add_user(centre, who, who, Role.SUPERVISOR, Secret("135790"), f"CIB-{who}", party.store.station, NOW_MS)
+        rounds_until_calm(party)
+        rule(party, card, second="CIB-S2")
+        rounds_until_calm(party)
+        assert party.state_of(card) is CardState.ACCEPTED

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy import select
 
@@ -13,8 +15,13 @@ from app.server.governing import set_policy
 from app.server.setup import OpenCentre
 from app.server.tables import feed
 from app.server.users import add_user, disable_user, users
+from app.station.clockwatch import ClockWatch
 from app.store.db import reading
+from app.store.store import REHEARSAL_PASSPHRASE, Store
+from app.store.writer import StoreWriter
+from tests.station.test_clockwatch import SetClock
 from tests.sync.conftest import NOW_US, Party
+from tests.sync.test_exchange import rounds_until_calm
 
 WORD_HOLDS_US = Policy().rights_hours * 3600 * 1_000_000
 
@@ -65,6 +72,55 @@ def test_people_sign_in_for_three_days_after_the_last_word(
         assert isinstance(found, Operator)
         assert found.lapsed is lapsed
         assert found.role is (Role.CLERK if lapsed else role)
+
+
+HOUR_US = 3600 * 1_000_000
+
+
+def passes(clock: SetClock, hours: int, *, put_back: int = 0) -> None:
+    clock.hands[:] = [clock.hands[0] + hours * HOUR_US, clock.hands[1] + (hours - put_back) * HOUR_US]
+
+
+@pytest.mark.warns
+@pytest.mark.parametrize("role", [Role.CLERK, Role.SUPERVISOR])
+def test_who_puts_the_clock_back_gets_no_more_time_nor_does_a_restart(
+    centre: OpenCentre, party: Party, tmp_path: Path, role: Role
+) -> None:
+    """71 hours, the clock back by 70, two hours more: 73 hours, whatever the clock shows; also in the next start."""
+    add(centre, party, role=role)
+    party.round()
+    clock = SetClock("boot-1", [0, NOW_US])
+    watch = ClockWatch(party.writer, clock, party.crashes.append)
+    watch.look()
+
+    def lapsed() -> bool:
+        by_passcode = party.writer.call(lambda store: store.sign_in("S1", PASSCODE, clock.wall_us()))
+        found = by_badge(party, clock.wall_us())
+        assert isinstance(by_passcode, Operator)
+        assert found is not None
+        assert (found.role, found.lapsed) == (by_passcode.role, by_passcode.lapsed)
+        assert (found.role is role) or found.lapsed
+        return found.lapsed
+
+    passes(clock, 71)
+    assert (watch.look(), lapsed()) == (False, False)
+    passes(clock, 0, put_back=70)
+    assert (watch.look(), lapsed()) == (True, False)
+    passes(clock, 2)
+    assert (watch.look(), lapsed()) == (False, True)
+    assert party.writer.stop()
+    party.store = Store.open(tmp_path / "station.db", REHEARSAL_PASSPHRASE, reserve_bytes=0)
+    party.writer = StoreWriter(party.store, party.crashes.append)
+    party.writer.start()
+    assert lapsed()
+    watch = ClockWatch(party.writer, clock, party.crashes.append)
+    passes(clock, 0, put_back=1)  # while nobody looked, in the same boot
+    assert (watch.look(), lapsed()) == (True, True)
+    passes(clock, 0, put_back=-71)
+    assert (watch.look(), lapsed()) == (True, True), "the right time again: 73 hours"
+    clock.hands[1] = NOW_US
+    rounds_until_calm(party)
+    assert not lapsed(), "the centre's word begins it anew"
 
 
 def test_a_longer_time_that_the_centre_allowed_holds_and_a_word_begins_it_anew(

@@ -11,6 +11,7 @@ import pytest
 from PySide6.QtWidgets import QApplication
 
 from tests.station.review_desk import parcel  # noqa: F401  a fixture
+from tests.station.test_cataloguing import asked as asked
 from ui.run import application
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
@@ -15,7 +14,6 @@ from pytestqt.qtbot import QtBot
 from app.core.audit import EventKind
 from app.core.lessons import LessonFailed, LessonJob, LessonNews
 from app.core.products import Box
-from app.paths import StationFolder
 from app.station.studying import Studying
 from tests.station.filmed import SUPERVISOR
 from tests.station.test_cataloguing import Asked
@@ -51,16 +49,6 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     folder = tmp_path_factory.mktemp("photographs")
     subprocess.run([sys.executable, "-c", TAKE, str(folder)], check=True)
     return tuple(str(folder / f"{n}.jpg") for n in range(4))
-
-
-@pytest.fixture
-def asked(tmp_path: Path) -> Iterator[Asked]:
-    bugs: list[Exception] = []
-    one = Asked(StationFolder(tmp_path / "station"), bugs)
-    yield one
-    one.desk.stop()
-    one.store.stop()
-    assert bugs == []
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from app.catalog.shelf import shipped
 from app.core.parcels import Operator
 from app.core.readiness import RecMode
 from app.core.states import Idle, Reading, Waiting
-from app.paths import RESOURCES, StationFolder
+from app.paths import RESOURCES
 from tests.station.filmed import CLERK, SUPERVISOR
 from tests.station.test_cataloguing import LONELY, Asked
 from ui import samples, shots
@@ -38,7 +37,7 @@ class Seat:
     def __init__(self, qtbot: QtBot, asked: Asked, who: Operator) -> None:
         self.qtbot, self.asked = qtbot, asked
         bridge = Bridge(lambda _event: None)
-        asked.desk._adopt = lambda _sources, catalogue: bridge.learn(catalogue)  # as assembly joins them
+        asked.adopting.add(lambda _sources, catalogue: bridge.learn(catalogue))  # as assembly joins them
         self.window = Window(bridge, shipped(), RESOURCES, WindowSettings(volume=0.0), catalogue_desk=asked.desk)
         self.window.resize(1440, 900)
         self.window.show()
@@ -75,16 +74,6 @@ class Seat:
     @property
     def go(self) -> Any:
         return self.window.choosing.keys.go.view
-
-
-@pytest.fixture
-def asked(tmp_path: Path) -> Iterator[Asked]:
-    bugs: list[Exception] = []
-    one = Asked(StationFolder(tmp_path / "station"), bugs)
-    yield one
-    one.desk.stop()
-    one.store.stop()
-    assert bugs == []
 
 
 @pytest.fixture

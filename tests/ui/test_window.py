@@ -141,6 +141,16 @@ def test_rejecting_needs_the_whole_second(window: Window, station: Station, qtbo
     qtbot.waitUntil(lambda: station.events == [KeyHeld(Key.SPACE)])
 
 
+def test_how_long_a_rejection_is_held_is_set_and_arming_a_reader_always_takes_a_second(
+    qtbot: QtBot, station: Station
+) -> None:
+    made = Window(Bridge(station.events.append), samples.catalogue(), RESOURCES, WindowSettings(volume=0.0, hold_s=0.6))
+    qtbot.addWidget(made)
+    for theme in ("dark", "light"):
+        made.set_theme(theme)
+        assert (made.work.reject.go._hold.duration(), made.work.keys.go._hold.duration()) == (600, 1000)
+
+
 def test_reject_without_a_reason_cannot_be_held(window: Window, station: Station) -> None:
     window.show_state(Rejecting(samples.visit(), samples.asking(), None), ON)
     go = window.work.reject.go

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.centre import centre as centre
 from tests.sync.conftest import new_party
 
 

@@ -24,7 +24,7 @@ from app.server.embedded import start_server_process, stop_server_process
 from app.server.enrol import admit_station, make_code, revoke_station
 from app.server.report import report
 from app.server.routes import make_app
-from app.server.setup import OpenCentre, init, open_centre
+from app.server.setup import OpenCentre
 from app.store.seal import MAGIC, SUITE, Context, VaultKey, info_of, open_answer, seal
 from app.store.store import REHEARSAL_PASSPHRASE
 from app.sync.client import CentreClient, CentreRefused, Speaker
@@ -36,14 +36,6 @@ from app.wire import Signed, sign_statement
 from app.wire_vault import Arrival, RevealRequest
 
 NOW_MS = 1_790_000_000_000
-
-
-@pytest.fixture
-def centre(tmp_path: Path) -> Iterator[OpenCentre]:
-    init(tmp_path / "centre")
-    opened = open_centre(tmp_path / "centre")
-    yield opened
-    opened.engine.dispose()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from app.vision.conclude import _whole
 from app.vision.decode import decode_views
 from app.vision.fading import begins_within_group, pale_ends
 from app.vision.fuse import Fused, fuse
+from app.vision.opening import Beyond
 from app.vision.panel import Area
 from app.vision.recognise import BLANK, GLYPHS, Engine, View
 from app.vision.spots import Spot
@@ -108,6 +109,17 @@ def test_a_faded_number_is_asked_about_unless_its_length_is_known_or_another_loo
     asked = _whole(sure, [faded], UNKNOWN_NUMBER).reading
     assert (asked.state, asked.doubts) == (FieldState.DOUBTFUL, (0,)), "the person is shown the pale end"
     assert _whole(sure, [faded, clear], UNKNOWN_NUMBER).reading.state is FieldState.READ
-    assert _whole(sure, [faded], UNKNOWN_NUMBER, [(True, False)]).reading.state is FieldState.READ, "the layer ends it"
-    assert _whole(sure, [faded], UNKNOWN_NUMBER, [(False, True)]).reading.state is FieldState.DOUBTFUL
+    ended, untold = (Beyond.CLOSED, Beyond.UNTOLD), (Beyond.UNTOLD, Beyond.CLOSED)
+    assert _whole(sure, [faded], UNKNOWN_NUMBER, [ended]).reading.state is FieldState.READ, "the layer ends it"
+    assert _whole(sure, [faded], UNKNOWN_NUMBER, [untold]).reading.state is FieldState.DOUBTFUL
     assert _whole(read(one_length), [faded], one_length).reading.state is FieldState.READ
+
+
+def test_a_text_that_ends_at_a_lamps_reflection_is_asked_about() -> None:
+    """SN1I was stated for SN1IIABIS0: behind the fourth character the paper was burnt out."""
+    spot, sure = Spot(Area(0, 0, 400, 40), (0, 400), (), line()), read(UNKNOWN_NUMBER)
+    burnt, untold = (Beyond.UNTOLD, Beyond.BURNT), (Beyond.UNTOLD, Beyond.UNTOLD)
+    asked = _whole(sure, [spot], UNKNOWN_NUMBER, [burnt]).reading
+    assert (asked.state, asked.doubts) == (FieldState.DOUBTFUL, (len(TEXT) - 1,))
+    for other in (untold, (Beyond.UNTOLD, Beyond.CLOSED)):
+        assert _whole(sure, [spot, spot], UNKNOWN_NUMBER, [burnt, other]).reading.state is FieldState.READ

@@ -15,11 +15,14 @@ from app.rehearsal.pictures import render_card_picture
 from app.vision.opening import (
     DOUBT,
     HEIGHT,
+    UNTOLD,
     WEIGHTS,
     WIDTH,
+    Beyond,
     Cover,
     End,
     OpeningJudge,
+    _ends,
     features,
     measure_cover,
     strip_of,
@@ -53,6 +56,38 @@ def drawn(opened: tuple[tuple[int, int], ...], printed: tuple[int, int]) -> tupl
 
 def text(first: int, end: int) -> Area:
     return Area(first * CELL_W, 35.5 * CELL_H, (end - first) * CELL_W, 5 * CELL_H)
+
+
+def burnt(card: Colour, first: float, end: float) -> Colour:
+    """The card with a lamp's reflection between two columns of the map."""
+    lit = card.copy()
+    lit[:, max(0, round(first * CELL_W)) : round(end * CELL_W)] = 255
+    return lit
+
+
+@pytest.mark.parametrize(
+    ("lit", "ends"),
+    [
+        ((0, 0), UNTOLD),
+        ((64, 96), (Beyond.UNTOLD, Beyond.BURNT)),
+        ((0, 32), (Beyond.BURNT, Beyond.UNTOLD)),
+        ((64, 66), UNTOLD),  # less than a character: whoever looks sees that there is none
+        ((70, 96), UNTOLD),  # a character's place behind the last one is bare paper
+    ],
+)
+def test_paper_burnt_out_behind_the_last_character_tells_nothing(lit: tuple[int, int], ends: object) -> None:
+    card, seen = drawn(((22, 96),), (32, 64))
+    line = text(32, 64)
+    cover = measure_cover(card, seen, PANEL, line, PITCH)
+    assert _ends(burnt(card, *lit), cover, line, PITCH) == ends
+
+
+def test_layer_behind_the_last_character_ends_the_text_whatever_shines_there() -> None:
+    card, seen = drawn(((30, 66),), (32, 64))
+    line = text(32, 64)
+    cover = measure_cover(card, seen, PANEL, line, PITCH)
+    assert _ends(card, cover, line, PITCH) == (Beyond.CLOSED, Beyond.CLOSED)
+    assert _ends(burnt(card, 64, 96), cover, line, PITCH) == (Beyond.CLOSED, Beyond.CLOSED)
 
 
 def test_bare_paper_beyond_the_ends_is_measured_from_the_ink() -> None:

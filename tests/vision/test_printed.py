@@ -90,7 +90,17 @@ def test_a_month_without_a_day_is_told_apart() -> None:
     (_, month), (_, day) = (find_expiry([line(f"有效期至2028-02{rest}")]) for rest in ("", "-26"))
     assert month is not None
     assert day is not None
-    assert (month.of_month, day.of_month) == (True, False)
+    assert (month.may_go_on, day.may_go_on) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "sure"), [("有效期至2028-02-2", False), ("EXP 2028-2-2", True), ("EXP 2028-11-2", True)]
+)
+def test_a_day_of_one_digit_may_go_on_and_has_lost_one_where_months_have_two(text: str, sure: bool) -> None:
+    """Glare took the last digit of 2028-02-26, and 2 February was stated."""
+    _, seen = find_expiry([line(text)])
+    assert seen is not None
+    assert (seen.may_go_on, seen.sure) == (True, sure)
 
 
 @pytest.mark.parametrize("text", ["输EY2029 11 10", "有放期里 2029 11 10", "LXP 2029 11 10", "有放20291110"])
@@ -132,6 +142,8 @@ def test_nothing_printed_needs_lines_that_can_all_be_read() -> None:
         ("HK$200", Amount(200, "HKD")),
         ("V500", Amount(500, "CNY")),  # a yen sign read as a letter
         ("面值 100", Amount(100, "CNY")),
+        ("面值 V300", Amount(300, "CNY")),
+        ("面V300", Amount(300, "CNY")),  # half of the word lies under glare
     ],
 )
 def test_amounts_are_read_with_their_currency(text: str, amount: Amount) -> None:
@@ -142,6 +154,8 @@ def test_an_amount_that_may_go_on_is_no_value() -> None:
     assert find_face_value([line("Value RMB 100C")], CARD_W) is None  # half of a further zero
     assert find_face_value([line("Value RMB 100", x=1215.0)], CARD_W) is None  # runs into the card's edge
     assert find_face_value([line("V437")], CARD_W) is None
+    assert find_face_value([line("面额V000元")], CARD_W) is None  # its first digit is gone
+    assert find_face_value([line("面包 300")], CARD_W) is None
     assert find_face_value([line("流量 500 MB 30")], CARD_W) is None
     assert find_face_value([line("¥100"), line("¥200")], CARD_W) is None
 

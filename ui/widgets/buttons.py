@@ -95,6 +95,10 @@ class BlueKey(QAbstractButton):
             needed += look.px(26 + 16)
         return QSize(max(look.px(width) if self._wide else 0, int(needed + 1)), look.px(height))
 
+    def hold_for(self, hold_s: float) -> None:
+        """From now on a hold takes this long, not a second."""
+        self._hold.setDuration(round(hold_s * 1000))
+
     def begin_hold(self) -> None:
         """The key went down. Only the state HOLD cares."""
         if self._view.state is GoState.HOLD and self._hold.state() != QAbstractAnimation.State.Running:

@@ -40,14 +40,6 @@ FAMILY = "MIFARE Ultralight EV1 (MF0UL11)"
 SELECT_AND_RF = (0x4A, 0x32)
 
 
-@pytest.fixture
-def board() -> Iterator[SimulatedBoard]:
-    board = SimulatedBoard()
-    board.start()
-    yield board
-    board.stop()
-
-
 def run_on(board: SimulatedBoard) -> Outcome:
     """A run through a real pty."""
     reader = open_pn532(board.address, DeviceInfo(board.address, "board", simulated=True))

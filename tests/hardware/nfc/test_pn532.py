@@ -30,14 +30,6 @@ def info_of(board: SimulatedBoard) -> DeviceInfo:
 
 
 @pytest.fixture
-def board() -> Iterator[SimulatedBoard]:
-    board = SimulatedBoard()
-    board.start()
-    yield board
-    board.stop()
-
-
-@pytest.fixture
 def reader(board: SimulatedBoard) -> Iterator[Pn532]:
     with closing(open_pn532(board.address, info_of(board))) as reader:
         yield reader
