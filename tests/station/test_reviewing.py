@@ -34,6 +34,8 @@ from app.evidence.writer import RecordingKeys
 from app.platform import private_folder
 from app.station.clock import system_clock
 from app.station.keeping import Keeping, Rules
+from app.station.rounds import Ground
+from app.station.station import Adjust
 from app.store import leaks
 from app.store.leaks import LeakSight
 from app.store.store import Store
@@ -247,6 +249,10 @@ def test_verification_names_the_place_of_a_changed_byte(asked: Asked, own: Filme
     assert last.valid_to_us == part.pieces[2].last_pts
 
 
+def ground(asked: Asked, adjust: Adjust) -> Ground:
+    return Ground(asked.store, system_clock(), adjust, lambda bug: None)
+
+
 def test_a_hold_keeps_footage_that_would_go(asked: Asked, own: FilmedParcel) -> None:
     """The disk is nearly full and the centre has everything: what is held stays, what is let go goes, journal apart."""
     heard: list[Surroundings] = []
@@ -259,7 +265,7 @@ def test_a_hold_keeps_footage_that_would_go(asked: Asked, own: FilmedParcel) -> 
             connection.execute(insert(durable), {"recording_id": "r-1", "epoch": "e", "text": "{}", "sig": b""})
 
     rules = Rules(keep_days=0, keep_free_bytes=1_000, free=lambda _path: 0)
-    keeping = Keeping(asked.store, own.folder.recordings, rules, system_clock(), adjust, lambda bug: None)
+    keeping = Keeping(ground(asked, adjust), own.folder.recordings, rules)
     assert keeping.look().removed == ()  # the centre has not got it
     asked.store.call(has)
     assert isinstance(asked.answer(asked.desk.hold, SUPERVISOR, "r-1", True, "complaint"), Hold)
@@ -286,9 +292,7 @@ def test_young_footage_stays_and_a_roomy_disk_keeps_all(asked: Asked, own: Filme
 
     asked.store.call(has)
     for rules in (Rules(30, 1_000, lambda _path: 0), Rules(0, 1_000, lambda _path: 2_000)):
-        keeping = Keeping(
-            asked.store, own.folder.recordings, rules, system_clock(), lambda _change: None, lambda bug: None
-        )
+        keeping = Keeping(ground(asked, lambda _change: None), own.folder.recordings, rules)
         assert keeping.look().removed == ()
     assert footage_in(own.folder.recordings / "r-1") > 0
 
@@ -296,10 +300,8 @@ def test_young_footage_stays_and_a_roomy_disk_keeps_all(asked: Asked, own: Filme
 @pytest.mark.warns
 def test_pictures_that_somebody_deleted_and_folders_that_nobody_knows_are_told(asked: Asked, own: FilmedParcel) -> None:
     heard: list[Surroundings] = [Surroundings()]
-    keeping = Keeping(
-        asked.store, own.folder.recordings, Rules(keep_days=0, keep_free_bytes=0), system_clock(),
-        lambda change: heard.append(change(heard[-1])), lambda bug: None,
-    )  # fmt: skip
+    told = ground(asked, lambda change: heard.append(change(heard[-1])))
+    keeping = Keeping(told, own.folder.recordings, Rules(keep_days=0, keep_free_bytes=0))
     assert keeping.look().reconciled.holed == ()
     assert (heard[-1].disk.missing_recordings, heard[-1].disk.unknown_recordings) == (0, 0)
     next((own.folder.recordings / "r-1").glob("part-*")).unlink()
@@ -322,10 +324,8 @@ def test_nothing_is_removed_while_much_is_missing(asked: Asked, own: FilmedParce
 
     asked.store.call(more)
     rules = Rules(keep_days=0, keep_free_bytes=1_000, free=lambda _path: 0)
-    keeping = Keeping(
-        asked.store, own.folder.recordings, rules, system_clock(),
-        lambda change: heard.append(change(heard[-1])), lambda bug: None,
-    )  # fmt: skip
+    told = ground(asked, lambda change: heard.append(change(heard[-1])))
+    keeping = Keeping(told, own.folder.recordings, rules)
     found = keeping.look()
     assert (found.reconciled.stop, found.removed) == (True, ())
     assert heard[-1].disk.missing_recordings == 5

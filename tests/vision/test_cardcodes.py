@@ -5,10 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+import zxingcpp
 
 from app.rehearsal.pictures import render_card_picture
-from app.vision import cardcodes
-from app.vision.barcode import Hit, gtin, read_zxing
+from app.vision import bars, cardcodes
+from app.vision.barcode import Hit, gtin, read_zbar, read_zxing
 from app.vision.cardcodes import CardCodes, read_card_codes
 from app.vision.locate import locate
 from app.vision.pixels import Gray, grey
@@ -104,3 +105,48 @@ def test_bars_without_a_lead_are_no_reading(monkeypatch: pytest.MonkeyPatch) -> 
     found = read_card_codes(grey(frame), grey(rectify(frame, corners)), corners)
     assert gtin(found.hits) is None
     assert all(h.text == labels["gtin"] for h in found.hits)
+
+
+def two_symbols() -> Gray:
+    """A product's symbol and a card number's beside it, in one row of a card otherwise empty."""
+    card = np.full((1009, 1600), 230, np.uint8)
+    for text, kind, left in ((CODE, "EAN13", 900), ("8442774356197193", "Code128", 100)):
+        code = zxingcpp.create_barcode(text, getattr(zxingcpp.BarcodeFormat, kind))
+        drawn = np.array(zxingcpp.write_barcode_to_image(code, scale=1))
+        row = drawn[len(drawn) // 2]
+        symbol = cv2.resize(row[None], (4 * len(row), 90), interpolation=cv2.INTER_NEAREST)
+        card[700:790, left : left + symbol.shape[1]] = symbol
+    return np.asarray(cv2.GaussianBlur(card, (0, 0), 2.0), np.uint8)
+
+
+def test_two_symbols_beside_each_other_are_not_read_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That cost a quarter of a second on each card with a product's symbol and a number's."""
+    tried: list[float] = []
+
+    def noting(picture: Gray, strip: Strip, view: str) -> tuple[list[Hit], list[Hit]]:
+        tried.append(strip.across)
+        return read_strip(picture, strip, view)
+
+    read_strip = bars._read_strip
+    monkeypatch.setattr(bars, "_read_strip", noting)
+    found, _ = bars.look_for_bars(two_symbols(), "card", longest=840.0)
+    assert {h.text for h in found} == {CODE, "8442774356197193"}
+    assert max(tried) < 840
+
+
+def test_zbar_is_asked_about_the_rows_with_bars_and_tells_places_on_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    card, rows = two_symbols(), list[int]()
+
+    def noting(picture: Gray, view: str) -> list[Hit]:
+        rows.append(len(picture))
+        return read_zbar(picture, view)
+
+    monkeypatch.setattr(cardcodes, "read_zbar", noting)
+    found = {h.text: h.corners for h in cardcodes._read_bands(card, cardcodes.bar_regions(card))}
+    assert rows
+    assert sum(rows) < len(card) / 2
+    whole = {h.text: h.corners for h in read_zbar(card, "card")}
+    assert found.keys() == whole.keys() == {CODE, "8442774356197193"}
+    for text, corners in whole.items():
+        assert np.abs(found[text] - corners).max() < 30
+    assert cardcodes._read_bands(card, ()) == []
