@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import secrets
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TypeVar
@@ -22,6 +21,7 @@ from app.core.errors import BadInput, EvidenceTrouble, Unavailable
 from app.keys import Signer
 from app.signing import LIFETIME_S, BadSignature, Message, RequestMarks, answering_key, check_answer, sign_request
 from app.store.store import Store
+from app.sync.body import Body
 from app.sync.offset import ClockOffset
 from app.wire import (
     DIGEST_HEADER,
@@ -129,35 +129,6 @@ def _is_tls(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
-
-
-_PIECE = 1 << 17
-
-
-class Body(httpx.AsyncByteStream):
-    """A long body: it goes out in pieces, for as a whole it would be copied several times on its way; evenly and, where
-    a pace is set (bytes a second, else 0), no faster than that.
-
-    Let go of it when it was sent: httpx's answers hold themselves in a ring, their requests with them, until the
-    garbage collector comes by.
-    """
-
-    def __init__(self, content: bytes, bytes_s: int = 0) -> None:
-        self._content, self._bytes_s = content, bytes_s
-        self.headers = {"Content-Length": str(len(content))}
-
-    def let_go(self) -> None:
-        self._content = b""
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        began_s, piece = time.monotonic(), max(1, min(_PIECE, self._bytes_s // 4)) if self._bytes_s else _PIECE
-        for at in range(0, len(self._content), piece):
-            yield self._content[at : at + piece]
-            if not self._bytes_s:
-                continue
-            ahead_s = min(at + piece, len(self._content)) / self._bytes_s - (time.monotonic() - began_s)
-            if ahead_s > 0:
-                await asyncio.sleep(ahead_s)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -35,7 +35,8 @@ from app.server.report import report
 from app.server.setup import OpenCentre
 from app.store.seal import SUITE, Context, info_of
 from app.sync import bringing, footage
-from app.sync.client import Body, CentreClient
+from app.sync.body import Body
+from app.sync.client import CentreClient
 from app.sync.footage import chunks_of, open_journal
 from app.sync.pace import FootageTerms
 from app.sync.worker import SyncListeners, SyncPlan, SyncWorker
@@ -473,8 +474,8 @@ def test_footage_goes_no_faster_than_it_may(bytes_s: int, monkeypatch: pytest.Mo
     async def sleep(wait_s: float) -> None:
         clock[0] += wait_s
 
-    monkeypatch.setattr("app.sync.client.time.monotonic", lambda: clock[0])
-    monkeypatch.setattr("app.sync.client.asyncio.sleep", sleep)
+    monkeypatch.setattr("app.sync.body.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("app.sync.body.asyncio.sleep", sleep)
     content = os.urandom(bytes_s * 2)
     body = Body(content, bytes_s)
     request = httpx.Request("PUT", "http://centre/x", content=body, headers=body.headers)
