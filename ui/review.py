@@ -42,6 +42,7 @@ class Review(QObject):
         self.looking: Looking | None = None
         self._second_id = ""
         self._goal_us: int | None = None  # where to go when the recording that is asked for comes
+        self._exact = ("", 0, 0)  # where a recording was entered: the frame there, and the very instant
         self._image: QImage | None = None
         self.reel = Reel(desk, self)
         self.reel.moved.connect(self._moved)
@@ -301,6 +302,7 @@ class Review(QObject):
         goal = self._goal_us if self._goal_us is not None else card.from_us if card else 0
         self._goal_us = None
         self.reel.load(footage, goal)
+        self._exact = (footage.recording_id, self.reel.at_us, goal)
         self._desk.verify(footage.recording_id, self._back_to(self._proof_came))
 
     def _sought(self, at_us: int) -> None:
@@ -320,9 +322,10 @@ class Review(QObject):
         footage = self.looking.footage if self.looking else None
         if footage is None:
             return
-        angle = footage.angle_at(self.reel.at_us)
+        at_us = self._exact[2] if self._exact[:2] == (footage.recording_id, self.reel.at_us) else self.reel.at_us
+        angle = footage.angle_at(at_us)
         if angle is not None:
-            self._goal_us = self.reel.at_us + angle.shift_us
+            self._goal_us = at_us + angle.shift_us
             self._open(angle.recording_id)
         else:
             self.reel.stop()

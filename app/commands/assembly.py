@@ -41,6 +41,7 @@ from app.station.link import ProgramPlan
 from app.station.looking import Looking
 from app.station.perform import Cameras, Hands, Perform
 from app.station.reviewing import Reviewing
+from app.station.rounds import Ground
 from app.station.scanning import Scanning
 from app.station.shielding import Shield
 from app.station.stamping import Stamping, stamp_plan
@@ -227,29 +228,31 @@ def _start(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
         _begin(stack, Scanning(opened, _by_hand(parts), station.adjust, crashed))
     _begin(stack, DiskWatch(plan.folder.root, station.adjust, crashed).rounds)
     _start_watching_footage(plan, parts, stack)
-    _begin(stack, ClockWatch(parts.store, parts.clock, crashed).rounds)
+    _begin(stack, ClockWatch(_ground(parts)).rounds)
     _start_stamping(plan, parts, stack)
     _start_backing(plan, parts, stack)
 
 
+def _ground(parts: Parts) -> Ground:
+    return Ground(parts.store, parts.clock, parts.station.adjust, _crashed(parts.station))
+
+
 def _start_watching_footage(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     """What is done with recordings besides making them: kept, searched for leaks, their heads told to the centre."""
-    station, crashed, recordings = parts.station, _crashed(parts.station), plan.folder.recordings
+    ground, recordings = _ground(parts), plan.folder.recordings
     kept, read = plan.settings.recording, leak_plan(plan, parts.reading)
     rules = KeepingRules(kept.keep_days, kept.keep_free_gb * 1_000_000_000)
-    _begin(stack, Keeping(parts.store, recordings, rules, parts.clock, station.adjust, crashed).rounds)
-    _begin(stack, LeakWatch(parts.store, read, parts.clock, _resting(station), station.adjust, crashed).rounds)
-    _begin(stack, Witnessing(parts.store, recordings, parts.clock, parts.sync.nudge, crashed).rounds)
+    _begin(stack, Keeping(ground, recordings, rules).rounds)
+    _begin(stack, LeakWatch(ground, read, _resting(parts.station)).rounds)
+    _begin(stack, Witnessing(ground, recordings, parts.sync.nudge).rounds)
 
 
 def _start_backing(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     """Copies of the database while nobody works. A rehearsal's database is worth none."""
     if plan.rehearsal:
         return
-    station, copied = parts.station, BackingPlan(plan.folder.database, backups_of(plan.folder, plan.settings))
-    _begin(
-        stack, Backing(parts.store, copied, parts.clock, _resting(station), station.adjust, _crashed(station)).rounds
-    )
+    copied = BackingPlan(plan.folder.database, backups_of(plan.folder, plan.settings))
+    _begin(stack, Backing(_ground(parts), copied, _resting(parts.station)).rounds)
 
 
 def _by_hand(parts: Parts) -> Callable[[Event], None]:
@@ -272,7 +275,7 @@ def _start_stamping(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
         station.adjust(lambda around: replace(around, stamps=facts))
         return
     if stamps is not None:
-        _begin(stack, Stamping(parts.store, stamps, parts.clock, station.adjust, _crashed(station)).rounds)
+        _begin(stack, Stamping(_ground(parts), stamps).rounds)
 
 
 def _configured(sources: Sources, threads: int, rehearsal: bool) -> codec.Configure:

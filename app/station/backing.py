@@ -15,11 +15,8 @@ from pathlib import Path
 from app.core.errors import Trouble
 from app.paths import StationFolder
 from app.settings import Settings
-from app.station.clock import Clock
-from app.station.rounds import Rounds
-from app.station.station import Adjust
+from app.station.rounds import Ground, Rounds
 from app.store.backup import Copy, back_up
-from app.store.writer import StoreWriter
 
 _log = logging.getLogger(__name__)
 
@@ -46,22 +43,14 @@ class BackingPlan:
 
 
 class Backing:
-    """Looks now and then whether a copy is due. `resting`: nobody works; `on_bug` is told of bugs."""
+    """Looks now and then whether a copy is due. `resting`: nobody works."""
 
-    def __init__(
-        self,
-        store: StoreWriter,
-        plan: BackingPlan,
-        clock: Clock,
-        resting: Callable[[], bool],
-        adjust: Adjust,
-        on_bug: Callable[[Exception], None],
-    ) -> None:
-        self._store, self._plan, self._clock = store, plan, clock
-        self._resting, self._adjust = resting, adjust
+    def __init__(self, ground: Ground, plan: BackingPlan, resting: Callable[[], bool]) -> None:
+        self._store, self._clock, self._adjust = ground.store, ground.clock, ground.adjust
+        self._plan, self._resting = plan, resting
         self._copied_us: int | None = None  # monotonic; None: not since this start
         self._head = -1
-        self.rounds = Rounds("backup", self._go_round, _LOOK_S, on_bug, first_s=_LOOK_S)
+        self.rounds = Rounds("backup", self._go_round, _LOOK_S, ground.on_bug, first_s=_LOOK_S)
 
     def look(self) -> Copy | None:
         """Make a copy if one is due and nobody works. Raises Trouble; the older copies stay then."""

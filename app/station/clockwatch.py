@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
 
 from app.core.audit import EventKind
-from app.station.clock import Clock
-from app.station.rounds import Rounds
+from app.station.rounds import Ground, Rounds
 from app.store.store import Store
-from app.store.writer import StoreWriter
 
 _log = logging.getLogger(__name__)
 
@@ -25,12 +22,12 @@ STEP_US = 500_000
 
 
 class ClockWatch:
-    """Looks every second; `on_bug` is told of bugs."""
+    """Looks every second."""
 
-    def __init__(self, store: StoreWriter, clock: Clock, on_bug: Callable[[Exception], None]) -> None:
-        self._store, self._clock = store, clock
+    def __init__(self, ground: Ground) -> None:
+        self._store, self._clock = ground.store, ground.clock
         self._offset_us: int | None = None
-        self.rounds = Rounds("clock-watch", self._go_round, EVERY_S, on_bug)
+        self.rounds = Rounds("clock-watch", self._go_round, EVERY_S, ground.on_bug)
 
     def look(self) -> bool:
         """Look once; True when a step was found, which is in the chain then. Raises StorageTrouble."""

@@ -17,11 +17,9 @@ from app.core.errors import Trouble
 from app.core.readiness import Surroundings
 from app.evidence.storage import Footage, Reconciled, footage_in, reconcile, removable, remove_footage
 from app.platform import free_bytes
-from app.station.clock import Clock
-from app.station.rounds import Rounds
-from app.station.station import Adjust, Change
+from app.station.rounds import Ground, Rounds
+from app.station.station import Change
 from app.store.footage import KnownRecording
-from app.store.writer import StoreWriter
 
 _log = logging.getLogger(__name__)
 
@@ -49,21 +47,13 @@ class Kept:
 
 
 class Keeping:
-    """Looks now and then. `adjust` changes the surroundings, `on_bug` is told of bugs."""
+    """Looks now and then."""
 
-    def __init__(
-        self,
-        store: StoreWriter,
-        recordings: Path,
-        rules: Rules,
-        clock: Clock,
-        adjust: Adjust,
-        on_bug: Callable[[Exception], None],
-    ) -> None:
-        self._store, self._recordings, self._rules, self._clock = store, recordings, rules, clock
-        self._adjust = adjust
+    def __init__(self, ground: Ground, recordings: Path, rules: Rules) -> None:
+        self._store, self._clock, self._adjust = ground.store, ground.clock, ground.adjust
+        self._recordings, self._rules = recordings, rules
         self._told: Reconciled | None = None
-        self.rounds = Rounds("footage-keeping", self._go_round, _EVERY_S, on_bug, first_s=_FIRST_AFTER_S)
+        self.rounds = Rounds("footage-keeping", self._go_round, _EVERY_S, ground.on_bug, first_s=_FIRST_AFTER_S)
 
     def look(self) -> Kept:
         """Look once. Raises StorageTrouble; a file that cannot be removed now is tried again at the next look."""

@@ -17,12 +17,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from app.station.child import Child
-from app.station.clock import Clock
-from app.station.rounds import Rounds
-from app.station.station import Adjust
+from app.station.rounds import Ground, Rounds
 from app.store import leaks
 from app.store.leaks import LeakJob, LeakSight
-from app.store.writer import StoreWriter
 
 _log = logging.getLogger(__name__)
 
@@ -49,20 +46,12 @@ class _Dropped(Exception):
 
 
 class LeakWatch:
-    """Looks now and then. `resting` tells at any time whether the station has nothing to do; `on_bug` hears of bugs."""
+    """Looks now and then. `resting` tells at any time whether the station has nothing to do."""
 
-    def __init__(
-        self,
-        store: StoreWriter,
-        plan: LeakPlan,
-        clock: Clock,
-        resting: Callable[[], bool],
-        adjust: Adjust,
-        on_bug: Callable[[Exception], None],
-    ) -> None:
-        self._store, self._plan, self._clock = store, plan, clock
-        self._resting, self._adjust = resting, adjust
-        self.rounds = Rounds("leak-watch", self._go_round, _AFTER_FAILURE_S, on_bug)
+    def __init__(self, ground: Ground, plan: LeakPlan, resting: Callable[[], bool]) -> None:
+        self._store, self._clock, self._adjust = ground.store, ground.clock, ground.adjust
+        self._plan, self._resting = plan, resting
+        self.rounds = Rounds("leak-watch", self._go_round, _AFTER_FAILURE_S, ground.on_bug)
 
     def tell(self) -> None:
         """Show how many recordings wait for a judgement. Raises StorageTrouble."""

@@ -279,7 +279,7 @@ class Reviewing:
         self._ask(lambda store: leaks.must_be_exportable(store.ledger, recording_id))
         opened = self._opened.get(recording_id) or self._open(recording_id)
         still = still_at(opened.folder, opened.key, opened.timeline.ledger, at_us)
-        name = f"{self._named(opened)}-{_file_time(still.at_us)}.jpg"
+        name = f"{self._named(opened)}{_marked(role_of(opened.timeline))}-{_file_time(still.at_us)}.jpg"
         body = {
             "recording": recording_id, "t_video_us": still.at_us, "leaf": still.leaf, "h": still.h,
             "sha256": still.sha256, "file": name,
@@ -301,8 +301,8 @@ class Reviewing:
         opened = self._opened.get(recording_id) or self._open(recording_id)
         angles = self._footage(recording_id).angles if card_id else ()
         no = next((one.no for one in self._cards(recording_id, angles) if one.card_id == card_id), 0)
-        role = "" if wanted.camera == OVERHEAD else f"-{wanted.camera}"
-        name = f"{self._named(opened)}{f'-card{no}' if no else ''}{role}-dossier-{_now(self._clock)}.zip"
+        card = f"-card{no}" if no else ""
+        name = f"{self._named(opened)}{card}{_marked(wanted.camera)}-dossier-{_now(self._clock)}.zip"
         partial = private_folder(self._exports) / f"{name}.part"
         facts = make_dossier(wanted.folder, wanted.keys, partial, wanted.stretch, wanted.beside)
         with partial.open("rb") as file:
@@ -411,6 +411,11 @@ class _Checking:
 def _root_of(centre: Centre) -> str:
     """The root key that a witness is held against; "" where the centre's key was pinned without a certificate."""
     return centre.root_key if centre.server else ""
+
+
+def _marked(camera: str) -> str:
+    """What a file's name says of the camera: nothing of the overhead one."""
+    return "" if camera == OVERHEAD else f"-{camera}"
 
 
 def _file_time(at_us: int) -> str:

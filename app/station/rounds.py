@@ -5,10 +5,24 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from app.core.errors import Trouble
+from app.station.clock import Clock
+from app.station.station import Adjust
+from app.store.writer import StoreWriter
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What whoever makes rounds stands on: store, clock, the surroundings it tells, who hears of its bugs."""
+
+    store: StoreWriter
+    clock: Clock
+    adjust: Adjust
+    on_bug: Callable[[Exception], None]
 
 
 class Rounds:

@@ -19,12 +19,9 @@ from app.core.errors import BadInput, EvidenceTrouble, Trouble, Unavailable
 from app.core.readiness import StampFacts
 from app.evidence.timestamp import TOKEN_FILE, stamp_head
 from app.settings import RecordingSettings
-from app.station.clock import Clock
-from app.station.rounds import Rounds
-from app.station.station import Adjust
+from app.station.rounds import Ground, Rounds
 from app.store.results import RetryState
 from app.store.tokens import Unstamped, note_token, unstamped
-from app.store.writer import StoreWriter
 from app.sync.authority import Authority
 from app.sync.client import require_loopback
 from app.sync.pace import after_failure
@@ -64,22 +61,14 @@ def stamp_plan(kept: RecordingSettings, root: Path, recordings: Path, rehearsal:
 
 
 class Stamping:
-    """Looks now and then. `adjust` changes the surroundings, `on_bug` is told of bugs; `chance` gives 0..1."""
+    """Looks now and then. `chance` gives 0..1."""
 
-    def __init__(
-        self,
-        store: StoreWriter,
-        plan: StampPlan,
-        clock: Clock,
-        adjust: Adjust,
-        on_bug: Callable[[Exception], None],
-        chance: Callable[[], float] = random.random,
-    ) -> None:
-        self._store, self._plan, self._clock = store, plan, clock
-        self._adjust, self._chance = adjust, chance
+    def __init__(self, ground: Ground, plan: StampPlan, chance: Callable[[], float] = random.random) -> None:
+        self._store, self._clock, self._adjust = ground.store, ground.clock, ground.adjust
+        self._plan, self._chance = plan, chance
         self._passed: set[str] = set()  # whose folder is away or damaged: told once
         self._code = ""
-        self.rounds = Rounds("time-stamp", self.look, _LOOK_S, on_bug, cut_short=plan.authority.stop)
+        self.rounds = Rounds("time-stamp", self.look, _LOOK_S, ground.on_bug, cut_short=plan.authority.stop)
 
     def look(self) -> float:
         """Ask for what is wanted, if it is time; how long to wait then (s). Raises StorageTrouble."""

@@ -41,7 +41,6 @@ class Station:
         self._inbox: queue.SimpleQueue[Event | Change | Catalogue | Faulted] = queue.SimpleQueue()
         self._perform: Callable[[Effect], None] = lambda _effect: None
         self._shows: list[Show] = []
-        self._wake: Callable[[], None] = lambda: None
         self.state: State = SignedOut()
         self.around = Surroundings()
 
@@ -53,22 +52,16 @@ class Station:
         """Call `show(state, surroundings)` in the station's thread after each change."""
         self._shows.append(show)
 
-    def on_wake(self, wake: Callable[[], None]) -> None:
-        self._wake = wake
-
     def post(self, event: Event) -> None:
         self._inbox.put(event)
-        self._wake()
 
     def adjust(self, change: Change) -> None:
         """Change the surroundings in the station's thread."""
         self._inbox.put(change)
-        self._wake()
 
     def judge_by(self, catalogue: Catalogue) -> None:
         """Judge cards by this catalogue from the next event on."""
         self._inbox.put(catalogue)
-        self._wake()
 
     def tick(self) -> None:
         """Let time pass; call it every `TICK_S`."""
@@ -115,7 +108,6 @@ class Station:
     def fail(self, code: str, detail: str) -> None:
         """A bug was met (any thread may say so): nothing is taken in any more; what is kept stays kept."""
         self._inbox.put(Faulted(code, detail))
-        self._wake()
 
     def _take(self, item: Event | Change | Catalogue | Faulted) -> None:
         if isinstance(item, Faulted):

@@ -10,27 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.evidence.witness import last_record
-from app.station.clock import Clock
-from app.station.rounds import Rounds
+from app.station.rounds import Ground, Rounds
 from app.store.witnessed import note_head
-from app.store.writer import StoreWriter
 
 
 class Witnessing:
-    """Looks now and then. `nudge`: something waits for the centre; `on_bug` is told of bugs."""
+    """Looks now and then. `nudge`: something waits for the centre."""
 
-    def __init__(
-        self,
-        store: StoreWriter,
-        recordings: Path,
-        clock: Clock,
-        nudge: Callable[[], None],
-        on_bug: Callable[[Exception], None],
-        every_s: float = 8.0,
-    ) -> None:
-        self._store, self._recordings, self._clock = store, recordings, clock
-        self._nudge = nudge
-        self.rounds = Rounds("witness-heads", self._go_round, every_s, on_bug, first_s=every_s)
+    def __init__(self, ground: Ground, recordings: Path, nudge: Callable[[], None], every_s: float = 8.0) -> None:
+        self._store, self._clock = ground.store, ground.clock
+        self._recordings, self._nudge = recordings, nudge
+        self.rounds = Rounds("witness-heads", self._go_round, every_s, ground.on_bug, first_s=every_s)
 
     def look(self) -> int:
         """Tell the heads of all that runs; how many were new. Raises StorageTrouble."""

@@ -54,17 +54,6 @@ def ask_passphrase(*, twice: bool = False) -> str | None:
     return told
 
 
-def remember_passphrase(station_folder: Path, passphrase: str) -> bool:
-    """Put it into the OS keyring; False where there is none that the operating system guards."""
-    if not _keyring_guards():
-        return False
-    try:
-        keyring.set_password(_SERVICE, str(station_folder.resolve()), passphrase)
-    except keyring.errors.KeyringError:
-        return False
-    return True
-
-
 def _from_fd(fd: int) -> str:
     try:
         told = os.read(fd, _LONGEST).decode().rstrip("\n")

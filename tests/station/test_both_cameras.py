@@ -165,6 +165,15 @@ def test_a_dossier_says_why_the_other_camera_is_not_in_it(asked: Asked, own: Fil
     assert isinstance(refused, BadInput)
 
 
+def test_stills_of_the_same_time_by_both_cameras_are_two_files(asked: Asked, own: FilmedParcel) -> None:
+    film_the_label(asked.store, own, -3_000_000)
+    paths = [asked.answer(asked.desk.still, SUPERVISOR, name, 0).path for name in ("r-1", "r-2")]
+    assert len(set(paths)) == 2
+    assert "-label-" in Path(paths[1]).name
+    first, second = (Path(path).read_bytes() for path in paths)
+    assert first != second
+
+
 def test_a_damaged_film_beside_it_keeps_no_recording_from_being_exported(
     asked: Asked, own: FilmedParcel, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ from app.evidence.writer import Origin, RecordingKeys, create_recording, resume_
 from app.paths import StationFolder
 from app.station.clock import Clock
 from app.station.clockwatch import ClockWatch
+from app.station.rounds import Ground
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from tests.station.filmed import new_store
@@ -45,6 +46,9 @@ class Watched:
         self.store, self.bugs = StoreWriter(store, lambda bug: self.bugs.append(bug)), []
         self.store.start()
 
+    def ground(self, clock: Clock) -> Ground:
+        return Ground(self.store, clock, lambda _change: None, self.bugs.append)
+
     def steps(self) -> list[dict]:
         events = self.store.call(lambda store: store.outbox_after(0, 100))
         bodies = [json.loads(event.data) for event in events]
@@ -63,7 +67,7 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
 @pytest.mark.parametrize("by_us", [HOUR_US, -HOUR_US, -2_000_000])
 def test_a_step_while_the_station_runs_is_a_signed_event(watched: Watched, by_us: int) -> None:
     clock = SetClock("boot-1")
-    watch = ClockWatch(watched.store, clock, watched.bugs.append)
+    watch = ClockWatch(watched.ground(clock))
     for _ in range(3):
         assert not watch.look()
         clock.hands[:] = [clock.hands[0] + 1_000_000, clock.hands[1] + 1_000_100]  # slewed, not set
@@ -94,7 +98,7 @@ def test_a_step_while_nobody_looked_is_found_at_start(
     watched.store.call(lambda store: store.new_recording("r-1", "p-1", stamp, ""))
     mono_us = clock.hands[0] + 60_000_000 if boot == "boot-1" else 5_000_000
     later = SetClock(boot, [mono_us, clock.hands[1] + 60_000_000 + by_us])
-    assert ClockWatch(watched.store, later, watched.bugs.append).look() == (since is not None)
+    assert ClockWatch(watched.ground(later)).look() == (since is not None)
     assert [body["since"] for body in watched.steps()] == ([since] if since else [])
 
 

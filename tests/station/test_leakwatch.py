@@ -35,6 +35,7 @@ from app.rehearsal.footage import SIZES, labels_path, render_unboxing
 from app.rehearsal.products import load_studio_products
 from app.station.clock import system_clock
 from app.station.leakwatch import LeakPlan, LeakWatch
+from app.station.rounds import Ground
 from app.store import leaks
 from app.store.leaks import MOST_FAILURES
 from app.store.store import Store
@@ -58,6 +59,9 @@ class Idle:
 
     def adjust(self, change: Callable[[Surroundings], Surroundings]) -> None:
         self.around = change(self.around)
+
+    def ground(self, writer: StoreWriter) -> Ground:
+        return Ground(writer, system_clock(), self.adjust, self.bugs.append)
 
     def film(
         self, recording_id: str, frames: list[tuple[np.ndarray, Cover]], waybill: str = "SF1", beside: str = ""
@@ -85,7 +89,7 @@ class Idle:
         writer = StoreWriter(self.store, self.bugs.append)
         writer.start()
         plan = LeakPlan(argv, self.recordings, {"templates": SHIPPED.paths, "rehearsal": True}, 0.01, patience_s)
-        watch = LeakWatch(writer, plan, system_clock(), lambda: self.resting, self.adjust, self.bugs.append)
+        watch = LeakWatch(self.ground(writer), plan, lambda: self.resting)
         watch.rounds.start()
         return watch, writer
 
@@ -275,7 +279,7 @@ def test_it_steps_aside_at_once_and_goes_on_where_it_was_after_a_restart(idle: I
     watch.rounds.stop()
     idle.resting = True
     plan = LeakPlan(argv, idle.recordings, {}, 0.01)
-    watch = LeakWatch(writer, plan, system_clock(), lambda: idle.resting, idle.adjust, idle.bugs.append)
+    watch = LeakWatch(idle.ground(writer), plan, lambda: idle.resting)
     watch.rounds.start()
     until(lambda: len(writer.call(checked)) == 1)
     watch.rounds.stop()

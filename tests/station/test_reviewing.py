@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from rfc3161_client import TimestampRequestBuilder
 from sqlalchemy import delete, insert, update
 
 from app.__main__ import main
-from app.core.errors import BadInput
+from app.core.errors import BadInput, Trouble
 from app.core.events import RightsChanged
 from app.core.footage import Exported, Hold, Lines, Pile, next_frame
 from app.core.parcels import Role
@@ -30,8 +31,11 @@ from app.evidence.ledger import load
 from app.evidence.storage import footage_in
 from app.evidence.timestamp import stamp_recording
 from app.evidence.writer import RecordingKeys
+from app.platform import private_folder
 from app.station.clock import system_clock
 from app.station.keeping import Keeping, Rules
+from app.station.rounds import Ground
+from app.station.station import Adjust
 from app.store import leaks
 from app.store.leaks import LeakSight
 from app.store.store import Store
@@ -126,6 +130,38 @@ def luma_of(jpeg: bytes) -> np.ndarray[Any, Any]:
     return np.asarray(Image.open(io.BytesIO(jpeg)).convert("L"))
 
 
+@pytest.mark.parametrize("left", [0, 8192])
+def test_what_leaves_onto_a_full_disk_is_whole_or_not_there(asked: Asked, left: int) -> None:
+    """A real small disk under the exports: it is called full, and the same works when there is room."""
+    exports = private_folder(asked.folder.exports)
+    argv = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(exports)]
+    if subprocess.run(argv, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk is not allowed here")
+    filler = exports / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as out:
+        while True:
+            out.write(bytes(4096))
+    with filler.open("r+b") as out:
+        out.truncate(filler.stat().st_size - left)
+    footage = asked.footage()
+    at_us = footage.parts[2].from_us + 400_000
+    for ask, what in ((asked.desk.still, at_us), (asked.desk.dossier, "")):
+        refused = asked.answer(ask, SUPERVISOR, "r-1", what)
+        if isinstance(refused, Trouble):
+            assert refused.code == "store.disk_full"
+            assert [path.name for path in exports.iterdir()] == ["filler"]
+        else:  # a small picture may fit; the dossier does not
+            assert what == at_us
+            for path in (Path(refused.path), Path(refused.path).with_suffix(".jpg.json")):
+                path.unlink()
+    assert isinstance(refused, Trouble)
+    filler.unlink()
+    for ask, what in ((asked.desk.still, at_us), (asked.desk.dossier, "")):
+        assert isinstance(asked.answer(ask, SUPERVISOR, "r-1", what), Exported)
+    assert not list(exports.glob("*.part"))
+    subprocess.run(["umount", "-l", str(exports)], check=True)
+
+
 def test_a_still_is_the_masked_frame_of_that_time_and_has_its_event(asked: Asked) -> None:
     footage = asked.footage()
     clear_us = footage.parts[2].from_us + 400_000
@@ -213,6 +249,10 @@ def test_verification_names_the_place_of_a_changed_byte(asked: Asked, own: Filme
     assert last.valid_to_us == part.pieces[2].last_pts
 
 
+def ground(asked: Asked, adjust: Adjust) -> Ground:
+    return Ground(asked.store, system_clock(), adjust, lambda bug: None)
+
+
 def test_a_hold_keeps_footage_that_would_go(asked: Asked, own: FilmedParcel) -> None:
     """The disk is nearly full and the centre has everything: what is held stays, what is let go goes, journal apart."""
     heard: list[Surroundings] = []
@@ -225,7 +265,7 @@ def test_a_hold_keeps_footage_that_would_go(asked: Asked, own: FilmedParcel) -> 
             connection.execute(insert(durable), {"recording_id": "r-1", "epoch": "e", "text": "{}", "sig": b""})
 
     rules = Rules(keep_days=0, keep_free_bytes=1_000, free=lambda _path: 0)
-    keeping = Keeping(asked.store, own.folder.recordings, rules, system_clock(), adjust, lambda bug: None)
+    keeping = Keeping(ground(asked, adjust), own.folder.recordings, rules)
     assert keeping.look().removed == ()  # the centre has not got it
     asked.store.call(has)
     assert isinstance(asked.answer(asked.desk.hold, SUPERVISOR, "r-1", True, "complaint"), Hold)
@@ -252,9 +292,7 @@ def test_young_footage_stays_and_a_roomy_disk_keeps_all(asked: Asked, own: Filme
 
     asked.store.call(has)
     for rules in (Rules(30, 1_000, lambda _path: 0), Rules(0, 1_000, lambda _path: 2_000)):
-        keeping = Keeping(
-            asked.store, own.folder.recordings, rules, system_clock(), lambda _change: None, lambda bug: None
-        )
+        keeping = Keeping(ground(asked, lambda _change: None), own.folder.recordings, rules)
         assert keeping.look().removed == ()
     assert footage_in(own.folder.recordings / "r-1") > 0
 
@@ -262,10 +300,8 @@ def test_young_footage_stays_and_a_roomy_disk_keeps_all(asked: Asked, own: Filme
 @pytest.mark.warns
 def test_pictures_that_somebody_deleted_and_folders_that_nobody_knows_are_told(asked: Asked, own: FilmedParcel) -> None:
     heard: list[Surroundings] = [Surroundings()]
-    keeping = Keeping(
-        asked.store, own.folder.recordings, Rules(keep_days=0, keep_free_bytes=0), system_clock(),
-        lambda change: heard.append(change(heard[-1])), lambda bug: None,
-    )  # fmt: skip
+    told = ground(asked, lambda change: heard.append(change(heard[-1])))
+    keeping = Keeping(told, own.folder.recordings, Rules(keep_days=0, keep_free_bytes=0))
     assert keeping.look().reconciled.holed == ()
     assert (heard[-1].disk.missing_recordings, heard[-1].disk.unknown_recordings) == (0, 0)
     next((own.folder.recordings / "r-1").glob("part-*")).unlink()
@@ -288,10 +324,8 @@ def test_nothing_is_removed_while_much_is_missing(asked: Asked, own: FilmedParce
 
     asked.store.call(more)
     rules = Rules(keep_days=0, keep_free_bytes=1_000, free=lambda _path: 0)
-    keeping = Keeping(
-        asked.store, own.folder.recordings, rules, system_clock(),
-        lambda change: heard.append(change(heard[-1])), lambda bug: None,
-    )  # fmt: skip
+    told = ground(asked, lambda change: heard.append(change(heard[-1])))
+    keeping = Keeping(told, own.folder.recordings, rules)
     found = keeping.look()
     assert (found.reconciled.stop, found.removed) == (True, ())
     assert heard[-1].disk.missing_recordings == 5

@@ -21,6 +21,7 @@ from app.evidence.writer import Origin, RecordingKeys, create_recording
 from app.paths import StationFolder
 from app.settings import RecordingSettings
 from app.station.clock import system_clock
+from app.station.rounds import Ground
 from app.station.stamping import Stamping, stamp_plan
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.store.tokens import stamped_at, unstamped
@@ -76,7 +77,7 @@ class Station:
         object.__setattr__(plan, "authority", Authority(url, limit_s))
         writer = StoreWriter(self.store, self.bugs.append)
         writer.start()
-        stamping = Stamping(writer, plan, system_clock(), self.adjust, self.bugs.append, chance=lambda: 0.1)
+        stamping = Stamping(Ground(writer, system_clock(), self.adjust, self.bugs.append), plan, chance=lambda: 0.1)
         stamping.rounds.start()
         try:
             yield stamping

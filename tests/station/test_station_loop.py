@@ -71,10 +71,8 @@ def test_time_comes_by_tick() -> None:
     assert station.state.now_us == 7_000_000
 
 
-def test_any_thread_may_post_and_wakes_the_window_nothing_is_lost() -> None:
+def test_any_thread_may_post_and_nothing_is_lost() -> None:
     station, _ = make_station()
-    woken: list[str] = []
-    station.on_wake(lambda: woken.append(threading.current_thread().name))
     station.adjust(lambda around: replace(around, parcels_today=(0, 0)))
 
     def count(around: Surroundings) -> Surroundings:
@@ -87,8 +85,6 @@ def test_any_thread_may_post_and_wakes_the_window_nothing_is_lost() -> None:
         thread.join()
     station.drain()
     assert station.around.parcels_today == (800, 0)
-    assert len(woken) == 801
-    assert len(set(woken)) == 5
 
 
 def test_run_until_lets_time_pass_and_gives_up_at_its_deadline() -> None:

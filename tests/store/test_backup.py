@@ -20,6 +20,7 @@ from app.core.readiness import Surroundings
 from app.paths import StationFolder
 from app.station.backing import Backing, BackingPlan
 from app.station.clock import Clock
+from app.station.rounds import Ground
 from app.store import backup as backups
 from app.store.backup import back_up, copies, put_back
 from app.store.store import REHEARSAL_PASSPHRASE, Store
@@ -160,9 +161,8 @@ class Hand:
         self.writer.start()
         self.now_us = 1_000_000
         plan = BackingPlan(folder.database, folder.backups, keep=2, every_us=1000)
-        self.backing = Backing(
-            self.writer, plan, Later("boot", lambda: self.now_us), lambda: self.resting, self._adjust, self.bugs.append
-        )
+        ground = Ground(self.writer, Later("boot", lambda: self.now_us), self._adjust, self.bugs.append)
+        self.backing = Backing(ground, plan, lambda: self.resting)
 
     def _adjust(self, change: Any) -> None:
         self.around = change(self.around)

@@ -28,6 +28,7 @@ from app.recorder.sink import Take
 from app.server import checkpoints
 from app.server.setup import OpenCentre
 from app.station.clock import Clock
+from app.station.rounds import Ground
 from app.station.witnessing import Witnessing
 from app.store.notes import origin_of, read_checkpoint, sign_checkpoint
 from tests.sync.conftest import Party, stamp
@@ -40,7 +41,8 @@ class Camera:
 
     def __init__(self, party: Party, recordings: Path) -> None:
         self.party, self.recordings = party, recordings
-        self.witnessing = Witnessing(party.writer, recordings, Clock("boot"), lambda: None, party.crashes.append)
+        ground = Ground(party.writer, Clock("boot"), lambda _change: None, party.crashes.append)
+        self.witnessing = Witnessing(ground, recordings, lambda: None)
 
     def film(self, name: str, looks: int = 3) -> Path:
         """Two seconds of pictures between two looks; closed, as the station closes it."""

@@ -63,12 +63,6 @@ class Seat:
         self.review.reel.seek(at_us)
         return self.next_number()
 
-    def settled(self, at_us: int) -> int:
-        """Go there, and wait until no other picture comes any more; where that is."""
-        self.shown(at_us)
-        self.still()
-        return self.review.reel.at_us
-
     def still(self) -> None:
         """Wait until pictures stopped coming."""
         seen = -1
@@ -76,9 +70,10 @@ class Seat:
             seen = len(self.pictures)
             QTest.qWait(150)
 
-    def number_us(self) -> float:
-        """The number of the last picture as a time, in thirtieths of a second; far away when none came."""
-        return number_in(_luma(self.pictures[-1])) * 1e6 / 30 if self.pictures else -1e9
+    @property
+    def number(self) -> int:
+        """Of the last picture; -1 when none came."""
+        return number_in(_luma(self.pictures[-1])) if self.pictures else -1
 
     def next_number(self) -> int:
         self.until(lambda: bool(self.pictures))
