@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import hashlib
 import itertools
 import os
-import sys
 import threading
 from dataclasses import replace
 from datetime import datetime
@@ -35,12 +33,10 @@ from app.server.report import report
 from app.server.setup import OpenCentre
 from app.store.seal import SUITE, Context, info_of
 from app.sync import bringing, footage
-from app.sync.body import Body
-from app.sync.client import CentreClient
 from app.sync.footage import chunks_of, open_journal
 from app.sync.pace import FootageTerms
 from app.sync.worker import SyncListeners, SyncPlan, SyncWorker
-from app.wire import ObjectPlace, Piece, Transfer, VideoManifest
+from app.wire import Piece, VideoManifest
 
 STAMP = Stamp(1_790_000_000_000_000, 5, "boot")
 
@@ -465,55 +461,3 @@ def test_a_window_is_open_for_its_hours_also_over_midnight(terms: FootageTerms) 
     assert len(hours) == ((terms.to_hour - terms.from_hour) % 24 or 24)
     assert terms.open_at(terms.from_hour)
     assert not hours[:23] or len(hours) == 24 or not terms.open_at(terms.to_hour)
-
-
-@pytest.mark.parametrize("bytes_s", [100, 40_000, 10_000_000])
-def test_footage_goes_no_faster_than_it_may(bytes_s: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [0.0]
-
-    async def sleep(wait_s: float) -> None:
-        clock[0] += wait_s
-
-    monkeypatch.setattr("app.sync.body.time.monotonic", lambda: clock[0])
-    monkeypatch.setattr("app.sync.body.asyncio.sleep", sleep)
-    content = os.urandom(bytes_s * 2)
-    body = Body(content, bytes_s)
-    request = httpx.Request("PUT", "http://centre/x", content=body, headers=body.headers)
-    sent = bytearray()
-
-    async def send() -> None:
-        assert isinstance(request.stream, httpx.AsyncByteStream)
-        async for piece in request.stream:
-            sent.extend(piece)
-            assert len(sent) <= bytes_s * (clock[0] + 0.26)  # a quarter of a second ahead at most
-
-    asyncio.run(send())
-    assert (bytes(sent), request.headers["Content-Length"]) == (content, str(len(content)))
-    assert "Transfer-Encoding" not in request.headers
-    assert clock[0] == pytest.approx(2.0)
-
-
-def test_the_bytes_of_a_chunk_are_let_go_when_it_was_sent() -> None:
-    """Without the garbage collector's help: it may be dozens of chunks late."""
-    content = os.urandom(1 << 20)
-    oid = hashlib.sha256(content).hexdigest()
-    place = ObjectPlace(oid=oid, size=len(content), actions={"upload": Transfer(href=f"/v1/objects/{oid}")})
-    arrived = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        arrived.append((request.headers["Content-Length"], hashlib.sha256(request.content).hexdigest()))
-        return httpx.Response(200, json={"oid": oid, "size": len(content)})
-
-    async def put() -> None:
-        async with CentreClient("http://centre", httpx.MockTransport(answer)) as client:
-            await client.put_object(place, content)
-
-    gc.collect()
-    gc.disable()
-    try:
-        held = sys.getrefcount(content)
-        asyncio.run(put())
-        assert sys.getrefcount(content) == held
-    finally:
-        gc.enable()
-    assert arrived == [(str(len(content)), oid)]
