@@ -1,19 +1,18 @@
-"""Trains the judge of twins (zero and O, one and I) on single characters of practice lines, and exports it.
+"""Trains the network that tells zero from O and one from I on practice lines, exports it, and fits what is made of it.
 
-    python -m training.twins --lines 26000 [--fonts FOLDER] [--out out/twins]     draw, train, tell how it does
-    python -m training.twins --again 26000 --lines 20000                          go on with lines from this number on
+    python -m training.twins --batches 3400 [--out out/twins] [--workers 1]       train, or go on
     python -m training.twins --export resources/models/twins.onnx
-    python -m training.twins --weigh 4000                                         fit the weights of app/vision/twins.py
+    python -m training.twins --measure 1500                                       twins told in held-out faces
+    python -m training.twins --weigh 1600                                         fit the weights of app/vision/twins.py
 
 The lines hold letters and digits mixed, a third of them twins, so that nothing but the print tells a zero from an O.
-Characters are cut out where our recogniser, told the text, places them.
+Characters are cut out where our recogniser, told the text, places them. Each batch comes from a stream of its own, so
+that a stopped run goes on with the next one; it is learned together with one of the batches before it.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,18 +34,27 @@ from app.vision.decode import decode_views, places_of
 from app.vision.fuse import fuse
 from app.vision.twinjudge import HEIGHT, KINDS, WIDTH, TwinJudge, windows
 from app.vision.twins import PAIRS, Sight, features, line_of
+from training import course
+from training.course import Lessons, Plan
 
-SEED = 20_263
+SEED = 20_264
 HELD_OUT_SEED, WEIGH_SEED = 30_263, 40_263
-BATCH = 128
-EPOCHS = 4
+LINES = 12
+"""Lines of a batch."""
+
 LEARNING_RATE = 2e-3
-TWIN_SHARE = 0.35
-OTHERS = 0.12
-"""Share of the other glyphs that are shown too, so that the network knows what is none of the twins."""
+KEEP_EVERY = 100
+REMEMBERED = 300
+"""Batches that are kept to be learned once more."""
+
+TWIN_SHARE = 0.3
+PLAIN = 0.15
+"""What a glyph that looks like none of the twins counts against one that does."""
 
 ALIKE = "DQCGU8LJ7T"
-"""Of these, which look like twins, all are shown."""
+"""Glyphs that look like twins; the network has to know what is none of them."""
+
+CHANNELS, EMBEDDED = (16, 32, 48, 64), 64
 
 KINDS_OF_FAMILY = {
     "mono": ("mono", "light", "thermal", "emboss"),
@@ -61,58 +69,81 @@ Pixels = NDArray[Any]
 
 
 class TwinNet(nn.Module):
-    """(batch, 1, HEIGHT, WIDTH) standardised grey to logits of KINDS and "another" (batch, 5). About 80,000 weights."""
+    """Characters (n, 1, HEIGHT, WIDTH) standardised grey and the line each is of (n) to logits of KINDS and "another"
+    (n, 5). A line's characters are of one face: each is judged beside the mean and the most of what its line tells."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            _conv(1, 12, 3, (2, 2)),
-            _conv(12, 24, 3, (2, 2)),
-            _conv(24, 40, 3, (2, 1)),
-            nn.Conv2d(40, 48, (4, 3), 1, (0, 1), bias=False),
-            nn.BatchNorm2d(48),
+        first, second, third, last = CHANNELS
+        self.each = nn.Sequential(
+            _conv(1, first, (2, 2)),
+            _conv(first, second, (2, 2)),
+            _conv(second, third, (2, 1)),
+            nn.Conv2d(third, last, (HEIGHT // 8, 3), 1, (0, 1), bias=False),
+            nn.BatchNorm2d(last),
             nn.ReLU(inplace=True),
             nn.Flatten(),
-            nn.Dropout(0.15),
-            nn.Linear(48 * (WIDTH // 4), 48),
+            nn.Dropout(0.1),
+            nn.Linear(last * (WIDTH // 4), EMBEDDED),
             nn.ReLU(inplace=True),
-            nn.Linear(48, len(KINDS) + 1),
+        )
+        self.face = nn.Sequential(nn.Linear(EMBEDDED, EMBEDDED), nn.ReLU(inplace=True))
+        self.told = nn.Sequential(
+            nn.Linear(3 * EMBEDDED, EMBEDDED), nn.ReLU(inplace=True), nn.Linear(EMBEDDED, len(KINDS) + 1)
         )
 
-    def forward(self, window: Tensor) -> Tensor:
-        return self.body(window)  # type: ignore[no-any-return]
+    def forward(self, characters: Tensor, lines: Tensor) -> Tensor:
+        seen = self.each(characters)
+        told = self.face(seen)
+        return self.judged(seen, torch.cat([_over_line(told, lines, "mean"), _over_line(told, lines, "amax")], dim=1))
+
+    def judged(self, seen: Tensor, face: Tensor) -> Tensor:
+        """The logits of characters beside what tells the face of their line."""
+        return self.told(torch.cat([seen, face], dim=1))  # type: ignore[no-any-return]
 
 
-def _conv(ins: int, outs: int, side: int, stride: tuple[int, int]) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(ins, outs, side, stride, side // 2, bias=False), nn.BatchNorm2d(outs), nn.ReLU(inplace=True)
-    )
+def _over_line(told: Tensor, lines: Tensor, how: str) -> Tensor:
+    """For each character the mean or the most (`amax`) of what all characters of its line tell."""
+    at = lines[:, None].expand_as(told)
+    start = torch.zeros(int(lines.max()) + 1, told.shape[1], dtype=told.dtype)
+    return start.scatter_reduce(0, at, told, how, include_self=False)[lines]
+
+
+def _conv(ins: int, outs: int, stride: tuple[int, int]) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(ins, outs, 3, stride, 1, bias=False), nn.BatchNorm2d(outs), nn.ReLU(inplace=True))
 
 
 class Exported(nn.Module):
-    """What the product runs: a window (1, 1, HEIGHT, WIDTH) 0..255 in, the probabilities (1, 5) out."""
+    """What the product runs: the characters of one line (n, 1, HEIGHT, WIDTH) 0..255 in, their chances (n, 5) out."""
 
     def __init__(self, net: TwinNet) -> None:
         super().__init__()
         self.net = net
 
-    def forward(self, window: Tensor) -> Tensor:
-        return torch.softmax(self.net(standardised(window)), dim=1)
+    def forward(self, characters: Tensor) -> Tensor:
+        seen = self.net.each(standardised(characters))
+        told = self.net.face(seen)
+        mean, most = told.mean(dim=0, keepdim=True), told.amax(dim=0, keepdim=True)
+        face = torch.cat([mean.expand_as(told), most.expand_as(told)], dim=1)
+        return torch.softmax(self.net.judged(seen, face), dim=1)
 
 
-def standardised(window: Tensor) -> Tensor:
+def standardised(characters: Tensor) -> Tensor:
     """Windows 0..255 to mean 0 and deviation about 1."""
-    mean = window.mean(dim=(2, 3), keepdim=True)
-    spread = (window - mean).pow(2).mean(dim=(2, 3), keepdim=True).sqrt()
-    return (window - mean) / (spread + 4.0)
+    mean = characters.mean(dim=(2, 3), keepdim=True)
+    spread = (characters - mean).pow(2).mean(dim=(2, 3), keepdim=True).sqrt()
+    return (characters - mean) / (spread + 4.0)
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Characters cut from lines: `windows` uint8 (n, HEIGHT, WIDTH), `kinds` their place in KINDS, 4 for another."""
+    """Characters cut from lines: `windows` uint8 (n, HEIGHT, WIDTH), `kinds` their place in KINDS, 4 for another,
+    `weights` what each counts, `lines` which of the lines it is of."""
 
-    windows: Pixels
-    kinds: Pixels
+    windows: Tensor
+    kinds: Tensor
+    weights: Tensor
+    lines: Tensor
 
 
 def mixed_text(rng: np.random.Generator) -> str:
@@ -124,95 +155,121 @@ def mixed_text(rng: np.random.Generator) -> str:
     return mark.join(groups) if chance(rng, 0.6) else "".join(signs)
 
 
-def draw(studio: LineStudio, codes: CodeReader, seed: int, lines: Iterable[int]) -> Drawn:
+def draw(studio: LineStudio, codes: CodeReader, seed: int, numbers: Iterable[int]) -> Drawn:
     """The characters of so many lines, each from a stream of its own."""
     cut: list[Pixels] = []
-    kinds: list[int] = []
-    for number in lines:
-        for window, kind in _characters(studio, codes, stream(seed, "line", number)):
-            cut.append(np.clip(window, 0, 255).astype(np.uint8))
-            kinds.append(kind)
-    return Drawn(np.stack(cut), np.array(kinds))
+    glyphs: list[str] = []
+    lines: list[int] = []
+    for at, number in enumerate(numbers):
+        text, shown = _characters(studio, codes, stream(seed, "line", number))
+        cut += [np.clip(window, 0, 255).astype(np.uint8) for window in shown]
+        glyphs += text
+        lines += [at] * len(text)
+    kinds = [KINDS.index(glyph) if glyph in KINDS else len(KINDS) for glyph in glyphs]
+    weights = [1.0 if glyph in KINDS or glyph in ALIKE else PLAIN for glyph in glyphs]
+    return Drawn(torch.from_numpy(np.stack(cut)), torch.tensor(kinds), torch.tensor(weights), torch.tensor(lines))
 
 
-def _characters(studio: LineStudio, codes: CodeReader, rng: np.random.Generator) -> Iterator[tuple[Pixels, int]]:
+def _characters(studio: LineStudio, codes: CodeReader, rng: np.random.Generator) -> tuple[str, list[Pixels]]:
     line = studio.draw(rng, between(rng, 0.1, 1.0), text=mixed_text(rng))
     picture = np.repeat(line.picture[..., None], 3, 2)
     view = codes.read([close_up(picture, 0.82)])[0]
-    places = places_of(view, line.text)
-    chosen = [(at, glyph) for at, glyph in zip(places, line.text, strict=True) if _is_shown(rng, glyph)]
-    for window, (_, glyph) in zip(windows(picture, [at for at, _ in chosen]), chosen, strict=True):
-        yield window, KINDS.index(glyph) if glyph in KINDS else len(KINDS)
+    return line.text, list(windows(picture, places_of(view, line.text)))
 
 
-def _is_shown(rng: np.random.Generator, glyph: str) -> bool:
-    return glyph in KINDS or glyph in ALIKE or chance(rng, OTHERS)
+class Batches(torch.utils.data.Dataset[Drawn]):
+    """Batch `number`, from a stream of its own."""
+
+    def __init__(self, first: int, fonts: list[Path]) -> None:
+        self._first, self._fonts = first, fonts
+        self._drawer: tuple[LineStudio, CodeReader] | None = None
+
+    def __len__(self) -> int:
+        return 1_000_000
+
+    def __getitem__(self, at: int) -> Drawn:
+        if self._drawer is None:  # in the worker: a compiled network cannot be handed over
+            cv2.setNumThreads(1)
+            faces = tuple(face for face in load_faces(SEED, self._fonts) if not face.held_out)
+            self._drawer = LineStudio(faces, SEED), CodeReader()
+        first = (self._first + at) * LINES
+        return draw(*self._drawer, SEED, range(first, first + LINES))
 
 
-def train(net: TwinNet, drawn: Drawn, seconds: float) -> TwinNet:
-    """Learns for EPOCHS rounds, or until the processor seconds are spent; windows shifted and mirrored in lightness."""
+def train(out: Path, batches: int, workers: int, fonts: list[Path]) -> None:
+    """Train up to `batches` in all; goes on where the checkpoint in `out` stands."""
     torch.manual_seed(SEED)
-    net = net.to(memory_format=torch.channels_last)
+    net = TwinNet()
     optimiser = torch.optim.AdamW(net.parameters(), LEARNING_RATE, weight_decay=0.02)
-    pictures, kinds = torch.from_numpy(drawn.windows), torch.from_numpy(drawn.kinds)
-    rng = stream(SEED, "order")
-    steps, step, began = EPOCHS * (len(kinds) // BATCH), 0, time.process_time()
-    loss_mean = 1.0
-    for _ in range(EPOCHS):
-        order = rng.permutation(len(kinds))
-        for at in range(0, len(order) - BATCH + 1, BATCH):
-            done = max(step / steps, (time.process_time() - began) / seconds)
-            if done >= 1:
-                return net.eval()
-            for group in optimiser.param_groups:
-                group["lr"] = LEARNING_RATE * min(1.0, step / 100 + 0.01) * (0.5 + 0.5 * math.cos(math.pi * done))
-            chosen = torch.from_numpy(order[at : at + BATCH])
-            loss = _learn(net, optimiser, rng, pictures[chosen], kinds[chosen])
-            loss_mean += (loss - loss_mean) / 100
-            step += 1
-            if step % 300 == 0:
-                print(f"{step} of {steps}, {time.process_time() - began:.0f} s, loss {loss_mean:.4f}", flush=True)
-    return net.eval()
+    remembered: list[Drawn] = []
+
+    def drawn(first: int) -> torch.utils.data.DataLoader[Drawn]:
+        ahead = 8 if workers else None
+        return torch.utils.data.DataLoader(
+            Batches(first, fonts), batch_size=None, num_workers=workers, prefetch_factor=ahead
+        )
+
+    def learn(batch: Drawn, number: int) -> float:
+        rng = stream(SEED, "again", number)
+        again = [remembered[int(rng.integers(len(remembered)))]] if remembered else []
+        remembered[:] = [*remembered[-REMEMBERED:], batch]
+        return _learn(net, optimiser, rng, joined([batch, *again]))
+
+    course.train(out, net, optimiser, Plan(batches, LEARNING_RATE, KEEP_EVERY), Lessons(drawn, learn))
 
 
-def _learn(
-    net: TwinNet, optimiser: torch.optim.Optimizer, rng: np.random.Generator, pictures: Tensor, kinds: Tensor
-) -> float:
-    shifted = torch.roll(pictures.float()[:, None], (int(rng.integers(-1, 2)), int(rng.integers(-2, 3))), (2, 3))
+def joined(batches: list[Drawn]) -> Drawn:
+    """Batches as one, their lines numbered on."""
+    firsts = np.cumsum([0, *(int(batch.lines.max()) + 1 for batch in batches[:-1])]).tolist()
+    return Drawn(
+        torch.cat([batch.windows for batch in batches]),
+        torch.cat([batch.kinds for batch in batches]),
+        torch.cat([batch.weights for batch in batches]),
+        torch.cat([batch.lines + first for first, batch in zip(firsts, batches, strict=True)]),
+    )
+
+
+def _learn(net: TwinNet, optimiser: torch.optim.Optimizer, rng: np.random.Generator, drawn: Drawn) -> float:
+    """One step, the windows shifted and sometimes mirrored in lightness; gives the loss."""
+    shift = int(rng.integers(-1, 2)), int(rng.integers(-2, 3))
+    pictures = torch.roll(drawn.windows.float()[:, None], shift, (2, 3))
     if chance(rng, 0.3):
-        shifted = 255 - shifted
+        pictures = 255 - pictures
     net.train()
     with torch.autocast("cpu", torch.bfloat16):
-        told = net(standardised(shifted).contiguous(memory_format=torch.channels_last))
-    loss = nn.functional.cross_entropy(told.float(), kinds, label_smoothing=0.005)
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-    optimiser.step()
-    return loss.item()
+        told = net(standardised(pictures).contiguous(memory_format=torch.channels_last), drawn.lines)
+    losses = nn.functional.cross_entropy(told.float(), drawn.kinds, label_smoothing=0.005, reduction="none")
+    return course.step(net, optimiser, (losses * drawn.weights).sum() / drawn.weights.sum())
 
 
 @torch.no_grad()
-def tell(net: TwinNet, drawn: Drawn) -> None:
+def measure(net: TwinNet, drawn: Drawn) -> None:
     """Print how well the twins are told in characters of held-out faces."""
-    chances = [
-        torch.softmax(net(standardised(torch.from_numpy(part).float()[:, None])), 1)
-        for part in np.array_split(drawn.windows, max(1, len(drawn.windows) // 500))
-    ]
-    told = torch.cat(chances).numpy()
-    for pair in (0, 2):
-        of_pair = (drawn.kinds // 2 == pair // 2) & (drawn.kinds < len(KINDS))
-        odds = np.log((told[of_pair, pair] + 1e-5) / (told[of_pair, pair + 1] + 1e-5))
-        right = (odds > 0) == (drawn.kinds[of_pair] == pair)
+    chances = torch.softmax(net(standardised(drawn.windows.float()[:, None]), drawn.lines), 1).numpy()
+    kinds = drawn.kinds.numpy()
+    for pair in PAIRS:
+        first = KINDS.index(pair[0])
+        of_pair = (kinds == first) | (kinds == first + 1)
+        odds = np.log((chances[of_pair, first] + 1e-5) / (chances[of_pair, first + 1] + 1e-5))
+        right = (odds > 0) == (kinds[of_pair] == first)
         for least in (0, 2, 3, 4, 5):
             sure = np.abs(odds) >= least
-            print(f"{KINDS[pair : pair + 2]} from {least}: {sure.sum()} of {len(odds)}, wrong {(sure & ~right).sum()}")
+            print(f"{pair} from {least}: {sure.sum()} of {len(odds)}, wrong {(sure & ~right).sum()}")
 
 
 def export(net: TwinNet, path: Path) -> None:
     """The network as ONNX."""
-    window = torch.zeros(1, 1, HEIGHT, WIDTH)
-    torch.onnx.export(Exported(net.eval()), (window,), str(path), dynamo=False, input_names=["window"])
+    characters = torch.zeros(3, 1, HEIGHT, WIDTH)
+    axes = {"characters": {0: "n"}, "chances": {0: "n"}}
+    torch.onnx.export(
+        Exported(net.eval()),
+        (characters,),
+        str(path),
+        dynamo=False,
+        input_names=["characters"],
+        output_names=["chances"],
+        dynamic_axes=axes,
+    )
 
 
 def weigh(lines: int, fonts: list[Path]) -> None:
@@ -276,37 +333,27 @@ def _fit(signs: Pixels, first: Pixels) -> Pixels:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="training.twins", description=__doc__)
-    parser.add_argument("--lines", type=int, default=26_000)
-    parser.add_argument("--again", type=int, default=0, help="go on with the kept network and lines from this number")
-    parser.add_argument("--minutes", type=float, default=15.0, help="processor minutes of learning at most")
     parser.add_argument("--out", type=Path, default=Path("out/twins"))
+    parser.add_argument("--batches", type=int, default=3400)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--fonts", type=Path, action="append", default=[], help="a folder of further fonts")
-    parser.add_argument("--weigh", type=int, default=0, help="fit the weights on so many lines instead of training")
-    parser.add_argument("--export", type=Path, help="write the network as ONNX instead of training")
+    parser.add_argument("--export", type=Path)
+    parser.add_argument("--measure", type=int, default=0)
+    parser.add_argument("--weigh", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    kept = given.out / "network.pt"
     if given.weigh:
         weigh(given.weigh, given.fonts)
-        return
-    if given.export is not None:
-        net = TwinNet()
-        net.load_state_dict(torch.load(kept, weights_only=True))
-        export(net, given.export)
-        return
-    given.out.mkdir(parents=True, exist_ok=True)
-    faces, codes = load_faces(SEED, given.fonts), CodeReader()
-    numbers = range(given.again, given.again + given.lines)
-    drawn = draw(LineStudio(tuple(f for f in faces if not f.held_out), SEED), codes, SEED, numbers)
-    print(f"{len(drawn.kinds)} characters of {given.lines} lines", flush=True)
-    net = TwinNet()
-    if given.again:
-        net.load_state_dict(torch.load(kept, weights_only=True))
-    net = train(net, drawn, given.minutes * 60)
-    torch.save(net.state_dict(), kept)
-    held_out = LineStudio(tuple(f for f in faces if f.held_out), HELD_OUT_SEED)
-    tell(net, draw(held_out, codes, HELD_OUT_SEED, range(1500)))
+    elif given.export is not None:
+        export(course.trained(given.out, TwinNet()), given.export)
+    elif given.measure:
+        held_out = tuple(face for face in load_faces(SEED, given.fonts) if face.held_out)
+        studio = LineStudio(held_out, HELD_OUT_SEED)
+        drawn = draw(studio, CodeReader(), HELD_OUT_SEED, range(given.measure))
+        measure(course.trained(given.out, TwinNet()), drawn)
+    else:
+        train(given.out, given.batches, given.workers, given.fonts)
 
 
 if __name__ == "__main__":

@@ -117,9 +117,10 @@ def printed(text: str) -> np.ndarray:
     return picture
 
 
-def told_at(text: str, at: int, odds: dict[int, float], print_of: str = "") -> tuple[str, bool]:
-    """The glyph at a place of a line both engines read as `text`, by what the judge said of its places."""
-    fused, readings = line_of(text, {})
+def told_at(text: str, at: int, odds: dict[int, float], print_of: str = "", torn: float = 1e-4) -> tuple[str, bool]:
+    """The glyph at a place of a line both engines read as `text`, by what the judge said of its places; `torn`: the
+    chance that the engines see of its twin there."""
+    fused, readings = line_of(text, {at: (torn, torn)})
     sight = Sight(printed(print_of or text), readings, alone(text, odds))
     char = tell_twins(fused, [sight], UNKNOWN_PIN).reading.chars[at]
     return char.best.glyph, char.sure
@@ -143,10 +144,18 @@ def test_both_are_offered_as_likely_as_they_are() -> None:
 
 
 def test_a_round_glyph_is_told_by_those_like_it_and_those_unlike_it() -> None:
-    assert told_at("K0XTHR4P", 1, {1: 0.8}) == ("0", False), "alone it is in doubt"
-    assert told_at("K0X0HO4P", 1, {1: 0.8, 3: 7.0, 5: -7.0}) == ("0", True), "as narrow as a zero, no circle as the O"
-    as_the_o = told_at("K0X0HO4P", 1, {1: 0.8, 3: 7.0, 5: -7.0}, print_of="KOX0HO4P")
+    assert told_at("K0XTHR4P", 1, {1: 2.2}, torn=0.1) == ("0", False), "alone it is in doubt"
+    around = {1: 2.2, 3: 4.5, 5: -4.5}
+    assert told_at("K0X0HO4P", 1, around, torn=0.1) == ("0", True), "as narrow as a zero, no circle as the O"
+    as_the_o = told_at("K0X0HO4P", 1, around, print_of="KOX0HO4P", torn=0.1)
     assert as_the_o[1] is False, "printed like the O"
+
+
+def test_what_lacks_the_mark_of_a_zero_in_its_line_is_an_o() -> None:
+    """T1SO 07LH: the second of the two has a dot, the first has none, however narrow it is."""
+    assert told_at("K0XTH04P", 1, {1: -2.0}, torn=0.4) == ("O", False), "alone it is in doubt"
+    assert told_at("K0XTH04P", 1, {1: -2.0, 5: 9.0}, print_of="KOXTH04P", torn=0.4) == ("O", True)
+    assert told_at("K0XTH04P", 5, {1: 9.0, 5: 8.0}) == ("0", True), "two with a dot are no doubt to each other"
 
 
 def test_what_was_taken_for_the_twin_is_put_right_where_the_glyph_is_beyond_doubt() -> None:

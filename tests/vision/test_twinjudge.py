@@ -17,7 +17,7 @@ from app.vision.closeup import close_up
 from app.vision.codes import CodeReader
 from app.vision.decode import places_of
 from app.vision.recognise import BLANK, GLYPHS, Engine, View
-from app.vision.twinjudge import HEIGHT, KINDS, WIDTH, TwinJudge, twin_places, windows
+from app.vision.twinjudge import HEIGHT, KINDS, WIDTH, TwinJudge, places_seen, windows
 
 TEXTS = ("O0472918", "70O1I352", "I1XKHTOW", "0OKRWX1I")
 
@@ -56,9 +56,16 @@ def view_of(text: str, steps_a_glyph: int = 6) -> View:
     return View(Engine.OWN, lattice, steps_a_glyph * len(text))
 
 
-def test_places_are_those_of_twins_only() -> None:
-    assert twin_places(view_of("K0X1")) == pytest.approx([9 / 24, 21 / 24])
-    assert twin_places(view_of("KWXH")) == []
+def test_every_glyph_is_seen_where_it_stands() -> None:
+    assert [glyph for _, glyph in places_seen(view_of("K0X1"))] == list("K0X1")
+    assert [at for at, _ in places_seen(view_of("K0X1"))] == pytest.approx([3 / 24, 9 / 24, 15 / 24, 21 / 24])
+
+
+def test_only_twins_are_told_and_a_line_without_them_is_not_looked_at() -> None:
+    line = np.full((32, 200, 3), 200, np.uint8)
+    assert [round(glance.at * 24) for glance in judge().look(line, view_of("K0X1"))] == [9, 21]
+    assert judge().look(line, view_of("KWXH")) == ()
+    assert judge().look(line, view_of("")) == ()
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 40), (64, 300), (20, 900)])
