@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 import time
 from collections.abc import Callable
@@ -38,6 +39,16 @@ class Lessons(Generic[B]):
 
     drawn: Callable[[int], torch.utils.data.DataLoader[B]]
     learn: Callable[[B, int], float | None]
+
+
+def options(description: str, out: Path, batches: int, workers: int) -> argparse.ArgumentParser:
+    """What every course is told at the command line; the numbers are what it takes when nothing is said."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--out", type=Path, default=out)
+    parser.add_argument("--batches", type=int, default=batches)
+    parser.add_argument("--workers", type=int, default=workers)
+    parser.add_argument("--export", type=Path)
+    return parser
 
 
 def rate(peak: float, done: float) -> float:

@@ -10,7 +10,6 @@ one of the batches before it, mirrored.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import cv2
@@ -195,11 +194,7 @@ def measure(out: Path, cards: int) -> None:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="train the judge of openings")
-    parser.add_argument("--out", type=Path, default=Path("out/opening"))
-    parser.add_argument("--batches", type=int, default=1000)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--export", type=Path)
+    parser = course.options("train the judge of openings", Path("out/opening"), batches=1000, workers=1)
     parser.add_argument("--measure", type=int, default=0)
     chosen = parser.parse_args()
     torch.set_num_threads(1)

@@ -9,7 +9,6 @@ Each batch comes from a stream of its own, so that a stopped run goes on with th
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -146,11 +145,7 @@ def measure(out: Path, cards: int = 150) -> Pixels:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="train the panel finder")
-    parser.add_argument("--out", type=Path, default=Path("out/panel"))
-    parser.add_argument("--batches", type=int, default=1500)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--export", type=Path)
+    parser = course.options("train the panel finder", Path("out/panel"), batches=1500, workers=2)
     parser.add_argument("--measure", action="store_true")
     chosen = parser.parse_args()
     torch.set_num_threads(1)

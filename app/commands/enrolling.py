@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -33,13 +34,24 @@ def look_at(url: str) -> Centre:
 
 def applicant_of(folder: StationFolder, passphrase: str, code: str, centre: Centre) -> Applicant:
     """The key that this folder joins with: made once, wrapped by the passphrase, the same at every attempt."""
-    folder.root.mkdir(parents=True, exist_ok=True)
-    place = folder.root / _ENROLLING
     rehearsal = passphrase == REHEARSAL_PASSPHRASE
-    kept = key_path(place).exists()
-    root = read_key(place, passphrase) if kept else make_key(place, passphrase, published=rehearsal)
-    seed = HKDF(SHA256(), 32, None, b"cardintake station signing key").derive(root)
-    return Applicant(Signer(seed), code, rehearsal, centre)
+    return Applicant(Signer(enrolling_seed(folder.root, passphrase)), code, rehearsal, centre)
+
+
+def enrolling_seed(folder: Path, passphrase: str) -> bytes:
+    """Of the key that this folder joins with; kept here before the first request. Raises OSError, as `read_key`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    place = folder / _ENROLLING
+    if key_path(place).exists():
+        root = read_key(place, passphrase)
+    else:
+        root = make_key(place, passphrase, published=passphrase == REHEARSAL_PASSPHRASE)
+    return HKDF(SHA256(), 32, None, b"cardintake station signing key").derive(root)
+
+
+def forget_enrolling(folder: Path) -> None:
+    """What it joined with lies in the database by now."""
+    key_path(folder / _ENROLLING).unlink(missing_ok=True)
 
 
 def join(url: str, applicant: Applicant) -> Enrolled:
@@ -62,12 +74,10 @@ def make_store(folder: StationFolder, told: Enrolled, passphrase: str, reserve_b
     rehearsal = passphrase == REHEARSAL_PASSPHRASE
     if rehearsal and not folder.rehearsal_mark.exists():
         folders.write_mark(folder, folders.Mark("", boot_id()))
-    place = folder.root / _ENROLLING
-    root = read_key(place, passphrase)
-    seed = HKDF(SHA256(), 32, None, b"cardintake station signing key").derive(root)
+    seed = enrolling_seed(folder.root, passphrase)
     store = Store.create(
         folder.database, passphrase, station_id=told.station, centre=told.centre, rehearsal=rehearsal,
         signing_seed=seed, reserve_bytes=reserve_bytes,
     )  # fmt: skip
-    key_path(place).unlink(missing_ok=True)
+    forget_enrolling(folder.root)
     return store

@@ -15,14 +15,17 @@ import json
 import time
 from pathlib import Path
 
+from app.commands.complaint import complain
+from app.commands.enrolling import enrolling_seed, forget_enrolling
 from app.commands.opening import add_passphrase
-from app.core.errors import BadInput, Unavailable
-from app.keys import Signer, key_id, new_seed, verifier
+from app.core.errors import BadInput, StorageTrouble, Unavailable
+from app.keys import Signer, key_id, verifier
 from app.living import end_with_stdin
+from app.platform import private_folder
 from app.store.unlock import ask_passphrase, find_passphrase
 from app.sync.client import CentreClient
 from app.sync.enrol import Applicant, ask_to_join, require_active
-from app.vault.keys import Vault, make_vault, open_vault
+from app.vault.keys import DATABASE, Vault, make_vault, open_vault
 from app.vault.reveal import add_person
 from app.vault.run import answer_once, look_once
 from app.vault.speaking import change_key, follow_centre, speaker_of
@@ -91,9 +94,14 @@ def _public(text: str) -> bytes:
 
 
 def _init(args: argparse.Namespace, passphrase: str) -> int:
-    seed = new_seed()
+    """Broken off, the same call goes on where it ended: the key that it joins with is kept before the first request."""
+    if (args.data / DATABASE).exists():
+        raise BadInput("vault.exists", args.data.name)
+    private_folder(args.data)
+    seed = enrolling_seed(args.data, passphrase)
     told = asyncio.run(_join(args.server, Signer(seed), args.code))
     make_vault(args.data, passphrase, told.station, told.centre, seed, args.keys)
+    forget_enrolling(args.data)
     print(json.dumps({"vault": told.station, "tenant": told.centre.tenant}))
     return 0
 
@@ -114,6 +122,10 @@ async def _look(vault: Vault, args: argparse.Namespace) -> None:
             except Unavailable:
                 if args.once:
                     raise
+            except StorageTrouble as full:
+                if args.once or full.code not in ("store.disk_full", "store.io"):
+                    raise
+                complain(full)  # nothing was told that is not written; it is looked at again when there is room
             if args.once:
                 return
             await asyncio.sleep(args.every_s)

@@ -42,7 +42,6 @@ class Parcel:
     bare_floor: Sprite
     wall: Sprite
     cut: Sprite
-    waybill_mm: tuple[float, float, float, float]
 
 
 def make_parcel(seed: int, waybill: str, order_number: str, fronts: list[Pixels], ppm: float) -> Parcel:
@@ -50,7 +49,7 @@ def make_parcel(seed: int, waybill: str, order_number: str, fronts: list[Pixels]
     upper = _cardboard(seed, "upper", (BOX_W_MM, FLAP_MM), ppm)
     lower = _cardboard(seed, "lower", (BOX_W_MM, FLAP_MM), ppm)
     _print_box(upper, ppm)
-    code = _label(lower, waybill, order_number, ppm)
+    _label(lower, waybill, order_number, ppm)
     _tape(upper, ppm, at_bottom=True)
     _tape(lower, ppm, at_bottom=False)
     floor = _cardboard(seed, "floor", (BOX_W_MM, BOX_D_MM), ppm) * 0.62
@@ -67,7 +66,6 @@ def make_parcel(seed: int, waybill: str, order_number: str, fronts: list[Pixels]
         bare_floor=_sprite(floor, ppm),
         wall=_sprite(_cardboard(seed, "wall", (BOX_W_MM, BOX_H_MM), ppm) * 0.8, ppm),
         cut=_sprite(cut, ppm),
-        waybill_mm=(code[0] - BOX_W_MM / 2, code[1], code[2], code[3]),
     )
 
 
@@ -105,8 +103,8 @@ def _tape(flap: Pixels, ppm: float, at_bottom: bool) -> None:
     seam *= 0.7
 
 
-def _label(flap: Pixels, waybill: str, order_number: str, ppm: float) -> tuple[float, float, float, float]:
-    """Prints the waybill label; gives the barcode's place (x, y from the seam, width, height in mm)."""
+def _label(flap: Pixels, waybill: str, order_number: str, ppm: float) -> None:
+    """Prints the waybill label."""
     x, y, w, h = LABEL_MM
     flap[round(y * ppm) : round((y + h) * ppm), round(x * ppm) : round((x + w) * ppm)] = (246, 246, 244)
     code = (x + 11.0, y + 7.0, 66.0, 13.5)
@@ -120,7 +118,6 @@ def _label(flap: Pixels, waybill: str, order_number: str, ppm: float) -> tuple[f
     )
     for text, face, em, at_x, at_y in lines:
         lay_ink(flap, plain_text(text, face, em * ppm), (round(at_x * ppm), round(at_y * ppm)), (26, 26, 26))
-    return code
 
 
 def _stack(floor: Pixels, fronts: list[Pixels], ppm: float, seed: int) -> None:

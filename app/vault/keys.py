@@ -18,8 +18,10 @@ from app.core.cards import Secret
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
 from app.keys import Signer, key_id
 from app.platform import private_folder, sync_folder
-from app.store.db import open_database, reading, transaction
+from app.store.db import checkpoint, open_database, reading, transaction
+from app.store.founding import unfinished
 from app.store.keyfile import key_path, make_key, read_key
+from app.store.ledger import remove_parts
 from app.store.migrate import upgrade
 from app.store.seal import MAGIC, SUITE, Context, info_of
 from app.vault.tables import meta, vault_key
@@ -93,16 +95,21 @@ def make_vault(folder: Path, passphrase: str, name: str, centre: Centre, seed: b
     if centre.vault_certificate().key_id not in keys:
         raise BadInput("vault.no_keys", keys_from.name)
     private_folder(folder)
-    published = passphrase == "rehearsal"
-    engine = open_database(database, make_key(database, passphrase, published=published))
+    making = unfinished(database)  # of one that was broken off nothing is kept, and its keys still lie where they lay
+    remove_parts(making)
+    engine = open_database(making, make_key(making, passphrase, published=passphrase == "rehearsal"))
     try:
-        upgrade(engine, database, MIGRATIONS)
+        upgrade(engine, making, MIGRATIONS)
         with transaction(engine) as connection:
             row = {"id": 1, "name": name, "centre": centre.model_dump_json(), "signing_seed": seed}
             connection.execute(insert(meta), {**row, "index_key": os.urandom(32)})
             connection.execute(insert(vault_key), [{"id": kid, "private": key} for kid, key in keys.items()])
+        checkpoint(engine)
     finally:
         engine.dispose()
+    key_path(making).replace(key_path(database))
+    making.replace(database)
+    sync_folder(folder)
     for kid in keys:
         (keys_from / f"{kid}.key").unlink()
     sync_folder(keys_from)

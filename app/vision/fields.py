@@ -75,6 +75,7 @@ class Sorted:
     labels: tuple[tuple[str, Area], ...]  # lines that are a label only: "number" or "pin", and where
     printed: frozenset[str]  # digits printed below bars
     covers: tuple[Area, ...]  # words of an untouched scratch layer
+    begun: tuple[Area, ...] = ()  # labels behind which one to three characters of a value stand
 
 
 def sort_lines(lines: Sequence[Line], bars: Sequence[Area]) -> Sorted:
@@ -83,6 +84,7 @@ def sort_lines(lines: Sequence[Line], bars: Sequence[Area]) -> Sorted:
     labels: list[tuple[str, Area]] = []
     printed: set[str] = set()
     covers: list[Area] = []
+    begun: list[Area] = []
     for line in lines:
         value, kind = split(line)
         if _COVER.search(line.read.text) and not _is_sentence(line.read.text):
@@ -91,9 +93,10 @@ def sort_lines(lines: Sequence[Line], bars: Sequence[Area]) -> Sorted:
             printed.add(value.glyphs)
         elif kind and len(value.glyphs) < 4:
             labels.append((kind, line.area))
+            begun += [line.area] if value.glyphs else []
         elif _may_be_value(line, value):
             values.append(value)
-    return Sorted(tuple(values), tuple(labels), frozenset(printed), tuple(covers))
+    return Sorted(tuple(values), tuple(labels), frozenset(printed), tuple(covers), tuple(begun))
 
 
 def split(line: Line) -> tuple[Value, str]:
@@ -124,6 +127,9 @@ def _garbled_label(text: str) -> tuple[str, int]:
     return (kinds[0], begins.start()) if len(kinds) == 1 else ("", 0)
 
 
+_BROKEN_OFF = 8.0  # heights between a label's line and the number whose first characters stand in it
+
+
 def below_bars(area: Area, bars: Sequence[Area]) -> bool:
     """Whether a line stands in or right below a symbol of bars: its printed digits."""
     for bar in bars:
@@ -137,6 +143,15 @@ def below_bars(area: Area, bars: Sequence[Area]) -> bool:
 def is_retail_code(glyphs: str) -> bool:
     """Twelve or thirteen digits with the check digit of a GTIN are what stands below a retail symbol."""
     return len(glyphs) in (12, 13) and normalise_gtin(glyphs) is not None
+
+
+def lacks_beginning(number: Value, found: Sorted) -> bool:
+    """Whether the first characters of a number are missing: its first group is short, or stands behind the label in a
+    line of its own, and between them is what glare has left of the rest.
+    """
+    area = number.area
+    broken = (a for a in found.begun if abs(a.mid_y - area.mid_y) < 0.5 * area.h and a.right < area.x + area.h)
+    return begins_short(number.text) or any(area.x - a.right < _BROKEN_OFF * area.h for a in broken)
 
 
 def begins_short(text: str) -> bool:

@@ -21,7 +21,7 @@ from app.vision.barcode import Hit, as_gtin, gtin
 from app.vision.cardcodes import CardCodes, read_card_codes
 from app.vision.codes import CodeReader
 from app.vision.decode import PLAIN_LETTERS, decode_views
-from app.vision.fields import Sorted, Value, begins_short, is_retail_code, row_label, sort_lines, to_area
+from app.vision.fields import Sorted, Value, is_retail_code, lacks_beginning, row_label, sort_lines, to_area
 from app.vision.focus import glare, sharpness
 from app.vision.fuse import fuse
 from app.vision.lines import Line
@@ -339,7 +339,7 @@ def choose(found: Sorted, panels: Sequence[Panel], product: Product | None, judg
     labelled = any(kind == "pin" for kind, _ in found.labels)
     proved = (
         number is not None
-        and not begins_short(number.text)
+        and not lacks_beginning(number, found)
         and (number.glyphs in found.printed or proof.of_number(number, pin, labelled))
     )
     pin_proved = pin is not None and proof.of_pin(pin, number)

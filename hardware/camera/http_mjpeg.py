@@ -9,8 +9,10 @@ from __future__ import annotations
 import base64
 import re
 import socket
+import threading
 import time
 from collections import deque
+from contextlib import suppress
 from email.message import Message
 from email.parser import BytesParser
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -27,6 +29,7 @@ _CHUNK = 1 << 16
 _MOST_HEAD = 1 << 16
 _MOST_BYTES = 16 << 20  # no picture is larger
 _BAD_IN_A_ROW = 15
+_WAITING = 90  # pictures, as they came; who reads slower loses the oldest, counted
 _STATUS = {401: DeviceReason.DENIED, 403: DeviceReason.DENIED, 404: DeviceReason.MISSING, 503: DeviceReason.BUSY}
 
 
@@ -65,7 +68,9 @@ class MultipartPictures:
 
 
 class HttpCamera:
-    """One connection to one camera. `skipped` counts what came and was no picture."""
+    """One connection to one camera, drained by a thread of its own: a camera whose line is full leaves pictures out,
+    and nobody would know. `skipped` counts what nobody fetched in time, and what came and was no picture.
+    """
 
     def __init__(self, address: str) -> None:
         """Connect. Raises DeviceError: MISSING (nobody there), DENIED, BUSY, TIMEOUT, GARBLED (no MJPEG)."""
@@ -76,12 +81,16 @@ class HttpCamera:
         except DeviceError:
             self._line.close()
             raise
-        self._ready = deque(self._pictures.feed(body))
+        self._ready: deque[tuple[bytes, int]] = deque()
+        self._ended: DeviceError | None = None
+        self._news = threading.Condition()
         self._decoder = JpegDecoder()
-        self._heard_s = time.monotonic()
-        self._bad = 0
+        self._bad = self._came_us = 0
         self._pace = Pace()
         self.least_apart_us = self.skipped = 0
+        self._take(body)
+        self._thread = threading.Thread(target=self._drain, name="camera", daemon=True)
+        self._thread.start()
 
     @property
     def info(self) -> DeviceInfo:
@@ -91,43 +100,63 @@ class HttpCamera:
         """The next picture, its time that of its arrival. Raises DeviceError: TIMEOUT, LOST, GARBLED."""
         deadline_s = time.monotonic() + timeout_s
         while True:
-            while self._ready:
-                picture, now_us = self._ready.popleft(), time.monotonic_ns() // 1000
-                if not self._pace.is_due(now_us, self.least_apart_us):
-                    continue
-                frame = self._decoder.frame(picture, now_us)
-                if frame is not None:
-                    self._bad = 0
-                    return frame
-                self._count_bad()
-            self._receive(deadline_s)
+            picture, came_us = self._next(max(0.0, deadline_s - time.monotonic()))
+            if not self._pace.is_due(came_us, self.least_apart_us):
+                continue
+            frame = self._decoder.frame(picture, came_us)
+            if frame is not None:
+                self._bad = 0
+                return frame
+            self._count_bad()
 
     def close(self) -> None:
+        """The thread ends with the line."""
+        with suppress(OSError):  # it may be broken already
+            self._line.shutdown(socket.SHUT_RDWR)
         self._line.close()
+        self._thread.join(timeout=0.5)
 
-    def _receive(self, deadline_s: float) -> None:
-        now_s = time.monotonic()
-        if now_s - self._heard_s > SILENCE_S:
-            raise DeviceError(DeviceReason.LOST, self._address, f"nothing for {SILENCE_S:.0f} s")
-        if now_s >= deadline_s:
-            raise DeviceError(DeviceReason.TIMEOUT, self._address)
+    def _next(self, timeout_s: float) -> tuple[bytes, int]:
+        with self._news:
+            self._news.wait_for(lambda: self._ready or self._ended, timeout_s)
+            if self._ready:
+                return self._ready.popleft()
+            raise self._ended or DeviceError(DeviceReason.TIMEOUT, self._address)
+
+    def _drain(self) -> None:
         try:
-            self._line.settimeout(max(0.001, deadline_s - now_s))
-            data = self._line.recv(_CHUNK)
+            self._line.settimeout(SILENCE_S)
+            while data := self._line.recv(_CHUNK):
+                self._take(data)
+            self._end(DeviceError(DeviceReason.LOST, self._address, "the camera ended the stream"))
         except TimeoutError:
-            return
+            self._end(DeviceError(DeviceReason.LOST, self._address, f"nothing for {SILENCE_S:.0f} s"))
         except OSError as trouble:
-            raise DeviceError(DeviceReason.LOST, self._address, trouble.strerror or "") from trouble
-        if not data:
-            raise DeviceError(DeviceReason.LOST, self._address, "the camera ended the stream")
-        self._heard_s = time.monotonic()
-        try:
-            self._ready.extend(self._pictures.feed(data))
+            self._end(DeviceError(DeviceReason.LOST, self._address, trouble.strerror or ""))
         except ValueError as wrong:
-            raise DeviceError(DeviceReason.GARBLED, self._address, str(wrong)) from wrong
+            self._end(DeviceError(DeviceReason.GARBLED, self._address, str(wrong)))
+
+    def _take(self, data: bytes) -> None:
+        """What came; raises ValueError for a part that never ends."""
+        came = self._pictures.feed(data)
+        with self._news:
+            for picture in came:
+                self._came_us = max(self._came_us + 1, time.monotonic_ns() // 1000)  # no two at the same time
+                if len(self._ready) >= _WAITING:
+                    self._ready.popleft()
+                    self.skipped += 1
+                self._ready.append((picture, self._came_us))
+            self._news.notify()
+
+    def _end(self, trouble: DeviceError) -> None:
+        with self._news:
+            self._ended = trouble
+            self._news.notify()
 
     def _count_bad(self) -> None:
-        self.skipped, self._bad = self.skipped + 1, self._bad + 1
+        with self._news:
+            self.skipped += 1
+        self._bad += 1
         if self._bad >= _BAD_IN_A_ROW:
             raise DeviceError(DeviceReason.GARBLED, self._address, "no pictures in the stream")
 

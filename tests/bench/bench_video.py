@@ -8,7 +8,7 @@
 `camera`    the recorder program on a loopback MJPEG camera at 1080p30: CPU, drops, megabytes a minute
 `label`     the label camera's program on the same camera, of which it takes five frames a second
 `loaded`    the recorder on it while recognition loops at nice 10 and a window's process is busy and takes its preview:
-            drops of 18,000 frames
+            drops of 18,000 frames, and how many the camera could not even send
 `kills`     50 times kill -9 under that load: seconds between the last frame captured and the last one exported, and
             whether FFmpeg plays all of the export
 `scenes`    x264 alone on a bright and on a dim, noisy scene: CPU seconds per second of film, megabytes a minute
@@ -293,6 +293,7 @@ def _camera(program: Program, seconds: float) -> dict[str, Any]:
         "frames": closed.frames,
         "fps": round(closed.frames * 1e6 / max(1, closed.duration_us), 1),
         "dropped": closed.dropped,
+        "never_came": max(0, round(closed.duration_us * 30 / 1e6) - closed.frames - closed.dropped),
         "missed": missed(program.folder.recordings / "bench"),
         "reviewable_mb_per_min": round(parts_bytes * 60 / max(1, closed.duration_us), 1),
         "behind_s": round(state.behind_us / 1e6, 2),

@@ -14,8 +14,10 @@ import pytest
 
 from app.paths import StationFolder
 from app.platform import private_folder
+from app.server.embedded import start_server_process, stop_server_process
 from app.server.setup import init
 from app.store.store import REHEARSAL_PASSPHRASE, Store
+from app.store.unlock import CREDENTIAL
 from tests.commands.conftest import call
 
 _ROOM = "6m"
@@ -62,6 +64,34 @@ def must_fail_then_work(disk: Path, left: int, argv: list[Any], check: Callable[
     said = call(*argv, CARDINTAKE_LANG="en")
     assert said.code == 0, said.err
     check()
+
+
+def test_a_vault_that_found_no_room_is_made_by_the_same_call_again(disk: Path, tmp_path: Path) -> None:
+    """The code was spent by the first call; the key that it joined with is kept."""
+    centre = tmp_path / "centre"
+    init(centre)
+    keys = names(centre / "vault")
+    code = json.loads(call("centre", "code", "vault-1", "--role=vault", "--no-confirm", "--data", centre).out)["code"]
+    child, url = start_server_process(centre, timeout_s=60)
+    argv = ["vault", "init", "--data", disk / "vault", "--server", url, "--code", code, "--keys", centre / "vault"]
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given" / CREDENTIAL).write_text("eight words of nonsense")
+    told = {"CREDENTIALS_DIRECTORY": str(tmp_path / "given"), "CARDINTAKE_LANG": "en"}
+    try:
+        filler = fill(disk, 16_384)
+        said = call(*argv, **told)
+        assert said.code == 4, said.err
+        assert any(said.complains(full, "en") for full in _FULL), said.err
+        assert not (disk / "vault" / "vault.db").exists()
+        assert names(centre / "vault") == keys, "they still lie where they lay"
+        filler.unlink()
+        said = call(*argv, **told)
+        assert said.code == 0, said.err
+        assert names(disk) == {"vault/vault.db", "vault/vault.key"}
+        run_once = ["vault", "run", "--once", "--data", disk / "vault", "--server", url]
+        assert call(*run_once, **told).code == 0
+    finally:
+        stop_server_process(child)
 
 
 @pytest.fixture(scope="module")

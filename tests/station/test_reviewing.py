@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from rfc3161_client import TimestampRequestBuilder
 from sqlalchemy import delete, insert, update
 
 from app.__main__ import main
-from app.core.errors import BadInput
+from app.core.errors import BadInput, Trouble
 from app.core.events import RightsChanged
 from app.core.footage import Exported, Hold, Lines, Pile, next_frame
 from app.core.parcels import Role
@@ -30,6 +31,7 @@ from app.evidence.ledger import load
 from app.evidence.storage import footage_in
 from app.evidence.timestamp import stamp_recording
 from app.evidence.writer import RecordingKeys
+from app.platform import private_folder
 from app.station.clock import system_clock
 from app.station.keeping import Keeping, Rules
 from app.station.rounds import Ground
@@ -126,6 +128,38 @@ def test_every_frame_is_stepped_over_once(asked: Asked, own: FilmedParcel) -> No
 
 def luma_of(jpeg: bytes) -> np.ndarray[Any, Any]:
     return np.asarray(Image.open(io.BytesIO(jpeg)).convert("L"))
+
+
+@pytest.mark.parametrize("left", [0, 8192])
+def test_what_leaves_onto_a_full_disk_is_whole_or_not_there(asked: Asked, left: int) -> None:
+    """A real small disk under the exports: it is called full, and the same works when there is room."""
+    exports = private_folder(asked.folder.exports)
+    argv = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(exports)]
+    if subprocess.run(argv, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk is not allowed here")
+    filler = exports / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as out:
+        while True:
+            out.write(bytes(4096))
+    with filler.open("r+b") as out:
+        out.truncate(filler.stat().st_size - left)
+    footage = asked.footage()
+    at_us = footage.parts[2].from_us + 400_000
+    for ask, what in ((asked.desk.still, at_us), (asked.desk.dossier, "")):
+        refused = asked.answer(ask, SUPERVISOR, "r-1", what)
+        if isinstance(refused, Trouble):
+            assert refused.code == "store.disk_full"
+            assert [path.name for path in exports.iterdir()] == ["filler"]
+        else:  # a small picture may fit; the dossier does not
+            assert what == at_us
+            for path in (Path(refused.path), Path(refused.path).with_suffix(".jpg.json")):
+                path.unlink()
+    assert isinstance(refused, Trouble)
+    filler.unlink()
+    for ask, what in ((asked.desk.still, at_us), (asked.desk.dossier, "")):
+        assert isinstance(asked.answer(ask, SUPERVISOR, "r-1", what), Exported)
+    assert not list(exports.glob("*.part"))
+    subprocess.run(["umount", "-l", str(exports)], check=True)
 
 
 def test_a_still_is_the_masked_frame_of_that_time_and_has_its_event(asked: Asked) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from PySide6.QtCore import QPoint, QRectF
 from PySide6.QtWidgets import QWidget
 
-from ui import samples
+from ui import samples, samples_review
 from ui.sample_pictures import crop
 from ui.shots import quiet_window, review_screen, shoot
-from ui.widgets.ink import Painted
+from ui.widgets.ink import Ink, Painted
 from ui.window import Window
 
 TOLERANCE = 8
@@ -245,3 +248,27 @@ def test_layout_does_not_jump_with_language_or_theme() -> None:
     assert window.view is not None
     assert window.view.go.label == "It is 8, go on"
     window.close()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("size", [(1366, 768), (1440, 900)])
+def test_where_secrets_are_opened_is_told_in_full(
+    size: tuple[int, int], language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It grows over the lines that it needs; it was cut in its middle, where the command is named."""
+    looking = replace(samples_review.looking(), trouble="review.vault_only", armed="", done="")
+    monkeypatch.setattr(samples_review, "looking", lambda: looking)
+    tops: list[float] = []
+    wrapped = Ink.wrapped
+
+    def heard(ink: Ink, rect: QRectF, text: str, *more: Any, **named: Any) -> float:
+        if "cardintake station reveal" in text:
+            tops.append(rect.top())
+        return wrapped(ink, rect, text, *more, **named)
+
+    screen = review_screen(size, "light", language)
+    monkeypatch.setattr(Ink, "wrapped", heard)
+    screen.side.grab()
+    assert tops
+    assert min(tops) > screen.side.reason.geometry().bottom()
+    screen.close()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,35 @@ def test_a_number_that_two_stations_took_goes_to_review(
     assert second.state_of(other) is CardState.ACCEPTED
     for party in (first, second):
         assert party.writer.stop()
+
+
+def test_a_vault_without_room_says_nothing_and_goes_on_when_there_is_some(
+    tmp_path: Path, centre: OpenCentre, make_party: Any
+) -> None:
+    """On a real small disk: what could not be written down was not told either, and is looked up later."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    argv = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if subprocess.run(argv, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk is not allowed here")
+    seed = new_seed()
+    admit_station(centre, "vault-1", Signer(seed).public_key, "vault", 0)
+    make_vault(disk, REHEARSAL_PASSPHRASE, "vault-1", centre.centre, seed, centre.folder.vault)
+    vault = open_vault(disk, REHEARSAL_PASSPHRASE)
+    party = make_party(tmp_path, centre)
+    party.keep()
+    party.round()
+    filler = disk / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as out:
+        while True:
+            out.write(bytes(4096))
+    with pytest.raises(StorageTrouble, match=r"store\.disk_full"):
+        look(centre, vault)
+    filler.unlink()
+    assert (look(centre, vault), look(centre, vault)) == (1, 0)
+    vault.close()
+    assert party.writer.stop()
+    subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 def test_what_cannot_be_opened_goes_to_a_person(

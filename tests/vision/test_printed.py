@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.cards import Printed
-from app.vision.fields import begins_short, row_label, sort_lines, split
+from app.vision.fields import begins_short, lacks_beginning, row_label, sort_lines, split
 from app.vision.lines import Line
 from app.vision.panel import Area
 from app.vision.printed import (
@@ -83,6 +83,17 @@ def test_a_faint_date_is_seen_but_not_stated() -> None:
     assert state is Printed.UNREAD
     assert seen is not None
     assert seen.text == "2028-08-03"
+
+
+def test_a_date_of_which_a_digit_may_be_half_covered_is_read_again() -> None:
+    """A 9 behind whose right half a thumb lay was taken for a 5 at 0.94."""
+    clear = line("有效期至2028-09-15")
+    *others, last = clear.read.signs
+    signs = (*others, TextSign(last.text, last.start, last.end, 0.94))
+    state, seen = find_expiry([Line(clear.box, LineText(signs, clear.read.lattice))])
+    assert seen is not None
+    assert (state, seen.sure) == (Printed.UNREAD, False)
+    assert find_expiry([clear])[0] is Printed.READ
 
 
 def test_a_month_without_a_day_is_told_apart() -> None:
@@ -208,3 +219,21 @@ def test_a_number_in_fours_that_begins_short_may_lack_its_beginning() -> None:
     assert not begins_short("9058 6241 1453 7722")
     assert not begins_short("6222 0000 1111 2")
     assert not begins_short("58624114537722")
+
+
+@pytest.mark.parametrize(
+    ("label", "x", "y", "lacks"),
+    [
+        ("卡号：90", 100.0, 100.0, True),
+        ("卡号：", 100.0, 100.0, False),
+        ("卡号：90", 100.0, 190.0, False),  # in another row
+        ("卡号：90", 1300.0, 100.0, False),  # behind the number
+    ],
+)
+def test_a_number_whose_first_digits_stand_in_the_line_of_its_label_lacks_them(
+    label: str, x: float, y: float, lacks: bool
+) -> None:
+    """Glare lay over the third and fourth digit of 9095 2364 2687 7840 4, and 2364 2687 7840 4 was stated."""
+    found = sort_lines([line(label, x=x, y=y), line("2364 2687 7840 4", x=400.0)], [])
+    [number] = found.values
+    assert lacks_beginning(number, found) is lacks

@@ -19,6 +19,7 @@ from ui.widgets.rows import draw_chosen, draw_field, draw_foot
 _ON_STAGE = {Tone.OK: "overlayOk", Tone.WARN: "overlayWarn", Tone.STOP: "overlayStop"}
 _ROW = 88.6
 _FACT = 40
+_FOOT_LEADING = 1.4
 _MOST_ROWS = 5
 _FIRST_ROW = 3
 
@@ -350,9 +351,17 @@ class ReviewSide(Shown[SideView]):
             y += height + px(5 if self._tight() else 9)
 
     def _foot(self, ink: Ink, row: QRectF) -> None:
+        """One line at the bottom; what does not fit grows upwards, towards the field, where there is room for it."""
         view, px = self.view, ink.px
         colour = TONE_TEXT[view.foot_tone] if view.foot_tone is not Tone.PLAIN else "text2"
-        ink.icon(row.x(), row.center().y() - px(9), view.foot_icon, 18, colour)
         room = QRectF(row.x() + px(26), row.y(), row.width() - px(26), row.height())
+        lines, step = wrap(self.look, view.foot, 14, room.width()), px(14) * _FOOT_LEADING
+        height = len(lines) * step
+        if len(lines) > 1 and room.bottom() - height > self._field().bottom() + px(6):
+            room.setTop(room.bottom() - height)
+            ink.icon(row.x(), room.y() + step / 2 - px(9), view.foot_icon, 18, colour)
+            ink.wrapped(room, view.foot, 14, colour=colour, leading=_FOOT_LEADING)
+            return
+        ink.icon(row.x(), row.center().y() - px(9), view.foot_icon, 18, colour)
         text = self.look.metrics(14).elidedText(view.foot, Qt.TextElideMode.ElideMiddle, room.width())
         ink.text(room.adjusted(0, 0, 2, 0), text, 14, colour=colour)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hardware.camera import http_mjpeg
 from hardware.camera.address import without_password
 from hardware.camera.http_mjpeg import HttpCamera, MultipartPictures
 from hardware.camera.packets import list_uvc, open_uvc
@@ -50,6 +51,20 @@ def test_pictures_come_with_their_bytes_and_through_a_change_of_size() -> None:
         camera.close()
         assert server.heard[0].startswith("GET /video?cam=1 ")
         assert not camera.info.simulated
+
+
+def test_who_reads_late_gets_what_came_in_its_order_and_the_rest_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line is drained meanwhile: a camera that could not send would leave pictures out, and nobody would know."""
+    for waiting, missed in ((90, 0), (10, 30)):
+        monkeypatch.setattr(http_mjpeg, "_WAITING", waiting)
+        with fake.served(fake.Server([("frames", 40), ("end",)])) as address:
+            camera = HttpCamera(address)
+            camera._thread.join(10)
+            times = [camera.read(1.0).mono_us for _ in range(40 - missed)]
+            assert times == sorted(set(times))
+            assert reason_of(camera) is DeviceReason.LOST
+            assert camera.skipped == missed
+            camera.close()
 
 
 def test_a_dropped_connection_is_lost_and_opens_again() -> None:
