@@ -19,7 +19,9 @@ class Entry:
     `secrets`: PWD and PACK of a Type 2 chip ("pwd", "pack"), keys of a Classic ("3A", "3B" for sector 3). `stage`: the
     last irreversible one that was begun; `guarded_by_issuer`: the issuer's password stood in the way; `sealed`: ours
     was proved to be in the chip; `sectors`: those whose trailer was begun; `runs`: what each run so far saw and said
-    (`evidence.told`), the one under way with the irreversible writes that it was about to make.
+    (`evidence.told`), the one under way with the irreversible writes that it was about to make. `old_keys`: those that
+    a Classic's sectors were found with, named as in `secrets`, before anything was written: without them nobody could
+    tell a sector that is still as it came from one that no key opens any more.
     """
 
     uid: str
@@ -31,6 +33,7 @@ class Entry:
     sealed: bool = False
     sectors: tuple[int, ...] = ()
     runs: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+    old_keys: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
 
     def secret(self, name: str) -> bytes:
         return dict(self.secrets)[name]
@@ -100,6 +103,7 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
         "sealed": entry.sealed,
         "sectors": list(entry.sectors),
         "runs": list(entry.runs),
+        "old_keys": [[name, value.hex()] for name, value in entry.old_keys],
     }
 
 
@@ -107,6 +111,7 @@ def entry_from_json(told: Any) -> Entry:
     """The entry again. Raises ValueError, KeyError or TypeError for anything else."""
     secrets = tuple((str(name), bytes.fromhex(value)) for name, value in told["secrets"].items())
     sectors = tuple(int(sector) for sector in told["sectors"])
+    old_keys = tuple((str(name), bytes.fromhex(value)) for name, value in told.get("old_keys", ()))
     return Entry(
         str(told["uid"]),
         str(told["family"]),
@@ -117,4 +122,5 @@ def entry_from_json(told: Any) -> Entry:
         bool(told["sealed"]),
         sectors,
         tuple(dict(run) for run in told.get("runs", ())),
+        old_keys,
     )
