@@ -49,12 +49,17 @@ def test_the_bytes_of_a_chunk_are_let_go_when_it_was_sent() -> None:
     place = ObjectPlace(oid=oid, size=len(content), actions={"upload": Transfer(href=f"/v1/objects/{oid}")})
     arrived = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        arrived.append((request.headers["Content-Length"], hashlib.sha256(request.content).hexdigest()))
-        return httpx.Response(200, json={"oid": oid, "size": len(content)})
+    class Far(httpx.AsyncBaseTransport):
+        """Takes the pieces as they come, as a socket does."""
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            assert isinstance(request.stream, httpx.AsyncByteStream)
+            whole = b"".join([piece async for piece in request.stream])
+            arrived.append((request.headers["Content-Length"], hashlib.sha256(whole).hexdigest()))
+            return httpx.Response(200, json={"oid": oid, "size": len(content)})
 
     async def put() -> None:
-        async with CentreClient("http://centre", httpx.MockTransport(answer)) as client:
+        async with CentreClient("http://centre", Far()) as client:
             await client.put_object(place, content)
 
     gc.collect()
