@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, TypeGuard
 
 from pydantic_core import from_json
@@ -136,7 +137,8 @@ def _read(known: Known, place: int, asked: Asked) -> _Read:
         if not signature.holds(verifier(keys.now)):
             raise Refusal("auth.signature", 401)
     runs = keys.split([sent.signed_event() for sent in batch.events])
-    checked = [one for key, run in runs for one in check_all(run, batch.station, verifier(key))]
+    rotated = len(runs) > 1 or any(key != keys.now for key, _ in runs)
+    checked = [one for key, run in runs for one in check_all(run, batch.station, verifier(key), every=rotated)]
     return _Read(place, asked, keys, checked)
 
 
@@ -178,13 +180,21 @@ def _admit(row: Row[Any], one: _Read, now_ms: int) -> None:
     may_speak(row, one.asked.caller, now_ms)
 
 
-def check_all(events: Sequence[SignedEvent], station_id: str, verify: Verify) -> list[Checked]:
+def check_all(events: Sequence[SignedEvent], station_id: str, verify: Verify, *, every: bool = False) -> list[Checked]:
     """Each event held against its hash, head and signature.
 
-    In an unbroken run the last signature would vouch for all that it follows from. A bad one in its midst is refused
-    all the same: once it lies in the log, nobody who checks the log entry by entry would ever find it whole again.
+    Events that follow each other name the hash of the one before: the signature of the last one vouches for all of
+    them (nobody finds a second preimage of SHA-256), so in an unbroken run only that one is checked. Where it does not
+    hold, or the run is broken, each signature is; and with `every`: where a key changes, who could sign at which place
+    is the question, and no signature there is taken on another one's word.
     """
-    return [_with_signature(check(event, station_id), verify) for event in events]
+    checked = [check(event, station_id) for event in events]
+    if not checked or any(one.refused for one in checked):
+        return [_with_signature(one, verify) for one in checked]
+    linked = all(after.prev == before.event.hash for before, after in pairwise(checked))
+    if linked and not every and verify(checked[-1].event.sig, checked[-1].event.data):
+        return checked
+    return [_with_signature(one, verify) for one in checked]
 
 
 def _with_signature(one: Checked, verify: Verify) -> Checked:

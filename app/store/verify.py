@@ -1,7 +1,11 @@
 """Checks an audit chain from outside: a station's folder, an export, or a centre's folder.
 
     {"ok", "what": "station|export|centre", "chains": [{"station", "key", "count", "head",
-     "fault": {"seq", "code"} | null, "anchored": seq, …}]}
+     "fault": {"seq", "code"} | null, "anchored": seq, "damaged_signature": seq, …}]}
+
+A signature vouches for every event before it in its chain, whose hashes it signs. `damaged_signature`: the first event
+whose own signature does not hold though a later one vouches for it: that event is the station's all the same, so this
+is a remark and no fault (else a station could spoil the log for ever by one bad signature amidst good ones).
 
 Fault codes: gap prev hash signature station format (`core.audit`); receipt (a receipt by another key, or of another
 history), log (the centre's tree does not hold its events), checkpoint (nor the one it signed), truncated (a receipt
@@ -67,7 +71,7 @@ class _Finding:
 def verify_audit(path: Path, passphrase: str = "", *, every: bool = True) -> dict[str, Any]:
     """Check what lies at `path`; a report as in the module's head. Nothing is changed there.
 
-    `passphrase` opens a station's database. `every`: each signature, not only those that vouch for the rest.
+    `passphrase` opens a station's database. `every`: look at each signature, not only at those that vouch for the rest.
     Raises BadInput("audit.not_found") when it is none of the three; StorageTrouble as `Store.open` when the database
     cannot be opened.
     """
@@ -111,10 +115,12 @@ def _told(fault: ChainFault) -> dict[str, Any]:
 def _check(chain: Chain, every: bool) -> _Finding:
     """The chain's own links, then every receipt against it. `anchored`: how far receipts vouch for it."""
     parts = by_key(chain.events, chain.public_key)
-    fault, key = parts_fault(parts, station=chain.station, every=every)
+    fault, key = parts_fault(parts, station=chain.station, every=False)
     if fault is None and chain.key_now not in (None, key):
         fault = ChainFault(len(chain.events), "key")
     finding = _Finding(fault, [part.key for part in parts], more={"receipts": len(chain.receipts)})
+    if every and fault is None and (own := parts_fault(parts, station=chain.station)[0]) is not None:
+        finding.more["damaged_signature"] = own.seq
     if not chain.server_keys or fault is not None:
         return finding
     for signed in chain.receipts:
@@ -263,7 +269,7 @@ def _centre_chain(connection: Connection, row: Any, every: bool, leaves: Leaves)
     head = events[-1].hash if events else GENESIS
     if finding.fault is None and (len(events), head) != (row.high, row.head_hash):
         finding.fault = ChainFault(row.high, "truncated")
-    finding.more = {"quarantined": quarantined}
+    finding.more["quarantined"] = quarantined
     if row.role == "centre":
         finding.more["acts"] = _acts(events)
     finding.more["alarms"] = connection.execute(_ALARMS, {"station": row.id}).scalar_one()

@@ -5,7 +5,8 @@
 The export comes from `cardintake centre export`. Checked are: the log without gaps, each station's chain (numbers, hash
 of the one before, hash of its own bytes, signatures, each by the key that held at its place), the root at every
 checkpoint, the centre's signature under it, and the stations' countersignatures. A signature vouches for all events
-before it in its chain; with --every each one is checked. --server-key compares the centre's key, or one
+before it in its chain; with --every each one is looked at, and those that do not hold though a later one vouches for
+their event are listed as damaged. --server-key compares the centre's key, or one
 of those it changed from (its own chain says which), with the one you know from elsewhere, for example from a station.
 
 Exit status 0: all of that holds. 1: something does not; the first thing wrong is named, and how far the log holds.
@@ -40,6 +41,7 @@ class Chain:
         self.public = bytes.fromhex(key)
         self.before = []
         self.seq, self.head, self.last = 0, GENESIS, None
+        self.damaged = []
 
     def signed(self, sig, data):
         return holds(self.public, sig, data)
@@ -118,7 +120,9 @@ def take_event(fields, chains, log, every):
     rotated = ROTATED_AT_CENTRE if name == CENTRE else ROTATED
     rotates = MARK in data and head.get("kind") == rotated and head.get("v") == 1
     if (every or rotates) and not chain.signed(sig, data):
-        raise Wrong(f"{where}: the signature does not hold / 签名不成立")
+        if rotates:
+            raise Wrong(f"{where}: the signature does not hold / 签名不成立")
+        chain.damaged.append(chain.seq + 1)
     chain.seq, chain.head, chain.last = chain.seq + 1, fields["hash"], (sig, data)
     if rotates:
         chain.last = None  # it was just checked, and vouches for all before it
@@ -214,6 +218,7 @@ def read(path, every, server_key):
         "tenant": centre["tenant"], "entries": log.size, "root": log.root().hex(), "checkpoints": len(texts),
         "last_checkpoint": max(texts, default=0), "after_last_checkpoint": log.size - max(texts, default=0),
         "stations": {name: chain.seq for name, chain in chains.items()}, "countersigned_up_to": witnessed,
+        "damaged_signatures": {name: chain.damaged for name, chain in chains.items() if chain.damaged},
     }  # fmt: skip
 
 
