@@ -74,11 +74,12 @@ class Switching:
         else:
             raise ValueError("neither a station nor a folder for journals")
 
-    def let_through(self, card_id: str, stamp: Stamp, *, simulated: bool) -> Intake | Closed:
+    def let_through(self, card_id: str, stamp: Stamp, *, simulated: bool, punch: bool = False) -> Intake | Closed:
         """The intake of a card's chip; why not, when the centre's decision does not hold for it now.
 
         `simulated`: the reader is. A rehearsal's decisions are nobody's, so they open no chip on a real reader; and a
         simulated one proves nothing of a real card. The card has to come back to the kind of reader that read it.
+        `punch`: it is to be destroyed, which is all that may be done to a chip that two cards claim.
         """
         if self._ask is None:
             return Closed.UNKNOWN_CARD if card_id else Intake(None)
@@ -88,7 +89,9 @@ class Switching:
         gate = self._ask(lambda store: store.chip_gate(card_id, stamp))
         if not isinstance(gate, ChipGate):
             return gate
-        return Intake(gate) if gate.simulated == simulated else Closed.OTHER_KIND_OF_READER
+        if gate.simulated != simulated:
+            return Closed.OTHER_KIND_OF_READER
+        return Closed.UID_USED_TWICE if gate.shared and not punch else Intake(gate)
 
     def means(self, intake: Intake, progress: Progress) -> Means:
         """What a run needs. On a station the chip's old content is sealed to the vault, like a card number."""
@@ -96,7 +99,7 @@ class Switching:
         if ask is None or gate is None:
             return Means(self.journal, progress)
         record = ask(lambda store: store.proved_record(gate.card_id))
-        return Means(_JournalOf(self.journal, record), progress, self._seal(intake))
+        return Means(_JournalOf(self.journal, record), progress, self._seal(intake), known_off=bool(record))
 
     def stand_of(self, outcome: Outcome) -> ChipStand | None:
         """Where a run leaves the card's chip; None when it says nothing of that chip, or nothing was begun."""
@@ -133,7 +136,8 @@ class Switching:
         body = {"uid": intake.gate.uid, "verdict": "destroyed"}
         fact = _fact(intake.gate, ChipStand.DESTROYED, EventKind.CHIP_DESTROYED, body, record)
         card = self._keep(fact, record, stamp, actor)
-        self.journal.erase(intake.gate.uid)
+        if not intake.gate.shared:  # else it may be the other card's journal
+            self.journal.erase(intake.gate.uid)
         return card
 
     def _keep(self, fact: ChipFact, record: dict[str, Any], stamp: Stamp, actor: str) -> TrayCard | None:

@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -274,10 +275,20 @@ class Station:
     def decide(self, verdict: CardState = CardState.ACCEPTED, revision: int = 1, **changes: Any) -> None:
         """The centre's word on the card, signed and applied."""
         store = Store.open(self.folder.database, self.passphrase, reserve_bytes=0)
-        (event,) = [e for e in store.outbox_after(0) if json.loads(e.data)["kind"] == EventKind.CARD_KEPT]
-        told: dict[str, Any] = {"tenant": "t", "station": "st", "card_id": "card-1", "event_hash": event.hash}
+        card_id = changes.get("card_id", "card-1")
+        kept = [e for e in store.outbox_after(0) if json.loads(e.data)["kind"] == EventKind.CARD_KEPT]
+        (event,) = [e for e in kept if json.loads(e.data)["body"]["card"] == card_id]
+        told: dict[str, Any] = {"tenant": "t", "station": "st", "card_id": card_id, "event_hash": event.hash}
         told |= {"verdict": verdict, "revision": revision, "expires_ms": 1 << 52} | changes
         store.apply_decisions([sign_statement(Decision(**told), self.server.sign)], STAMP)
+        store.close()
+
+    def keep(self, card_id: str, uid: str = UID) -> None:
+        """One more card in the parcel, another number, and its chip."""
+        store = Store.open(self.folder.database, self.passphrase, reserve_bytes=0)
+        told = {"card_id": card_id, "read_id": f"read-{card_id}", "no": 2, "number": Secret("6222021234567999")}
+        draft = replace(_draft(simulated=True), **told)  # type: ignore[arg-type]
+        store.keep_card(replace(draft, tag=Tag(uid, "0044", "00", FAMILY, True)), STAMP, "1001")
         store.close()
 
     def waits(self) -> list[str]:
@@ -287,11 +298,15 @@ class Station:
         store.close()
         return waiting
 
-    def facts(self) -> list[dict[str, Any]]:
+    def events(self) -> list[dict[str, Any]]:
+        """The chain."""
         store = Store.open(self.folder.database, self.passphrase, reserve_bytes=0)
         events = [json.loads(e.data) for e in store.outbox_after(0)]
         store.close()
-        return [e for e in events if e["kind"].startswith("chip.")]
+        return events
+
+    def facts(self) -> list[dict[str, Any]]:
+        return [e for e in self.events() if e["kind"].startswith("chip.")]
 
 
 def _draft(simulated: bool) -> CardDraft:
@@ -438,6 +453,43 @@ def test_the_uid_has_to_be_the_one_of_the_intake(cli: Cli, board: SimulatedBoard
     code, told = cli("deactivate", "--yes", *on(station, "--card", "card-1"))
     assert (code, told["why"], other.writes) == (3, "other-chip", 0)
     assert cli("deactivate", "--yes", *on(station, "--card", "card-1", "--uid", OTHER_UID))[1]["why"] == "other-uid"
+
+
+def test_one_chip_does_not_discharge_two_cards(cli: Cli, board: SimulatedBoard, station: Station) -> None:
+    """The second card was given the first one's chip, which lay on the reader still."""
+    station.decide()
+    chip = used_chip(FAMILY)
+    board.put(chip)
+    assert cli("deactivate", "--yes", *on(station, "--card", "card-1"))[0] == 0
+    station.keep("card-2")
+    (kept,) = [event for event in station.events() if event["body"].get("card") == "card-2"]
+    assert (kept["body"]["verdict"], kept["body"]["reasons"]) == ("review", ["chip-uid-twice"])
+    station.decide(card_id="card-2")
+    code, told = cli("deactivate", "--yes", *on(station, "--card", "card-2"))
+    assert (code, told["verdict"], told["why"], told["done"]) == (3, "refused", "uid-used-twice", False)
+    assert [fact["body"]["card"] for fact in station.facts()] == ["card-1"]
+    assert station.waits() == ["card-2"]
+
+
+def test_a_chip_that_is_off_already_discharges_no_card_without_a_record_of_its_own(
+    cli: Cli, board: SimulatedBoard, station: Station
+) -> None:
+    chip = used_chip(FAMILY)
+    board.put(chip)
+    assert cli("deactivate", "--yes")[0] == 0  # off the station: some other card's
+    station.decide()
+    code, told = cli("deactivate", "--yes", *on(station, "--card", "card-1"))
+    assert (code, told["why"], told["method"], told["done"]) == (3, "off-unexplained", "physical", False)
+    (fact,) = station.facts()
+    assert (fact["kind"], station.waits()) == ("chip.not-deactivated", ["card-1"])
+
+
+def test_a_card_whose_record_is_there_is_done_already(cli: Cli, board: SimulatedBoard, station: Station) -> None:
+    station.decide()
+    board.put(used_chip(FAMILY))
+    for verdict in ("deactivated", "already-deactivated"):
+        code, told = cli("deactivate", "--yes", *on(station, "--card", "card-1"))
+        assert (code, told["verdict"]) == (0, verdict)
 
 
 def test_an_expired_decision_opens_nothing(station: Station) -> None:
