@@ -27,8 +27,9 @@ from app.paths import StationFolder
 from app.server.chips import HELD, judge_record
 from app.station.chip_files import FileJournal
 from app.station.clock import system_clock
+from app.station.switching import Intake, Switching
 from app.station.tapping import HUNG_S, LOOK_OUT_S, Job, Tapping
-from hardware.deactivation import Entry, Stage, hashed_bytes, verifies
+from hardware.deactivation import Entry, Stage, Witness, hashed_bytes, verifies
 from hardware.errors import DeviceError, DeviceReason
 from hardware.ports import DeviceInfo, NfcReader
 from hardware.sim.nfc import SimulatedBoard
@@ -36,7 +37,7 @@ from hardware.sim.nfc_board import Faults
 from hardware.sim.nfc_chip import Tearing
 from hardware.sim.nfc_chips import make_chip
 from hardware.sim.nfc_type2 import Quirks
-from tests.hardware.nfc.making import CLASSIC_UID, OTHER_UID, UID, irreversible, is_dead, used_chip, writes_heard
+from tests.hardware.nfc.making import OTHER_UID, UID, irreversible, is_dead, used_chip, writes_heard
 from tests.station.chip_table import FAMILY, HOLD, Table, chips, make_station
 
 
@@ -344,6 +345,16 @@ def test_one_chip_does_not_clear_two_cards(tmp_path: Path) -> None:
     table.tap(chip)
     assert table.stands() == [ChipStand.DESTROYED, ChipStand.OFF]
     table.close()
+
+
+def test_one_cards_record_proves_nothing_of_another_card_with_the_same_uid(table: Table) -> None:
+    """What is left of a proved Classic tells that chip for its own card alone."""
+    switching = Switching(table.writer.call, table.folder)
+    switching.journal.erase(UID, Witness(3, bytes(6), "of another card"))
+    intake = switching.let_through("card-1", system_clock().stamp(), simulated=True)
+    assert isinstance(intake, Intake)
+    assert switching.journal.witnesses(UID) != ()
+    assert switching.means(intake, lambda *_: None).journal.witnesses(UID) == ()
 
 
 def test_a_second_tap_of_a_finished_chip_goes_to_no_other_card(table: Table) -> None:
