@@ -469,13 +469,10 @@ def test_a_damaged_journal_is_named_and_its_chip_punched_without_it(table: Table
     assert first.writes == writes
     assert [path.suffix for path in table.journal()] == [".damaged"]
     table.board.clear()
-    table.work.prove_destroyed(table.cards()[0], "rec-1", (1, 2), "1001")
+    table.work.prove_destroyed(table.tray.cards[0], "rec-1", (1, 2), "1001")
     table.until(lambda: table.ends[-1].verdict == "destroyed")
-    (record,) = [
-        told
-        for path in table.folder.chips.glob("card-1-*.json")
-        if (told := json.loads(path.read_text()))["kind"] == "chip.destruction"
-    ]
+    records = [json.loads(path.read_text()) for path in table.folder.chips.glob("card-1-*.json")]
+    (record,) = [told for told in records if told["kind"] == "chip.destruction"]
     assert (record["journal"], record["earlier_runs"]) == ("unreadable", [])
     assert table.journal() == []
 
