@@ -89,7 +89,9 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _run(app: FastAPI, listener: socket.socket, context: ssl.SSLContext | None, until_stdin_closes: bool) -> None:
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2, lifespan="on")
+    config = uvicorn.Config(
+        app, http="httptools", log_config=None, access_log=False, timeout_graceful_shutdown=2, lifespan="on"
+    )
     config.load()
     config.ssl = context
     server = uvicorn.Server(config)

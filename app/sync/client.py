@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import secrets
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TypeVar
@@ -22,6 +21,7 @@ from app.core.errors import BadInput, EvidenceTrouble, Unavailable
 from app.keys import Signer
 from app.signing import LIFETIME_S, BadSignature, Message, RequestMarks, answering_key, check_answer, sign_request
 from app.store.store import Store
+from app.sync.body import Body
 from app.sync.offset import ClockOffset
 from app.wire import (
     DIGEST_HEADER,
@@ -131,31 +131,6 @@ def _is_tls(error: BaseException | None) -> bool:
     return False
 
 
-_PIECE = 1 << 16
-
-
-class _Slow(httpx.AsyncByteStream):
-    """A body that goes out evenly, no faster than it may."""
-
-    def __init__(self, content: bytes, bytes_s: int) -> None:
-        self._content, self._bytes_s = content, bytes_s
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        began_s, piece = time.monotonic(), max(1, min(_PIECE, self._bytes_s // 4))
-        for at in range(0, len(self._content), piece):
-            yield self._content[at : at + piece]
-            ahead_s = min(at + piece, len(self._content)) / self._bytes_s - (time.monotonic() - began_s)
-            if ahead_s > 0:
-                await asyncio.sleep(ahead_s)
-
-
-def slowed(request: httpx.Request, bytes_s: int) -> httpx.Request:
-    """The request, its body sent at `bytes_s` at most; 0: as it is."""
-    if bytes_s:
-        request.stream = _Slow(request.content, bytes_s)
-    return request
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class Speaker:
     """Who speaks with which centre. Holds the signing key, so it does not print.
@@ -261,24 +236,25 @@ class CentreClient:
 
         `bytes_s`: no faster than that; 0: as fast as the line carries it.
         """
-        upload = place.actions["upload"]
-        if "://" not in upload.href:
-            kind = "application/octet-stream"
-            named = digest_field(bytes.fromhex(place.oid))  # the chunk's name, checked when it was read
-            await self._exchange(
-                "PUT", upload.href, StoredObject, content=content, content_type=kind, digest=named, bytes_s=bytes_s
-            )
-        else:
-            await self._put_outside(upload, content, bytes_s)
+        upload, body = place.actions["upload"], Body(content, bytes_s)
+        try:
+            if "://" not in upload.href:
+                kind = "application/octet-stream"
+                named = digest_field(bytes.fromhex(place.oid))  # the chunk's name, checked when it was read
+                await self._exchange("PUT", upload.href, StoredObject, content=body, content_type=kind, digest=named)
+            else:
+                await self._put_outside(upload, body)
+        finally:
+            body.let_go()
         if verify := place.actions.get("verify"):
             await self._post(verify.href, ObjectSize(oid=place.oid, size=place.size), StoredObject)
 
-    async def _put_outside(self, upload: Transfer, content: bytes, bytes_s: int) -> None:
+    async def _put_outside(self, upload: Transfer, body: Body) -> None:
         """A presigned request to a bucket: nothing of ours goes with it but the encrypted bytes."""
         async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as http:
             try:
-                request = http.build_request("PUT", upload.href, content=content, headers=upload.header)
-                answer = await http.send(slowed(request, bytes_s))
+                headers = {**body.headers, **upload.header}
+                answer = await http.put(upload.href, content=body, headers=headers)
             except httpx.HTTPError as away:
                 raise Unavailable("sync.offline", type(away).__name__) from away
         # 412: the bucket has this name already; whether it is right the centre sees when it reads it back.
@@ -345,11 +321,10 @@ class CentreClient:
         path: str,
         kind: type[M],
         *,
-        content: bytes = b"",
+        content: bytes | Body = b"",
         content_type: str = "",
         params: Mapping[str, str | Sequence[str]] | None = None,
         digest: str = "",
-        bytes_s: int = 0,
     ) -> M:
         """One request; a refused clock is put right by the centre's signed time, and asked once more; a refused key is
         another one's turn.
@@ -358,8 +333,9 @@ class CentreClient:
         """
 
         async def ask() -> httpx.Response:
-            request = self._http.build_request(method, path, content=content, params=params)
-            return await self._asked(slowed(request, bytes_s), content_type, digest)
+            headers = content.headers if isinstance(content, Body) else None
+            request = self._http.build_request(method, path, content=content, params=params, headers=headers)
+            return await self._asked(request, content_type, digest)
 
         for left in reversed(range(len(self._signers) or 1)):
             try:

@@ -36,7 +36,7 @@ from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.store.writer import StoreWriter
 from app.sync.client import CentreClient, Speaker
 from app.sync.footage import CHUNK_BYTES
-from app.sync.worker import SyncListeners, SyncPlan, SyncWorker
+from app.sync.worker import SyncListeners, SyncPlan, SyncReport, SyncWorker
 from app.wire import ObjectSize, ObjectsWanted
 from tests.bench.measured_line import MeasuredLine
 
@@ -113,11 +113,18 @@ def bench_chunks(site: Site) -> dict[str, float]:
 class Working:
     """A station's sync worker over a line."""
 
-    def __init__(self, store: Store, url: str, recordings: Path | None, transport: Any = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        url: str,
+        recordings: Path | None,
+        transport: Any = None,
+        shown: Callable[[SyncReport], None] = lambda _report: None,
+    ) -> None:
         self.crashes: list[Exception] = []
         self.writer = StoreWriter(store, self.crashes.append)
         self.writer.start()
-        listeners = SyncListeners(lambda _report: None, lambda _cards: None, self.crashes.append)
+        listeners = SyncListeners(shown, lambda _cards: None, self.crashes.append)
         plan = SyncPlan(url, poll_s=0.5, recordings=recordings)
         self.worker = SyncWorker(plan, self.writer, stamp, listeners, transport=transport)
         self.worker.start()

@@ -1,4 +1,4 @@
-"""How fast the store keeps cards and the centre takes events, beside the bare database in the same run.
+"""How fast the store keeps cards, beside the bare database in the same run; the centre is `bench_intake`.
 
     python tests/bench/bench_store.py [SECONDS]
 
@@ -7,7 +7,6 @@ Figures are ratios first: the bare database does the same rows on the same disk,
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import statistics
@@ -21,18 +20,13 @@ from typing import Any
 
 from sqlcipher3 import dbapi2
 
-from app.core.audit import GENESIS, EventKind, SignedEvent, Stamp, link
+from app.core.audit import Stamp
 from app.core.cards import CardState, PanelState, Secret
 from app.core.parcels import CardDraft, ExpectedParcel, OpenParcel, Operator, Role
-from app.keys import Signer, new_seed
-from app.server.embedded import start_server_process, stop_server_process
-from app.server.enrol import admit_station
 from app.server.folder import read_centre
-from app.server.setup import init, open_centre
+from app.server.setup import init
 from app.store.seal import IndexCost, keyed, slow_hash
 from app.store.store import REHEARSAL_PASSPHRASE, Store
-from app.sync.client import CentreClient, Speaker
-from app.wire import EventBatch
 
 STAMP = Stamp(1_790_000_000_000_000, 5, "boot")
 CARD_SQL = (
@@ -46,8 +40,6 @@ TABLES = """
     CREATE TABLE card (id TEXT PRIMARY KEY, read_id TEXT UNIQUE, parcel, no, product, gtin, last4, dedupe BLOB UNIQUE,
                        claims, panel, expiry, face, recording, t_us, tag);
     CREATE TABLE sealed (ref TEXT PRIMARY KEY, seq INTEGER, card TEXT, field TEXT, key TEXT, blob BLOB);
-    CREATE TABLE event (station TEXT, seq INTEGER, kind TEXT, data BLOB, hash TEXT, sig BLOB, at INTEGER, q TEXT,
-                        PRIMARY KEY (station, seq)) WITHOUT ROWID;
 """
 
 
@@ -149,63 +141,12 @@ def void(_value: object) -> None:
     """A value that only had to be made."""
 
 
-def chain(signer: Signer, count: int) -> list[SignedEvent]:
-    events: list[SignedEvent] = []
-    for n in range(count):
-        prev = events[-1].hash if events else GENESIS
-        facts = {"station": "st", "seq": n + 1, "prev": prev, "kind": EventKind.UNEXPECTED, "stamp": STAMP}
-        body = {"n": n, "text": "x" * 600}
-        events.append(link(event_id=f"e{n}", **facts, actor="1001", body=body, sign=signer.sign))
-    return events
-
-
-async def endpoint(url: str, speaker: Speaker, events: list[SignedEvent], batch: int) -> float:
-    """Events a second through one client, each batch after the answer to the one before."""
-    async with CentreClient(url, None, speaker) as client:
-        begin = time.perf_counter()
-        for at in range(0, len(events), batch):
-            answer = await client.send(EventBatch.of("st", events[at : at + batch]))
-            assert all(one.result == "applied" for one in answer.results)
-        return len(events) / (time.perf_counter() - begin)
-
-
-def bare_events(path: Path, events: list[SignedEvent], batch: int) -> float:
-    connection = bare(path)
-    insert = "INSERT INTO event VALUES ('st', ?, 'x', ?, ?, ?, 0, '')"
-    begin = time.perf_counter()
-    for at in range(0, len(events), batch):
-        rows = [(e.seq, e.data, e.hash, e.sig) for e in events[at : at + batch]]
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(insert, rows)
-        connection.execute("COMMIT")
-    return len(events) / (time.perf_counter() - begin)
-
-
-def bench_centre(folder: Path, batch: int, count: int) -> dict[str, float]:
-    signer = Signer(new_seed())
-    events = chain(signer, count)
-    init(folder / f"centre-{batch}")
-    centre = open_centre(folder / f"centre-{batch}")
-    admit_station(centre, "st", signer.public_key, "rehearsal", 0)
-    centre.engine.dispose()
-    child, url = start_server_process(folder / f"centre-{batch}")
-    try:
-        through = asyncio.run(endpoint(url, Speaker("st", signer, centre.centre), events, batch))
-    finally:
-        stop_server_process(child)
-    raw = bare_events(folder / f"events-{batch}.db", events, batch)
-    name = f"batch {batch}"
-    return {f"{name} events/s": through, f"{name} raw events/s": raw, f"{name} endpoint/raw": through / raw}
-
-
 def main() -> dict[str, float]:
     """Run everything; prints a table on stderr and the figures as JSON on stdout."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 3.0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         figures = bench_station(folder, seconds)
-        for batch, count in ((1, 300), (50, 5000), (500, 15000)):
-            figures |= bench_centre(folder, batch, int(count * seconds / 3))
     for label, value in figures.items():
         print(f"{label:32} {value:12,.3f}", file=sys.stderr)
     print(json.dumps({label: round(value, 4) for label, value in figures.items()}))

@@ -47,6 +47,7 @@ class Line(httpx.AsyncBaseTransport):
         self.requests: list[httpx.Request] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()  # as it goes out, in pieces or not
         self.requests.append(request)
         fate = self.fate(request)
         if fate == "cut":

@@ -33,7 +33,6 @@ from app.server.report import report
 from app.server.setup import OpenCentre
 from app.store.seal import SUITE, Context, info_of
 from app.sync import bringing, footage
-from app.sync.client import slowed
 from app.sync.footage import chunks_of, open_journal
 from app.sync.pace import FootageTerms
 from app.sync.worker import SyncListeners, SyncPlan, SyncWorker
@@ -462,27 +461,3 @@ def test_a_window_is_open_for_its_hours_also_over_midnight(terms: FootageTerms) 
     assert len(hours) == ((terms.to_hour - terms.from_hour) % 24 or 24)
     assert terms.open_at(terms.from_hour)
     assert not hours[:23] or len(hours) == 24 or not terms.open_at(terms.to_hour)
-
-
-@pytest.mark.parametrize("bytes_s", [100, 40_000, 10_000_000])
-def test_footage_goes_no_faster_than_it_may(bytes_s: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [0.0]
-
-    async def sleep(wait_s: float) -> None:
-        clock[0] += wait_s
-
-    monkeypatch.setattr("app.sync.client.time.monotonic", lambda: clock[0])
-    monkeypatch.setattr("app.sync.client.asyncio.sleep", sleep)
-    content = os.urandom(bytes_s * 2)
-    request = slowed(httpx.Request("PUT", "http://centre/x", content=content), bytes_s)
-    sent = bytearray()
-
-    async def send() -> None:
-        assert isinstance(request.stream, httpx.AsyncByteStream)
-        async for piece in request.stream:
-            sent.extend(piece)
-            assert len(sent) <= bytes_s * (clock[0] + 0.26)  # a quarter of a second ahead at most
-
-    asyncio.run(send())
-    assert (bytes(sent), request.headers["Content-Length"]) == (content, str(len(content)))
-    assert clock[0] == pytest.approx(2.0)

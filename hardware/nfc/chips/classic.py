@@ -2,9 +2,10 @@
 
 Phase 1 can be undone: every data block to zero, read back. Phase 2 cannot: each trailer gets two random keys and access
 bits that let nobody read or write anything again, sector 0 last. A trailer torn in the middle leaves a sector that no
-key opens; its data were zero before, so it counts as dead, where it is sure that this is the card it happened to: a
-UID of four bytes is used more than once, so one of our own random keys has to open another of its sectors. No key is
-ever searched for.
+key opens; its data were zero before, so it counts as dead, where two things are sure. It is the card it happened to: a
+UID of four bytes is used more than once, so one of our own random keys has to open another of its sectors. And its
+trailer is not the old one still: the keys that a sector was found with are in the journal before anything is written,
+and every one of them, ours and everybody's are refused. No key is ever searched for.
 
 Source: NXP MF1S50YYX_V1 sections 8.6 and 8.7.
 """
@@ -13,16 +14,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hardware.nfc.chips import Family
-from hardware.nfc.chips.access import CLOSED, PUBLIC_KEYS, Access, data_blocks, read_access, trailer_of
+from hardware.nfc.chips.access import CLOSED, PUBLIC_KEYS, SECTORS, Access, data_blocks, read_access, trailer_of
 from hardware.nfc.chips.journal import Announce, Entry, Witness
 from hardware.nfc.chips.outcome import Method, Planned, Refusal, Request, Stage, StopError, Why
 from hardware.nfc.chips.proof import NegativeTest, Proof, refused_for_sure
 from hardware.nfc.chips.talk import BLOCK, REFUSALS, ChipTalk, Reply, trailer_told
 
-SECTORS = {Family.CLASSIC_1K: 16, Family.CLASSIC_4K: 40}
 _ZERO = bytes(BLOCK)
 _TRIES = 5
 
@@ -32,10 +32,13 @@ Key = tuple[str, bytes]
 
 @dataclass(slots=True)
 class _Sector:
-    """What is known of a sector: the key that may change it (None: closed by us or dead), its data before."""
+    """What is known of a sector: the key that may change it (None: closed by us or dead), its data before.
+
+    `old`: the keys that it was found with in this run, ours not among them.
+    """
 
     key: Key | None = None
-    old: Key | None = None
+    old: tuple[Key, ...] = ()
     closed: bool = False
     dead: bool = False
     before: tuple[bytes, ...] = ()
@@ -56,6 +59,7 @@ class ClassicProcedure:
         self._entry: Entry | None = entry
         self._announce: Announce = lambda _entry, _stage, _what: None
         self._now_open: tuple[int, Key, int] | None = None
+        self._found_with: tuple[Key, ...] = ()  # the keys that opened the sector surveyed last
         self._is_the_journals = False  # shown by a key that only the journal and its card know
         self._sectors = [_Sector() for _ in range(SECTORS[family])]
         self.remarks = ["the UID and the maker's block still read; copies that open again are not excluded"]
@@ -97,6 +101,8 @@ class ClassicProcedure:
             names = [f"{number}{kind}" for number in range(len(self._sectors)) for kind in "AB"]
             secrets = tuple((name, os.urandom(6)) for name in names)
             self._entry = Entry(self._uid.hex().upper(), self._family, self._request.text, secrets)
+        found = [(f"{number}{kind}", key) for number, sector in enumerate(self._sectors) for kind, key in sector.old]
+        self._entry = replace(self._entry, old_keys=tuple(dict.fromkeys((*self._entry.old_keys, *found))))
         return self._entry
 
     def stages(self) -> Iterable[tuple[Stage, Callable[[], None]]]:
@@ -157,17 +163,19 @@ class ClassicProcedure:
             sector.closed = self._is_the_journals = True
             return None
         found = self._find_key(number, begun)
-        if found is None and begun:
+        if found is None and begun and self._journalled(number):
             sector.dead = True  # a torn trailer, if it is that card: what was in it had been wiped and seen to be
+            self.remarks.append(f"sector {number} torn and dead: no key that it ever had, nor ours, opens it")
             return None
-        if begun and found == self._new_key(number, "A"):
-            self._is_the_journals = True
+        ours = begun and found == self._new_key(number, "A")
+        self._is_the_journals |= ours
         details = (("sector", str(number)),)
         if found is None:
             return Refusal(Why.UNKNOWN_KEY, Method.PHYSICAL, details)
         if isinstance(found, Why):
             return Refusal(found, Method.PHYSICAL, details)
-        sector.key = sector.old = found
+        sector.key = found
+        sector.old = () if ours else self._found_with
         sector.before = self._read_data(number, found)
         return None
 
@@ -193,13 +201,23 @@ class ClassicProcedure:
     def _known_keys(self) -> tuple[bytes, ...]:
         return tuple(dict.fromkeys((*self._request.keys, *PUBLIC_KEYS)))
 
+    def _journalled(self, number: int) -> tuple[bytes, ...]:
+        """The keys that an earlier run found a sector with; none where its journal does not tell."""
+        kept = self._earlier.old_keys if self._earlier is not None else ()
+        return tuple(dict.fromkeys(secret for name, secret in kept if name[:-1] == str(number)))
+
+    def _old_secrets(self, number: int) -> tuple[bytes, ...]:
+        """Every key that a sector can have had before ours."""
+        return tuple(dict.fromkeys((*self._journalled(number), *self._known_keys())))
+
     def _candidates(self, number: int, begun: bool) -> Iterable[bytes]:
         """The keys that are ours to use; for a trailer that was begun also our own, whole or half written."""
-        yield from self._known_keys()
+        old_ones = self._old_secrets(number) if begun else self._known_keys()
+        yield from old_ones
         if begun:
             new = self._new_key(number, "A")[1]
             yield new
-            for old in (*self._known_keys(), bytes(6)):
+            for old in (*old_ones, bytes(6)):
                 yield from (new[:kept] + old[kept:] for kept in range(1, 6))
 
     def _find_key(self, number: int, begun: bool) -> Key | Why | None:
@@ -210,14 +228,16 @@ class ClassicProcedure:
             trailer = self._read_trailer(number, ("A", secret))
             access: Access | None = read_access(trailer) if trailer is not None else None
             writers = access.writers(number) if access else ""
+            self._found_with = (("A", secret),)
             if "A" in writers:
                 return "A", secret
-            key_b = self._find_key_b(number) if "B" in writers else None
+            key_b = self._find_key_b(number, begun) if "B" in writers else None
+            self._found_with += (key_b,) if key_b else ()
             return key_b or Why.NO_WRITE_ACCESS
         return None
 
-    def _find_key_b(self, number: int) -> Key | None:
-        keys = (("B", secret) for secret in self._known_keys())
+    def _find_key_b(self, number: int, begun: bool) -> Key | None:
+        keys = (("B", secret) for secret in (self._old_secrets(number) if begun else self._known_keys()))
         return next((key for key in keys if self._authenticate(number, key)), None)
 
     def _read_data(self, number: int, key: Key) -> tuple[bytes, ...]:
@@ -318,10 +338,10 @@ class ClassicProcedure:
         return [*tests, *self._old_keys_out(number)]
 
     def _old_keys_out(self, number: int) -> list[NegativeTest]:
-        old = self._sectors[number].old
+        found_with = dict.fromkeys(secret for _, secret in self._sectors[number].old)
         return [
             self._out(number, (kind, secret), f"old key {kind} sector {number}")
-            for secret in ((old[1],) if old else self._known_keys())
+            for secret in (found_with or self._old_secrets(number))
             for kind in "AB"
         ]
 

@@ -52,6 +52,7 @@ class Why(StrEnum):
     WRITES_ACCEPTED = "writes-accepted"
     CONTENT_CHANGED = "content-changed"
     KEYS_LOST = "keys-lost"
+    JOURNAL_DAMAGED = "journal-damaged"  # an earlier run began the chip, and its secrets cannot be read any more
     STAYS_SILENT = "stays-silent"  # in three whole runs it gave no answer that says anything; refused if not begun
 
 
