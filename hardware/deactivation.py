@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hardware.nfc.chips.deactivate import Means, deactivate, survey
 from hardware.nfc.chips.evidence import canonical, hashed_bytes, verifies
-from hardware.nfc.chips.journal import Entry, Journal, Witness, entry_from_json, entry_to_json
+from hardware.nfc.chips.journal import DamagedError, Entry, Journal, Witness, entry_from_json, entry_to_json
 from hardware.nfc.chips.outcome import (
     IRREVERSIBLE,
     MOST_SILENT,
@@ -27,6 +27,7 @@ from hardware.nfc.chips.waiting import deactivate_when_there, still_answers, sur
 __all__ = [
     "IRREVERSIBLE",
     "MOST_SILENT",
+    "DamagedError",
     "Entry",
     "Journal",
     "Means",

@@ -144,7 +144,7 @@ class ChipWork:
         return tuple(self._as_kept(card) for card in store.waiting_chips())
 
     def _as_kept(self, card: ChipCard) -> ChipCard:
-        journal = self._switching.journal
+        journal = self._switching.journal.of(card.card_id)
         if card.stand is ChipStand.DESTROY:
             return replace(card, mute=journal.silent(card.uid) >= MOST_SILENT)
         torn = card.stand is ChipStand.UNFINISHED or journal.begun(card.uid)
@@ -201,7 +201,7 @@ class ChipWork:
         if filmed:
             told = {"card": card.card_id, "verdict": outcome.verdict.value, "evidence": outcome.evidence["sha256"]}
             self._bench.note("chip.end", {**told, "t_video_us": self._bench.around().rec.elapsed_us})
-        stand = self._switching.stand_of(outcome)
+        stand = self._switching.stand_of(outcome, intake)
         begun = stand is ChipStand.UNFINISHED
         why, silent = f"why.{outcome.why.value}", (outcome.silent, MOST_SILENT)
         return ChipEnd(
@@ -228,13 +228,13 @@ class ChipWork:
             self._tell(ChipEnd(card.card_id, ChipStand.DESTROY, "still-answers", why, details), None)
             return
         try:
-            intake = self._switching.let_through(card.card_id, self._stamp(), simulated=reader.info.simulated)
+            simulated = reader.info.simulated
+            intake = self._switching.let_through(card.card_id, self._stamp(), simulated=simulated, punch=True)
             if isinstance(intake, Closed):
                 self._tell(ChipEnd(card.card_id, card.stand, "refused", f"gate.{intake.value}"), None)
                 return
             about = dict(self._about(intake, filmed, actor))
-            begun = self._switching.journal.load(card.uid)
-            record = _destruction(reader, card, about, begun.runs if begun is not None else ())
+            record = _destruction(reader, card, about, self._switching.journal.of(card.card_id).runs(card.uid))
             kept = self._switching.keep_destroyed(intake, record, self._stamp(), actor)
         except Trouble as trouble:
             self._bench.post(SaveFailed(trouble.code, trouble.detail))
@@ -257,9 +257,12 @@ def planned(outcome: Outcome) -> tuple[PlannedStage, ...]:
 
 
 def _destruction(
-    reader: NfcReader, card: ChipCard, about: dict[str, Any], runs: tuple[dict[str, Any], ...]
+    reader: NfcReader, card: ChipCard, about: dict[str, Any], runs: tuple[dict[str, Any], ...] | None
 ) -> dict[str, Any]:
-    """The record of a punched chip, with the SHA-256 of the rest of it. `runs`: those that were begun on it before."""
+    """The record of a punched chip, with the SHA-256 of the rest of it. `runs`: those that were begun on it before.
+
+    None where their journal cannot be read.
+    """
     info = reader.info
     who = {"name": info.name, "firmware": reader.firmware, "port": info.address, "simulated": info.simulated}
     record: dict[str, Any] = {
@@ -269,7 +272,8 @@ def _destruction(
         "reader": who,
         "chip": {"uid": card.uid, "family": card.family},
         "looks_without_an_answer": 3,
-        "earlier_runs": list(runs),
+        "earlier_runs": list(runs or ()),
+        "journal": "whole" if runs is not None else "unreadable",
         "verdict": "destroyed",
     }
     record["sha256"] = hashlib.sha256(canonical(record)).hexdigest()

@@ -47,18 +47,6 @@ class Intake:
         return {"intake": {**told, "recording": gate.recording_id, "t_video_us": gate.t_video_us}}
 
 
-class _JournalOf:
-    """The journal for one card: its own earlier record counts, not that of another card with the same UID."""
-
-    def __init__(self, journal: FileJournal, record: str) -> None:
-        self._record, self._witnesses = record, journal.witnesses
-        self.load, self.save, self.unfinished = journal.load, journal.save, journal.unfinished
-        self.silent, self.count_silent = journal.silent, journal.count_silent
-
-    def witnesses(self, uid: str) -> tuple[Witness, ...]:
-        return tuple(one for one in self._witnesses(uid) if one.record == self._record)
-
-
 class Switching:
     """What a run keeps and where: in a station's folder and store, or in a folder for journals alone."""
 
@@ -74,11 +62,12 @@ class Switching:
         else:
             raise ValueError("neither a station nor a folder for journals")
 
-    def let_through(self, card_id: str, stamp: Stamp, *, simulated: bool) -> Intake | Closed:
+    def let_through(self, card_id: str, stamp: Stamp, *, simulated: bool, punch: bool = False) -> Intake | Closed:
         """The intake of a card's chip; why not, when the centre's decision does not hold for it now.
 
         `simulated`: the reader is. A rehearsal's decisions are nobody's, so they open no chip on a real reader; and a
         simulated one proves nothing of a real card. The card has to come back to the kind of reader that read it.
+        `punch`: it is to be destroyed, which is all that may be done to a chip that two cards claim.
         """
         if self._ask is None:
             return Closed.UNKNOWN_CARD if card_id else Intake(None)
@@ -88,34 +77,45 @@ class Switching:
         gate = self._ask(lambda store: store.chip_gate(card_id, stamp))
         if not isinstance(gate, ChipGate):
             return gate
-        return Intake(gate) if gate.simulated == simulated else Closed.OTHER_KIND_OF_READER
+        if gate.simulated != simulated:
+            return Closed.OTHER_KIND_OF_READER
+        return Closed.UID_USED_TWICE if gate.shared and not punch else Intake(gate)
+
+    def journal_of(self, gate: ChipGate) -> FileJournal:
+        """The journal of one card: its own runs and its own earlier record, not those of another with the same UID."""
+        record = self._ask(lambda store: store.proved_record(gate.card_id)) if self._ask is not None else ""
+        return self.journal.of(gate.card_id, gate.decision, record)
 
     def means(self, intake: Intake, progress: Progress) -> Means:
         """What a run needs. On a station the chip's old content is sealed to the vault, like a card number."""
         ask, gate = self._ask, intake.gate
         if ask is None or gate is None:
             return Means(self.journal, progress)
-        record = ask(lambda store: store.proved_record(gate.card_id))
-        return Means(_JournalOf(self.journal, record), progress, self._seal(intake))
+        known_off = bool(ask(lambda store: store.proved_record(gate.card_id)))
+        return Means(self.journal_of(gate), progress, self._seal(intake), known_off=known_off)
 
-    def stand_of(self, outcome: Outcome) -> ChipStand | None:
+    def stand_of(self, outcome: Outcome, intake: Intake) -> ChipStand | None:
         """Where a run leaves the card's chip; None when it says nothing of that chip, or nothing was begun."""
         if outcome.done:
             return ChipStand.OFF
         if outcome.verdict is Verdict.PROOF_FAILED or outcome.method is Method.PHYSICAL:
             return ChipStand.DESTROY
+        begun = self._kept_by(intake).begun(outcome.uid)
         if outcome.verdict is Verdict.NOT_COMPLETED:
-            return ChipStand.UNFINISHED if self.journal.begun(outcome.uid) else None
+            return ChipStand.UNFINISHED if begun else None
         if outcome.why in _NOTHING_OF_IT:
             return None
-        return ChipStand.UNFINISHED if self.journal.begun(outcome.uid) else ChipStand.REFUSED
+        return ChipStand.UNFINISHED if begun else ChipStand.REFUSED
+
+    def _kept_by(self, intake: Intake) -> FileJournal:
+        return self.journal if intake.gate is None else self.journal.of(intake.gate.card_id)
 
     def keep(self, outcome: Outcome, intake: Intake, stamp: Stamp, actor: str) -> TrayCard | None:
         """Record, then fact, then the journal goes; gives the card as it is now, None off a station.
 
         Raises StorageTrouble; the journal stays then.
         """
-        card, stand = None, self.stand_of(outcome)
+        card, stand = None, self.stand_of(outcome, intake)
         if intake.gate is not None and stand is not None and outcome.why is not Why.PROVED_BEFORE:
             kind = EventKind.CHIP_DEACTIVATED if outcome.done else EventKind.CHIP_NOT_DEACTIVATED
             body = {"uid": outcome.uid, "verdict": outcome.verdict.value, "why": outcome.why.value}
@@ -123,7 +123,7 @@ class Switching:
             card = self._keep(fact, outcome.evidence, stamp, actor)
         if outcome.why is Why.PROVED:
             witness = Witness(*outcome.witness, outcome.evidence["sha256"]) if outcome.witness else None
-            self.journal.erase(outcome.uid, witness)
+            self._kept_by(intake).erase(outcome.uid, witness)
         return card
 
     def keep_destroyed(self, intake: Intake, record: dict[str, Any], stamp: Stamp, actor: str) -> TrayCard | None:
@@ -133,7 +133,7 @@ class Switching:
         body = {"uid": intake.gate.uid, "verdict": "destroyed"}
         fact = _fact(intake.gate, ChipStand.DESTROYED, EventKind.CHIP_DESTROYED, body, record)
         card = self._keep(fact, record, stamp, actor)
-        self.journal.erase(intake.gate.uid)
+        self._kept_by(intake).erase(intake.gate.uid)
         return card
 
     def _keep(self, fact: ChipFact, record: dict[str, Any], stamp: Stamp, actor: str) -> TrayCard | None:

@@ -64,7 +64,7 @@ class Quirks:
 
     forgets_writes: bool = False  # answers ACK and keeps nothing
     locks_do_nothing: bool = False  # lock bits are kept and read back, and lock nothing
-    open_pages: frozenset[int] = field(default_factory=frozenset)  # no lock bit locks these
+    open_pages: frozenset[int] = field(default_factory=frozenset)  # no lock bit locks these, CFGLCK among them
     config_at_once: bool = False  # AUTH0 acts at once, as some real chips are reported to
     mute: bool = False  # no GET_VERSION, no signature
     no_fast_read: bool = False
@@ -242,7 +242,8 @@ class Type2Chip(SimulatedChip):
         behind = page >= self._pages or page < _STATIC_LOCK
         guarded = page >= self._protected_from and not self._authenticated
         frozen = self._config_locked and page in (self._kind.config, self._kind.config + 1)
-        if behind or guarded or (frozen and not self._quirks.locks_do_nothing) or self.locked(page):
+        frozen = frozen and not (self._quirks.locks_do_nothing or page in self._quirks.open_pages)
+        if behind or guarded or frozen or self.locked(page):
             raise RefusedError
 
     def _merged(self, page: int, old: bytes, data: bytes) -> bytes:

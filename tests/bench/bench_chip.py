@@ -20,8 +20,7 @@ from contextlib import closing
 from typing import Any
 
 from hardware.nfc.chips import Family
-from hardware.nfc.chips.access import data_blocks
-from hardware.nfc.chips.classic import SECTORS
+from hardware.nfc.chips.access import SECTORS, data_blocks
 from hardware.nfc.chips.deactivate import Means, deactivate
 from hardware.nfc.chips.layout import LAYOUTS
 from hardware.nfc.chips.outcome import Request, Verdict

@@ -19,7 +19,6 @@ import pytest
 
 from app.core.chips import ChipCard, ChipStand
 from app.core.effects import Sound
-from app.core.errors import StorageTrouble
 from app.core.events import Device, DeviceBack, DeviceLost, Key, KeyPressed
 from app.core.readiness import RecFacts, RecMode
 from app.core.states import ChipTray, Idle
@@ -28,7 +27,7 @@ from app.server.chips import HELD, judge_record
 from app.station.chip_files import FileJournal
 from app.station.clock import system_clock
 from app.station.tapping import HUNG_S, LOOK_OUT_S, Job, Tapping
-from hardware.deactivation import Entry, Stage, hashed_bytes, verifies
+from hardware.deactivation import Stage, hashed_bytes, verifies
 from hardware.errors import DeviceError, DeviceReason
 from hardware.ports import DeviceInfo, NfcReader
 from hardware.sim.nfc import SimulatedBoard
@@ -36,7 +35,7 @@ from hardware.sim.nfc_board import Faults
 from hardware.sim.nfc_chip import Tearing
 from hardware.sim.nfc_chips import make_chip
 from hardware.sim.nfc_type2 import Quirks
-from tests.hardware.nfc.making import CLASSIC_UID, OTHER_UID, UID, irreversible, is_dead, used_chip, writes_heard
+from tests.hardware.nfc.making import OTHER_UID, UID, irreversible, is_dead, used_chip, writes_heard
 from tests.station.chip_table import FAMILY, HOLD, Table, chips, make_station
 
 
@@ -153,7 +152,8 @@ def test_a_card_that_leaves_is_not_off_yet_and_its_journal_lies_sealed(table: Ta
     table.until(lambda: table.tray.ended is not None)
     assert table.stands()[0] is ChipStand.UNFINISHED
     (journal,) = table.journal()
-    entry = FileJournal(journal.parent, table.writer.call(lambda store: store.chip_journal_key())).load(UID)
+    key = table.writer.call(lambda store: store.chip_journal_key())
+    entry = FileJournal(journal.parent, key).of("card-1").load(UID)
     assert entry is not None
     assert journal.suffix == ".sealed"
     assert not any(secret in journal.read_bytes() for _, secret in entry.secrets if len(secret) > 2)
@@ -322,21 +322,6 @@ def test_a_station_that_stops_in_the_middle_loses_nothing(folder: StationFolder)
     again.close()
 
 
-def test_one_cards_record_proves_nothing_of_another_card_with_the_same_uid(tmp_path: Path) -> None:
-    """Two Classics of four-byte UIDs: the second one is closed by somebody else's keys, with its content in it."""
-    table = Table(make_station(tmp_path / "twins", uids=(CLASSIC_UID, CLASSIC_UID)))
-    first, twin = used_chip("MIFARE Classic 1K"), make_chip("MIFARE Classic 1K", CLASSIC_UID)
-    for sector in range(16):
-        twin.set_block(sector * 4 + 3, b"strang" + bytes.fromhex("FF078069") + b"strang")  # type: ignore[attr-defined]
-    table.open_tray()
-    table.hold()
-    table.tap(first)
-    table.tap(twin)
-    assert table.stands() == [ChipStand.OFF, ChipStand.DESTROY]
-    assert twin.writes == 0
-    table.close()
-
-
 def test_a_copy_is_punched_and_only_a_mute_chip_counts_as_destroyed(table: Table) -> None:
     copy = used_chip(FAMILY, Quirks(locks_do_nothing=True))
     table.open_tray()
@@ -449,25 +434,32 @@ def test_a_torn_chip_that_is_seen_as_another_kind_is_not_called_refused(table: T
     assert table.stands()[0] is ChipStand.OFF
 
 
-def test_a_plain_journal_of_an_earlier_release_is_read_and_then_sealed(tmp_path: Path) -> None:
-    plain, sealed = FileJournal(tmp_path / "j"), FileJournal(tmp_path / "j", bytes(32))
-    chip_run = _an_entry(tmp_path)
-    plain.save(chip_run)
-    assert sealed.load(UID) == chip_run
-    sealed.save(chip_run)
-    assert [path.suffix for path in (tmp_path / "j").iterdir()] == [".sealed"]
-    assert sealed.load(UID) == chip_run
-    other = FileJournal(tmp_path / "j", b"\x01" * 32)
-    with pytest.raises(StorageTrouble, match=r"store\.damaged"):
-        other.load(UID)
-
-
-def _an_entry(tmp_path: Path) -> Entry:
-    journal = FileJournal(tmp_path / "made")
-    entry = Entry(UID, FAMILY, "VOID", (("pwd", b"\x01\x02\x03\x04"), ("pack", b"\x05\x06")))
-    journal.save(entry)
-    assert journal.load(UID) == entry
-    return entry
+def test_a_damaged_journal_is_named_and_its_chip_punched_without_it(table: Table) -> None:
+    first, _ = chips()
+    first.tear(9, Tearing.CLEAN)
+    table.open_tray()
+    table.hold()
+    assert table.board is not None
+    table.board.put(first)
+    table.until(lambda: table.tray.ended is not None)
+    (journal,) = table.journal()
+    journal.write_bytes(journal.read_bytes()[:200])
+    table.board.clear()
+    table.until(lambda: table.tray.on_reader == "")
+    writes = first.writes
+    first.put_back()
+    table.tap(first)
+    assert (table.ends[-1].verdict, table.ends[-1].why) == ("proof-failed", "why.journal-damaged")
+    assert table.stands()[0] is ChipStand.DESTROY
+    assert first.writes == writes
+    assert [path.suffix for path in table.journal()] == [".damaged"]
+    table.board.clear()
+    table.work.prove_destroyed(table.tray.cards[0], "rec-1", (1, 2), "1001")
+    table.until(lambda: table.ends[-1].verdict == "destroyed")
+    records = [json.loads(path.read_text()) for path in table.folder.chips.glob("card-1-*.json")]
+    (record,) = [told for told in records if told["kind"] == "chip.destruction"]
+    assert (record["journal"], record["earlier_runs"]) == ("unreadable", [])
+    assert table.journal() == []
 
 
 def test_the_loop_leaves_no_thread(folder: StationFolder) -> None:

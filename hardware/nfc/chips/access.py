@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hardware.nfc.chips import Family
+
+SECTORS = {Family.CLASSIC_1K: 16, Family.CLASSIC_4K: 40}
+
 CLOSED = bytes.fromhex("00F0FF00")
 """C1C2C3 = 111 for every block of a sector: no key reads or writes data, nothing of the trailer changes any more."""
 

@@ -17,13 +17,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from hardware.nfc.chips import Family
-from hardware.nfc.chips.access import CLOSED, PUBLIC_KEYS, Access, data_blocks, read_access, trailer_of
+from hardware.nfc.chips.access import CLOSED, PUBLIC_KEYS, SECTORS, Access, data_blocks, read_access, trailer_of
 from hardware.nfc.chips.journal import Announce, Entry, Witness
 from hardware.nfc.chips.outcome import Method, Planned, Refusal, Request, Stage, StopError, Why
 from hardware.nfc.chips.proof import NegativeTest, Proof, refused_for_sure
 from hardware.nfc.chips.talk import BLOCK, REFUSALS, ChipTalk, Reply, trailer_told
 
-SECTORS = {Family.CLASSIC_1K: 16, Family.CLASSIC_4K: 40}
 _ZERO = bytes(BLOCK)
 _TRIES = 5
 

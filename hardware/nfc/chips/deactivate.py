@@ -16,7 +16,7 @@ from hardware.errors import DeviceError, DeviceReason
 from hardware.nfc.chips import Family
 from hardware.nfc.chips.classic import ClassicProcedure
 from hardware.nfc.chips.evidence import CUT_OFF, Notes, Seal, make_record, told, with_run
-from hardware.nfc.chips.journal import Entry, Journal
+from hardware.nfc.chips.journal import DamagedError, Entry, Journal
 from hardware.nfc.chips.layout import FIRST_USER, LAYOUTS, PAGE
 from hardware.nfc.chips.outcome import (
     MOST_SILENT,
@@ -42,18 +42,24 @@ Procedure = Type2Procedure | ClassicProcedure
 _POLL_S = 0.5
 _MISSING = frozenset({Why.NEEDS_PASSWORD, Why.UNKNOWN_KEY})
 """What the issuer's secrets help against, when they were given to the run that began and not to this one."""
+_LOST = frozenset({Why.KEYS_LOST, Why.JOURNAL_DAMAGED})
 _COME_BACK = frozenset({Why.CHIP_GONE, Why.READER_LOST, Why.READER_SILENT, Why.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a run needs beside the reader. `seal` encrypts what the chip held (None: a slow hash is kept instead)."""
+    """What a run needs beside the reader. `seal` encrypts what the chip held (None: a slow hash is kept instead).
+
+    `known_off`: whether a chip that an earlier run finished may be the one that is meant. Where a record is kept for
+    each card, and none says that this card's chip is off, such a chip is another card's, or not our work.
+    """
 
     journal: Journal
     progress: Progress = lambda _stage, _number, _of: None
     seal: Seal | None = None
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
+    known_off: bool = True
 
 
 def deactivate(reader: NfcReader, request: Request, means: Means, *, last_look: bool = True) -> Outcome:
@@ -105,7 +111,8 @@ class _Run:
         absent = stop.why is Why.CHIP_GONE and self._notes.sighting is None
         if absent or (stop.why is Why.READER_SILENT and self._kept is not None):
             if (self._last_look or not absent) and self._silent_again():
-                return (Verdict.REFUSED if self._kept is None else Verdict.PROOF_FAILED), Why.STAYS_SILENT
+                begun = self._means.journal.begun(self._uid)
+                return (Verdict.PROOF_FAILED if begun else Verdict.REFUSED), Why.STAYS_SILENT
         elif stop.why is not Why.READER_SILENT:
             self._answered()
         return (Verdict.NOT_COMPLETED if stop.why in _COME_BACK else Verdict.PROOF_FAILED), stop.why
@@ -121,6 +128,9 @@ class _Run:
         self._notes.plan = procedure.plan()
         self._notes.remarks += procedure.remarks
         already = procedure.complete and self._earlier is None
+        if already and not self._means.known_off:
+            self._notes.refusal = Refusal(Why.OFF_UNEXPLAINED, Method.PHYSICAL)
+            return Verdict.REFUSED, Why.OFF_UNEXPLAINED
         if already and LAYOUTS[Family(self._family)].config is not None:
             self._notes.not_proved = (Unproved.PASSWORD,)
         if not write:
@@ -153,12 +163,13 @@ class _Run:
     def _verdict_of(self, refusal: Refusal) -> Verdict:
         """REFUSED says that the chip is as it was; of one that an earlier run began to write it is never said."""
         if refusal.why is Why.TWO_CHIPS:
-            begun = [uid for uid in dict(refusal.details)["uids"].split() if self._means.journal.load(uid) is not None]
+            lying, journal = dict(refusal.details)["uids"].split(), self._means.journal
+            begun = [uid for uid in lying if journal.begun(uid) or uid in journal.unfinished()]
             self._begun_uid = begun[0] if len(begun) == 1 else ""
             return Verdict.NOT_COMPLETED if begun else Verdict.REFUSED
         if refusal.why is Why.NO_CHIP and refusal.details:  # one of those may lie there and not answer
             return Verdict.NOT_COMPLETED
-        if refusal.why is Why.KEYS_LOST:  # an earlier run wrote, and its password does not open
+        if refusal.why in _LOST:  # an earlier run wrote, and what it wrote opens no more or is known to nobody
             return Verdict.PROOF_FAILED
         if self._kept is None:
             return Verdict.REFUSED
@@ -180,7 +191,7 @@ class _Run:
             seen = self._reader.poll(_POLL_S)  # a chip that is just being taken away is not known either
         if not seen:
             if self._request.uid is not None:
-                self._load()
+                self._load()  # nothing of a chip that is not there: it may be begun and silent
                 raise StopError(Why.CHIP_GONE)
             begun = " ".join(self._means.journal.unfinished())
             return Refusal(Why.NO_CHIP, details=(("begun", begun),) if begun else ())
@@ -190,15 +201,19 @@ class _Run:
         wanted = self._request.uid
         if wanted is not None and wanted != seen[0].target.uid:
             return Refusal(Why.OTHER_CHIP, details=(("wanted", wanted.hex().upper()), ("there", _uid(seen[0]))))
-        self._load()
-        refusal = judge(seen[0].family)
+        refusal = self._load() or judge(seen[0].family)
         if refusal is None and self._kept is not None and self._kept.family != seen[0].family:
             return Refusal(Why.OTHER_MEMORY, Method.PHYSICAL)  # nothing overwrites what is kept of the other one
         return refusal
 
-    def _load(self) -> None:
-        self._kept = self._means.journal.load(self._uid)
+    def _load(self) -> Refusal | None:
+        """What the journal holds of the chip; a refusal where that cannot be read any more."""
+        try:
+            self._kept = self._means.journal.load(self._uid)
+        except DamagedError:
+            return Refusal(Why.JOURNAL_DAMAGED, Method.PHYSICAL)
         self._past = self._kept.runs if self._kept is not None else ()
+        return None
 
     def _survey(self, armed: bool) -> Refusal | None:
         sighting = self._notes.sighting

@@ -9,7 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from hardware.nfc.chips.access import SECTORS
+from hardware.nfc.chips.layout import LAYOUTS
 from hardware.nfc.chips.outcome import Stage
+
+_KEY = 6
+
+
+class DamagedError(Exception):
+    """An earlier run began this chip, and what it left cannot be read any more: its secrets are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,11 @@ class Journal(Protocol):
     """Entries by UID (hex, upper case)."""
 
     def load(self, uid: str) -> Entry | None:
-        """What an earlier run left, None when there is nothing."""
+        """What an earlier run left, None when there is nothing. Raises DamagedError."""
+        ...
+
+    def begun(self, uid: str) -> bool:
+        """Whether a run began this chip that was not proved, also where nothing of it can be read any more."""
         ...
 
     def save(self, entry: Entry) -> None:
@@ -108,19 +120,42 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
 
 
 def entry_from_json(told: Any) -> Entry:
-    """The entry again. Raises ValueError, KeyError or TypeError for anything else."""
-    secrets = tuple((str(name), bytes.fromhex(value)) for name, value in told["secrets"].items())
-    sectors = tuple(int(sector) for sector in told["sectors"])
-    old_keys = tuple((str(name), bytes.fromhex(value)) for name, value in told.get("old_keys", ()))
-    return Entry(
-        str(told["uid"]),
-        str(told["family"]),
-        str(told["text"]),
-        secrets,
-        Stage(told["stage"]),
-        bool(told["guarded_by_issuer"]),
-        bool(told["sealed"]),
-        sectors,
-        tuple(dict(run) for run in told.get("runs", ())),
-        old_keys,
-    )
+    """The entry again. Raises ValueError for anything that is not a whole one."""
+    try:
+        entry = Entry(
+            str(told["uid"]),
+            str(told["family"]),
+            str(told["text"]),
+            tuple((str(name), bytes.fromhex(value)) for name, value in told["secrets"].items()),
+            Stage(told["stage"]),
+            bool(told["guarded_by_issuer"]),
+            bool(told["sealed"]),
+            tuple(int(sector) for sector in told["sectors"]),
+            tuple(_run(run) for run in told.get("runs", ())),
+            tuple((str(name), bytes.fromhex(value)) for name, value in told.get("old_keys", ())),
+        )
+    except (KeyError, TypeError, AttributeError) as wrong:
+        raise ValueError("not an entry") from wrong
+    _check(entry)
+    return entry
+
+
+def _check(entry: Entry) -> None:
+    """Names and lengths are those of the family. Raises ValueError."""
+    sectors = next((number for family, number in SECTORS.items() if family == entry.family), 0)
+    keys = {f"{number}{kind}": _KEY for number in range(sectors) for kind in "AB"}
+    wanted = {"pwd": 4, "pack": 2} if entry.family in LAYOUTS else keys
+    whole = {name: len(value) for name, value in entry.secrets} == wanted != {}
+    whole = whole and all(keys.get(name) == len(value) for name, value in entry.old_keys)
+    if not whole or not set(entry.sectors) <= set(range(sectors)):
+        raise ValueError("not an entry of this family")
+
+
+def _run(told: Any) -> dict[str, Any]:
+    """An earlier run as `evidence.with_run` goes on with it. Raises KeyError, TypeError, ValueError."""
+    run = dict(told)
+    if not isinstance(run["verdict"], str) or not isinstance(run["why"], str):
+        raise TypeError("a run without an end")
+    if run.get("wrote") == "nothing" and not isinstance(run["times"], int):
+        raise TypeError("a run that is not counted")
+    return run

@@ -40,6 +40,7 @@ class Why(StrEnum):
     OTHER_MEMORY = "other-memory"
     UNKNOWN_KEY = "unknown-key"
     NO_WRITE_ACCESS = "no-write-access"
+    OFF_UNEXPLAINED = "off-unexplained"  # it looks switched off, and no record of this card says so
     # not completed
     CHIP_GONE = "chip-gone"
     READER_LOST = "reader-lost"
@@ -51,6 +52,7 @@ class Why(StrEnum):
     WRITES_ACCEPTED = "writes-accepted"
     CONTENT_CHANGED = "content-changed"
     KEYS_LOST = "keys-lost"
+    JOURNAL_DAMAGED = "journal-damaged"  # an earlier run began the chip, and its secrets cannot be read any more
     STAYS_SILENT = "stays-silent"  # in three whole runs it gave no answer that says anything; refused if not begun
 
 

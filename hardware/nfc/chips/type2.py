@@ -329,24 +329,25 @@ class Type2Procedure:
         self._announce(self._entry, stage, write_told(page, data))
         self._put(page, data)
         self._refresh_page(page)
-        held = _page(self._image, page)
-        if page in (STATIC_LOCK, self._layout.locks.page if self._layout.locks else -1):
-            short = 4 if page == STATIC_LOCK else 3
-            reached = all(h & d == d for h, d in zip(held[:short], data[:short], strict=True))
-        else:
-            reached = held == data
-        if not reached:
+        if not self._reached(page, _page(self._image, page), data):
             raise StopError(Why.WRITES_LOST, f"page {page:02X}")
 
+    def _reached(self, page: int, held: bytes, data: bytes) -> bool:
+        """Whether a page holds what was written: of a lock page all the bits, which are only ever set."""
+        if page not in (STATIC_LOCK, self._layout.locks.page if self._layout.locks else -1):
+            return held == data
+        short = 4 if page == STATIC_LOCK else 3
+        return all(h & d == d for h, d in zip(held[:short], data[:short], strict=True))
+
     def _put(self, page: int, data: bytes) -> None:
-        """One page, until it is acknowledged or holds the data; a refusal that is heard twice is final."""
+        """One page, until it is acknowledged or has been reached; a refusal that is heard twice is final."""
         refusals = 0
         for _ in range(_TRIES):
             reply = self._talk.write(page, data)
             if reply is Reply.DONE:
                 return
             now = self._talk.read(page)
-            if now is not None and now[:PAGE] == data:
+            if now is not None and self._reached(page, now[:PAGE], data):
                 return
             refusals += reply is Reply.REFUSED
             if refusals == REFUSALS:
@@ -354,19 +355,29 @@ class Type2Procedure:
         raise StopError(Why.READER_SILENT, f"page {page:02X}")
 
     def _put_secret(self, page: int, data: bytes) -> None:
-        """A page that never reads back: only an acknowledgement counts, and writing it again does no harm."""
+        """A page that never reads back: an acknowledgement counts, or that it opens. Writing it again does no harm."""
         refusals = 0
         self._announce(self.entry(), Stage.SECRETS, write_told(page, data, secret=True))
         for _ in range(_TRIES):
             reply = self._talk.write(page, data, secret=True)
             if reply is Reply.DONE:
-                if page == self._config + 2 and self._talk.password is not None:
-                    self._talk.password = data
-                return
+                return None
             refusals += reply is Reply.REFUSED
             if refusals == REFUSALS:
-                raise StopError(Why.WRITE_REFUSED, f"page {page:02X}")
+                return self._refused_for_all_that(page)
         raise StopError(Why.READER_SILENT, f"page {page:02X}")
+
+    def _refused_for_all_that(self, page: int) -> None:
+        """Two refusals of a secret page can be two damaged acknowledgements. The chip says which, if it may be asked.
+
+        One that counts wrong passwords is not asked: nothing is concluded then, and the run is not completed.
+        """
+        if _page(self._image, self._config + 1)[0] & _AUTHLIM:
+            raise StopError(Why.READER_SILENT, f"page {page:02X}")
+        pack = self._talk.present_again(self.entry().secret("pwd"))
+        self._talk.select()  # no longer authenticated
+        if pack is None or (page == self._config + 3 and pack != self.entry().secret("pack")):
+            raise StopError(Why.WRITE_REFUSED, f"page {page:02X}")
 
     def _refresh(self, otherwise: Why) -> None:
         image = self._talk.read_pages(self._layout.pages)

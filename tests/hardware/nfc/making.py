@@ -42,6 +42,9 @@ class MemoryJournal:
     def load(self, uid: str) -> Entry | None:
         return entry_from_json(json.loads(self.on_disk[uid])) if uid in self.on_disk else None
 
+    def begun(self, uid: str) -> bool:
+        return uid in self.on_disk
+
     def save(self, entry: Entry) -> None:
         self.saved.append(entry)
         self.on_disk[entry.uid] = json.dumps(entry_to_json(entry))

@@ -13,9 +13,20 @@ from hardware.nfc.chips.layout import LAYOUTS
 from hardware.nfc.chips.outcome import Method, Stage, Verdict, Why
 from hardware.nfc.chips.policy import METHODS, judge
 from hardware.nfc.chips.tombstone import read_tombstone, tombstone
+from hardware.sim.nfc_chip import RefusedError
 from hardware.sim.nfc_chips import make_chip
 from hardware.sim.nfc_type2 import Quirks
-from tests.hardware.nfc.making import CLASSIC_UID, CODE, OTHER_UID, TEXT, UID, Table, holds_code, is_dead, used_chip
+from tests.hardware.nfc.making import (
+    CLASSIC_UID,
+    CODE,
+    OTHER_UID,
+    TEXT,
+    UID,
+    Table,
+    holds_code,
+    is_dead,
+    used_chip,
+)
 
 ALL = tuple(METHODS)
 
@@ -78,27 +89,6 @@ def test_a_second_run_proves_again_and_changes_nothing(family: str) -> None:
     assert (outcome.verdict, outcome.done) == (Verdict.ALREADY, True)
     assert bytes(chip.memory) == before
     assert outcome.evidence["negative_tests"]
-
-
-def test_the_journal_is_saved_before_the_secrets_and_before_each_irreversible_stage() -> None:
-    table, chip = Table(), used_chip("NTAG213")
-    table.line.put(chip)
-    table.run()
-    stages = [entry.stage for entry in table.journal.saved]
-    order = [Stage.IDENTIFY, Stage.READ_ONLY, Stage.DYNAMIC_LOCKS, Stage.STATIC_LOCKS, Stage.CONFIG_LOCK]
-    assert list(dict.fromkeys(stages)) == order
-    assert chip.page(0x2B) == table.journal.saved[0].secret("pwd")
-
-
-def test_every_trailer_is_in_the_journal_before_it_is_written() -> None:
-    table, chip = Table(), used_chip("MIFARE Classic 1K")
-    table.line.put(chip)
-    table.run()
-    begun = [entry.sectors for entry in table.journal.saved if entry.stage is Stage.KEYS]
-    assert [len(sectors) for sectors in begun] == list(range(1, 17))
-    assert begun[-1] == tuple(reversed(range(16)))
-    keys = dict(table.journal.saved[-1].secrets)
-    assert len(set(keys.values())) == 32
 
 
 def test_the_record_verifies_and_holds_no_secret() -> None:
@@ -375,6 +365,46 @@ def test_a_copy_that_only_says_so_is_not_switched_off(quirks: Quirks, why: Why) 
     outcome = table.run()
     assert (outcome.verdict, outcome.why, outcome.method) == (Verdict.PROOF_FAILED, why, Method.PHYSICAL)
     assert verifies(outcome.evidence)
+
+
+@pytest.mark.parametrize("family", [name for name, layout in LAYOUTS.items() if layout.config is not None])
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_copy_whose_configuration_stays_open_is_not_switched_off(family: Family, number: int) -> None:
+    config = LAYOUTS[family].config
+    assert config is not None
+    table, chip = Table(), used_chip(family, Quirks(open_pages=frozenset({config + number})))
+    table.line.put(chip)
+    outcome = table.run()
+    assert (outcome.verdict, outcome.why, outcome.method) == (
+        Verdict.PROOF_FAILED,
+        Why.WRITES_ACCEPTED,
+        Method.PHYSICAL,
+    )
+    assert outcome.evidence["wrong"] == [f"page {config + number:02X}"]
+
+
+def test_a_copy_that_refuses_a_write_and_obeys_it_all_the_same_is_not_switched_off() -> None:
+    """All is read once more after the attempts: what changed under them says more than what the chip answered."""
+    table, chip = Table(), used_chip("NTAG213")
+    table.line.put(chip)
+    answer = chip.answer
+
+    def two_faced(command: bytes) -> bytes | None:
+        try:
+            return answer(command)  # type: ignore[no-any-return]
+        except RefusedError:
+            if command[0] == 0xA2 and command[1] == 0x10:
+                chip.memory[0x10 * 4] = 0x99
+            raise
+
+    chip.answer = two_faced
+    outcome = table.run()
+    assert all(test["refused"] for test in outcome.evidence["negative_tests"])
+    assert (outcome.verdict, outcome.why, outcome.method) == (
+        Verdict.PROOF_FAILED,
+        Why.CONTENT_CHANGED,
+        Method.PHYSICAL,
+    )
 
 
 @pytest.mark.parametrize("quirks", [Quirks(config_at_once=True), Quirks(no_fast_read=True)], ids=str)

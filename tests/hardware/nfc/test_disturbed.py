@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hardware.nfc.chips import Family, classic
+from hardware.nfc.chips import Family, access
 from hardware.nfc.chips.outcome import Method, Outcome, Verdict, Why
 from hardware.sim.nfc_board import Faults
 from hardware.sim.nfc_chip import RefusedError
@@ -135,7 +135,7 @@ def test_nothing_disturbed_condemns_a_good_classic(faults: Faults) -> None:
 @pytest.fixture
 def three_sectors(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Classic of three sectors is a whole one."""
-    monkeypatch.setitem(classic.SECTORS, Family.CLASSIC_1K, 3)
+    monkeypatch.setitem(access.SECTORS, Family.CLASSIC_1K, 3)
 
 
 @pytest.mark.usefixtures("three_sectors")

@@ -23,7 +23,7 @@ from hardware.ports import DeviceInfo
 from hardware.sim.link import PtyPort
 from hardware.sim.nfc import SimulatedBoard
 from hardware.sim.nfc_board import Faults
-from hardware.sim.nfc_chip import Tearing
+from hardware.sim.nfc_chip import RefusedError, Tearing
 from hardware.sim.nfc_chips import make_chip
 from hardware.sim.nfc_type2 import Quirks
 from tests.hardware.nfc.making import (
@@ -361,6 +361,61 @@ def test_case_22_one_damaged_acknowledgement_does_not_hide_an_open_page(page: in
         outcome = table.run()
         assert not outcome.done, number
         assert not is_dead(chip)
+
+
+def garbled_at(table: Table, chip: Any, page: int, acknowledgements: int) -> None:
+    """From the first write of a page on, so many acknowledgements of the chip are taken for refusals."""
+    answer, struck = chip.answer, list[int]()
+
+    def answered(command: bytes) -> bytes | None:
+        if command[0] == 0xA2 and command[1] == page and not struck:
+            struck.append(page)
+            table.line.break_down(Faults(garble_acks=acknowledgements))
+        return answer(command)  # type: ignore[no-any-return]
+
+    chip.answer = answered
+
+
+@pytest.mark.parametrize("acknowledgements", [1, 2, 3])
+@pytest.mark.parametrize("page", [0x02, 0x03, 0x05, 0x28, 0x2A, 0x2B, 0x2C])
+def test_case_20_damaged_acknowledgements_condemn_no_good_chip(page: int, acknowledgements: int) -> None:
+    """Twice in a row on one page; the lock pages read back with other bits set, the password not at all."""
+    table, chip = Table(), used_chip("NTAG213")
+    table.line.put(chip)
+    garbled_at(table, chip, page, acknowledgements)
+    outcome = table.run()
+    assert outcome.verdict is Verdict.DEACTIVATED, (outcome.why, outcome.evidence["remarks"])
+    assert is_dead(chip)
+
+
+@pytest.mark.parametrize("page", [0x2B, 0x2C])
+def test_case_20_a_chip_that_counts_wrong_passwords_is_not_asked_whether_it_took_ours(page: int) -> None:
+    table, chip = Table(), used_chip("NTAG213")
+    chip.set_page(0x2A, bytes.fromhex("03050000"))
+    table.line.put(chip)
+    garbled_at(table, chip, page, 2)
+    outcome = table.run()
+    assert (outcome.verdict, outcome.why) == (Verdict.NOT_COMPLETED, Why.READER_SILENT)
+    assert not [command for command in chip.heard if command[0] == 0x1B]
+    table.line.break_down(Faults())
+    assert table.run().verdict is Verdict.DEACTIVATED
+    assert is_dead(chip)
+
+
+@pytest.mark.parametrize("page", [0x2B, 0x2C])
+def test_case_20_a_password_page_that_refuses_is_still_one(page: int) -> None:
+    table, chip = Table(), used_chip("NTAG213")
+    table.line.put(chip)
+    answer = chip.answer
+
+    def refusing(command: bytes) -> bytes | None:
+        if command[0] == 0xA2 and command[1] == page:
+            raise RefusedError
+        return answer(command)  # type: ignore[no-any-return]
+
+    chip.answer = refusing
+    outcome = table.run()
+    assert (outcome.verdict, outcome.why) == (Verdict.PROOF_FAILED, Why.WRITE_REFUSED)
 
 
 @pytest.mark.parametrize(("family", "uid"), [("bank card", "01020304"), ("phone", "08010203"), ("MIFARE DESFire", UID)])
