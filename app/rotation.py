@@ -11,7 +11,7 @@ chain and keys alone: station, centre and whoever verifies afterwards come to th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ from app.core.audit import (
     canonical,
     first_fault,
 )
-from app.keys import Signer, verifier
+from app.keys import Signer, Verify, verifier
 
 _MARK = b'.key-rotated"'
 """In the bytes of each such event, and of few others: what has it not needs no second look."""
@@ -97,11 +97,15 @@ def chain_fault(
     return parts_fault(by_key(events, key), station=station, every=every)
 
 
-def parts_fault(parts: Sequence[Held], *, station: str, every: bool = True) -> tuple[ChainFault | None, bytes]:
-    """`chain_fault` of a chain that was split by its keys."""
+def parts_fault(
+    parts: Sequence[Held], *, station: str, every: bool = True, check_of: Callable[[Held], Verify] | None = None
+) -> tuple[ChainFault | None, bytes]:
+    """`chain_fault` of a chain that was split by its keys. `check_of`: how a part's signatures are checked, if not by
+    its key alone.
+    """
     prev, seq = GENESIS, 1
     for part in parts:
-        check = verifier(part.key)
+        check = check_of(part) if check_of else verifier(part.key)
         fault = first_fault(part.events, station=station, verify=check, prev=prev, seq=seq, every=every)
         if fault is not None:
             return fault, part.key

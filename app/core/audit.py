@@ -97,6 +97,7 @@ class CentreAct(StrEnum):
     STATION_KEY_ROTATED = "centre.station-key-rotated"
     KEY_ROTATED = "centre.key-rotated"
     ALARM = "centre.alarm"
+    SIGNATURE_DAMAGED = "centre.signature-damaged"
     HANDED_OUT = "centre.handed-out"
     DECIDED = "centre.decided"
     REVEAL_ASKED = "centre.reveal-asked"

@@ -1,7 +1,8 @@
 """The log's checkpoints: signed once a minute or every thousand entries, proved to stations, countersigned by them.
 
 Hashes lie in tiles of 256, written when they are full, so that a proof reads a few rows however long the log is. What
-no full tile holds yet is hashed from its events.
+no full tile holds yet is hashed from its events. What a checkpoint takes in was looked at before, each signature for
+itself (`signatures`): mostly in the background; what a request waits for is little.
 
     GET  /v1/checkpoint?since=N&since=M     the latest note, and proofs that the log began with those sizes
     POST /v1/checkpoint/cosign              a station's line under it
@@ -13,6 +14,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from threading import Event
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Request, Response
@@ -21,13 +23,15 @@ from starlette.concurrency import run_in_threadpool
 
 from app.centre_keys import server_keys
 from app.core.errors import StorageTrouble
-from app.core.merkle import CompactTree, consistency_proof, leaf_hash, merkle_root, root_of_wholes
+from app.core.merkle import consistency_proof, leaf_hash, merkle_root, root_of_wholes
 from app.server.admit import KNOWN_STATION, Caller, identify, spend_nonce
 from app.server.answers import Desk
 from app.server.db import insert_missing, locked
 from app.server.folder import in_place, own_key
+from app.server.log import Deciding, Log, read_tree
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
+from app.server.signatures import last_size, look, note
 from app.server.tables import checkpoint, cosignature, event, log_leaf, log_tile, meta, restoration
 from app.store.db import reading, transaction
 from app.store.notes import Checkpoint, cosigned_at, is_signed_by, origin_of, read_checkpoint, sign_checkpoint
@@ -35,6 +39,9 @@ from app.wire import Signed
 from app.wire_witness import CheckpointAnswer, Cosigned, Cosigning
 
 EVERY_MS, EVERY_ENTRIES = 60_000, 1000
+IN_PASSING = 2 * EVERY_ENTRIES
+"""So many new entries a request looks at itself; more are left to the background."""
+
 _LOOK_S = 5.0
 _BITS, _WIDTH, _HASH = 8, 256, 32
 _log = logging.getLogger(__name__)
@@ -60,12 +67,13 @@ def add_checkpoint_routes(app: FastAPI, desk: Desk) -> None:
 @asynccontextmanager
 async def publishing(desk: Desk) -> AsyncIterator[None]:
     """Publish in the background while the server runs; several processes do it for each other."""
+    leave = Event()
 
     async def live() -> None:
         while True:
             await asyncio.sleep(_LOOK_S)
             try:
-                await run_in_threadpool(_tend, desk.centre, desk.now_ms())
+                await run_in_threadpool(_tend, desk.centre, desk.now_ms(), leave)
             except StorageTrouble as trouble:
                 _log.warning("checkpoint waits: %s", trouble.code)
 
@@ -73,34 +81,46 @@ async def publishing(desk: Desk) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        leave.set()
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
 
 
-def _tend(centre: OpenCentre, now_ms: int) -> None:
+def _tend(centre: OpenCentre, now_ms: int, leave: Event) -> None:
     if centre.folder.next_centre.exists():  # somebody who changed the key was cut off before its files were in place
         with reading(centre.engine) as connection:
             in_place(centre.folder, connection)
-    publish(centre, now_ms)
+    publish(centre, now_ms, leave=leave)
 
 
-def publish(centre: OpenCentre, now_ms: int) -> None:
-    """Sign a checkpoint when one is due: a minute or a thousand entries after the last, or when the key changed."""
+def publish(centre: OpenCentre, now_ms: int, *, most: int | None = None, leave: Event | None = None) -> None:
+    """Sign a checkpoint when one is due: a minute or a thousand entries after the last, or when the key changed.
+
+    `most`: with more new entries than that nothing is done. `leave`: as `signatures.look`.
+    """
     with reading(centre.engine) as connection:
         if not _due(connection, centre, now_ms):
             return
+        first, tree = last_size(connection), read_tree(connection)
+    if most is not None and tree.size - first > most:
+        return
+    damaged = look(centre.engine, first, tree.size, leave=leave)
+    if damaged is None:  # another process was quicker, or this one ends
+        return
     with transaction(centre.engine) as connection:
-        row = connection.execute(locked(connection, select(meta))).one()
-        if not _due(connection, centre, now_ms):  # another process was quicker
+        read_tree(connection, to_write=True)
+        if last_size(connection) != first or not _due(connection, centre, now_ms):
             return
         if own_key(connection) not in (None, centre.signer.public_key):
             return  # another key signs by now, and this process has not seen it yet
-        tree = CompactTree.from_bytes(row.log_size, bytes(row.log_peaks))
         _fill_tiles(connection, tree.size)
         made = Checkpoint(origin_of(centre.centre.tenant, centre.epoch), tree.size, tree.root())
-        note = sign_checkpoint(made, centre.signer)
-        insert_missing(connection, checkpoint, [{"size": tree.size, "note": note, "at_ms": now_ms}])
+        row = {"size": tree.size, "note": sign_checkpoint(made, centre.signer), "at_ms": now_ms}
+        insert_missing(connection, checkpoint, [row])
+        log = Log(connection, Deciding.of(centre, now_ms))
+        note(log, damaged)
+        log.write()
 
 
 def _due(connection: Connection, centre: OpenCentre, now_ms: int) -> bool:
@@ -158,7 +178,7 @@ def prove(centre: OpenCentre, since: Sequence[int], caller: Caller, now_ms: int)
     identify(centre, caller, now_ms)
     with transaction(centre.engine) as connection:
         spend_nonce(connection, caller, now_ms)
-    publish(centre, now_ms)
+    publish(centre, now_ms, most=IN_PASSING)
     with reading(centre.engine) as connection:
         last = connection.execute(_LATEST).first()
         if last is None:

@@ -184,14 +184,18 @@ def check_all(events: Sequence[SignedEvent], station_id: str, verify: Verify, *,
     """Each event held against its hash, head and signature.
 
     Events that follow each other name the hash of the one before: the signature of the last one vouches for all of
-    them (nobody finds a second preimage of SHA-256), so in an unbroken run only that one is checked. Where it does not
-    hold, or the run is broken, each signature is; and with `every`: where a key changes, who could sign at which place
-    is the question, and no signature there is taken on another one's word.
+    them (nobody finds a second preimage of SHA-256), so in an unbroken run only that one is checked; the others are
+    looked at later (`signatures`). Where it does not hold, or the run is broken, each signature is checked; and with
+    `every`: where a key changes, who could sign at which place is the question, and no signature there is taken on
+    another one's word.
     """
     checked = [check(event, station_id) for event in events]
     if not checked or any(one.refused for one in checked):
         return [_with_signature(one, verify) for one in checked]
-    linked = all(after.prev == before.event.hash for before, after in pairwise(checked))
+    linked = all(
+        after.prev == before.event.hash and after.event.seq == before.event.seq + 1
+        for before, after in pairwise(checked)
+    )
     if linked and not every and verify(checked[-1].event.sig, checked[-1].event.data):
         return checked
     return [_with_signature(one, verify) for one in checked]

@@ -21,7 +21,7 @@ from app.core.audit import EventKind
 from app.core.merkle import place_proof
 from app.server.admit import Caller, identify, spend_nonce
 from app.server.answers import Desk
-from app.server.checkpoints import publish, root_between
+from app.server.checkpoints import IN_PASSING, publish, root_between
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import checkpoint, event, log_leaf
@@ -50,7 +50,7 @@ def state_seen(centre: OpenCentre, wanted: WitnessWanted, caller: Caller, now_ms
     identify(centre, caller, now_ms)
     with transaction(centre.engine) as connection:
         spend_nonce(connection, caller, now_ms)
-    publish(centre, now_ms)
+    publish(centre, now_ms, most=IN_PASSING)
     with reading(centre.engine) as connection:
         closing = _closing(connection, wanted, caller.station)
         note, leaf, proof = _place(connection, caller.station, wanted.closed_seq)

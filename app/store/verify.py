@@ -1,11 +1,10 @@
 """Checks an audit chain from outside: a station's folder, an export, or a centre's folder.
 
     {"ok", "what": "station|export|centre", "chains": [{"station", "key", "count", "head",
-     "fault": {"seq", "code"} | null, "anchored": seq, "damaged_signature": seq, …}]}
+     "fault": {"seq", "code"} | null, "anchored": seq, …}]}
 
-A signature vouches for every event before it in its chain, whose hashes it signs. `damaged_signature`: the first event
-whose own signature does not hold though a later one vouches for it: that event is the station's all the same, so this
-is a remark and no fault (else a station could spoil the log for ever by one bad signature amidst good ones).
+`damaged_signatures`, of a station at a centre: the events that came with a signature that does not hold, as the centre
+noted in its own chain; a later one vouches for them (`damaged`), so they are a remark and no fault.
 
 Fault codes: gap prev hash signature station format (`core.audit`); receipt (a receipt by another key, or of another
 history), log (the centre's tree does not hold its events), checkpoint (nor the one it signed), truncated (a receipt
@@ -19,7 +18,7 @@ import base64
 import json
 import runpy
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -28,11 +27,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, TextClause, inspect, text
 
 from app.centre_keys import server_keys
-from app.core.audit import GENESIS, ChainFault, SignedEvent
+from app.core.audit import CENTRE, GENESIS, ChainFault, SignedEvent
 from app.core.errors import BadInput, EvidenceTrouble
 from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Signer, Verify, key_id, verifier
 from app.rotation import by_key, parts_fault
+from app.store.damaged import Pardoning, noted_in
 from app.store.db import open_database, reading
 from app.store.keyfile import read_key
 from app.wire import Centre, Receipt, Signed, open_statement
@@ -71,7 +71,7 @@ class _Finding:
 def verify_audit(path: Path, passphrase: str = "", *, every: bool = True) -> dict[str, Any]:
     """Check what lies at `path`; a report as in the module's head. Nothing is changed there.
 
-    `passphrase` opens a station's database. `every`: look at each signature, not only at those that vouch for the rest.
+    `passphrase` opens a station's database. `every`: each signature, not only those that vouch for the rest.
     Raises BadInput("audit.not_found") when it is none of the three; StorageTrouble as `Store.open` when the database
     cannot be opened.
     """
@@ -112,15 +112,19 @@ def _told(fault: ChainFault) -> dict[str, Any]:
     return {"seq": fault.seq, "code": fault.code}
 
 
-def _check(chain: Chain, every: bool) -> _Finding:
-    """The chain's own links, then every receipt against it. `anchored`: how far receipts vouch for it."""
+def _check(chain: Chain, every: bool, noted: Mapping[int, str] | None = None) -> _Finding:
+    """The chain's own links, then every receipt against it. `anchored`: how far receipts vouch for it.
+
+    `noted`: signatures that may be damaged, as in `damaged.Noted`.
+    """
     parts = by_key(chain.events, chain.public_key)
-    fault, key = parts_fault(parts, station=chain.station, every=False)
+    pardoning = Pardoning(noted or {})
+    fault, key = parts_fault(parts, station=chain.station, every=every, check_of=pardoning.check_of)
     if fault is None and chain.key_now not in (None, key):
         fault = ChainFault(len(chain.events), "key")
     finding = _Finding(fault, [part.key for part in parts], more={"receipts": len(chain.receipts)})
-    if every and fault is None and (own := parts_fault(parts, station=chain.station)[0]) is not None:
-        finding.more["damaged_signature"] = own.seq
+    if pardoning.seqs:
+        finding.more["damaged_signatures"] = pardoning.seqs
     if not chain.server_keys or fault is not None:
         return finding
     for signed in chain.receipts:
@@ -237,12 +241,14 @@ def _verify_centre(engine: Engine, every: bool) -> Iterator[dict[str, Any]]:
     try:
         with reading(engine) as connection:
             stations = connection.exec_driver_sql(
-                "SELECT id, public_key, role, high, head_hash FROM station ORDER BY role = 'centre', id"
+                "SELECT id, public_key, role, high, head_hash FROM station ORDER BY role <> 'centre', id"
             )
             if engine.dialect.name == "sqlite":  # what is read once goes through faster with room for it
                 connection.exec_driver_sql("PRAGMA cache_size = -65536")
             leaves: Leaves = {}
-            chains = [_centre_chain(connection, row, every, leaves) for row in stations.all()]
+            noted: dict[str, Mapping[int, str]] = {}
+            chains = [_centre_chain(connection, row, every, leaves, noted) for row in stations.all()]
+            chains.sort(key=lambda one: one["station"] == CENTRE)
             fault, _ = _log_fault(connection, leaves)
     finally:
         engine.dispose()
@@ -254,8 +260,12 @@ _OF_STATION = text("SELECT seq, data, hash, sig, quarantine FROM event WHERE sta
 _ALARMS = text("SELECT count(*) FROM alarm WHERE station = :station")
 
 
-def _centre_chain(connection: Connection, row: Any, every: bool, leaves: Leaves) -> dict[str, Any]:
-    """What is found of one station's chain; `leaves` gets those of its events."""
+def _centre_chain(
+    connection: Connection, row: Any, every: bool, leaves: Leaves, noted: dict[str, Mapping[int, str]]
+) -> dict[str, Any]:
+    """What is found of one station's chain; `leaves` gets those of its events, `noted` what the centre says of damaged
+    signatures: its own chain has to come first.
+    """
     events, own, quarantined = [], leaves.setdefault(row.id, {}), 0
     for seq, data, told, sig, quarantine in _rows(connection, _OF_STATION, station=row.id):
         exact = _raw(data)
@@ -265,12 +275,14 @@ def _centre_chain(connection: Connection, row: Any, every: bool, leaves: Leaves)
     now = bytes(row.public_key)
     first = now if row.role == "vault" else _first_key(connection, row.id) or now  # a vault has no chain to say it in
     chain = Chain(row.id, first, events, key_now=now)
-    finding = _check(chain, every)
+    finding = _check(chain, every, noted.get(row.id))
     head = events[-1].hash if events else GENESIS
     if finding.fault is None and (len(events), head) != (row.high, row.head_hash):
         finding.fault = ChainFault(row.high, "truncated")
+    del finding.more["receipts"]  # a centre gives them
     finding.more["quarantined"] = quarantined
     if row.role == "centre":
+        noted |= noted_in(events) if finding.fault is None else {}
         finding.more["acts"] = _acts(events)
     finding.more["alarms"] = connection.execute(_ALARMS, {"station": row.id}).scalar_one()
     return _described(chain, finding)

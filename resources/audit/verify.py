@@ -5,8 +5,8 @@
 The export comes from `cardintake centre export`. Checked are: the log without gaps, each station's chain (numbers, hash
 of the one before, hash of its own bytes, signatures, each by the key that held at its place), the root at every
 checkpoint, the centre's signature under it, and the stations' countersignatures. A signature vouches for all events
-before it in its chain; with --every each one is looked at, and those that do not hold though a later one vouches for
-their event are listed as damaged. --server-key compares the centre's key, or one
+before it in its chain; with --every each one is checked, and one that does not hold is passed over only if the centre
+noted in its own chain that it came so (`damaged_signatures` lists them). --server-key compares the centre's key, or one
 of those it changed from (its own chain says which), with the one you know from elsewhere, for example from a station.
 
 Exit status 0: all of that holds. 1: something does not; the first thing wrong is named, and how far the log holds.
@@ -27,7 +27,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 GENESIS = "0" * 64
 CENTRE = "@centre"
 ROTATED, ROTATED_AT_CENTRE, MARK = "station.key-rotated", "centre.key-rotated", b'.key-rotated"'
+DAMAGED = "centre.signature-damaged"
 DASH = "\u2014 "
+NO_SIGNATURE = "the signature does not hold / 签名不成立"
 
 
 class Wrong(Exception):
@@ -41,7 +43,7 @@ class Chain:
         self.public = bytes.fromhex(key)
         self.before = []
         self.seq, self.head, self.last = 0, GENESIS, None
-        self.damaged = []
+        self.damaged, self.noted = {}, {}  # by number: (SHA-256 of the signature, where); (by station) what was noted
 
     def signed(self, sig, data):
         return holds(self.public, sig, data)
@@ -120,14 +122,26 @@ def take_event(fields, chains, log, every):
     rotated = ROTATED_AT_CENTRE if name == CENTRE else ROTATED
     rotates = MARK in data and head.get("kind") == rotated and head.get("v") == 1
     if (every or rotates) and not chain.signed(sig, data):
-        if rotates:
-            raise Wrong(f"{where}: the signature does not hold / 签名不成立")
-        chain.damaged.append(chain.seq + 1)
+        if rotates or name == CENTRE:
+            raise Wrong(f"{where}: {NO_SIGNATURE}")
+        chain.damaged[fields["seq"]] = hashlib.sha256(sig).hexdigest(), where  # the centre's chain may tell of it later
+    if name == CENTRE and head.get("kind") == DAMAGED and head.get("v") == 1:
+        told = chain.noted.setdefault(head["body"]["station"], {})
+        told.update({int(seq): own for seq, own in head["body"]["signatures"].items()})
     chain.seq, chain.head, chain.last = chain.seq + 1, fields["hash"], (sig, data)
     if rotates:
         chain.last = None  # it was just checked, and vouches for all before it
         follow(chain, head, log.size)
     log.add(data)
+
+
+def require_noted(chains):
+    """Each damaged signature came so, by the centre's word. A later one vouches for its event: the last has to hold."""
+    noted = chains[CENTRE].noted if CENTRE in chains else {}
+    for name, chain in chains.items():
+        for seq, (own, where) in chain.damaged.items():
+            if noted.get(name, {}).get(seq) != own:
+                raise Wrong(f"{where}: {NO_SIGNATURE}")
 
 
 def follow(chain, head, size):
@@ -173,7 +187,7 @@ def take_cosignature(fields, texts, chains):
     # A key that another one followed at some size of the log speaks of nothing later.
     keys = [chain.public] + [key for size, key in chain.before if fields["size"] <= size]
     if not any(countersigned(key, fields["line"], named, texts[fields["size"]]) for key in keys):
-        raise Wrong(f"{what}: the signature does not hold / 签名不成立")
+        raise Wrong(f"{what}: {NO_SIGNATURE}")
 
 
 def countersigned(key, line, named, text):
@@ -214,11 +228,12 @@ def read(path, every, server_key):
     for name, chain in chains.items():
         if chain.last is not None and not chain.signed(*chain.last):
             raise Wrong(f"{name}: the last signature does not hold / 最后的签名不成立")
+    require_noted(chains)
     return {
         "tenant": centre["tenant"], "entries": log.size, "root": log.root().hex(), "checkpoints": len(texts),
         "last_checkpoint": max(texts, default=0), "after_last_checkpoint": log.size - max(texts, default=0),
         "stations": {name: chain.seq for name, chain in chains.items()}, "countersigned_up_to": witnessed,
-        "damaged_signatures": {name: chain.damaged for name, chain in chains.items() if chain.damaged},
+        "damaged_signatures": {name: sorted(chain.damaged) for name, chain in chains.items() if chain.damaged},
     }  # fmt: skip
 
 
