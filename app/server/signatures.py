@@ -9,12 +9,13 @@ afterwards; and an operator sees it among the alarms, because no honest station 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter
 from threading import Event
 
-from sqlalchemy import Connection, Engine, and_, func, insert, select
+from sqlalchemy import BigInteger, Connection, Engine, and_, bindparam, func, insert, literal, select
 
 from app.core.audit import CENTRE, CentreAct, SignedEvent, digest
 from app.keys import Verify, verifier
@@ -32,12 +33,27 @@ _SAME = and_(event.c.station == log_leaf.c.station, event.c.seq == log_leaf.c.se
 _ENTRIES = select(event.c.station, event.c.seq, event.c.data, event.c.hash, event.c.sig).join(log_leaf, _SAME)
 
 
-@dataclass(frozen=True, slots=True)
+_ALARM = insert(alarm).from_select(
+    ["station", "code", "seq", "data", "hash", "sig", "at_ms"],
+    select(
+        event.c.station,
+        literal(CODE),
+        event.c.seq,
+        event.c.data,
+        event.c.hash,
+        event.c.sig,
+        bindparam("now_ms", type_=BigInteger),
+    ).where(event.c.station == bindparam("name"), event.c.seq == bindparam("number")),
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Damaged:
-    """An event whose own signature does not hold."""
+    """An event whose own signature does not hold; `signature`: SHA-256 (hex) of it. Events may be large, and many."""
 
     station: str
-    event: SignedEvent
+    seq: int
+    signature: str
 
 
 def last_size(connection: Connection) -> int:
@@ -57,16 +73,16 @@ def look(engine: Engine, first: int, end: int, *, leave: Event | None = None) ->
             if last_size(connection) != first:
                 return None
             piece = _piece(connection, begin, min(begin + _PIECE, end))
-        for one, verify in piece:
+        for name, one, verify in piece:
             # The bytes themselves are another matter: who changed them is found by every audit.
-            if not verify(one.event.sig, one.event.data) and digest(one.event.data) == one.event.hash:
-                found.append(one)
+            if not verify(one.sig, one.data) and digest(one.data) == one.hash:
+                found.append(Damaged(name, one.seq, digest(one.sig)))
             if leave is not None and leave.wait(_REST_S if time.monotonic() < hurry_s else _BREATH_S):
                 return None
     return found
 
 
-def _piece(connection: Connection, begin: int, end: int) -> list[tuple[Damaged, Verify]]:
+def _piece(connection: Connection, begin: int, end: int) -> list[tuple[str, SignedEvent, Verify]]:
     """The stations' entries (not the centre's own), each with the check by the key that held at its place."""
     wanted = _ENTRIES.where(log_leaf.c.n >= begin, log_leaf.c.n < end, event.c.station != CENTRE)
     rows = connection.execute(wanted.order_by(log_leaf.c.n)).all()
@@ -79,25 +95,18 @@ def _piece(connection: Connection, begin: int, end: int) -> list[tuple[Damaged, 
     for name, seq, data, told, sig in rows:
         key = keys[name].at(seq)
         verify = checks.get(key) or checks.setdefault(key, verifier(key))
-        piece.append((Damaged(name, SignedEvent(seq, bytes(data), told, bytes(sig))), verify))
+        piece.append((name, SignedEvent(seq, bytes(data), told, bytes(sig)), verify))
     return piece
 
 
 def note(log: Log, found: Sequence[Damaged]) -> None:
-    """Add an act for each station, and an alarm with the first of its events. The caller writes the log, in the same
+    """Add acts for each station, and an alarm with the first of its events. The caller writes the log, in the same
     transaction in which a checkpoint takes these entries in: so it is noted once, whoever looked.
     """
-    for name, some in _by_station(found):
-        first = some[0]
-        row = {"station": name, "code": CODE, "at_ms": log.deciding.now_ms}
-        exact = {"seq": first.seq, "data": first.data, "hash": first.hash, "sig": first.sig}
-        log.connection.execute(insert(alarm), {**row, **exact})
-        log.act(CentreAct.SIGNATURE_DAMAGED, {"station": name, "signatures": {str(e.seq): digest(e.sig) for e in some}})
-
-
-def _by_station(found: Sequence[Damaged]) -> Iterator[tuple[str, list[SignedEvent]]]:
-    """The events of each station, so many of them as one act tells of."""
-    for name, run in groupby(sorted(found, key=lambda one: (one.station, one.event.seq)), key=lambda one: one.station):
-        events = [one.event for one in run]
-        for at in range(0, len(events), _IN_ACT):
-            yield name, events[at : at + _IN_ACT]
+    for name, run in groupby(sorted(found), key=attrgetter("station")):
+        some = list(run)
+        told = {"name": name, "number": some[0].seq, "now_ms": log.deciding.now_ms}
+        log.connection.execute(_ALARM, told)
+        for at in range(0, len(some), _IN_ACT):
+            signatures = {str(one.seq): one.signature for one in some[at : at + _IN_ACT]}
+            log.act(CentreAct.SIGNATURE_DAMAGED, {"station": name, "signatures": signatures})

@@ -98,7 +98,7 @@ def offline(chain: Chain, every: bool) -> bytes:
         fields |= {"data": base64.b64encode(event.data).decode(), "sig": base64.b64encode(event.sig).decode()}
         rooms["take_event"](fields, {STATION: told}, log, every)
     if told.last is not None and not told.signed(*told.last):
-        raise rooms["Wrong"]("last")
+        raise rooms["Wrong"]("last signature")
     rooms["require_noted"]({STATION: told})
     return bytes(told.public)
 
