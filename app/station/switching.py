@@ -54,6 +54,7 @@ class Switching:
         """`journals` is where the journal lies off a station; on one it lies sealed in its folder."""
         self._ask = ask
         self._station = station
+        self._records = journals.with_name("chip-records") if journals is not None else Path()
         if ask is not None and station is not None:
             key = ask(lambda store: store.chip_journal_key())
             self.journal = FileJournal(station.chips / "journal", key)
@@ -107,20 +108,29 @@ class Switching:
             return None
         return ChipStand.UNFINISHED if begun else ChipStand.REFUSED
 
+    def record_of(self, outcome: Outcome) -> Path:
+        """Where the record of a run off a station is kept, beside the journals."""
+        return self._records / f"{outcome.uid or 'none'}-{outcome.evidence['sha256'][:16]}.json"
+
     def _kept_by(self, intake: Intake) -> FileJournal:
         return self.journal if intake.gate is None else self.journal.of(intake.gate.card_id)
 
-    def keep(self, outcome: Outcome, intake: Intake, stamp: Stamp, actor: str) -> TrayCard | None:
+    def keep(
+        self, outcome: Outcome, intake: Intake, stamp: Stamp, actor: str, tell: Callable[[], None] = lambda: None
+    ) -> TrayCard | None:
         """Record, then fact, then the journal goes; gives the card as it is now, None off a station.
 
-        Raises StorageTrouble; the journal stays then.
+        `tell` is called before the journal goes. Raises StorageTrouble, and what `tell` raises; the journal stays then.
         """
         card, stand = None, self.stand_of(outcome, intake)
+        if intake.gate is None and stand is not None:
+            save_record(self.record_of(outcome), outcome.evidence)
         if intake.gate is not None and stand is not None and outcome.why is not Why.PROVED_BEFORE:
             kind = EventKind.CHIP_DEACTIVATED if outcome.done else EventKind.CHIP_NOT_DEACTIVATED
             body = {"uid": outcome.uid, "verdict": outcome.verdict.value, "why": outcome.why.value}
             fact = _fact(intake.gate, stand, kind, body, outcome.evidence)
             card = self._keep(fact, outcome.evidence, stamp, actor)
+        tell()
         if outcome.why is Why.PROVED:
             witness = Witness(*outcome.witness, outcome.evidence["sha256"]) if outcome.witness else None
             self._kept_by(intake).erase(outcome.uid, witness)

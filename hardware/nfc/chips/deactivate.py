@@ -15,7 +15,7 @@ from typing import Any
 from hardware.errors import DeviceError, DeviceReason
 from hardware.nfc.chips import Family
 from hardware.nfc.chips.classic import ClassicProcedure
-from hardware.nfc.chips.evidence import CUT_OFF, Notes, Seal, make_record, told, with_run
+from hardware.nfc.chips.evidence import CUT_OFF, Notes, Seal, make_record, make_survey, told, with_run
 from hardware.nfc.chips.journal import DamagedError, Entry, Journal
 from hardware.nfc.chips.layout import FIRST_USER, LAYOUTS, PAGE
 from hardware.nfc.chips.outcome import (
@@ -74,7 +74,8 @@ def deactivate(reader: NfcReader, request: Request, means: Means, *, last_look: 
 def survey(reader: NfcReader, request: Request, means: Means, *, last_look: bool = True) -> Outcome:
     """What `deactivate` would do: the same judgement and the plan, and nothing is written.
 
-    Where nothing is in the way `why` is READY, and the verdict ALREADY or NOT_COMPLETED; else as `deactivate`.
+    Where nothing is in the way `why` is READY, and the verdict LOOKS_OFF or NOT_COMPLETED; else as `deactivate`. It is
+    never `done`, and what it saw is no record.
     """
     return _Run(reader, request, means, write=False, last_look=last_look).go()
 
@@ -120,7 +121,7 @@ class _Run:
     def _go(self, write: bool) -> tuple[Verdict, Why]:
         refusal = self._find() or self._survey(write)
         if refusal is not None and self._was_proved(refusal):
-            return Verdict.ALREADY, Why.PROVED_BEFORE
+            return (Verdict.ALREADY if write else Verdict.LOOKS_OFF), Why.PROVED_BEFORE
         if refusal is not None:
             self._notes.refusal = refusal
             return self._verdict_of(refusal), refusal.why
@@ -134,7 +135,7 @@ class _Run:
         if already and LAYOUTS[Family(self._family)].config is not None:
             self._notes.not_proved = (Unproved.PASSWORD,)
         if not write:
-            return (Verdict.ALREADY if already else Verdict.NOT_COMPLETED), Why.READY
+            return (Verdict.LOOKS_OFF if already else Verdict.NOT_COMPLETED), Why.READY
         self._run_stages(procedure)
         proof = self._prove(procedure)
         if proof is not Why.PROVED:
@@ -315,6 +316,7 @@ class _Run:
         elif verdict is Verdict.NOT_COMPLETED and method is Method.PHYSICAL and self._kept is not None:
             method = METHODS[Family(self._kept.family)]
         proved = self._procedure if why is Why.PROVED else None
+        said = self._told(verdict.value, why.value)
         return Outcome(
             verdict,
             why,
@@ -323,9 +325,9 @@ class _Run:
             self._family,
             notes.plan,
             refusal.details if refusal else (),
-            make_record(self._told(verdict.value, why.value), self._past),
+            make_record(said, self._past) if self._write else make_survey(said),
             self._silent,
-            notes.not_proved if verdict is Verdict.ALREADY else (),
+            notes.not_proved if verdict in (Verdict.ALREADY, Verdict.LOOKS_OFF) else (),
             proved.witness if isinstance(proved, ClassicProcedure) else None,
         )
 

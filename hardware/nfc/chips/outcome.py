@@ -13,6 +13,7 @@ class Verdict(StrEnum):
 
     DEACTIVATED = "deactivated"
     ALREADY = "already-deactivated"  # by an earlier run; proved again in this one, or its record is known
+    LOOKS_OFF = "looks-switched-off"  # of a survey, which proves nothing
     REFUSED = "refused"  # nothing was written
     NOT_COMPLETED = "not-completed"  # put it back and run again
     PROOF_FAILED = "proof-failed"  # destroy it physically
