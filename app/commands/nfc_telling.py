@@ -14,7 +14,7 @@ from ui.texts import say
 def told_of(outcome: Outcome) -> dict[str, Any]:
     plan = [{"stage": s.stage.value, "writes": s.writes, "irreversible": s.irreversible} for s in outcome.plan]
     return {
-        "verdict": outcome.why.value if outcome.why is Why.READY else outcome.verdict.value,
+        "verdict": _verdict(outcome),
         "why": outcome.why.value,
         "done": outcome.done,
         "uid": outcome.uid,
@@ -26,6 +26,11 @@ def told_of(outcome: Outcome) -> dict[str, Any]:
         "not_proved": [what.value for what in outcome.not_proved],
         "text": _in_words(outcome),
     }
+
+
+def _verdict(outcome: Outcome) -> str:
+    planned = outcome.why is Why.READY and outcome.verdict is not Verdict.LOOKS_OFF
+    return outcome.why.value if planned else outcome.verdict.value
 
 
 def _in_words(outcome: Outcome) -> str:
