@@ -148,7 +148,8 @@ def _ended(scene: Scene, state: ChipTray, card: ChipCard, line: Line | None) -> 
 
 def _punching(scene: Scene, state: ChipTray, card: ChipCard, line: Line | None) -> BigPrompt:
     told = "prompt.chip.destroy.mute" if card.mute else "prompt.chip.destroy.why"
-    why = scene.say(f"nfc.{state.ended.why}" if state.ended is not None and not card.mute else told)
+    known = state.ended.why if state.ended is not None else card.why
+    why = scene.say(f"nfc.{known}" if known and not card.mute else told)
     step = 1 if state.visit is None else len(state.shots) + 2
     lines = (_called(scene, card), _parcel(scene, card), why, scene.say(f"prompt.chip.destroy.{step}"))
     return BigPrompt("octagon-x", scene.say("prompt.chip.destroy"), lines, notice=line)

@@ -98,6 +98,7 @@ class Reason(StrEnum):
     SAMPLED = "sampled"  # drawn, and something was found
     DUPLICATE = "duplicate"
     BLOCKED = "blocked"  # the centre's list has its number
+    CHIP_UID_TWICE = "chip-uid-twice"  # another card was given a chip with the same UID
     SECOND_SIGNATURE = "second-signature"  # worth so much that the centre's policy wants a second person
     CENTRE_ACCEPTED = "centre-accepted"
     CENTRE_REVIEW = "centre-review"

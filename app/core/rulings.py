@@ -56,6 +56,7 @@ _SUSPECT = frozenset(
         Reason.OPERATOR_REVIEW,
         Reason.DUPLICATE,
         Reason.BLOCKED,
+        Reason.CHIP_UID_TWICE,
         Reason.CENTRE_REVIEW,
         Reason.NUMBER_AS_PRINTED,
         Reason.PIN_AS_PRINTED,

@@ -350,9 +350,13 @@ class ChipTray:
         return next((card for card in self.cards if card.card_id == card_id), None)
 
     def with_uid(self, uid: str) -> ChipCard | None:
-        """The card whose chip has this UID; of two with the same one the one that still waits."""
+        """The card whose chip has this UID. Of two the one whose chip is off, so that a second tap of a finished chip
+        never goes to another card; else the one that still waits.
+        """
         same = [card for card in self.cards if card.uid == uid]
-        return next((card for card in same if card.stand in OPEN_STANDS), same[0] if same else None)
+        first = [card for card in same if card.stand is ChipStand.OFF]
+        first += [card for card in same if card.stand in OPEN_STANDS]
+        return next(iter(first or same), None)
 
 
 @dataclass(frozen=True, slots=True)

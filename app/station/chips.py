@@ -228,7 +228,8 @@ class ChipWork:
             self._tell(ChipEnd(card.card_id, ChipStand.DESTROY, "still-answers", why, details), None)
             return
         try:
-            intake = self._switching.let_through(card.card_id, self._stamp(), simulated=reader.info.simulated)
+            simulated = reader.info.simulated
+            intake = self._switching.let_through(card.card_id, self._stamp(), simulated=simulated, punch=True)
             if isinstance(intake, Closed):
                 self._tell(ChipEnd(card.card_id, card.stand, "refused", f"gate.{intake.value}"), None)
                 return

@@ -62,11 +62,12 @@ class Switching:
         else:
             raise ValueError("neither a station nor a folder for journals")
 
-    def let_through(self, card_id: str, stamp: Stamp, *, simulated: bool) -> Intake | Closed:
+    def let_through(self, card_id: str, stamp: Stamp, *, simulated: bool, punch: bool = False) -> Intake | Closed:
         """The intake of a card's chip; why not, when the centre's decision does not hold for it now.
 
         `simulated`: the reader is. A rehearsal's decisions are nobody's, so they open no chip on a real reader; and a
         simulated one proves nothing of a real card. The card has to come back to the kind of reader that read it.
+        `punch`: it is to be destroyed, which is all that may be done to a chip that two cards claim.
         """
         if self._ask is None:
             return Closed.UNKNOWN_CARD if card_id else Intake(None)
@@ -76,7 +77,9 @@ class Switching:
         gate = self._ask(lambda store: store.chip_gate(card_id, stamp))
         if not isinstance(gate, ChipGate):
             return gate
-        return Intake(gate) if gate.simulated == simulated else Closed.OTHER_KIND_OF_READER
+        if gate.simulated != simulated:
+            return Closed.OTHER_KIND_OF_READER
+        return Closed.UID_USED_TWICE if gate.shared and not punch else Intake(gate)
 
     def journal_of(self, gate: ChipGate) -> FileJournal:
         """The journal of one card: its own runs and its own earlier record, not those of another with the same UID."""
@@ -88,7 +91,8 @@ class Switching:
         ask, gate = self._ask, intake.gate
         if ask is None or gate is None:
             return Means(self.journal, progress)
-        return Means(self.journal_of(gate), progress, self._seal(intake))
+        known_off = bool(ask(lambda store: store.proved_record(gate.card_id)))
+        return Means(self.journal_of(gate), progress, self._seal(intake), known_off=known_off)
 
     def stand_of(self, outcome: Outcome, intake: Intake) -> ChipStand | None:
         """Where a run leaves the card's chip; None when it says nothing of that chip, or nothing was begun."""

@@ -13,6 +13,7 @@ from app.core.cards import CardState, Tag
 from app.core.chips import ChipStand
 from app.core.errors import BadInput
 from app.core.parcels import CardDraft, Reason, TrayCard
+from app.store.chip_twins import marked
 from app.store.governing import sealing_key
 from app.store.ledger import Ledger
 from app.store.reference import judged
@@ -58,7 +59,7 @@ def keep(ledger: Ledger, draft: CardDraft, stamp: Stamp, actor: str) -> Kept | A
         found = _kept_before(connection, draft.read_id) or _same_number(connection, draft, dedupe)
         if found:
             return found
-        taken = judged(connection, draft, slow)
+        taken = marked(connection, judged(connection, draft, slow))
         event = ledger.append(connection, EventKind.CARD_KEPT, _body(taken, blobs), stamp, actor)
         connection.execute(insert(card), _row(taken, dedupe, event, stamp))
         for blob in blobs:

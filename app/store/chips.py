@@ -21,6 +21,7 @@ from app.core.chips import OPEN_STANDS, ChipCard, ChipStand
 from app.core.errors import BadInput, EvidenceTrouble
 from app.core.parcels import TrayCard
 from app.store.cards import tray_card
+from app.store.chip_twins import cards_with, is_shared
 from app.store.governing import sealing_key
 from app.store.ledger import Ledger
 from app.store.seal import Context, seal
@@ -43,6 +44,7 @@ class Closed(StrEnum):
     DECISION_INVALID = "decision-invalid"
     DECISION_EXPIRED = "decision-expired"
     CHIP_IS_DESTROYED = "chip-is-destroyed"
+    UID_USED_TWICE = "uid-used-twice"
     REHEARSAL = "rehearsal"
     SIMULATED_READER = "simulated-reader"
     OTHER_KIND_OF_READER = "other-kind-of-reader"
@@ -52,7 +54,8 @@ class Closed(StrEnum):
 class ChipGate:
     """A card whose chip may be switched off: its UID as read at intake, the decision (SHA-256), where it was filmed.
 
-    `simulated`: the reader that read the UID was.
+    `simulated`: the reader that read the UID was. `shared`: another card claims the same chip, so this one may only be
+    punched.
     """
 
     card_id: str
@@ -61,6 +64,7 @@ class ChipGate:
     recording_id: str
     t_video_us: int
     simulated: bool
+    shared: bool = False
 
 
 def chip_gate(ledger: Ledger, connection: Connection, card_id: str, stamp: Stamp) -> ChipGate | Closed:
@@ -85,7 +89,8 @@ def chip_gate(ledger: Ledger, connection: Connection, card_id: str, stamp: Stamp
         return closed
     made = hashlib.sha256(kept.text.encode()).hexdigest()
     tag = json.loads(row.tag)
-    return ChipGate(card_id, tag["uid"], made, row.recording_id, row.t_video_us, simulated=bool(tag["simulated"]))
+    shared = is_shared(connection, tag["uid"], card_id)
+    return ChipGate(card_id, tag["uid"], made, row.recording_id, row.t_video_us, bool(tag["simulated"]), shared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +133,25 @@ def keep_fact(ledger: Ledger, fact: ChipFact, stamp: Stamp, actor: str) -> TrayC
 
 
 def waiting_chips(connection: Connection) -> tuple[ChipCard, ...]:
-    """Accepted cards with a chip that is still to be dealt with, the oldest first."""
+    """Accepted cards with a chip that is still to be dealt with, the oldest first.
+
+    One whose UID another card claims, too, is to be destroyed, whatever came of it: its gate is closed.
+    """
     still_open = or_(card.c.chip.is_(None), card.c.chip.in_([stand.value for stand in OPEN_STANDS]))
     accepted = and_(card.c.state == CardState.ACCEPTED.value, card.c.withdrawn.is_(False), card.c.tag.is_not(None))
     wanted = select(card, parcel.c.waybill).join(parcel, parcel.c.id == card.c.parcel_id)
-    rows = connection.execute(wanted.where(and_(accepted, still_open)).order_by(card.c.kept_seq))
-    return tuple(_waiting(row) for row in rows)
+    rows = connection.execute(wanted.where(and_(accepted, still_open)).order_by(card.c.kept_seq)).all()
+    claims = cards_with(connection, {json.loads(row.tag)["uid"] for row in rows})
+    return tuple(_waiting(row, claims) for row in rows)
 
 
-def _waiting(row: Row[Any]) -> ChipCard:
+def _waiting(row: Row[Any], claims: Mapping[str, set[str]]) -> ChipCard:
     tag = json.loads(row.tag)
     stand = ChipStand(row.chip) if row.chip else ChipStand.WAITING
     told = (row.id, row.no, row.waybill, row.product_id, row.last4, tag["uid"], tag["family"])
+    if claims[tag["uid"]] - {row.id}:
+        twice = f"gate.{Closed.UID_USED_TWICE.value}"
+        return ChipCard(*told, stand=ChipStand.DESTROY, why=twice, simulated=tag["simulated"])
     return ChipCard(*told, stand=stand, simulated=tag["simulated"])
 
 

@@ -14,26 +14,20 @@ import pytest
 
 from app.__main__ import main
 from app.commands import nfc
-from app.core.audit import EventKind, Stamp
-from app.core.cards import CardState, PanelState, Secret, Tag
-from app.core.parcels import CardDraft, ExpectedParcel, OpenParcel, Operator, Role
-from app.keys import Signer, key_id, new_seed
-from app.paths import StationFolder
+from app.core.audit import Stamp
+from app.core.cards import CardState
 from app.station.switching import Intake, Switching
 from app.store.chips import Closed
-from app.store.seal import IndexCost
 from app.store.store import REHEARSAL_PASSPHRASE, Store
-from app.wire import Centre, Decision, VaultCertificate, sign_statement
 from hardware.deactivation import Unproved, verifies
 from hardware.sim.nfc import SimulatedBoard
 from hardware.sim.nfc_chip import Tearing
 from hardware.sim.nfc_chips import make_chip
 from hardware.sim.nfc_type2 import Quirks
 from tests.commands.nfc_cli import Cli
+from tests.commands.nfc_station import FAMILY, STAMP, Station
 from tests.hardware.nfc.making import OTHER_UID, TEXT, UID, holds_code, is_dead, used_chip
 from ui.texts import say, words
-
-FAMILY = "MIFARE Ultralight EV1 (MF0UL11)"
 
 
 def test_info_tells_what_lies_there_and_writes_nothing(cli: Cli, board: SimulatedBoard) -> None:
@@ -241,79 +235,6 @@ def test_the_issuers_keys_come_from_a_file(cli: Cli, board: SimulatedBoard, tmp_
 
 # On a station
 
-STAMP = Stamp(1_790_000_000_000_000, 5, "boot")
-
-
-class Station:
-    """A rehearsal station with one kept card that has a chip, and the centre's keys."""
-
-    def __init__(self, root: Path, passphrase: str = "", *, simulated: bool | None = None) -> None:
-        """A rehearsal, or with a passphrase a real one. `simulated`: the reader at intake, by itself as the station."""
-        self.passphrase = passphrase or REHEARSAL_PASSPHRASE
-        self.folder, self.server = StationFolder(root), Signer(new_seed())
-        tenant = Signer(new_seed())
-        vault = VaultCertificate(tenant="t", key_id=key_id(bytes(31) + b"\x09"), public_key=(bytes(31) + b"\x09").hex())
-        centre = Centre(
-            tenant="t",
-            salt="00" * 32,
-            root_key=tenant.public_key.hex(),
-            server_key=self.server.public_key.hex(),
-            vault=sign_statement(vault, tenant.sign),
-        )
-        root.mkdir()
-        if not passphrase:
-            self.folder.rehearsal_mark.touch()
-        made: dict[str, Any] = {"station_id": "st", "centre": centre, "rehearsal": not passphrase}
-        cost = IndexCost(memory_kib=8, passes=1)
-        store = Store.create(self.folder.database, self.passphrase, **made, index_cost=cost, reserve_bytes=0)
-        clerk = Operator("1001", "x", Role.CLERK, rehearsal=not passphrase)
-        store.open_parcel(OpenParcel("p", ExpectedParcel("SF1234567890123", "", 1), "rec", clerk), STAMP)
-        store.keep_card(_draft(not passphrase if simulated is None else simulated), STAMP, "1001")
-        store.close()
-
-    def decide(self, verdict: CardState = CardState.ACCEPTED, revision: int = 1, **changes: Any) -> None:
-        """The centre's word on the card, signed and applied."""
-        store = Store.open(self.folder.database, self.passphrase, reserve_bytes=0)
-        (event,) = [e for e in store.outbox_after(0) if json.loads(e.data)["kind"] == EventKind.CARD_KEPT]
-        told: dict[str, Any] = {"tenant": "t", "station": "st", "card_id": "card-1", "event_hash": event.hash}
-        told |= {"verdict": verdict, "revision": revision, "expires_ms": 1 << 52} | changes
-        store.apply_decisions([sign_statement(Decision(**told), self.server.sign)], STAMP)
-        store.close()
-
-    def waits(self) -> list[str]:
-        """The cards in the chip tray."""
-        store = Store.open(self.folder.database, self.passphrase, reserve_bytes=0)
-        waiting = [card.card_id for card in store.waiting_chips()]
-        store.close()
-        return waiting
-
-    def facts(self) -> list[dict[str, Any]]:
-        store = Store.open(self.folder.database, self.passphrase, reserve_bytes=0)
-        events = [json.loads(e.data) for e in store.outbox_after(0)]
-        store.close()
-        return [e for e in events if e["kind"].startswith("chip.")]
-
-
-def _draft(simulated: bool) -> CardDraft:
-    return CardDraft(
-        "card-1",
-        "read-1",
-        "p",
-        1,
-        "quxi-500",
-        None,
-        Secret("6222021234567890"),
-        Secret("83749261"),
-        PanelState.OPEN,
-        None,
-        50_000,
-        "rec",
-        7_000_000,
-        CardState.KEPT,
-        (),
-        Tag(UID, "0044", "00", FAMILY, simulated),
-    )
-
 
 @pytest.fixture
 def station(tmp_path: Path) -> Station:
@@ -438,6 +359,43 @@ def test_the_uid_has_to_be_the_one_of_the_intake(cli: Cli, board: SimulatedBoard
     code, told = cli("deactivate", "--yes", *on(station, "--card", "card-1"))
     assert (code, told["why"], other.writes) == (3, "other-chip", 0)
     assert cli("deactivate", "--yes", *on(station, "--card", "card-1", "--uid", OTHER_UID))[1]["why"] == "other-uid"
+
+
+def test_one_chip_does_not_discharge_two_cards(cli: Cli, board: SimulatedBoard, station: Station) -> None:
+    """The second card was given the first one's chip, which lay on the reader still."""
+    station.decide()
+    chip = used_chip(FAMILY)
+    board.put(chip)
+    assert cli("deactivate", "--yes", *on(station, "--card", "card-1"))[0] == 0
+    station.keep("card-2")
+    (kept,) = [event for event in station.events() if event["body"].get("card") == "card-2"]
+    assert (kept["body"]["verdict"], kept["body"]["reasons"]) == ("review", ["chip-uid-twice"])
+    station.decide(card_id="card-2")
+    code, told = cli("deactivate", "--yes", *on(station, "--card", "card-2"))
+    assert (code, told["verdict"], told["why"], told["done"]) == (3, "refused", "uid-used-twice", False)
+    assert [fact["body"]["card"] for fact in station.facts()] == ["card-1"]
+    assert station.waits() == ["card-2"]
+
+
+def test_a_chip_that_is_off_already_discharges_no_card_without_a_record_of_its_own(
+    cli: Cli, board: SimulatedBoard, station: Station
+) -> None:
+    chip = used_chip(FAMILY)
+    board.put(chip)
+    assert cli("deactivate", "--yes")[0] == 0  # off the station: some other card's
+    station.decide()
+    code, told = cli("deactivate", "--yes", *on(station, "--card", "card-1"))
+    assert (code, told["why"], told["method"], told["done"]) == (3, "off-unexplained", "physical", False)
+    (fact,) = station.facts()
+    assert (fact["kind"], station.waits()) == ("chip.not-deactivated", ["card-1"])
+
+
+def test_a_card_whose_record_is_there_is_done_already(cli: Cli, board: SimulatedBoard, station: Station) -> None:
+    station.decide()
+    board.put(used_chip(FAMILY))
+    for verdict in ("deactivated", "already-deactivated"):
+        code, told = cli("deactivate", "--yes", *on(station, "--card", "card-1"))
+        assert (code, told["verdict"]) == (0, verdict)
 
 
 def test_an_expired_decision_opens_nothing(station: Station) -> None:

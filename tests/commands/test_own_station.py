@@ -11,7 +11,7 @@ from app.commands.own_station import own_station, remember_station
 from app.paths import StationFolder
 from hardware.sim.nfc import SimulatedBoard
 from tests.commands.nfc_cli import Cli
-from tests.commands.test_nfc import FAMILY, Station
+from tests.commands.nfc_station import FAMILY, Station
 from tests.hardware.nfc.making import used_chip
 
 

@@ -35,7 +35,7 @@ from hardware.sim.nfc_board import Faults
 from hardware.sim.nfc_chip import Tearing
 from hardware.sim.nfc_chips import make_chip
 from hardware.sim.nfc_type2 import Quirks
-from tests.hardware.nfc.making import CLASSIC_UID, OTHER_UID, UID, irreversible, is_dead, used_chip, writes_heard
+from tests.hardware.nfc.making import OTHER_UID, UID, irreversible, is_dead, used_chip, writes_heard
 from tests.station.chip_table import FAMILY, HOLD, Table, chips, make_station
 
 
@@ -320,21 +320,6 @@ def test_a_station_that_stops_in_the_middle_loses_nothing(folder: StationFolder)
     assert again.journal() == []
     assert again.facts()[-1]["kind"] == "chip.deactivated"
     again.close()
-
-
-def test_one_cards_record_proves_nothing_of_another_card_with_the_same_uid(tmp_path: Path) -> None:
-    """Two Classics of four-byte UIDs: the second one is closed by somebody else's keys, with its content in it."""
-    table = Table(make_station(tmp_path / "twins", uids=(CLASSIC_UID, CLASSIC_UID)))
-    first, twin = used_chip("MIFARE Classic 1K"), make_chip("MIFARE Classic 1K", CLASSIC_UID)
-    for sector in range(16):
-        twin.set_block(sector * 4 + 3, b"strang" + bytes.fromhex("FF078069") + b"strang")  # type: ignore[attr-defined]
-    table.open_tray()
-    table.hold()
-    table.tap(first)
-    table.tap(twin)
-    assert table.stands() == [ChipStand.OFF, ChipStand.DESTROY]
-    assert twin.writes == 0
-    table.close()
 
 
 def test_a_copy_is_punched_and_only_a_mute_chip_counts_as_destroyed(table: Table) -> None:

@@ -97,7 +97,7 @@ def draft(no: int = 1, number: str | None = "6222020012345678", **changes: Any) 
         "recording_id": "r-1",
         "t_video_us": 4_200_000,
         "verdict": CardState.KEPT,
-        "tag": Tag("04A1B2C3D4E5F6", "0044", "00", "NTAG213", simulated=True),
+        "tag": Tag(f"04{uuid.uuid4().hex[:12].upper()}", "0044", "00", "NTAG213", simulated=True),
     }
     return CardDraft(**{**fields, **changes})
 

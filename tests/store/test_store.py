@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from app.core.audit import EventKind, SignedEvent, Stamp, first_fault
-from app.core.cards import CardState, Secret
+from app.core.cards import CardState, Secret, Tag
 from app.core.errors import BadInput
 from app.core.parcels import CardDraft, EarlierParcel, ExpectedParcel, OpenParcel, Operator, Reason, Role, WayOut
 from app.keys import verifier
@@ -272,3 +272,20 @@ def test_batch_and_region_are_kept_and_told(working: Store, now: Stamp, make_dra
     assert (body["batch"], body["region"]) == ("A17-B", "CN")
     [filmed] = working.filmed_cards("r-1")
     assert (filmed.batch, filmed.region) == ("A17-B", "CN")
+
+
+@pytest.mark.parametrize(("earlier", "twice"), [("kept", True), ("withdrawn", False), ("rejected", False)])
+def test_a_card_with_the_chip_of_another_goes_to_review(
+    working: Store, now: Stamp, make_draft: Make, earlier: str, twice: bool
+) -> None:
+    """As long as the other one stands: neither taken back nor rejected."""
+    chip = Tag("04A1B2C3D4E5F6", "0044", "00", "NTAG213", simulated=True)
+    first, second = make_draft(tag=chip), make_draft(2, "6222020012345999", tag=chip)
+    working.keep_card(first, now, "1001")
+    if earlier == "withdrawn":
+        working.withdraw_card(first.card_id, (), now, "1001")
+    if earlier == "rejected":
+        working.change_card(first.card_id, CardState.REJECTED, (Reason.REJECTED_DAMAGED,), now, "1001")
+    kept = working.keep_card(second, now, "1001")
+    assert isinstance(kept, Kept)
+    assert (kept.card.state is CardState.REVIEW, Reason.CHIP_UID_TWICE in kept.card.reasons) == (twice, twice)

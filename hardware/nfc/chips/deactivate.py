@@ -48,13 +48,18 @@ _COME_BACK = frozenset({Why.CHIP_GONE, Why.READER_LOST, Why.READER_SILENT, Why.C
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a run needs beside the reader. `seal` encrypts what the chip held (None: a slow hash is kept instead)."""
+    """What a run needs beside the reader. `seal` encrypts what the chip held (None: a slow hash is kept instead).
+
+    `known_off`: whether a chip that an earlier run finished may be the one that is meant. Where a record is kept for
+    each card, and none says that this card's chip is off, such a chip is another card's, or not our work.
+    """
 
     journal: Journal
     progress: Progress = lambda _stage, _number, _of: None
     seal: Seal | None = None
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
+    known_off: bool = True
 
 
 def deactivate(reader: NfcReader, request: Request, means: Means, *, last_look: bool = True) -> Outcome:
@@ -123,6 +128,9 @@ class _Run:
         self._notes.plan = procedure.plan()
         self._notes.remarks += procedure.remarks
         already = procedure.complete and self._earlier is None
+        if already and not self._means.known_off:
+            self._notes.refusal = Refusal(Why.OFF_UNEXPLAINED, Method.PHYSICAL)
+            return Verdict.REFUSED, Why.OFF_UNEXPLAINED
         if already and LAYOUTS[Family(self._family)].config is not None:
             self._notes.not_proved = (Unproved.PASSWORD,)
         if not write:

@@ -40,6 +40,7 @@ class Why(StrEnum):
     OTHER_MEMORY = "other-memory"
     UNKNOWN_KEY = "unknown-key"
     NO_WRITE_ACCESS = "no-write-access"
+    OFF_UNEXPLAINED = "off-unexplained"  # it looks switched off, and no record of this card says so
     # not completed
     CHIP_GONE = "chip-gone"
     READER_LOST = "reader-lost"
