@@ -294,7 +294,7 @@ def _run(args: argparse.Namespace, reader: NfcReader, intake: Intake, switching:
     }
     keys, password = args.secrets
     request = Request(bytes.fromhex(gate.uid) if gate else args.uid, text, keys, password, tuple(about.items()))
-    means = switching.means(intake, Stages() if args.yes else no_stage)
+    means = switching.means(intake, Stages() if args.yes else no_stage, system_clock().stamp)
     work = deactivate_when_there if args.yes else survey_when_there
     return work(reader, request, means, args.wait, lambda outcome: say_line(told_of(outcome)["text"]))
 

@@ -38,6 +38,8 @@ def _in_words(outcome: Outcome) -> str:
     language, details = spoken(), dict(outcome.details)
     already = outcome.why is Why.READY and outcome.verdict is Verdict.LOOKS_OFF
     said = [say("nfc.already" if already else f"nfc.why.{outcome.why.value}", language)]
+    if outcome.why is Why.GATE_CLOSED:
+        said.append(say(f"nfc.gate.{details['gate']}", language))
     if outcome.why is Why.OTHER_CHIP:
         said.append(say("nfc.both-uids", language, wanted=details["wanted"], there=details["there"]))
     if outcome.silent:
