@@ -23,7 +23,7 @@ class LastingReader:
         self._open = open_reader
         self._reader: NfcReader | None = open_reader()
         self._info, self._firmware = self._reader.info, self._reader.firmware
-        self._cancelled = False  # while there was no reader to be told
+        self._cancelled = False  # and nothing was ended by it so far: the reader it was told to may be lost with it
 
     @property
     def info(self) -> DeviceInfo:
@@ -43,11 +43,10 @@ class LastingReader:
 
     def cancel(self) -> None:
         """End the command now running, or else the next one."""
+        self._cancelled = True
         reader = self._reader
         if reader is not None:
             reader.cancel()
-        else:
-            self._cancelled = True
 
     def close(self) -> None:
         if self._reader is not None:
@@ -55,7 +54,7 @@ class LastingReader:
             self._reader = None
 
     def _with_reader(self, work: Callable[[NfcReader], T]) -> T:
-        if self._cancelled:
+        if self._reader is None and self._cancelled:
             self._cancelled = False
             raise CancelledError(self._info.address)
         if self._reader is None:
@@ -64,6 +63,8 @@ class LastingReader:
         try:
             return work(self._reader)
         except DeviceError as trouble:
+            if isinstance(trouble, CancelledError):
+                self._cancelled = False
             if trouble.reason is DeviceReason.LOST:
                 self.close()
             raise

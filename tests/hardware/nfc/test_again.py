@@ -213,3 +213,25 @@ def test_a_chip_that_is_torn_ever_so_often_keeps_a_record_that_can_be_sent(monke
     assert not runs[0]["commands"]
     assert len(runs[0]["commands_sha256"]) == 64
     assert len(canonical({"runs": runs})) < 55_000
+
+
+def test_a_wait_for_a_lost_reader_can_be_called_off() -> None:
+    """Also when it was told to the reader that was just being lost; and it ends one question only."""
+    board = SimulatedBoard()
+    board.start()
+    lasting = LastingReader(lambda: open_pn532(board.address, DeviceInfo(board.address, "board", simulated=True)))
+    with closing(lasting):
+        lasting.cancel()
+        with pytest.raises(DeviceError, match="cancelled"):
+            lasting.poll(0.1)
+        assert lasting.poll(0.1) == []
+        board.stop()
+        with pytest.raises(DeviceError) as lost:
+            lasting.poll(0.1)
+        assert lost.value.reason is DeviceReason.LOST
+        lasting.cancel()
+        with pytest.raises(DeviceError, match="cancelled"):
+            lasting.poll(0.1)
+        with pytest.raises(DeviceError) as still:
+            lasting.poll(0.1)
+        assert still.value.reason is DeviceReason.LOST
