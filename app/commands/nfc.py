@@ -21,6 +21,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -253,7 +254,9 @@ def _run(args: argparse.Namespace, reader: NfcReader, intake: Intake, switching:
     }
     keys, password = args.secrets
     request = Request(bytes.fromhex(gate.uid) if gate else args.uid, text, keys, password, tuple(about.items()))
-    means = switching.means(intake, _Stages() if args.yes else _no_stage)
+    stages = _Stages()
+    means = switching.means(intake, stages if args.yes else _no_stage)
+    means = replace(means, reader_hangs=lambda: stages.tell(say("nfc.why.reader-silent", _language())))
     work = deactivate_when_there if args.yes else survey_when_there
     return work(reader, request, means, args.wait, lambda outcome: _complain(_told(outcome)["text"]))
 
@@ -327,7 +330,9 @@ class _Stages:
 
     def __call__(self, stage: Stage, number: int, of: int) -> None:
         count = f"{number}/{of} " if of else ""
-        line = f"{count}{say(f'nfc.stage.{stage.value}', _language())}"
+        self.tell(f"{count}{say(f'nfc.stage.{stage.value}', _language())}")
+
+    def tell(self, line: str) -> None:
         if line != self._shown:
             self._shown = line
             _complain(line)
