@@ -3,7 +3,7 @@
 `--port` is a port ("/dev/ttyUSB0", "COM4"), or an address of `hardware.catalog`. Exit codes of `deactivate`: 0 done and
 proved (or, without `--yes`, the plan stands), 3 refused (the chip is untouched) or no reader, 4 not completed (put it
 back and run again), 5 the proof failed (destroy it physically). `gone`, after a chip was destroyed: 0 when none answers
-in three looks, 5 when one does.
+in three looks, 5 when one does; it tells that no good chip was tried, so a reader without an antenna says the same.
 
 On a machine with a station (`own_station`; another one by `--data`) only the chip of a card that the centre accepted is
 written, by `--card`; elsewhere the record says `intake: none`, and `--card` is wrong usage (2).
@@ -163,7 +163,9 @@ def _surveyed(outcome: Outcome) -> dict[str, Any]:
 def _gone(reader: NfcReader) -> int:
     """Whether no chip answers any more. It says nothing of chips of another standard."""
     uids = still_answers(reader)
-    _print({"gone": not uids, "answered": list(uids)})
+    if not uids:
+        _complain(say("nfc.gone.yes", _language()))
+    _print({"gone": not uids, "answered": list(uids), "positive_control": "none"})
     return EXIT[Verdict.PROOF_FAILED] if uids else 0
 
 
