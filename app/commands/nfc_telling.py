@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 from hardware.deactivation import MOST_SILENT, Outcome, Stage, Verdict, Why
@@ -38,6 +39,8 @@ def _in_words(outcome: Outcome) -> str:
     language, details = spoken(), dict(outcome.details)
     already = outcome.why is Why.READY and outcome.verdict is Verdict.LOOKS_OFF
     said = [say("nfc.already" if already else f"nfc.why.{outcome.why.value}", language)]
+    if outcome.why is Why.GATE_CLOSED:
+        said.append(say(f"nfc.gate.{details['gate']}", language))
     if outcome.why is Why.OTHER_CHIP:
         said.append(say("nfc.both-uids", language, wanted=details["wanted"], there=details["there"]))
     if outcome.silent:
@@ -102,7 +105,9 @@ def say_json(told: dict[str, Any]) -> None:
 
 
 def say_line(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    """Say it on stderr. A run is not ended in the middle because nobody listens any more."""
+    with suppress(OSError, ValueError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def spoken() -> str:

@@ -22,8 +22,8 @@ from hardware.deactivation import Means, Method, Outcome, Progress, Verdict, Why
 
 T = TypeVar("T")
 
-_NOTHING_OF_IT = frozenset({Why.NO_CHIP, Why.TWO_CHIPS, Why.OTHER_CHIP})
-"""Refusals that say nothing about the card that was meant."""
+_NOTHING_OF_IT = frozenset({Why.NO_CHIP, Why.TWO_CHIPS, Why.OTHER_CHIP, Why.GATE_CLOSED})
+"""Refusals that say nothing about the chip of the card that was meant."""
 
 
 class Ask(Protocol):
@@ -87,13 +87,21 @@ class Switching:
         record = self._ask(lambda store: store.proved_record(gate.card_id)) if self._ask is not None else ""
         return self.journal.of(gate.card_id, gate.decision, record)
 
-    def means(self, intake: Intake, progress: Progress) -> Means:
-        """What a run needs. On a station the chip's old content is sealed to the vault, like a card number."""
+    def means(self, intake: Intake, progress: Progress, now: Callable[[], Stamp]) -> Means:
+        """What a run needs. On a station the chip's old content is sealed to the vault, like a card number.
+
+        `now`: the clock by which the gate is asked again right before the first write.
+        """
         ask, gate = self._ask, intake.gate
         if ask is None or gate is None:
             return Means(self.journal, progress)
+
+        def closed() -> str:
+            again = self.let_through(gate.card_id, now(), simulated=gate.simulated)
+            return again.value if isinstance(again, Closed) else ""
+
         known_off = bool(ask(lambda store: store.proved_record(gate.card_id)))
-        return Means(self.journal_of(gate), progress, self._seal(intake), known_off=known_off)
+        return Means(self.journal_of(gate), progress, self._seal(intake), known_off=known_off, closed=closed)
 
     def stand_of(self, outcome: Outcome, intake: Intake) -> ChipStand | None:
         """Where a run leaves the card's chip; None when it says nothing of that chip, or nothing was begun."""

@@ -40,8 +40,8 @@ from hardware.ports import NfcReader, NfcSighting
 Procedure = Type2Procedure | ClassicProcedure
 
 _POLL_S = 0.5
-_MISSING = frozenset({Why.NEEDS_PASSWORD, Why.UNKNOWN_KEY})
-"""What the issuer's secrets help against, when they were given to the run that began and not to this one."""
+_MISSING = frozenset({Why.NEEDS_PASSWORD, Why.UNKNOWN_KEY, Why.GATE_CLOSED})
+"""What another run may have that this one has not: the issuer's secrets, or the leave to write."""
 _LOST = frozenset({Why.KEYS_LOST, Why.JOURNAL_DAMAGED})
 _COME_BACK = frozenset({Why.CHIP_GONE, Why.READER_LOST, Why.READER_SILENT, Why.CANCELLED})
 
@@ -51,7 +51,8 @@ class Means:
     """What a run needs beside the reader. `seal` encrypts what the chip held (None: a slow hash is kept instead).
 
     `known_off`: whether a chip that an earlier run finished may be the one that is meant. Where a record is kept for
-    each card, and none says that this card's chip is off, such a chip is another card's, or not our work.
+    each card, and none says that this card's chip is off, such a chip is another card's, or not our work. `closed` is
+    asked right before a run's first write, since a card may have been awaited for long: why not, "" when it may go on.
     """
 
     journal: Journal
@@ -60,6 +61,7 @@ class Means:
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
     known_off: bool = True
+    closed: Callable[[], str] = lambda: ""
 
 
 def deactivate(reader: NfcReader, request: Request, means: Means, *, last_look: bool = True) -> Outcome:
@@ -136,6 +138,9 @@ class _Run:
             self._notes.not_proved = (Unproved.PASSWORD,)
         if not write:
             return (Verdict.LOOKS_OFF if already else Verdict.NOT_COMPLETED), Why.READY
+        if closed := self._means.closed():
+            self._notes.refusal = Refusal(Why.GATE_CLOSED, details=(("gate", closed),))
+            return self._verdict_of(self._notes.refusal), Why.GATE_CLOSED
         self._run_stages(procedure)
         proof = self._prove(procedure)
         if proof is not Why.PROVED:

@@ -41,6 +41,7 @@ class Why(StrEnum):
     OTHER_MEMORY = "other-memory"
     UNKNOWN_KEY = "unknown-key"
     NO_WRITE_ACCESS = "no-write-access"
+    GATE_CLOSED = "gate-closed"  # asked again right before the first write; `details` says why
     OFF_UNEXPLAINED = "off-unexplained"  # it looks switched off, and no record of this card says so
     # not completed
     CHIP_GONE = "chip-gone"
