@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -235,22 +236,32 @@ def _deactivate(args: argparse.Namespace, reader: NfcReader, cancelling: Cancell
             return _refuse(args, intake, EXIT[Verdict.REFUSED])
         cancelling.ends(reader)
         outcome: Outcome | None = None
+        heard: list[Outcome] = []
         try:
             outcome = _run(args, reader, intake, switching)
             if not args.yes:
                 return _tell_survey(outcome)
             if args.evidence:
                 save_record(args.evidence, outcome.evidence)
-            told = told_of(outcome) | {"evidence": outcome.evidence, "dry_run": False}
-            say_line(told["text"])
-            switching.keep(outcome, intake, system_clock().stamp(), _operator(args), lambda: say_json(told))
+            tell = partial(_tell_end, outcome, heard)
+            switching.keep(outcome, intake, system_clock().stamp(), _operator(args), tell)
         except UnheardError:
             place = args.evidence or (switching.record_of(outcome) if outcome and args.data is None else args.data)
             say_line(say("nfc.unheard", spoken(), place=str(place)))
             return EXIT[Verdict.NOT_COMPLETED]
         except StorageTrouble as trouble:
-            return _not_kept(args, outcome, trouble)
+            if not heard or outcome is None:
+                return _not_kept(args, outcome, trouble)
+            say_line(say("nfc.journal-stays", spoken(), why=trouble.detail or trouble.code))
     return EXIT[outcome.verdict]
+
+
+def _tell_end(outcome: Outcome, heard: list[Outcome]) -> None:
+    """What came of a run whose record is kept; once it is out of this process it is not taken back."""
+    told = told_of(outcome)
+    say_json(told | {"evidence": outcome.evidence, "dry_run": False})
+    heard.append(outcome)
+    say_line(told["text"])
 
 
 def _tell_survey(outcome: Outcome) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 from hardware.deactivation import MOST_SILENT, Outcome, Stage, Verdict, Why
@@ -107,7 +108,9 @@ def say_json(told: dict[str, Any]) -> None:
 
 
 def say_line(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    """Say it on stderr. A run is not ended in the middle because nobody listens any more."""
+    with suppress(OSError, ValueError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def spoken() -> str:

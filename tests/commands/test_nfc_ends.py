@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from app.core.errors import StorageTrouble
+from app.station.chip_files import FileJournal
 from hardware.deactivation import verifies
 from hardware.nfc.chips import Family
 from hardware.sim.nfc import SimulatedBoard
@@ -119,11 +121,36 @@ def test_a_result_that_nobody_heard_does_not_count_and_the_journal_stays(
     (kept,) = (tmp_path / "state").rglob("chip-records/*.json")
     assert (ended.returncode, str(kept) in ended.stderr) == (4, True)
     assert "Traceback" not in ended.stderr
+    assert "finished cards" not in ended.stderr
+    assert "已停用盒" not in ended.stderr
     assert "Exception ignored" not in ended.stderr
     assert verifies(json.loads(kept.read_text()))
     assert len(list((tmp_path / "state").rglob("chips/*.json"))) == 1
     assert cli("deactivate", "--yes")[1]["verdict"] == "deactivated"
     assert list((tmp_path / "state").rglob("chips/*.json")) == []
+
+
+def test_a_journal_that_cannot_be_removed_takes_nothing_back(
+    cli: Cli, board: SimulatedBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is removed last, when the result is out: one answer on stdout, which is true."""
+
+    def stuck(_journal: FileJournal, uid: str, _witness: object = None) -> None:
+        raise StorageTrouble("store.io", uid)
+
+    board.put(used_chip(FAMILY))
+    monkeypatch.setattr(FileJournal, "erase", stuck)
+    code, told = cli("deactivate", "--yes")
+    assert (code, told["verdict"], told["done"]) == (0, "deactivated", True)
+
+
+def test_a_run_goes_on_when_nobody_hears_its_words(cli: Cli, board: SimulatedBoard) -> None:
+    del cli  # for its places
+    chip = used_chip(FAMILY)
+    board.put(chip)
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(argv(board, "--yes"), stdout=subprocess.PIPE, stderr=full, text=True, timeout=60)
+    assert json.loads(ended.stdout)["verdict"] == "deactivated"
 
 
 @pytest.mark.parametrize(("number", "write"), [(signal.SIGINT, 3), (signal.SIGTERM, 20), (signal.SIGINT, 20)])
