@@ -3,7 +3,7 @@
 `--port` is a port ("/dev/ttyUSB0", "COM4"), or an address of `hardware.catalog`. Exit codes of `deactivate`: 0 done and
 proved (or, without `--yes`, the plan stands), 3 refused (the chip is untouched) or no reader, 4 not completed (put it
 back and run again), 5 the proof failed (destroy it physically). `gone`, after a chip was destroyed: 0 when none answers
-in three looks, 5 when one does.
+in three looks, 5 when one does; it tells that no good chip was tried, so a reader without an antenna says the same.
 
 On a machine with a station (`own_station`; another one by `--data`) only the chip of a card that the centre accepted is
 written, by `--card`; elsewhere the record says `intake: none`, and `--card` is wrong usage (2).
@@ -18,6 +18,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -185,7 +186,9 @@ def _surveyed(outcome: Outcome) -> dict[str, Any]:
 def _gone(reader: NfcReader) -> int:
     """Whether no chip answers any more. It says nothing of chips of another standard."""
     uids = still_answers(reader)
-    say_json({"gone": not uids, "answered": list(uids)})
+    if not uids:
+        say_line(say("nfc.gone.yes", spoken()))
+    say_json({"gone": not uids, "answered": list(uids), "positive_control": "none"})
     return EXIT[Verdict.PROOF_FAILED] if uids else 0
 
 
@@ -305,7 +308,9 @@ def _run(args: argparse.Namespace, reader: NfcReader, intake: Intake, switching:
     }
     keys, password = args.secrets
     request = Request(bytes.fromhex(gate.uid) if gate else args.uid, text, keys, password, tuple(about.items()))
-    means = switching.means(intake, Stages() if args.yes else no_stage, system_clock().stamp)
+    stages = Stages()
+    means = switching.means(intake, stages if args.yes else no_stage, system_clock().stamp)
+    means = replace(means, reader_hangs=lambda: stages.tell(say("nfc.why.reader-silent", spoken())))
     work = deactivate_when_there if args.yes else survey_when_there
     return work(reader, request, means, args.wait, lambda outcome: say_line(told_of(outcome)["text"]))
 

@@ -81,7 +81,10 @@ class Stages:
 
     def __call__(self, stage: Stage, number: int, of: int) -> None:
         count = f"{number}/{of} " if of else ""
-        line = f"{count}{say(f'nfc.stage.{stage.value}', spoken())}"
+        self.tell(f"{count}{say(f'nfc.stage.{stage.value}', spoken())}")
+
+    def tell(self, line: str) -> None:
+        """A line, once."""
         if line != self._shown:
             self._shown = line
             say_line(line)

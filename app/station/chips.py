@@ -272,6 +272,7 @@ def _destruction(
         "reader": who,
         "chip": {"uid": card.uid, "family": card.family},
         "looks_without_an_answer": 3,
+        "positive_control": "none",  # that this reader sees a chip at all was not tried at this moment
         "earlier_runs": list(runs or ()),
         "journal": "whole" if runs is not None else "unreadable",
         "verdict": "destroyed",

@@ -205,9 +205,9 @@ def test_a_failed_proof_is_exit_5(cli: Cli, board: SimulatedBoard) -> None:
 
 def test_after_punching_no_chip_answers(cli: Cli, board: SimulatedBoard) -> None:
     board.put(used_chip(FAMILY))
-    assert cli("gone") == (5, {"gone": False, "answered": [UID]})
+    assert cli("gone") == (5, {"gone": False, "answered": [UID], "positive_control": "none"})
     board.clear()
-    assert cli("gone") == (0, {"gone": True, "answered": []})
+    assert cli("gone") == (0, {"gone": True, "answered": [], "positive_control": "none"})
 
 
 def test_no_reader_is_exit_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

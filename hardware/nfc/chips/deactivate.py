@@ -53,6 +53,9 @@ class Means:
     `known_off`: whether a chip that an earlier run finished may be the one that is meant. Where a record is kept for
     each card, and none says that this card's chip is off, such a chip is another card's, or not our work. `closed` is
     asked right before a run's first write, since a card may have been awaited for long: why not, "" when it may go on.
+
+    `reader_hangs` is called as soon as the reader is given up, before anything is kept: within two seconds of its last
+    answer, however slow the disk is.
     """
 
     journal: Journal
@@ -61,6 +64,7 @@ class Means:
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
     known_off: bool = True
+    reader_hangs: Callable[[], None] = lambda: None
     closed: Callable[[], str] = lambda: ""
 
 
@@ -105,6 +109,8 @@ class _Run:
             verdict, why = self._stopped(stop)
         except DeviceError as trouble:
             verdict, why = Verdict.NOT_COMPLETED, _why_of(trouble)
+            if why is Why.READER_SILENT:
+                self._means.reader_hangs()
             self._notes.remarks.append(f"stopped: {trouble.reason.value} {trouble.detail}".rstrip())
         return self._outcome(verdict, why)
 
