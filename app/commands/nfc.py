@@ -3,7 +3,7 @@
 `--port` is a port ("/dev/ttyUSB0", "COM4"), or an address of `hardware.catalog`. Exit codes of `deactivate`: 0 done and
 proved (or, without `--yes`, the plan stands), 3 refused (the chip is untouched) or no reader, 4 not completed (put it
 back and run again), 5 the proof failed (destroy it physically). `gone`, after a chip was destroyed: 0 when none answers
-in three looks, 5 when one does.
+in three looks, 5 when one does; it tells that no good chip was tried, so a reader without an antenna says the same.
 
 On a machine with a station (`own_station`; another one by `--data`) only the chip of a card that the centre accepted is
 written, by `--card`; elsewhere the record says `intake: none`, and `--card` is wrong usage (2).
@@ -13,25 +13,28 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import json
 import os
-import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from platformdirs import user_state_path
 
 from app import __version__
+from app.commands import nfc_arguments
+from app.commands.nfc_cancelling import Cancelling
+from app.commands.nfc_telling import Stages, UnheardError, no_stage, say_json, say_line, show_plan, spoken, told_of
 from app.commands.opening import add_passphrase, passphrase_of
-from app.commands.own_station import is_station, own_station
+from app.commands.own_station import is_station, own_station, places
 from app.core.errors import BadInput, StorageTrouble, Trouble, Unavailable
 from app.paths import StationFolder
+from app.platform import durable_write
 from app.station.chip_files import save_record
 from app.station.clock import system_clock
 from app.station.switching import Ask, Intake, Switching
@@ -39,11 +42,9 @@ from app.store.chips import Closed
 from app.store.store import Store
 from hardware.catalog import open_lasting_nfc
 from hardware.deactivation import (
-    MOST_SILENT,
     Means,
     Outcome,
     Request,
-    Stage,
     Verdict,
     Why,
     deactivate_when_there,
@@ -61,11 +62,11 @@ T = TypeVar("T")
 EXIT = {
     Verdict.DEACTIVATED: 0,
     Verdict.ALREADY: 0,
+    Verdict.LOOKS_OFF: 0,
     Verdict.REFUSED: 3,
     Verdict.NOT_COMPLETED: 4,
     Verdict.PROOF_FAILED: 5,
 }
-_LONGEST_TEXT = 100
 _TRIAL_BYTES = 1 << 20  # more than any record
 _POLL_S = 1.0
 
@@ -73,32 +74,55 @@ _POLL_S = 1.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("info", "deactivate", "gone"))
     parser.add_argument("--port", required=True, help="/dev/ttyUSB0, COM4, or an address such as sim:nfc")
-    parser.add_argument("--uid", type=_uid, help="only this chip (hex)")
-    parser.add_argument("--text", type=_text, default="", help="what the chip will say, ASCII")
+    parser.add_argument("--uid", type=nfc_arguments.uid, help="only this chip (hex)")
+    parser.add_argument("--text", type=nfc_arguments.tombstone, default="", help="what the chip will say, ASCII")
     parser.add_argument("--evidence", type=Path, metavar="FILE", help="write the record here")
     parser.add_argument("--yes", action="store_true", help="do it; without it the plan is shown and nothing is written")
-    parser.add_argument("--wait", type=float, default=20.0, metavar="S", help="seconds to wait for the card")
+    parser.add_argument(
+        "--wait", type=nfc_arguments.wait_s, default=20.0, metavar="S", help="seconds to wait for the card"
+    )
     parser.add_argument("--card", default="", metavar="ID", help="the accepted card, on a station")
-    parser.add_argument("--data", type=Path, default=own_station(), metavar="DIR", help="another station's folder")
-    parser.add_argument("--secrets", type=_secrets, default=((), None), metavar="FILE", help="the issuer's: key HEX…")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="another station's folder")
+    parser.add_argument(
+        "--secrets", type=nfc_arguments.secrets, default=((), None), metavar="FILE", help="the issuer's: key HEX…"
+    )
     parser.add_argument("--operator", default="", help="who does it, for the record")
     parser.add_argument("--json", action="store_true", help="the only form; may be left out")
     add_passphrase(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    try:
+        return _act(args)
+    except UnheardError as trouble:
+        say_line(f"{say('nfc.unheard.nothing', spoken())} {trouble}")
+        return StorageTrouble.exit_code
+
+
+def _act(args: argparse.Namespace) -> int:
+    try:
+        args.data = args.data or own_station()
+    except BadInput as trouble:
+        return _refuse(args, "station-unreadable", trouble.exit_code, place=trouble.detail)
     if args.action == "deactivate" and (wrong := _misused(args)):
         why, code = wrong
         return _refuse(args, why, code)
     try:
-        return _at_reader(args)
+        if args.action != "deactivate":
+            return _at_reader(args, Cancelling())
+        with Cancelling() as cancelling:
+            return _at_reader(args, cancelling)
+    except KeyboardInterrupt:  # before a run: from then on it ends by itself
+        if args.action != "deactivate":
+            raise
+        return _refuse(args, "cancelled", EXIT[Verdict.REFUSED])
     except Trouble as trouble:
         refused = {"verdict": Verdict.REFUSED.value, "card": args.card} if args.action == "deactivate" else {}
-        _print({**refused, "done": False, "why": trouble.code, "details": {"trouble": trouble.detail}})
+        say_json({**refused, "done": False, "why": trouble.code, "details": {"trouble": trouble.detail}})
         raise
 
 
-def _at_reader(args: argparse.Namespace) -> int:
+def _at_reader(args: argparse.Namespace, cancelling: Cancelling) -> int:
     try:
         with closing(open_lasting_nfc(_address(args.port))) as reader:
             match args.action:
@@ -107,7 +131,7 @@ def _at_reader(args: argparse.Namespace) -> int:
                 case "gone":
                     return _gone(reader)
                 case _:
-                    return _deactivate(args, reader)
+                    return _deactivate(args, reader, cancelling)
     except DeviceError as trouble:
         raise Unavailable(f"nfc.{trouble.reason.value}", str(trouble)) from trouble
 
@@ -126,7 +150,7 @@ def _info(args: argparse.Namespace, reader: NfcReader) -> int:
     info = reader.info
     told = {"name": info.name, "firmware": reader.firmware, "port": info.address, "simulated": info.simulated}
     why = {0: Why.NO_CHIP, 1: None}.get(len(chips), Why.TWO_CHIPS)
-    _print({"reader": told, "chips": chips, "text": say(f"nfc.why.{why.value}", _language()) if why else ""})
+    say_json({"reader": told, "chips": chips, "text": say(f"nfc.why.{why.value}", spoken()) if why else ""})
     return 0
 
 
@@ -142,16 +166,16 @@ def _described(sighting: NfcSighting) -> dict[str, Any]:
         "may_be_written": refusal is None,
         "why": refusal.why.value if refusal else Why.READY.value,
         "method": refusal.method.value if refusal else None,
-        "text": say(f"nfc.why.{refusal.why.value if refusal else Why.READY.value}", _language()),
+        "text": say(f"nfc.why.{refusal.why.value if refusal else Why.READY.value}", spoken()),
     }
 
 
 def _surveyed(outcome: Outcome) -> dict[str, Any]:
     chip = outcome.evidence["chip"]
-    told = _told(outcome)
+    told = told_of(outcome)
     return {
         "may_be_written": outcome.why is Why.READY,
-        "already_deactivated": outcome.verdict is Verdict.ALREADY,
+        "looks_switched_off": outcome.verdict is Verdict.LOOKS_OFF,
         "signature": chip.get("signature"),
         "counters": chip.get("counters", {}),
         "memory": outcome.evidence["before"],
@@ -162,7 +186,9 @@ def _surveyed(outcome: Outcome) -> dict[str, Any]:
 def _gone(reader: NfcReader) -> int:
     """Whether no chip answers any more. It says nothing of chips of another standard."""
     uids = still_answers(reader)
-    _print({"gone": not uids, "answered": list(uids)})
+    if not uids:
+        say_line(say("nfc.gone.yes", spoken()))
+    say_json({"gone": not uids, "answered": list(uids), "positive_control": "none"})
     return EXIT[Verdict.PROOF_FAILED] if uids else 0
 
 
@@ -177,57 +203,85 @@ def _misused(args: argparse.Namespace) -> tuple[str, int] | None:
         return "not-a-station", BadInput.exit_code
     if args.data is not None and not args.card:
         return "card-needed", EXIT[Verdict.REFUSED]
-    writes = args.yes and args.evidence is not None
-    return ("evidence-unwritable", BadInput.exit_code) if writes and not _may_be_written(args.evidence) else None
+    in_the_way = _in_the_way(args.evidence) if args.yes and args.evidence is not None else ""
+    return (in_the_way, BadInput.exit_code) if in_the_way else None
 
 
-def _may_be_written(path: Path) -> bool:
-    """Whether a file can be put there: its folder is made, and room for it is tried."""
+def _in_the_way(path: Path) -> str:
+    """Why no record can be put there, "" when it can. What is there, of whatever kind, may be another run's proof.
+
+    Folder, name and room are tried with a file as it will be written.
+    """
     try:
+        if os.path.lexists(path):
+            return "evidence-unwritable" if path.is_dir() else "evidence-exists"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent) as trial:
-            trial.write(bytes(_TRIAL_BYTES))
-    except OSError:
-        return False
-    return not path.is_dir()
+        durable_write(path, bytes(_TRIAL_BYTES))
+        path.unlink()
+    except (OSError, ValueError):  # a name may hold what no name can
+        return "evidence-unwritable"
+    return ""
 
 
-def _refuse(args: argparse.Namespace, why: str, code: int) -> int:
-    _complain(say(f"nfc.gate.{why}", _language()))
-    _print({"verdict": Verdict.REFUSED.value, "why": why, "card": args.card, "done": False})
+def _refuse(args: argparse.Namespace, why: str, code: int, **details: str) -> int:
+    say_line(say(f"nfc.gate.{why}", spoken(), **details))
+    say_json({"verdict": Verdict.REFUSED.value, "why": why, "card": args.card, "done": False})
     return code
 
 
-def _deactivate(args: argparse.Namespace, reader: NfcReader) -> int:
+def _deactivate(args: argparse.Namespace, reader: NfcReader, cancelling: Cancelling) -> int:
     with _switching(args) as switching:
         intake = _let_through(args, switching, reader)
         if isinstance(intake, str):
             return _refuse(args, intake, EXIT[Verdict.REFUSED])
+        cancelling.ends(reader)
         outcome: Outcome | None = None
+        heard: list[Outcome] = []
         try:
             outcome = _run(args, reader, intake, switching)
-            if args.yes:
-                if args.evidence:
-                    save_record(args.evidence, outcome.evidence)
-                switching.keep(outcome, intake, system_clock().stamp(), _operator(args))
+            if not args.yes:
+                return _tell_survey(outcome)
+            if args.evidence:
+                save_record(args.evidence, outcome.evidence)
+            tell = partial(_tell_end, outcome, heard)
+            switching.keep(outcome, intake, system_clock().stamp(), _operator(args), tell)
+        except UnheardError:
+            place = args.evidence or (switching.record_of(outcome) if outcome and args.data is None else args.data)
+            say_line(say("nfc.unheard", spoken(), place=str(place)))
+            return EXIT[Verdict.NOT_COMPLETED]
         except StorageTrouble as trouble:
-            return _not_kept(args, outcome, trouble)
-    told = _told(outcome)
-    _complain(told["text"])
+            if not heard or outcome is None:
+                return _not_kept(args, outcome, trouble)
+            say_line(say("nfc.journal-stays", spoken(), why=trouble.detail or trouble.code))
+    return EXIT[outcome.verdict]
+
+
+def _tell_end(outcome: Outcome, heard: list[Outcome]) -> None:
+    """What came of a run whose record is kept; once it is out of this process it is not taken back."""
+    told = told_of(outcome)
+    say_json(told | {"evidence": outcome.evidence, "dry_run": False})
+    heard.append(outcome)
+    say_line(told["text"])
+
+
+def _tell_survey(outcome: Outcome) -> int:
+    """What would be done. Nothing was proved, so there is no record of it."""
+    told = told_of(outcome)
+    say_line(told["text"])
     if outcome.why is Why.READY:
-        _show_plan(outcome)
-    _print(told | {"evidence": outcome.evidence, "dry_run": not args.yes})
+        show_plan(outcome)
+    say_json(told | {"survey": outcome.evidence, "dry_run": True})
     return 0 if outcome.why is Why.READY else EXIT[outcome.verdict]
 
 
 def _not_kept(args: argparse.Namespace, outcome: Outcome | None, trouble: StorageTrouble) -> int:
     """Journal, record or fact did not reach the disk: whatever the chip says, the run does not count."""
-    text = f"{say('nfc.why.not-kept', _language())} {trouble.detail or trouble.code}"
-    _complain(text)
-    told = _told(outcome) | {"evidence": outcome.evidence} if outcome is not None else {"card": args.card}
+    text = f"{say('nfc.why.not-kept', spoken())} {trouble.detail or trouble.code}"
+    say_line(text)
+    told = told_of(outcome) | {"evidence": outcome.evidence} if outcome is not None else {"card": args.card}
     details = {"trouble": trouble.code, "detail": trouble.detail}
     told |= {"verdict": Verdict.NOT_COMPLETED.value, "why": "not-kept", "done": False, "details": details, "text": text}
-    _print(told | {"dry_run": not args.yes})
+    say_json(told | {"dry_run": not args.yes})
     return EXIT[Verdict.NOT_COMPLETED]
 
 
@@ -247,107 +301,22 @@ def _run(args: argparse.Namespace, reader: NfcReader, intake: Intake, switching:
     text = args.text or f"VOID deactivated {datetime.now(UTC):%Y-%m-%d} {number}"
     about = {
         **intake.about(),
+        **({"no_station_in": [str(place) for place in places()]} if gate is None else {}),
         "app": f"cardintake {__version__}",
         "operator": _operator(args),
         "at_wall_us": time.time_ns() // 1000,
     }
     keys, password = args.secrets
     request = Request(bytes.fromhex(gate.uid) if gate else args.uid, text, keys, password, tuple(about.items()))
-    means = switching.means(intake, _Stages() if args.yes else _no_stage)
+    stages = Stages()
+    means = switching.means(intake, stages if args.yes else no_stage, system_clock().stamp)
+    means = replace(means, reader_hangs=lambda: stages.tell(say("nfc.why.reader-silent", spoken())))
     work = deactivate_when_there if args.yes else survey_when_there
-    return work(reader, request, means, args.wait, lambda outcome: _complain(_told(outcome)["text"]))
+    return work(reader, request, means, args.wait, lambda outcome: say_line(told_of(outcome)["text"]))
 
 
 def _operator(args: argparse.Namespace) -> str:
     return str(args.operator or getpass.getuser())
-
-
-# telling
-
-
-def _told(outcome: Outcome) -> dict[str, Any]:
-    plan = [{"stage": s.stage.value, "writes": s.writes, "irreversible": s.irreversible} for s in outcome.plan]
-    return {
-        "verdict": outcome.why.value if outcome.why is Why.READY else outcome.verdict.value,
-        "why": outcome.why.value,
-        "done": outcome.done,
-        "uid": outcome.uid,
-        "family": str(outcome.family),
-        "method": outcome.method.value,
-        "plan": plan,
-        "details": dict(outcome.details),
-        "silent": outcome.silent,
-        "not_proved": [what.value for what in outcome.not_proved],
-        "text": _in_words(outcome),
-    }
-
-
-def _in_words(outcome: Outcome) -> str:
-    """How it ended, about which chips, and what to do now."""
-    language, details = _language(), dict(outcome.details)
-    already = outcome.why is Why.READY and outcome.verdict is Verdict.ALREADY
-    said = [say("nfc.already" if already else f"nfc.why.{outcome.why.value}", language)]
-    if outcome.why is Why.OTHER_CHIP:
-        said.append(say("nfc.both-uids", language, wanted=details["wanted"], there=details["there"]))
-    if outcome.silent:
-        said.append(say("prompt.chip.silent", language, n=outcome.silent, of=MOST_SILENT))
-    said += [say(f"nfc.not-proved.{what.value}", language) for what in outcome.not_proved]
-    if "begun" in details:
-        return _joined([*said, say("nfc.begun", language, uids=details["begun"])], language)
-    if outcome.verdict is Verdict.NOT_COMPLETED and outcome.why is not Why.READY and outcome.uid:
-        said.append(say("nfc.put-back", language, uid=outcome.uid))
-    elif outcome.why is not Why.READY:
-        said.append(say(f"nfc.do.{outcome.verdict.value}", language))
-    return _joined(said, language)
-
-
-def _joined(sentences: list[str], language: str) -> str:
-    return (" " if language == "en" else "").join(sentences)
-
-
-def _show_plan(outcome: Outcome) -> None:
-    """The chip and what would be done to it, with a line above the first stage that has no way back."""
-    language = _language()
-    _complain(f"{outcome.family}  UID {outcome.uid}")
-    crossed = False
-    for number, step in enumerate(outcome.plan, start=1):
-        if step.irreversible and not crossed:
-            crossed = True
-            _complain(f"---- {say('nfc.no-return', language)} ----")
-        writes = f"  ({say('row.chip.writes', language, n=step.writes)})" if step.writes else ""
-        _complain(f"{number}. {say(f'nfc.stage.{step.stage.value}', language)}{writes}")
-    _complain(say("nfc.dry-run", language))
-
-
-class _Stages:
-    """Shows the stages of a run; looking again while the card is awaited is no news."""
-
-    def __init__(self) -> None:
-        self._shown = ""
-
-    def __call__(self, stage: Stage, number: int, of: int) -> None:
-        count = f"{number}/{of} " if of else ""
-        line = f"{count}{say(f'nfc.stage.{stage.value}', _language())}"
-        if line != self._shown:
-            self._shown = line
-            _complain(line)
-
-
-def _no_stage(_stage: Stage, _number: int, _of: int) -> None:
-    """A survey has nothing to show."""
-
-
-def _print(told: dict[str, Any]) -> None:
-    print(json.dumps(told, ensure_ascii=False))
-
-
-def _complain(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _language() -> str:
-    said = os.environ.get("CARDINTAKE_LANG") or os.environ.get("LC_ALL") or os.environ.get("LANG") or "zh"
-    return "en" if said.lower().startswith(("en", "c")) else "zh"
 
 
 # places and arguments
@@ -393,30 +362,3 @@ def _journal_folder() -> Path:
 def _address(port: str) -> str:
     """A bare port is a PN532 on it."""
     return port if port.partition(":")[0] in ("serial", "sim", "none", "pcsc") else f"serial:{port}/pn532"
-
-
-def _uid(text: str) -> bytes:
-    uid = bytes.fromhex(text.replace(":", ""))
-    if len(uid) not in (4, 7, 10):
-        raise ValueError("a UID has 4, 7 or 10 bytes")
-    return uid
-
-
-def _text(text: str) -> str:
-    if not text.isascii() or not text.isprintable() or len(text) > _LONGEST_TEXT:
-        raise ValueError(f"printable ASCII, at most {_LONGEST_TEXT} characters")
-    return text
-
-
-def _secrets(name: str) -> tuple[tuple[bytes, ...], bytes | None]:
-    """Lines `key HEX` (6 bytes, MIFARE Classic) and `password HEX` (4 bytes)."""
-    try:
-        words = [line.split() for line in Path(name).read_text("utf-8").splitlines() if line.strip()]
-    except OSError as trouble:
-        raise argparse.ArgumentTypeError(str(trouble)) from trouble
-    told = [(kind, bytes.fromhex(value)) for kind, value in words]
-    sizes = {"key": 6, "password": 4}
-    if any(len(value) != sizes.get(kind) for kind, value in told):
-        raise ValueError("key: 6 bytes, password: 4 bytes")
-    passwords = [value for kind, value in told if kind == "password"]
-    return tuple(value for kind, value in told if kind == "key"), passwords[0] if passwords else None

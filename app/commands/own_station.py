@@ -9,31 +9,46 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from pathlib import Path
 
 from platformdirs import site_config_path, user_config_path
 
+from app.core.errors import BadInput
 from app.paths import StationFolder
 from app.platform import durable_write
 
 STATION = "CARDINTAKE_STATION"
 _NAME = "station"
+_MACHINE = Path("/etc/xdg/cardintake")
+"""The machine's configuration folder on Linux, whatever the environment says."""
 _READABLE = 0o644  # a path, and for others to read
 
 _log = logging.getLogger(__name__)
 
 
 def own_station() -> Path | None:
-    """The folder of this machine's station, whether it can be reached now or not; None when there never was one."""
+    """The folder of this machine's station, whether it can be reached now or not; None when there never was one.
+
+    Raises BadInput("folder.station_unreadable"): one may be there, and which cannot be read.
+    """
     named = os.environ.get(STATION, "")
     if named:
         return Path(named)
-    for place in _places():
+    for place in places():
         try:
             return Path(place.read_text("utf-8").strip())
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
+        except (OSError, ValueError) as trouble:
+            raise BadInput("folder.station_unreadable", str(place)) from trouble
     return None
+
+
+def places() -> tuple[Path, ...]:
+    """Where it is looked for, in this order: first where no environment variable leads away from."""
+    machine = (_MACHINE / _NAME,) if sys.platform == "linux" else ()
+    return tuple(dict.fromkeys((*machine, *_places())))
 
 
 def is_station(root: Path) -> bool:
@@ -51,7 +66,7 @@ def remember_station(folder: StationFolder) -> None:
     told = f"{folder.root.resolve()}\n"
     for place in _places():
         try:
-            if place.exists() and place.read_text("utf-8") == told:
+            if place.exists() and place.read_bytes() == told.encode():
                 return
             place.parent.mkdir(parents=True, exist_ok=True)
             durable_write(place, told.encode(), _READABLE)

@@ -258,7 +258,7 @@ def _follow(heard: SimpleQueue[SyncReport | Exception], until_idle: bool) -> int
         if report.state is SyncState.STOPPED:
             _tell(_described(report))
             raise Trouble(report.code)
-        if until_idle and report.state is SyncState.SYNCED and report.queue.unsent == 0:
+        if until_idle and report.state is SyncState.SYNCED and report.queue.unsent == 0 and not report.waits:
             _tell(_described(report))
             return 0
 
@@ -266,6 +266,7 @@ def _follow(heard: SimpleQueue[SyncReport | Exception], until_idle: bool) -> int
 def _described(report: SyncReport) -> dict[str, object]:
     cards = {state.value: number for state, number in report.queue.cards.items()}
     queue = {"head": report.queue.head, "received": report.queue.received, "unsent": report.queue.unsent}
+    queue["footage"] = report.queue.footage
     return {"state": report.state.value, "code": report.code, **queue, "cards": cards, "stuck": dict(report.stuck)}
 
 

@@ -167,7 +167,7 @@ class ChipWork:
             if isinstance(intake, Closed):
                 self._bench.post(ChipSurveyed(card.card_id, (), f"gate.{intake.value}"))
                 return
-            means = self._switching.means(intake, lambda _stage, _number, _of: None)
+            means = self._switching.means(intake, lambda _stage, _number, _of: None, self._stamp)
             outcome = survey(reader, Request(bytes.fromhex(card.uid), ""), means)
         except Trouble as trouble:
             self._bench.post(SaveFailed(trouble.code, trouble.detail))
@@ -195,7 +195,7 @@ class ChipWork:
         if filmed:
             self._bench.note("chip.begin", {"card": card.card_id, "uid": card.uid, "t_video_us": rec.elapsed_us})
         request = Request(bytes.fromhex(card.uid), self._text(card), about=self._about(intake, filmed, actor))
-        means = self._switching.means(intake, self._progress(card))
+        means = self._switching.means(intake, self._progress(card), self._stamp)
         outcome = deactivate(reader, request, means, last_look=not tapped)
         kept = self._switching.keep(outcome, intake, self._stamp(), actor)
         if filmed:
@@ -272,6 +272,7 @@ def _destruction(
         "reader": who,
         "chip": {"uid": card.uid, "family": card.family},
         "looks_without_an_answer": 3,
+        "positive_control": "none",  # that this reader sees a chip at all was not tried at this moment
         "earlier_runs": list(runs or ()),
         "journal": "whole" if runs is not None else "unreadable",
         "verdict": "destroyed",

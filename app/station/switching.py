@@ -22,8 +22,8 @@ from hardware.deactivation import Means, Method, Outcome, Progress, Verdict, Why
 
 T = TypeVar("T")
 
-_NOTHING_OF_IT = frozenset({Why.NO_CHIP, Why.TWO_CHIPS, Why.OTHER_CHIP})
-"""Refusals that say nothing about the card that was meant."""
+_NOTHING_OF_IT = frozenset({Why.NO_CHIP, Why.TWO_CHIPS, Why.OTHER_CHIP, Why.GATE_CLOSED})
+"""Refusals that say nothing about the chip of the card that was meant."""
 
 
 class Ask(Protocol):
@@ -54,6 +54,7 @@ class Switching:
         """`journals` is where the journal lies off a station; on one it lies sealed in its folder."""
         self._ask = ask
         self._station = station
+        self._records = journals.with_name("chip-records") if journals is not None else Path()
         if ask is not None and station is not None:
             key = ask(lambda store: store.chip_journal_key())
             self.journal = FileJournal(station.chips / "journal", key)
@@ -86,13 +87,21 @@ class Switching:
         record = self._ask(lambda store: store.proved_record(gate.card_id)) if self._ask is not None else ""
         return self.journal.of(gate.card_id, gate.decision, record)
 
-    def means(self, intake: Intake, progress: Progress) -> Means:
-        """What a run needs. On a station the chip's old content is sealed to the vault, like a card number."""
+    def means(self, intake: Intake, progress: Progress, now: Callable[[], Stamp]) -> Means:
+        """What a run needs. On a station the chip's old content is sealed to the vault, like a card number.
+
+        `now`: the clock by which the gate is asked again right before the first write.
+        """
         ask, gate = self._ask, intake.gate
         if ask is None or gate is None:
             return Means(self.journal, progress)
+
+        def closed() -> str:
+            again = self.let_through(gate.card_id, now(), simulated=gate.simulated)
+            return again.value if isinstance(again, Closed) else ""
+
         known_off = bool(ask(lambda store: store.proved_record(gate.card_id)))
-        return Means(self.journal_of(gate), progress, self._seal(intake), known_off=known_off)
+        return Means(self.journal_of(gate), progress, self._seal(intake), known_off=known_off, closed=closed)
 
     def stand_of(self, outcome: Outcome, intake: Intake) -> ChipStand | None:
         """Where a run leaves the card's chip; None when it says nothing of that chip, or nothing was begun."""
@@ -107,20 +116,29 @@ class Switching:
             return None
         return ChipStand.UNFINISHED if begun else ChipStand.REFUSED
 
+    def record_of(self, outcome: Outcome) -> Path:
+        """Where the record of a run off a station is kept, beside the journals."""
+        return self._records / f"{outcome.uid or 'none'}-{outcome.evidence['sha256'][:16]}.json"
+
     def _kept_by(self, intake: Intake) -> FileJournal:
         return self.journal if intake.gate is None else self.journal.of(intake.gate.card_id)
 
-    def keep(self, outcome: Outcome, intake: Intake, stamp: Stamp, actor: str) -> TrayCard | None:
+    def keep(
+        self, outcome: Outcome, intake: Intake, stamp: Stamp, actor: str, tell: Callable[[], None] = lambda: None
+    ) -> TrayCard | None:
         """Record, then fact, then the journal goes; gives the card as it is now, None off a station.
 
-        Raises StorageTrouble; the journal stays then.
+        `tell` is called before the journal goes. Raises StorageTrouble, and what `tell` raises; the journal stays then.
         """
         card, stand = None, self.stand_of(outcome, intake)
+        if intake.gate is None and stand is not None:
+            save_record(self.record_of(outcome), outcome.evidence)
         if intake.gate is not None and stand is not None and outcome.why is not Why.PROVED_BEFORE:
             kind = EventKind.CHIP_DEACTIVATED if outcome.done else EventKind.CHIP_NOT_DEACTIVATED
             body = {"uid": outcome.uid, "verdict": outcome.verdict.value, "why": outcome.why.value}
             fact = _fact(intake.gate, stand, kind, body, outcome.evidence)
             card = self._keep(fact, outcome.evidence, stamp, actor)
+        tell()
         if outcome.why is Why.PROVED:
             witness = Witness(*outcome.witness, outcome.evidence["sha256"]) if outcome.witness else None
             self._kept_by(intake).erase(outcome.uid, witness)

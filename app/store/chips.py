@@ -21,6 +21,7 @@ from app.core.chips import OPEN_STANDS, ChipCard, ChipStand
 from app.core.errors import BadInput, EvidenceTrouble
 from app.core.parcels import TrayCard
 from app.store.cards import tray_card
+from app.store.centre_time import centre_now_ms
 from app.store.chip_twins import cards_with, is_shared
 from app.store.governing import sealing_key
 from app.store.ledger import Ledger
@@ -84,7 +85,7 @@ def chip_gate(ledger: Ledger, connection: Connection, card_id: str, stamp: Stamp
     kept = connection.execute(select(decision).where(wanted)).first()
     if kept is None:
         return Closed.NO_DECISION
-    closed = _doubt(ledger, row, Signed.model_construct(text=kept.text, sig=kept.sig), stamp)
+    closed = _doubt(ledger, connection, row, Signed.model_construct(text=kept.text, sig=kept.sig), stamp)
     if closed is not None:
         return closed
     made = hashlib.sha256(kept.text.encode()).hexdigest()
@@ -175,7 +176,7 @@ def seal_content(ledger: Ledger, card_id: str, content: bytes) -> str:
     return base64.b64encode(seal(Secret(content.hex()), key, context).blob).decode()
 
 
-def _doubt(ledger: Ledger, row: Row[Any], signed: Signed, stamp: Stamp) -> Closed | None:
+def _doubt(ledger: Ledger, connection: Connection, row: Row[Any], signed: Signed, stamp: Stamp) -> Closed | None:
     """Why a decision does not open the card, None when it does."""
     identity = ledger.identity
     try:
@@ -185,5 +186,4 @@ def _doubt(ledger: Ledger, row: Row[Any], signed: Signed, stamp: Stamp) -> Close
     ours = (identity.centre.tenant, identity.station, row.id, row.event_hash, row.revision, CardState.ACCEPTED)
     if (told.tenant, told.station, told.card_id, told.event_hash, told.revision, told.verdict) != ours:
         return Closed.DECISION_INVALID
-    now_ms = stamp.wall_us // 1000 + stamp.clock_offset_ms
-    return Closed.DECISION_EXPIRED if told.expires_ms <= now_ms else None
+    return Closed.DECISION_EXPIRED if told.expires_ms <= centre_now_ms(connection, row.kept_seq, stamp) else None

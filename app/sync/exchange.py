@@ -80,6 +80,7 @@ class Exchange:
     on_catalogue: Callable[[], None] = lambda: None  # called beside the loop: it may read what was installed
     terms: FootageTerms = ANY_TIME
     footage: Bringing | None = None
+    waits: frozenset[str] = frozenset()  # lanes that failed and are tried again later
     word_next_ms: int = 0  # when to ask for the centre's word on closed recordings again (wall clock)
     high: int | None = None  # what the centre said last that it has; may be less than an earlier receipt
     _pulled_us: int = 0  # monotonic: when the feed was asked last
@@ -207,6 +208,7 @@ class Exchange:
         """Work whose trouble is its own: it has a retry of its own, and holds nothing else up."""
         before = await self._ask(lambda store: store.retry_state(lane))
         now_ms = self.stamp().wall_us // 1000
+        self.waits |= {lane}
         if now_ms < before.next_try_ms <= now_ms + LONGEST_WAIT_MS:
             work.close()
             return
@@ -220,6 +222,7 @@ class Exchange:
             after = after_failure(before, now_ms, self.chance, asked_ms)
             await self._ask(lambda store: store.save_retry(after, lane))
             return
+        self.waits -= {lane}
         if before.failures:
             await self._ask(lambda store: store.save_retry(RetryState(), lane))
 

@@ -44,7 +44,8 @@ class SyncReport:
     """How station and centre stand. `code` says why it is OFFLINE or STOPPED; `next_try_ms` wall clock, 0 for none.
 
     `clock_offset_ms`: how far the centre's clock is ahead, None before it answered. `stuck`: recordings that cannot
-    be brought to the centre while others are, each with its trouble's code.
+    be brought to the centre while others are, each with its trouble's code. `waits`: what has failed beside the events
+    (footage, catalogue, witness) and is tried again later.
     """
 
     state: SyncState
@@ -53,6 +54,7 @@ class SyncReport:
     next_try_ms: int = 0
     clock_offset_ms: int | None = None
     stuck: tuple[tuple[str, str], ...] = ()
+    waits: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class SyncWorker:
         self._queue = QueueFacts(0, 0, 0, None, {})
         self._offset = ClockOffset()
         self._stuck: Callable[[], tuple[tuple[str, str], ...]] = tuple
+        self._waits: Callable[[], frozenset[str]] = frozenset
 
     def start(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -168,7 +171,7 @@ class SyncWorker:
             if self._plan.catalogue is not None:
                 server = await self._ask(lambda store: centre_signed(store.ledger))
                 exchange.shelf = Shelf(self._plan.catalogue, speaker.centre.tenant, server)
-            self._stuck = exchange.stuck
+            self._stuck, self._waits = exchange.stuck, lambda: exchange.waits
             while await self._go_on(exchange):
                 pass
 
@@ -225,7 +228,7 @@ class SyncWorker:
         facts = await self._ask(lambda store: store.queue())
         if state is SyncState.SYNCED and facts.unsent:
             state = SyncState.SENDING
-        self._tell(SyncReport(state, facts, code, next_try_ms, self._offset.known_ms(), self._stuck()))
+        self._tell(SyncReport(state, facts, code, next_try_ms, self._offset.known_ms(), self._stuck(), self._waits()))
 
     def _queue_changed(self, facts: QueueFacts) -> None:
         """In the middle of a round: SYNCED is said at its end only."""

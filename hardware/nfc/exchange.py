@@ -26,6 +26,9 @@ _SLICE_S = 0.05
 _QUIET_S = 0.05
 _QUIET_AFTER_RESEND_S = ACK_TIMEOUT_S + 0.1  # the ACK came late, so the resent question's answer will, too
 _LONGEST_SETTLING_S = 1.0
+# What an answer has of its time when the quiet before the question took a part, and what all of it may take together.
+_LEAST_SHARE = 0.5
+_LONGEST_QUESTION_S = 1.75
 
 
 class CancelledError(DeviceError):
@@ -50,15 +53,29 @@ class Exchange:
     def ask(self, code: int, data: bytes, timeout_s: float, sends: int = SENDS, ack_s: float = ACK_TIMEOUT_S) -> bytes:
         """The data after the code of the chip's answer to one command.
 
-        `timeout_s` runs from the acknowledgement on. The command may reach the chip up to `sends` times, so it has to
-        be harmless when repeated; each time its acknowledgement is awaited for `ack_s`. Raises DeviceError: LOST;
-        TIMEOUT when nothing answers in time or it was cancelled; GARBLED when the chip calls it a syntax error or what
-        arrives is no PN532 frame.
+        `timeout_s` runs from the acknowledgement on; but the quiet that a question sent twice before made necessary is
+        taken from it, down to its half, since a hung reader is named within two seconds. The command may reach the chip
+        up to `sends` times, so it has to be harmless when repeated; each time its acknowledgement is awaited for up to
+        `ack_s`. Raises DeviceError: LOST; TIMEOUT when nothing answers in time or it was cancelled; GARBLED when the
+        chip calls it a syntax error or what arrives is no PN532 frame.
         """
+        began_s = self._clock()
         self._start_clean()
+        asked_s = self._clock()
+        left_s = max(timeout_s - (asked_s - began_s), _LEAST_SHARE * timeout_s)
+        ack_s = min(ack_s, left_s / sends)
+        latest_s = min(asked_s + left_s + (sends - 1) * ack_s, began_s + _LONGEST_QUESTION_S)
         question = encode(bytes((HOST_TO_CHIP, code)) + data)
         first = self._send_until_heard(question, code, sends, timeout_s, ack_s)
-        return self._answer(first, code, self._clock() + timeout_s)
+        heard_s = self._clock()
+        try:
+            return self._answer(first, code, min(heard_s + left_s, latest_s))
+        except DeviceError as trouble:
+            if trouble.reason is DeviceReason.TIMEOUT and not isinstance(trouble, CancelledError):
+                # Given up before its time: until then its answer may still come, and must not be taken for another's.
+                due_s = heard_s + max(timeout_s, _LONGEST_SETTLING_S) + _QUIET_S
+                self._settle_for_s = max(self._settle_for_s, due_s - self._clock())
+            raise
 
     def wake(self, preamble: bytes) -> None:
         """Send bytes that ask for nothing. Raises DeviceError(LOST)."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hardware.errors import DeviceError, DeviceReason
+from hardware.nfc.exchange import CancelledError
 from hardware.ports import DeviceInfo, NfcReader, NfcSighting
 
 T = TypeVar("T")
@@ -22,6 +23,7 @@ class LastingReader:
         self._open = open_reader
         self._reader: NfcReader | None = open_reader()
         self._info, self._firmware = self._reader.info, self._reader.firmware
+        self._cancelled = False  # and nothing was ended by it so far: the reader it was told to may be lost with it
 
     @property
     def info(self) -> DeviceInfo:
@@ -41,8 +43,10 @@ class LastingReader:
 
     def cancel(self) -> None:
         """End the command now running, or else the next one."""
-        if self._reader is not None:
-            self._reader.cancel()
+        self._cancelled = True
+        reader = self._reader
+        if reader is not None:
+            reader.cancel()
 
     def close(self) -> None:
         if self._reader is not None:
@@ -50,12 +54,17 @@ class LastingReader:
             self._reader = None
 
     def _with_reader(self, work: Callable[[NfcReader], T]) -> T:
+        if self._reader is None and self._cancelled:
+            self._cancelled = False
+            raise CancelledError(self._info.address)
         if self._reader is None:
             self._reader = self._opened_again()
             self._info, self._firmware = self._reader.info, self._reader.firmware
         try:
             return work(self._reader)
         except DeviceError as trouble:
+            if isinstance(trouble, CancelledError):
+                self._cancelled = False
             if trouble.reason is DeviceReason.LOST:
                 self.close()
             raise

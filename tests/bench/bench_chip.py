@@ -6,7 +6,7 @@
 `real_s`     the same on a real pty in this process, where line and chip take no time: what the software costs
 `least_s`    the least: the writes that are due, the memory read before, after and once more, two attempts to write each
              lockable piece (one refusal could be a disturbed field) with the selection after it, both field restarts;
-             frames, acknowledgements and chip times
+             frames, acknowledgements and chip times. Of a Classic each block is a piece, written with either key
 `commands`   sent to the reader, `least` of them by the same count
 Nobody can be faster and prove as much; `time/least` is what we spend beside it.
 """
@@ -80,11 +80,13 @@ def least_classic(family: Family, dirty: int) -> Least:
     least.add(0x40, read, 17, 2 * blocks + sectors)  # before with the access bits, and read back
     least.add(0x40, write, 1, dirty + sectors)
     least.restart()
-    least.add(0x40, auth, 1, 5 * REFUSALS * sectors)  # our key for each of three attempts, both old ones
+    reads, writes, old = REFUSALS * blocks, 2 * REFUSALS * (blocks + sectors), 2 * REFUSALS * sectors
+    least.add(0x40, auth, 1, reads + writes + old)  # our key for each attempt, A or B; both old ones
+    least.add(0x40, auth, 1, sectors)  # to show the trailer
     least.add(0x40, read, 17, sectors)
-    least.add(0x40, read, 1, REFUSALS * sectors)
-    least.add(0x40, write, 1, 2 * REFUSALS * sectors)
-    least.add(0x4A, bytes(6), 10, 5 * REFUSALS * sectors)
+    least.add(0x40, read, 1, reads)
+    least.add(0x40, write, 1, writes)
+    least.add(0x4A, bytes(6), 10, reads + writes + old)
     return least
 
 

@@ -16,10 +16,12 @@ from app.__main__ import main
 from app.commands import nfc
 from app.core.audit import Stamp
 from app.core.cards import CardState
+from app.core.errors import StorageTrouble
+from app.station import switching
 from app.station.switching import Intake, Switching
 from app.store.chips import Closed
 from app.store.store import REHEARSAL_PASSPHRASE, Store
-from hardware.deactivation import Unproved, verifies
+from hardware.deactivation import Stage, Unproved, Verdict, Why, verifies
 from hardware.sim.nfc import SimulatedBoard
 from hardware.sim.nfc_chip import Tearing
 from hardware.sim.nfc_chips import make_chip
@@ -119,7 +121,7 @@ def test_done_and_proved_is_exit_0(cli: Cli, board: SimulatedBoard, tmp_path: Pa
     assert verifies(record)
     assert record["about"]["intake"] == "none"
     assert is_dead(chip)
-    assert list((tmp_path / "state").rglob("*.json")) == []
+    assert list((tmp_path / "state").rglob("chips/*.json")) == []
     assert cli("deactivate", "--yes")[1]["verdict"] == "already-deactivated"
 
 
@@ -146,7 +148,7 @@ def test_a_torn_run_is_exit_4_and_the_next_one_exit_0(cli: Cli, board: Simulated
     chip.tear(15, Tearing.HALF)
     code, told = cli("deactivate", "--yes", "--wait", "0")
     assert (code, told["why"]) == (4, "chip-gone")
-    (kept,) = (tmp_path / "state").rglob("*.json")
+    (kept,) = (tmp_path / "state").rglob("chips/*.json")
     assert kept.stat().st_mode & 0o777 == 0o600
     chip.put_back()
     code, told = cli("deactivate", "--yes", "--uid", UID)
@@ -203,9 +205,9 @@ def test_a_failed_proof_is_exit_5(cli: Cli, board: SimulatedBoard) -> None:
 
 def test_after_punching_no_chip_answers(cli: Cli, board: SimulatedBoard) -> None:
     board.put(used_chip(FAMILY))
-    assert cli("gone") == (5, {"gone": False, "answered": [UID]})
+    assert cli("gone") == (5, {"gone": False, "answered": [UID], "positive_control": "none"})
     board.clear()
-    assert cli("gone") == (0, {"gone": True, "answered": []})
+    assert cli("gone") == (0, {"gone": True, "answered": [], "positive_control": "none"})
 
 
 def test_no_reader_is_exit_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,7 +215,20 @@ def test_no_reader_is_exit_3(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert json.loads(capsys.readouterr().out)["why"] == "nfc.missing"
 
 
-@pytest.mark.parametrize("option", [("--uid", "12"), ("--text", "作废"), ("--secrets", "/no/such/file")])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--uid", "12"),
+        ("--uid", "zz"),
+        ("--text", "作废"),
+        ("--secrets", "/no/such/file"),
+        ("--wait", "nan"),
+        ("--wait", "inf"),
+        ("--wait", "1e9"),
+        ("--wait", "-1"),
+        ("--wait", "soon"),
+    ],
+)
 def test_bad_usage_is_exit_2(cli: Cli, option: tuple[str, str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         cli("deactivate", *option)
@@ -390,6 +405,25 @@ def test_a_chip_that_is_off_already_discharges_no_card_without_a_record_of_its_o
     assert (fact["kind"], station.waits()) == ("chip.not-deactivated", ["card-1"])
 
 
+def test_the_journal_stays_where_the_record_could_not_be_kept(
+    cli: Cli, board: SimulatedBoard, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    station.decide()
+    chip = used_chip(FAMILY)
+    board.put(chip)
+
+    def full(path: Path, _record: dict[str, Any]) -> None:
+        raise StorageTrouble("store.io", path.name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(switching, "save_record", full)
+        code, told = cli("deactivate", "--yes", *on(station, "--card", "card-1"))
+    assert (code, told["why"], told["done"], station.facts()) == (4, "not-kept", False, [])
+    assert len(list((station.folder.chips / "journal").glob("*.sealed"))) == 1
+    assert cli("deactivate", "--yes", *on(station, "--card", "card-1"))[1]["verdict"] == "deactivated"
+    assert list((station.folder.chips / "journal").glob("*.sealed")) == []
+
+
 def test_a_card_whose_record_is_there_is_done_already(cli: Cli, board: SimulatedBoard, station: Station) -> None:
     station.decide()
     board.put(used_chip(FAMILY))
@@ -409,11 +443,15 @@ def test_an_expired_decision_opens_nothing(station: Station) -> None:
 
 
 def test_every_stage_reason_and_gate_has_words() -> None:
-    wanted = {f"nfc.stage.{stage.value}" for stage in nfc.Stage} | {f"nfc.why.{why.value}" for why in nfc.Why}
-    wanted |= {f"nfc.do.{verdict.value}" for verdict in nfc.Verdict} | {f"nfc.gate.{closed.value}" for closed in Closed}
+    wanted = {f"nfc.stage.{stage.value}" for stage in Stage} | {f"nfc.why.{why.value}" for why in Why}
+    wanted |= {f"nfc.do.{verdict.value}" for verdict in Verdict} | {f"nfc.gate.{closed.value}" for closed in Closed}
     gates = {
-        f"nfc.gate.{why}" for why in ("card-needed", "evidence-unwritable", "no-station", "not-a-station", "other-uid")
-    }
+        f"nfc.gate.{why}"
+        for why in (
+            "card-needed", "evidence-unwritable", "evidence-exists", "no-station", "not-a-station", "other-uid",
+            "station-unreadable", "cancelled",
+        )
+    }  # fmt: skip
     wanted |= {"nfc.begun", *(f"nfc.not-proved.{what}" for what in Unproved)}
     assert wanted | gates <= set(words())
 

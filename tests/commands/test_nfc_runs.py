@@ -82,8 +82,9 @@ def test_every_run_of_a_card_stands_in_one_record(cli: Cli, board: SimulatedBoar
     board.put(chip)
     killed_at(5, board, chip, file)
     chip.tear(6, Tearing.HALF)
-    assert cli("deactivate", "--yes", "--wait", "0", "--evidence", str(file))[0] == 4
-    assert [run["verdict"] for run in json.loads(file.read_text())["earlier_runs"]] == ["cut-off"]
+    torn = tmp_path / "torn.json"
+    assert cli("deactivate", "--yes", "--wait", "0", "--evidence", str(torn))[0] == 4
+    assert [run["verdict"] for run in json.loads(torn.read_text())["earlier_runs"]] == ["cut-off"]
     assert cli("deactivate", "--yes", "--wait", "0", "--uid", UID)[0] == 4
     chip.put_back()
     assert cli("deactivate", "--yes", "--evidence", str(file))[0] == 0
@@ -113,15 +114,16 @@ def test_one_call_gathers_the_runs_in_which_the_card_left(cli: Cli, board: Simul
 def test_a_begun_chip_that_never_answers_again_is_destroyed_after_three_calls(
     cli: Cli, board: SimulatedBoard, tmp_path: Path
 ) -> None:
-    chip, file = used_chip(FAMILY), tmp_path / "record.json"
+    chip = used_chip(FAMILY)
     board.put(chip)
     chip.tear(9, Tearing.HALF)
     assert cli("deactivate", "--yes", "--wait", "0")[0] == 4
-    again = [cli("deactivate", "--yes", "--wait", "0.2", "--uid", UID, "--evidence", str(file)) for _ in range(3)]
+    call = ("deactivate", "--yes", "--wait", "0.2", "--uid", UID, "--evidence")
+    again = [cli(*call, str(tmp_path / f"record-{run}.json")) for run in range(3)]
     assert [(code, told["silent"]) for code, told in again] == [(4, 1), (4, 2), (5, 3)]
     told = again[-1][1]
     assert (told["verdict"], told["why"], told["method"]) == ("proof-failed", "stays-silent", "physical")
-    assert json.loads(file.read_text())["earlier_runs"][0]["commands"]
+    assert json.loads((tmp_path / "record-2.json").read_text())["earlier_runs"][0]["commands"]
     assert cli("deactivate", "--yes", "--wait", "0")[0] == 3  # given up: without its UID nobody means it any more
     chip.put_back()
     assert cli("deactivate", "--yes")[0] == 0  # it answers after all
@@ -147,7 +149,7 @@ def test_a_finished_classic_is_told_from_its_twin_by_the_key_that_was_kept(
     assert cli("deactivate", "--yes")[0] == 0
     (witness,) = (tmp_path / "state").rglob("*.witness")
     assert witness.stat().st_mode & 0o777 == 0o600
-    assert list((tmp_path / "state").rglob("*.json")) == []
+    assert list((tmp_path / "state").rglob("chips/*.json")) == []
     code, told = cli("deactivate", "--yes")
     assert (code, told["why"], told["not_proved"]) == (0, "proved-before", ["other-sectors"])
     assert all(test["refused"] for test in told["evidence"]["negative_tests"])

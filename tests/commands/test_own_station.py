@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.commands import nfc
+from app.commands import own_station as own_station_module
 from app.commands.own_station import own_station, remember_station
 from app.paths import StationFolder
 from hardware.sim.nfc import SimulatedBoard
@@ -52,3 +53,37 @@ def test_where_the_machines_folder_may_not_be_written_the_users_own_is(
     assert own_station() == tmp_path / "station"
     remember_station(StationFolder(tmp_path / "another"))
     assert own_station() == tmp_path / "another"
+
+
+@pytest.mark.parametrize("place", ["not text", "a folder", "a loop"])
+def test_a_machine_whose_station_cannot_be_read_switches_nothing_off(
+    cli: Cli, board: SimulatedBoard, tmp_path: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """That a file is there and cannot be read is not the same as none."""
+    chip, marker = used_chip(FAMILY), tmp_path / "machine" / "cardintake" / "station"
+    board.put(chip)
+    marker.parent.mkdir(parents=True)
+    match place:
+        case "not text":
+            marker.write_bytes(b"\xff\xfe/station")
+        case "a folder":
+            marker.mkdir()
+        case _:
+            marker.symlink_to(marker)
+    code, told = cli("deactivate", "--yes")
+    assert (code, told["why"], told["done"], chip.writes) == (2, "station-unreadable", False, 0)
+    with pytest.raises(SystemExit) as stopped:
+        cli("deactivate", "--help")
+    assert stopped.value.code == 0
+    assert "--card" in capsys.readouterr().out
+
+
+def test_the_machines_own_place_is_read_whatever_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_station_module, "_MACHINE", tmp_path / "etc")
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nowhere-else"))
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "station").write_text(str(tmp_path / "station"))
+    assert own_station() == tmp_path / "station"

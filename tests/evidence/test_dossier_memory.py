@@ -17,20 +17,21 @@ from app.recorder.encoder import Header, PartEncoder
 PARTS = 12
 
 MEASURE = """
-import resource, sys
+import sys
 from pathlib import Path
 from app.evidence.dossier import Stretch, make_dossier
 from app.evidence.writer import RecordingKeys
+from tests.memory import forget_peak_kib, peak_kib
 keys = RecordingKeys(bytes(range(32)), bytes(range(50, 82)))
 folder, out = Path(sys.argv[1]), Path(sys.argv[2])
 make_dossier(folder, keys, out, Stretch(0, 1_000_000))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = forget_peak_kib()
 make_dossier(folder, keys, out)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(peak_kib() - before)
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss counts kilobytes on Linux only")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux")
 def test_a_long_recording_needs_no_more_memory_than_a_short_one(tmp_path: Path, keys) -> None:
     folder, noise = tmp_path / "r1", np.random.default_rng(5)
     writer = create_recording(folder, keys, Origin("r1", "file:x", True, True, "0"))

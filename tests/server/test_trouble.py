@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 
@@ -25,6 +26,23 @@ def test_a_centre_that_cannot_write_keeps_nothing_back_and_goes_on_when_it_can(p
     assert place.child.poll() is None, "the server went on"
     assert len(run("centre", "cards", "--data", str(place.centre))[1]) == 7
     assert run("audit", "verify", str(place.centre), "--quick")[1]["ok"]
+
+
+def test_a_station_is_not_idle_while_its_footage_has_to_be_tried_again(place: Place) -> None:
+    """The centre takes events but no footage: the command said it was done, and left the film where it was."""
+    objects = place.centre / "objects"
+    objects.write_bytes(b"where a folder should be")
+    argv = [*PROGRAM, "station", "capture", "--data", str(place.station), "--cards", "1", "--video-mb", "1"]
+    subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    argv = [*PROGRAM, "station", "sync", "--data", str(place.station), "--until-idle"]
+    child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stderr is not None
+    assert next(line for line in child.stderr if line.startswith("synced 0"))
+    objects.unlink()
+    told, _ = child.communicate(timeout=120)
+    assert child.returncode == 0
+    assert json.loads(told)["footage"] == 0
+    assert len(run("centre", "objects", "--data", str(place.centre))[1]) > 0
 
 
 def test_what_a_revoked_station_still_sends_is_kept_and_not_acted_on(place: Place) -> None:

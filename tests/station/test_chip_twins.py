@@ -54,7 +54,7 @@ def test_one_cards_record_proves_nothing_of_another_card_with_the_same_uid(table
     intake = switching.let_through("card-1", system_clock().stamp(), simulated=True)
     assert isinstance(intake, Intake)
     assert switching.journal.witnesses(UID) != ()
-    assert switching.means(intake, lambda *_: None).journal.witnesses(UID) == ()
+    assert switching.means(intake, lambda *_: None, system_clock().stamp).journal.witnesses(UID) == ()
 
 
 def test_a_second_tap_of_a_finished_chip_goes_to_no_other_card(table: Table) -> None:

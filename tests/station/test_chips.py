@@ -459,6 +459,7 @@ def test_a_damaged_journal_is_named_and_its_chip_punched_without_it(table: Table
     records = [json.loads(path.read_text()) for path in table.folder.chips.glob("card-1-*.json")]
     (record,) = [told for told in records if told["kind"] == "chip.destruction"]
     assert (record["journal"], record["earlier_runs"]) == ("unreadable", [])
+    assert record["positive_control"] == "none"
     assert table.journal() == []
 
 

@@ -48,7 +48,7 @@ def run(switching: Switching, card_id: str, chip: Any) -> dict[str, Any]:
     assert isinstance(intake, Intake)
     about = tuple({**intake.about(), "operator": "1001"}.items())
     means = dataclasses.replace(
-        switching.means(intake, lambda _stage, _number, _of: None), clock=line.clock, pause=line.pause
+        switching.means(intake, lambda _stage, _number, _of: None, stamp), clock=line.clock, pause=line.pause
     )
     outcome = deactivate(reader, Request(bytes.fromhex(UID), "VOID", about=about), means)
     switching.keep(outcome, intake, stamp(), "1001")

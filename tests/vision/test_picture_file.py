@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import resource
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from PIL import Image
 
 from app.core.errors import BadInput
 from app.vision.picture_file import MOST_PIXELS, PLENTY_PIXELS, open_picture
+from tests.memory import forget_peak_kib, peak_kib
 
 W, H = 60, 40
 RED, BLUE = (220, 30, 20), (20, 30, 220)
@@ -184,11 +184,13 @@ def test_a_large_picture_is_made_smaller(tmp_path: Path) -> None:
 
 
 _HUNDRED_MEGAPIXELS = """
-import resource, sys
+import sys
 from pathlib import Path
 from app.vision.picture_file import open_picture
+from tests.memory import forget_peak_kib, peak_kib
+from tests.memory import peak_kib
 file = open_picture(Path(sys.argv[1]))
-print(file.pixels.shape[0] * file.scale, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(file.pixels.shape[0] * file.scale, peak_kib())
 """
 
 
@@ -245,9 +247,9 @@ def test_damaged_files_give_a_picture_or_a_word(
     damaged = {0: damaged, 1: damaged[:cut], 2: damaged[cut:], 3: damaged + damaged[cut:]}[how]
     path = tmp_path / "damaged.bin"
     path.write_bytes(damaged)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = forget_peak_kib()
     assert opened_or_refused(path)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1_000_000
+    assert peak_kib() - before < 1_000_000
 
 
 def opened_or_refused(path: Path) -> bool:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import cycle
 
 from hardware.nfc.chips import Family
 from hardware.nfc.chips.access import CLOSED, PUBLIC_KEYS, SECTORS, Access, data_blocks, read_access, trailer_of
@@ -41,6 +42,7 @@ class _Sector:
     old: tuple[Key, ...] = ()
     closed: bool = False
     dead: bool = False
+    key_b_opens: bool = False  # seen in the proof: a torn key B leaves a closed sector that only key A opens
     before: tuple[bytes, ...] = ()
     zero: bool = False
 
@@ -131,8 +133,8 @@ class ClassicProcedure:
 
     @property
     def witness(self) -> tuple[int, bytes] | None:
-        """A closed sector and its key B, for `prove_shut`; None while no sector is closed."""
-        closed = next((number for number, sector in enumerate(self._sectors) if sector.closed), None)
+        """A closed sector and its key B, for `prove_shut`; None while none was proved closed."""
+        closed = next((number for number, sector in enumerate(self._sectors) if sector.key_b_opens), None)
         return None if closed is None else (closed, self._new_key(closed, "B")[1])
 
     def prove_shut(self, witnesses: Iterable[Witness], armed: bool) -> tuple[Witness, Proof] | None:
@@ -312,25 +314,29 @@ class ClassicProcedure:
     # Proving
 
     def _prove_closed(self, number: int) -> list[NegativeTest]:
-        block, trailer = data_blocks(number)[0], trailer_of(number)
-        same = self._new_key(number, "A")[1] + CLOSED + self._new_key(number, "B")[1]
-        return [
-            self._try(number, f"read block {block}", lambda: self._talk.read_block(block)[0]),
-            self._try(number, f"write block {block}", lambda: self._talk.write_block(block, _ZERO)),
-            self._try(number, f"write block {trailer}", lambda: self._talk.write_block(trailer, same, secret=True)),
-            *self._old_keys_out(number),
-        ]
+        """With each of our keys: no data block is read or written, nor the trailer. And no key of before opens.
+
+        A refused write is heard twice with either key. A block that is read answers with 16 bytes and their checksum,
+        which no disturbance makes a refusal of, so once with either key is twice.
+        """
+        key_a, key_b = (self._new_key(number, kind) for kind in "AB")
+        same = key_a[1] + CLOSED + key_b[1]
+        sector = self._sectors[number]
+        sector.key_b_opens = self._authenticate(number, key_b)
+        keys = (key_b, key_a) if sector.key_b_opens else (key_a,)
+        tests = [self._try_read(number, block, keys) for block in data_blocks(number)]
+        for key in keys:
+            tests += [self._try_write(number, block, _ZERO, key, f" key {key[0]}") for block in data_blocks(number)]
+            tests.append(self._try_write(number, trailer_of(number), same, key, f" key {key[0]}"))
+        return [*tests, *self._old_keys_out(number)]
 
     def _prove_witnessed(self, witness: Witness) -> list[NegativeTest]:
         """The sector of a witness: its key opens, and nothing is read or written with it."""
         number, key = witness.sector, ("B", witness.key)
-        block, trailer = data_blocks(number)[0], trailer_of(number)
-        same = bytes(6) + CLOSED + witness.key
-        return [
-            self._try(number, f"read block {block}", lambda: self._talk.read_block(block)[0], key),
-            self._try(number, f"write block {block}", lambda: self._talk.write_block(block, _ZERO), key),
-            self._try(number, f"write block {trailer}", lambda: self._talk.write_block(trailer, same, True), key),
-        ]
+        blocks, same = data_blocks(number), bytes(6) + CLOSED + witness.key
+        tests = [self._try_read(number, block, (key,)) for block in blocks]
+        tests += [self._try_write(number, block, _ZERO, key) for block in blocks]
+        return [*tests, self._try_write(number, trailer_of(number), same, key)]
 
     def _prove_dead(self, number: int) -> list[NegativeTest]:
         ours = [self._new_key(number, kind) for kind in "AB"]
@@ -345,12 +351,24 @@ class ClassicProcedure:
             for kind in "AB"
         ]
 
-    def _try(self, number: int, what: str, attempt: Callable[[], Reply], key: Key | None = None) -> NegativeTest:
-        def in_the_open_sector() -> Reply:
-            self._open(number, key or self._new_key(number, "A"))
-            return attempt()
+    def _try_read(self, number: int, block: int, keys: tuple[Key, ...]) -> NegativeTest:
+        """That a block does not read, with the keys in turn."""
+        turn = cycle(keys)
 
-        return refused_for_sure(in_the_open_sector, what)
+        def attempt() -> Reply:
+            self._open(number, next(turn))
+            return self._talk.read_block(block)[0]
+
+        return refused_for_sure(attempt, f"read block {block}")
+
+    def _try_write(self, number: int, block: int, data: bytes, key: Key, told: str = "") -> NegativeTest:
+        """That a block, which holds `data` already, is not written."""
+
+        def attempt() -> Reply:
+            self._open(number, key)
+            return self._talk.write_block(block, data, secret=block == trailer_of(number))
+
+        return refused_for_sure(attempt, f"write block {block}{told}")
 
     def _out(self, number: int, key: Key, what: str) -> NegativeTest:
         """That a key does not open a sector."""

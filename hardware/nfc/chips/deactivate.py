@@ -15,7 +15,7 @@ from typing import Any
 from hardware.errors import DeviceError, DeviceReason
 from hardware.nfc.chips import Family
 from hardware.nfc.chips.classic import ClassicProcedure
-from hardware.nfc.chips.evidence import CUT_OFF, Notes, Seal, make_record, told, with_run
+from hardware.nfc.chips.evidence import CUT_OFF, Notes, Seal, make_record, make_survey, told, with_run
 from hardware.nfc.chips.journal import DamagedError, Entry, Journal
 from hardware.nfc.chips.layout import FIRST_USER, LAYOUTS, PAGE
 from hardware.nfc.chips.outcome import (
@@ -40,8 +40,8 @@ from hardware.ports import NfcReader, NfcSighting
 Procedure = Type2Procedure | ClassicProcedure
 
 _POLL_S = 0.5
-_MISSING = frozenset({Why.NEEDS_PASSWORD, Why.UNKNOWN_KEY})
-"""What the issuer's secrets help against, when they were given to the run that began and not to this one."""
+_MISSING = frozenset({Why.NEEDS_PASSWORD, Why.UNKNOWN_KEY, Why.GATE_CLOSED})
+"""What another run may have that this one has not: the issuer's secrets, or the leave to write."""
 _LOST = frozenset({Why.KEYS_LOST, Why.JOURNAL_DAMAGED})
 _COME_BACK = frozenset({Why.CHIP_GONE, Why.READER_LOST, Why.READER_SILENT, Why.CANCELLED})
 
@@ -51,7 +51,11 @@ class Means:
     """What a run needs beside the reader. `seal` encrypts what the chip held (None: a slow hash is kept instead).
 
     `known_off`: whether a chip that an earlier run finished may be the one that is meant. Where a record is kept for
-    each card, and none says that this card's chip is off, such a chip is another card's, or not our work.
+    each card, and none says that this card's chip is off, such a chip is another card's, or not our work. `closed` is
+    asked right before a run's first write, since a card may have been awaited for long: why not, "" when it may go on.
+
+    `reader_hangs` is called as soon as the reader is given up, before anything is kept: within two seconds of its last
+    answer, however slow the disk is.
     """
 
     journal: Journal
@@ -60,6 +64,8 @@ class Means:
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
     known_off: bool = True
+    reader_hangs: Callable[[], None] = lambda: None
+    closed: Callable[[], str] = lambda: ""
 
 
 def deactivate(reader: NfcReader, request: Request, means: Means, *, last_look: bool = True) -> Outcome:
@@ -74,7 +80,8 @@ def deactivate(reader: NfcReader, request: Request, means: Means, *, last_look: 
 def survey(reader: NfcReader, request: Request, means: Means, *, last_look: bool = True) -> Outcome:
     """What `deactivate` would do: the same judgement and the plan, and nothing is written.
 
-    Where nothing is in the way `why` is READY, and the verdict ALREADY or NOT_COMPLETED; else as `deactivate`.
+    Where nothing is in the way `why` is READY, and the verdict LOOKS_OFF or NOT_COMPLETED; else as `deactivate`. It is
+    never `done`, and what it saw is no record.
     """
     return _Run(reader, request, means, write=False, last_look=last_look).go()
 
@@ -102,6 +109,8 @@ class _Run:
             verdict, why = self._stopped(stop)
         except DeviceError as trouble:
             verdict, why = Verdict.NOT_COMPLETED, _why_of(trouble)
+            if why is Why.READER_SILENT:
+                self._means.reader_hangs()
             self._notes.remarks.append(f"stopped: {trouble.reason.value} {trouble.detail}".rstrip())
         return self._outcome(verdict, why)
 
@@ -120,7 +129,7 @@ class _Run:
     def _go(self, write: bool) -> tuple[Verdict, Why]:
         refusal = self._find() or self._survey(write)
         if refusal is not None and self._was_proved(refusal):
-            return Verdict.ALREADY, Why.PROVED_BEFORE
+            return (Verdict.ALREADY if write else Verdict.LOOKS_OFF), Why.PROVED_BEFORE
         if refusal is not None:
             self._notes.refusal = refusal
             return self._verdict_of(refusal), refusal.why
@@ -134,7 +143,10 @@ class _Run:
         if already and LAYOUTS[Family(self._family)].config is not None:
             self._notes.not_proved = (Unproved.PASSWORD,)
         if not write:
-            return (Verdict.ALREADY if already else Verdict.NOT_COMPLETED), Why.READY
+            return (Verdict.LOOKS_OFF if already else Verdict.NOT_COMPLETED), Why.READY
+        if closed := self._means.closed():
+            self._notes.refusal = Refusal(Why.GATE_CLOSED, details=(("gate", closed),))
+            return self._verdict_of(self._notes.refusal), Why.GATE_CLOSED
         self._run_stages(procedure)
         proof = self._prove(procedure)
         if proof is not Why.PROVED:
@@ -315,6 +327,7 @@ class _Run:
         elif verdict is Verdict.NOT_COMPLETED and method is Method.PHYSICAL and self._kept is not None:
             method = METHODS[Family(self._kept.family)]
         proved = self._procedure if why is Why.PROVED else None
+        said = self._told(verdict.value, why.value)
         return Outcome(
             verdict,
             why,
@@ -323,9 +336,9 @@ class _Run:
             self._family,
             notes.plan,
             refusal.details if refusal else (),
-            make_record(self._told(verdict.value, why.value), self._past),
+            make_record(said, self._past) if self._write else make_survey(said),
             self._silent,
-            notes.not_proved if verdict is Verdict.ALREADY else (),
+            notes.not_proved if verdict in (Verdict.ALREADY, Verdict.LOOKS_OFF) else (),
             proved.witness if isinstance(proved, ClassicProcedure) else None,
         )
 

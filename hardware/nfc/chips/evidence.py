@@ -84,6 +84,11 @@ def make_record(run: Mapping[str, Any], earlier_runs: Sequence[Mapping[str, Any]
     return record
 
 
+def make_survey(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What a survey saw. It proved nothing, so it is no record: another kind, and no hash."""
+    return {"v": VERSION, "kind": "chip.survey", **run}
+
+
 def told(
     reader: NfcReader, notes: Notes, verdict: str, why: str, about: Mapping[str, Any], seal: Seal | None
 ) -> dict[str, Any]:

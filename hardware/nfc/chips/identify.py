@@ -8,7 +8,7 @@ from hardware.ports import NfcReader, NfcSighting, NfcTarget
 IN_COMMUNICATE_THRU = 0x42
 GET_VERSION = b"\x60"
 _STATUS_BITS = 0x3F
-_TIMEOUT_S = 1.5
+_TIMEOUT_S = 1.2
 
 
 def identify(reader: NfcReader | None, target: NfcTarget) -> NfcSighting:

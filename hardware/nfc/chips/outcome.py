@@ -13,6 +13,7 @@ class Verdict(StrEnum):
 
     DEACTIVATED = "deactivated"
     ALREADY = "already-deactivated"  # by an earlier run; proved again in this one, or its record is known
+    LOOKS_OFF = "looks-switched-off"  # of a survey, which proves nothing
     REFUSED = "refused"  # nothing was written
     NOT_COMPLETED = "not-completed"  # put it back and run again
     PROOF_FAILED = "proof-failed"  # destroy it physically
@@ -40,6 +41,7 @@ class Why(StrEnum):
     OTHER_MEMORY = "other-memory"
     UNKNOWN_KEY = "unknown-key"
     NO_WRITE_ACCESS = "no-write-access"
+    GATE_CLOSED = "gate-closed"  # asked again right before the first write; `details` says why
     OFF_UNEXPLAINED = "off-unexplained"  # it looks switched off, and no record of this card says so
     # not completed
     CHIP_GONE = "chip-gone"

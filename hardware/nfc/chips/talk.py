@@ -34,8 +34,9 @@ _TIME_OUT = 0x01
 _RF_OFF, _RF_ON = b"\x01\x00", b"\x01\x01"
 _RF_PAUSE_S = 0.012  # without power at least 10 ms; with power at least 5 ms before the first command
 _TIMEOUT_S = 1.0
-_TIMEOUT_AGAIN_S = 0.9  # an answer that is lost and one that is not given after it name a hung reader within 2 s
+_TIMEOUT_AGAIN_S = 0.45  # an answer that is lost and one that is not given after it name a hung reader
 _MOST_LOST = 2
+_ROOM_S = 1.1  # a loss that took longer (the question had to be sent again) leaves no time for another within 2 s
 _SELECTS = 4  # a board may miss every second look
 _TRIES = 5
 REFUSALS = 2
@@ -270,6 +271,7 @@ class ChipTalk:
             self._note(code, told or data.hex(), trouble.reason.value, began_s, 0)
             self._lost_in_a_row += 1
             hangs = trouble.detail == NOT_HEARD or self._lost_in_a_row >= _MOST_LOST
+            hangs = hangs or (trouble.reason is DeviceReason.TIMEOUT and self._clock() - began_s > _ROOM_S)
             if hangs or trouble.reason is DeviceReason.LOST or isinstance(trouble, CancelledError):
                 raise
             return None

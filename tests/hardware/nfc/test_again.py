@@ -38,9 +38,9 @@ def test_a_finished_classic_is_known_by_its_record_and_nothing_of_everybodys_ope
     assert (again.verdict, again.why) == (Verdict.ALREADY, Why.PROVED_BEFORE)
     assert first.evidence["sha256"] in " ".join(again.evidence["remarks"])
     assert all(test["refused"] for test in again.evidence["negative_tests"])
-    assert len(again.evidence["negative_tests"]) == 16 * 3 * 2 + 3
+    assert len(again.evidence["negative_tests"]) == 16 * 3 * 2 + 2 * 2 + 1  # sector 0: two blocks and its trailer
     assert again.not_proved == ("other-sectors",)
-    assert table.plan().verdict is Verdict.ALREADY
+    assert (table.plan().verdict, table.plan().done) == (Verdict.LOOKS_OFF, False)
 
 
 def test_without_its_record_a_closed_classic_is_refused() -> None:
@@ -213,3 +213,25 @@ def test_a_chip_that_is_torn_ever_so_often_keeps_a_record_that_can_be_sent(monke
     assert not runs[0]["commands"]
     assert len(runs[0]["commands_sha256"]) == 64
     assert len(canonical({"runs": runs})) < 55_000
+
+
+def test_a_wait_for_a_lost_reader_can_be_called_off() -> None:
+    """Also when it was told to the reader that was just being lost; and it ends one question only."""
+    board = SimulatedBoard()
+    board.start()
+    lasting = LastingReader(lambda: open_pn532(board.address, DeviceInfo(board.address, "board", simulated=True)))
+    with closing(lasting):
+        lasting.cancel()
+        with pytest.raises(DeviceError, match="cancelled"):
+            lasting.poll(0.1)
+        assert lasting.poll(0.1) == []
+        board.stop()
+        with pytest.raises(DeviceError) as lost:
+            lasting.poll(0.1)
+        assert lost.value.reason is DeviceReason.LOST
+        lasting.cancel()
+        with pytest.raises(DeviceError, match="cancelled"):
+            lasting.poll(0.1)
+        with pytest.raises(DeviceError) as still:
+            lasting.poll(0.1)
+        assert still.value.reason is DeviceReason.LOST

@@ -254,33 +254,6 @@ def test_case_15_something_else_than_a_pn532(board: SimulatedBoard) -> None:
     modem.stop()
 
 
-def test_case_16_a_hung_reader_is_named_within_two_seconds() -> None:
-    hung = (
-        ("silent", {"silent": True}),
-        ("acknowledges only", {"lose_answers": 1000}),
-    )
-    for name, faults in hung:
-        for took_s, outcome in _hung_runs(faults):
-            assert outcome.why is Why.READER_SILENT, name
-            assert took_s <= 2.0, (name, took_s)
-
-
-def _hung_runs(faults: dict[str, Any]) -> Iterator[tuple[float, Outcome]]:
-    """How long, on the line's clock, it took from the fault to the end of the run."""
-    for number in range(1, commands_of_a_run() + 1):
-        table, chip = Table(), used_chip(FAMILY)
-        table.line.put(chip)
-        struck_s: list[float] = []
-
-        def strike(table: Table, _chip: Any, struck_s: list[float] = struck_s) -> None:
-            struck_s.append(table.line.now_s)
-            table.line.break_down(Faults(**faults))
-
-        _strike_at(table, chip, table.line.commands + number, strike)
-        outcome = table.run()
-        yield table.line.now_s - struck_s[0], outcome
-
-
 def test_case_16_a_run_can_be_cancelled() -> None:
     ends_in_the_next_run(lambda table, _chip: table.reader.cancel(), Why.CANCELLED)
 
