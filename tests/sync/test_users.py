@@ -16,6 +16,7 @@ from app.server.setup import OpenCentre
 from app.server.tables import feed
 from app.server.users import add_user, disable_user, users
 from app.station.clockwatch import ClockWatch
+from app.station.rounds import Ground
 from app.store.db import reading
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.store.writer import StoreWriter
@@ -90,7 +91,7 @@ def test_who_puts_the_clock_back_gets_no_more_time_nor_does_a_restart(
     add(centre, party, role=role)
     party.round()
     clock = SetClock("boot-1", [0, NOW_US])
-    watch = ClockWatch(party.writer, clock, party.crashes.append)
+    watch = ClockWatch(Ground(party.writer, clock, lambda _: None, party.crashes.append))
     watch.look()
 
     def lapsed() -> bool:
@@ -113,7 +114,7 @@ def test_who_puts_the_clock_back_gets_no_more_time_nor_does_a_restart(
     party.writer = StoreWriter(party.store, party.crashes.append)
     party.writer.start()
     assert lapsed()
-    watch = ClockWatch(party.writer, clock, party.crashes.append)
+    watch = ClockWatch(Ground(party.writer, clock, lambda _: None, party.crashes.append))
     passes(clock, 0, put_back=1)  # while nobody looked, in the same boot
     assert (watch.look(), lapsed()) == (True, True)
     passes(clock, 0, put_back=-71)
