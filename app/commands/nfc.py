@@ -42,7 +42,6 @@ from app.store.chips import Closed
 from app.store.store import Store
 from hardware.catalog import open_lasting_nfc
 from hardware.deactivation import (
-    Means,
     Outcome,
     Request,
     Verdict,
@@ -145,8 +144,8 @@ def _info(args: argparse.Namespace, reader: NfcReader) -> int:
     chips = [_described(sighting) for sighting in seen]
     if len(seen) == 1 and judge(seen[0].family) is None:
         with _switching(args) as switching:
-            means = Means(switching.journal)
-            chips[0] |= _surveyed(survey(reader, Request(seen[0].target.uid, "", *args.secrets), means))
+            uid = seen[0].target.uid
+            chips[0] |= _surveyed(survey(reader, Request(uid, "", *args.secrets), switching.looking(uid)))
     info = reader.info
     told = {"name": info.name, "firmware": reader.firmware, "port": info.address, "simulated": info.simulated}
     why = {0: Why.NO_CHIP, 1: None}.get(len(chips), Why.TWO_CHIPS)

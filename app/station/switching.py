@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -16,6 +17,7 @@ from app.core.chips import ChipStand
 from app.core.parcels import TrayCard
 from app.paths import StationFolder
 from app.station.chip_files import FileJournal, save_record
+from app.store.chip_twins import cards_with
 from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.store import Store
 from hardware.deactivation import Means, Method, Outcome, Progress, Verdict, Why, Witness, hashed_bytes
@@ -86,6 +88,11 @@ class Switching:
         """The journal of one card: its own runs and its own earlier record, not those of another with the same UID."""
         record = self._ask(lambda store: store.proved_record(gate.card_id)) if self._ask is not None else ""
         return self.journal.of(gate.card_id, gate.decision, record)
+
+    def looking(self, uid: bytes) -> Means:
+        """What a look at a chip needs: the journal of the one card here that claims it, where there is one."""
+        cards = self._ask(partial(_claiming, uid.hex().upper())) if self._ask is not None else ()
+        return Means(self.journal.of(*cards) if len(cards) == 1 else self.journal)
 
     def means(self, intake: Intake, progress: Progress, now: Callable[[], Stamp]) -> Means:
         """What a run needs. On a station the chip's old content is sealed to the vault, like a card number.
@@ -165,6 +172,11 @@ class Switching:
         if ask is None or gate is None:
             return None
         return lambda content: ask(lambda store: store.seal_chip_content(gate.card_id, content))
+
+
+def _claiming(uid: str, store: Store) -> tuple[str, ...]:
+    with store.ledger.reading() as connection:
+        return tuple(cards_with(connection, (uid,))[uid])
 
 
 def _fact(gate: ChipGate, stand: ChipStand, kind: EventKind, body: dict[str, Any], record: dict[str, Any]) -> ChipFact:

@@ -376,6 +376,19 @@ def test_the_uid_has_to_be_the_one_of_the_intake(cli: Cli, board: SimulatedBoard
     assert cli("deactivate", "--yes", *on(station, "--card", "card-1", "--uid", OTHER_UID))[1]["why"] == "other-uid"
 
 
+def test_a_look_at_a_torn_chip_of_a_station_knows_of_its_run(cli: Cli, board: SimulatedBoard, station: Station) -> None:
+    """The journal lies sealed for the card; without it a begun chip looks as if it were done."""
+    chip = used_chip(FAMILY)
+    board.put(chip)
+    station.decide()
+    chip.tear(16, Tearing.HALF)
+    assert cli("deactivate", "--yes", "--wait", "0", *on(station, "--card", "card-1"))[0] == 4
+    chip.put_back()
+    (seen,) = cli("info", "--data", str(station.folder.root))[1]["chips"]
+    (strange,) = cli("info")[1]["chips"]
+    assert (seen["looks_switched_off"], strange["looks_switched_off"]) == (False, True)
+
+
 def test_one_chip_does_not_discharge_two_cards(cli: Cli, board: SimulatedBoard, station: Station) -> None:
     """The second card was given the first one's chip, which lay on the reader still."""
     station.decide()
