@@ -115,12 +115,19 @@ def revoke(centre: OpenCentre, what: str, name: str, reason: str, to: str, now_m
 
     Raises BadInput: centre.bad_key (no such vault key, or it is the only one left), station.state.
     """
-    left = [one for one in _certificates(centre) if one[0].key_id not in _revoked(centre, VAULT_KEY)]
-    if what == VAULT_KEY and (len(left) == 1 or name not in {one.key_id for one, _ in left}):
-        raise BadInput("centre.bad_key", name)
+    left = _left_without(centre, name) if what == VAULT_KEY else []
     if what == "station":
         revoke_station(centre, name, now_ms, by)
     hand_out(centre, [Item(REVOCATION, f"{what}/{name}", Revoked(reason=reason))], to, now_ms, by)
-    if what == VAULT_KEY and name == centre.centre.vault_certificate().key_id:
-        newest = max((one for one in left if one[0].key_id != name), key=lambda one: one[0].serial)
-        _pin(centre, newest[1])
+    if left and name == centre.centre.vault_certificate().key_id:
+        _pin(centre, max(left, key=lambda one: one[0].serial)[1])
+
+
+def _left_without(centre: OpenCentre, name: str) -> list[tuple[VaultCertificate, Signed]]:
+    """The vault keys that are in force once this one is taken back. Raises BadInput("centre.bad_key") as `revoke`."""
+    revoked = _revoked(centre, VAULT_KEY)
+    held = [one for one in _certificates(centre) if one[0].key_id not in revoked]
+    left = [one for one in held if one[0].key_id != name]
+    if not left or len(left) == len(held):
+        raise BadInput("centre.bad_key", name)
+    return left
