@@ -389,8 +389,8 @@ def _summary(language: str, chosen: _Chosen, records: list[dict[str, Any]]) -> s
     rows.append(f"{pictures}: {span}, {sum(piece.frames for piece in shown)}")
     rows += [_about_other(language, one) for one in chosen.facts.get("beside", ())]
     for record in records:
-        if record["kind"] in ("gap", "mask"):
-            word = gap if record["kind"] == "gap" else masked
+        if record["kind"] in ("gap", "missed", "mask"):
+            word = masked if record["kind"] == "mask" else gap
             times = f"{record['from_pts'] / 1e6:.3f} – {record['to_pts'] / 1e6:.3f} {second}"
             rows.append(f"{word}: {times}  {record['reason']}")
         elif record["kind"] == "event":

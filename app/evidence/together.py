@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from app.core.errors import EvidenceTrouble
 from app.core.footage import OVERHEAD
 from app.evidence import journal
 from app.evidence.ledger import load
@@ -38,7 +37,9 @@ def _named_by(folder: Path) -> list[str]:
 
 
 def _begun_beside(folder: Path) -> str:
+    """By its first line alone: whatever is found is verified afterwards, and a folder may hold months of recordings."""
     try:
-        return str(load(folder).genesis["meta"].get("beside", ""))
-    except EvidenceTrouble:
+        with (folder / journal.NAME).open("rb") as lines:
+            return str(json.loads(lines.readline())["meta"].get("beside", ""))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ""

@@ -208,6 +208,11 @@ class Guard:
             self._wake.notify()
         self._line.take_frame(planes, mono_us, width, height, packet)
 
+    @property
+    def alive(self) -> bool:
+        """Whether it looks still: once a bug ended it, everything stays covered until the recorder begins anew."""
+        return self._thread.is_alive()
+
     def missed_frames(self, count: int) -> None:
         self._line.missed_frames(count)
 
@@ -219,7 +224,7 @@ class Guard:
             while (shot := self._next()) is not None:
                 self._look(shot)
         except Exception:
-            log.exception("the guard ended by a bug: from now on everything is covered")
+            log.exception("the guard ended by a bug: everything is covered until the recorder begins anew")
 
     def _next(self) -> _Shot | None:
         with self._wake:

@@ -44,6 +44,9 @@ class Guarding(FrameTaker, Protocol):
 
     def cards_out(self, out: bool) -> None: ...
 
+    @property
+    def alive(self) -> bool: ...
+
 
 MakeGuard = Callable[[Line], Guarding]
 
@@ -106,7 +109,8 @@ class Recorder:
                 self._tell(self._line.state())
             if self._door.alone_for_s() > self._orphan_s:
                 self.end("station_gone")
-            if not (self._line.alive and self._capture.alive):
+            guarded = self._guard is None or self._guard.alive
+            if not (self._line.alive and self._capture.alive and guarded):
                 self.end(_BUG)
 
     def _close(self) -> None:

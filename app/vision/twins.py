@@ -69,8 +69,10 @@ def tell_twins(fused: Fused, sights: Sequence[Sight], pattern: FieldPattern) -> 
     return Fused(replace(fused.reading, state=state, chars=chars), fused.lead)
 
 
-def _by_odds(char: CharReading, pair: str, odds: float) -> CharReading:
-    """The character as it is told: what the engines took for the twin is put right where it is beyond doubt."""
+def _by_odds(char: CharReading, pair: str, odds: float | None) -> CharReading:
+    """The character as likely as it is told to be one of the pair; as read, and in doubt, where no look shows it."""
+    if odds is None:
+        return replace(char, sure=False)
     of_pair = sum(c.p for c in char.candidates if c.glyph in pair)
     sure = abs(odds) >= TOLD[pair] and of_pair >= _PAIR
     p = of_pair / (1 + math.exp(-abs(odds)))
@@ -78,12 +80,14 @@ def _by_odds(char: CharReading, pair: str, odds: float) -> CharReading:
     return CharReading((*both, *(c for c in char.candidates if c.glyph not in pair)), sure)
 
 
-def _told(glyphs: str, sights: Sequence[Sight], pattern: FieldPattern) -> dict[int, tuple[str, float]]:
-    """By place of a twin its pair, and the log odds of the first of the two: the mean over the looks that show it."""
+def _told(glyphs: str, sights: Sequence[Sight], pattern: FieldPattern) -> dict[int, tuple[str, float | None]]:
+    """By place of a twin its pair, and the log odds of the first of the two: the mean over the looks that show it, None
+    where none does.
+    """
     pairs = {at: pair for at, glyph in enumerate(glyphs) for pair in PAIRS if glyph in pair}
     pairs = {at: pair for at, pair in pairs.items() if all(pattern.allows_glyph(g, at) for g in pair)}
     if not pairs or not sights:
-        return {at: (pair, 0.0) for at, pair in pairs.items()}
+        return {at: (pair, None) for at, pair in pairs.items()}
     lines = [line_of(glyphs, sight) for sight in sights]
     return {
         at: (pair, fmean(sum(w * f for w, f in zip(WEIGHTS[pair], features(line, at), strict=True)) for line in lines))

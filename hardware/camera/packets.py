@@ -90,6 +90,7 @@ class PacketCamera:
         while (ready := self._next(max(0.0, deadline_s - time.monotonic()))) is not None:
             frame = self._jpeg.frame(ready.data, ready.mono_us) if isinstance(ready, _Jpeg) else ready
             if frame is not None:
+                self._heard_s = time.monotonic()  # a picture: what cannot be decoded is as good as silence
                 return frame
             with self._news:
                 self.skipped += 1
@@ -101,7 +102,6 @@ class PacketCamera:
         with self._news:
             self._news.wait_for(lambda: self._frames_ready or self._ended, timeout_s)
             if self._frames_ready:
-                self._heard_s = time.monotonic()
                 return self._frames_ready.popleft()
             if self._ended is not None:
                 raise self._ended

@@ -417,6 +417,11 @@ def witnessed(files, records, close, root_key):
     return check_witness(bundle, chains, closing, records[0][0]["recording"], root_key)
 
 
+def known_as(one):
+    camera = {"overhead": "俯拍", "label": "面单"}.get(one["camera"], "")
+    return f"{one['camera']} camera, recording {one['recording']} / {camera}相机的录像"
+
+
 def check(path, root_key="", station_key=""):
     """Everything; gives what to print."""
     whole = Files(path)
@@ -427,7 +432,7 @@ def check(path, root_key="", station_key=""):
     if bad and len(each) == 1:
         raise Wrong(bad[0]["wrong"])
     if bad:
-        which = "; ".join(f"{one['camera']} camera, recording {one['recording']}: {one['wrong']}" for one in bad)
+        which = "; ".join(f"{known_as(one)}: {one['wrong']}" for one in bad)
         raise Wrong(which, each)
     together(each)
     check_manifest(whole, each[0])
@@ -623,7 +628,7 @@ def main(arguments):
         found = {"ok": False, "wrong": str(wrong)}
         if wrong.recordings:
             found["recordings"] = wrong.recordings
-    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as wrong:
+    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError, IndexError) as wrong:
         found = {"ok": False, "wrong": f"not a dossier: {type(wrong).__name__} / 不是证据包"}
     print(json.dumps(found, ensure_ascii=False, indent=1))
     return 0 if found["ok"] else 1

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -20,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.evidence import writer as evidence_writer
+from app.evidence.dossier import make_dossier
 from app.evidence.timeline import read_timeline
 from app.evidence.verify import verify_recording
 from app.recorder.line import Line
@@ -92,6 +94,10 @@ def test_what_is_missing_is_told_once_where_it_is_missing(tmp_path: Path, monkey
     assert (last["frames"], last["from_pts"], last["reason"]) == (4, last["to_pts"], "camera")
     assert sum(one["frames"] for one in told_in(tmp_path / "r1")) == closed.dropped
     assert_each_is_told(tmp_path / "r1", holes)
+    make_dossier(tmp_path / "r1", KEYS, tmp_path / "d.zip")
+    with zipfile.ZipFile(tmp_path / "d.zip") as made:
+        lines = made.read("summary.en.txt").decode().splitlines()
+    assert len([line for line in lines if line.endswith("  camera")]) == len(told_in(tmp_path / "r1"))
 
 
 @pytest.mark.warns

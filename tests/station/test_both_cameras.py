@@ -93,7 +93,7 @@ def test_which_cameras_recording_is_wrong_is_named(asked: Asked, own: FilmedParc
     piece.write_bytes(piece.read_bytes()[:-1] + b"?")
     report = verified(folder)
     name, camera = ("r-2", "label") if bad else ("r-1", "overhead")
-    assert report["wrong"].startswith(f"{camera} camera, recording {name}: ")
+    assert report["wrong"].startswith(f"{camera} camera, recording {name} / ")
     assert "hold up to" in report["wrong"]
     assert {one["recording"]: one["ok"] for one in report["recordings"]} == {"r-1": bool(bad), "r-2": not bad}
 

@@ -169,7 +169,8 @@ def test_an_o_among_digits_is_told_by_its_print() -> None:
 
 def test_a_zero_that_no_look_shows_is_in_doubt() -> None:
     fused, _ = line_of("K0XTHR4P", {})
-    assert tell_twins(fused, [], UNKNOWN_PIN).reading.state is FieldState.DOUBTFUL
+    told = tell_twins(fused, [], UNKNOWN_PIN).reading
+    assert (told.state, told.chars[1].best.glyph, told.chars[1].sure) == (FieldState.DOUBTFUL, "0", False)
 
 
 def test_shapes_tell_narrow_from_wide_and_filled_from_hollow() -> None:

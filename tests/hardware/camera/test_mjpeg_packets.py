@@ -64,3 +64,17 @@ def test_what_is_no_picture_is_counted_too(stream: Path) -> None:
     camera._thread.join(10)
     camera._frames_ready[3] = packets._Jpeg(b"\xff\xd8 nothing", 1)
     assert (len(list(everything(camera))), camera.skipped) == (COUNT - 1, 1)
+
+
+def test_a_camera_that_gives_no_picture_at_all_is_lost(stream: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it sends came in time, and nobody can see it: it has to be opened anew."""
+    monkeypatch.setattr(packets, "SILENCE_S", 0.0)
+    camera = PacketCamera("uvc:by-id/x", "x", str(stream), None, {})
+    camera._thread.join(10)
+    camera._ended = None
+    camera._frames_ready.clear()
+    camera._frames_ready.extend(packets._Jpeg(b"\xff\xd8 nothing", n) for n in range(3))
+    with pytest.raises(DeviceError) as trouble:
+        camera.read(0.01)
+    assert trouble.value.reason is DeviceReason.LOST
+    assert camera.skipped == 3
