@@ -116,6 +116,7 @@ async def _look(vault: Vault, args: argparse.Namespace) -> None:
     async with _client(vault, args.server) as client:
         while True:
             try:
+                client.speak_as(speaker_of(vault))
                 done = await look_once(vault, client)
                 shown = await answer_once(vault, client, _now_ms)
                 print(json.dumps({"looked_up": done, "answered": shown, "at_ms": _now_ms()}), flush=True)

@@ -115,12 +115,13 @@ def revoke(centre: OpenCentre, what: str, name: str, reason: str, to: str, now_m
 
     Raises BadInput: centre.bad_key (no such vault key, or it is the only one left), station.state.
     """
-    left = _left_without(centre, name) if what == VAULT_KEY else []
+    if what == VAULT_KEY:
+        left = _left_without(centre, name)
+        if name == centre.centre.vault_certificate().key_id:  # first: cut off here, the same call can be made again
+            _pin(centre, max(left, key=lambda one: one[0].serial)[1])
     if what == "station":
         revoke_station(centre, name, now_ms, by)
     hand_out(centre, [Item(REVOCATION, f"{what}/{name}", Revoked(reason=reason))], to, now_ms, by)
-    if left and name == centre.centre.vault_certificate().key_id:
-        _pin(centre, max(left, key=lambda one: one[0].serial)[1])
 
 
 def _left_without(centre: OpenCentre, name: str) -> list[tuple[VaultCertificate, Signed]]:

@@ -48,6 +48,8 @@ def rotate_server_key(centre: OpenCentre, root: Signer, now_ms: int, by: str, *,
         read_tree(connection, to_write=True)  # locked: nobody else changes it, no event comes between
         if own_key(connection) not in (None, old.public_key):
             raise StorageTrouble("serve.key_behind")
+        if connection.execute(select(station.c.id).where(station.c.state == "pending").limit(1)).scalar() is not None:
+            raise BadInput("serve.pending_stations")
         _lay_down(folder, fresh, after)
         _say(connection, Deciding.of(centre, now_ms, by), old, new, after)
     with reading(centre.engine) as connection:
@@ -83,8 +85,6 @@ def _pinned_after(pinned: Centre, new: Signer, root: Signer, now_ms: int, overla
 
 def _say(connection: Connection, deciding: Deciding, old: Signer, new: Signer, after: Centre) -> None:
     """The change as the next event of the centre's chain."""
-    if connection.execute(select(station.c.id).where(station.c.state == "pending").limit(1)).scalar() is not None:
-        raise BadInput("serve.pending_stations")
     own = station.c.id == CENTRE
     head = connection.execute(select(station.c.high, station.c.head_hash).where(own)).first()
     last, prev = (head.high, head.head_hash) if head else (0, GENESIS)

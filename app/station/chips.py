@@ -203,7 +203,8 @@ class ChipWork:
             self._bench.note("chip.end", {**told, "t_video_us": self._bench.around().rec.elapsed_us})
         stand = self._switching.stand_of(outcome, intake)
         begun = stand is ChipStand.UNFINISHED
-        why, silent = f"why.{outcome.why.value}", (outcome.silent, MOST_SILENT)
+        gate = dict(outcome.details).get("gate", "") if outcome.why is Why.GATE_CLOSED else ""
+        why, silent = f"gate.{gate}" if gate else f"why.{outcome.why.value}", (outcome.silent, MOST_SILENT)
         return ChipEnd(
             card.card_id, stand or card.stand, outcome.verdict.value, why, outcome.details, begun, *silent
         ), kept

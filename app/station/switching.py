@@ -84,15 +84,15 @@ class Switching:
             return Closed.OTHER_KIND_OF_READER
         return Closed.UID_USED_TWICE if gate.shared and not punch else Intake(gate)
 
-    def journal_of(self, gate: ChipGate) -> FileJournal:
+    def _journal_of(self, card_id: str) -> FileJournal:
         """The journal of one card: its own runs and its own earlier record, not those of another with the same UID."""
-        record = self._ask(lambda store: store.proved_record(gate.card_id)) if self._ask is not None else ""
-        return self.journal.of(gate.card_id, gate.decision, record)
+        record = self._ask(lambda store: store.proved_record(card_id)) if self._ask is not None else ""
+        return self.journal.of(card_id, record=record)
 
     def looking(self, uid: bytes) -> Means:
         """What a look at a chip needs: the journal of the one card here that claims it, where there is one."""
         cards = self._ask(partial(_claiming, uid.hex().upper())) if self._ask is not None else ()
-        return Means(self.journal.of(*cards) if len(cards) == 1 else self.journal)
+        return Means(self._journal_of(cards[0]) if len(cards) == 1 else self.journal)
 
     def means(self, intake: Intake, progress: Progress, now: Callable[[], Stamp]) -> Means:
         """What a run needs. On a station the chip's old content is sealed to the vault, like a card number.
@@ -107,8 +107,9 @@ class Switching:
             again = self.let_through(gate.card_id, now(), simulated=gate.simulated)
             return again.value if isinstance(again, Closed) else ""
 
-        known_off = bool(ask(lambda store: store.proved_record(gate.card_id)))
-        return Means(self.journal_of(gate), progress, self._seal(intake), known_off=known_off, closed=closed)
+        record = ask(lambda store: store.proved_record(gate.card_id))
+        journal = self.journal.of(gate.card_id, gate.decision, record)
+        return Means(journal, progress, self._seal(intake), known_off=bool(record), closed=closed)
 
     def stand_of(self, outcome: Outcome, intake: Intake) -> ChipStand | None:
         """Where a run leaves the card's chip; None when it says nothing of that chip, or nothing was begun."""

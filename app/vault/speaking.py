@@ -18,9 +18,13 @@ from app.wire_vault import KeyChange, KeyChanged
 
 
 def speaker_of(vault: Vault) -> Speaker:
-    """Who speaks: with the key of now, or else the one that is about to follow."""
-    pending = _pending(vault)
-    return Speaker(vault.name, vault.signer, vault.centre, (pending,) if pending else ())
+    """Who speaks: with the key of now, or else the one that is about to follow. By the database: another process may
+    have changed the key, or pinned a newer one of the centre's.
+    """
+    with reading(vault.engine) as connection:
+        row = connection.execute(select(meta.c.signing_seed, meta.c.next_seed, meta.c.centre)).one()
+    pending = (Signer(bytes(row.next_seed)),) if row.next_seed else ()
+    return Speaker(vault.name, Signer(bytes(row.signing_seed)), Centre.model_validate_json(row.centre), pending)
 
 
 def _pending(vault: Vault) -> Signer | None:

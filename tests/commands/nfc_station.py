@@ -59,12 +59,12 @@ class Station:
         store.apply_decisions([sign_statement(Decision(**told), self.server.sign)], STAMP)
         store.close()
 
-    def keep(self, card_id: str, uid: str = UID) -> None:
+    def keep(self, card_id: str, uid: str = UID, family: str = FAMILY) -> None:
         """One more card in the parcel, another number, and its chip."""
         store = Store.open(self.folder.database, self.passphrase, reserve_bytes=0)
         told = {"card_id": card_id, "read_id": f"read-{card_id}", "no": 2, "number": Secret("6222021234567999")}
         draft = replace(_draft(simulated=True), **told)  # type: ignore[arg-type]
-        store.keep_card(replace(draft, tag=Tag(uid, "0044", "00", FAMILY, True)), STAMP, "1001")
+        store.keep_card(replace(draft, tag=Tag(uid, "0044", "00", family, True)), STAMP, "1001")
         store.close()
 
     def waits(self) -> list[str]:

@@ -389,6 +389,19 @@ def test_a_look_at_a_torn_chip_of_a_station_knows_of_its_run(cli: Cli, board: Si
     assert (seen["looks_switched_off"], strange["looks_switched_off"]) == (False, True)
 
 
+def test_a_look_at_a_chip_that_this_station_proved_off_knows_it(
+    cli: Cli, board: SimulatedBoard, station: Station
+) -> None:
+    chip = used_chip("MIFARE Classic 1K")
+    board.put(chip)
+    station.keep("card-2", chip.target.uid.hex().upper(), "MIFARE Classic 1K")
+    station.decide(card_id="card-2")
+    code, told = cli("deactivate", "--yes", *on(station, "--card", "card-2"))
+    assert code == 0, told["text"]
+    (seen,) = cli("info", "--data", str(station.folder.root))[1]["chips"]
+    assert seen["looks_switched_off"]
+
+
 def test_one_chip_does_not_discharge_two_cards(cli: Cli, board: SimulatedBoard, station: Station) -> None:
     """The second card was given the first one's chip, which lay on the reader still."""
     station.decide()
