@@ -87,14 +87,19 @@ def _begun(folder: StationFolder) -> Path | None:
     return next(iter(sorted((folder.root / _PLACE).glob(f"*{_PART}"))), None)
 
 
-def put_aside(folder: StationFolder, name: str, now: datetime) -> Path:
+def put_aside(folder: StationFolder, name: str, now: datetime) -> Path | None:
     """Move database, key, backups, recordings, chips and exports of the station `name` away; where to.
+
+    Where nothing is left to move, because a call before came so far: where that one moved it, None if there was none.
 
     The database's key goes last: as long as it lies there, nobody begins a fresh database beside what was not moved
     yet. Raises StorageTrouble: store.disk_full, store.io.
     """
     place = folder.root / _PLACE
-    part = _begun(folder) or place / f"{name}-{now.astimezone(UTC).strftime(_NAME)}{_PART}"
+    begun = _begun(folder)
+    if begun is None and not any(one.exists() for one in (key_path(folder.database), *_belongings(folder))):
+        return max(place.glob("*"), key=lambda one: one.stat().st_mtime_ns, default=None)
+    part = begun or place / f"{name}-{now.astimezone(UTC).strftime(_NAME)}{_PART}"
     aside = StationFolder(part)
     try:
         private_folder(place)

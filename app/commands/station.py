@@ -107,7 +107,7 @@ def _enrol_anew(args: argparse.Namespace, folder: StationFolder) -> int:
     applicant, told = _join(args, folder, passphrase)
     aside = anew.put_aside(folder, before.station.id, datetime.now(UTC))
     _begin(folder, told, _of_station(before, told, args.server), passphrase)
-    _tell({**_joined(told, applicant), "aside": str(aside), "cards": cards})
+    _tell({**_joined(told, applicant), "aside": str(aside or ""), "cards": cards})
     return 0
 
 

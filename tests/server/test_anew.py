@@ -105,7 +105,9 @@ def test_putting_aside_goes_on_where_it_was_broken_off(
     assert broken_at == 5 or key_path(folder.database).exists(), "nobody begins a fresh database"
     assert anew.look_at_old(folder, REHEARSAL_PASSPHRASE, "", leave_unsent=False) == []
     aside = anew.put_aside(folder, "st-1", now)
+    assert aside is not None
     assert aside.name == "st-1-20261122T000000Z"
+    assert anew.put_aside(folder, "st-1", now) == aside, "cut off behind it: the next call makes no empty one"
     assert [(aside / name).read_text() for name in names] == list(names)
     assert [path.name for path in tmp_path.iterdir()] == ["before"]
 

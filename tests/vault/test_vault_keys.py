@@ -98,6 +98,19 @@ def test_the_centre_hears_only_the_new_key_and_writes_it_down(house: House, tmp_
     assert verify_audit(house.centre.folder.root)["ok"]
 
 
+def test_a_vault_that_runs_speaks_by_the_key_that_another_process_changed(house: House, tmp_path: Path) -> None:
+    """It went on with the old one, was refused each time, and said nothing."""
+    beside = open_vault(tmp_path / "v", REHEARSAL_PASSPHRASE)
+
+    async def change() -> bytes:
+        async with client_of(house) as client:
+            return await change_key(beside, client)
+
+    asyncio.run(change())
+    beside.close()
+    assert asyncio.run(_look(client_of(house), house.vault)) == 1
+
+
 def test_a_lost_answer_leaves_a_vault_that_speaks_and_one_key(house: House, tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"sync\.offline"):
         asyncio.run(_change(house, lose=True))
