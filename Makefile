@@ -19,7 +19,7 @@ run: ready
 	$(PYTHON) -m app demo $(ARGS)
 
 test: ready-test lint
-	$(PYTHON) -m pytest -n $(JOBS) --dist loadscope $(ARGS)
+	$(PYTHON) -m pytest -n $(JOBS) --dist loadscope --max-worker-restart 0 $(ARGS)
 
 lint: ready-test
 	$(PYTHON) -m ruff format --check .

@@ -2,7 +2,8 @@
 
 Each command is a module of `app.commands`; only the one that is called is imported, because a window and OpenCV must
 not meet in one process. Exit codes: 0 ok, 2 bad usage or unreadable input, 3 something needed is away, 4 storage,
-5 evidence does not verify, 130 interrupted.
+5 evidence does not verify, 130 interrupted (Ctrl-C, SIGTERM): what was written half is gone then,
+141 nobody reads stdout any more.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 from app import __version__
 from app.commands.complaint import complain
-from app.core.errors import StorageTrouble, Trouble
+from app.core.errors import Trouble
 from app.logs import log_bugs, quiet_qt, start_logging
-from app.platform import has_no_room, keep_memory_private
+from app.platform import disk_trouble, has_no_room, keep_memory_private
 
 COMMANDS = {
     "demo": "播放一次完整演练：开箱、读卡、录像、入库、上报 / one whole rehearsal from parcel to centre",
@@ -36,6 +40,7 @@ COMMANDS = {
     "export": "把录像解密成可播放的 MP4 / decrypt a recording into a playable MP4",
     "audit": "核对审计链 / verify an audit chain",
     "nfc": "看读写器上的芯片；停用芯片并验证 / look at a chip; switch it off and prove it",
+    "support": "给技术支持打一个包：日志、检查结果，没有卡密 / a file for support: logs and findings, nothing secret",
     "doctor": "检查本机设备与环境 / examine this machine",
     "shots": "渲染全部界面图片 / render pictures of every screen",
     "render": "生成演练用的开箱录像 / render rehearsal footage",
@@ -61,22 +66,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = outer.parse_args(given[:1]).command
     if argv is None:
         _begin_process(chosen)
-    command = importlib.import_module(f"app.commands.{chosen}")
-    inner = argparse.ArgumentParser(prog=f"cardintake {chosen}", description=COMMANDS[chosen], allow_abbrev=False)
-    command.add_arguments(inner)
     try:
-        return int(command.run(inner.parse_args(given[1:])))
+        command = importlib.import_module(f"app.commands.{chosen}")
+        inner = argparse.ArgumentParser(prog=f"cardintake {chosen}", description=COMMANDS[chosen], allow_abbrev=False)
+        command.add_arguments(inner)
+        code = int(command.run(inner.parse_args(given[1:])))
+        if argv is None and sys.stdout is not None:
+            sys.stdout.flush()  # here, where it is known what to do when nobody reads any more
+        return code
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        return 141
     except Trouble as problem:
         complain(problem)
         return problem.exit_code
     except OSError as wrong:
         if not has_no_room(wrong):
             raise
-        full = StorageTrouble("store.disk_full", chosen)
+        full = disk_trouble(wrong, chosen)
         complain(full)
         return full.exit_code
     except KeyboardInterrupt:
         return 130
+
+
+def _nobody_reads() -> bool:
+    """Whether what read stdout has ended, as `head` does; what is left to say goes nowhere then, at the exit too."""
+    try:
+        print(flush=True)  # a flush alone finds nothing to write where stdout is not buffered
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        return True
+    return False
 
 
 def _begin_process(program: str) -> None:
@@ -88,6 +112,13 @@ def _begin_process(program: str) -> None:
     quiet_qt()
     start_logging(program, None, level=logging.INFO if program in _LONG_RUNNING else logging.WARNING)
     log_bugs()
+    if program not in _LONG_RUNNING:
+        signal.signal(signal.SIGTERM, _interrupted)
+
+
+def _interrupted(_number: int, _frame: FrameType | None) -> None:
+    """Somebody logs out, or ends the command: it ends as by Ctrl-C, and clears away what it wrote half."""
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

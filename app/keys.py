@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from app.core.errors import EvidenceTrouble
 
 Verify = Callable[[bytes, bytes], bool]
 """`verify(sig, data)`: whether the key that it was made for signed `data`."""
@@ -30,11 +33,25 @@ class Signer:
         return f"Signer({key_id(self.public_key)})"
 
 
+class ShreddedKey(Signer):
+    """What is left of a key whose private half was shredded: whose signatures those before are. It signs no more."""
+
+    def __init__(self, public_key: bytes) -> None:
+        """`public_key`: 32 bytes. Raises ValueError for what is none."""
+        verifier(public_key)
+        self.public_key = public_key
+
+    def sign(self, data: bytes) -> bytes:
+        """Raises EvidenceTrouble("sync.revoked"): there is nothing to sign with."""
+        raise EvidenceTrouble("sync.revoked", f"{len(data)} bytes to sign")
+
+
 def new_seed() -> bytes:
     """32 fresh secret bytes for a `Signer`."""
     return Ed25519PrivateKey.generate().private_bytes_raw()
 
 
+@lru_cache(maxsize=4096)
 def verifier(public_key: bytes) -> Verify:
     """A check for signatures of `public_key` (32 bytes). Raises ValueError when it is no such key."""
     key = Ed25519PublicKey.from_public_bytes(public_key)
@@ -47,6 +64,19 @@ def verifier(public_key: bytes) -> Verify:
         return True
 
     return verify
+
+
+def read_public(text: str) -> bytes:
+    """A public key (32 bytes) from its hex, as people hand it on. Raises ValueError when it is no such key."""
+    raw = bytes.fromhex(text)
+    verifier(raw)
+    return raw
+
+
+def by_any_key(public_keys: Iterable[bytes]) -> Verify:
+    """A check for what one of these keys (32 bytes each) signed. Raises ValueError as `verifier`."""
+    checks = [verifier(one) for one in public_keys]
+    return lambda sig, data: any(check(sig, data) for check in checks)
 
 
 def key_id(public_key: bytes) -> str:

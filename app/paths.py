@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from app.platform import runtime_dir
@@ -13,6 +14,9 @@ RESOURCES = Path(__file__).resolve().parent.parent / "resources"
 
 TEMPLATES = RESOURCES / "templates"
 """The product files of the catalogue."""
+
+DATED = "%Y%m%dT%H%M%SZ"
+"""How folders that are named by their time are called (UTC)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,11 @@ class StationFolder:
         return self.root / "exports"
 
     @property
+    def people(self) -> Path:
+        """Where supervisors' own keys are looked for, unless the settings name another place. Nothing puts any here."""
+        return self.root / "people"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 
@@ -85,3 +94,11 @@ class StationFolder:
     @property
     def eye_lock(self) -> Path:
         return self.runtime / "eye.lock"
+
+
+def dated(within: Path, now: datetime) -> Path:
+    """A new folder's path, named by its time: by the first second from `now` on whose name is free."""
+    now = now.astimezone(UTC)
+    while (folder := within / now.strftime(DATED)).exists():
+        now += timedelta(seconds=1)
+    return folder

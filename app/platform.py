@@ -17,10 +17,16 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from app.core.errors import StorageTrouble
+
 _UNIX_SOCKET_PATH_MAX = 107  # sun_path holds 108 bytes with its closing zero (unix(7))
+_ENDS = (signal.SIGINT, signal.SIGTERM)
 _PR_SET_DUMPABLE = 4  # <linux/prctl.h>
 
 
@@ -83,6 +89,11 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def has_no_room(trouble: OSError) -> bool:
     """Whether it says that the disk, the quota or the file is full."""
     return trouble.errno in _NO_ROOM
+
+
+def disk_trouble(trouble: OSError, detail: str, otherwise: str = "store.io") -> StorageTrouble:
+    """What it is called that a disk did not take: store.disk_full where nothing more goes in, `otherwise` else."""
+    return StorageTrouble("store.disk_full" if has_no_room(trouble) else otherwise, detail)
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -264,3 +275,28 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return f"booted-minute-{int((time.time() - time.monotonic()) // 60)}"
+
+
+@contextmanager
+def interrupts_between_steps() -> Iterator[Callable[[], None]]:
+    """Ctrl-C and SIGTERM are KeyboardInterrupt only where the function that this gives is called, and at its end.
+
+    For work in which FFmpeg calls back into Python to read or write: what is raised there is lost, it takes it for the
+    end of the file and goes on. In other threads than the main one there are no signals, and this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    said: list[int] = []
+
+    def check() -> None:
+        if said:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, lambda one, _: said.append(one)) for number in _ENDS}
+    try:
+        yield check
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+    check()

@@ -17,8 +17,8 @@ import secrets
 import subprocess
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
@@ -365,6 +365,21 @@ class _Client:
                 self._line.send_bytes(data)
         except OSError:
             self.drop()
+
+
+@contextmanager
+def kept_away(lock_path: Path) -> Iterator[None]:
+    """Do meanwhile what a program behind this lock would do: none can begin.
+
+    Raises ProgramError("program.already_running") where one lives.
+    """
+    private_folder(lock_path.parent)
+    fd = _claim(lock_path)
+    try:
+        os.ftruncate(fd, 0)  # what a killed one wrote leads nowhere
+        yield
+    finally:
+        os.close(fd)
 
 
 def _claim(lock_path: Path) -> int:

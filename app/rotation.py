@@ -11,7 +11,7 @@ chain and keys alone: station, centre and whoever verifies afterwards come to th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from app.core.audit import (
     SignedEvent,
     canonical,
     first_fault,
+    linked,
 )
 from app.keys import Signer, Verify, verifier
 
@@ -80,28 +81,55 @@ class Held:
 def by_key(events: Sequence[SignedEvent], key: bytes) -> list[Held]:
     """A run of events, the first of them under `key`, split where the key changes. Always one part at least."""
     parts, begin = [], 0
-    for at, event in enumerate(events, 1):
-        after = key_after(event, key)
+    for at in [at for at, event in enumerate(events, 1) if _MARK in event.data]:
+        after = key_after(events[at - 1], key)
         if after != key:
             parts.append(Held(key, events[begin:at]))
             key, begin = after, at
     return [*parts, Held(key, events[begin:])]
 
 
-def chain_fault(
-    events: Sequence[SignedEvent], *, station: str, key: bytes, every: bool = True
-) -> tuple[ChainFault | None, bytes]:
-    """`core.audit.first_fault` of a whole chain that began under `key`, each event held to the key of its place; and
-    the key that holds after the last of them (after the first fault it means nothing).
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """What a whole chain comes to: its events, the hash of the last one, the keys that signed them in turn."""
+
+    count: int
+    head: str
+    keys: tuple[bytes, ...]
+
+
+def chain_stands(pieces: Iterable[Sequence[SignedEvent]], *, station: str, key: bytes) -> Stood | None:
+    """Check a whole chain that began under `key`, piece by piece as it is read, by the signatures that vouch for the
+    rest. None: not as easily as that; `parts_fault` says whether anything is wrong with it, and what.
     """
-    return parts_fault(by_key(events, key), station=station, every=every)
+    seq, prev, keys = 1, GENESIS, [key]
+    last: SignedEvent | None = None  # what vouches for all before it still has to be checked
+    for piece in pieces:
+        for part in by_key(piece, keys[-1]):
+            if part.key != keys[-1]:
+                if last is None or not _signed(keys[-1], last):
+                    return None
+                keys.append(part.key)
+                last = None
+            if not linked(part.events, station=station, prev=prev, seq=seq):
+                return None
+            if part.events:
+                last = part.events[-1]
+                seq, prev = last.seq + 1, last.hash
+    return Stood(seq - 1, prev, tuple(keys)) if last is None or _signed(keys[-1], last) else None
+
+
+def _signed(key: bytes, event: SignedEvent) -> bool:
+    return verifier(key)(event.sig, event.data)
 
 
 def parts_fault(
     parts: Sequence[Held], *, station: str, every: bool = True, check_of: Callable[[Held], Verify] | None = None
 ) -> tuple[ChainFault | None, bytes]:
-    """`chain_fault` of a chain that was split by its keys. `check_of`: how a part's signatures are checked, if not by
-    its key alone.
+    """`core.audit.first_fault` of a whole chain that was split by its keys, each event held to the key of its place;
+    and the key that holds after the last of them (after the first fault it means nothing).
+
+    `check_of`: how a part's signatures are checked, if not by its key alone.
     """
     prev, seq = GENESIS, 1
     for part in parts:

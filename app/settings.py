@@ -80,6 +80,15 @@ class StationSettings(Group):
     )
     name: Annotated[Name, Words("工位名称", "Station name", "显示在顶栏", "Shown in the top bar")] = "工位 01"
     centre: Annotated[Name, Words("中心名称", "Centre name", "显示在顶栏", "Shown in the top bar")] = "验卡中心"
+    people_keys: Annotated[
+        FilePath,
+        Words(
+            "主管的个人钥匙放哪里",
+            "Where supervisors' own keys lie",
+            "空：工位文件夹里的 people；最好是随身的 U 盘",
+            "Empty: people in the station's folder; better a stick that is carried",
+        ),
+    ] = ""
 
 
 class CameraSettings(Group):

@@ -119,6 +119,31 @@ def check_answer(headers: Mapping[str, str], status: int, digest: str, nonce: st
     return int(found["created"])
 
 
+@dataclass(frozen=True, slots=True)
+class SignedAnswer:
+    """An answer that is kept as it was signed, with the request's nonce in it: whoever has the key can check it."""
+
+    status: int
+    content_type: str
+    body: bytes
+    params: str
+    signature: str
+
+    @classmethod
+    def of(cls, status: int, headers: Mapping[str, str], body: bytes) -> SignedAnswer:
+        """What there is to keep of an answer."""
+        told = [headers.get(name, "") for name in ("content-type", "signature-input", "signature")]
+        return cls(status, told[0], body, told[1], told[2])
+
+    def holds(self, verify: Verify, digest: str) -> bool:
+        """Whether the key signed this status and a body of this digest."""
+        try:
+            found, sig = _read(_ANSWER, {"signature-input": self.params, "signature": self.signature})
+        except BadSignature:
+            return False
+        return verify(sig, _answer_lines(self.status, digest, self.content_type, found["params"]))
+
+
 def answering_key(headers: Mapping[str, str]) -> str:
     """The id of the key that an answer says it was signed by; "" for none. Nothing is checked."""
     found = _ANSWER.fullmatch(headers.get("signature-input", ""))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 import json
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterable
@@ -39,10 +38,16 @@ MOST_BYTES = 1 << 20
 MOST_BLOBS = 3 << 19
 """Bytes of the blobs that a station sends with a batch: with the events, and in base64, they fit a request."""
 
+MOST_EXPIRED = 100
+"""Decisions that a station asks for again in one request."""
+
 MOST_CHUNK = 32 << 20
 """Bytes of one chunk of footage."""
 
 DIGEST_HEADER = "Content-Digest"
+
+Whole = Annotated[int, Field(ge=0, lt=1 << 53)]
+"""A whole number that every database and every reader of JSON takes."""
 
 Hex64 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
@@ -82,7 +87,7 @@ def signed_fields(signed: Signed, verify: Verify) -> dict[str, Any]:
         raise EvidenceTrouble("sync.untrusted_answer", "signature")
     try:
         fields = json.loads(signed.text)
-    except ValueError as wrong:
+    except (ValueError, RecursionError) as wrong:
         raise EvidenceTrouble("sync.untrusted_answer", "format") from wrong
     if not isinstance(fields, dict):
         raise EvidenceTrouble("sync.untrusted_answer", "format")
@@ -98,6 +103,18 @@ def open_statement(kind: type[S], signed: Signed, verify: Verify) -> S:
         return kind.model_validate(fields)
     except ValidationError as wrong:
         raise EvidenceTrouble("sync.untrusted_answer", f"{kind.TYPE}: format") from wrong
+
+
+def understood(kind: type[S], signed: Signed, verify: Verify) -> S | None:
+    """A statement of this type, or None for one that a later release wrote in a way not known here.
+
+    Raises EvidenceTrouble("sync.untrusted_answer") when its signature does not hold.
+    """
+    fields = signed_fields(signed, verify)
+    try:
+        return kind.model_validate(fields) if fields.get("type") == kind.TYPE else None
+    except ValidationError:
+        return None
 
 
 class ServerCertificate(Statement):
@@ -152,45 +169,6 @@ def words_to_compare(public_key: str, centre: Centre) -> str:
     """Six words that both sides show before a station joins: they speak of its key and of all it is going to pin."""
     pinned = [public_key, centre.tenant, centre.root_key, centre.server_key, centre.ca]
     return six_words(canonical(pinned))
-
-
-class EnrolRequest(Statement):
-    """A station asks to join: its fresh key, signed by that key. `host` is shown to who confirms."""
-
-    TYPE = "enrol"
-    public_key: Hex64
-    rehearsal: bool
-    host: Name
-
-
-class Enrolment(WireModel):
-    """The request and the proof that its sender knows the code: HMAC-SHA-256 over the text, keyed by the code."""
-
-    request: Signed
-    proof: Base64Bytes
-
-
-class Enrolled(Statement):
-    """The centre's answer: who the station is from now on, and what to pin. `pending`: somebody has to confirm."""
-
-    TYPE = "enrolled"
-    station: Name
-    public_key: Hex64
-    role: Name
-    state: Literal["pending", "active"]
-    centre: Centre
-
-
-class EnrolmentAnswer(WireModel):
-    """The answer signed by the server key, and the proof that the centre knows the code too."""
-
-    enrolled: Signed
-    proof: Base64Bytes
-
-
-def enrolment_proof(key: bytes, side: Literal["station", "centre"], text: str) -> bytes:
-    """The proof of one side, 32 bytes; `key` is what the code stands for (`app.keys.code_key`)."""
-    return hmac.digest(key, f"{side} {text}".encode(), "sha256")
 
 
 def _read_base64(value: object) -> object:
@@ -248,11 +226,30 @@ class EventResult(WireModel):
     expect: int = 0
 
 
+class HeldEvent(WireModel):
+    """An event that lies at the centre and was not taken up (`code`: why), or was after all (`code` ""). Of two words
+    on one event the one with the higher `revision` holds.
+    """
+
+    seq: Annotated[int, Field(ge=1)]
+    event_hash: Hex64
+    code: Annotated[str, StringConstraints(max_length=128)] = ""
+    revision: int
+
+
+class Held(HeldEvent, Statement):
+    """The same in the feed, for a station's own event."""
+
+    TYPE = "event.held"
+    tenant: Name
+    station: Name
+
+
 class Receipt(Statement):
     """The centre has a station's events up to `high`, whose hash is `head_hash` ("" and 0: none yet).
 
     `root`: RFC 6962 tree hash over the centre's log of `log_size` entries. `epoch` changes when the centre's database
-    was put back to an earlier state.
+    was put back to an earlier state. `held`: those of the batch that lie here but were not taken up.
     """
 
     TYPE = "receipt"
@@ -263,6 +260,7 @@ class Receipt(Statement):
     root: Hex64
     server_time_ms: int
     epoch: Name
+    held: tuple[HeldEvent, ...] = ()
 
 
 class BatchAnswer(WireModel):
@@ -285,6 +283,18 @@ class Decision(Statement):
     revision: int
     expires_ms: int
     duplicate_of: str = ""  # "STATION/CARD" that had the number first
+
+
+class DecisionsExpired(WireModel):
+    """Decisions that ran out before the station heard of them, or before it acted on them: they are wanted again."""
+
+    decisions: Annotated[tuple[Signed, ...], Field(max_length=MOST_EXPIRED)]
+
+
+class DecisionsGiven(WireModel):
+    """How many of them were given again; they come by the feed."""
+
+    given: int
 
 
 ReferenceKind = Literal["expected-parcel", "blocked-card", "catalogue", "user", "policy", "vault-key", "revocation"]
@@ -314,15 +324,15 @@ class ExpectedItem(WireModel):
     product_id: Name
     name_zh: str = ""
     name_en: str = ""
-    face_value_fen: Annotated[int, Field(ge=0)] = 0
-    count: Annotated[int, Field(ge=1)] = 1
+    face_value_fen: Whole = 0
+    count: Annotated[Whole, Field(ge=1)] = 1
 
 
 class Expected(WireModel):
     """A parcel that is on its way; its key is the waybill."""
 
     order_no: str = ""
-    declared: Annotated[int, Field(ge=0)]
+    declared: Whole
     items: tuple[ExpectedItem, ...] = ()
 
 
@@ -428,7 +438,7 @@ class Piece(ObjectSize):
     """One chunk in its place: a run of whole encrypted fragments of `file`, from byte `offset`."""
 
     file: Name
-    offset: int
+    offset: Whole
 
 
 class VideoManifest(Statement):
@@ -438,7 +448,7 @@ class VideoManifest(Statement):
     station: Name
     recording: Name
     final_hash: str
-    pieces: tuple[Piece, ...]
+    pieces: Annotated[tuple[Piece, ...], Field(max_length=30_000)]
     key: Base64Bytes
 
 

@@ -8,6 +8,9 @@ from pydantic import Base64Bytes, Field, StringConstraints
 
 from app.wire import Hex64, Name, Signed, Statement, WireModel
 
+QUOTA_A_DAY = 20
+"""So many secrets a person sees within 24 hours without a second one. The vault holds to it, whoever says otherwise."""
+
 
 class Arrival(WireModel):
     """A card whose sealed number has come in, for the vault."""
@@ -18,9 +21,13 @@ class Arrival(WireModel):
 
 
 class Arrivals(WireModel):
-    """Cards that the vault has not looked at, the earliest first."""
+    """Cards that the vault has not looked at, the earliest first; or, asked for `all`, whatever was found of them.
+
+    `cursor`: where to go on with all; "" at their end.
+    """
 
     cards: tuple[Arrival, ...]
+    cursor: str = ""
 
 
 class Finding(WireModel):
@@ -66,7 +73,7 @@ class RevealAsked(WireModel):
 
 
 class RevealApproval(WireModel):
-    """A second person's signature over "approve " and the request's text."""
+    """A second person's signature over "approve " (or "refuse ") and the request's text."""
 
     who: Name
     sig: Base64Bytes
@@ -88,6 +95,34 @@ class RevealsOpen(WireModel):
     """Requests that wait for a second person."""
 
     requests: tuple[RevealAsked, ...]
+
+
+class RevealEntry(WireModel):
+    """A request to see a secret as the centre's log has it. `at`: the station that brought it; `approver`: who signed
+    or refused it besides.
+    """
+
+    id: Hex64
+    who: str
+    at: str
+    station: str
+    card: str
+    field: str
+    reason: str
+    asked_ms: int
+    state: str
+    code: str = ""
+    approver: str = ""
+
+
+class RevealLog(WireModel):
+    """Requests that concern a station, the latest first. `left`: how often a person may see one today without a second
+    person, of `a_day`, by the centre's count; the vault counts itself.
+    """
+
+    entries: tuple[RevealEntry, ...]
+    left: int
+    a_day: int = QUOTA_A_DAY
 
 
 class RevealTask(WireModel):

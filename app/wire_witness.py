@@ -6,15 +6,15 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from app.wire import Hex64, Name, Signed, Statement, WireModel
+from app.wire import Hex64, Name, Signed, Statement, Whole, WireEvent, WireModel
 
 
 class WitnessWanted(WireModel):
     """A station asks what the centre saw of a closed recording: by the numbers of its own events on it."""
 
     recording: Name
-    closed_seq: int
-    head_seqs: Annotated[tuple[int, ...], Field(max_length=10_000)] = ()
+    closed_seq: Whole
+    head_seqs: Annotated[tuple[Whole, ...], Field(max_length=10_000)] = ()
 
 
 class HeadSeen(WireModel):
@@ -65,19 +65,38 @@ class Restored(Statement):
     at_ms: int
 
 
+class SeenElsewhere(WireModel):
+    """The checkpoint `note` that another station countersigned last, and the proof that the log begins with it still.
+
+    `first_key`: the one the station joined with; `rotations`: its events by which others followed, in order.
+    """
+
+    station: Name
+    first_key: Hex64
+    rotations: tuple[WireEvent, ...] = ()
+    note: str
+    line: str
+    proof: tuple[Hex64, ...]
+
+
 class CheckpointAnswer(WireModel):
-    """The log's latest checkpoint (a C2SP signed note) and, for each size asked, the proof that it begins with it."""
+    """The log's latest checkpoint (a C2SP signed note) and, for each size asked, the proof that it begins with it.
+
+    `elsewhere`: where it was asked for, what other stations saw; `further`: after whom to ask on, "" for nobody.
+    """
 
     note: str
     epoch: str
     proofs: tuple[tuple[Hex64, ...], ...]
     restored: tuple[Signed, ...] = ()  # Restored, the earliest first
+    elsewhere: tuple[SeenElsewhere, ...] = ()
+    further: str = ""
 
 
 class Cosigning(WireModel):
     """A station's line (C2SP tlog-cosignature) under the checkpoint of that size."""
 
-    size: int
+    size: Whole
     line: Annotated[str, StringConstraints(max_length=1000)]
 
 

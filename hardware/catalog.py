@@ -50,6 +50,11 @@ _SANE_OPTIONS = frozenset({"dpi", "source", "mode", "test-picture"})
 _SANE_DPI = 300
 _SCANNER_OPTIONS = frozenset({"baud", "prefix"})
 
+_CAMERAS: Mapping[str, Callable[[str], Camera]] = {
+    **{"uvc": open_uvc, "http": HttpCamera, "rtsp": open_rtsp},
+    **{"file": FileCamera, "sim": SimCamera},
+}
+
 
 @dataclass(frozen=True, slots=True)
 class SerialPort:
@@ -84,11 +89,12 @@ def open_documents(address: str) -> DocumentScanner:
 
 def open_camera(address: str) -> Camera:
     """The camera at an address. Raises DeviceError."""
-    openers: dict[str, Callable[[str], Camera]] = {
-        **{"uvc": open_uvc, "http": HttpCamera, "rtsp": open_rtsp},
-        **{"file": FileCamera, "sim": SimCamera},
-    }
-    return _open(address, openers)
+    return _open(address, _CAMERAS)
+
+
+def is_camera(address: str) -> bool:
+    """Whether an address names a camera of a kind that there is; whether it is plugged in is another question."""
+    return address.partition(":")[0] in _CAMERAS
 
 
 def shown_address(address: str) -> str:

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from app.recorder import protocol as told
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -17,6 +19,12 @@ def records(folder: Path, kind: str = "") -> list[dict[str, Any]]:
     """What stands in a recording's journal, all of it or one kind."""
     lines = (folder / "journal.jsonl").read_text().splitlines()
     return [record for record in map(json.loads, lines) if kind in ("", record["kind"])]
+
+
+def lost_beside_the_camera(folder: Path, closed: told.RecordingClosed) -> int:
+    """Frames that are gone although somebody fetched them in time; the film goes on while a busy machine looks away."""
+    late = [one["frames"] for one in records(folder) if (one["kind"], one.get("reason")) == ("missed", "camera")]
+    return closed.dropped - sum(late)
 
 
 def run(*words: str) -> tuple[int, str]:

@@ -241,3 +241,22 @@ def test_the_revisions_of_a_database_are_one_line(room: str) -> None:
         told.append((before.group(1), own.group(1)))
     revisions = [own for _, own in told]
     assert [before for before, _ in told] == [None, *revisions[:-1]][: len(told)]
+
+
+def test_the_tests_that_the_documents_name_are_there() -> None:
+    """`test_x.py`, `room/test_x.py::test_y`, `tests/room/test_x.py`, and `::test_z` for the file before."""
+    files = {path.name: path for path in (HOUSE / "tests").rglob("test_*.py")}
+    assert len(files) > 200
+    gone, named_ones = [], 0
+    for document in [*(HOUSE / "docs").glob("*.md"), HOUSE / "README.md"]:
+        file = ""
+        for word in re.findall(r"`((?:[\w/]*test_\w+\.py)?(?:::test_\w+)?)`", document.read_text(encoding="utf-8")):
+            place, _, test = word.partition("::")
+            file = place or file
+            named_ones += bool(word)
+            below = HOUSE / "tests" / file.removeprefix("tests/")
+            path = below if "/" in file else files.get(file, HOUSE / "none")
+            if word and not (path.is_file() and (not test or f"def {test}(" in path.read_text(encoding="utf-8"))):
+                gone.append(f"{document.name}: {file}::{test}")
+    assert not gone
+    assert named_ones > 80

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import resource
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from app import platform
 from app.paths import StationFolder
+from app.server.setup import init
 
 
 def test_runtime_dir_is_ours_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +84,71 @@ def test_memory_is_kept_private() -> None:
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
+DUMPING = 'ulimit -c unlimited; cd "$0"; exec "$@"'
+"""A shell whose child may leave as large a dump as it likes, in the folder it is told."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="dumps are switched off on Linux")
+@pytest.mark.parametrize(
+    ("program", "deadly"), [("serve", signal.SIGABRT), ("recorder", signal.SIGSEGV), ("eye", signal.SIGABRT)]
+)
+def test_a_program_that_is_killed_in_the_middle_leaves_no_dump(tmp_path: Path, program: str, deadly: int) -> None:
+    cores, folder = tmp_path / "cores", tmp_path / "folder"
+    cores.mkdir()
+    options = ("--data", str(folder), "--port", "0") if program == "serve" else ("--folder", str(folder))
+    init(folder) if program == "serve" else folder.mkdir()
+    argv = ["bash", "-c", DUMPING, str(cores), sys.executable, "-m", "app", program, *options]
+    environment = {**os.environ, "PYTHONPATH": os.getcwd(), "XDG_RUNTIME_DIR": str(tmp_path)}
+    child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    limits = Path(f"/proc/{child.pid}/limits")
+    for _ in range(1200):
+        if re.search(r"Max core file size +0 +0 ", limits.read_text()):
+            break
+        time.sleep(0.05)
+    assert _dumped(child, deadly) == (False, [])
+
+
+def _dumped(child: subprocess.Popen[bytes], deadly: int) -> tuple[bool, list[str]]:
+    """Whether the kernel says that it dumped, and what lies in the folder."""
+    cores = Path(os.readlink(f"/proc/{child.pid}/cwd"))
+    os.kill(child.pid, deadly)
+    _, status = os.waitpid(child.pid, 0)
+    child.returncode = -deadly
+    for end in (child.stdin, child.stdout):
+        if end is not None:
+            end.close()
+    assert os.WIFSIGNALED(status)
+    assert os.WTERMSIG(status) == deadly
+    return os.WCOREDUMP(status), [one.name for one in cores.iterdir()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="dumps are switched off on Linux")
+def test_one_that_does_not_care_would_have_left_one(tmp_path: Path) -> None:
+    """Else the test above would hold for nothing. Where the machine itself allows no dump there is nothing to see."""
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+        pytest.skip("no process of this machine may dump")
+    argv = [
+        "bash",
+        "-c",
+        DUMPING,
+        str(tmp_path),
+        sys.executable,
+        "-c",
+        "print(flush=True); import time; time.sleep(60)",
+    ]
+    child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    assert _dumped(child, signal.SIGABRT)[0]
+
+
 def test_boot_id_stays() -> None:
     assert platform.boot_id() == platform.boot_id() != ""
     assert platform.free_bytes(Path.cwd()) > 0
+
+
+def test_a_disk_that_is_full_has_a_word_of_its_own() -> None:
+    for full in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        assert platform.disk_trouble(OSError(full, ""), "x", "other").code == "store.disk_full"
+    told = [platform.disk_trouble(OSError(errno.EACCES, ""), "x", *other).code for other in ((), ("other",))]
+    assert told == ["store.io", "other"]

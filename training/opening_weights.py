@@ -26,7 +26,7 @@ from app.rehearsal.optics import gloss_map
 from app.rehearsal.pictures import TIERS, through_lens
 from app.vision.codes import CodeReader
 from app.vision.fields import Value, row_label, sort_lines
-from app.vision.look import ink, panel_of, pick_pin
+from app.vision.look import panel_of, pick_pin
 from app.vision.opening import OpeningJudge, features, measure_cover
 from app.vision.panel import Panel, PanelFinder
 from app.vision.pixels import Colour, Corners
@@ -89,7 +89,7 @@ class Examples:
         if found is None:
             return None
         pin, panel = found
-        cover = measure_cover(card, seen, panel.area, ink(pin), pin.pitch)
+        cover = measure_cover(card, seen, panel.area, pin.ink, pin.pitch)
         return Example(features(cover, self._judge.hidden(card, seen, panel.area)), state in CLOSED)
 
     def _pin(self, card: Colour, panels: tuple[Panel, ...]) -> tuple[Value, Panel] | None:

@@ -12,7 +12,6 @@ that a stopped run goes on with the next one; it is learned together with one of
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -332,12 +331,8 @@ def _fit(signs: Pixels, first: Pixels) -> Pixels:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="training.twins", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("out/twins"))
-    parser.add_argument("--batches", type=int, default=3400)
-    parser.add_argument("--workers", type=int, default=1)
+    parser = course.options("train the judge of twin glyphs", Path("out/twins"), batches=3400, workers=1)
     parser.add_argument("--fonts", type=Path, action="append", default=[], help="a folder of further fonts")
-    parser.add_argument("--export", type=Path)
     parser.add_argument("--measure", type=int, default=0)
     parser.add_argument("--weigh", type=int, default=0)
     given = parser.parse_args()

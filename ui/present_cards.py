@@ -1,15 +1,18 @@
-"""Cards under the camera: waiting for one, reading it, asking about exactly one character, saving."""
+"""Cards under the camera: waiting for one, reading it, asking about a length or exactly one character, saving."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from app.core.asking import field_of, pattern_of
 from app.core.cards import Alternative as Filling
 from app.core.cards import CardRead, FieldReading, FieldState, Guidance
-from app.core.session_correct import AS_PRINTED_DIGIT
+from app.core.session_correct import AS_PRINTED_DIGIT, came
 from app.core.states import Ask, Asking, Notice, Reading, Saving, Visit, Waiting
 from ui import present_checks
 from ui.parts import Part
 from ui.present_chips import chips_key, chips_tip
+from ui.present_lengths import of_lengths
 from ui.present_stage import boxes, stage
 from ui.scene import Scene, all_keys, key, slots
 from ui.texts import notice, ordinal_list
@@ -27,7 +30,7 @@ _GUIDANCE = {
 }
 _FULL = 95
 """Confidence in percent from which a character's bar is full."""
-_WARN_NOTICES = ("card.kept", "card.withdrawn", "card.read-again", "waybill.typed")
+_WARN_NOTICES = ("card.kept", "card.withdrawn", "card.read-again", "card.show-again", "waybill.typed")
 """Notices that bring no trouble; all others are shown in the colours of attention."""
 
 
@@ -128,11 +131,15 @@ def _asking_go(scene: Scene, state: Asking) -> GoKey:
     question = state.question
     if question.ask is Ask.PIN_COVERED:
         return GoKey(GoState.READY, space, scene.say("go.scratched"), "rotate-ccw")
-    if question.ask is not Ask.CHARACTER:
+    if not question.holds:
         return GoKey(GoState.BLOCKED, "F6", scene.say("go.choose-typed"), "keyboard")
     if state.choice is None:
-        label = scene.say("go.choose", first=1, last=len(question.options))
+        last = len(question.holds)
+        label = scene.say("go.choose", first=1, last=last) if last > 1 else scene.say("go.choose-one")
         return GoKey(GoState.BLOCKED, space, label, "circle-dashed")
+    if question.ask is Ask.LENGTH:
+        label = scene.say("go.is-length", n=question.wholes[state.choice].length)
+        return GoKey(GoState.READY, space, label, "arrow-right")
     glyph = question.options[state.choice].candidate.glyph
     # The glyph of a PIN is a secret that only its own cell shows.
     return GoKey(GoState.READY, space, scene.say("go.is", glyph=glyph), "arrow-right")
@@ -144,6 +151,8 @@ def _question(scene: Scene, state: Asking) -> CardPrompt:
     base = CardPrompt(_chip(scene, state.visit), product, "", notice=_line(scene, state.notice))
     if question.ask is Ask.CHARACTER:
         return _character(scene, state, base)
+    if question.ask is Ask.LENGTH:
+        return of_lengths(scene, state, replace(base, secret=_secret(scene, read) if question.field != "pin" else None))
     words = {
         Ask.PIN_COVERED: ("prompt.pin-covered", "prompt.pin-covered.1"),
         Ask.PIN_UNREADABLE: ("prompt.pin-unreadable", "prompt.unreadable.1"),
@@ -169,10 +178,11 @@ def _character(scene: Scene, state: Asking, base: CardPrompt) -> CardPrompt:
     prompt = scene.say(
         f"prompt.char.{question.field}", no=question.position + 1, glyphs=ordinal_list(glyphs, scene.language)
     )
-    several = len(field_of(state.first or read, question.field).doubts) > 1
+    several = len(field_of(came(state), question.field).doubts) > 1
     pattern = pattern_of(read, question.field, scene.catalogue)
     checked = pattern is not None and bool(pattern.check)
-    crop = next((c.png for c in read.crops if (c.field, c.position) == (question.field, question.position)), b"")
+    shown = (question.field, question.position, len(reading.chars))
+    crop = next((c.png for c in read.crops if (c.field, c.position, c.length) == shown), b"")
     return CardPrompt(
         base.chip,
         base.product,

@@ -110,7 +110,8 @@ def _field(scene: Scene, name: str, reading: FieldReading, current: bool) -> Che
             chip = Chip(Tone.OK, scene.say("chip.read"))
             return _row(scene, name, scene.say(word, n=len(reading.chars)), chip, current=current)
         case FieldState.DOUBTFUL:
-            value = scene.say("row.number.doubt", n=len(reading.doubts))
+            word = "row.length.doubt" if reading.wholes else "row.number.doubt"
+            value = scene.say(word, n=len(reading.doubts))
             return _row(scene, name, value, Chip(Tone.WARN, scene.say("chip.confirm")), current=current)
         case FieldState.COVERED:
             value, chip = scene.say("row.pin.covered"), Chip(Tone.WARN, scene.say("chip.scratch"))
@@ -170,6 +171,7 @@ def _kept_chip(scene: Scene, card: TrayCard) -> CheckRow:
 _ISSUER = {
     CardState.KEPT: "row.issuer.kept",
     CardState.AT_CENTRE: "row.issuer.at-centre",
+    CardState.NOT_TAKEN: "row.issuer.not-taken",
     CardState.ACCEPTED: "row.issuer.accepted",
     CardState.REVIEW: "row.issuer.review",
     CardState.REJECTED: "row.issuer.rejected",

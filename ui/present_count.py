@@ -139,6 +139,7 @@ def _table_chips(scene: Scene, visit: Visit) -> tuple[Chip, ...]:
     for word, tone, states in (
         ("last.accepted", Tone.OK, (CardState.ACCEPTED,)),
         ("last.kept", Tone.INFO, _COUNTED),
+        ("last.not-taken", Tone.WARN, (CardState.NOT_TAKEN,)),
         ("last.review", Tone.WARN, (CardState.REVIEW,)),
         ("last.rejected", Tone.STOP, (CardState.REJECTED,)),
     ):
@@ -181,6 +182,7 @@ def _sums(scene: Scene, visit: Visit) -> tuple[tuple[str, str], ...]:
     for word, always, states in (
         ("sum.payable", True, (CardState.ACCEPTED,)),
         ("sum.pending", False, _COUNTED),
+        ("sum.not-taken", False, (CardState.NOT_TAKEN,)),
         ("sum.review", True, (CardState.REVIEW,)),
         ("sum.rejected", True, (CardState.REJECTED,)),
     ):

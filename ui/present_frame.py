@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.core.cards import CardState
 from app.core.parcels import Operator
 from app.core.readiness import LOW_DISK_BYTES, Level, RecMode, SyncState, label_trouble
 from ui.scene import Scene, clock, elapsed
@@ -66,6 +67,8 @@ def sync_chip(scene: Scene) -> Chip:
         return Chip(Tone.WARN, scene.say("sync.offline", n=sync.unsent), "cloud-off")
     if sync.unsent:
         return Chip(Tone.INFO, scene.say("sync.sending", n=sync.unsent), "cloud-upload")
+    if held := sync.count(CardState.NOT_TAKEN):
+        return Chip(Tone.WARN, scene.say("sync.not-taken", n=held), "triangle-alert")
     return Chip(Tone.OK, scene.say("sync.synced"), "cloud-upload")
 
 
@@ -133,13 +136,23 @@ def _condition(scene: Scene) -> Banner | None:
         return Banner(Tone.WARN, "camera-off", scene.say("banner.label"), scene.say("banner.label.more"))
     if around.nfc.level is Level.DOWN:
         return Banner(Tone.WARN, "nfc", scene.say("banner.nfc"), scene.say("banner.nfc.more"))
-    return _backup(scene) or _stamps(scene)
+    return _backup(scene) or _stamps(scene) or _cosign(scene)
 
 
 def _backup(scene: Scene) -> Banner | None:
     """The rolling backup that could not be made; the older copies are there."""
     code = scene.around.backup_code
     return Banner(Tone.WARN, "hard-drive", scene.say("banner.backup"), scene.trouble_line(code)) if code else None
+
+
+def _cosign(scene: Scene) -> Banner | None:
+    """Somebody waits for a second signature: nothing is wrong, so every warning comes before it."""
+    n = scene.around.cosign
+    return (
+        Banner(Tone.INFO, "user-check", scene.say("banner.reveals", n=n), scene.say("banner.reveals.more"))
+        if n
+        else None
+    )
 
 
 def _stamps(scene: Scene) -> Banner | None:

@@ -13,8 +13,18 @@ _MARKS = {Tone.OK: "check", Tone.WARN: "triangle", Tone.STOP: "cross"}
 
 
 def cuts(film: Footage | Angle) -> tuple[Span, ...]:
-    """The gaps that are told: what is shorter than a picture is none."""
-    return tuple(gap for gap in film.gaps if gap.to_us - gap.from_us >= _LEAST_GAP_US)
+    """The gaps that are told, none of them twice: the chain tells of one stretch by a gap and by what is missing in it.
+    What is shorter than a picture is none.
+    """
+    told: list[Span] = []
+    for gap in sorted(film.gaps, key=lambda gap: (gap.from_us, -gap.to_us)):
+        if gap.to_us - gap.from_us < _LEAST_GAP_US:
+            continue
+        if told and gap.from_us <= told[-1].to_us:
+            told[-1] = Span(told[-1].from_us, max(told[-1].to_us, gap.to_us), told[-1].reason)
+        else:
+            told.append(gap)
+    return tuple(told)
 
 
 def card_lane(scene: Scene, card: FilmedCard) -> CardLane:

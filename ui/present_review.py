@@ -43,7 +43,10 @@ class Matter(StrEnum):
     NOTHING = ""
 
 
-_BY_HAND = (Reason.NUMBER_BY_HAND, Reason.NUMBER_CONFIRMED, Reason.NUMBER_UNREADABLE)
+_MOST_KEYS = 7
+"""Of the key bar, so that they fit beside the blue one in the smallest window."""
+
+_BY_HAND = (Reason.NUMBER_BY_HAND, Reason.NUMBER_CONFIRMED, Reason.NUMBER_LENGTH, Reason.NUMBER_UNREADABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,9 @@ class Looking:
     busy: bool = False
     done: str = ""
     trouble: str = ""
-    without: str = ""  # why the other camera is not in that file
+    without: str = ""  # why what a camera filmed is not in that file …
+    lacking: str = ""  # … and which one's
+    unchecked: bool = False  # nobody has read that file's pictures for PINs
     blind: bool = False  # the other camera was asked for and has no picture of this instant
     ruled: str = ""  # what was decided last, by the name of its words
     undo_card: str = ""  # whose ruling can be taken back …
@@ -147,15 +152,15 @@ def _list(scene: Scene, looking: Looking) -> ListView:
     )
     items = tuple(_item(scene, line, looking.pile) for line in looking.lines.lines) if looking.lines else ()
     oldest = dict(looking.lines.oldest).get(looking.pile, 0) if looking.lines else 0
-    foot = scene.say("review.oldest", age=_age(scene, oldest)) if oldest else scene.say("review.up-down")
+    foot = scene.say("review.oldest", age=age_of(scene, oldest)) if oldest else scene.say("review.up-down")
     foot = scene.say("review.found", query=query, n=len(items)) if query else foot
     empty = scene.say("review.nothing-found" if query else f"review.empty.{looking.pile.value}")
     return ListView(tabs, items, looking.chosen, ("↑", "↓"), foot, empty if looking.lines else "")
 
 
 def _item(scene: Scene, line: Line, pile: Pile) -> ItemView:
-    where = _short(line.waybill)
-    age = _age(scene, line.wall_us)
+    where = short_waybill(line.waybill)
+    age = age_of(scene, line.wall_us)
     if line.state is None and line.dispute_id:
         return ItemView(scene.say("review.parcel"), age, where, Tone.WARN, "triangle-alert", line.said)
     if line.state is None:
@@ -183,12 +188,13 @@ def _note(scene: Scene, line: Line, pile: Pile) -> tuple[str, Tone]:
     return scene.say(why), CARD_TONE[line.state]
 
 
-def _short(waybill: str) -> str:
+def short_waybill(waybill: str) -> str:
     """ "SF…1918": as lists show a waybill."""
     return f"{waybill[:2]}…{waybill[-4:]}" if len(waybill) > 8 else waybill
 
 
-def _age(scene: Scene, wall_us: int) -> str:
+def age_of(scene: Scene, wall_us: int) -> str:
+    """How long ago, in the largest unit that fits."""
     minutes = max(0, scene.around.wall_us - wall_us) // 60_000_000
     if minutes < 60:
         return scene.say("review.age.minutes", n=minutes)
@@ -362,9 +368,13 @@ def _foot(scene: Scene, looking: Looking) -> tuple[str, str, Tone]:
         return "triangle-alert", scene.trouble_line(looking.trouble), Tone.WARN
     if looking.blind and looking.footage is not None:
         return "triangle-alert", _blind(scene, looking.footage), Tone.WARN
+    unread = scene.say("review.unchecked") if looking.unchecked else ""
     if looking.done and looking.without:
-        why = scene.say(f"review.without.{looking.without}")
-        return "triangle-alert", scene.say("review.written-without", name=looking.done, why=why), Tone.WARN
+        lacks = {"why": scene.say(f"review.without.{looking.without}")}
+        lacks["camera"] = scene.say(f"camera.role.{looking.lacking}")
+        return "triangle-alert", scene.say("review.written-without", name=looking.done, **lacks) + unread, Tone.WARN
+    if looking.done and unread:
+        return "triangle-alert", scene.say("review.written", name=looking.done) + unread, Tone.WARN
     if looking.done:
         return "circle-check", scene.say("review.written", name=looking.done), Tone.OK
     if looking.wants_second and looking.lines is not None:
@@ -390,21 +400,18 @@ def _keys(scene: Scene, looking: Looking) -> tuple[KeyLabel, ...]:
     made = [all_keys(scene)]
     made += [key(scene, "F2", "review.undo")] if may_undo(scene, looking) else []
     made.append(key(scene, "F3", "review.find"))
-    if looking.matter:
-        others = [name for name in (EXPORT, STILL, HOLD) if name not in looking.acts]
-        made += [key(scene, name, f"review.key.{name.lower()}") for name in others]
-        made += [] if looking.line and looking.line.dispute_id else [key(scene, DISPUTE, "review.key.d")]
-        made += [key(scene, "F4", "review.angle")] if looking.footage and looking.footage.angles else []
-        made += [key(scene, "B", "review.bind")] if looking.unknown_gtin else []
-        return tuple(made[:7])
-    made += [key(scene, "T", "review.to-time")]
-    made += [key(scene, DISPUTE, "review.key.d")] if looking.line and not looking.line.dispute_id else []
-    if looking.footage and looking.footage.angles:
-        made.append(key(scene, "F4", "review.angle"))
-    if looking.unknown_gtin:
-        made.append(key(scene, "B", "review.bind"))
-    made += [key(scene, ", .", "review.frame"), key(scene, "Esc", "review.back")]
-    return tuple(made[:7])
+    line, footage = looking.line, looking.footage
+    secret = [key(scene, "F8", "review.secret")] if line and line.card_id else []
+    dispute = [key(scene, DISPUTE, "review.key.d")] if line and not line.dispute_id else []
+    angle = [key(scene, "F4", "review.angle")] if footage and footage.angles else []
+    bind = [key(scene, "B", "review.bind")] if looking.unknown_gtin else []
+    if looking.matter:  # what there is no room for is told by F1, the frame that is saved first
+        others = [name for name in (EXPORT, HOLD, STILL) if name not in looking.acts]
+        acts = [key(scene, name, f"review.key.{name.lower()}") for name in others]
+        made += [*secret, *bind, *acts[:-1], *angle, *dispute, *acts[-1:]]
+        return tuple(made[:_MOST_KEYS])
+    made += [key(scene, "T", "review.to-time"), *secret, *dispute, *angle, *bind, key(scene, ", .", "review.frame")]
+    return (*made[: _MOST_KEYS - 1], key(scene, "Esc", "review.back"))
 
 
 def _go(scene: Scene, looking: Looking) -> GoKey:
@@ -424,6 +431,8 @@ def _go(scene: Scene, looking: Looking) -> GoKey:
         return GoKey(GoState.READY, cap, scene.say("review.go.dispute"), "badge-check", enter=True)
     if looking.armed == HOLD and hold:
         word = "judge" if hold.leak else "release"
+    elif hold and hold.leak and looking.armed == EXPORT and looking.footage.filmed_by_another:
+        word = "export-without"
     elif hold and hold.leak:
         return GoKey(GoState.BLOCKED, cap, scene.say("review.go.leak"))
     return GoKey(GoState.READY, cap, scene.say(f"review.go.{word}"), "badge-check", enter=True)

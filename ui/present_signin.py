@@ -21,7 +21,9 @@ def sign_in(scene: Scene, state: SignedOut, banner: Banner | None) -> SignInView
     foot = [scene.say("signin.version", version=desk.version)] if desk.version else []
     if desk.certificate_until:
         foot.append(scene.say("signin.certificate", date=desk.certificate_until))
-    demo = bool(desk.demo_badge) and scene.around.rehearsal
+    demo = bool(desk.demo_badge) and scene.around.rehearsal and not state.revoked
+    named = ("signin.revoked.title", "signin.revoked.badge", "signin.revoked.call")
+    title, badge, below = named if state.revoked else ("signin.title", "signin.badge", "signin.badge.sub")
     return SignInView(
         product=scene.say("product"),
         product_sub=scene.say("product.sub"),
@@ -31,10 +33,10 @@ def sign_in(scene: Scene, state: SignedOut, banner: Banner | None) -> SignInView
         checks=_checks(scene),
         foot=tuple(foot),
         languages=(("zh", "中文"), ("en", "English")),
-        title=scene.say("signin.title"),
+        title=scene.say(title),
         sub=scene.say("signin.sub"),
-        badge_title=scene.say("signin.badge"),
-        badge_sub=scene.say("signin.badge.sub"),
+        badge_title=scene.say(badge),
+        badge_sub=scene.say(below),
         divider=scene.say("signin.divider"),
         number_label=scene.say("signin.number"),
         passcode_label=scene.say("signin.passcode"),
@@ -63,12 +65,16 @@ def _seconds_left(state: SignedOut) -> int:
 
 
 def _go(scene: Scene, state: SignedOut) -> GoKey:
+    if state.revoked:
+        return GoKey(GoState.BLOCKED, scene.say("cap.enter"), scene.say("go.revoked"), "lock")
     if seconds := _seconds_left(state):
         return GoKey(GoState.BLOCKED, scene.say("cap.enter"), scene.say("go.locked", seconds=seconds), "lock")
     return GoKey(GoState.READY, scene.say("cap.enter"), scene.say("go.sign-in"), "log-in", enter=True)
 
 
 def _notice(scene: Scene, state: SignedOut) -> Line | None:
+    if state.revoked:
+        return Line(Tone.WARN, scene.say("signin.revoked"))
     if seconds := _seconds_left(state):
         return Line(Tone.WARN, scene.say("signin.locked", seconds=seconds))
     if state.expired:

@@ -75,7 +75,8 @@ def _box(scene: Scene, zone: Zone, read: CardRead | None, has_pin: bool) -> Box:
 
 def _box_words(scene: Scene, zone: Zone, read: CardRead | None) -> tuple[Tone, str]:
     if zone.kind == "number" and read is not None and read.number.state is FieldState.DOUBTFUL:
-        return Tone.WARN, scene.say("box.number.doubt", no=read.number.doubts[0] + 1)
+        word = "box.number.length" if read.number.wholes else "box.number.doubt"
+        return Tone.WARN, scene.say(word, no=read.number.doubts[0] + 1)
     known = {"barcode": "box.barcode", "number": "box.number", "pin": "box.pin"}.get(zone.kind)
     if known is None:
         return Tone.INFO, scene.say(f"box.{zone.kind}") if zone.kind in ("panel", "expiry") else ""

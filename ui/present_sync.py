@@ -13,8 +13,27 @@ from ui.texts import trouble
 from ui.views import CheckRow, Chip, Tone
 from ui.work_views import SyncSheet
 
-_ORDER = (CardState.KEPT, CardState.AT_CENTRE, CardState.REVIEW, CardState.ACCEPTED, CardState.REJECTED)
-_WAITING = (CardState.KEPT, CardState.AT_CENTRE, CardState.REVIEW)
+_ORDER = (
+    CardState.KEPT,
+    CardState.AT_CENTRE,
+    CardState.NOT_TAKEN,
+    CardState.REVIEW,
+    CardState.ACCEPTED,
+    CardState.REJECTED,
+)
+_NAMED = 3
+_WAITING = (CardState.KEPT, CardState.AT_CENTRE, CardState.NOT_TAKEN, CardState.REVIEW)
+_CAUSES = {
+    "needs-server-upgrade": "upgrade",
+    "unknown-kind": "upgrade",
+    "card-known": "card-known",
+    "card-unknown": "card-unknown",
+    "revoked": "revoked",
+    "not-supervisor": "not-supervisor",
+    "second-missing": "not-supervisor",
+    "second-not-supervisor": "not-supervisor",
+}
+"""The centre's reasons, by how they are worded."""
 _TONE = {
     SyncState.SYNCED: (Tone.OK, "cloud-upload"),
     SyncState.SENDING: (Tone.INFO, "cloud-upload"),
@@ -28,16 +47,23 @@ def only_here(sync: SyncFacts) -> bool:
     return bool(sync.unsent or sync.footage_waiting)
 
 
+def not_settled(sync: SyncFacts) -> bool:
+    """Whether somebody who leaves should hear of something: only here, or not taken up at the centre."""
+    return only_here(sync) or sync.count(CardState.NOT_TAKEN) > 0
+
+
 def opens_sheet(name: str, state: State | None, around: Surroundings, told: bool) -> bool:
-    """Whether this key opens the sheet: F5 at the waiting screen; F12 there, once, while something is only here."""
-    return isinstance(state, Idle) and (name == "F5" or (name == "F12" and only_here(around.sync) and not told))
+    """Whether this key opens the sheet: F5 at the waiting screen; F12 there, once, while something is not settled."""
+    return isinstance(state, Idle) and (name == "F5" or (name == "F12" and not_settled(around.sync) and not told))
 
 
 def sync_sheet(scene: Scene, *, leaving: bool = False) -> SyncSheet:
     """The sheet; `leaving`: somebody is about to sign out while something is still only here."""
-    title = scene.say("sheet.leaving" if leaving else "sheet.title")
+    here = "sheet.leaving" if only_here(scene.around.sync) else "sheet.leaving.not-taken"
+    title = scene.say(here if leaving else "sheet.title")
     foot = scene.say("sheet.leaving.foot" if leaving else "keys.close")
-    return SyncSheet(title, foot, (_line(scene), _events(scene), *_cards(scene), _footage(scene)), leaving)
+    rows = (_line(scene), _events(scene), *_held(scene), *_cards(scene), _footage(scene), *_silent(scene))
+    return SyncSheet(title, foot, rows, leaving)
 
 
 def _line(scene: Scene) -> CheckRow:
@@ -62,12 +88,24 @@ def _events(scene: Scene) -> CheckRow:
     return CheckRow("hard-drive", scene.say("sheet.events"), age, Chip(tone, scene.say("sheet.n", n=sync.unsent)))
 
 
+def _held(scene: Scene) -> tuple[CheckRow, ...]:
+    """What lies at the centre and was not taken up: why, and what to do about it."""
+    held = scene.around.sync.held
+    if not held:
+        return ()
+    value = scene.say(f"sheet.held.{_CAUSES.get(held[0][0], 'other')}")
+    chip = Chip(Tone.WARN, scene.say("sheet.n", n=sum(number for _, number in held)))
+    return (CheckRow("triangle-alert", scene.say("sheet.held"), value, chip),)
+
+
 def _cards(scene: Scene) -> tuple[CheckRow, ...]:
     """The cards by state; of those that wait for something the age of the oldest."""
     found = {state: (number, age_s) for state, number, age_s in scene.around.sync.cards}
     rows = []
     for state in _ORDER:
         number, age_s = found.get(state, (0, 0))
+        if state is CardState.NOT_TAKEN and not number:
+            continue  # as a rule there are none
         waits = number and state in _WAITING
         value = scene.say("sheet.oldest", age=_age(scene, age_s)) if waits else ""
         tone = CARD_TONE[state] if number else Tone.IDLE
@@ -78,12 +116,22 @@ def _cards(scene: Scene) -> tuple[CheckRow, ...]:
 
 def _footage(scene: Scene) -> CheckRow:
     sync = scene.around.sync
-    value = scene.trouble_line(sync.footage_code) if sync.stuck_footage else ""
+    value = scene.trouble_line(sync.footage_code) if sync.footage_code else ""
     if not value:
         value = scene.say("sheet.footage.waits" if sync.footage_waiting else "sheet.all-there")
-    tone = Tone.WARN if sync.stuck_footage else Tone.INFO if sync.footage_waiting else Tone.OK
+    tone = Tone.WARN if sync.footage_code else Tone.INFO if sync.footage_waiting else Tone.OK
     chip = Chip(tone, scene.say("sheet.n", n=sync.footage_waiting))
     return CheckRow("film", scene.say("sheet.footage"), value, chip)
+
+
+def _silent(scene: Scene) -> tuple[CheckRow, ...]:
+    """Stations that were heard of before: closed, or their word on the centre's log is kept from this one."""
+    names = scene.around.sync.silent
+    if not names:
+        return ()
+    comma = "、" if scene.language == "zh" else ", "
+    value = scene.say("sheet.silent.who", names=comma.join(names[:_NAMED]) + (" …" if len(names) > _NAMED else ""))
+    return (CheckRow("store", scene.say("sheet.silent"), value, Chip(Tone.WARN, scene.say("sheet.n", n=len(names)))),)
 
 
 def _age(scene: Scene, seconds: int) -> str:

@@ -142,6 +142,8 @@ def _last(scene: Scene, last: LastParcel) -> LastParcelView:
         chips.append(Chip(Tone.OK, scene.say("last.accepted", n=accepted)))
     if kept:
         chips.append(Chip(Tone.INFO, scene.say("last.kept", n=kept), "hard-drive"))
+    if not_taken := last.count(CardState.NOT_TAKEN):
+        chips.append(Chip(Tone.WARN, scene.say("last.not-taken", n=not_taken)))
     if review := last.count(CardState.REVIEW):
         chips.append(Chip(Tone.WARN, scene.say("last.review", n=review)))
     rejected = scene.say("last.rejected", n=last.count(CardState.REJECTED))

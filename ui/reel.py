@@ -6,7 +6,7 @@ between two frames, so that rounding to milliseconds never shows a neighbour. Ba
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QElapsedTimer, QObject, QTimer, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtMultimedia import QMediaPlayer, QVideoFrame
 
@@ -17,6 +17,7 @@ RATES = (-8.0, -4.0, -2.0, -1.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 _BACK_MS = 125
 _FRAME_US = 33_333
 _END_MARGIN_US = 20_000
+_FAST_SHOWN_MS = 25  # faster than the film was, no eye follows each picture, and each takes long to turn into an image
 
 
 class Reel(QObject):
@@ -35,6 +36,8 @@ class Reel(QObject):
         self._loading_us: int | None = None  # where to go in a part that the player has not been given yet
         self._pending_us: int | None = None  # where to go as soon as the part is loaded
         self._waiting = False  # for the picture of the last seek
+        self._passed: QVideoFrame | None = None  # the newest, when it was not shown for it went by too fast
+        self._since_shown = QElapsedTimer()
         self.at_us, self.rate, self.playing = 0, 1.0, False
         self._engine = Engine(self)
         self._engine.sink.videoFrameChanged.connect(self._frame)
@@ -132,6 +135,8 @@ class Reel(QObject):
         self.rate, self.playing = 1.0, False
         if self._part is not None:
             self._engine.pause.emit()
+        if self._passed is not None:
+            self._picture(self._passed)
 
     def _go_back(self) -> None:
         if self._waiting:
@@ -178,6 +183,7 @@ class Reel(QObject):
     def _drop_part(self) -> None:
         self._engine.let_go(self._device)
         self._part, self._device, self._pending_us, self._loading_us = None, None, None, None
+        self._passed = None
 
     def _status(self, status: QMediaPlayer.MediaStatus) -> None:
         loaded = (QMediaPlayer.MediaStatus.LoadedMedia, QMediaPlayer.MediaStatus.BufferedMedia)
@@ -207,5 +213,13 @@ class Reel(QObject):
         self._waiting = False
         if frame.startTime() >= 0 and self.playing and self.rate > 0:  # else a late picture of an earlier seek may come
             self.at_us = self._part.from_us + frame.startTime()
+            if self.rate > 1 and self._since_shown.isValid() and self._since_shown.elapsed() < _FAST_SHOWN_MS:
+                self._passed = frame
+                return
+        self._picture(frame)
+
+    def _picture(self, frame: QVideoFrame) -> None:
+        self._passed = None
+        self._since_shown.start()
         self.framed.emit(frame.toImage())
         self.moved.emit()

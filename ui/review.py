@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtGui import QImage
 
 from app.core.cards import Secret
 from app.core.errors import Trouble
@@ -29,10 +29,13 @@ _FIND, _TIME, _SECOND, _SECRET = "find", "time", "second", "second-pass"
 
 
 class Review(QObject):
-    """One reviewer at a time. `left`: back to where they came from; `asked`: which product has this GTIN?"""
+    """One reviewer at a time. `left`: back to where they came from; `asked`: which product has this GTIN?
+    `secret_asked`: what the vault shows of this card.
+    """
 
     left = Signal()
     asked = Signal(str)
+    secret_asked = Signal()
     _answered = Signal(object)
 
     def __init__(self, desk: ReviewDesk, scene: Callable[[], Scene], parent: QObject | None = None) -> None:
@@ -138,7 +141,7 @@ class Review(QObject):
             case "B" if self.looking is not None and self.looking.unknown_gtin:
                 self.asked.emit(self.looking.unknown_gtin)
             case "F8":
-                self._vault_only()
+                self.secret_asked.emit()
             case "F6":
                 screen.side.reason.setFocus()
             case "Enter":
@@ -157,14 +160,6 @@ class Review(QObject):
             self._rule(Second(badge=code))
             return
         self._ask_lines(Pile.ALL, code)
-
-    def _vault_only(self) -> None:
-        """No secret is shown here: a reveal is signed by a key of the person's own, and the station holds nobody's. The
-        card's id, which the command asks for, is put where it can be pasted.
-        """
-        if self.looking is not None and self.looking.line is not None and self.looking.line.card_id:
-            QGuiApplication.clipboard().setText(self.looking.line.card_id)
-            self._look(trouble="review.vault_only", armed="", done="")
 
     def _back(self) -> None:
         """One level back; the last one leaves."""
@@ -223,6 +218,12 @@ class Review(QObject):
         words |= {"Space": say("player.play"), "J": say("review.keys.back"), "K": say("review.keys.stop")}
         words |= {"L": say("review.keys.fast"), ",": say("review.keys.frame-back"), ".": say("review.keys.frame-on")}
         words |= {"←": say("review.keys.before"), "→": say("review.keys.after")}
+        words |= {
+            "T": say("review.to-time"),
+            "F4": say("review.angle"),
+            "F6": say("review.keys.f6"),
+            "Esc": say("key.back"),
+        }
         words |= {"↑": say("review.keys.up"), "↓": say("review.keys.down"), "F8": say("review.keys.f8")}
         words |= {"F11": say("key.fullscreen")}
         words |= {"Ctrl L": say("key.language"), "Ctrl D": say("key.theme"), "Ctrl 2": say("key.mail-in")}
@@ -419,7 +420,9 @@ class Review(QObject):
         if isinstance(answer, Trouble):
             self._look(busy=False, armed="", trouble=answer.code)
         else:
-            self._look(busy=False, armed="", done=PurePath(answer.path).name, without=answer.without)
+            left_out = {"without": answer.without, "lacking": answer.lacking}
+            done = PurePath(answer.path).name
+            self._look(busy=False, armed="", done=done, unchecked=answer.unchecked, **left_out)
 
     def _held(self, answer: Hold | Trouble | None) -> None:
         if isinstance(answer, Trouble):

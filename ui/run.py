@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 
 from app.core.footage import ReviewDesk
 from app.core.products import Catalogue
+from app.core.reveals import RevealDesk
 from app.core.shelving import CatalogueDesk
 from app.paths import RESOURCES
 from ui.bridge import Bridge
@@ -55,6 +56,7 @@ def run_window(
     on_crash: OnCrash = _ignore,
     review_desk: ReviewDesk | None = None,
     catalogue_desk: CatalogueDesk | None = None,
+    reveal_desk: RevealDesk | None = None,
 ) -> int:
     """Show the window until it is closed; gives the exit status. Call from the main thread."""
     made = application()
@@ -67,6 +69,7 @@ def run_window(
         open_recording,
         review_desk,
         catalogue_desk,
+        reveal_desk,
     )
     window.setWindowIcon(QIcon(window.look.icons.pixmap("scan-barcode", 64, window.look.tokens["primary"])))
     hook = CrashHook(window, on_crash)

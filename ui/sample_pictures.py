@@ -45,6 +45,23 @@ def crop() -> bytes:
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawRoundedRect(QRectF(47, 14, 56, 84), 4, 4)
     painter.end()
+    return _png(image)
+
+
+def line() -> bytes:
+    """The line of a number of which the end is blurred, as PNG."""
+    image = QImage(900, 96, QImage.Format.Format_RGB32)
+    image.fill(QColor("#1F6F5C"))
+    painter = QPainter(image)
+    painter.setRenderHints(QPainter.RenderHint.Antialiasing)
+    shown = f"{NUMBER[:4]} {NUMBER[4:8]} {NUMBER[8:12]} {NUMBER[12:]}"
+    _text(painter, QPointF(40, 72), shown, 70, "#F3F7F5", _MONO, 600)
+    painter.fillRect(QRectF(790, 0, 60, 96), QColor(243, 247, 245, 150))
+    painter.end()
+    return _png(image)
+
+
+def _png(image: QImage) -> bytes:
     data = QByteArray()
     buffer = QBuffer(data)
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)

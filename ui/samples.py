@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from app.core.cards import (
+    LINE,
     Alternative,
     Barcode,
     Candidate,
@@ -21,6 +22,8 @@ from app.core.cards import (
     Sighting,
     Tag,
     TagStay,
+    Whole,
+    WholeWay,
     Zone,
 )
 from app.core.chips import ChipCard, ChipEnd, ChipStand, PlannedStage
@@ -38,6 +41,7 @@ from app.core.parcels import (
 )
 from app.core.products import DIGITS, Catalogue, CheckDigit, FieldPattern, Product
 from app.core.readiness import (
+    REVOKED,
     CameraFacts,
     DeviceFacts,
     DiskFacts,
@@ -190,7 +194,7 @@ def read(number: FieldReading | None = None, pin: FieldReading | None = None, cr
         face_value_fen=50_000,
         quad=CARD_QUAD,
         zones=ZONES,
-        crops=(Crop("number", DOUBT_AT, crop),) if crop else (),
+        crops=(Crop("number", DOUBT_AT, crop, len(NUMBER)),) if crop else (),
     )
 
 
@@ -292,12 +296,13 @@ class Sample:
 
 BEHIND = SyncFacts(
     SyncState.OFFLINE, 12, 4_300, 40, 200, "sync.offline", footage_waiting=2,
-    cards=((CardState.KEPT, 5, 4_300), (CardState.AT_CENTRE, 3, 95), (CardState.ACCEPTED, 240, 9_000)),
+    cards=((CardState.KEPT, 5, 4_300), (CardState.AT_CENTRE, 3, 95), (CardState.NOT_TAKEN, 1, 7_200),
+           (CardState.ACCEPTED, 240, 9_000)), held=(("card-known", 1),),
 )  # fmt: skip
 ELSE = Notice("lock.somebody-else", (("name", OPERATOR.name),))
 
 
-def samples(crop: bytes = b"") -> tuple[Sample, ...]:
+def samples(crop: bytes = b"", line: bytes = b"") -> tuple[Sample, ...]:
     """Every screen of this version, the design's pictures first."""
     on, cut = around(RecMode.ON), around(RecMode.CUT)
     late = around(RecMode.ON, 724)
@@ -310,6 +315,7 @@ def samples(crop: bytes = b"") -> tuple[Sample, ...]:
         Sample("error-camera-lost", paused(), cut),
         Sample("workbench-2-as-printed", refused(), on, "card"),
         Sample("reject-dialog", Rejecting(visit(), asking(crop), 2), rehearsal(on), "card"),
+        *(Sample(f"length-{field}", _lengths(field, line), on, "card") for field in ("number", "pin")),
         *_further(on, late, crop),
     )
 
@@ -321,10 +327,12 @@ def _further(on: Surroundings, late: Surroundings, crop: bytes) -> tuple[Sample,
     refused = SignedOut(wrong=3, locked_until_us=60 * _SECOND, now_us=18 * _SECOND, refused=True)
     cut = around(RecMode.CUT)
     offline = replace(on, sync=SyncFacts(SyncState.OFFLINE, 12, 300, 20, 200))
+    ended = SyncFacts(SyncState.STOPPED, code=REVOKED)
     no_camera = replace(around(), camera=CameraFacts(Level.DOWN, "USB 3-2", 0, 0, 0, "camera.missing"))
     return (
         Sample("sign-in-locked", refused, out_around),
         Sample("sign-in-expired", SignedOut(expired=True), out_around),
+        Sample("sign-in-revoked", SignedOut(revoked=True), replace(out_around, sync=ended)),
         Sample("sign-in-rehearsal", out, rehearsal(out_around)),
         Sample("sync-sheet", idle(), replace(around(), sync=BEHIND), "mat", "F5"),
         Sample("sync-leaving", idle(), replace(around(), sync=BEHIND), "mat", "F12"),
@@ -450,5 +458,20 @@ def _three_ways(crop: bytes) -> Asking:
     chars[4] = CharReading(tuple(Candidate(g, p) for g, p in glyphs), sure=False)
     options = tuple(Alternative(Candidate(g, p), True) for g, p in glyphs)
     card = read(_field(NUMBER), FieldReading(FieldState.DOUBTFUL, tuple(chars)))
-    card = replace(card, crops=(Crop("pin", 4, crop),) if crop else ())
+    card = replace(card, crops=(Crop("pin", 4, crop, len(PIN)),) if crop else ())
     return Asking(visit(), card, Question(Ask.CHARACTER, "pin", 4, options), sighting=sighting())
+
+
+def _lengths(field: str, line: bytes) -> Asking:
+    """Nobody knows how many characters there are. The number has a check digit, which one of three lengths breaks."""
+    text = {"number": NUMBER, "pin": PIN}[field]
+    shares = ((text, 0.61, True), (text + "1", 0.27, True), (text[:-3] + text[-2:], 0.08, False))
+    wholes = tuple(Whole(_field(one).chars, p) for one, p, _ in shares)
+    doubtful = tuple(replace(char, sure=False) for char in _field(text).chars)
+    reading = FieldReading(FieldState.DOUBTFUL, doubtful, wholes=wholes)
+    card = read(reading, _field(PIN)) if field == "number" else read(_field(NUMBER), reading)
+    card = replace(card, crops=(Crop(field, LINE, line),) if line else ())
+    holds = [holds or field == "pin" for _, _, holds in shares]
+    ways = tuple(WholeWay(whole, fits) for whole, fits in zip(wholes, holds, strict=True))
+    choice = 0 if field == "number" else None
+    return Asking(visit(), card, Question(Ask.LENGTH, field, wholes=ways), choice, sighting=sighting())

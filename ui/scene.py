@@ -116,6 +116,7 @@ LEVEL_TONE = {
 CARD_TONE = {
     CardState.KEPT: Tone.INFO,
     CardState.AT_CENTRE: Tone.INFO,
+    CardState.NOT_TAKEN: Tone.WARN,
     CardState.ACCEPTED: Tone.OK,
     CardState.REVIEW: Tone.WARN,
     CardState.REJECTED: Tone.STOP,
@@ -125,6 +126,7 @@ CARD_TONE = {
 CARD_ICON = {
     CardState.KEPT: "hard-drive",
     CardState.AT_CENTRE: "cloud-upload",
+    CardState.NOT_TAKEN: "triangle-alert",
     CardState.ACCEPTED: "circle-check",
     CardState.REVIEW: "triangle-alert",
     CardState.REJECTED: "octagon-x",

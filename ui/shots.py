@@ -6,6 +6,7 @@ Call from the main thread. Runs on the offscreen platform; a QApplication is mad
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QImage
@@ -15,15 +16,18 @@ from app.core.readiness import RecMode, Surroundings
 from app.core.states import State
 from app.frames import HalfFrame
 from app.paths import RESOURCES
-from ui import samples, samples_products, samples_review
+from ui import samples, samples_products, samples_reveal, samples_review
 from ui.bridge import Bridge
 from ui.lesson import show_card
 from ui.present_products import Choosing, products
+from ui.present_reveal import Seeing, reveals
 from ui.present_review import review
 from ui.run import application
-from ui.sample_pictures import crop, picture
+from ui.sample_pictures import crop, line, picture
 from ui.scene import Desk, Scene
+from ui.screens.framed import Framed
 from ui.screens.products import ProductScreen
+from ui.screens.reveal import RevealScreen
 from ui.screens.review import ReviewScreen
 from ui.theme import Themes, density_for, dress
 from ui.window import Window, WindowSettings
@@ -34,6 +38,8 @@ THEMES = ("light", "dark")
 LANGUAGES = ("zh", "en")
 _LARGE_TOO = ("workbench-2-reading",)
 _DESK = Desk(version="0.1.0", demo_badge="CIB-DEMO01")
+
+F = TypeVar("F", bound=Framed)
 
 
 def quiet_window(
@@ -66,21 +72,35 @@ def shoot(window: Window, state: State, around: Surroundings, image: QImage | No
     return window.grab().toImage()
 
 
-def review_screen(size: tuple[int, int], theme: str = "light", language: str = "zh") -> ReviewScreen:
-    """The review screen with its sample, at exactly this size."""
+def _set_up(kind: type[F], size: tuple[int, int], theme: str, language: str) -> tuple[F, Scene]:
+    """A screen of exactly this size, and the scene of the samples."""
     density = density_for(*size)
     look = Themes(RESOURCES).look(theme, density)
     dress(look)
-    screen = ReviewScreen(look)
+    screen = kind(look)
     screen.setObjectName("window")
     screen.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-    compact = density.name == "compact"
-    scene = Scene(samples.around(RecMode.OFF), samples.catalogue(), language, compact, _DESK)
     screen.setMinimumSize(1, 1)
     screen.resize(*size)
+    compact = density.name == "compact"
+    return screen, Scene(samples.around(RecMode.OFF), samples.catalogue(), language, compact, _DESK)
+
+
+def review_screen(size: tuple[int, int], theme: str = "light", language: str = "zh") -> ReviewScreen:
+    """The review screen with its sample, at exactly this size."""
+    screen, scene = _set_up(ReviewScreen, size, theme, language)
     screen.show_view(review(scene, samples_review.looking()))
     screen.film.show_image(picture("card"))
     screen.show_at(samples_review.AT_US, playing=True, rate=1.0)
+    screen.show()
+    QCoreApplication.processEvents()
+    return screen
+
+
+def reveal_screen(seeing: Seeing, size: tuple[int, int], theme: str = "light", language: str = "zh") -> RevealScreen:
+    """The screen for seeing secrets with a sample, at exactly this size. There is no secret in a sample."""
+    screen, scene = _set_up(RevealScreen, size, theme, language)
+    screen.show_view(reveals(scene, seeing))
     screen.show()
     QCoreApplication.processEvents()
     return screen
@@ -98,15 +118,7 @@ def product_screen(
     choosing: Choosing, size: tuple[int, int], theme: str = "light", language: str = "zh"
 ) -> ProductScreen:
     """The product screen with a sample, at exactly this size."""
-    density = density_for(*size)
-    look = Themes(RESOURCES).look(theme, density)
-    dress(look)
-    screen = ProductScreen(look)
-    screen.setObjectName("window")
-    screen.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-    scene = Scene(samples.around(RecMode.OFF), samples.catalogue(), language, density.name == "compact", _DESK)
-    screen.setMinimumSize(1, 1)
-    screen.resize(*size)
+    screen, scene = _set_up(ProductScreen, size, theme, language)
     screen.show_view(products(scene, choosing))
     screen.search.field.setText(choosing.query)
     show_card(screen, choosing.learning)
@@ -145,30 +157,24 @@ def render_shots(out: Path) -> list[Path]:
     """Every sample × theme × language × size as PNG; gives the paths."""
     application(headless=True)
     out.mkdir(parents=True, exist_ok=True)
-    made = samples.samples(crop())
+    made = samples.samples(crop(), line())
     paths = []
     for size in (*SIZES, LARGE):
         for theme in THEMES:
             for language in LANGUAGES:
                 chosen = [s for s in made if size != LARGE or s.name in _LARGE_TOO]
                 paths += _series(out, tuple(chosen), size, theme, language)
-                paths.append(_review(out, size, theme, language))
-                paths += [_products(out, name, size, theme, language) for name in PRODUCTS]
+                looks = (size, theme, language)
+                paths.append(_saved(review_screen(*looks), out, "review-footage", *looks))
+                for name, choosing in PRODUCTS.items():
+                    paths.append(_saved(product_screen(choosing(), *looks), out, name, *looks))
+                for name, seeing in samples_reveal.SAMPLES.items():
+                    paths.append(_saved(reveal_screen(seeing(), *looks), out, name, *looks))
     return paths
 
 
-def _review(out: Path, size: tuple[int, int], theme: str, language: str) -> Path:
-    path = out / f"review-footage-{language}-{theme}-{size[0]}x{size[1]}.png"
-    screen = review_screen(size, theme, language)
-    screen.grab().save(str(path))
-    screen.close()
-    screen.deleteLater()
-    return path
-
-
-def _products(out: Path, name: str, size: tuple[int, int], theme: str, language: str) -> Path:
+def _saved(screen: Framed, out: Path, name: str, size: tuple[int, int], theme: str, language: str) -> Path:
     path = out / f"{name}-{language}-{theme}-{size[0]}x{size[1]}.png"
-    screen = product_screen(PRODUCTS[name](), size, theme, language)
     screen.grab().save(str(path))
     screen.close()
     screen.deleteLater()

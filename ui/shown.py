@@ -14,7 +14,8 @@ def choices_of(body: Body) -> dict[str, str]:
     if isinstance(body, CountBody):
         return {option.key: option.title for option in body.options}
     if isinstance(body, CardBody) and isinstance(body.now, CardPrompt):
-        return {way.key: way.glyph for way in body.now.alternatives if way.open}
+        characters = {way.key: way.glyph for way in body.now.alternatives if way.open}
+        return characters | {row.key: row.length for row in body.now.wholes if row.open}
     return {}
 
 
@@ -27,6 +28,11 @@ def tray_of(body: Body) -> dict[str, str]:
 def asks_one_character(body: Body) -> bool:
     """Whether the screen asks about one character of a field."""
     return isinstance(body, CardBody) and isinstance(body.now, CardPrompt) and bool(body.now.alternatives)
+
+
+def asks_a_length(body: Body) -> bool:
+    """Whether the screen asks how many characters a field has."""
+    return isinstance(body, CardBody) and isinstance(body.now, CardPrompt) and bool(body.now.wholes)
 
 
 def recording_of(state: State) -> str:
@@ -59,9 +65,12 @@ def help_words(
     words |= {"Ctrl 4": say("key.go-review", language)} if review else {}
     words |= {"Ctrl 6": say("key.go-products", language)} if shelve else {}
     words |= tray_of(view.body) if isinstance(state, ChipTray) else choices_of(view.body)
+    picks = {"↑": "key.pick-up", "↓": "key.pick-down", "⌫": "key.reopen"}
     if asks_one_character(view.body):
-        cells = {"←": "key.cell-left", "→": "key.cell-right", "↑": "key.pick-up", "↓": "key.pick-down"}
-        words |= {cap: say(word, language) for cap, word in (cells | {"⌫": "key.reopen"}).items()}
+        cells = {"←": "key.cell-left", "→": "key.cell-right"}
+        words |= {cap: say(word, language) for cap, word in (cells | picks).items()}
+    if asks_a_length(view.body):
+        words |= {cap: say(word, language) for cap, word in picks.items()}
     return words
 
 

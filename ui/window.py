@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QMainWindow, QStackedWidget
+from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from app.core.effects import Sound
 from app.core.events import (
@@ -20,6 +20,7 @@ from app.core.events import (
 from app.core.footage import ReviewDesk
 from app.core.products import Catalogue
 from app.core.readiness import RecMode, Surroundings
+from app.core.reveals import RevealDesk
 from app.core.shelving import CatalogueDesk
 from app.core.states import Idle, Locked, SignedOut, State, Waiting
 from app.frames import HalfFrame
@@ -30,9 +31,11 @@ from ui.player import OpenRecording, Player
 from ui.present import operator_of, present
 from ui.present_frame import may_review
 from ui.products import Products
+from ui.reveals import Reveals
 from ui.review import Review
 from ui.scene import Desk, Scene
 from ui.screens.products import ProductScreen
+from ui.screens.reveal import RevealScreen
 from ui.screens.review import ReviewScreen
 from ui.screens.signin import SignIn
 from ui.screens.workbench import Workbench
@@ -92,6 +95,7 @@ class Window(QMainWindow):
         open_recording: OpenRecording = no_recording,
         review_desk: ReviewDesk | None = None,
         catalogue_desk: CatalogueDesk | None = None,
+        reveal_desk: RevealDesk | None = None,
     ) -> None:
         super().__init__()
         self._bridge, self._catalogue, self._settings = bridge, catalogue, settings
@@ -107,6 +111,7 @@ class Window(QMainWindow):
         self.working = Working(self._post, self._scene, self)
         self.review = None if review_desk is None else Review(review_desk, self._scene, self)
         self.products = None if catalogue_desk is None else Products(catalogue_desk, self._scene, self)
+        self.reveals = None if reveal_desk is None else Reveals(reveal_desk, self._scene, self)
         self.keys = KeyFilter(self, prefix=settings.scanner_prefix)
         self._hide_secret = QTimer(self, singleShot=True, interval=_SHOW_SECRET_MS)
         self._hide_secret.timeout.connect(lambda: self._reveal(False))
@@ -135,6 +140,10 @@ class Window(QMainWindow):
             self.choosing = ProductScreen(self.look)
             self.pages.addWidget(self.choosing)
             self.products.show_on(self.choosing)
+        if self.reveals is not None:
+            self.asking = RevealScreen(self.look)
+            self.pages.addWidget(self.asking)
+            self.reveals.show_on(self.asking)
         self.setCentralWidget(self.pages)
         self.setWindowTitle(say("product", self.language))
         self.sign_in.submitted.connect(self._submit_passcode)
@@ -150,8 +159,12 @@ class Window(QMainWindow):
         if self.review is not None:
             self.review.left.connect(self._refresh)
             self.review.asked.connect(self._name_product)
+            self.review.secret_asked.connect(self._open_reveals)
         if self.products is not None:
             self.products.left.connect(self._refresh)
+        if self.reveals is not None:
+            self.reveals.left.connect(self._refresh)
+            self.reveals.home.connect(self._leave_review)
         self.keys.scanned.connect(self._scanned)
         self.keys.pressed.connect(self._pressed)
         self.keys.released.connect(self._released)
@@ -168,6 +181,8 @@ class Window(QMainWindow):
         self.sign_in.put(*typed_text)
         (self.sign_in.passcode if focus else self.sign_in.number).setFocus()
         self._refresh()
+        if self._room is not None:
+            self.setFocus()  # Qt gave it to the first field of the new page: there the keys are for the room
 
     # --- showing --------------------------------------------------------------------------------------------------
 
@@ -225,19 +240,13 @@ class Window(QMainWindow):
     def _refresh(self) -> None:
         if self._state is None:
             return
-        if self.products is not None and self.products.open:
-            if self.may_shelve:
-                self.products.refresh()
-                self.pages.setCurrentWidget(self.choosing)
+        if (room := self._room) is not None:
+            may = self.may_shelve if isinstance(room, Products) else self.may_review
+            if may:
+                room.refresh()
+                self.pages.setCurrentWidget(self._page_of(room))
                 return
-            self.products.leave()  # comes back here when everything is let go
-            return
-        if self.review is not None and self.review.open:
-            if self.may_review:
-                self.review.refresh()
-                self.pages.setCurrentWidget(self.reviewing)
-                return
-            self.review.leave()  # comes back here when everything is let go
+            room.leave()  # comes back here when everything is let go
             return
         compact = self.density.name == "compact"
         view = present(
@@ -292,9 +301,15 @@ class Window(QMainWindow):
         return True
 
     @property
-    def _room(self) -> Review | Products | None:
-        """The supervisor's room that is open."""
-        return next((room for room in (self.review, self.products) if room is not None and room.open), None)
+    def _room(self) -> Review | Products | Reveals | None:
+        """The supervisor's room that is open; one comes back from secrets to the review behind them."""
+        rooms = (self.reveals, self.products, self.review)
+        return next((room for room in rooms if room is not None and room.open), None)
+
+    def _page_of(self, room: Review | Products | Reveals) -> QWidget:
+        if isinstance(room, Reveals):
+            return self.asking
+        return self.choosing if isinstance(room, Products) else self.reviewing
 
     def _scanned(self, code: str) -> None:
         if self._room is not None:
@@ -371,6 +386,8 @@ class Window(QMainWindow):
     def _reveal(self, on: bool) -> None:
         """Uncover the secret while F8 is down, 10 s at most; uncovering is told to the station."""
         self.sign_in.reveal(False)
+        if self.reveals is not None and not on:
+            self.reveals.uncover(False)
         learned = self.products is not None and self.products.reveal(on)
         if on and (self.working.has_secret or learned):
             self._bridge.secret_shown("pin")
@@ -403,6 +420,18 @@ class Window(QMainWindow):
             self.review.leave()
             self._open_products(gtin)
 
+    def _open_reveals(self) -> None:
+        """From a card under review: its secrets are the vault's to show."""
+        if self.reveals is not None and self.review is not None and self.review.looking is not None and self.may_review:
+            self.review.reel.stop()
+            self.setFocus()  # with it in a field behind, Qt would give it to a field of the new page
+            self.reveals.enter(self.review.looking.who, self.review.looking.line)
+            self._refresh()
+
+    def _leave_review(self) -> None:
+        if self.review is not None:
+            self.review.leave()
+
     def _player_closed(self) -> None:
         if self._player is not None:
             self._player.deleteLater()
@@ -426,6 +455,8 @@ class Window(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         self._frames.stop()
         self._sounds.alarm(False)
+        if self.reveals is not None:
+            self.reveals.leave()
         if self.review is not None:
             self.review.leave()
             self.review.reel.finish()

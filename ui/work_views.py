@@ -117,6 +117,22 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
+class WholeRow:
+    """One whole reading of a field: how many characters, and which. Of a secret `covered` is drawn, its `text` only
+    while F8 is held.
+    """
+
+    key: str
+    length: str
+    chip: Chip | None
+    percent: str
+    text: str = field(default="", repr=False)
+    covered: str = field(default="", repr=False)
+    picked: bool = False
+    open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class SecretRow:
     """A covered secret: dots in the true length; `text` is drawn only while F8 is held."""
 
@@ -140,7 +156,7 @@ class BigPrompt:
 
 @dataclass(frozen=True, slots=True)
 class CardPrompt:
-    """The prompt about one card, with the strip and the ways to read a doubtful character."""
+    """The prompt about one card, with the strip and the ways to read a doubtful character, or the whole field."""
 
     chip: Chip
     product: str
@@ -150,6 +166,7 @@ class CardPrompt:
     groups: tuple[int, ...] = ()
     crop: bytes = field(default=b"", repr=False)
     alternatives: tuple[Alternative, ...] = ()
+    wholes: tuple[WholeRow, ...] = ()
     secret: SecretRow | None = None
     tip: Tip | None = None
     notice: Line | None = None

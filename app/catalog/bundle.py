@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
@@ -105,41 +105,3 @@ def open_signed(data: bytes, tenant: str, verify: Verify) -> Bundle:
     if stated.tenant != tenant:
         raise EvidenceTrouble("catalog.untrusted", "of another tenant")
     return bundle
-
-
-class GtinBindings(Statement):
-    """Barcodes that a supervisor bound to products at one station; signed by its key. GTIN-14 to product id."""
-
-    TYPE = "gtin-bindings"
-    station: Name
-    bound: dict[str, str]
-
-
-def sign_bindings(station: str, bound: Mapping[str, str], sign: Callable[[bytes], bytes]) -> bytes:
-    """The bytes of a bindings file."""
-    signed = sign_statement(GtinBindings(station=station, bound=dict(bound)), sign)
-    return signed.model_dump_json(indent=1).encode()
-
-
-def open_bindings(data: bytes, station: str, verify: Verify) -> dict[str, str]:
-    """What was bound at this station. Raises EvidenceTrouble("catalog.untrusted")."""
-    try:
-        stated = open_statement(GtinBindings, Signed.model_validate_json(data), verify)
-    except (ValidationError, EvidenceTrouble) as wrong:
-        raise EvidenceTrouble("catalog.untrusted", "bindings") from wrong
-    if stated.station != station:
-        raise EvidenceTrouble("catalog.untrusted", "bindings of another station")
-    return stated.bound
-
-
-def with_bindings(products: Sequence[Product], bound: Mapping[str, str]) -> tuple[Product, ...]:
-    """Products with the GTINs that were bound to them.
-
-    A GTIN that the catalogue itself knows by now keeps the catalogue's product; an id that is gone changes nothing.
-    """
-    known = {gtin for product in products for gtin in product.gtins}
-    more: dict[str, set[str]] = {}
-    for gtin, product_id in bound.items():
-        if gtin not in known:
-            more.setdefault(product_id, set()).add(gtin)
-    return tuple(replace(p, gtins=p.gtins | more[p.id]) if p.id in more else p for p in products)

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from app.catalog.bundle import Bundle, open_bindings, open_signed, read_bundle, with_bindings
+from app.catalog.bundle import Bundle, open_signed, read_bundle
 from app.catalog.compiled import compile_products, products_of, rows_in, seal_compiled, trusted_hash
-from app.catalog.own import name_of, open_own, own_products
+from app.catalog.own import name_of, open_bindings, open_own, own_products, with_bindings
 from app.catalog.templates import read_products, refuse_duplicates, template_files, version_of
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
 from app.core.products import Catalogue, Product

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from app.commands.bulk import stamp
 from app.core.audit import EventKind
-from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
-from app.paths import StationFolder
-from app.platform import durable_write, has_no_room, private_folder, sync_folder
+from app.core.errors import BadInput, EvidenceTrouble
+from app.paths import DATED, StationFolder
+from app.platform import disk_trouble, durable_write, private_folder, sync_folder
 from app.store.backup import settle
 from app.store.keyfile import key_path
 from app.store.store import Store
@@ -26,7 +27,7 @@ from app.sync.client import CentreClient, CentreRefused, Speaker
 from app.wire import EventBatch
 
 _PLACE, _PART = "before", ".part"
-_NAME = "%Y%m%dT%H%M%SZ"
+_UNSENT = "unsent-cards.json"
 
 
 def unsent_cards(store: Store) -> list[dict[str, Any]]:
@@ -41,15 +42,16 @@ def unsent_cards(store: Store) -> list[dict[str, Any]]:
 
 
 def look_at_old(folder: StationFolder, passphrase: str, url: str, *, leave_unsent: bool) -> list[dict[str, Any]]:
-    """Whether the station here may be put aside; the cards of which no receipt lies here.
+    """Whether the station here may be put aside; the cards of which no receipt lies here, or lay when it was begun.
 
     A database that was put back and cannot go on may (the centre at `url` says so); another one only when all of it is
-    at the centre, or with `leave_unsent`. What was begun to be put aside is not asked again. Raises
-    BadInput("enrol.unsent"), Unavailable, and what `Store.open` raises.
+    at the centre, or with `leave_unsent`. What was begun to be put aside, and its list is written, is not asked
+    again. Raises BadInput("enrol.unsent"), Unavailable, and what `Store.open` raises.
     """
-    if _begun(folder) or not (folder.database.exists() or key_path(folder.database).exists()):
-        return []
-    if not folder.database.exists():
+    begun, gone = _begun(folder), not folder.database.exists()
+    if (begun and (gone or (begun / _UNSENT).exists())) or (gone and not key_path(folder.database).exists()):
+        return _unsent_before(folder)
+    if gone:
         if leave_unsent:
             return []  # nobody can tell any more
         raise BadInput("enrol.unsent", folder.database.name)
@@ -87,8 +89,23 @@ def _begun(folder: StationFolder) -> Path | None:
     return next(iter(sorted((folder.root / _PLACE).glob(f"*{_PART}"))), None)
 
 
-def put_aside(folder: StationFolder, name: str, now: datetime) -> Path | None:
-    """Move database, key, backups, recordings, chips and exports of the station `name` away; where to.
+def _last_aside(folder: StationFolder) -> Path | None:
+    """Where the station that was here last lies by now, or part of it."""
+    return _begun(folder) or max((folder.root / _PLACE).glob("*"), key=lambda one: one.stat().st_mtime_ns, default=None)
+
+
+def _unsent_before(folder: StationFolder) -> list[dict[str, Any]]:
+    """What an earlier call, which was broken off, found unsent: nobody can ask that database any more."""
+    aside = _last_aside(folder)
+    if aside is None or not (aside / _UNSENT).exists():
+        return []
+    found: list[dict[str, Any]] = json.loads((aside / _UNSENT).read_bytes())
+    return found
+
+
+def put_aside(folder: StationFolder, name: str, cards: Sequence[Mapping[str, Any]], now: datetime) -> Path | None:
+    """Move database, key, backups, recordings, chips and exports of the station `name` away; where to. `cards` that
+    the centre never acknowledged are listed there.
 
     Where nothing is left to move, because a call before came so far: where that one moved it, None if there was none.
 
@@ -98,12 +115,13 @@ def put_aside(folder: StationFolder, name: str, now: datetime) -> Path | None:
     place = folder.root / _PLACE
     begun = _begun(folder)
     if begun is None and not any(one.exists() for one in (key_path(folder.database), *_belongings(folder))):
-        return max(place.glob("*"), key=lambda one: one.stat().st_mtime_ns, default=None)
-    part = begun or place / f"{name}-{now.astimezone(UTC).strftime(_NAME)}{_PART}"
+        return _last_aside(folder)
+    part = begun or place / f"{name}-{now.astimezone(UTC).strftime(DATED)}{_PART}"
     aside = StationFolder(part)
     try:
         private_folder(place)
         private_folder(part)
+        durable_write(part / _UNSENT, json.dumps(list(cards)).encode())
         for copied in (folder.settings, folder.rehearsal_mark):
             if copied.exists():
                 durable_write(part / copied.name, copied.read_bytes())
@@ -118,7 +136,7 @@ def put_aside(folder: StationFolder, name: str, now: datetime) -> Path | None:
         part.rename(whole)
         sync_folder(place)
     except OSError as trouble:
-        raise StorageTrouble("store.disk_full" if has_no_room(trouble) else "store.io", _PLACE) from trouble
+        raise disk_trouble(trouble, _PLACE) from trouble
     return whole
 
 

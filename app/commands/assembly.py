@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from app.catalog.shelf import SHIPPED, Sources
@@ -16,7 +17,17 @@ from app.core.errors import BadInput
 from app.core.events import CardChanged, Event, ParcelResumed
 from app.core.parcels import TrayCard
 from app.core.products import Catalogue
-from app.core.readiness import DeviceFacts, DiskFacts, Level, RecMode, StampFacts, Surroundings, SyncFacts
+from app.core.readiness import (
+    REVOKED,
+    DeviceFacts,
+    DiskFacts,
+    Level,
+    RecMode,
+    StampFacts,
+    Surroundings,
+    SyncFacts,
+    SyncState,
+)
 from app.core.rules import Rules
 from app.core.states import Idle, Locked, SignedOut
 from app.eye import codec
@@ -30,16 +41,19 @@ from app.station.cataloguing import Cataloguing
 from app.station.chips import Bench, ChipWork
 from app.station.clock import Clock, system_clock
 from app.station.clockwatch import ClockWatch
+from app.station.cosigning import Cosigning
 from app.station.diskwatch import DiskWatch
 from app.station.filming import Filming
 from app.station.idle import IdleWatch
 from app.station.insisting import Insisting
 from app.station.keeping import Keeping
 from app.station.keeping import Rules as KeepingRules
-from app.station.leakwatch import LeakPlan, LeakWatch
+from app.station.leakreading import leak_plan, leak_reading
+from app.station.leakwatch import LeakWatch
 from app.station.link import ProgramPlan
 from app.station.looking import Looking
 from app.station.perform import Cameras, Hands, Perform
+from app.station.revealing import Revealing, RevealPlan
 from app.station.reviewing import Reviewing
 from app.station.rounds import Ground
 from app.station.scanning import Scanning
@@ -50,9 +64,12 @@ from app.station.switching import Switching
 from app.station.tapping import Tapping
 from app.station.witnessing import Witnessing
 from app.store.governing import policy_of
+from app.store.revoked import is_ended
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.sync import worker as sync
+from app.sync.client import CentreClient, Speaker, require_loopback
+from app.sync.exchange import FOOTAGE
 from app.sync.pace import FootageTerms
 from hardware.catalog import open_nfc, open_scanner
 
@@ -76,6 +93,11 @@ class StationPlan:
     rehearsal: bool
     sources: Sources = SHIPPED
     label_later: bool = False
+
+    @property
+    def spare(self) -> tuple[str, ...]:
+        """Further addresses of the centre."""
+        return (self.settings.server.spare_url,) if self.settings.server.spare_url else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +133,8 @@ def joined_station(plan: StationPlan, store: Store, play: Callable[[Sound], None
         writer.start()
         stack.callback(writer.stop)
         parts = _make(plan, station, writer, clock, play)
-        station.adjust(lambda around: _first_facts(plan, around))
+        revoked = is_ended(store.ledger)
+        station.adjust(lambda around: _first_facts(plan, around, revoked))
         if resume is not None:
             station.post(ParcelResumed(resume))
         _start(plan, parts, stack)
@@ -139,13 +162,13 @@ def _make(
     shown, changed = _sync_shown(station, clock), _cards_changed(station, chips)
     adopting = Adopting(writer, folder)
     listeners = sync.SyncListeners(shown, changed, _crashed(station), station.govern, adopting.take_up)
-    spare = (plan.settings.server.spare_url,) if plan.settings.server.spare_url else ()
     sync_plan = sync.SyncPlan(
         plan.url,
         recordings=folder.recordings,
-        spare=spare,
+        spare=plan.spare,
         catalogue=folder.catalogue,
         terms=FootageTerms.of(plan.settings.server),
+        backups=backups_of(plan.folder, plan.settings),
     )
     worker = sync.SyncWorker(sync_plan, writer, clock.stamp, listeners)
     camera = plan.settings.camera
@@ -240,7 +263,7 @@ def _ground(parts: Parts) -> Ground:
 def _start_watching_footage(plan: StationPlan, parts: Parts, stack: ExitStack) -> None:
     """What is done with recordings besides making them: kept, searched for leaks, their heads told to the centre."""
     ground, recordings = _ground(parts), plan.folder.recordings
-    kept, read = plan.settings.recording, leak_plan(plan, parts.reading)
+    kept, read = plan.settings.recording, leak_plan(plan.folder.recordings, parts.reading)
     rules = KeepingRules(kept.keep_days, kept.keep_free_gb * 1_000_000_000)
     _begin(stack, Keeping(ground, recordings, rules).rounds)
     _begin(stack, LeakWatch(ground, read, _resting(parts.station)).rounds)
@@ -284,18 +307,6 @@ def _configured(sources: Sources, threads: int, rehearsal: bool) -> codec.Config
     )
 
 
-def leak_reading(sources: Sources, rehearsal: bool) -> dict[str, Any]:
-    """By which catalogue recordings are read for PINs that were left in them: the one that the eye reads by."""
-    read = {"templates": sources.paths, "bound": sources.bound, "catalogue": sources.version, "own": sources.own}
-    return {**read, "compiled": sources.compiled, "rehearsal": rehearsal}
-
-
-def leak_plan(plan: StationPlan, reading: dict[str, Any]) -> LeakPlan:
-    """How recordings are read for PINs that were left in them."""
-    argv = (sys.executable, "-m", "app", "leaks")
-    return LeakPlan(argv, plan.folder.recordings, reading)
-
-
 def _resting(station: Station) -> Callable[[], bool]:
     """Nobody works and nothing is filmed."""
 
@@ -313,6 +324,32 @@ def join_reviewing(folder: StationFolder, parts: Parts) -> Reviewing:
     reviewing = Reviewing(parts.store, folder.recordings, folder.exports, parts.clock, crashed, post)
     reviewing.start()
     return reviewing
+
+
+def join_revealing(plan: StationPlan, parts: Parts, stack: ExitStack) -> Revealing:
+    """The desk for seeing secrets of a joined station, started until the stack is left; and who looks, while a
+    supervisor is there, whether somebody waits for a second signature.
+    """
+    keys = Path(plan.settings.station.people_keys) if plan.settings.station.people_keys else plan.folder.people
+    revealing_plan = RevealPlan(_reveal_line(plan), keys)
+    revealing = Revealing(revealing_plan, parts.store, parts.clock, _crashed(parts.station), parts.station.post)
+    _begin(stack, revealing)
+    if plan.url:
+        cosigning = Cosigning(_ground(parts), revealing.waiting_for)
+        parts.station.on_show(cosigning.show)
+        _begin(stack, cosigning.rounds)
+    return revealing
+
+
+def _reveal_line(plan: StationPlan) -> Callable[[Speaker], CentreClient]:
+    def line(speaker: Speaker) -> CentreClient:
+        if not plan.url:
+            raise BadInput("sync.no_address", plan.folder.root.name)
+        if plan.rehearsal:
+            require_loopback(plan.url)
+        return CentreClient(plan.url, None, speaker, spare=plan.spare)
+
+    return line
 
 
 def join_cataloguing(plan: StationPlan, parts: Parts, show: Callable[[Catalogue], None]) -> Cataloguing:
@@ -340,8 +377,10 @@ def start_tapping(parts: Parts, address: str) -> Tapping:
     return tapping
 
 
-def _first_facts(plan: StationPlan, around: Surroundings) -> Surroundings:
+def _first_facts(plan: StationPlan, around: Surroundings, revoked: bool) -> Surroundings:
+    """`revoked`: the centre said so before this start; that is not waited for again."""
     station = plan.settings.station
+    sync = SyncFacts(SyncState.STOPPED, code=REVOKED) if revoked else around.sync
     return replace(
         around,
         station_name=station.name,
@@ -349,6 +388,7 @@ def _first_facts(plan: StationPlan, around: Surroundings) -> Surroundings:
         rehearsal=plan.rehearsal,
         scanner=DeviceFacts(Level.OK, "keyboard", plan.settings.scanner.address),
         disk=DiskFacts(free_bytes(plan.folder.root)),
+        sync=sync,
     )
 
 
@@ -367,13 +407,14 @@ def _sync_shown(station: Station, clock: Clock) -> Callable[[sync.SyncReport], N
         now_us = clock.wall_us()
         oldest_s = (now_us - facts.queue.oldest_wall_us) // 1_000_000 if facts.queue.oldest_wall_us else 0
         next_s = max(0, facts.next_try_ms // 1000 - now_us // 1_000_000) if facts.next_try_ms else 0
-        why = facts.stuck[0][1] if facts.stuck else ""
+        why = facts.stuck[0][1] if facts.stuck else next((one.code for one in facts.waits if one.lane == FOOTAGE), "")
         queue = facts.queue
         ages_s = {state: max(0, (now_us - kept_us) // 1_000_000) for state, kept_us in queue.oldest.items()}
         cards = tuple((state, number, ages_s.get(state, 0)) for state, number in queue.cards.items())
         shown = SyncFacts(
             facts.state, queue.unsent, max(0, oldest_s), next_s, facts.clock_offset_ms, facts.code,
-            len(facts.stuck), why, queue.footage, cards,
+            len(facts.stuck), why, queue.footage, cards, facts.silent,
+            tuple(queue.held.items()),
         )  # fmt: skip
         station.adjust(lambda around: replace(around, sync=shown))
 

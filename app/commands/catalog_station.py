@@ -1,4 +1,7 @@
-"""A station's catalogue from the command line: publish, install, roll back, bind, add. Each step is audited."""
+"""A station's catalogue from the command line: publish, install, roll back, bind, add. Each step is audited.
+
+A supervisor's badge is scanned at the prompt, or is a line on stdin.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from app.catalog.shelf import read_sources
 from app.catalog.templates import template_files
 from app.commands.bulk import stamp
 from app.commands.opening import add_passphrase, open_station
+from app.commands.untold import badge_told
 from app.core.audit import EventKind
 from app.core.errors import BadInput
 from app.core.parcels import Operator
@@ -46,7 +50,6 @@ def add_station_actions(actions: Any) -> None:
     withdraw = actions.add_parser("withdraw", help="take a product back that was added at this station (supervisor)")
     withdraw.add_argument("product", metavar="PRODUCT-ID")
     for action in (rollback, bind, release, add, withdraw):
-        action.add_argument("--badge", required=True, help="of the supervisor who does it")
         action.add_argument("--reason", required=True)
     standing = actions.add_parser("standing", help="which version a station reads by")
     for action in (install, rollback, bind, release, add, withdraw, standing):
@@ -94,7 +97,7 @@ def rollback(args: argparse.Namespace) -> Answer:
     """One step back, by a supervisor."""
 
     def work(folder: StationFolder, store: Store) -> Answer:
-        now, before = Shelving(folder, store).roll_back(args.reason, _supervisor(store, args.badge), stamp())
+        now, before = Shelving(folder, store).roll_back(args.reason, _supervisor(store), stamp())
         return {"version": now, "before": before}
 
     return _at_station(args, work)
@@ -104,7 +107,7 @@ def bind(args: argparse.Namespace) -> Answer:
     """Bind an unknown GTIN to a product that this station knows, by a supervisor and with a reason."""
 
     def work(folder: StationFolder, store: Store) -> Answer:
-        person = _supervisor(store, args.badge)
+        person = _supervisor(store)
         gtin = Shelving(folder, store).bind(args.gtin, args.product, args.reason, person, stamp())
         return {"bound": gtin, "product": args.product, "by": person.id}
 
@@ -115,7 +118,7 @@ def release(args: argparse.Namespace) -> Answer:
     """Take a binding back."""
 
     def work(folder: StationFolder, store: Store) -> Answer:
-        person = _supervisor(store, args.badge)
+        person = _supervisor(store)
         product = Shelving(folder, store).release(args.gtin, args.reason, person, stamp())
         return {"released": args.gtin, "product": product, "by": person.id}
 
@@ -126,7 +129,7 @@ def add(args: argparse.Namespace) -> Answer:
     """Read by a learned template at this station alone, until the centre publishes the product."""
 
     def work(folder: StationFolder, store: Store) -> Answer:
-        person = _supervisor(store, args.badge)
+        person = _supervisor(store)
         try:
             template = args.template.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -141,7 +144,7 @@ def withdraw(args: argparse.Namespace) -> Answer:
     """Take a product back that was added at this station."""
 
     def work(folder: StationFolder, store: Store) -> Answer:
-        person = _supervisor(store, args.badge)
+        person = _supervisor(store)
         Shelving(folder, store).withdraw(args.product, args.reason, person, stamp())
         return {"withdrawn": args.product, "by": person.id}
 
@@ -169,5 +172,6 @@ def _at_station(args: argparse.Namespace, work: Callable[[StationFolder, Store],
         store.close()
 
 
-def _supervisor(store: Store, badge: str) -> Operator:
-    return must_be_supervisor(store.by_badge(badge, stamp().wall_us), "catalog.not_supervisor")
+def _supervisor(store: Store) -> Operator:
+    """Whoever's badge is told, beside the command. Raises BadInput: centre.no_badge, catalog.not_supervisor."""
+    return must_be_supervisor(store.by_badge(badge_told(), stamp().wall_us), "catalog.not_supervisor")

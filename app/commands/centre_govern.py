@@ -9,16 +9,15 @@ take-back vault-key|user|station NAME           for good [--reason TEXT]
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 from typing import Any
 
-from app.commands.centre_by import by_of
+from app.commands.centre_act import acting
 from app.core.errors import BadInput
 from app.keys import key_id
 from app.server.governing import REVOCABLE, add_vault_key, policy_told, read_root, revoke, set_policy
 from app.server.rotate import rotate_server_key
-from app.server.setup import OpenCentre, open_centre
+from app.server.setup import OpenCentre
 
 _TO_ONE = ("policy", "vault-key", "take-back")
 ACTIONS = (*_TO_ONE, "server-key")
@@ -44,13 +43,8 @@ def add_actions(actions: Any) -> None:
 
 def done(args: argparse.Namespace) -> dict[str, Any]:
     """Do one of the actions."""
-    if args.data is None:
-        raise BadInput("serve.not_initialised", "--data DIR")
-    centre = open_centre(args.data, args.database, connections=1)
-    try:
-        return _done(args, centre, time.time_ns() // 1_000_000, by_of(args))
-    finally:
-        centre.engine.dispose()
+    with acting(args) as act:
+        return _done(args, act.centre, act.now_ms, act.by)
 
 
 def _done(args: argparse.Namespace, centre: OpenCentre, now_ms: int, by: str) -> dict[str, Any]:

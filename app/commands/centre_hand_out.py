@@ -10,15 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
-from app.commands.centre_by import by_of
+from app.commands.centre_act import Act, acting
 from app.core.cards import Secret
 from app.core.errors import BadInput
 from app.server.reference import blocked_cards, expected_parcels, hand_out, offer_catalogue
-from app.server.setup import OpenCentre, open_centre
 
 ACTIONS = ("expect", "block", "offer")
 
@@ -37,17 +35,11 @@ def add_actions(actions: Any) -> None:
 
 def done(args: argparse.Namespace) -> dict[str, Any]:
     """Do one of the actions."""
-    if args.data is None:
-        raise BadInput("serve.not_initialised", "--data DIR")
-    centre = open_centre(args.data, args.database, connections=1)
-    now_ms = time.time_ns() // 1_000_000
-    try:
-        return _done(args, centre, now_ms)
-    finally:
-        centre.engine.dispose()
+    with acting(args) as act:
+        return _done(args, act)
 
 
-def _done(args: argparse.Namespace, centre: OpenCentre, now_ms: int) -> dict[str, Any]:
+def _done(args: argparse.Namespace, act: Act) -> dict[str, Any]:
     match args.action:
         case "expect":
             try:
@@ -55,11 +47,11 @@ def _done(args: argparse.Namespace, centre: OpenCentre, now_ms: int) -> dict[str
             except ValueError as wrong:  # of JSON and of pydantic too
                 raise BadInput("centre.bad_parcels", f"{args.file.name}: {type(wrong).__name__}") from wrong
         case "block":
-            items = blocked_cards(centre, _numbers(sys.stdin.read()), args.note, blocked=not args.remove)
+            items = blocked_cards(act.centre, _numbers(sys.stdin.read()), args.note, blocked=not args.remove)
         case _:
-            offer = offer_catalogue(centre, _content(args.file), args.station, now_ms, by_of(args))
+            offer = offer_catalogue(act.centre, _content(args.file), args.station, act.now_ms, act.by)
             return {"offered": offer.version, "serial": offer.serial}
-    return {"named": len(items), "news": hand_out(centre, items, args.station, now_ms, by_of(args))}
+    return {"named": len(items), "news": hand_out(act.centre, items, args.station, act.now_ms, act.by)}
 
 
 def _content(path: Path) -> bytes:

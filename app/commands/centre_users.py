@@ -1,20 +1,20 @@
-"""`cardintake centre users list|add|disable`: who may sign in at the stations. The passcode comes on stdin.
+"""`cardintake centre users list|add|disable`: who may sign in at the stations. On stdin, or asked: passcode, badge.
 
-add ID --name NAME --role clerk|supervisor|admin [--badge CODE] [--station NAME]        disable ID
+add ID --name NAME --role clerk|supervisor|admin [--badge] [--station NAME]        disable ID
+
+Neither is a word of the command (`untold`).
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from typing import Any
 
-from app.commands.centre_by import by_of
+from app.commands.centre_act import acting
+from app.commands.untold import PASSCODE, badge_told, told_aside
 from app.core.cards import Secret
 from app.core.errors import BadInput
 from app.core.parcels import Role
-from app.server.setup import open_centre
 from app.server.users import add_user, disable_user, users
 
 
@@ -25,25 +25,19 @@ def add_actions(actions: Any) -> None:
     parser.add_argument("id", nargs="?", default="", help="staff number")
     parser.add_argument("--name", default="", help="as it is shown")
     parser.add_argument("--role", choices=[role.value for role in Role], default=Role.CLERK.value)
-    parser.add_argument("--badge", default="", metavar="CODE", help="as the scanner reads it")
+    parser.add_argument("--badge", action="store_true", help="asked for too, or the second line on stdin")
     parser.add_argument("--station", default="", metavar="NAME", help="for this station only")
 
 
 def done(args: argparse.Namespace) -> Any:
     """Do it. Raises BadInput as `app.server.users`."""
-    if args.data is None:
-        raise BadInput("serve.not_initialised", "--data DIR")
     if args.what != "list" and not args.id:
         raise BadInput("centre.unknown_user", "ID")
-    now_ms = time.time_ns() // 1_000_000
-    centre = open_centre(args.data, args.database, connections=1)
-    try:
+    with acting(args) as act:
         if args.what == "add":
-            passcode = Secret(sys.stdin.readline().rstrip("\r\n"))
+            passcode, badge = Secret(told_aside(PASSCODE)), badge_told() if args.badge else ""
             name, role = args.name or args.id, Role(args.role)
-            add_user(centre, args.id, name, role, passcode, args.badge, args.station, now_ms, by_of(args))
+            add_user(act.centre, args.id, name, role, passcode, badge, args.station, act.now_ms, act.by)
         elif args.what == "disable":
-            disable_user(centre, args.id, now_ms, by_of(args))
-        return [told for told in users(centre) if args.what == "list" or told["id"] == args.id]
-    finally:
-        centre.engine.dispose()
+            disable_user(act.centre, args.id, act.now_ms, act.by)
+        return [told for told in users(act.centre) if args.what == "list" or told["id"] == args.id]

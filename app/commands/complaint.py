@@ -10,7 +10,7 @@ from app.core.errors import Trouble
 from ui.texts import trouble
 
 
-def language() -> str:
+def spoken() -> str:
     """The operator's language for messages: "zh" unless the system says otherwise."""
     said = os.environ.get("CARDINTAKE_LANG") or os.environ.get("LC_ALL") or os.environ.get("LANG") or "zh"
     return "en" if said.lower().startswith("en") or said.startswith("C") else "zh"
@@ -18,7 +18,7 @@ def language() -> str:
 
 def complain(problem: Trouble, out: TextIO | None = None) -> None:
     """Say it on stderr (or `out`); the code and its detail come last, for the support line."""
-    text = trouble(problem.code, language())
+    text = trouble(problem.code, spoken())
     acts = [f"  → {act}" for act in text.do]
     code = f"  [{problem.code}] {problem.detail}".rstrip()
     lines = [text.title, *acts, *([f"  ✓ {text.kept}"] if text.kept else []), code]

@@ -17,7 +17,7 @@ from app.catalog.shelf import read_sources, shipped
 from app.commands import rehearsal_folder as folders
 from app.commands.assembly import Parts, StationPlan, joined_station
 from app.commands.demo_report import Pictures, Progress, write_report
-from app.commands.demo_vault import join_vault, start_vault, stop_vault
+from app.commands.demo_vault import join_vault, let_ask, start_vault, stop_vault
 from app.commands.demo_window import play_in_window
 from app.commands.enrolling import applicant_of, join, look_at, make_store
 from app.commands.interrupt import Interrupts, noted_interrupts
@@ -44,6 +44,8 @@ _REHEARSAL_SETTINGS = Settings(
     recording=RecordingSettings(reserve_mb=4),
 )
 """A rehearsal reserves little: its disk holds nothing that must not be lost."""
+
+_SUPERVISOR = "S20018"
 
 _EYE_READY_S = 60.0
 _SETTLED_S = 60.0
@@ -77,7 +79,9 @@ def run(args: argparse.Namespace) -> int:
         child, url = start_server_process(_centre(folder))
         stack.callback(stop_server_process, child)
         store = _opened_store(rehearsal, settings, url)
-        stack.callback(stop_vault, start_vault(_vault(folder, url), url))
+        vault = _vault(folder, url)
+        let_ask(vault, folder.people, _SUPERVISOR)
+        stack.callback(stop_vault, start_vault(vault, url))
         sources = station_sources(folder, store)
         plan = StationPlan(
             folder, settings, read_sources(sources), url, rehearsal=True, sources=sources,
@@ -124,7 +128,7 @@ def _opened_store(rehearsal: Rehearsal, settings: Settings, url: str) -> Store:
     folders.write_mark(folder, folders.Mark(str(rehearsal.footage), boot_id()))
     store = _enrolled(folder, settings, url)
     store.add_operator("E10327", "陈敏", Role.CLERK, folders.DEMO_BADGE, Secret("246810"))
-    store.add_operator("S20018", "周岚", Role.SUPERVISOR, folders.SUPERVISOR_BADGE, Secret("135790"))
+    store.add_operator(_SUPERVISOR, "周岚", Role.SUPERVISOR, folders.SUPERVISOR_BADGE, Secret("135790"))
     store.announce_parcels([folders.expected_of(rehearsal.labels, rehearsal.catalogue)])
     return store
 

@@ -26,6 +26,7 @@ from ui.shots import grab_state
 _WORDS = {
     CardState.KEPT: "已存本机 kept",
     CardState.AT_CENTRE: "已到中心 at the centre",
+    CardState.NOT_TAKEN: "中心没登记 not taken up",
     CardState.ACCEPTED: "通过 accepted",
     CardState.REVIEW: "复核 review",
     CardState.REJECTED: "拒收 rejected",

@@ -8,8 +8,13 @@ import sys
 from pathlib import Path
 
 from app.core.errors import Unavailable
+from app.keys import Signer
+from app.platform import private_folder
 from app.server.embedded import stop_server_process
+from app.store.keyfile import make_key
 from app.store.store import REHEARSAL_PASSPHRASE
+from app.vault.keys import open_vault
+from app.vault.reveal import add_person
 
 _PROGRAM = (sys.executable, "-m", "app", "vault")
 _INIT_S = 60.0
@@ -26,6 +31,19 @@ def join_vault(folder: Path, centre: Path, url: str, code: str) -> None:
         raise Unavailable("vault.not_started", "timeout") from slow
     if done.returncode:
         raise Unavailable("vault.not_started", f"exit {done.returncode}")
+
+
+def let_ask(vault: Path, keys: Path, staff_number: str) -> None:
+    """Give a supervisor of the rehearsal a key of their own, under the published passphrase; the vault answers it."""
+    place = private_folder(keys) / f"{staff_number}.key"
+    if place.exists():
+        return
+    seed = make_key(place, REHEARSAL_PASSPHRASE, published=True)
+    opened = open_vault(vault, REHEARSAL_PASSPHRASE)
+    try:
+        add_person(opened, staff_number, Signer(seed).public_key)
+    finally:
+        opened.close()
 
 
 def start_vault(folder: Path, url: str) -> subprocess.Popen[bytes]:

@@ -11,7 +11,14 @@ from typing import BinaryIO, cast
 
 from app import __version__
 from app.commands import rehearsal_folder as folders
-from app.commands.assembly import Parts, StationPlan, join_cataloguing, join_reviewing, joined_station
+from app.commands.assembly import (
+    Parts,
+    StationPlan,
+    join_cataloguing,
+    join_revealing,
+    join_reviewing,
+    joined_station,
+)
 from app.commands.demo_report import Progress, write_report
 from app.commands.rehearsal_play import Rehearsal, settled, start_autoplay, start_footage
 from app.core.events import SecretShown
@@ -48,6 +55,7 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
     stack.callback(reviewing.stop)
     cataloguing = join_cataloguing(plan, player.parts, bridge.learn)
     stack.callback(cataloguing.stop)
+    revealing = join_revealing(plan, player.parts, stack)
     looks = plan.settings.ui
     settings = WindowSettings(
         language=looks.language,
@@ -66,6 +74,7 @@ def play_in_window(rehearsal: Rehearsal, plan: StationPlan, store: Store, stack:
         on_crash=player.seal_after_crash,
         review_desk=reviewing,
         catalogue_desk=cataloguing,
+        reveal_desk=revealing,
     )
 
 

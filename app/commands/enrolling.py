@@ -4,32 +4,53 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from app.commands import rehearsal_folder as folders
+from app.core.errors import BadInput, Unavailable
 from app.keys import Signer
 from app.paths import StationFolder
-from app.platform import boot_id
+from app.platform import boot_id, disk_trouble
 from app.reserve import RESERVE_BYTES
 from app.store.keyfile import key_path, make_key, read_key
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.sync.client import CentreClient, Speaker, require_loopback
 from app.sync.enrol import Applicant, ask_to_join, require_active
-from app.wire import Centre, Enrolled
+from app.wire import Centre
+from app.wire_enrol import Enrolled
 
 _ENROLLING = "enrolling.db"
 
 
+def require_address(url: str) -> None:
+    """Raises BadInput("enrol.address"): it does not name a host by http or https."""
+    try:
+        parts = urlsplit(url)
+        named = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        named = False
+    if not named:
+        raise BadInput("enrol.address", url.partition(":")[0][:20])
+
+
 def look_at(url: str) -> Centre:
-    """What a centre says of itself; believed only after the words were compared and the code proved it."""
+    """What a centre says of itself; believed only after the words were compared and the code proved it.
+
+    Raises BadInput("enrol.address"), Unavailable("enrol.no_centre"): there is none, whatever else there is.
+    """
+    require_address(url)
 
     async def ask() -> Centre:
         async with CentreClient(url) as client:
             return await client.centre()
 
-    return asyncio.run(ask())
+    try:
+        return asyncio.run(ask())
+    except Unavailable as away:
+        raise Unavailable("enrol.no_centre", away.detail) from away
 
 
 def applicant_of(folder: StationFolder, passphrase: str, code: str, centre: Centre) -> Applicant:
@@ -39,13 +60,19 @@ def applicant_of(folder: StationFolder, passphrase: str, code: str, centre: Cent
 
 
 def enrolling_seed(folder: Path, passphrase: str) -> bytes:
-    """Of the key that this folder joins with; kept here before the first request. Raises OSError, as `read_key`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Of the key that this folder joins with; kept here before the first request.
+
+    Raises StorageTrouble: folder.not_writable, store.disk_full; as `read_key`.
+    """
     place = folder / _ENROLLING
-    if key_path(place).exists():
-        root = read_key(place, passphrase)
-    else:
-        root = make_key(place, passphrase, published=passphrase == REHEARSAL_PASSPHRASE)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if key_path(place).exists():
+            root = read_key(place, passphrase)
+        else:
+            root = make_key(place, passphrase, published=passphrase == REHEARSAL_PASSPHRASE)
+    except OSError as trouble:
+        raise disk_trouble(trouble, f"{folder.name} {type(trouble).__name__}", "folder.not_writable") from trouble
     return HKDF(SHA256(), 32, None, b"cardintake station signing key").derive(root)
 
 

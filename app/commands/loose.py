@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from app.commands.folders import opened_store
-from app.core.errors import BadInput
+from app.core.errors import BadInput, Unavailable
+from app.core.footage import LABEL
+from app.evidence.journal import NAME
 from app.evidence.loose import KEY_FILE
 from app.evidence.side import VaultLock
 from app.evidence.writer import RecordingKeys
 from app.paths import StationFolder
-from app.platform import durable_write, private_folder
-from app.store import leaks
+from app.platform import durable_write, lock_file, private_folder
+from app.programs import ProgramError, kept_away
 from app.store.rotating import recording_seed
 
 GIVEN = "given"
@@ -41,18 +46,42 @@ def loose_keys(folder: Path, make: bool = False, vault_key: str = "") -> Recordi
         raise BadInput("recording.unknown", folder.name) from wrong
 
 
-def exportable_keys(folder: Path) -> RecordingKeys:
-    """The keys of a recording, for who takes its pictures out. A rehearsal station's store is asked whether a
-    PIN may be seen in it; a recording that stands alone has no store, nobody has looked, and that is said.
+@contextmanager
+def filmed_by_nobody(folder: Path, role: str) -> Iterator[None]:
+    """Keep everybody else from filming or finishing this recording meanwhile: two who write one journal destroy it.
 
-    Raises BadInput("footage.may_show_pin") and what `keys_for` raises.
+    Raises Unavailable("recording.in_use") where somebody does: `cardintake record`, or its station's recorder.
     """
-    if loose_keys(folder) is None and folder.is_dir():
-        with opened_store(StationFolder(folder.parent.parent)) as store:
-            leaks.must_be_exportable(store.ledger, folder.name)
-    else:
-        print("没有人检查过这段录像有没有露出卡密 · nobody has checked this recording for PINs", file=sys.stderr)
-    return keys_for(folder)
+    if (folder / KEY_FILE).exists():
+        with _locked(folder / KEY_FILE):
+            yield
+        return
+    station = StationFolder(folder.parent.parent)
+    try:
+        with kept_away(station.label_recorder_lock if role == LABEL else station.recorder_lock):
+            yield
+    except ProgramError as runs:
+        raise Unavailable("recording.in_use", folder.name) from runs
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    fd = os.open(path, os.O_RDWR)
+    try:
+        if not lock_file(fd):
+            raise Unavailable("recording.in_use", path.parent.name)
+        yield
+    finally:
+        os.close(fd)
+
+
+def exportable_keys(folder: Path) -> RecordingKeys:
+    """The keys of a recording that stands alone, for who takes its pictures out: it has no store, nobody has looked
+    whether a PIN may be seen in it, and that is said. Raises as `keys_for`.
+    """
+    keys = keys_for(folder)
+    print("没有人检查过这段录像有没有露出卡密 · nobody has checked this recording for PINs", file=sys.stderr)
+    return keys
 
 
 def keys_for(recording: Path) -> RecordingKeys:
@@ -66,7 +95,10 @@ def keys_for(recording: Path) -> RecordingKeys:
     loose = loose_keys(folder)
     if loose is not None:
         return loose
-    with opened_store(StationFolder(folder.parent.parent)) as store:
+    station = StationFolder(folder.parent.parent)
+    if not (folder / NAME).is_file() and not station.database.exists():
+        raise BadInput("recording.missing", folder.name)  # neither a recording nor within a station
+    with opened_store(station) as store:
         known = store.find_recording(folder.name)
         if known is None:
             raise BadInput("recording.unknown", folder.name)

@@ -28,8 +28,9 @@ from platformdirs import user_state_path
 
 from app import __version__
 from app.commands import nfc_arguments
+from app.commands.complaint import spoken
 from app.commands.nfc_cancelling import Cancelling
-from app.commands.nfc_telling import Stages, UnheardError, no_stage, say_json, say_line, show_plan, spoken, told_of
+from app.commands.nfc_telling import Stages, UnheardError, no_stage, say_json, say_line, show_plan, told_of
 from app.commands.opening import add_passphrase, passphrase_of
 from app.commands.own_station import is_station, own_station, places
 from app.core.errors import BadInput, StorageTrouble, Trouble, Unavailable

@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+from app.commands.complaint import spoken
 from hardware.deactivation import MOST_SILENT, Outcome, Stage, Verdict, Why
 from ui.texts import say
 
@@ -111,8 +112,3 @@ def say_line(line: str) -> None:
     """Say it on stderr. A run is not ended in the middle because nobody listens any more."""
     with suppress(OSError, ValueError):
         print(line, file=sys.stderr, flush=True)
-
-
-def spoken() -> str:
-    said = os.environ.get("CARDINTAKE_LANG") or os.environ.get("LC_ALL") or os.environ.get("LANG") or "zh"
-    return "en" if said.lower().startswith(("en", "c")) else "zh"

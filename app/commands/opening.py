@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 from app.commands.own_station import remember_station
 from app.core.errors import BadInput
@@ -27,13 +28,30 @@ def passphrase_of(folder: StationFolder, fd: int | None, *, new: bool = False) -
     return told
 
 
+def whole(least: int) -> Callable[[str], int]:
+    """For argparse: reads a whole number that is not less."""
+
+    def read(word: str) -> int:
+        number = int(word)
+        if number < least:
+            raise argparse.ArgumentTypeError(f"{number} < {least}")
+        return number
+
+    return read
+
+
+def require_station(folder: StationFolder) -> None:
+    """Raises BadInput("folder.not_a_station")."""
+    if not folder.database.exists() and not folder.database.with_suffix(".key").exists():
+        raise BadInput("folder.not_a_station", folder.root.name)
+
+
 def open_station(folder: StationFolder, fd: int | None) -> Store:
     """The store of an enrolled folder, which this machine remembers.
 
     Raises BadInput("folder.not_a_station") and what `Store.open` raises.
     """
-    if not folder.database.exists() and not folder.database.with_suffix(".key").exists():
-        raise BadInput("folder.not_a_station", folder.root.name)
+    require_station(folder)
     settings = load_settings(folder.settings) if folder.settings.exists() else Settings()
     reserve_bytes = settings.recording.database_reserve_bytes
     store = Store.open(folder.database, passphrase_of(folder, fd), reserve_bytes=reserve_bytes)

@@ -1,7 +1,8 @@
 """`cardintake scan --folder DIR | --sane DEVICE`: sheets of cards from a document scanner; one JSON line per card.
 
-With --data STATION --waybill W --badge B the cards go into that station's parcel (numbers and PINs are sealed, the
-lines then tell what became of each card and no number). Progress on stderr.
+With --data STATION --waybill W the cards go into that station's parcel (numbers and PINs are sealed, the
+lines then tell what became of each card and no number); the badge of who takes them in is scanned at the prompt, or
+is a line on stdin. Progress on stderr.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from app.catalog.shelf import read_sources, shipped
 from app.commands.complaint import complain
 from app.commands.opening import add_passphrase, open_station
 from app.commands.scan_intake import ScanIntake
+from app.commands.untold import badge_told
 from app.core.errors import BadInput, Unavailable
 from app.eye.oneshot import as_answer, make_looker
 from app.eye.sheets import SheetReading, read_sheet
@@ -42,15 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=2, help="for text recognition")
     parser.add_argument("--data", type=Path, metavar="STATION", help="take the cards in at this station")
     parser.add_argument("--waybill", default="")
-    parser.add_argument("--badge", default="", help="of who takes them in")
     add_passphrase(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     if not 75 <= args.dpi <= 1200 or args.sheets < 0:
         raise BadInput("usage.count", "--dpi 75 to 1200, --sheets 0 or more")
-    if (args.data is not None) != bool(args.waybill and args.badge):
-        raise BadInput("scan.incomplete", "--data --waybill --badge")
+    if (args.data is not None) != bool(args.waybill):
+        raise BadInput("scan.incomplete", "--data --waybill")
     with ExitStack() as stack:
         scanner = _opened(args)
         stack.callback(scanner.close)
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
             store = open_station(folder, args.passphrase_fd)
             stack.callback(store.close)
             catalogue = read_sources(station_sources(folder, store))
-            intake = ScanIntake(store, catalogue, args.badge, args.waybill)
+            intake = ScanIntake(store, catalogue, badge_told(), args.waybill)
         batch = Batch(make_looker(catalogue, args.threads), args.dpi, intake)
         for sheet in _sheets(scanner, args):
             batch.take(sheet)

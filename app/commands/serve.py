@@ -6,9 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from cryptography.x509 import load_pem_x509_certificates
-
-from app.core.errors import BadInput, Trouble
+from app.core.errors import Trouble
+from app.evidence.timestamp import read_roots
 from app.server.run import DEFAULT_PORT, serve
 from app.server.setup import init
 from app.server.stamping import Stamper
@@ -49,10 +48,4 @@ def _stamper(args: argparse.Namespace) -> Stamper | None:
     """Raises BadInput("tsa.no_roots"): an authority without certificates to check its word by."""
     if not args.tsa:
         return None
-    try:
-        roots = load_pem_x509_certificates(args.tsa_root.read_bytes()) if args.tsa_root else []
-    except (OSError, ValueError) as wrong:
-        raise BadInput("tsa.no_roots", args.tsa_root.name) from wrong
-    if not roots:
-        raise BadInput("tsa.no_roots", "--tsa-root FILE")
-    return Stamper(Authority(args.tsa).post, tuple(roots))
+    return Stamper(Authority(args.tsa).post, read_roots(args.tsa_root))

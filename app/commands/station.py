@@ -4,7 +4,7 @@ enrol     join a centre by a one-time code           {"enrolled", "words", …}
           --anew: where the chain has ended; the old folder goes aside whole      {…, "aside", "cards"}
 name      what the station is called there, for `centre admit`                 {"station", "key", …}
 capture   take rehearsal cards without a camera      `saved CARD-ID` after each commit
-sync      push and pull                              {"state", "unsent", "cards", …}
+sync      push and pull                              {"state", "unsent", "cards", …} (`syncing`)
 backup    copy the database, also while it is used   {"backup", "head"}
 restore   put a copy back where the database is gone {"restored", "head"}; then `sync`: the centre has to confirm
 rotate    another signing key from now on            {"rotated", "key", "before", "seq"}; `sync` brings it to the centre
@@ -25,16 +25,17 @@ from queue import SimpleQueue
 from app.commands import anew, station_reveal
 from app.commands.bulk import captured, stamp
 from app.commands.complaint import complain
-from app.commands.enrolling import applicant_of, join, look_at, make_store
-from app.commands.opening import add_passphrase, open_station, passphrase_of
+from app.commands.enrolling import applicant_of, join, look_at, make_store, require_address
+from app.commands.opening import add_passphrase, open_station, passphrase_of, require_station, whole
 from app.commands.own_station import remember_station
-from app.core.errors import BadInput, Trouble, Unavailable
-from app.core.readiness import SyncState
+from app.commands.syncing import follow
+from app.core.errors import BadInput, StorageTrouble, Trouble, Unavailable
 from app.keys import key_id
 from app.paths import StationFolder
 from app.settings import Settings, load_settings, save_settings
 from app.station.backing import BACKUPS_KEPT, backups_of
 from app.store.backup import back_up, put_back
+from app.store.founding import is_gone
 from app.store.rotating import rotate
 from app.store.store import REHEARSAL_PASSPHRASE
 from app.store.unlock import find_passphrase
@@ -43,7 +44,7 @@ from app.sync.client import require_loopback
 from app.sync.enrol import Applicant
 from app.sync.pace import FootageTerms
 from app.sync.worker import SyncListeners, SyncPlan, SyncReport, SyncWorker
-from app.wire import Enrolled
+from app.wire_enrol import Enrolled
 
 _CONFIRM_S = 600.0
 _LOOK_S = 1.0
@@ -59,10 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     enrol.add_argument("--leave-unsent", action="store_true", help="with --anew: also what the centre never took")
     name = actions.add_parser("name", help="name and key, for the centre's administrator")
     capture = actions.add_parser("capture", help="take rehearsal cards without a camera")
-    capture.add_argument("--cards", type=int, required=True, metavar="N")
-    capture.add_argument("--video-mb", type=int, default=0, metavar="M", help="with footage of M megabytes")
+    capture.add_argument("--cards", type=whole(1), required=True, metavar="N")
+    capture.add_argument("--video-mb", type=whole(0), default=0, metavar="M", help="with footage of M megabytes")
     sync = actions.add_parser("sync", help="bring what waits to the centre")
     sync.add_argument("--until-idle", action="store_true", help="end when nothing waits any more")
+    sync.add_argument(
+        "--give-up-s", type=whole(0), default=0, metavar="N", help="end when nothing got on for so long; 0: never"
+    )
     sync.add_argument(
         "--server", action="append", default=[], metavar="URL", help="other addresses of the same centre, in turn"
     )
@@ -87,10 +91,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _enrol(args: argparse.Namespace, folder: StationFolder) -> int:
+    require_address(args.server)
     if args.anew:
         return _enrol_anew(args, folder)
     if folder.database.exists():
         raise BadInput("store.exists", folder.database.name)
+    if is_gone(folder.database):  # before the centre hears of it: the code would be spent, and the name taken
+        raise StorageTrouble("store.missing_over_enrolled_folder", folder.database.name)
     passphrase = _new_passphrase(args, folder)
     applicant, told = _join(args, folder, passphrase)
     settings = Settings.model_validate({"recording": {"reserve_mb": 4 if applicant.rehearsal else 256}})
@@ -105,7 +112,7 @@ def _enrol_anew(args: argparse.Namespace, folder: StationFolder) -> int:
     cards = anew.look_at_old(folder, passphrase, args.server, leave_unsent=args.leave_unsent)
     before = load_settings(folder.settings) if folder.settings.exists() else Settings()
     applicant, told = _join(args, folder, passphrase)
-    aside = anew.put_aside(folder, before.station.id, datetime.now(UTC))
+    aside = anew.put_aside(folder, before.station.id, cards, datetime.now(UTC))
     _begin(folder, told, _of_station(before, told, args.server), passphrase)
     _tell({**_joined(told, applicant), "aside": str(aside or ""), "cards": cards})
     return 0
@@ -172,7 +179,8 @@ def _capture(args: argparse.Namespace, folder: StationFolder) -> int:
 
 
 def _sync(args: argparse.Namespace, folder: StationFolder) -> int:
-    known = load_settings(folder.settings).server
+    require_station(folder)
+    known = (load_settings(folder.settings) if folder.settings.exists() else Settings()).server
     urls = args.server or [url for url in (known.url, known.spare_url) if url]
     if not urls:
         raise BadInput("sync.no_address", folder.root.name)
@@ -188,6 +196,7 @@ def _sync(args: argparse.Namespace, folder: StationFolder) -> int:
             spare=tuple(urls[1:]),
             catalogue=folder.catalogue,
             terms=FootageTerms.of(known),
+            backups=_backups(folder),
         ),
         writer,
         stamp,
@@ -195,7 +204,7 @@ def _sync(args: argparse.Namespace, folder: StationFolder) -> int:
     )
     worker.start()
     try:
-        return _follow(heard, args.until_idle)
+        return follow(heard, writer, until_idle=args.until_idle, give_up_s=args.give_up_s)
     finally:
         worker.stop()
         writer.stop()
@@ -205,7 +214,7 @@ def _name(args: argparse.Namespace, folder: StationFolder) -> int:
     store = open_station(folder, args.passphrase_fd)
     try:
         identity, unsent = store.ledger.identity_now(), store.queue().unsent
-        first = identity.earlier[-1] if identity.earlier else identity.signer
+        first = identity.signers[-1]
         told = {"station": identity.station, "key": first.public_key.hex(), "signs": key_id(identity.signer.public_key)}
     finally:
         store.close()
@@ -247,27 +256,6 @@ def _rotate(args: argparse.Namespace, folder: StationFolder) -> int:
 def _backups(folder: StationFolder) -> Path:
     settings = load_settings(folder.settings) if folder.settings.exists() else Settings()
     return backups_of(folder, settings)
-
-
-def _follow(heard: SimpleQueue[SyncReport | Exception], until_idle: bool) -> int:
-    while True:
-        report = heard.get()
-        if isinstance(report, Exception):
-            raise report
-        print(f"{report.state.value} {report.queue.unsent} {report.code}".rstrip(), file=sys.stderr, flush=True)
-        if report.state is SyncState.STOPPED:
-            _tell(_described(report))
-            raise Trouble(report.code)
-        if until_idle and report.state is SyncState.SYNCED and report.queue.unsent == 0 and not report.waits:
-            _tell(_described(report))
-            return 0
-
-
-def _described(report: SyncReport) -> dict[str, object]:
-    cards = {state.value: number for state, number in report.queue.cards.items()}
-    queue = {"head": report.queue.head, "received": report.queue.received, "unsent": report.queue.unsent}
-    queue["footage"] = report.queue.footage
-    return {"state": report.state.value, "code": report.code, **queue, "cards": cards, "stuck": dict(report.stuck)}
 
 
 def _tell(result: dict[str, object]) -> None:

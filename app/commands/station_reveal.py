@@ -2,10 +2,11 @@
 
 person  --key FILE                                a person's own key; `cardintake vault person` lets it ask
 reveal  --key FILE --who NAME --of STATION --card ID --field number|pin --reason TEXT
-approve --key FILE --who NAME [ID]                what waits for a second person; with ID: sign that
+approve --key FILE --who NAME [ID [--refuse]]     what waits for a second person; with ID: sign or refuse that
 
-The secret is shown on the terminal and wiped from it after the policy's time (`reveal_shown_s`). Without a terminal it
-goes to `--out-fd N`, and nowhere else: never to stdout, a file or a log.
+The secret is shown on the terminal and wiped from it after the policy's time (`reveal_shown_s`), or when something
+ends the program before (`uncovered`). Without a terminal it goes to `--out-fd N`, and nowhere else: never to stdout, a
+file or a log.
 """
 
 from __future__ import annotations
@@ -20,18 +21,17 @@ from pathlib import Path
 from typing import Any
 
 from app.commands.opening import add_passphrase, open_station
+from app.commands.persons import person_signer
+from app.commands.uncovered import uncover
 from app.core.audit import digest
 from app.core.cards import Secret
 from app.core.errors import BadInput
-from app.keys import Signer
 from app.paths import StationFolder
 from app.settings import load_settings
 from app.store.governing import policy_of
-from app.store.keyfile import key_path, make_key, read_key
 from app.store.store import Store
-from app.store.unlock import ask_passphrase, find_passphrase
 from app.sync.client import CentreClient, Speaker
-from app.sync.reveal import Person, Wish, approve, reveal
+from app.sync.reveal import Person, Wish, approve, refuse, reveal
 from app.wire_vault import RevealRequest, RevealState
 
 ACTIONS = ("person", "reveal", "approve")
@@ -48,6 +48,7 @@ def add_actions(actions: Any) -> None:
     show.add_argument("--out-fd", type=int, metavar="N", help="without a terminal: where the secret goes")
     second = actions.add_parser("approve", help="what waits for a second person; with ID: sign it")
     second.add_argument("id", nargs="?", default="")
+    second.add_argument("--refuse", action="store_true", help="say no to the request of this ID")
     for action in (person, show, second):
         action.add_argument("--key", type=Path, required=True, metavar="FILE", help="the person's key")
         action.add_argument("--key-passphrase-fd", type=int, metavar="N")
@@ -61,9 +62,9 @@ def add_actions(actions: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do one of the actions."""
     if args.action == "person":
-        print(json.dumps({"public_key": _signer(args, new=True).public_key.hex()}))
+        print(json.dumps({"public_key": person_signer(args.key, args.key_passphrase_fd, new=True).public_key.hex()}))
         return 0
-    person = Person(args.who, _signer(args, new=False))
+    person = Person(args.who, person_signer(args.key, args.key_passphrase_fd))
     folder = StationFolder(args.data.resolve())
     store = open_station(folder, args.passphrase_fd)
     try:
@@ -75,15 +76,6 @@ def run(args: argparse.Namespace) -> int:
         store.close()
 
 
-def _signer(args: argparse.Namespace, *, new: bool) -> Signer:
-    """The person's key. It lies wrapped by the person's own passphrase, like a database's."""
-    fresh = new and not key_path(args.key).exists()
-    passphrase = find_passphrase(args.key.parent, args.key_passphrase_fd) or ask_passphrase(twice=fresh)
-    if not passphrase:
-        raise BadInput("store.no_passphrase", args.key.name)
-    return Signer(make_key(args.key, passphrase) if fresh else read_key(args.key, passphrase))
-
-
 def _client(args: argparse.Namespace, folder: StationFolder, store: Store) -> CentreClient:
     url = args.server or load_settings(folder.settings).server.url
     if not url:
@@ -92,8 +84,7 @@ def _client(args: argparse.Namespace, folder: StationFolder, store: Store) -> Ce
 
 
 def _reveal(args: argparse.Namespace, folder: StationFolder, store: Store, person: Person) -> int:
-    if args.out_fd is None and not sys.stdout.isatty():
-        raise BadInput("reveal.no_screen", "--out-fd N")
+    _require_screen(args.out_fd)
     wish = Wish(args.of, args.card, args.field, args.reason)
 
     async def ask() -> Secret:
@@ -104,7 +95,10 @@ def _reveal(args: argparse.Namespace, folder: StationFolder, store: Store, perso
     secret = asyncio.run(ask())
     with store.ledger.reading() as connection:
         shown_s = policy_of(connection).reveal_shown_s
-    _show(secret, args.out_fd, shown_s)
+    if args.out_fd is not None:
+        os.write(args.out_fd, secret.reveal().encode())  # whose reader answers for it
+    else:
+        uncover(secret, shown_s, sys.stdout.fileno())
     return 0
 
 
@@ -112,16 +106,14 @@ def _tell(state: RevealState) -> None:
     print(json.dumps({"reveal": state.id, "state": state.state}), file=sys.stderr, flush=True)
 
 
-def _show(secret: Secret, out_fd: int | None, shown_s: int) -> None:
-    """On the terminal for so long, then over-written; or to a descriptor, whose reader answers for it."""
-    if out_fd is not None:
-        os.write(out_fd, secret.reveal().encode())
-        return
-    os.write(sys.stdout.fileno(), f"\r{secret.reveal()}".encode())
+def _require_screen(out_fd: int | None) -> None:
+    """Before anything is asked for. Raises BadInput("reveal.no_screen"): no terminal, or nothing to write to."""
     try:
-        time.sleep(shown_s)
-    finally:
-        os.write(sys.stdout.fileno(), b"\r" + b" " * len(secret) + b"\r")
+        if os.fstat(out_fd) if out_fd is not None else sys.stdout.isatty():
+            return
+    except OSError:
+        pass
+    raise BadInput("reveal.no_screen", "--out-fd N")
 
 
 async def _second(
@@ -132,7 +124,8 @@ async def _second(
         if args.id:
             if args.id not in waiting:
                 raise BadInput("reveal.state", args.id[:12])
-            state = await approve(client, person, waiting[args.id].request, args.id)
+            say = refuse if args.refuse else approve
+            state = await say(client, person, waiting[args.id].request, args.id)
             return [{"reveal": state.id, "state": state.state}]
     listed = []
     for name, one in waiting.items():

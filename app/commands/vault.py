@@ -2,9 +2,12 @@
 
 init   join the centre as its vault and take the private keys over from where `serve --init` left them
 new-key                 make a further key to seal to; its public half
-person NAME PUBLIC      let a person ask to see secrets
+person [NAME PUBLIC | NAME --take-back]     let a person ask to see secrets, or never again; alone: who may
+reveals                 its own log of what it was asked to show
 rotate                  another key to sign requests by (not the one that secrets are sealed to)
-run    look at what arrived, again and again (`--once`: one look)
+footage DIR             two people see a recording's film, or the originals of what is covered in it (`vault_footage`)
+backup --to DIR         a copy of database and wrapped key, also while it runs
+run    look at what arrived, again and again (`--once`: one look; `--again`: first at every card there is)
 """
 
 from __future__ import annotations
@@ -13,23 +16,28 @@ import argparse
 import asyncio
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from app.commands import vault_footage
 from app.commands.complaint import complain
-from app.commands.enrolling import enrolling_seed, forget_enrolling
+from app.commands.enrolling import enrolling_seed, forget_enrolling, look_at
 from app.commands.opening import add_passphrase
 from app.core.errors import BadInput, StorageTrouble, Unavailable
-from app.keys import Signer, key_id, verifier
+from app.keys import Signer, key_id, read_public
 from app.living import end_with_stdin
 from app.platform import private_folder
 from app.store.unlock import ask_passphrase, find_passphrase
-from app.sync.client import CentreClient
+from app.sync.client import CentreClient, CentreRefused
 from app.sync.enrol import Applicant, ask_to_join, require_active
+from app.vault.backup import back_up, look_again
 from app.vault.keys import DATABASE, Vault, make_vault, open_vault
-from app.vault.reveal import add_person
-from app.vault.run import answer_once, look_once
-from app.vault.speaking import change_key, follow_centre, speaker_of
-from app.wire import Centre, Enrolled
+from app.vault.reveal import add_person, people, reveals, take_back_person
+from app.vault.run import answer_once, look_once, require_newest_key
+from app.vault.speaking import change_key, follow_centre, speaker_of, told_of_vault
+from app.wire import Centre
+from app.wire_enrol import Enrolled
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,15 +46,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     init.add_argument("--code", required=True, help="of `cardintake centre code NAME --role vault`")
     init.add_argument("--keys", type=Path, required=True, metavar="DIR", help="the folder vault/ of the centre")
     fresh = actions.add_parser("new-key", help="make a further key; `cardintake centre vault-key` certifies it")
-    person = actions.add_parser("person", help="let a person ask to see secrets")
-    person.add_argument("name")
-    person.add_argument("public", help="as `cardintake station person` prints it")
+    person = actions.add_parser("person", help="let a person ask to see secrets, or no longer; alone: who may")
+    person.add_argument("name", nargs="?", default="")
+    person.add_argument("public", nargs="?", default="", help="as `cardintake station person` prints it")
+    person.add_argument("--take-back", action="store_true", help="for good: a dismissed person, a lost stick")
+    log = actions.add_parser("reveals", help="the vault's own log of what it was asked to show, and showed")
     rotate = actions.add_parser("rotate", help="another signing key from now on; the centre hears of it at once")
+    backup = actions.add_parser("backup", help="copy the vault, also while it runs")
+    backup.add_argument("--to", type=Path, required=True, metavar="DIR")
     run_ = actions.add_parser("run", help="look at what arrived")
     run_.add_argument("--once", action="store_true", help="end when nothing waits")
+    run_.add_argument("--again", action="store_true", help="first look at every card anew: this is a copy put back")
     run_.add_argument("--until-stdin-closes", action="store_true", help="end with whoever started it")
     run_.add_argument("--every-s", type=float, default=2.0)
-    for action in (init, run_, fresh, person, rotate):
+    footage = actions.add_parser("footage", help="two people see a recording's film, or the pictures below its masks")
+    vault_footage.add_arguments(footage)
+    for action in (init, run_, fresh, person, log, rotate, backup, footage):
         action.add_argument("--data", type=Path, required=True, metavar="DIR", help="the vault's own folder")
         if action in (init, run_, rotate):
             action.add_argument("--server", required=True, metavar="URL")
@@ -64,9 +79,11 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(asyncio.run(_rotate(vault, args))))
         vault.close()
         return 0
-    if args.action in ("new-key", "person"):
-        print(json.dumps(_done(vault, args), ensure_ascii=False))
-        vault.close()
+    if args.action in ("new-key", "person", "reveals", "backup", "footage"):
+        try:
+            print(json.dumps(_done(vault, args, passphrase), ensure_ascii=False))
+        finally:
+            vault.close()
         return 0
     if args.until_stdin_closes:
         end_with_stdin()  # what was found is already at the centre, and each step may be done again
@@ -77,59 +94,79 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _done(vault: Vault, args: argparse.Namespace) -> dict[str, str]:
+def _done(vault: Vault, args: argparse.Namespace, passphrase: str) -> dict[str, Any]:
+    if args.action == "footage":
+        return vault_footage.done(vault, args)
+    if args.action == "backup":
+        return {"backup": str(back_up(vault, args.data, passphrase, args.to, datetime.now(UTC)))}
+    if args.action == "reveals":
+        return {"reveals": reveals(vault)}
     if args.action == "new-key":
         return {"public_key": vault.new_key().hex()}
-    try:
-        add_person(vault, args.name, _public(args.public))
-    except ValueError as wrong:
-        raise BadInput("centre.bad_key", "PUBLIC") from wrong
-    return {"person": args.name}
+    return _person(vault, args)
 
 
-def _public(text: str) -> bytes:
-    raw = bytes.fromhex(text)
-    verifier(raw)
-    return raw
+def _person(vault: Vault, args: argparse.Namespace) -> dict[str, Any]:
+    if args.take_back:
+        take_back_person(vault, args.name, _now_ms())
+    elif args.name:
+        try:
+            add_person(vault, args.name, read_public(args.public))
+        except ValueError as wrong:
+            raise BadInput("centre.bad_key", "PUBLIC") from wrong
+    return {**({"person": args.name} if args.name else {}), **people(vault)}
 
 
 def _init(args: argparse.Namespace, passphrase: str) -> int:
     """Broken off, the same call goes on where it ended: the key that it joins with is kept before the first request."""
     if (args.data / DATABASE).exists():
         raise BadInput("vault.exists", args.data.name)
-    private_folder(args.data)
     seed = enrolling_seed(args.data, passphrase)
-    told = asyncio.run(_join(args.server, Signer(seed), args.code))
+    private_folder(args.data)
+    told = asyncio.run(_join(args.server, Signer(seed), args.code, look_at(args.server)))
     make_vault(args.data, passphrase, told.station, told.centre, seed, args.keys)
     forget_enrolling(args.data)
     print(json.dumps({"vault": told.station, "tenant": told.centre.tenant}))
     return 0
 
 
-async def _join(url: str, signer: Signer, code: str) -> Enrolled:
+async def _join(url: str, signer: Signer, code: str, centre: Centre) -> Enrolled:
     async with CentreClient(url) as client:
-        applicant = Applicant(signer, code, rehearsal=False, centre=await client.centre())
+        applicant = Applicant(signer, code, rehearsal=False, centre=centre)
         return require_active(await ask_to_join(client, applicant))
 
 
 async def _look(vault: Vault, args: argparse.Namespace) -> None:
+    said, again, fits = "", args.again, False
     async with _client(vault, args.server) as client:
         while True:
+            wait_s = args.every_s
             try:
                 client.speak_as(speaker_of(vault))
+                if not fits:
+                    await require_newest_key(vault, client)
+                    fits = True
+                if again:
+                    print(json.dumps({"looked_again": await look_again(vault, client)}), flush=True)
+                    again = False
                 done = await look_once(vault, client)
-                shown = await answer_once(vault, client, _now_ms)
+                shown = await answer_once(vault, client, lambda: _now_ms() + client.offset.ms)
                 print(json.dumps({"looked_up": done, "answered": shown, "at_ms": _now_ms()}), flush=True)
-            except Unavailable:
+                said = ""
+            except Unavailable as trouble:
+                away = told_of_vault(trouble)
                 if args.once:
-                    raise
+                    raise away from trouble
+                if (told := str(away)) != said:
+                    complain(away)  # once; that it goes on is seen by the lines on stdout
+                said, wait_s = told, max(args.every_s, away.wait_ms / 1000 if isinstance(away, CentreRefused) else 0)
             except StorageTrouble as full:
                 if args.once or full.code not in ("store.disk_full", "store.io"):
                     raise
                 complain(full)  # nothing was told that is not written; it is looked at again when there is room
             if args.once:
                 return
-            await asyncio.sleep(args.every_s)
+            await asyncio.sleep(wait_s)
 
 
 def _client(vault: Vault, url: str) -> CentreClient:
@@ -144,8 +181,11 @@ def _client(vault: Vault, url: str) -> CentreClient:
 
 async def _rotate(vault: Vault, args: argparse.Namespace) -> dict[str, str]:
     before = key_id(vault.signer.public_key)
-    async with _client(vault, args.server) as client:
-        return {"key": key_id(await change_key(vault, client)), "before": before}
+    try:
+        async with _client(vault, args.server) as client:
+            return {"key": key_id(await change_key(vault, client)), "before": before}
+    except Unavailable as trouble:
+        raise told_of_vault(trouble) from trouble
 
 
 def _now_ms() -> int:

@@ -6,7 +6,17 @@ from dataclasses import replace
 from typing import Protocol
 from uuid import UUID, uuid5
 
-from app.core.cards import Barcode, CardRead, CardState, FieldReading, FieldState, Secret, alternatives, settle
+from app.core.cards import (
+    Barcode,
+    CardRead,
+    CardState,
+    FieldReading,
+    FieldState,
+    Secret,
+    alternatives,
+    settle,
+    whole_ways,
+)
 from app.core.codes import names_a_parcel, symbology_of, tidy
 from app.core.parcels import CardDraft, Reason
 from app.core.products import UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern
@@ -30,8 +40,13 @@ def settled_by_check(read: CardRead, catalogue: Catalogue) -> CardRead:
     for field in ("number", "pin"):
         pattern = pattern_of(read, field, catalogue)
         if pattern is not None:
-            changes[field] = settle(field_of(read, field), pattern)
+            changes[field] = settle(_in_its_lengths(field_of(read, field), pattern), pattern)
     return replace(read, **changes)  # type: ignore[arg-type]  # mypy cannot see the two field names
+
+
+def _in_its_lengths(reading: FieldReading, pattern: FieldPattern) -> FieldReading:
+    """Without its whole readings where the product allows none but the length it was read in."""
+    return reading if whole_ways(reading, pattern) else replace(reading, wholes=())
 
 
 def field_of(read: CardRead, field: str) -> FieldReading:
@@ -43,7 +58,8 @@ def with_field(read: CardRead, field: str, reading: FieldReading) -> CardRead:
 
 
 def next_question(read: CardRead, catalogue: Catalogue, as_printed: frozenset[str] = frozenset()) -> Question | None:
-    """The one thing to ask now, number before PIN, doubts from left to right; None when nothing is open.
+    """The one thing to ask now, number before PIN, how many characters before which, doubts from left to right; None
+    when nothing is open.
 
     Nothing is asked about the fields that a person keeps `as_printed`.
     """
@@ -83,12 +99,16 @@ def _character_question(read: CardRead, field: str, catalogue: Catalogue) -> Que
     reading, pattern = field_of(read, field), pattern_of(read, field, catalogue)
     if not reading.doubts or pattern is None:
         return None
+    if ways := whole_ways(reading, pattern):
+        return Question(Ask.LENGTH, field, wholes=ways)
     position = reading.doubts[0]
     return Question(Ask.CHARACTER, field, position, alternatives(reading, position, pattern))
 
 
 def preselected(question: Question, pattern: FieldPattern | None) -> int | None:
-    """The option shown as chosen: the best that satisfies a real check digit; none where there is no check digit."""
+    """The option shown as chosen: the best character that satisfies a real check digit; none where there is no check
+    digit, and no length, which a check digit does not tell.
+    """
     if pattern is None or not pattern.check:
         return None
     return next((i for i, option in enumerate(question.options) if option.check_holds), None)

@@ -19,7 +19,8 @@ DOTS = "••••"
 class Secret:
     """A card number, PIN or identity datum. Prints, formats and fails to pickle as dots.
 
-    `reveal` is called in two places only: `app.eye.codec` (eye to station) and `app.store.seal` (sealing).
+    `reveal` is called in few places only: `app.eye.codec` (eye to station), `app.store.seal` (sealing), in the vault,
+    and where a person sees what the vault closed for that person.
     """
 
     __slots__ = ("_text",)
@@ -29,6 +30,10 @@ class Secret:
 
     def reveal(self) -> str:
         return self._text
+
+    def forget(self) -> None:
+        """Whoever holds it holds nothing from now on. (What Python has of the text goes when nobody refers to it.)"""
+        self._text = ""
 
     def last4(self) -> str:
         """The last four characters, the only part that may be stored in clear; "" for texts of fewer than eight."""
@@ -87,13 +92,41 @@ class FieldState(StrEnum):
     ABSENT = "absent"  # nothing of the kind on the card
 
 
+MOST_WHOLES = 3
+"""So many lengths of one field are offered, as many as there are ways to fill a character."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """All of a field as it reads if it has this many characters (at least one); `p` 0..1 that it has."""
+
+    chars: tuple[CharReading, ...]
+    p: float
+
+    def __post_init__(self) -> None:
+        if not self.chars:
+            raise ValueError("a whole reading has characters")
+
+
 @dataclass(frozen=True, slots=True)
 class FieldReading:
-    """What was read of one field. `chars` is empty unless READ or DOUBTFUL; `by_hand` when a person typed it."""
+    """What was read of one field. `chars` is empty unless READ or DOUBTFUL; `by_hand` when a person typed it.
+
+    `wholes`: () unless DOUBTFUL and nobody knows how many characters there are; then what each length reads as, best
+    first; one of them is as long as `chars`. One alone: it may not be all of the field, or another line altogether.
+    """
 
     state: FieldState
     chars: tuple[CharReading, ...] = ()
     by_hand: bool = False
+    wholes: tuple[Whole, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.wholes:
+            lengths = [len(whole.chars) for whole in self.wholes]
+            fits = len(self.chars) in lengths and self.state is FieldState.DOUBTFUL
+            if not fits or len(lengths) > MOST_WHOLES or len(set(lengths)) != len(lengths):
+                raise ValueError("whole readings differ in length, and are few")
 
     @property
     def doubts(self) -> tuple[int, ...]:
@@ -116,6 +149,12 @@ class FieldReading:
         """True when the best text obeys the pattern."""
         return pattern.matches("".join(c.best.glyph for c in self.chars))
 
+    def pick(self, length: int) -> FieldReading:
+        """The reading after a person said how many characters there are. Raises KeyError for what was not offered."""
+        chars = {len(whole.chars): whole.chars for whole in self.wholes}[length]
+        state = FieldState.READ if all(c.sure for c in chars) else FieldState.DOUBTFUL
+        return FieldReading(state, chars, self.by_hand)
+
     def resolve(self, position: int, glyph: str) -> FieldReading:
         """The reading after a person decided the character at `position`."""
         known = {c.glyph: c for c in self.chars[position].candidates}
@@ -123,7 +162,7 @@ class FieldReading:
         char = CharReading((chosen, *(c for g, c in known.items() if g != glyph)), sure=True)
         chars = (*self.chars[:position], char, *self.chars[position + 1 :])
         state = FieldState.READ if all(c.sure for c in chars) else FieldState.DOUBTFUL
-        return replace(self, chars=chars, state=state)
+        return replace(self, chars=chars, state=state, wholes=())
 
 
 ABSENT = FieldReading(FieldState.ABSENT)
@@ -169,22 +208,46 @@ def alternatives(reading: FieldReading, position: int, pattern: FieldPattern, mo
     return tuple(Alternative(c, c.glyph in valid) for c in chosen)
 
 
-def ranked_texts(reading: FieldReading, pattern: FieldPattern, most: int = 3) -> tuple[str, ...]:
-    """The likeliest whole texts of a field that obey its pattern, best first; () when nothing was read."""
-    texts = [("", 1.0)]
-    for at, char in enumerate(reading.chars):
-        shown = [c for c in char.candidates if pattern.allows_glyph(c.glyph, at)]
-        grown = [(text + c.glyph, p * max(c.p, 1e-9)) for text, p in texts for c in shown]
-        texts = sorted(grown, key=lambda item: -item[1])[:_MOST_FILLINGS]
-    return tuple(text for text, _ in texts if text and pattern.matches(text))[:most]
+@dataclass(frozen=True, slots=True)
+class WholeWay:
+    """A length that a field may have, with what it then reads as: whether any filling of its doubts satisfies the
+    pattern.
+    """
+
+    whole: Whole
+    check_holds: bool
+
+    @property
+    def length(self) -> int:
+        return len(self.whole.chars)
+
+
+def whole_ways(reading: FieldReading, pattern: FieldPattern) -> tuple[WholeWay, ...]:
+    """The lengths that a field may have, best first, each held against the check digit; () where the product, or its
+    check digit, leaves no question whether what was read is all of it.
+    """
+    possible = [whole for whole in reading.wholes if len(whole.chars) in pattern.lengths]
+    ways = tuple(WholeWay(whole, _can_hold(whole, pattern)) for whole in possible)
+    told = bool(pattern.check) and len(pattern.lengths) == 1
+    alone = len(reading.wholes) == 1 and not told
+    open_ones = [way for way in ways if way.check_holds and (alone or way.length != len(reading.chars))]
+    return ways if open_ones else ()
+
+
+def _can_hold(whole: Whole, pattern: FieldPattern) -> bool:
+    if not pattern.check:
+        return True  # the characters themselves are asked about afterwards
+    fillings = _fillings(FieldReading(FieldState.DOUBTFUL, whole.chars), pattern)
+    return fillings is None or bool(fillings)
 
 
 def settle(reading: FieldReading, pattern: FieldPattern) -> FieldReading:
     """Decide the doubtful characters that the check digit leaves one choice for; the others stay doubtful.
 
-    Only a real check digit decides: without one a single surviving candidate would still be a guess.
+    Only a real check digit decides: without one a single surviving candidate would still be a guess. Nor does it while
+    more than one length is possible: one text in ten fits by chance.
     """
-    if reading.state is not FieldState.DOUBTFUL or not pattern.check:
+    if reading.state is not FieldState.DOUBTFUL or not pattern.check or reading.wholes:
         return reading
     survivors = _fillings(reading, pattern)
     if not survivors:
@@ -269,13 +332,20 @@ class Sighting:
     glare: float = 0.0  # 0..1, share of the card that is burnt out
 
 
+LINE = -1
+"""Where a crop shows the whole line of a field, and not one character."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Crop:
-    """The enlarged picture of one doubtful character: PNG bytes, kept in memory only."""
+    """The enlarged picture of one doubtful character: PNG bytes, kept in memory only. `length`: of how many characters
+    it is one, since its position changes with the length; 0 for the picture of a whole `LINE`.
+    """
 
     field: str
     position: int
     png: bytes
+    length: int = 0
 
     def __repr__(self) -> str:
         return f"Crop({self.field}, {self.position})"
@@ -340,6 +410,7 @@ class CardState(StrEnum):
 
     KEPT = "kept"
     AT_CENTRE = "at-centre"
+    NOT_TAKEN = "not-taken"  # it lies at the centre, which did not take it up
     ACCEPTED = "accepted"
     REVIEW = "review"
     REJECTED = "rejected"

@@ -127,6 +127,11 @@ class RightsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class StationRevoked:
+    """By the centre's signed word this station counts no more, for good. Said again with each tick."""
+
+
+@dataclass(frozen=True, slots=True)
 class ParcelFound:
     """The waybill is announced and not done yet; ids for the work on it were made."""
 
@@ -345,6 +350,7 @@ Event = (
     | SignInRefused
     | DeskLeft
     | RightsChanged
+    | StationRevoked
     | ParcelFound
     | ParcelDoneBefore
     | ParcelUnknown

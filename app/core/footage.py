@@ -20,6 +20,9 @@ from app.core.rulings import USUAL, ReviewPolicy, Ruled, Ruling, Second
 OVERHEAD, LABEL = "overhead", "label"
 """The two cameras that film a parcel; each has recordings and a chain of its own."""
 
+CHECKED, JUDGED, UNCHECKED = "checked", "judged", "unchecked"
+"""Of pictures that leave: read for PINs, and none was found; a person ruled out what was found; nobody has looked."""
+
 
 class Pile(StrEnum):
     """Which lines a list shows."""
@@ -181,6 +184,11 @@ class Footage:
     angles: tuple[Angle, ...] = ()
     hold: Hold | None = None
 
+    @property
+    def filmed_by_another(self) -> bool:
+        """Whether the other camera filmed meanwhile."""
+        return any(angle.role != self.role for angle in self.angles)
+
     def angle_at(self, at_us: int) -> Angle | None:
         """The other camera that has a picture of this instant; None when none has."""
         return next((angle for angle in self.angles if angle.role != self.role and angle.shows(at_us)), None)
@@ -270,14 +278,16 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A file that was written for a person, with the number of the event that records it. `without`: why what the
-    other camera filmed is not in it, "" when it is or there is none.
+    """A file that was written for a person, with the number of the event that records it. `without`: why what a camera
+    (`lacking`) filmed is not in it, "" when it is or there is none. `unchecked`: nobody has read all of it for PINs.
     """
 
     kind: str
     path: str
     seq: int
     without: str = ""
+    lacking: str = ""
+    unchecked: bool = False
 
 
 class ReviewDesk(Protocol):

@@ -75,8 +75,10 @@ class Reason(StrEnum):
 
     NUMBER_BY_HAND = "number-by-hand"
     NUMBER_CONFIRMED = "number-confirmed"  # a doubtful character was decided by a person
+    NUMBER_LENGTH = "number-length"  # of readings of several lengths a person picked one
     PIN_BY_HAND = "pin-by-hand"
     PIN_CONFIRMED = "pin-confirmed"
+    PIN_LENGTH = "pin-length"
     NUMBER_AS_PRINTED = "number-as-printed"  # typed against the template, which the person says is wrong
     PIN_AS_PRINTED = "pin-as-printed"
     PIN_COVERED = "pin-covered"

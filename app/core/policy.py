@@ -24,6 +24,7 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "second_signature_fen": (0, 100_000_000),
     "ruling_second_above_fen": (0, 100_000_000),
     "reveal_shown_s": (5, 120),
+    "reveal_words": (0, 1),
 }
 """The least and the most of each field; outside of it nobody takes a policy over."""
 
@@ -41,6 +42,7 @@ class Policy:
     second_signature_fen     a card worth so much or more needs a second person; 0: none does
     ruling_second_above_fen  above it two supervisors sign what becomes of a doubtful card
     reveal_shown_s           a secret that was shown by the vault is hidden again
+    reveal_words             1: who asks to see a secret says why in own words, whatever the reason
     """
 
     wrong_passcodes: int = 3
@@ -54,6 +56,7 @@ class Policy:
     second_signature_fen: int = 0
     ruling_second_above_fen: int = 50_000
     reveal_shown_s: int = 20
+    reveal_words: int = 0
 
     @property
     def review(self) -> ReviewPolicy:

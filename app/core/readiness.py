@@ -14,6 +14,11 @@ LEAST_MINUTES = 10
 """Nor when the present pace leaves less than this; a parcel that was begun is never stopped for it."""
 
 
+REVOKED = "sync.revoked"
+_ENDED = (REVOKED, "sync.fork", "store.restored_behind")
+"""By the centre's signed word nothing that this station takes in counts from now on, until somebody has looked."""
+
+
 class Level(StrEnum):
     """How a check came out."""
 
@@ -116,9 +121,11 @@ class DiskFacts:
 class SyncFacts:
     """From receipts only: events still here, the oldest's age, when the next try comes, the clock's distance.
 
-    `stuck_footage`: recordings that cannot be brought to the centre, `footage_code` why (the first one);
+    `stuck_footage`: recordings that cannot be brought to the centre while others are, `footage_code` why (the first
+    one), or why none gets there;
     `footage_waiting`: closed recordings that the centre does not hold. `cards`: by state their number and the age (s)
-    of the oldest.
+    of the oldest. `silent`: other stations of which the centre has shown nothing for long. `held`: events that lie at
+    the centre without having been taken up, by its reason, the most frequent first.
     """
 
     state: SyncState = SyncState.SYNCED
@@ -131,6 +138,17 @@ class SyncFacts:
     footage_code: str = ""
     footage_waiting: int = 0
     cards: tuple[tuple[CardState, int, int], ...] = ()
+    silent: tuple[str, ...] = ()
+    held: tuple[tuple[str, int], ...] = ()
+
+    def count(self, state: CardState) -> int:
+        """How many cards stand so."""
+        return sum(number for one, number, _ in self.cards if one is state)
+
+    @property
+    def revoked(self) -> bool:
+        """Whether the centre said, signed, that this station counts no more."""
+        return self.state is SyncState.STOPPED and self.code == REVOKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +183,7 @@ class Surroundings:
     backup_code: str = ""  # why the last copy of the database could not be made
     parcels_today: tuple[int, int] = (0, 0)
     chips: int = 0  # accepted cards whose chip is still to be dealt with
+    cosign: int = 0  # others' requests to see a secret that the supervisor at the desk may sign
     wall_us: int = 0
     mono_us: int = 0
 
@@ -193,4 +212,6 @@ def may_begin_parcel(around: Surroundings) -> tuple[str, ...]:
         codes.append("camera.not_ready")
     if around.disk.free_bytes < LOW_DISK_BYTES or around.disk.minutes_left < LEAST_MINUTES:
         codes.append("disk.low")
+    if around.sync.state is SyncState.STOPPED and around.sync.code in _ENDED:
+        codes.append(around.sync.code)
     return tuple(codes)

@@ -3,6 +3,7 @@
     SignedOut → Idle → Opening → Waiting ⇄ Reading ⇄ Asking → Saving → Waiting … → Counting → Sealing → Idle
     any state at work ⇄ Paused(device, back_to); Asking, Counting ⇄ Rejecting; any → Faulted
     Idle, Waiting, Counting ⇄ ChipTray(back_to); a desk that was left ⇄ Locked(back_to)
+    any but Faulted → SignedOut(revoked), where it stays
 
 A pair that no rule covers leaves the state as it is and is written to the audit log; tests raise on it.
 """
@@ -18,9 +19,10 @@ from app.core import session_count as count
 from app.core import session_desk as desk
 from app.core import session_lock as cover
 from app.core import session_pause as pause
+from app.core import session_revoked as revoked
 from app.core.audit import EventKind
 from app.core.effects import Effect, ListChips, RecordFact, WatchForCards
-from app.core.events import CardChanged, DeskLeft, Event, Key, KeyPressed
+from app.core.events import CardChanged, DeskLeft, Event, Key, KeyPressed, StationRevoked
 from app.core.rules import Rules, Step
 from app.core.states import (
     Asking,
@@ -74,6 +76,8 @@ def step(state: State, event: Event, rules: Rules) -> Outcome:
     """The next state and the effects to carry out, in order."""
     if isinstance(state, Faulted):
         return Outcome(state)
+    if isinstance(event, StationRevoked) or (isinstance(state, SignedOut) and state.revoked):
+        return Outcome(*revoked.when_revoked(state, event))
     if isinstance(state, Locked):
         return _under_cover(state, event, rules)
     if isinstance(event, DeskLeft) or (event == _LEAVE and not isinstance(state, SignedOut | Idle)):

@@ -37,6 +37,7 @@ from app.core.parcels import Reason
 from app.core.rules import Rules, Step
 from app.core.session_correct import (
     AS_PRINTED_DIGIT,
+    Decision,
     answered,
     asked,
     choose,
@@ -52,7 +53,6 @@ from app.core.states import (
     Ask,
     Asking,
     Counting,
-    Decided,
     Notice,
     Opening,
     Reading,
@@ -71,6 +71,7 @@ _TO_REVIEW = {
     Ask.PIN_UNREADABLE: Reason.PIN_UNREADABLE,
     Ask.NUMBER_UNREADABLE: Reason.NUMBER_UNREADABLE,
     Ask.CHARACTER: Reason.OPERATOR_REVIEW,
+    Ask.LENGTH: Reason.OPERATOR_REVIEW,
 }
 
 
@@ -208,24 +209,45 @@ def when_saving(state: Saving, event: Event, rules: Rules) -> Step | None:
 def take(visit: Visit, read: CardRead, rules: Rules) -> Step:
     """A card was read: keep it if nothing is open, else ask.
 
-    A read that is settled already, or of a card that was shown before the recording began, is only acknowledged; so is
-    one in which nothing of a card was found, which the clerk is told.
+    A read that is settled already is only acknowledged; so is one in which nothing of a card was found, which the
+    clerk is told. A card that was shown before the recording began is on no film of it: it is to be shown again.
     """
     nothing = shows_no_card(read, visit.expected.waybill)
     if nothing or is_settled(visit, read):
         notice = Notice("card.nothing-read") if nothing else None
         following, effects = next_in_line(visit, Waiting(visit, settled=True, notice=notice), rules)
         return following, (AcknowledgeRead(read.read_id), *effects)
+    if is_before(visit, read):
+        following, effects = _shown_again(visit, rules)
+        return following, (AcknowledgeRead(read.read_id), *effects)
     return _go_on(visit, settled_by_check(read, rules.catalogue), rules, ())
 
 
 def is_settled(visit: Visit, read: CardRead) -> bool:
-    """Kept already, or shown before the recording began."""
-    return read.best_us < visit.first_us or any(card.read_id == read.read_id for card in visit.cards)
+    """Kept already."""
+    return any(card.read_id == read.read_id for card in visit.cards)
+
+
+def is_before(visit: Visit, read: CardRead) -> bool:
+    """Shown before the recording began, though it may have come later: the one that showed it has ended meanwhile."""
+    return read.best_us < visit.first_us
+
+
+def _shown_again(visit: Visit, rules: Rules) -> Step:
+    """The card that came last lies there still, and is read from the start. Those before it do not: the clerk is told
+    how many, once no other waits.
+    """
+    if not visit.pending and not visit.again:
+        return Waiting(visit, notice=Notice("card.read-again")), (ReadAgain(),)
+    more = replace(visit, again=visit.again + 1)
+    return next_in_line(more, Waiting(more), rules)
 
 
 def next_in_line(visit: Visit, otherwise: State, rules: Rules) -> Step:
     """Take the read that waited longest; `otherwise` when none waits."""
+    if not visit.pending and visit.again:
+        notice = Notice("card.show-again", (("count", str(visit.again)),))
+        return Waiting(replace(visit, again=0), settled=True, notice=notice), (Play(Sound.ASK),)
     if not visit.pending:
         return otherwise, ()
     return take(replace(visit, pending=visit.pending[1:]), visit.pending[0], rules)
@@ -236,7 +258,7 @@ def shows_card(sighting: Sighting) -> bool:
 
 
 def _go_on(
-    visit: Visit, first: CardRead, rules: Rules, reasons: tuple[Reason, ...], decided: tuple[Decided, ...] = ()
+    visit: Visit, first: CardRead, rules: Rules, reasons: tuple[Reason, ...], decided: tuple[Decision, ...] = ()
 ) -> Step:
     """Ask what is still open after the person's decisions; keep the card when nothing is."""
     following = asked(visit, first, decided, reasons, rules)

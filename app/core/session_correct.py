@@ -1,8 +1,9 @@
-"""Rules of the doubt-first correction: what keys do while one character of a card is asked about.
+"""Rules of the doubt-first correction: what keys do while a length or one character of a field is asked about.
 
-1-9 and the up and down arrows pick an alternative, Space answers, left and right go to the other doubtful characters,
-Backspace takes the last answer back. Typing by hand is always possible and always marked. A typed text that the
-product's template refuses may be kept "as printed": the card goes to review, the template is reported.
+Where nobody knows how many characters a field has, its whole readings come first. 1-9 and the up and down arrows pick
+an alternative, Space answers, left and right go to the other doubtful characters, Backspace takes the last answer back.
+Typing by hand is always possible and always marked. A typed text that the product's template refuses may be kept "as
+printed": the card goes to review, the template is reported.
 """
 
 from __future__ import annotations
@@ -17,18 +18,21 @@ from app.core.events import FieldTyped
 from app.core.parcels import Reason
 from app.core.products import DIGITS, Catalogue
 from app.core.rules import Rules, Step
-from app.core.states import Ask, Asking, Decided, Notice, Question, Visit
+from app.core.states import Ask, Asking, Decided, LengthDecided, Notice, Question, Visit
 
 CONFIRMED = {"number": Reason.NUMBER_CONFIRMED, "pin": Reason.PIN_CONFIRMED}
+LENGTH = {"number": Reason.NUMBER_LENGTH, "pin": Reason.PIN_LENGTH}
 BY_HAND = {"number": Reason.NUMBER_BY_HAND, "pin": Reason.PIN_BY_HAND}
 AS_PRINTED = {"number": Reason.NUMBER_AS_PRINTED, "pin": Reason.PIN_AS_PRINTED}
 
 AS_PRINTED_DIGIT = 9
 """The key that says: the card does print what was typed."""
 
+Decision = Decided | LengthDecided
+
 
 def asked(
-    visit: Visit, first: CardRead, decided: tuple[Decided, ...], reasons: tuple[Reason, ...], rules: Rules
+    visit: Visit, first: CardRead, decided: tuple[Decision, ...], reasons: tuple[Reason, ...], rules: Rules
 ) -> Asking | CardRead:
     """The next question about a card after the person's decisions so far; the read itself when nothing is open."""
     read = with_decisions(first, decided, rules.catalogue)
@@ -44,10 +48,21 @@ def as_printed(reasons: tuple[Reason, ...]) -> frozenset[str]:
     return frozenset(field for field, reason in AS_PRINTED.items() if reason in reasons)
 
 
-def with_decisions(first: CardRead, decided: tuple[Decided, ...], catalogue: Catalogue) -> CardRead:
-    """The read as it came, with what the person decided, and with what the check digits then leave no choice for."""
+def with_lengths(first: CardRead, decided: tuple[Decision, ...]) -> CardRead:
+    """The read as it came, in the lengths that the person picked: the doubts that are left to be asked about."""
     read = first
     for one in decided:
+        if isinstance(one, LengthDecided):
+            read = with_field(read, one.field, field_of(read, one.field).pick(one.length))
+    return read
+
+
+def with_decisions(first: CardRead, decided: tuple[Decision, ...], catalogue: Catalogue) -> CardRead:
+    """The read as it came, with what the person decided, and with what the check digits then leave no choice for."""
+    read = with_lengths(first, decided)
+    for one in decided:
+        if isinstance(one, LengthDecided):
+            continue
         reading = field_of(read, one.field).resolve(one.position, one.glyph)
         by_hand = reading.by_hand or one.typed
         read = with_field(read, one.field, replace(reading, by_hand=by_hand))
@@ -56,7 +71,7 @@ def with_decisions(first: CardRead, decided: tuple[Decided, ...], catalogue: Cat
 
 def choose(state: Asking, index: int, rules: Rules) -> Step:
     """Choose an option; one that breaks a real check digit cannot be chosen."""
-    if state.question.ask is not Ask.CHARACTER or not 0 <= index < len(state.question.options):
+    if not 0 <= index < len(state.question.holds):
         return state, ()
     if not _may_choose(state, index, rules):
         return replace(state, notice=Notice("option.breaks-check")), (Play(Sound.WRONG_CODE),)
@@ -65,12 +80,12 @@ def choose(state: Asking, index: int, rules: Rules) -> Step:
 
 def _may_choose(state: Asking, index: int, rules: Rules) -> bool:
     pattern = pattern_of(state.read, state.question.field, rules.catalogue)
-    return pattern is None or not pattern.check or state.question.options[index].check_holds
+    return pattern is None or not pattern.check or state.question.holds[index]
 
 
 def choose_beside(state: Asking, step: int, rules: Rules) -> Step:
     """The next option up or down that can be chosen."""
-    count = len(state.question.options)
+    count = len(state.question.holds)
     at = state.choice if state.choice is not None else (-1 if step > 0 else count)
     at += step
     while 0 <= at < count and not _may_choose(state, at, rules):
@@ -82,7 +97,7 @@ def move(state: Asking, step: int, rules: Rules) -> Step:
     """Ask about the doubtful character to the left or right; one that was answered already can be answered anew."""
     if state.question.ask is not Ask.CHARACTER:
         return state, ()
-    places = field_of(_first(state), state.question.field).doubts
+    places = field_of(came(state), state.question.field).doubts
     beyond = [p for p in places if (p - state.question.position) * step > 0]
     if not beyond:
         return state, ()
@@ -91,24 +106,33 @@ def move(state: Asking, step: int, rules: Rules) -> Step:
 
 def reopen(state: Asking, rules: Rules) -> Step:
     """Take back the answer at this character, or else the last one given."""
-    here = [d for d in state.decided if (d.field, d.position) == (state.question.field, state.question.position)]
+    here = [d for d in state.decided if state.question.ask is Ask.CHARACTER and _is_at(d, state.question)]
     last = (here or list(state.decided))[-1:]
     if not last:
         return state, ()
     decided = tuple(d for d in state.decided if d is not last[0])
+    if isinstance(last[0], LengthDecided):
+        again = asked(state.visit, _first(state), decided, state.reasons, rules)
+        return (
+            (replace(again, sighting=state.sighting), (Play(Sound.TICK),)) if isinstance(again, Asking) else (state, ())
+        )
     read = with_decisions(_first(state), decided, rules.catalogue)
-    question = replace(state.question, ask=Ask.CHARACTER, field=last[0].field)
+    question = Question(Ask.CHARACTER, last[0].field)
     undone = replace(state, read=read, decided=decided, question=question)
     return _ask_at(undone, last[0].position, rules), (Play(Sound.TICK),)
+
+
+def _is_at(one: Decision, question: Question) -> bool:
+    return isinstance(one, Decided) and (one.field, one.position) == (question.field, question.position)
 
 
 def _ask_at(state: Asking, position: int, rules: Rules) -> Asking:
     """The question about one character, with the doubt it came with; an earlier answer stands as chosen."""
     field = state.question.field
     pattern = pattern_of(state.read, field, rules.catalogue)
-    now, came = field_of(state.read, field), field_of(_first(state), field)
+    now, before = field_of(state.read, field), field_of(came(state), field)
     assert pattern is not None  # a field without a pattern is never asked about
-    open_again = replace(now, chars=(*now.chars[:position], came.chars[position], *now.chars[position + 1 :]))
+    open_again = replace(now, chars=(*now.chars[:position], before.chars[position], *now.chars[position + 1 :]))
     question = Question(Ask.CHARACTER, field, position, alternatives(open_again, position, pattern))
     glyphs = [option.candidate.glyph for option in question.options]
     if now.chars[position].sure and now.chars[position].best.glyph in glyphs:
@@ -118,17 +142,25 @@ def _ask_at(state: Asking, position: int, rules: Rules) -> Asking:
     return replace(state, question=question, choice=choice, notice=None, typed=None)
 
 
-def answered(state: Asking) -> tuple[tuple[Decided, ...], tuple[Reason, ...]] | None:
+def answered(state: Asking) -> tuple[tuple[Decision, ...], tuple[Reason, ...]] | None:
     """The decisions and reasons after the chosen option is taken; None when none is chosen."""
-    if state.question.ask is not Ask.CHARACTER or state.choice is None:
+    if state.choice is None:
         return None
-    field, position = state.question.field, state.question.position
-    glyph = state.question.options[state.choice].candidate.glyph
-    return _decide(state, Decided(field, position, glyph)), _once(state.reasons, CONFIRMED[field])
+    field = state.question.field
+    one = decision(state.question, state.choice)
+    reason = LENGTH[field] if isinstance(one, LengthDecided) else CONFIRMED[field]
+    return _decide(state, one), _once(state.reasons, reason)
 
 
-def _decide(state: Asking, one: Decided) -> tuple[Decided, ...]:
-    return (*(d for d in state.decided if (d.field, d.position) != (one.field, one.position)), one)
+def decision(question: Question, choice: int) -> Decision:
+    """What the person decides who takes this option."""
+    if question.ask is Ask.LENGTH:
+        return LengthDecided(question.field, question.wholes[choice].length)
+    return Decided(question.field, question.position, question.options[choice].candidate.glyph)
+
+
+def _decide(state: Asking, one: Decision) -> tuple[Decision, ...]:
+    return (*(d for d in state.decided if not _is_at(d, state.question)), one)
 
 
 def _once(reasons: tuple[Reason, ...], reason: Reason) -> tuple[Reason, ...]:
@@ -137,7 +169,7 @@ def _once(reasons: tuple[Reason, ...], reason: Reason) -> tuple[Reason, ...]:
 
 def take_typed(
     state: Asking, event: FieldTyped, rules: Rules
-) -> Asking | tuple[CardRead, tuple[Decided, ...], tuple[Reason, ...]]:
+) -> Asking | tuple[CardRead, tuple[Decision, ...], tuple[Reason, ...]]:
     """What was typed for a field, or for the one character in question: the state that refuses it, or what follows
     (the read to go on from, decisions, reasons)."""
     field = event.field
@@ -163,7 +195,7 @@ def _refused(state: Asking, field: str, typed: FieldReading | None) -> Asking:
     return replace(state, notice=Notice(f"{field}.does-not-fit"), typed=None if typed is None else (field, typed))
 
 
-def keep_as_printed(state: Asking) -> tuple[CardRead, tuple[Decided, ...], tuple[Reason, ...], RecordFact]:
+def keep_as_printed(state: Asking) -> tuple[CardRead, tuple[Decision, ...], tuple[Reason, ...], RecordFact]:
     """The person insists: the text is kept, the card goes to review, the template is reported, without the text."""
     assert state.typed is not None
     field, reading = state.typed
@@ -189,6 +221,11 @@ def shape_of(reading: FieldReading) -> str:
 def verdict_of(reasons: tuple[Reason, ...]) -> CardState:
     """What becomes of a card whose questions are all answered: one kept as printed goes to review."""
     return CardState.REVIEW if as_printed(reasons) else CardState.KEPT
+
+
+def came(state: Asking) -> CardRead:
+    """The read before any of its characters was decided, in the lengths that were picked."""
+    return with_lengths(_first(state), state.decided)
 
 
 def _first(state: Asking) -> CardRead:

@@ -64,7 +64,7 @@ from app.core.events import (
 )
 from app.core.parcels import TrayCard
 from app.core.rules import Rules, Step
-from app.core.session_cards import next_in_line
+from app.core.session_cards import is_before, next_in_line, take
 from app.core.session_count import WANTED, what_is_left, when_sealing
 from app.core.states import (
     Asking,
@@ -220,6 +220,12 @@ def _resume(state: Paused, rules: Rules) -> Step:
 def _taken_up(state: Paused, rules: Rules) -> Step:
     back, watch = state.back_to, WatchForCards(True)
     match back:
+        case Rejecting(back_to=Asking() as asking) if is_before(back.visit, asking.read):
+            return _taken_up(replace(state, back_to=asking), rules)
+        case Asking(visit) if visit.pending:
+            # Another card lies there now. This one was filmed: it is asked about from the start, then comes the next.
+            following, effects = take(visit, back.first or back.read, rules)
+            return following, (watch, *effects)
         case Reading(visit) | Asking(visit):
             aside: tuple[Effect, ...] = (AcknowledgeRead(back.read.read_id),) if isinstance(back, Asking) else ()
             following, effects = _read_afresh(visit, rules)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
-from app.core.cards import Alternative, CardRead, CardState, FieldReading, Sighting, Tag, TagStay
+from app.core.cards import Alternative, CardRead, CardState, FieldReading, Sighting, Tag, TagStay, WholeWay
 from app.core.chips import OPEN_STANDS, TO_TAP, ChipCard, ChipEnd, ChipStand, PlannedStage
 from app.core.events import Device
 from app.core.parcels import CardDraft, EarlierParcel, ExpectedParcel, OpenParcel, Operator, Reason, TrayCard, WayOut
@@ -29,7 +29,8 @@ class Visit:
     """A parcel in work: who works on it, what was declared, the cards kept so far, the chip on the reader.
 
     `first_us` is the monotonic time of the recording's first frame (0 until the recorder told it); `pending` holds
-    reads that came while an earlier card was still being asked about; `stays` the last chips that lay on the reader.
+    reads that came while an earlier card was still being asked about; `stays` the last chips that lay on the reader;
+    `again` counts the cards that lie there no more and have to be shown once more.
     """
 
     operator: Operator
@@ -41,6 +42,7 @@ class Visit:
     first_us: int = 0
     stays: tuple[TagStay, ...] = ()
     pending: tuple[CardRead, ...] = ()
+    again: int = 0
 
     @property
     def counted(self) -> tuple[TrayCard, ...]:
@@ -116,6 +118,7 @@ class Ask(StrEnum):
     """What the clerk is asked about a card."""
 
     CHARACTER = "character"
+    LENGTH = "length"  # which of the whole readings: they differ in how many characters there are
     PIN_COVERED = "pin-covered"
     NUMBER_UNREADABLE = "number-unreadable"
     PIN_UNREADABLE = "pin-unreadable"
@@ -123,19 +126,35 @@ class Ask(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question: which field, for a character its position (from 0) and the ways to fill it, best first."""
+    """One question: which field, for a character its position (from 0) and the ways to fill it, best first; for a
+    length the whole readings, best first.
+    """
 
     ask: Ask
     field: str
     position: int = 0
     options: tuple[Alternative, ...] = ()
+    wholes: tuple[WholeWay, ...] = ()
+
+    @property
+    def holds(self) -> tuple[bool, ...]:
+        """Of each way to answer whether the check digit allows it; () where nothing is to be chosen."""
+        return tuple(way.check_holds for way in self.options or self.wholes)
+
+    def option_of(self, text: str) -> int | None:
+        """The way to answer that is right where this text stands on the card; None where none is."""
+        if self.ask is Ask.LENGTH:
+            return next((i for i, way in enumerate(self.wholes) if way.length == len(text)), None)
+        glyphs = [option.candidate.glyph for option in self.options]
+        glyph = text[self.position : self.position + 1]
+        return glyphs.index(glyph) if glyph in glyphs else None
 
 
 @dataclass(frozen=True, slots=True)
 class SignedOut:
     """Nobody is at the desk. After three wrong passcodes typing waits until `locked_until_us`; badges still work.
 
-    `expired`: the person is known, but the centre's word on it has run out.
+    `expired`: the person is known, but the centre's word on it has run out. `revoked`: nobody signs in here any more.
     `resume`: a parcel that a crash interrupted, `reads`: what the eye had read of it and nobody had settled.
     """
 
@@ -144,6 +163,7 @@ class SignedOut:
     now_us: int = 0
     refused: bool = False
     expired: bool = False
+    revoked: bool = False
     resume: OpenParcel | None = None
     reads: tuple[CardRead, ...] = ()
 
@@ -198,6 +218,14 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class LengthDecided:
+    """Which of its whole readings a person picked for a field: the one with so many characters."""
+
+    field: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class Asking:
     """The clerk is asked one thing about the card. `choice`: index of the chosen option, None when none is.
 
@@ -213,7 +241,7 @@ class Asking:
     sighting: Sighting | None = None
     notice: Notice | None = None
     first: CardRead | None = None
-    decided: tuple[Decided, ...] = ()
+    decided: tuple[Decided | LengthDecided, ...] = ()
     typed: tuple[str, FieldReading] | None = None
 
 

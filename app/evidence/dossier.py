@@ -11,7 +11,9 @@
     manifest.json        the SHA-256 of each of these files, signed by the station (manifest.sig)
     previous.jsonl       the record that closed the recording before, when it is still there
     label/ (overhead/)   what the parcel's other camera filmed meanwhile: all of this once more, but for verifier and
-                         manifest, with the chain of that recording
+                         manifest, with the chain of that recording. Where its pictures must not leave, or are not to
+                         be had: all its records and what vouches for them, so that pictures that are given later can
+                         be held against their hashes
 
 Reviewable pictures are masked before they are hashed, so a dossier holds no PIN. Its texts are scanned nevertheless.
 """
@@ -23,7 +25,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -31,59 +33,56 @@ from typing import IO, Any
 import av
 
 from app.core.errors import BadInput, EvidenceTrouble
-from app.core.footage import OVERHEAD
+from app.core.footage import UNCHECKED
 from app.core.merkle import range_proof
 from app.evidence import journal
 from app.evidence.bundle import Bundle, bundle
-from app.evidence.crypt import PartOpener
 from app.evidence.export import copy_parts, same_size
 from app.evidence.ledger import Ledger, Part, Piece, load
 from app.evidence.provenance import Copy, sign_copy, signing_seed
 from app.evidence.reader import DecryptedRecording
 from app.evidence.still import picture_at
+from app.evidence.stretch import Stretch, contents, parts_in
+from app.evidence.summary import summaries
 from app.evidence.timestamp import token_files
-from app.evidence.witness import VERIFIER, witness_files
+from app.evidence.witness import VERIFIER, WITNESS_FILE, witness_files
 from app.evidence.writer import RecordingKeys
+from app.platform import interrupts_between_steps
 
 _AROUND_US = 5_000_000
 _MOST_STILLS = 12
 _LONG_NUMBER = re.compile(r"(?<![0-9a-f])\d(?:[ -]?\d){9,}(?![0-9a-f])")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 DAMAGED = "footage.damaged"
-"""Why the other camera's recording is left out: it does not decrypt, or files of it are missing."""
+"""Why the other camera's pictures are left out: they do not decrypt, or files of them are missing."""
+
+NO_PICTURES = "evidence.no_pictures"
+"""Likewise: it filmed nothing in this stretch."""
 
 _ALWAYS = ("part", "camera", "clock", "recovered", "witness")
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """From when to when, microseconds since the recording's first frame; whole fragments are taken."""
-
-    from_pts: int = 0
-    to_pts: int = 2**62
-
-    def touches(self, piece: Piece) -> bool:
-        return self.from_pts <= piece.last_pts and piece.first_pts <= self.to_pts
-
-
-def card_stretch(folder: Path, card_id: str) -> Stretch:
-    """The stretch in which a card was taken in, by the events in the chain. Raises BadInput("dossier.unknown_card")."""
+def card_stretch(folder: Path, card_id: str, read_us: int | None = None) -> Stretch:
+    """The stretch in which a card was taken in, by the events in the chain; by `read_us` where its event is in none (it
+    was kept when this recording had ended). Raises BadInput("dossier.unknown_card").
+    """
     times = [
         (str(record["body"].get("card", "")), int(record["body"]["t_video_us"]))
         for record in _records(folder)
         if record["kind"] == "event" and record["event"] == "card.kept"
     ]
-    if card_id not in dict(times):
+    at = dict(times).get(card_id, read_us)
+    if at is None:
         raise BadInput("dossier.unknown_card", card_id)
-    at = dict(times)[card_id]
     before = max((t for _, t in times if t < at), default=0)
     return Stretch(max(before, at - 60_000_000), at + _AROUND_US)
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What the parcel's other camera filmed meanwhile. `shift_us` + a time of the first recording is the same instant
-    in this one; `why`, when it is left out: a word for the reason.
+    """What the parcel's other camera filmed meanwhile, or another recording of the parcel that must not leave.
+    `shift_us` + a time of the first recording is the same instant in this one; `why`, when its pictures are left out: a
+    word for the reason. `looked`: what the leak check says of it (`app.core.footage.CHECKED` …).
     """
 
     recording_id: str
@@ -93,14 +92,15 @@ class Beside:
     stretch: Stretch
     shift_us: int
     why: str = ""
+    looked: str = UNCHECKED
 
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """What of one recording goes in."""
+    """What of one recording goes in. `keys`: what opens it, and what its C2PA manifests are signed by."""
 
     folder: Path
-    content_key: bytes
+    keys: RecordingKeys
     ledger: Ledger
     parts: list[Part]
     lines: list[bytes]
@@ -118,75 +118,122 @@ def make_dossier(
     stretch: Stretch | None = None,
     beside: Sequence[Beside] = (),
     c2pa: bool = False,
+    looked: str = UNCHECKED,
 ) -> dict[str, Any]:
     """Write the dossier of a recording (or a stretch of it), signed by the station; gives its facts. However long the
-    recording, only some fragments of it are in memory at a time. What of `beside` cannot go in is named, with why.
-    `c2pa`: the viewing copies carry C2PA manifests.
+    recording, only some fragments of it are in memory at a time. What pictures of `beside` cannot go in is named, with
+    why, and its records go in alone.
+    `c2pa`: the viewing copies carry C2PA manifests. `looked`: what the leak check says of its pictures.
 
-    Raises EvidenceTrouble (evidence.no_recording, evidence.not_decryptable, evidence.secret_in_text,
-    evidence.other_key), BadInput (evidence.no_pictures, dossier.no_c2pa), OSError.
+    Raises EvidenceTrouble (evidence.no_recording, evidence.secret_in_text, evidence.other_key, and what
+    `must_be_readable` and `read_piece` raise), BadInput (evidence.no_pictures, dossier.no_c2pa), OSError.
     """
-    seed = signing_seed(keys.signing) if c2pa else None
-    first = _choose(folder, keys, stretch or Stretch())
-    others, told = _others(beside)
+    first = _choose(folder, keys, stretch or Stretch(), looked)
+    others, withheld, told = _others(beside)
     first.facts["beside"] = told
+    films = {
+        "": first,
+        **others,
+    }  # each is signed by the key that its chain names, all there before anything is written
+    seeds = {place: signing_seed(chosen.keys.signing) if c2pa else None for place, chosen in films.items()}
     with bundle(out) as made:
         made.add("verify.py", VERIFIER.read_bytes())
-        _write(made, first, out.parent, seed)
-        for place, chosen in others.items():
-            _write(made.inside(place), chosen, out.parent, seed)
+        for place, chosen in films.items():
+            _write(made.inside(place) if place else made, chosen, out.parent, seeds[place])
+        for place, chain in withheld.items():
+            _write_chain(made.inside(place), chain)
         made.sign({"v": 1, "recording": first.ledger.genesis["recording"]}, keys.signing)
     return first.facts
 
 
-def _choose(folder: Path, keys: RecordingKeys, wanted: Stretch) -> _Chosen:
+def kept_back(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of a dossier's facts: those beside whose pictures are left out, not those that merely filmed nothing there."""
+    return [one for one in facts["beside"] if one["why"] not in ("", NO_PICTURES)]
+
+
+def _choose(folder: Path, keys: RecordingKeys, wanted: Stretch, looked: str) -> _Chosen:
     ledger = load(folder)
     if keys.signing is not None and journal.Signer(keys.signing).public_key != ledger.genesis["station_key"]:
         raise EvidenceTrouble("evidence.other_key", folder.name)
-    parts = _parts_in(folder, keys.content, ledger, wanted)
+    parts = parts_in(folder, keys.content, ledger, wanted)
     if not parts:
-        raise BadInput("evidence.no_pictures", folder.name)
+        raise BadInput(NO_PICTURES, folder.name)
     pieces = [piece for part in parts for piece in part.pieces]
     lines = list(_lines_for(folder, ledger, pieces))
-    return _Chosen(folder, keys.content, ledger, parts, lines, _facts(ledger, pieces))
+    return _Chosen(folder, keys, ledger, parts, lines, {**_facts(ledger, pieces), "leak_check": looked})
 
 
-def _others(beside: Sequence[Beside]) -> tuple[dict[str, _Chosen], list[dict[str, Any]]]:
-    """Those that can go in, by the folder they go to; and what is told of all of them."""
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """A recording without its pictures: every record of it. `why`: a word for the reason."""
+
+    folder: Path
+    ledger: Ledger
+    why: str
+
+
+def _others(beside: Sequence[Beside]) -> tuple[dict[str, _Chosen], dict[str, _Chain], list[dict[str, Any]]]:
+    """Those that can go in, and those of which only the records can, by the folder they go to; and what is told."""
     chosen: dict[str, _Chosen] = {}
+    withheld: dict[str, _Chain] = {}
     told: list[dict[str, Any]] = []
     for one in beside:
-        fact = {"recording": one.recording_id, "camera": one.camera, "shift_us": one.shift_us, "folder": ""}
-        why = one.why
-        if not why:
-            place = one.camera if one.camera not in chosen else f"{one.camera}-{len(chosen) + 1}"
-            try:
-                found = _choose(one.folder, one.keys, one.stretch)
-                _read_through(found)
-                chosen[place], fact["folder"] = found, place
-            except BadInput as nothing:
-                why = nothing.code
-            except (EvidenceTrouble, OSError):
-                why = DAMAGED
-        told.append(fact | {"why": why})
-    return chosen, told
+        place = _free_place(one.camera, {*chosen, *withheld})
+        found: _Chosen | _Chain | str = one.why or _with_pictures(one)
+        if isinstance(found, str) and found != NO_PICTURES:
+            found = _chain(one.folder, found)
+        fact = {"recording": one.recording_id, "camera": one.camera, "shift_us": one.shift_us, "folder": place}
+        match found:
+            case _Chosen():
+                chosen[place] = found
+                told.append(fact | {"why": ""})
+            case _Chain(why=why):
+                withheld[place] = found
+                told.append(fact | {"why": why})
+            case _:
+                told.append(fact | {"folder": "", "why": found})
+    return chosen, withheld, told
+
+
+def _free_place(camera: str, taken: set[str]) -> str:
+    return next(name for n in count(1) if (name := camera if n == 1 else f"{camera}-{n}") not in taken)
+
+
+def _with_pictures(one: Beside) -> _Chosen | str:
+    """What of it goes in; or why it does not."""
+    try:
+        found = _choose(one.folder, one.keys, one.stretch, one.looked)
+        _read_through(found)
+    except BadInput as nothing:
+        return nothing.code
+    except (EvidenceTrouble, OSError):
+        return DAMAGED
+    return found
+
+
+def _chain(folder: Path, why: str) -> _Chain | str:
+    """Its records; or why there are not even these."""
+    try:
+        return _Chain(folder, load(folder), why)
+    except (EvidenceTrouble, OSError):
+        return DAMAGED
 
 
 def _read_through(chosen: _Chosen) -> None:
     """What is damaged beside a recording must not keep that one from leaving. Raises EvidenceTrouble, OSError."""
     for part in chosen.parts:
-        for _ in _contents(chosen.folder, chosen.content_key, part):
+        for _ in contents(chosen.folder, chosen.keys.content, part):
             pass
 
 
 def _write(made: Bundle, chosen: _Chosen, scratch: Path, seed: bytes | None) -> None:
     """One recording: its facts, records, summaries, films, stills and fragments. `seed`: signs C2PA manifests."""
-    folder, key, lines, facts = chosen.folder, chosen.content_key, chosen.lines, chosen.facts
-    texts = _summaries(chosen)
+    folder, key, lines, facts = chosen.folder, chosen.keys.content, chosen.lines, chosen.facts
+    texts = summaries(chosen.ledger, chosen.pieces, facts, lines)
     check_texts([*texts.values(), *_event_texts(lines)], str(chosen.ledger.genesis["meta"].get("waybill", "")))
     with ExitStack() as begun:
         viewing = []
-        for n, group in enumerate(same_size(chosen.parts), 1):
+        for n, group in enumerate(same_size([part for part in chosen.parts if len(part.pieces) > 1]), 1):
             file = begun.enter_context(TemporaryFile(dir=scratch))
             film = _write_viewing(folder, key, group, n, file)
             if seed is not None:
@@ -195,7 +242,7 @@ def _write(made: Bundle, chosen: _Chosen, scratch: Path, seed: bytes | None) -> 
         facts["viewing"] = [film.name for film in viewing]
         made.add("dossier.json", json.dumps(facts, indent=1))
         made.add("records.jsonl", b"".join(line + b"\n" for line in lines))
-        proofs = token_files(folder) | _witness_files(folder, chosen.ledger)
+        proofs = _proofs(folder, chosen.ledger)
         for name, text in (texts | proofs).items():
             made.add(name, text)
         for film in viewing:
@@ -203,12 +250,30 @@ def _write(made: Bundle, chosen: _Chosen, scratch: Path, seed: bytes | None) -> 
         for name, content in _stills(viewing, lines):
             made.add(name, content)
         for part in chosen.parts:
-            for piece, content in _contents(folder, key, part):
+            for piece, content in contents(folder, key, part):
                 made.add(f"fragments/{piece.leaf:06d}.mp4", content)
 
 
-def _witness_files(folder: Path, ledger: Ledger) -> dict[str, bytes]:
-    return witness_files(folder, str(ledger.genesis["previous"]), str(ledger.genesis["station_key"]))
+def _write_chain(made: Bundle, chain: _Chain) -> None:
+    """The records of a recording whose pictures are withheld, and what vouches for them."""
+    lines = (chain.folder / journal.NAME).read_bytes().split(b"\n")[: chain.ledger.records]
+    check_texts([*_event_texts(lines)], str(chain.ledger.genesis["meta"].get("waybill", "")))
+    facts = {"v": 1, "recording": chain.ledger.genesis["recording"], "withheld": chain.why}
+    made.add("dossier.json", json.dumps(facts, indent=1))
+    made.add("records.jsonl", b"".join(line + b"\n" for line in lines))
+    for name, content in _proofs(chain.folder, chain.ledger).items():
+        made.add(name, content)
+
+
+def _proofs(folder: Path, ledger: Ledger) -> dict[str, bytes]:
+    """What vouches for its chain. Token and word are on a whole chain: they are not for one that has no end here, since
+    nobody closed it or its journal is damaged.
+    """
+    found = witness_files(folder, str(ledger.genesis["previous"]), str(ledger.genesis["station_key"]))
+    if ledger.close is None:
+        found.pop(WITNESS_FILE, None)
+        return found
+    return token_files(folder) | found
 
 
 def check_texts(texts: Sequence[str], waybill: str) -> None:
@@ -217,39 +282,6 @@ def check_texts(texts: Sequence[str], waybill: str) -> None:
         bare = _UUID.sub("", text.replace(waybill, "") if waybill else text)
         if _LONG_NUMBER.search(bare):
             raise EvidenceTrouble("evidence.secret_in_text", "a number as long as a card's")
-
-
-def _parts_in(folder: Path, recording_key: bytes, ledger: Ledger, wanted: Stretch) -> list[Part]:
-    """The parts with those of their fragments that touch the stretch, and each part's header.
-
-    A stretch begins with a fragment that can be decoded by itself; that may be some fragments earlier.
-    """
-    found = []
-    for part in ledger.parts:
-        touched = [n for n, piece in enumerate(part.pieces) if n and wanted.touches(piece)]
-        if touched:
-            first = touched[0]
-            while first > 1 and not _stands_alone(folder, recording_key, part, first):
-                first -= 1
-            place = part.number, part.id, part.file, part.width, part.height, part.first_pts
-            pieces = [part.pieces[0], *part.pieces[first : touched[-1] + 1]]
-            found.append(Part(*place, part.base_mono_us, part.boot_id, pieces))
-    return found
-
-
-def _stands_alone(folder: Path, recording_key: bytes, part: Part, n: int) -> bool:
-    return any(_begins_with_key(data) for _, data in _contents(folder, recording_key, part, part.pieces[n : n + 1]))
-
-
-def _begins_with_key(fragment: bytes) -> bool:
-    """Whether a fragment's first picture is an H.264 IDR (ISO/IEC 14496-10 table 7-1; units with 4 bytes of length)."""
-    at = fragment.find(b"mdat") + 4
-    while at + 5 <= len(fragment):
-        kind = fragment[at + 4] & 31
-        if kind in (1, 5):
-            return kind == 5
-        at += 4 + int.from_bytes(fragment[at : at + 4], "big")
-    return False
 
 
 def _lines_for(folder: Path, ledger: Ledger, pieces: Sequence[Piece]) -> Iterator[bytes]:
@@ -278,17 +310,6 @@ def _run(pieces: Sequence[Piece]) -> list[Piece]:
     return list(pieces[1:] if alone else pieces)
 
 
-def _contents(
-    folder: Path, recording_key: bytes, part: Part, pieces: Sequence[Piece] | None = None
-) -> Iterator[tuple[Piece, bytes]]:
-    """The pieces (all of the part's, or these), decrypted."""
-    opener = PartOpener(recording_key, part.id)
-    with (folder / part.file).open("rb") as file:
-        for piece in part.pieces if pieces is None else pieces:
-            file.seek(piece.offset)
-            yield piece, opener.open(piece.index, file.read(piece.size))
-
-
 @dataclass(frozen=True, slots=True)
 class _Film:
     """A viewing copy: its time 0 is `from_pts` of the recording."""
@@ -308,7 +329,7 @@ def _write_viewing(folder: Path, recording_key: bytes, group: Sequence[Part], n:
             with DecryptedRecording(folder, recording_key, part) as film:
                 yield part.pieces[1].first_pts - start, film
 
-    with av.open(file, "w", format="mp4") as target:
+    with interrupts_between_steps(), av.open(file, "w", format="mp4") as target:
         copy_parts(films(), target)
     return _Film("viewing.mp4" if n == 1 else f"viewing-{n}.mp4", file, start, end)
 
@@ -320,7 +341,8 @@ def _with_manifest(film: _Film, ledger: Ledger, seed: bytes, file: IO[bytes]) ->
     masked = bool(genesis["meta"].get("masked", False))
     told = str(genesis["recording"]), str(genesis["station_key"]), root, film.from_pts, film.to_pts, real, masked
     film.file.seek(0)
-    sign_copy(film.file, file, Copy(film.name, *told), seed)
+    with interrupts_between_steps():
+        sign_copy(film.file, file, Copy(film.name, *told), seed)
     return _Film(film.name, file, film.from_pts, film.to_pts)
 
 
@@ -344,67 +366,3 @@ def _records(folder: Path) -> list[dict[str, Any]]:
     ledger = load(folder)
     lines = (folder / journal.NAME).read_bytes().split(b"\n")[: ledger.records]
     return [json.loads(line) for line in lines]
-
-
-_WORDS = {
-    "zh": (
-        *("开箱录像证据包", "录像", "工位公钥", "画面", "秒", "空档", "遮挡", "事件", "校验", "演练，不是真实证据"),
-        *("另一台相机同时的录像", "不在包里"),
-    ),
-    "en": (
-        *("Dossier of an unboxing recording", "Recording", "Station key", "Pictures", "s", "Gap", "Masked", "Event"),
-        *("Verify", "A rehearsal, no real evidence", "Filmed meanwhile by the other camera", "not in this dossier"),
-    ),
-}
-_CAMERAS = {"zh": {"overhead": "俯拍", "label": "面单"}, "en": {"overhead": "overhead", "label": "label"}}
-_WHY = {
-    "zh": {
-        "evidence.no_pictures": "这段时间没有画面",
-        "footage.gone": "画面已按期删除",
-        "footage.damaged": "文件损坏或缺失",
-        "footage.may_show_pin": "可能露出卡密",
-    },
-    "en": {
-        "evidence.no_pictures": "it filmed nothing in this time",
-        "footage.gone": "its pictures were removed in due time",
-        "footage.damaged": "files of it are damaged or missing",
-        "footage.may_show_pin": "it may show a PIN",
-    },
-}
-
-
-def _summaries(chosen: _Chosen) -> dict[str, str]:
-    records = [json.loads(line) for line in chosen.lines]
-    return {f"summary.{language}.txt": _summary(language, chosen, records) for language in _WORDS}
-
-
-def _summary(language: str, chosen: _Chosen, records: list[dict[str, Any]]) -> str:
-    title, recording, key, pictures, second, gap, masked, event, verify, rehearsal, *_ = _WORDS[language]
-    genesis, shown = chosen.ledger.genesis, [piece for piece in chosen.pieces if piece.frames]
-    began = datetime.fromtimestamp(int(genesis["wall_us"]) / 1e6, UTC).isoformat(timespec="seconds")
-    camera = _CAMERAS[language].get(str(genesis["meta"].get("role", OVERHEAD)), "")
-    rows = [title, "", f"{recording}: {genesis['recording']} ({camera})  {began}", f"{key}: {genesis['station_key']}"]
-    rows += [f"{rehearsal}"] if genesis["rehearsal"] or genesis["simulated"] else []
-    span = f"{shown[0].first_pts / 1e6:.3f} – {shown[-1].last_pts / 1e6:.3f} {second}"
-    rows.append(f"{pictures}: {span}, {sum(piece.frames for piece in shown)}")
-    rows += [_about_other(language, one) for one in chosen.facts.get("beside", ())]
-    for record in records:
-        if record["kind"] in ("gap", "missed", "mask"):
-            word = masked if record["kind"] == "mask" else gap
-            times = f"{record['from_pts'] / 1e6:.3f} – {record['to_pts'] / 1e6:.3f} {second}"
-            rows.append(f"{word}: {times}  {record['reason']}")
-        elif record["kind"] == "event":
-            at_us = record["body"].get("t_video_us")
-            time = "" if at_us is None else f"{at_us / 1e6:.3f} {second}  "
-            rows.append(f"{event}: {time}{record['event']}")
-    return "\n".join([*rows, "", f"{verify}: python verify.py dossier.zip", ""])
-
-
-def _about_other(language: str, one: dict[str, Any]) -> str:
-    """Where the other camera's recording lies, and how much its time is ahead of this one's; or why it is not here."""
-    *_, second, _, _, _, _, _, other, absent = _WORDS[language]
-    camera = _CAMERAS[language].get(one["camera"], one["camera"])
-    where = f"{one['folder']}/  {one['shift_us'] / 1e6:+.3f} {second}"
-    if not one["folder"]:
-        where = f"{absent}: {_WHY[language].get(one['why'], one['why'])}"
-    return f"{other} ({camera}): {one['recording']}  {where}"

@@ -8,9 +8,9 @@ A record is one line of canonical JSON (app.core.audit.canonical: sorted keys, n
 
 and by kind (FIELDS): genesis · camera (opened, stalled, lost) · part (a new part begins) · init, fragment (encrypted
 bytes are on the disk) · gap (the pictures break off) · missed (so many frames came between two that are here) · event
-(a card, a pause) · mask (what was painted over) · clock (the wall clock jumped) · side, side_end (a part of sealed
-originals begins, ends) · witness (somebody else confirmed the chain's head) · recovered (what a crash left) · close
-(Merkle root; nothing may follow).
+(a card, a pause) · mask (what was painted over) · clock (the wall clock jumped) · side, side_kept, side_end (a part of
+sealed originals begins, is durable so far, ends) · witness (somebody else confirmed the chain's head) · recovered (what
+a crash left) · close (Merkle root; nothing may follow).
 
 In `init` and `fragment`: `h` = Merkle leaf of the plaintext (app.core.merkle), `c` = SHA-256 of the ciphertext,
 `leaf` counts over the recording, `index` within the part. Times `*_pts` are microseconds since the first frame.
@@ -42,6 +42,9 @@ PURPOSE = b"cardintake recording record v1\n"
 
 _COMMON: Mapping[str, type] = {"n": int, "kind": str, "prev": str, "mono_us": int, "wall_us": int}
 _PIECE: Mapping[str, type] = {"part": int, "index": int, "leaf": int, "off": int, "len": int, "h": str, "c": str}
+_SIDE_BYTES: Mapping[str, type] = {
+    **{"part": int, "file": str, "bytes": int, "sha256": str, "pictures": int, "to_pts": int},
+}
 FIELDS: Mapping[str, Mapping[str, type]] = {
     "genesis": {
         **{"v": int, "recording": str, "station_key": str, "camera": str, "simulated": bool, "rehearsal": bool},
@@ -59,13 +62,17 @@ FIELDS: Mapping[str, Mapping[str, type]] = {
     "event": {"event": str, "body": dict},
     "mask": {"reason": str, "from_pts": int, "to_pts": int, "zones": list},
     "side": {"part": int, "file": str, "key_id": str, "from_pts": int},
-    "side_end": {"part": int, "file": str, "bytes": int, "sha256": str, "pictures": int, "to_pts": int},
+    "side_kept": _SIDE_BYTES,
+    "side_end": _SIDE_BYTES,
     "witness": {"head": str, "source": str, "token": str},
     "clock": {"old_offset_us": int, "new_offset_us": int},
     "recovered": {"torn": list, "boot_id": str},
     "close": {"reason": str, "root": str, "leaves": int, "frames": int, "dropped": int, "duration_us": int},
 }
 """A mask's zones are objects {"kind": what is covered, "quad": eight integers, x and y from the top left clockwise}."""
+
+LATER_FIELDS: Mapping[str, Mapping[str, type]] = {"side": {"base_mono_us": int, "boot_id": str}}
+"""What earlier releases did not write: a record has all of these or none of them."""
 
 _SIGNATURE = re.compile(r"([0-9a-f]{128})?")  # hex has two spellings; one of them is none of ours
 
@@ -133,7 +140,9 @@ def _fields(line: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(line)
         kind = fields["kind"]
+        later = LATER_FIELDS.get(kind, {})
         wanted = {**_COMMON, **FIELDS[kind], "chain": str, "sig": str}
+        wanted |= later if later.keys() & fields.keys() else {}
         whole = fields.keys() == wanted.keys() and canonical(fields) == line  # one spelling only: nothing can hide
         typed = all(type(fields[name]) is wanted[name] for name in wanted)
         if whole and typed and _SIGNATURE.fullmatch(fields["sig"]):

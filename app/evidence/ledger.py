@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core.errors import EvidenceTrouble
+from app.core.footage import OVERHEAD
 from app.core.merkle import CompactTree
 from app.evidence import journal
 from app.evidence.crypt import PART_ID_BYTES
@@ -68,6 +69,9 @@ class Ledger:
     notes: set[str] = field(default_factory=set)  # ids of the events that have one
     torn: dict[str, tuple[int, str]] = field(default_factory=dict)  # name -> bytes, SHA-256
     sides: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)  # name -> its side_end record
+    side_kept: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # name -> its newest side_kept record
+    side_pts: int = -1  # up to which time pictures are in the side stream that are in no fragment
+    clock: tuple[str, int] | None = None  # a boot, and the monotonic time of the first frame in its terms
     gaps: int = 0
     frames: int = 0
     dropped: int = 0  # as the fragments count
@@ -92,14 +96,19 @@ class Ledger:
         return record
 
     @property
+    def role(self) -> str:
+        """Of which camera it is; "" before the first record."""
+        return str(self.genesis["meta"].get("role", OVERHEAD)) if self.genesis else ""
+
+    @property
     def fragments(self) -> int:
         """Fragments with pictures, over all parts."""
         return sum(len(part.pieces) - 1 for part in self.parts if part.pieces)
 
     @property
-    def base_mono_us(self) -> int:
-        """The monotonic time of the first frame, in the terms of the newest part's boot; 0 before any."""
-        return self.parts[-1].base_mono_us if self.parts else 0
+    def reached_pts(self) -> int:
+        """The time of the newest picture that it holds, to be reviewed or sealed; -1 before any."""
+        return max(self.last_pts, self.side_pts)
 
     def _check_place(self, kind: str) -> None:
         if self.close is not None or (kind == "genesis") != (self.records == 0):
@@ -127,12 +136,9 @@ class Ledger:
             case "mask":
                 self._check_mask(n, fields)
             case "side":
-                _require(fields["part"] == len(self.sides) + 1 and _is_side_name(fields["file"], fields["part"]), n)
-                self.sides[fields["file"]] = None
-            case "side_end":
-                _require(self.sides.get(fields["file"], fields) is None and fields["part"] == len(self.sides), n)
-                _require(_is_hex(fields["sha256"], 32) and fields["bytes"] > 0, n)
-                self.sides[fields["file"]] = fields
+                self._take_side(n, fields)
+            case "side_kept" | "side_end":
+                self._take_side_bytes(n, kind, fields)
             case "recovered":
                 self._take_recovered(n, fields)
             case "close":
@@ -159,6 +165,28 @@ class Ledger:
                 fields["boot_id"],
             )
         )
+        self.clock = fields["boot_id"], fields["base_mono_us"]
+
+    def _take_side(self, n: int, fields: Mapping[str, Any]) -> None:
+        """One of an earlier release says nothing of its clock: where nothing else does, its own time is near enough."""
+        _require(fields["part"] == len(self.sides) + 1 and _is_side_name(fields["file"], fields["part"]), n)
+        self.sides[fields["file"]] = None
+        if "boot_id" in fields:
+            self.clock = fields["boot_id"], fields["base_mono_us"]
+        elif not self.parts:
+            self.clock = self.boot_id, fields["mono_us"] - fields["from_pts"]
+        if not self.parts:
+            self.side_pts = max(self.side_pts, fields["from_pts"])
+
+    def _take_side_bytes(self, n: int, kind: str, fields: Mapping[str, Any]) -> None:
+        _require(self.sides.get(fields["file"], fields) is None and fields["part"] == len(self.sides), n)
+        _require(_is_hex(fields["sha256"], 32) and fields["bytes"] > 0, n)
+        if kind == "side_end":
+            self.sides[fields["file"]] = fields
+        else:
+            self.side_kept[fields["file"]] = fields
+        if kind == "side_kept" or not self.parts:  # beside fragments it is these that say how far it got
+            self.side_pts = max(self.side_pts, fields["to_pts"])
 
     def _take_fragment(self, n: int, fields: Mapping[str, Any]) -> None:
         first, last, frames = fields["first_pts"], fields["last_pts"], fields["frames"]

@@ -67,7 +67,7 @@ CLEAR = Cover("")
 
 def cover(words: Sequence[Word], at_us: int, width: int, height: int, mat: Quad | None = None) -> Cover:
     """What must be covered in the frame of time `at_us`; `words` in order of time, as many as have come by now."""
-    whole: Outline = mat or ((0, 0), (width, 0), (width, height), (0, height))
+    whole = mat or _picture(width, height)
     before = next((word for word in reversed(words) if word.frame_us <= at_us), None)
     after = next((word for word in words if word.frame_us >= at_us), None)
     if after is None and before is not None and at_us - before.frame_us <= _STALE_US:
@@ -80,6 +80,15 @@ def cover(words: Sequence[Word], at_us: int, width: int, height: int, mat: Quad 
     if not same or not (before.calm and after.calm):
         return _moving([word for word in words if abs(word.frame_us - at_us) <= AROUND_US], before, after, at_us, whole)
     return _still(before, after)
+
+
+def covered_whole(width: int, height: int) -> Cover:
+    """All of a picture, where the words that there are speak of another view."""
+    return Cover("unclear", (_picture(width, height),))
+
+
+def _picture(width: int, height: int) -> Outline:
+    return (0, 0), (width, 0), (width, height), (0, height)
 
 
 def _moving(near: Sequence[Word], before: Word, after: Word, at_us: int, whole: Outline) -> Cover:

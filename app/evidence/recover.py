@@ -7,6 +7,7 @@ record names. Both go to `*.torn` files; the recording goes on after them with a
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import Any
 from app.core.errors import EvidenceTrouble
 from app.evidence import journal
 from app.evidence.ledger import Ledger, Piece, load, longest_run
-from app.platform import durable_write
+from app.evidence.storage import pictures_in
+from app.platform import durable_write, sync_folder
 
 _HASHED_RECORDS = 16  # older bytes were synced long before the crash; `verify` reads them all, a restart must be quick
 
@@ -30,11 +32,26 @@ def recover(folder: Path, public_key: str) -> tuple[Ledger, list[dict[str, Any]]
         raise EvidenceTrouble("evidence.closed", folder.name)
     if ledger.genesis["station_key"] != public_key:
         raise EvidenceTrouble("evidence.other_key", folder.name)
-    known = {part.file for part in ledger.parts}
+    known = {part.file for part in ledger.parts} | ledger.sides.keys()
     torn = [_cut(folder / part.file, part.size) for part in ledger.parts]
-    torn += [_cut(path, 0) for path in sorted(folder.glob("part-*.bin")) if path.name not in known]
+    torn += [_put_aside(path) for path in sorted(pictures_in(folder)) if path.name not in known]
     torn.append(_cut(folder / journal.NAME, ledger.size))  # last: until then another crash finds it all again
     return ledger, [one for one in torn if one is not None]
+
+
+def is_sealed_but_damaged(folder: Path) -> bool:
+    """Whether a journal ends with its closing record, whole and signed, and yet cannot be read up to it. That is damage
+    (a crash tears the end off), and who cut it there would put nearly all of a good recording aside.
+    """
+    try:
+        ledger = load(folder)
+        last = (folder / journal.NAME).read_bytes().rpartition(b"\n")[0].rpartition(b"\n")[2]
+        told = json.loads(last)
+        record = journal.parse_record(last, told["n"], told["prev"])
+    except (EvidenceTrouble, OSError, ValueError, TypeError, KeyError):
+        return False
+    key = str(ledger.genesis["station_key"])
+    return ledger.close is None and record.kind == "close" and (not key or record.signed_by(key))
 
 
 def _longest_whole(folder: Path) -> Ledger:
@@ -70,6 +87,19 @@ def _cut(path: Path, size: int) -> dict[str, Any] | None:
     durable_write(aside, tail)
     os.truncate(path, size)
     return {"name": aside.name, "bytes": len(tail), "sha256": hashlib.sha256(tail).hexdigest()}
+
+
+def _put_aside(path: Path) -> dict[str, Any] | None:
+    """A whole file that no record names: it was begun in the moment of the crash. An empty one is nothing."""
+    size = path.stat().st_size
+    if not size:
+        path.unlink()
+        return None
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    aside = path.rename(_free_name(path))
+    sync_folder(path.parent)
+    return {"name": aside.name, "bytes": size, "sha256": sha256}
 
 
 def _free_name(path: Path) -> Path:

@@ -23,8 +23,9 @@ import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import count, islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -170,11 +171,17 @@ def _read_exactly(fd: int, size: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """What a segment still gives: its entries up to the first that is torn, and the boot they come from."""
+    """What a crash left of a segment, and the boot that it comes from ("" where nothing of it can be read)."""
 
     path: Path
     boot_id: str
-    entries: tuple[Entry, ...]
+    _key: bytes = field(repr=False)
+
+    def entries(self) -> Iterator[Entry]:
+        """What it still gives, up to the first entry that is torn; one at a time, since a ring may be far larger than
+        the memory. Each call reads it anew. Raises OSError.
+        """
+        return islice(_entries(self.path, self._key), 1, None)
 
 
 def leftovers(folder: Path) -> list[Path]:
@@ -183,11 +190,9 @@ def leftovers(folder: Path) -> list[Path]:
 
 
 def read_segment(path: Path, recording_key: bytes) -> Leftover:
-    """Everything whole in a segment. A segment torn in its head, or of another key, gives nothing. Raises OSError."""
-    data = path.read_bytes()
-    entries = tuple(_entries(data, recording_key))
-    boot = entries[0].body["boot_id"] if entries and isinstance(entries[0], Note) else ""
-    return Leftover(path, str(boot), entries[1:])
+    """A segment that a crash left. One that is torn in its head, or of another key, gives nothing. Raises OSError."""
+    first = next(_entries(path, recording_key), None)
+    return Leftover(path, str(first.body["boot_id"]) if isinstance(first, Note) else "", recording_key)
 
 
 def shred_segment(path: Path) -> None:
@@ -204,23 +209,34 @@ def shred_segment(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _entries(data: bytes, recording_key: bytes) -> Iterator[Entry]:
-    if len(data) < _HEAD_BYTES or not data.startswith(_MAGIC):
-        return
-    segment_id = data[len(_MAGIC) : len(_MAGIC) + _ID_BYTES]
-    wrapped = data[len(_MAGIC) + _ID_BYTES : _HEAD_BYTES]
-    at, number = _HEAD_BYTES, 0
-    try:
-        cipher = AESGCM(_wrapper(recording_key, segment_id).decrypt(bytes(12), wrapped, segment_id))
-        while at + 4 <= len(data):
-            (size,) = struct.unpack_from(">I", data, at)
-            if not _TAG_BYTES < size <= min(_MOST_BYTES, len(data) - at - 4):
-                return
-            sealed = data[at + 4 : at + 4 + size]
-            yield unpack(cipher.decrypt(_nonce(number), sealed, segment_id + _nonce(number)))
-            at, number = at + 4 + size, number + 1
-    except InvalidTag:
-        return  # from here on it is torn
+def _entries(path: Path, recording_key: bytes) -> Iterator[Entry]:
+    """All that is whole in a segment, in its order."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+        if len(head) < _HEAD_BYTES or not head.startswith(_MAGIC):
+            return
+        segment_id, wrapped = head[len(_MAGIC) : len(_MAGIC) + _ID_BYTES], head[len(_MAGIC) + _ID_BYTES :]
+        try:
+            cipher = AESGCM(_wrapper(recording_key, segment_id).decrypt(bytes(12), wrapped, segment_id))
+            for number in count():
+                sealed = _next_sealed(file)
+                if sealed is None:
+                    return
+                yield unpack(cipher.decrypt(_nonce(number), sealed, segment_id + _nonce(number)))
+        except InvalidTag:
+            return  # from here on it is torn
+
+
+def _next_sealed(file: IO[bytes]) -> bytes | None:
+    """The next entry's bytes; None at the end, or where they are not all there."""
+    length = file.read(4)
+    if len(length) < 4:
+        return None
+    (size,) = struct.unpack(">I", length)
+    if not _TAG_BYTES < size <= _MOST_BYTES:
+        return None
+    sealed = file.read(size)
+    return sealed if len(sealed) == size else None
 
 
 def pack(entry: Entry) -> bytes:

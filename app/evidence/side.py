@@ -19,6 +19,7 @@ import secrets
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from app.evidence.ring import Picture, pack, unpack
 from app.platform import fdatasync, sync_folder, write_all
 
 SIDE_GLOB = "side-*.bin"
+_LONGEST_HEAD, _LONGEST_PICTURE = 4096, 64 << 20
 
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 
@@ -62,8 +64,13 @@ class SidePart:
         self._fd = os.open(folder / self.name, flags, 0o600)
         self._hash = hashlib.sha256()
         self.size = self.pictures = 0
-        self._put(canonical(head) + b"\n")
-        sync_folder(folder)
+        try:
+            self._put(canonical(head) + b"\n")
+            sync_folder(folder)
+        except OSError:  # nothing of it remains
+            os.close(self._fd)
+            (folder / self.name).unlink()
+            raise
 
     def add(self, picture: Picture) -> None:
         """Keep one picture; `sync` makes it durable."""
@@ -88,31 +95,52 @@ class SidePart:
         self.size += len(data)
 
 
+def key_id_of(path: Path) -> str:
+    """The name of the vault key that a side part is sealed to. Raises EvidenceTrouble("evidence.not_decryptable")."""
+    return str(_head_of(path)["key_id"])
+
+
+def recording_of(path: Path) -> str:
+    """The recording that a side part says it belongs to; it opens as no other's. Raises as `key_id_of`."""
+    return str(_head_of(path)["recording"])
+
+
 def open_side(path: Path, private_key: X25519PrivateKey) -> Iterator[Picture]:
-    """The pictures of a side part, for whoever holds the vault's private key; a torn end is left out.
+    """The pictures of a side part, one after the other, for whoever holds the vault's private key; a torn end is left
+    out.
 
     Raises EvidenceTrouble("evidence.not_decryptable"): another key, or a file that is none of ours.
     """
-    line, _, data = path.read_bytes().partition(b"\n")
+    head = _head_of(path)
     try:
-        head = json.loads(line)
         info = _info(head["recording"], head["part"], head["id"], head["key_id"])
         cipher = AESGCM(_SUITE.decrypt(bytes.fromhex(head["sealed"]), private_key, info=info))
-    except (ValueError, KeyError, TypeError, InvalidTag) as wrong:
+    except (ValueError, TypeError, InvalidTag) as wrong:
         raise EvidenceTrouble("evidence.not_decryptable", path.name) from wrong
-    return _pictures(data, cipher, bytes.fromhex(head["id"]))
+    return _pictures(path, cipher, bytes.fromhex(head["id"]))
 
 
-def _pictures(data: bytes, cipher: AESGCM, aad: bytes) -> Iterator[Picture]:
-    at = number = 0
-    while at + 4 <= len(data):
-        (size,) = struct.unpack_from(">I", data, at)
-        try:
-            picture: Any = unpack(cipher.decrypt(number.to_bytes(12, "big"), data[at + 4 : at + 4 + size], aad))
-        except InvalidTag:
-            return
-        yield picture
-        at, number = at + 4 + size, number + 1
+def _head_of(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        line = file.readline(_LONGEST_HEAD)
+    try:
+        head = json.loads(line)
+        return {name: head[name] for name in ("recording", "part", "id", "key_id", "sealed")}
+    except (ValueError, KeyError, TypeError) as wrong:
+        raise EvidenceTrouble("evidence.not_decryptable", path.name) from wrong
+
+
+def _pictures(path: Path, cipher: AESGCM, aad: bytes) -> Iterator[Picture]:
+    with path.open("rb") as file:
+        file.readline(_LONGEST_HEAD)
+        for number in count():
+            (size,) = struct.unpack(">I", file.read(4).rjust(4, b"\0"))
+            sealed = file.read(min(size, _LONGEST_PICTURE))
+            try:
+                picture: Any = unpack(cipher.decrypt(number.to_bytes(12, "big"), sealed, aad))
+            except InvalidTag:
+                return  # the end, or a torn one
+            yield picture
 
 
 def _info(recording: str, part: int, part_id: str, key_id: str) -> bytes:

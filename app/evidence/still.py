@@ -16,6 +16,7 @@ from PIL import Image
 from app.core.errors import BadInput, EvidenceTrouble
 from app.evidence.ledger import Ledger, Piece
 from app.evidence.reader import DecryptedRecording
+from app.platform import interrupts_between_steps
 
 QUALITY = 92
 
@@ -56,6 +57,11 @@ def picture_at(film: IO[bytes] | RawIOBase, wanted_us: int) -> tuple[bytes, int]
 
     Raises EvidenceTrouble("evidence.not_decryptable") for a film that cannot be read.
     """
+    with interrupts_between_steps():
+        return _picture_at(film, wanted_us)
+
+
+def _picture_at(film: IO[bytes] | RawIOBase, wanted_us: int) -> tuple[bytes, int]:
     picture = io.BytesIO()
     try:
         with av.open(film, "r", format="mp4") as container:

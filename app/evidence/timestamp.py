@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from cryptography.x509 import Certificate
+from cryptography.x509 import Certificate, load_pem_x509_certificates
 from rfc3161_client import TimestampRequestBuilder, VerificationError, VerifierBuilder, decode_timestamp_response
 
 from app.core.errors import BadInput, EvidenceTrouble
@@ -25,6 +25,19 @@ _DIGESTS = ("sha256", "sha384", "sha512")
 
 Post = Callable[[bytes], bytes]
 """Sends an application/timestamp-query, gives the application/timestamp-reply. Raises Unavailable or OSError."""
+
+
+def read_roots(path: Path | None) -> tuple[Certificate, ...]:
+    """The certificates (PEM) by which an authority's word is checked.
+
+    Raises BadInput("tsa.no_roots"): there is no file, or none of them in it.
+    """
+    if path is None:
+        raise BadInput("tsa.no_roots")
+    try:
+        return tuple(load_pem_x509_certificates(path.read_bytes()))
+    except (OSError, ValueError) as wrong:
+        raise BadInput("tsa.no_roots", path.name) from wrong
 
 
 def stamp_recording(folder: Path, post: Post, roots: Sequence[Certificate]) -> datetime:

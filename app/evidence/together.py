@@ -5,17 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from app.core.footage import OVERHEAD
 from app.evidence import journal
-from app.evidence.ledger import load
+from app.evidence.ledger import Ledger, load
 
 BESIDE = "recording.beside"
 """The event in the overhead recording's chain that names the label camera's; its genesis names the overhead one."""
-
-
-def camera_of(folder: Path) -> str:
-    """The role of the camera that made a recording. Raises EvidenceTrouble("evidence.no_recording")."""
-    return str(load(folder).genesis["meta"].get("role", OVERHEAD))
 
 
 def lying_beside(folder: Path) -> list[Path]:
@@ -23,17 +17,17 @@ def lying_beside(folder: Path) -> list[Path]:
 
     Raises EvidenceTrouble("evidence.no_recording").
     """
-    named = set(_named_by(folder))
+    named = {name for _, name in named_beside(folder, load(folder))}
     siblings = (path for path in sorted(folder.parent.iterdir()) if path != folder and path.is_dir())
     return [path for path in siblings if path.name in named or _begun_beside(path) == folder.name]
 
 
-def _named_by(folder: Path) -> list[str]:
-    ledger = load(folder)
+def named_beside(folder: Path, ledger: Ledger) -> list[tuple[int, str]]:
+    """The recordings of the other camera that a chain names, each with the number of the record that does."""
     lines = (folder / journal.NAME).read_bytes().split(b"\n")[: ledger.records]
     events = (json.loads(line) for line in lines if BESIDE.encode() in line)
-    told = [str(one["body"]["recording"]) for one in events if one.get("event") == BESIDE]
-    return [str(ledger.genesis["meta"].get("beside", "")), *told]
+    told = [(int(one["n"]), str(one["body"]["recording"])) for one in events if one.get("event") == BESIDE]
+    return [(n, name) for n, name in [(0, str(ledger.genesis["meta"].get("beside", ""))), *told] if name]
 
 
 def _begun_beside(folder: Path) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,18 +18,18 @@ from typing import Any
 from cryptography.x509 import Certificate
 
 from app.core.errors import EvidenceTrouble
-from app.core.footage import OVERHEAD
 from app.core.merkle import fragment_leaf
 from app.evidence import journal
 from app.evidence.crypt import PartOpener
 from app.evidence.journal import Record, parse_record
 from app.evidence.ledger import Ledger, Part, Piece
-from app.evidence.loose import KEY_FILE
+from app.evidence.loose import GIVEN_JOURNAL, GIVEN_LIST, KEY_FILE
 from app.evidence.ring import leftovers
 from app.evidence.timestamp import TOKEN_FILE, token_time
 from app.evidence.witness import WITNESS_FILE, check_word
 
 _FILMS = ("sim:", "file:")
+_READ_BYTES = 1 << 20
 _AHEAD = 16
 """Pieces that wait for their check at most; each is half a second of pictures."""
 
@@ -56,7 +56,8 @@ class Verdict:
 
     `simulated`: it was begun with a film or says later that one was put in.
     `notes`: no_witness, not_closed, key_not_pinned, content_not_checked (no recording key), unfinished_tail,
-    file_unknown, side_missing, side_unfinished (the sealed originals of masked pictures); of the centre's word
+    file_unknown, side_missing, side_unfinished (the sealed originals of masked pictures), pictures_gone (only the
+    records were checked); of the centre's word
     witness_uncertified, root_not_pinned; token_not_pinned (who signed it was not checked).
     `witness`: what the centre's word tells (`app.evidence.witness.check_word`), None without one; `time_token`: the
     time that a token tells (ISO 8601), "" without one. `role`: of which camera.
@@ -79,7 +80,7 @@ class Verdict:
     notes: tuple[str, ...]
     witness: dict[str, Any] | None = None
     time_token: str = ""
-    role: str = OVERHEAD
+    role: str = ""
 
     @property
     def ok(self) -> bool:
@@ -92,6 +93,10 @@ class Trust:
 
     root_key: str = ""
     authorities: tuple[Certificate, ...] = ()
+
+
+OWN_WORD = Trust()
+"""Nobody is known: what the recording brings along speaks for itself."""
 
 
 class _Found(Exception):
@@ -119,15 +124,17 @@ def verify_recording(
     recording_key: bytes | None = None,
     progress: Progress = _no_progress,
     threads: int = 0,
-    trust: Trust = Trust(),
+    trust: Trust = OWN_WORD,
+    journal_only: bool = False,
 ) -> Verdict:
     """Check the recording in `folder`. `public_key` (hex): the station key one trusts; None takes the recording's
-    own word for it. `recording_key`: also decrypt and compare with the Merkle leaves. Never raises for bad content.
+    own word for it. `recording_key`: also decrypt and compare with the Merkle leaves. `journal_only`: its pictures
+    were removed, so nothing is looked for but the records (note pictures_gone). Never raises for bad content.
 
     Hashing and decrypting let other threads run; `threads` of them (0: one a core) share it.
     """
     with ThreadPoolExecutor(threads or min(4, os.cpu_count() or 1), "verify") as pool:
-        walk = _Walk(folder, public_key, recording_key, pool, progress)
+        walk = _Walk(folder, public_key, recording_key, None if journal_only else pool, progress)
         fault = None
         vouched = _Vouched()
         try:
@@ -163,9 +170,10 @@ class _Walk:
         folder: Path,
         public_key: str | None,
         recording_key: bytes | None,
-        pool: ThreadPoolExecutor,
+        pool: ThreadPoolExecutor | None,
         progress: Progress,
     ) -> None:
+        """Without a `pool` no pictures are looked for."""
         self._folder, self._pinned, self._key = folder, public_key, recording_key
         self._pool, self._progress = pool, progress
         self._waiting: deque[_Waiting] = deque()
@@ -237,7 +245,7 @@ class _Walk:
             notes=tuple(notes if ledger.close else [*notes, "not_closed"]),
             witness=vouched.witness,
             time_token=vouched.time_token,
-            role=str(genesis.get("meta", {}).get("role", OVERHEAD)),
+            role=ledger.role,
         )
 
     def _read(self, line: bytes) -> None:
@@ -251,7 +259,7 @@ class _Walk:
         if record.kind == "camera" and str(record.fields["address"]).startswith(_FILMS):
             self._films = True
         held = ledger.records, ledger.fragments, ledger.frames, ledger.last_pts
-        if record.kind in ("init", "fragment"):
+        if self._pool is not None and record.kind in ("init", "fragment"):
             part = ledger.parts[-1]
             self._waiting.append(_Waiting(self._pool.submit(self._fault_in, part, part.pieces[-1]), held))
             self._settle(_AHEAD)
@@ -297,11 +305,11 @@ class _Walk:
     def _code_for(self, part: Part, piece: Piece) -> str:
         try:
             with (self._folder / part.file).open("rb") as file:
+                if os.fstat(file.fileno()).st_size < piece.offset + piece.size:  # before any of it is asked for
+                    return "evidence.bytes_missing"
                 file.seek(piece.offset)
                 sealed = file.read(piece.size)
         except OSError:
-            return "evidence.bytes_missing"
-        if len(sealed) < piece.size:
             return "evidence.bytes_missing"
         if hashlib.sha256(sealed).hexdigest() != piece.c:
             return "evidence.bytes_changed"
@@ -339,10 +347,14 @@ class _Walk:
             if len(data) != size or hashlib.sha256(data).hexdigest() != sha256:
                 raise _Found(Fault("evidence.torn_changed", ledger.records - 1, detail=name))
         self._check_sides()
+        if self._pool is None and ledger.parts:
+            self._notes.append("pictures_gone")
         known = {
             journal.NAME,
             "reserve",
             KEY_FILE,
+            GIVEN_LIST,
+            GIVEN_JOURNAL,
             TOKEN_FILE,
             WITNESS_FILE,
             *ledger.torn,
@@ -361,6 +373,9 @@ class _Walk:
                 self._notes.append("side_missing")  # they may be kept apart, or be gone by the rules of retention
             elif end is None:
                 self._notes.append("side_unfinished")
+                kept = self._ledger.side_kept.get(name)
+                if kept is not None and not _begins_with(path, kept):
+                    raise _Found(Fault("evidence.bytes_changed", self._ledger.records - 1, detail=name))
             elif not _is_file_of(path, int(end["bytes"]), str(end["sha256"])):
                 raise _Found(Fault("evidence.bytes_changed", self._ledger.records - 1, detail=name))
 
@@ -378,16 +393,11 @@ def _is_file_of(path: Path, size: int, sha256: str) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
-def verify_sequence(folders: list[Path], public_key: str | None = None) -> list[Verdict]:
-    """Check recordings in the order they were made; one whose `previous` is not the head of the one before it by the
-    same camera gets the fault evidence.recording_missing (one was taken away, put in between or changed places).
-    """
-    verdicts: list[Verdict] = []
-    heads: dict[str, str] = {}
-    for folder in folders:
-        verdict = verify_recording(folder, public_key)
-        if verdict.ok and verdict.role in heads and verdict.previous != heads[verdict.role]:
-            verdict = replace(verdict, fault=Fault("evidence.recording_missing", 0))
-        verdicts.append(verdict)
-        heads[verdict.role] = verdict.head
-    return verdicts
+def _begins_with(path: Path, kept: Mapping[str, Any]) -> bool:
+    """Whether the file holds at its beginning what a `side_kept` record vouches for."""
+    left, found = int(kept["bytes"]), hashlib.sha256()
+    with path.open("rb") as file:
+        while left and (data := file.read(min(left, _READ_BYTES))):
+            found.update(data)
+            left -= len(data)
+    return not left and found.hexdigest() == kept["sha256"]

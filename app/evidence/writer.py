@@ -74,9 +74,9 @@ class RecordingWriter:
         self._parts, self.fragments = len(ledger.parts), ledger.fragments
         self._tree: CompactTree = ledger.tree
         self.noted = set(ledger.notes)
-        self.frames, self.dropped, self.last_pts = ledger.frames, ledger.dropped, ledger.last_pts
+        self.frames, self.dropped, self.last_pts = ledger.frames, ledger.dropped, ledger.reached_pts
         self.missed_to = ledger.missed_to
-        self._ledger_base = (ledger.parts[-1].boot_id, ledger.base_mono_us) if ledger.parts else None
+        self._ledger_base = ledger.clock
         self._last_wall_us = ledger.last_wall_us
         self._boot = boot_id()
         self._base_mono_us = _base_for_this_boot(ledger)
@@ -98,7 +98,7 @@ class RecordingWriter:
 
     @property
     def first_mono_us(self) -> int:
-        """The monotonic time of PTS 0; 0 before the first part."""
+        """The monotonic time of PTS 0; 0 before the first picture."""
         return self._base_mono_us or 0
 
     def note(self, kind: str, **body: Any) -> None:
@@ -132,13 +132,22 @@ class RecordingWriter:
         if self._side is not None and picture.key and pts - self._side.from_pts >= _SIDE_PART_US:
             self._end_side()
         if self._side is None:
-            self._sides += 1
-            part = SidePart(self._folder, self._recording, self._sides, self._keys.side, self._write)
-            self._side = _Side(part, pts, pts)
-            place = {"part": part.number, "file": part.name, "key_id": self._keys.side.key_id}
-            self._journal.append("side", **place, from_pts=pts)
+            self._side = self._begin_side(self._keys.side, pts)
         self._side.part.add(picture)
         self._side.to_pts, self._bytes = pts, self._bytes + len(picture.data)
+
+    def _begin_side(self, lock: VaultLock, pts: int) -> _Side:
+        """Its number counts only once the chain names it: one that was refused leaves no hole in the count."""
+        part = SidePart(self._folder, self._recording, self._sides + 1, lock, self._write)
+        try:
+            place = {"part": part.number, "file": part.name, "key_id": lock.key_id, "from_pts": pts}
+            self._journal.append("side", **place, base_mono_us=self.first_mono_us, boot_id=self._boot)
+        except OSError:
+            part.close()
+            (self._folder / part.name).unlink()
+            raise
+        self._sides = part.number
+        return _Side(part, pts, pts)
 
     def sync_side(self) -> None:
         """Make the side stream durable; called at least once with each fragment, and without any each half second."""
@@ -146,16 +155,30 @@ class RecordingWriter:
         if self._side is not None:
             self._side.part.sync()
 
+    def keep_side(self) -> None:
+        """`sync_side` where there are no fragments to say how far the pictures go: a record says it, and vouches for
+        the bytes so far, though a crash should let nobody end this part.
+        """
+        self.sync_side()
+        if self._side is not None:
+            self._journal.append("side_kept", **_bytes_of(self._side))
+            self.last_pts = self._side.to_pts
+
     def begin_part(self, width: int, height: int, first_pts: int) -> None:
         """Begin a new part file, whose own times start with 0 at `first_pts`."""
         self.end_part()
-        self._parts += 1
-        part_id = new_part_id()
-        name = part_name(self._parts, part_id.hex())
-        place = {"part": self._parts, "id": part_id.hex(), "file": name, "codec": "h264"}
+        part_id, number = new_part_id(), self._parts + 1
+        name = part_name(number, part_id.hex())
+        place = {"part": number, "id": part_id.hex(), "file": name, "codec": "h264"}
         times = {"first_pts": first_pts, "base_mono_us": self.first_mono_us, "boot_id": self._boot}
-        self._journal.append("part", **place, width=width, height=height, **times)
-        self._part = _PartFile(self._folder / name, self._parts, PartSealer(self._keys.content, part_id), self._write)
+        part = _PartFile(self._folder / name, number, PartSealer(self._keys.content, part_id), self._write)
+        try:  # after the file: what the chain names is there
+            self._journal.append("part", **place, width=width, height=height, **times)
+        except OSError:
+            part.close()
+            (self._folder / name).unlink()
+            raise
+        self._part, self._parts = part, number
 
     def add_init(self, data: bytes) -> None:
         """Keep the part's MP4 header."""
@@ -211,9 +234,7 @@ class RecordingWriter:
             return
         side.part.sync()
         side.part.close()
-        part = side.part
-        place = {"part": part.number, "file": part.name, "bytes": part.size, "sha256": part.sha256}
-        self._journal.append("side_end", **place, pictures=part.pictures, to_pts=side.to_pts)
+        self._journal.append("side_end", **_bytes_of(side))
 
     def _add(self, kind: str, data: bytes, times: Mapping[str, int]) -> None:
         if self._part is None:
@@ -246,6 +267,12 @@ class _Side:
     part: SidePart
     from_pts: int
     to_pts: int
+
+
+def _bytes_of(side: _Side) -> dict[str, Any]:
+    part = side.part
+    place = {"part": part.number, "file": part.name, "bytes": part.size, "sha256": part.sha256}
+    return {**place, "pictures": part.pictures, "to_pts": side.to_pts}
 
 
 class _PartFile:
@@ -319,8 +346,12 @@ def resume_recording(
     """
     ledger, torn = recover(folder, Signer(keys.signing).public_key)
     writer = RecordingWriter(folder, keys, ledger, write, reserve)
-    writer.note("recovered", torn=torn, boot_id=boot_id())
-    writer.watch_clock()
+    try:
+        writer.note("recovered", torn=torn, boot_id=boot_id())
+        writer.watch_clock()
+    except OSError:
+        writer.abandon()
+        raise
     return writer
 
 
@@ -338,11 +369,10 @@ def _offset_before(ledger: Ledger) -> int | None:
 
 def _base_for_this_boot(ledger: Ledger) -> int | None:
     """PTS 0 in today's monotonic time. After a reboot only the wall clock knows how long the gap was."""
-    if not ledger.parts:
+    if ledger.clock is None:
         return None
-    if ledger.parts[-1].boot_id == boot_id():
-        return ledger.base_mono_us
-    return _base_after(ledger.last_pts, ledger.last_wall_us)
+    boot, base_mono_us = ledger.clock
+    return base_mono_us if boot == boot_id() else _base_after(ledger.reached_pts, ledger.last_wall_us)
 
 
 def _base_after(last_pts: int, last_wall_us: int) -> int:

@@ -30,7 +30,8 @@ from app.catalog.shelf import Sources, read_sources
 from app.core.errors import EvidenceTrouble
 from app.core.products import Catalogue
 from app.evidence.ledger import Part
-from app.evidence.reader import DecryptedRecording, recording_parts
+from app.evidence.reader import DecryptedRecording
+from app.evidence.stretch import Stretch, parts_in
 from app.evidence.timeline import read_timeline
 from app.eye.oneshot import make_looker
 from app.eye.thief import Sight, Thief, believable
@@ -53,11 +54,14 @@ _AGAIN = 1  # pictures more where one engine alone saw something
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to read: a recording's folder and key, from where on (µs), texts that may be seen, by which catalogue."""
+    """What to read: a recording's folder and key, from where on and up to where (µs; the fragments that it takes to
+    show that), texts that may be seen, by which catalogue.
+    """
 
     folder: str
     key: str = field(repr=False)
     from_us: int = 0
+    to_us: int = 2**62
     harmless: tuple[str, ...] = ()
     templates: tuple[str, ...] = ()
     bound: tuple[tuple[str, str], ...] = ()
@@ -81,7 +85,8 @@ def look_through(job: Job, thief: Thief, out: TextIO) -> None:
     before: deque[list[Sight]] = deque(maxlen=_REMEMBERED)
     told = 0
     curious = Curious()
-    for at_us, picture in pictures(Path(job.folder), bytes.fromhex(job.key), job.from_us, curious):
+    wanted = Stretch(job.from_us, job.to_us)
+    for at_us, picture in pictures(Path(job.folder), bytes.fromhex(job.key), wanted, curious):
         seen = thief.read(picture, job.harmless)
         found = believable(seen, [sight for sights in before for sight in sights])
         before.append(seen)
@@ -108,8 +113,8 @@ class Curious:
         self.left = self.left - 1 if self.left > 0 else _AGAIN if doubtful else 0
 
 
-def pictures(folder: Path, key: bytes, from_us: int, curious: Curious) -> Iterator[tuple[int, Colour]]:
-    """The pictures of a recording that are worth reading from a time on, with their times (µs).
+def pictures(folder: Path, key: bytes, stretch: Stretch, curious: Curious) -> Iterator[tuple[int, Colour]]:
+    """The pictures of a stretch of a recording that are worth reading, with their times (µs).
 
     Raises EvidenceTrouble("evidence.not_decryptable", "evidence.no_recording").
     """
@@ -117,12 +122,10 @@ def pictures(folder: Path, key: bytes, from_us: int, curious: Curious) -> Iterat
     edges = sorted({at for mask in timeline.masks for at in (mask.from_us, mask.to_us)})
     last: Gray | None = None
     before: Gray | None = None
-    next_us = from_us
-    for part in recording_parts(folder):
-        if part.pieces[-1].last_pts < from_us:
-            continue
+    next_us = stretch.from_pts
+    for part in parts_in(folder, key, timeline.ledger, stretch):
         for at_us, frame in _frames(folder, key, part):
-            if at_us < from_us:
+            if at_us < stretch.from_pts:
                 continue
             small = _small(frame)
             beside = _is_beside(edges, at_us)
@@ -164,10 +167,16 @@ def _stands_new(last: Gray, before: Gray | None, small: Gray) -> bool:
 
 
 def _frames(folder: Path, key: bytes, part: Part) -> Iterator[tuple[int, av.VideoFrame]]:
+    """The frames of a part, or of what was cut out of it, with their times in the recording."""
+    if len(part.pieces) < 2:
+        return  # a crash left its header only
+    first_s: float | None = None
     try:
         with DecryptedRecording(folder, key, part) as film, av.open(film, "r", format="mp4") as container:
             for frame in container.decode(video=0):
-                yield part.first_pts + round((frame.time or 0.0) * 1e6), frame
+                time_s = frame.time or 0.0
+                first_s = time_s if first_s is None else first_s
+                yield part.pieces[1].first_pts + round((time_s - first_s) * 1e6), frame
     except av.error.FFmpegError as trouble:
         raise EvidenceTrouble("evidence.not_decryptable", str(trouble)) from trouble
 

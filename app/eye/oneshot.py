@@ -98,7 +98,7 @@ def _is_surely_a_card(found: Conclusion) -> bool:
     """Whether a card's symbols were looked for where they are: else a rectangle may be no card but a photographed pack,
     and the picture as a whole is searched too. (On nine cards whose symbols nobody could read that found nothing.)
     """
-    return bool(found.number.chars) and found.panel is not PanelState.NONE
+    return bool(found.number.chars or found.pin.chars) and found.panel is not PanelState.NONE
 
 
 def as_answer(found: Conclusion) -> dict[str, Any]:

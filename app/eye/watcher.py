@@ -16,7 +16,7 @@ from app.core.cards import CardRead, Guidance, Medium, PanelState, Sighting, Zon
 from app.core.codes import CodeKind, kind_of, symbology_of
 from app.core.products import Catalogue
 from app.eye.codec import LeftTooEarly
-from app.eye.tracker import LEAST_LOOKS, Empty, News, Presence, Step, Tracker, Wish
+from app.eye.tracker import LEAST_LOOKS, Done, Empty, News, Presence, Step, Tracker, Wish
 from app.vision.conclude import Conclusion, conclude, zones
 from app.vision.guide import guidance
 from app.vision.locate import Found, Located, locate
@@ -24,13 +24,22 @@ from app.vision.look import Look, Looker, is_doubtful_card
 from app.vision.medium import COPIES
 from app.vision.pixels import Colour, Corners, Gray, as_quad
 from app.vision.printed import Amount
-from app.vision.stillness import STILL, motion, shrink
+from app.vision.stillness import STILL, as_lit, motion, shrink
 
 SIGHTING_APART_US = 66_000
 """At most fifteen sightings a second."""
 
+_GRAVER = frozenset({Guidance.EMPTY, Guidance.TWO_CARDS, Guidance.CUT_OFF})
+"""What is said of a sheet or a phone too: beside it lies a card that must be covered, or nothing lies there."""
+
 _FOLLOWED = 0.25
 """Of the card's width: how far a corner may have moved since the look."""
+
+_DRIFTED = 0.02
+"""Of the card's width: further from where it lay, it has drifted. Nearer is the error of finding its corners."""
+
+_AROUND_APART_US = 130_000
+"""Between two searches for what changes slowly around a card that lies still."""
 
 UNSEEN_US = 500_000
 """Without a look for this long, another card may have been laid down in the same place."""
@@ -58,6 +67,8 @@ class Watcher:
         self._catalogue = catalogue
         self._tracker = Tracker()
         self._before: Gray | None = None
+        self._searched: Gray | None = None  # the small picture in which the card was searched for last
+        self._lay: Corners | None = None  # where it lay when it was searched for because it moved or was read
         self._located = Located(Found.NONE)
         self._located_us = -1  # the frame in which it was found there
         self._looks: list[Look] = []
@@ -72,9 +83,10 @@ class Watcher:
     def see(self, glimpse: Glimpse) -> list[Told]:
         """All there is to tell after this frame. Takes 1 ms, or up to a second when the card is read."""
         small = shrink(glimpse.y)
-        self._moving = self._before is None or motion(small, self._before) > STILL
-        self._stirred = self._stirred or self._moving
+        moved = self._before is None or motion(small, self._before) > STILL
         self._before = small
+        self._moving = moved or self._has_drifted(small, glimpse)
+        self._stirred = self._stirred or self._moving
         told: list[Told] = []
         step = self._tracker.glanced(glimpse.at_us, self._moving)
         while True:
@@ -84,6 +96,26 @@ class Watcher:
                 break
             step = self._grant(step, glimpse)
         return told + self._sighting(glimpse)
+
+    def _has_drifted(self, small: Gray, glimpse: Glimpse) -> bool:
+        """Whether the card that was read lies elsewhere by now though no frame told of motion: one that slides slowly
+        looks in each as in the one before, and its mask would stay behind.
+
+        What changed around it only, a sleeve or another card pushed near, is searched for but is no motion.
+        """
+        if not isinstance(self._tracker.phase, Done) or self._searched is None:
+            return False
+        corners, width = self._located.corners, glimpse.y.shape[1]
+        if corners is None:
+            return motion(small, self._searched) > STILL
+        if motion(small, as_lit(self._searched, small, corners, width), corners, width) > STILL:
+            return True
+        if glimpse.at_us - self._located_us < _AROUND_APART_US or motion(small, self._searched) <= STILL:
+            return False
+        lay = self._lay
+        self._locate(glimpse.colour(), glimpse.at_us)
+        now, self._lay = self._lay, lay  # how far the card itself has moved goes on being counted
+        return now is None or lay is None or _moved(now, lay)[0] > _DRIFTED * float(np.linalg.norm(lay[1] - lay[0]))
 
     def read_again(self, at_us: int) -> None:
         """Read the card that lies there once more."""
@@ -132,6 +164,7 @@ class Watcher:
 
     def _locate(self, picture: Colour, at_us: int) -> None:
         self._located, self._located_us = locate(picture), at_us
+        self._searched, self._lay = self._before, self._located.corners
 
     def _look(self, glimpse: Glimpse) -> Step:
         """Take one look and tell the tracker whether all looks together leave nothing open."""
@@ -250,7 +283,7 @@ class Watcher:
         if look is not None and self._done is not None and self._located.corners is not None:
             marks = followed(look, self._located.corners, self._done)
         hint = guidance(self._located, self._moving, look)
-        if self._medium in COPIES and hint is not Guidance.EMPTY:
+        if self._medium in COPIES and hint not in _GRAVER:
             hint = Guidance.NOT_A_CARD
         if hint is Guidance.EMPTY:
             quad, marks = None, ()
@@ -262,12 +295,16 @@ def followed(look: Look, corners: Corners, done: Conclusion) -> tuple[Zone, ...]
     """The fields of a card that was read, where it lies now; () when it moved so far that it may lie the other way
     round: a wrong place would show what must be covered.
     """
-    turns = [np.roll(corners, n, axis=0) for n in range(4)]
-    away = [float(np.abs(turn - look.corners).max()) for turn in turns]
-    nearest = int(np.argmin(away))
-    if away[nearest] > _FOLLOWED * float(np.linalg.norm(look.corners[1] - look.corners[0])):
+    away, turned = _moved(corners, look.corners)
+    if away > _FOLLOWED * float(np.linalg.norm(look.corners[1] - look.corners[0])):
         return ()
-    return zones(replace(look, corners=turns[nearest]), done.number, done.pin)
+    return zones(replace(look, corners=turned), done.number, done.pin)
+
+
+def _moved(corners: Corners, before: Corners) -> tuple[float, Corners]:
+    """How many pixels the corner that moved most is away, and the corners in the order of those before."""
+    turns = [np.roll(corners, n, axis=0) for n in range(4)]
+    return min(((float(np.abs(turn - before).max()), turn) for turn in turns), key=lambda one: one[0])
 
 
 def _fen(value: Amount | None) -> int | None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 import queue
+import secrets
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.evidence.crypt import KEY_BYTES
 from app.evidence.ring import Entry, Note, Picture, RingSegment, Spot, leftovers
 from app.frames import Plane
 from app.platform import private_folder
@@ -33,6 +35,13 @@ _SEGMENT_S = 2.0
 log = logging.getLogger("cardintake.recorder")
 
 
+def ring_key_of(start: Start) -> bytes:
+    """What a ring's segments are wrapped by. Of pictures that nobody may review a key that is nowhere but in memory:
+    they are in the side stream half a second later, and what a crash leaves here must be readable to nobody.
+    """
+    return secrets.token_bytes(KEY_BYTES) if start.aside else bytes.fromhex(start.recording_key)
+
+
 class Ring:
     """The segments of one recording. The ring thread appends; the encode thread reads, releases and ends.
 
@@ -41,7 +50,7 @@ class Ring:
 
     def __init__(self, folder: Path, recording_key: bytes) -> None:
         """Begin a new segment behind those that a crash left. Raises OSError."""
-        self._folder, self._key = private_folder(folder), recording_key
+        self._folder, self.key = private_folder(folder), recording_key
         self.old = leftovers(folder)
         self._number = 1 + max((int(path.name[5:11]) for path in self.old if path.name[5:11].isdigit()), default=0)
         self._guard = threading.Lock()
@@ -73,7 +82,7 @@ class Ring:
     def _begin_another(self) -> None:
         self._now.sync()
         self._number += 1
-        full, self._now = self._now, RingSegment(self._folder, self._key, self._number)
+        full, self._now = self._now, RingSegment(self._folder, self.key, self._number)
         self._began_s = time.monotonic()
         with self._guard:
             self._full.append(full)
@@ -289,7 +298,7 @@ class Ahead:
             if self._reserve is not None:
                 private_folder(Path(start.reserve).parent)
                 self._reserve.fill()
-            self._ring = Ring(Path(start.folder) / start.recording_id, bytes.fromhex(start.recording_key))
+            self._ring = Ring(Path(start.folder) / start.recording_id, ring_key_of(start))
             self._send(Begin(start, self._ring, self._reserve))
         except OSError as trouble:
             self._ring = None

@@ -27,8 +27,9 @@ _GRACE_S = 2.0
 _PAUSES_S = (0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 _FPS_OVER = 30  # frames
 _FROZEN_US = 550_000
+_MOVED = 32  # lightness; what a poor encoder makes better behind its key picture is less
 _BLACK_US = 600_000
-_BLACK = 26  # lightness (16 is black) below which all but one in a hundred pixels lie
+_BLACK = 36  # lightness (16 is black; 30 where a camera's JPEGs have 16 for it) of all but one in a hundred pixels
 
 log = logging.getLogger("cardintake.recorder")
 
@@ -264,24 +265,36 @@ def _controls(found: tuple[Control, ...]) -> dict[str, dict[str, Any]]:
 
 
 class PictureWatch:
-    """Notices a picture that stands still to the last bit (a sensor always has noise) or is black all over."""
+    """Notices a picture that stands still to the last bit (a sensor always has noise) or is black all over.
+
+    H.264 and H.265 leave noise out: from one key picture to the next of a scene in which nothing moves all may be the
+    same. So only key pictures are held against each other there; what is between them counts where something moved.
+    """
 
     def __init__(self) -> None:
-        self._before = b""
+        self._before: Plane | None = None  # the newest that stands alone
+        self._again = False  # whether one that stands alone has shown it again
         self._changed_us = 0
         self._lit_us = 0
 
     def look(self, frame: CameraFrame) -> str:
         """ "frozen", "black" or "" for a frame, by what came before it."""
-        sample = frame.y[::8, ::8]
-        data = sample.tobytes()
-        if data != self._before or not self._changed_us:
-            self._before, self._changed_us = data, frame.mono_us
+        sample = frame.y[::8, ::8].copy()
+        self._compare(sample, frame.mono_us, alone=frame.packet is None or frame.packet.key)
         if float(np.percentile(sample, 99)) > _BLACK or not self._lit_us:
             self._lit_us = frame.mono_us
         if frame.mono_us - self._lit_us >= _BLACK_US:
             return "black"
-        return "frozen" if frame.mono_us - self._changed_us >= _FROZEN_US else ""
+        return "frozen" if self._again and frame.mono_us - self._changed_us >= _FROZEN_US else ""
+
+    def _compare(self, sample: Plane, mono_us: int, alone: bool) -> None:
+        before = self._before
+        if before is None or before.shape != sample.shape or (alone and not np.array_equal(before, sample)):
+            self._before, self._again, self._changed_us = sample, False, mono_us
+        elif alone:
+            self._again = True
+        elif int(np.abs(sample.astype(np.int16) - before).max()) > _MOVED:
+            self._again, self._changed_us = False, mono_us
 
 
 @dataclass(slots=True)

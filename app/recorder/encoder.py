@@ -15,13 +15,11 @@ from typing import Any
 import av
 from av.video.frame import PictureType
 
+from app.evidence.entries import KEY_FRAME_EVERY, NOMINAL_US, frames_in, is_key_due
 from app.frames import Plane
 
 _TIME_BASE = Fraction(1, 1_000_000)
 _FRAGMENT_US = 500_000
-_KEY_FRAME_EVERY = 30
-_KEY_FRAME_US = 1_200_000  # at the latest, for cameras that give fewer than 25 a second
-_NOMINAL_US = 33_333  # a last frame's length, whose successor is not known yet
 _MOVFLAGS = "frag_keyframe+empty_moov+default_base_moof+skip_trailer"
 _X264 = {"preset": "ultrafast", "crf": "23", "tune": "zerolatency"}
 
@@ -58,7 +56,7 @@ class PartEncoder:
         self._stream = self._container.add_stream("libx264", rate=30, options=_X264)
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
         codec = self._stream.codec_context
-        codec.time_base, codec.gop_size, codec.thread_count = _TIME_BASE, _KEY_FRAME_EVERY, 1
+        codec.time_base, codec.gop_size, codec.thread_count = _TIME_BASE, KEY_FRAME_EVERY, 1
 
     def encode(self, planes: Plane, pts: int) -> list[Header | Fragment]:
         """One picture, flat planes Y, U, V; `pts` rises. Gives the pieces that became whole by it."""
@@ -77,7 +75,7 @@ class PartEncoder:
         """Whether this picture shall stand alone: slow cameras need more of those than x264 makes by itself."""
         key_at, count = self._since_key
         count = count + 1 if at else 0  # the first one is one anyway
-        key = count >= _KEY_FRAME_EVERY or at - key_at >= _KEY_FRAME_US
+        key = is_key_due(count, at - key_at)
         self._since_key = (at, 0) if key else (key_at, count)
         return key
 
@@ -89,7 +87,7 @@ class PartEncoder:
 
     def _mux(self, packets: list[av.Packet[Any]]) -> None:
         for packet in packets:
-            packet.duration = packet.duration or _NOMINAL_US
+            packet.duration = packet.duration or NOMINAL_US
             self._container.mux(packet)
 
     def _pieces(self) -> list[Header | Fragment]:
@@ -127,19 +125,10 @@ class _Boxes:
             if at + size > len(self._waiting):
                 return None
             if box == b"moof":
-                frames, kind = _samples(bytes(self._waiting[at : at + size])), box
+                frames, kind = frames_in(bytes(self._waiting[at : at + size])), box
             at += size
             if box in (b"moov", b"mdat"):
                 data = bytes(self._waiting[:at])
                 del self._waiting[:at]
                 return kind or box, data, frames
         return None
-
-
-def _samples(moof: bytes) -> int:
-    """How many pictures a movie fragment says it has: sample_count of its track runs (8.8.8)."""
-    count, at = 0, moof.find(b"trun")
-    while at >= 0:
-        count += struct.unpack_from(">I", moof, at + 8)[0]
-        at = moof.find(b"trun", at + 4)
-    return int(count)

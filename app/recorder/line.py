@@ -17,7 +17,7 @@ from typing import Any
 from app.evidence.ring import Note, Picture
 from app.frames import Plane
 from app.recorder.ahead import Ahead, End, Missed, Seen, Shot
-from app.recorder.masking import Words
+from app.recorder.masking import VIEW, Words
 from app.recorder.missing import CAMERA, MEMORY
 from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, RecordingState, Start, Trouble, Zones
 from app.recorder.sink import Take, Tell
@@ -49,6 +49,8 @@ class Line:
         self._said: deque[Zones] = deque(maxlen=400)
         self._camera = CameraState("off", "", "", 0.0, 0, 0)
         self._gone = False  # whether the camera went away and none has shown a picture since
+        self._view = ("", 0, 0)  # whose pictures came last, and their size
+        self._view_us = 0  # since when another view than before is shown
         self._lost, self._why = 0, ""  # frames that came since the last one that was taken, and why they were not
         self._wanted: Start | None = None  # the recording that frames are queued for
         self._began_us = 0
@@ -95,8 +97,11 @@ class Line:
             if before and before[0].picture is not None:
                 before[0].picture = replace(before[0].picture, missed=0)  # before the recording
             self._wanted, self._ending, self._began_us = start, False, time.monotonic_ns() // 1000
-            self._words.keep_from(before[0].mono_us if before else self._began_us - _BEFORE_US)
+            if start.masked:  # else no frame asks what the eye said, and it would be kept for ever
+                self._words.keep_from(before[0].mono_us if before else self._began_us - _BEFORE_US)
             self._ahead.put(start)
+            if self._began_us - self._view_us <= 2 * _BEFORE_US:
+                self._ahead.put(_view_note(self._view_us))
             for zones in self._said:
                 self._ahead.put(Note("zones", asdict(zones)))
             for shot in before:
@@ -143,11 +148,21 @@ class Line:
         with self._guard:
             if self._foreign:
                 return
+            self._look_at_view(mono_us, width, height)
             picture = self._with_lost(picture)
             if self._wanted is not None and not self._ending:
                 self._offer(Shot(mono_us, picture, planes))
             else:
                 self._keep_before(Shot(mono_us, picture))
+
+    def _look_at_view(self, mono_us: int, width: int, height: int) -> None:
+        """Another camera, or another size of its pictures: places that the eye told before are elsewhere now."""
+        before, self._view = self._view, (self._camera.address, width, height)
+        if before not in (("", 0, 0), self._view):
+            self._view_us = mono_us
+            self._words.another_view(mono_us)
+            if self._wanted is not None:
+                self._ahead.put(_view_note(mono_us))
 
     def _usable(self, packet: Packet | None) -> Packet | None:
         """None for one that needs what the present ring or pre-roll has not got; the next key frame mends that."""
@@ -274,6 +289,11 @@ class Line:
             self._wanted = None
         if self._wanted is None:
             self._words.release()
+
+
+def _view_note(from_us: int) -> Note:
+    """For who masks what a crash leaves in the ring."""
+    return Note(VIEW, {"from_us": from_us})
 
 
 def _first_chain(shots: deque[Shot]) -> int:

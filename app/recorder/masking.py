@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
@@ -10,16 +11,22 @@ from operator import attrgetter
 from typing import Any
 
 from app.core.cards import Quad
-from app.evidence.mask import Cover, Outline, Word, cover, rounded
+from app.evidence.mask import Cover, Outline, Word, cover, covered_whole, rounded
 from app.recorder.protocol import Zones
 
 DELAY_US = 1_500_000
 """How long a frame waits for what the eye has to say of it."""
 
+VIEW = "view"
+"""The note in the ring of another view, {"from_us"}: see `Words.another_view`."""
+
 _KEPT_US = 20_000_000
 _MOST_WORDS = 100_000  # an hour and a half; whoever is further behind covers more than need be
 _FRAME_US = attrgetter("frame_us")
 _MOST_ZONES = 16
+
+_SETTLING_US = 300_000
+"""So long after another view began the eye may still tell places of the old one, until it has looked."""
 
 NoteMask = Callable[[str, int, int, list[dict[str, Any]]], None]
 
@@ -34,6 +41,14 @@ class Words:
         self._guard = threading.Lock()
         self._words: list[Word] = []
         self._waiting_us: int | None = None
+        self._views: list[int] = []  # when another view began of which nothing sure was said yet
+
+    def another_view(self, from_us: int) -> None:
+        """Frames from this time on show another view (another camera, another size): what was said of places before
+        is nothing to them, and until something sure is said they are covered whole.
+        """
+        with self._guard:
+            self._views.append(from_us)
 
     def keep_from(self, mono_us: int) -> None:
         """Frames from this time on will be asked about, in their order."""
@@ -62,7 +77,18 @@ class Words:
                 self._waiting_us = max(self._waiting_us, at_us)
             first = bisect_left(self._words, at_us - 2 * DELAY_US, key=_FRAME_US)
             near = self._words[first : bisect_right(self._words, at_us + 2 * DELAY_US, key=_FRAME_US)]
-        return cover(near, at_us, width, height)
+            settled = self._is_settled(at_us)
+        return cover(near, at_us, width, height) if settled else covered_whole(width, height)
+
+    def _is_settled(self, at_us: int) -> bool:
+        """Whether what was said holds for the view that a frame shows; views that are settled by then are forgotten."""
+        self._views = [began_us for began_us in self._views if at_us < self._sure_from(began_us)]
+        return all(at_us < began_us - _SETTLING_US for began_us in self._views)
+
+    def _sure_from(self, began_us: int) -> float:
+        """When the eye first said something of a view that it cannot have from the one before."""
+        told = self._words[bisect_left(self._words, began_us + _SETTLING_US, key=_FRAME_US) :]
+        return next((word.frame_us for word in told if word.empty or (word.card and word.calm)), math.inf)
 
 
 def as_word(zones: Zones) -> Word:

@@ -48,6 +48,11 @@ class Missing:
             self.total += count
             (self._ahead if for_good else self._again).append((reason, count))
 
+    @property
+    def waits(self) -> bool:
+        """Whether something was lost since the last frame that was taken."""
+        return bool(self._ahead or self._again)
+
     def taken(self, last_pts: int, pts: int) -> None:
         """A frame of this time is taken; what was lost since `last_pts` (-1: before any) lies between them."""
         for_good, again = (sum(count for _, count in lost) for lost in (self._ahead, self._again))

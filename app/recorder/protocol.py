@@ -50,6 +50,11 @@ class Start:
     reserve: str = ""
     reserve_bytes: int = 0
 
+    @property
+    def aside(self) -> bool:
+        """Whether nothing of it may be reviewed: a real camera without masks."""
+        return not self.masked and not is_film(self.camera)
+
 
 @dataclass(frozen=True, slots=True)
 class Zones:

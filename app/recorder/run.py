@@ -159,6 +159,8 @@ class Recorder:
             self._tell(told.Trouble("recorder.refused", f"{running} is being recorded"))
         elif running and told.is_film(start.camera) and not told.is_film(self._line.began_with):
             self._tell(told.Trouble("recorder.refused", "no film goes on with what a camera began"))
+        elif running and start.aside and told.is_film(self._line.began_with):
+            self._tell(told.Trouble("recorder.refused", "no camera goes on unmasked with what a film began"))
         else:
             self._capture.use(start.camera)
             if not running:

@@ -28,6 +28,9 @@ from hardware.catalog import shown_address
 
 _PART_US = 600_000_000
 _ASIDE_US = 500_000
+_HOLE_US = 700_000
+"""Two frames further apart than this are a gap, whatever was said: a process that was stopped hears of nothing."""
+
 _PICTURE_ALARMS = ("frozen", "black")
 
 log = logging.getLogger("cardintake.recorder")
@@ -199,6 +202,7 @@ class Take:
         self._guarded(lambda: self._close(reason))
 
     def _frame(self, planes: Plane, pts: int, width: int, height: int, done: Cover, original: Picture | None) -> None:
+        self._find_hole(pts)
         full = self._encoder is not None and pts - self._part_began_us >= _PART_US
         if self._encoder is None or full or self._encoder.size != (width, height):
             self._end_part()
@@ -211,6 +215,11 @@ class Take:
         self._keep(self._encoder.encode(planes, pts))
         self._last_pts = pts
 
+    def _find_hole(self, pts: int) -> None:
+        """Nobody said that pictures would be missing here, and none came for long: a gap all the same."""
+        if 0 <= self._last_pts < pts - _HOLE_US and not self._missing.waits:
+            self._interrupted("no_pictures")
+
     def _put_aside(self, original: Picture, pts: int, wanted: bool) -> None:
         """A wanted original goes into the side stream with those before it that it cannot be decoded without."""
         if original.key:
@@ -222,12 +231,14 @@ class Take:
             self._lead.clear()
 
     def _aside(self, original: Picture, pts: int) -> None:
+        self._find_hole(pts)
+        self._note_gap(pts)
         before, self._last_pts = self._last_pts, pts
         self._missing.taken(before, pts)
         self._put_aside(original, pts, wanted=True)
         if pts // _ASIDE_US != before // _ASIDE_US:
             self._tell_missing()
-            self._writer.sync_side()
+            self._writer.keep_side()
             self._kept_pts = pts
             self._missing.kept(pts)
             self._durable(self._writer.first_mono_us + pts)
@@ -242,10 +253,13 @@ class Take:
     def _note_mask(self, reason: str, from_pts: int, to_pts: int, zones: list[dict[str, Any]]) -> None:
         self._writer.note("mask", reason=reason, from_pts=from_pts, to_pts=to_pts, zones=zones)
 
-    def _begin_part(self, pts: int, width: int, height: int) -> None:
+    def _note_gap(self, pts: int) -> None:
         if self._gap and self._last_pts >= 0:
             self._writer.note("gap", reason=self._gap, from_pts=self._last_pts, to_pts=pts)
         self._gap = ""
+
+    def _begin_part(self, pts: int, width: int, height: int) -> None:
+        self._note_gap(pts)
         self._writer.begin_part(width, height, pts)
         self._encoder, self._part_began_us = PartEncoder(width, height), pts
 

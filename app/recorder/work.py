@@ -12,18 +12,21 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from app.core.errors import EvidenceTrouble
 from app.evidence.mask import CLEAR, paint
-from app.evidence.ring import Picture
+from app.evidence.ring import Picture, leftovers
 from app.frames import Plane
-from app.recorder.ahead import Ahead, Begin, End, Failed, Item, Missed, Ring, Seen, Shot
+from app.platform import has_no_room
+from app.recorder.ahead import Ahead, Begin, End, Failed, Item, Missed, Ring, Seen, Shot, ring_key_of
 from app.recorder.masking import DELAY_US, Words
 from app.recorder.missing import DISK, UNREADABLE
-from app.recorder.opening import encode_leftovers, open_take
-from app.recorder.protocol import CameraState, RecordingState, Start, Trouble, is_film
+from app.recorder.opening import encode_leftovers, is_begun, open_take
+from app.recorder.protocol import CameraState, RecordingState, Start, Trouble
 from app.recorder.sink import Take, Tell, disk_word
 from app.recorder.squeeze import Unsqueezer
+from app.reserve import Reserve
 
 log = logging.getLogger("cardintake.recorder")
 
@@ -159,7 +162,7 @@ class Work:
     def _give_again(self, take: Take, start: Start, ring: Ring) -> None:
         take.mend()
         try:
-            saved = encode_leftovers(take, ring.paths(), start)
+            saved = encode_leftovers(take, ring.paths(), start, ring.key)
         except OSError as trouble:
             take.break_off(trouble)
         else:
@@ -183,10 +186,12 @@ class Work:
         self._ring, start = begin.ring, begin.start
         try:
             if begin.trouble is not None:
+                if begin.reserve is not None and has_no_room(begin.trouble) and is_begun(start):
+                    self._seal_from(begin.reserve, start)
                 raise begin.trouble
             self._take = open_take(start, self._tell, self._release, begin.reserve)
             if self._take is not None and self._ring is not None:
-                saved = encode_leftovers(self._take, self._ring.old, start)
+                saved = encode_leftovers(self._take, self._ring.old, start, self._ring.key)
                 log.info("%d frames were left in the ring", saved)
         except (EvidenceTrouble, OSError) as trouble:
             code = trouble.code if isinstance(trouble, EvidenceTrouble) else f"recorder.{disk_word(trouble)}"
@@ -199,6 +204,20 @@ class Work:
         if self._camera.state == "live" and self._camera.address == start.camera:
             camera = self._camera
             self._with_take(lambda take: take.camera(camera))
+
+    def _seal_from(self, reserve: Reserve, start: Start) -> None:
+        """The disk was full when the recorder was killed: what the ring holds, and the end, have room in the reserve.
+        Raises as `open_take`.
+        """
+        reserve.spend()
+        take = open_take(start, self._tell, reserve=reserve)
+        if take is not None:
+            saved = encode_leftovers(
+                take, leftovers(Path(start.folder) / start.recording_id), start, ring_key_of(start)
+            )
+            log.info("%d frames were left in the ring", saved)
+            take.close("disk_full")
+            take.give_up()
 
     def _release(self, mono_us: int | None) -> None:
         if self._ring is not None and mono_us is not None:
@@ -220,7 +239,7 @@ class Work:
         if picture is None:
             self._jpeg.lost()
             take.missed(1 + shot.missed, DISK)
-        elif not start.masked and not is_film(start.camera):
+        elif start.aside:
             take.aside(picture)
         else:
             self._review(take, start, picture, shot.planes)

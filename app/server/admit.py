@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, select
 
 from app.keys import verifier
-from app.server.db import insert_missing
+from app.server.db import insert_missing, run
+from app.server.known import Locked
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import nonce, station
@@ -18,8 +19,8 @@ from app.signing import LIFETIME_S, SKEW_S, ReadSignature, in_time
 from app.store.db import reading
 
 KNOWN_STATION = select(station).where(station.c.id == bindparam("name"))
-_SWEEPERS = frozenset("048AEIMQUYcgkosw")
-"""One request in four takes away what expired: as a rule the letter is drawn by chance."""
+_SWEEPERS = frozenset("0AQg")
+"""One request in sixteen takes away what expired: as a rule the letter is drawn by chance."""
 
 _EXPIRED = delete(nonce).where(nonce.c.expires_ms < bindparam("now_ms"))
 
@@ -54,7 +55,7 @@ def identify(centre: OpenCentre, caller: Caller, now_ms: int, *, even_revoked: b
     return row
 
 
-def may_speak(row: Row[Any], caller: Caller, now_ms: int) -> None:
+def may_speak(row: Row[Any] | Locked, caller: Caller, now_ms: int) -> None:
     """Whether a station whose signature holds may speak from there and now.
 
     Raises Refusal: station.pending, station.loopback_only, auth.clock.
@@ -69,15 +70,15 @@ def may_speak(row: Row[Any], caller: Caller, now_ms: int) -> None:
 
 def spend_nonce(connection: Connection, caller: Caller, now_ms: int) -> None:
     """Take the request's nonce, inside the transaction of its work. Raises Refusal("auth.replay")."""
-    if not spend_nonces(connection, [caller], now_ms):
+    if insert_missing(connection, nonce, nonces_of(connection, [caller], now_ms)) == 0:
         raise Refusal("auth.replay", 401)
 
 
-def spend_nonces(connection: Connection, callers: Sequence[Caller], now_ms: int) -> bool:
-    """Take the nonces of requests that are done together; False when one of them was taken before."""
+def nonces_of(connection: Connection, callers: Sequence[Caller], now_ms: int) -> list[dict[str, Any]]:
+    """What is to be kept of the nonces of requests that are done together, as rows of `nonce`."""
     if any(caller.signature.marks.nonce[-1] in _SWEEPERS for caller in callers[:1]):
-        connection.execute(_EXPIRED, {"now_ms": now_ms})
-    return insert_missing(connection, nonce, [_spent(caller) for caller in callers]) == len(callers)
+        run(connection, _EXPIRED, {"now_ms": now_ms})
+    return [_spent(caller) for caller in callers]
 
 
 def _spent(caller: Caller) -> dict[str, Any]:

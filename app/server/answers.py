@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
 
 from app.core.errors import StorageTrouble
 from app.server.admit import Caller
@@ -20,6 +22,9 @@ from app.wire import DIGEST_HEADER, content_digest
 
 MOST_BODY = 4 << 20
 """Bytes of a request: the events in base64, their signatures and the sealed blobs."""
+
+_LATE = 408
+"""The rest of such a request is not waited for."""
 
 _JSON = "application/json"
 _log = logging.getLogger(__name__)
@@ -62,7 +67,21 @@ class Desk:
         """The answer to what is not done."""
         if not isinstance(error, Refusal):
             raise error
-        return self._reply(request, error.status, _told(error.code, error.detail), {})
+        late = {"Connection": "close"} if error.status == _LATE else {}
+        return self._reply(request, error.status, _told(error.code, error.detail), late)
+
+    async def no_such_call(self, request: Request, error: Exception) -> Response:
+        """The answer to a path, method or query that there is not: it was not read so far that it could be signed."""
+        if isinstance(error, RequestValidationError):
+            return self._reply(request, 422, _told("format", f"{len(error.errors())} errors"), {})
+        if not isinstance(error, HTTPException):
+            raise error
+        code = {404: "not_found", 405: "method"}.get(error.status_code, "refused")
+        return self._reply(request, error.status_code, _told(code, ""), dict(error.headers or {}))
+
+    async def bug(self, request: Request, _error: Exception) -> Response:
+        """The answer to what went wrong here; what it was stands in the log."""
+        return self._reply(request, 500, _told("bug", ""), {})
 
     async def storage_failed(self, request: Request, error: Exception) -> Response:
         """Disk or database: the station keeps what it has and comes again."""

@@ -5,6 +5,7 @@ no full tile holds yet is hashed from its events. What a checkpoint takes in was
 itself (`signatures`): mostly in the background; what a request waits for is little.
 
     GET  /v1/checkpoint?since=N&since=M     the latest note, and proofs that the log began with those sizes
+                       &elsewhere=NAME      and with what other stations behind that name saw (app.server.elsewhere)
     POST /v1/checkpoint/cosign              a station's line under it
 """
 
@@ -26,12 +27,15 @@ from app.core.errors import StorageTrouble
 from app.core.merkle import consistency_proof, leaf_hash, merkle_root, root_of_wholes
 from app.server.admit import KNOWN_STATION, Caller, identify, spend_nonce
 from app.server.answers import Desk
+from app.server.checking import Checker
 from app.server.db import insert_missing, locked
+from app.server.elsewhere import Shown, seen_elsewhere
+from app.server.entering import read_tree
 from app.server.folder import in_place, own_key
-from app.server.log import Deciding, Log, read_tree
+from app.server.log import Deciding, Log
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
-from app.server.signatures import last_size, look, note
+from app.server.signatures import Background, last_size, look, note
 from app.server.tables import checkpoint, cosignature, event, log_leaf, log_tile, meta, restoration
 from app.store.db import reading, transaction
 from app.store.notes import Checkpoint, cosigned_at, is_signed_by, origin_of, read_checkpoint, sign_checkpoint
@@ -47,6 +51,7 @@ _BITS, _WIDTH, _HASH = 8, 256, 32
 _log = logging.getLogger(__name__)
 
 Sizes = Annotated[list[int], Query(max_length=32)]
+Behind = Annotated[str | None, Query(max_length=128)]
 
 
 def add_checkpoint_routes(app: FastAPI, desk: Desk) -> None:
@@ -54,9 +59,10 @@ def add_checkpoint_routes(app: FastAPI, desk: Desk) -> None:
     centre = desk.centre
 
     @app.get("/v1/checkpoint")
-    async def latest(request: Request, since: Sizes) -> Response:
+    async def latest(request: Request, since: Sizes, elsewhere: Behind = None) -> Response:
         caller = desk.signed(request, b"")
-        return desk.reply(request, await run_in_threadpool(prove, centre, since, caller, desk.now_ms()))
+        answer = await run_in_threadpool(prove, centre, since, caller, desk.now_ms(), elsewhere)
+        return desk.reply(request, answer)
 
     @app.post("/v1/checkpoint/cosign")
     async def countersign(request: Request) -> Response:
@@ -67,13 +73,13 @@ def add_checkpoint_routes(app: FastAPI, desk: Desk) -> None:
 @asynccontextmanager
 async def publishing(desk: Desk) -> AsyncIterator[None]:
     """Publish in the background while the server runs; several processes do it for each other."""
-    leave = Event()
+    beside = Background(Event(), Checker())
 
     async def live() -> None:
         while True:
             await asyncio.sleep(_LOOK_S)
             try:
-                await run_in_threadpool(_tend, desk.centre, desk.now_ms(), leave)
+                await run_in_threadpool(_tend, desk.centre, desk.now_ms(), beside)
             except StorageTrouble as trouble:
                 _log.warning("checkpoint waits: %s", trouble.code)
 
@@ -81,23 +87,24 @@ async def publishing(desk: Desk) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        leave.set()
+        beside.leave.set()
+        beside.checker.close()
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
 
 
-def _tend(centre: OpenCentre, now_ms: int, leave: Event) -> None:
+def _tend(centre: OpenCentre, now_ms: int, beside: Background) -> None:
     if centre.folder.next_centre.exists():  # somebody who changed the key was cut off before its files were in place
         with reading(centre.engine) as connection:
             in_place(centre.folder, connection)
-    publish(centre, now_ms, leave=leave)
+    publish(centre, now_ms, beside=beside)
 
 
-def publish(centre: OpenCentre, now_ms: int, *, most: int | None = None, leave: Event | None = None) -> None:
+def publish(centre: OpenCentre, now_ms: int, *, most: int | None = None, beside: Background | None = None) -> None:
     """Sign a checkpoint when one is due: a minute or a thousand entries after the last, or when the key changed.
 
-    `most`: with more new entries than that nothing is done. `leave`: as `signatures.look`.
+    `most`: with more new entries than that nothing is done. `beside`: as `signatures.look`.
     """
     with reading(centre.engine) as connection:
         if not _due(connection, centre, now_ms):
@@ -105,7 +112,7 @@ def publish(centre: OpenCentre, now_ms: int, *, most: int | None = None, leave: 
         first, tree = last_size(connection), read_tree(connection)
     if most is not None and tree.size - first > most:
         return
-    damaged = look(centre.engine, first, tree.size, leave=leave)
+    damaged = look(centre.engine, first, tree.size, beside=beside)
     if damaged is None:  # another process was quicker, or this one ends
         return
     with transaction(centre.engine) as connection:
@@ -131,7 +138,8 @@ def _due(connection: Connection, centre: OpenCentre, now_ms: int) -> bool:
     new = int(size - last.size)
     if not last.note.startswith(origin_of(centre.centre.tenant, centre.epoch) + "\n"):
         return True  # of a log that was put back
-    long_ago = now_ms - last.at_ms >= EVERY_MS or new >= EVERY_ENTRIES
+    # A clock that was put back shows less than the last one's time: days would go by without a checkpoint.
+    long_ago = not 0 <= now_ms - last.at_ms < EVERY_MS or new >= EVERY_ENTRIES
     return new > 0 and (long_ago or not is_signed_by(last.note, centre.signer.public_key))
 
 
@@ -173,9 +181,13 @@ def root_between(connection: Connection, low: int, high: int) -> bytes:
     return root_of_wholes(low, high, whole)
 
 
-def prove(centre: OpenCentre, since: Sequence[int], caller: Caller, now_ms: int) -> CheckpointAnswer:
-    """The latest checkpoint, with a proof for each size asked. Raises Refusal as `admit`, log.size, log.empty."""
-    identify(centre, caller, now_ms)
+def prove(
+    centre: OpenCentre, since: Sequence[int], caller: Caller, now_ms: int, behind: str | None = None
+) -> CheckpointAnswer:
+    """The latest checkpoint, with a proof for each size asked; with what other stations `behind` that name saw, when a
+    name is given. Raises Refusal as `admit`, log.size, log.empty.
+    """
+    known = identify(centre, caller, now_ms)
     with transaction(centre.engine) as connection:
         spend_nonce(connection, caller, now_ms)
     publish(centre, now_ms, most=IN_PASSING)
@@ -186,10 +198,20 @@ def prove(centre: OpenCentre, since: Sequence[int], caller: Caller, now_ms: int)
         if any(not 0 <= size <= last.size for size in since):
             raise Refusal("log.size", 409, str(last.size))
         restored = connection.execute(select(restoration).order_by(restoration.c.at_ms)).all()
-        proofs = [consistency_proof(size, last.size, lambda a, b: root_between(connection, a, b)) for size in since]
-    shown = tuple(tuple(one.hex() for one in proof) for proof in proofs)
+
+        def proof(size: int) -> list[bytes]:
+            return consistency_proof(size, last.size, lambda a, b: root_between(connection, a, b))
+
+        proofs = [proof(size) for size in since]
+        origin = origin_of(centre.centre.tenant, centre.epoch)
+        told_beside = Shown(origin, last.size, proof)
+        others = ((), "") if behind is None else seen_elsewhere(connection, told_beside, known, behind)
+    shown = tuple(tuple(one.hex() for one in path) for path in proofs)
     told = tuple(Signed.model_construct(text=row.text, sig=bytes(row.sig)) for row in restored)
-    return CheckpointAnswer.model_construct(note=last.note, epoch=centre.epoch, proofs=shown, restored=told)
+    seen, further = others
+    return CheckpointAnswer.model_construct(
+        note=last.note, epoch=centre.epoch, proofs=shown, restored=told, elsewhere=seen, further=further
+    )
 
 
 def keep_cosignature(centre: OpenCentre, told: Cosigning, caller: Caller, now_ms: int) -> Cosigned:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, literal_column, or_, select, update
 
 from app.core.audit import EventKind
 from app.server.db import insert_missing
@@ -42,7 +42,7 @@ _OPEN = (
 
 def has_open_facts(station: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether there are facts of a station that `keep_facts` has to look at, even when it brings no new ones."""
-    open_ones = chip_fact.c.record.in_((MISSING, CONTRADICTS))
+    open_ones = chip_fact.c.record.in_([literal_column(f"'{name}'") for name in (MISSING, CONTRADICTS)])
     return select(chip_fact.c.seq).where(and_(chip_fact.c.station == station, open_ones)).exists()
 
 

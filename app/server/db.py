@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Engine,
+    Executable,
     LargeBinary,
     Select,
     Table,
@@ -19,12 +21,15 @@ from sqlalchemy import (
     create_engine,
     event,
     literal_column,
+    select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.sql.elements import ColumnElement
+from sqlcipher3 import dbapi2
 
-from app.core.errors import BadInput
+from app.core.errors import BadInput, StorageTrouble
 from app.server.tables import feed
 from app.store.db import open_database, reading
 
@@ -57,6 +62,37 @@ def open_engine(where: Path | str, connections: int = 8) -> Engine:
     return engine
 
 
+def hold_to(engine: Engine, epoch: str) -> None:
+    """From now on only connections to the database with this epoch count. Where it was put back to an earlier state
+    under a server that runs, that one would go on with what it knows: it has to be started anew (serve.other_epoch).
+    """
+
+    def look(connection: Any, _record: Any) -> None:
+        try:
+            cursor = connection.cursor()
+            cursor.execute("SELECT epoch FROM meta")
+            found = cursor.fetchone()
+            connection.rollback()
+        except (psycopg.Error, dbapi2.Error) as gone:
+            raise StorageTrouble("serve.other_epoch", type(gone).__name__) from gone
+        if found is None or found[0] != epoch:
+            raise StorageTrouble("serve.other_epoch")
+
+    event.listen(engine, "connect", look)
+
+
+def require_own_numbers(connection: Connection) -> None:
+    """Refuse rows of the feed that were written under transactions which this PostgreSQL has not begun yet: it was
+    filled from another one's dump, and counts from the start. Nobody would be shown those rows, and what is written now
+    would come before places that stations have read beyond. Raises StorageTrouble("serve.other_cluster").
+    """
+    if not is_postgres(connection):
+        return
+    next_one: ColumnElement[int] = literal_column("pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+    if connection.execute(select(feed.c.id).where(feed.c.xid >= next_one).limit(1)).first() is not None:
+        raise StorageTrouble("serve.other_cluster")
+
+
 def _still_there(connection: Any, _record: Any, _fairy: Any) -> None:
     """Before an idle connection is used: whether the server ended it, by what has come in meanwhile. To ask the server
     would take as long as a statement. Raises DisconnectionError: the pool makes another one.
@@ -87,6 +123,39 @@ def _insert_missing(table: Table, postgres: bool) -> Any:
     return missing.execution_options(preserve_rowcount=True)  # else PostgreSQL's count is lost, and says -1
 
 
+def run(connection: Connection, statement: Executable, values: Mapping[str, Any]) -> Any:
+    """Have the driver itself run a statement that was made once, each value in it by name; its cursor. SQLAlchemy takes
+    longer to hand one over than most of those take that every batch needs.
+    """
+    words, names = _worded(statement, is_postgres(connection))
+    return drive(connection, words, [values[name] for name in names])
+
+
+def drive(connection: Connection, words: str, values: Sequence[Any]) -> Any:
+    """Likewise in the driver's own words."""
+    with _called_by_name(words):
+        cursor: Any = connection.connection.cursor()
+        cursor.execute(words, values)
+    return cursor
+
+
+@lru_cache(maxsize=128)
+def _worded(statement: Executable, postgres: bool) -> tuple[str, list[str]]:
+    """A statement as text with places, and what goes into them in turn."""
+    made: Any = PGDialect_psycopg if postgres else sqlite.dialect
+    compiled: Any = statement.compile(dialect=made(paramstyle="format" if postgres else "qmark"))  # type: ignore[attr-defined]
+    return str(compiled), list(compiled.positiontup or ())
+
+
+@contextmanager
+def _called_by_name(words: str) -> Iterator[None]:
+    """What PostgreSQL's driver raises, as SQLAlchemy would have raised it."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise DBAPIError.instance(words, None, error, psycopg.Error, hide_parameters=True) from error
+
+
 def insert_all(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows that are all new, each with every column. They go to the driver as they are: PostgreSQL takes them
     as one stream, and between SQLAlchemy and SQLite each value would be looked at again.
@@ -96,14 +165,12 @@ def insert_all(connection: Connection, table: Table, rows: Sequence[Mapping[str,
         connection.exec_driver_sql(statement, [tuple([row[name] for name in names]) for row in rows])
         return
     names, types, statement = _copy(table)
-    try:
+    with _called_by_name(statement):
         cursor: Any = connection.connection.cursor()
         with cursor, cursor.copy(statement) as stream:
             stream.set_types(types)
             for row in rows:
                 stream.write_row([row[name] for name in names])
-    except psycopg.Error as error:
-        raise DBAPIError(statement, None, error, hide_parameters=True) from error
 
 
 @cache

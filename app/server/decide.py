@@ -1,19 +1,20 @@
 """What the centre decides of a card, and the feed that tells the station.
 
-Until issuers and rules are asked: a rehearsal station's card is accepted when the station kept it, and goes to review
-when the station sent it there. Of real cards nothing is decided here.
+A rehearsal station's card is accepted when the station kept it, and goes to review when the station sent it there. A
+real card is accepted here only by a rule (`acceptance`); else it waits for who decides at the centre (`deciding`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
 
 from app.core.audit import CentreAct, digest
 from app.core.cards import CardState
+from app.server.acceptance import accepted_by_rule
 from app.server.admit import Caller, identify, spend_nonce
 from app.server.db import settled
 from app.server.log import Deciding, Log
@@ -28,6 +29,7 @@ LISTS = "lists"
 """What the key is derived for that block list and badges are hashed with."""
 
 _PAGE = 200
+_NO_REASON: Mapping[str, Any] = {}
 _RULE = {CardState.KEPT.value: CardState.ACCEPTED, CardState.REVIEW.value: CardState.REVIEW}
 
 
@@ -51,9 +53,13 @@ def decide(log: Log, station_id: str, card_ids: Collection[str], rehearsal: bool
     rows = connection.execute(select(card).where(undecided)).all()
     missing = missing_blobs(connection, {ref for row in rows for ref in (row.number_ref, row.pin_ref) if ref})
     complete = [row for row in rows if not {row.number_ref, row.pin_ref} & missing]
-    ready = [row for row in complete if rehearsal and row.verdict in _RULE]
-    if ready:
-        _write(log, station_id, ready)
+    if rehearsal:
+        ready = [row for row in complete if row.verdict in _RULE]
+        if ready:
+            give(log, station_id, [stated(log.deciding, row, _RULE[row.verdict]) for row in ready])
+    elif allowed := accepted_by_rule(connection, station_id, complete):
+        why = {"rule": [[row.id, row.product, limit_fen] for row, limit_fen in allowed]}
+        give(log, station_id, [stated(log.deciding, row, CardState.ACCEPTED) for row, _ in allowed], why)
     return missing
 
 
@@ -62,37 +68,35 @@ def review(log: Log, station_id: str, card_id: str, duplicate_of: str) -> None:
     wanted = and_(card.c.station == station_id, card.c.id == card_id)
     row = log.connection.execute(select(card).where(wanted)).first()
     if row is not None and row.verdict in _RULE:
-        _write(log, station_id, [row], duplicate_of)
+        give(log, station_id, [stated(log.deciding, row, CardState.REVIEW, duplicate_of)])
 
 
-def _write(log: Log, station_id: str, rows: Sequence[Any], found: str | None = None) -> None:
+def give(log: Log, station_id: str, some: Sequence[Decision], why: Mapping[str, Any] = _NO_REASON) -> None:
+    """Put decisions into the station's feed and the log; its row is locked. `why`: what the log says besides."""
     connection, deciding = log.connection, log.deciding
-    stated = [_decision(deciding, station_id, row, found) for row in rows]
-    signed = [sign_statement(one, deciding.signer.sign) for one in stated]
+    signed = [sign_statement(one, deciding.signer.sign) for one in some]
     told = [
         [one.card_id, one.verdict.value, one.revision, one.duplicate_of, digest(s.text.encode())]
-        for one, s in zip(stated, signed, strict=True)
+        for one, s in zip(some, signed, strict=True)
     ]
-    log.act(CentreAct.DECIDED, {"station": station_id, "decisions": told})
+    log.act(CentreAct.DECIDED, {"station": station_id, "decisions": told, **why})
     items = [{"station": station_id, "kind": Decision.TYPE, "text": s.text, "sig": s.sig} for s in signed]
     connection.execute(insert(feed), items)
     decided = update(card).where(and_(card.c.station == station_id, card.c.id == bindparam("which")))
-    values = decided.values(revision=bindparam("next"), decided_hash=bindparam("spoke_of"))
-    connection.execute(
-        values,
-        [{"which": row.id, "next": deciding.next_after(row.revision), "spoke_of": row.event_hash} for row in rows],
-    )
+    values = decided.values(revision=bindparam("next"), decided_hash=bindparam("of"), decided=bindparam("now"))
+    rows = [{"which": d.card_id, "next": d.revision, "of": d.event_hash, "now": d.verdict.value} for d in some]
+    connection.execute(values, rows)
 
 
-def _decision(deciding: Deciding, station_id: str, row: Any, found: str | None) -> Decision:
-    """`found`: the vault found something, "" or what the card is a duplicate of; None: the rule decides."""
+def stated(deciding: Deciding, row: Any, verdict: CardState, duplicate_of: str = "") -> Decision:
+    """The next decision on a card, a row of `card`; to be given."""
     return Decision(
         tenant=deciding.tenant,
-        station=station_id,
+        station=row.station,
         card_id=row.id,
         event_hash=row.event_hash,
-        verdict=_RULE[row.verdict] if found is None else CardState.REVIEW,
-        duplicate_of=found or "",
+        verdict=verdict,
+        duplicate_of=duplicate_of,
         revision=deciding.next_after(row.revision),
         expires_ms=deciding.now_ms + EXPIRES_MS,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, and_, insert, select, update
@@ -21,21 +22,12 @@ from app.server.rotations import keys_of
 from app.server.setup import OpenCentre
 from app.server.tables import alarm, code, station
 from app.store.db import reading, transaction
-from app.wire import (
-    Centre,
-    Enrolled,
-    Enrolment,
-    EnrolmentAnswer,
-    EnrolRequest,
-    Signed,
-    enrolment_proof,
-    open_statement,
-    sign_statement,
-    words_to_compare,
-)
+from app.wire import Centre, Signed, open_statement, sign_statement, words_to_compare
+from app.wire_enrol import Enrolled, Enrolment, EnrolmentAnswer, EnrolRequest, enrolment_proof
 
 CODE_LIFE_MS = 15 * 60 * 1000
-ROLES = ("store", "counter", "rehearsal", "vault")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+ROLES = ("store", "counter", "rehearsal", "vault", "acceptance")
 
 
 def make_code(
@@ -43,10 +35,11 @@ def make_code(
 ) -> str:
     """A fresh code for one station, to be read out to it. `confirm`: it joins only after `confirm_station`.
 
-    Raises BadInput: station.taken (there is such a station), station.role.
+    Raises BadInput: station.taken (there is such a station), station.role, station.bad_name.
     """
     if role not in ROLES:
         raise BadInput("station.role", role)
+    require_name(name)
     fresh = new_code()
     row = {"key": code_key(fresh), "station": name, "role": role, "confirm": confirm}
     with transaction(centre.engine) as connection:
@@ -58,15 +51,22 @@ def make_code(
     return fresh
 
 
+def require_name(name: str) -> None:
+    """Raises BadInput("station.bad_name"): requests are signed under it, and folders are named by it."""
+    if _NAME.fullmatch(name) is None:
+        raise BadInput("station.bad_name", name[:40])
+
+
 def enrol(centre: OpenCentre, asked: Enrolment, now_ms: int) -> EnrolmentAnswer:
-    """Let the station join whose request proves that it knows a code.
+    """Let the station join whose request proves that it knows a code. One that seems to hold for far longer than codes
+    do was made by a clock that has been put right since: it does not hold.
 
     Raises Refusal: enrol.code (unknown, expired, or proof wrong), enrol.used (by another key), enrol.request.
     """
     request = _request_of(asked.request)
     with transaction(centre.engine) as connection:
         known = _code_of(connection, asked)
-        if known is None or (known.used_by is None and known.expires_ms < now_ms):
+        if known is None or (known.used_by is None and not 0 <= known.expires_ms - now_ms <= 2 * CODE_LIFE_MS):
             raise Refusal("enrol.code", 403)
         public_key = bytes.fromhex(request.public_key)
         taken = known.used_by not in (None, public_key)
@@ -96,7 +96,7 @@ def _request_of(signed: Signed) -> EnrolRequest:
     try:
         claimed = EnrolRequest.model_validate(json.loads(signed.text))
         return open_statement(EnrolRequest, signed, verifier(bytes.fromhex(claimed.public_key)))
-    except (ValueError, EvidenceTrouble) as wrong:
+    except (ValueError, RecursionError, EvidenceTrouble) as wrong:
         raise Refusal("enrol.request") from wrong
 
 

@@ -7,6 +7,7 @@ ones, then says so in the log, in one transaction; only then the two take their 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,9 +16,9 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, select
 
 from app.core.audit import CENTRE
-from app.core.errors import BadInput, StorageTrouble
+from app.core.errors import BadInput
 from app.keys import Signer
-from app.platform import durable_write, sync_folder
+from app.platform import disk_trouble, durable_write, sync_folder
 from app.server.tables import station
 from app.wire import Centre
 
@@ -84,12 +85,13 @@ class FolderKeys:
     def __init__(self, folder: CentreFolder) -> None:
         """Raises BadInput: serve.not_initialised, serve.damaged (a key is missing, broken or another one's)."""
         self._folder = folder
+        self._path = str(folder.centre)  # asked for several times a request
         self._last = self._read()
 
     def now(self) -> tuple[Signer, Centre]:
         """Signer and pinned facts, of one moment."""
         try:
-            if _stamp(self._folder.centre) != self._last.stamp:
+            if _stamp(self._path) != self._last.stamp:
                 self._last = self._read()
         except (BadInput, OSError):
             pass  # somebody is in the middle of replacing them: what held before holds until that is done
@@ -97,15 +99,15 @@ class FolderKeys:
 
     def _read(self) -> _Read:
         centre = read_centre(self._folder.root)
-        stamp = _stamp(self._folder.centre)
+        stamp = _stamp(self._path)
         signer = Signer(read_seed(self._folder.server_key))
         if signer.public_key.hex() != centre.server_key:
             raise BadInput("serve.damaged", "server.key")
         return _Read(stamp, signer, centre)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    told = path.stat()
+def _stamp(path: str) -> tuple[int, int]:
+    told = os.stat(path)
     return told.st_mtime_ns, told.st_ino
 
 
@@ -158,5 +160,5 @@ def in_place(folder: CentreFolder, connection: Connection) -> bool:
     except FileNotFoundError:
         return False  # another process was quicker
     except OSError as trouble:
-        raise StorageTrouble("store.io", "server.key") from trouble
+        raise disk_trouble(trouble, "server.key") from trouble
     return True

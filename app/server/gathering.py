@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-
-from starlette.concurrency import run_in_threadpool
+from concurrent.futures import ThreadPoolExecutor
 
 from app.core.errors import StorageTrouble
 from app.server.admit import Caller
@@ -35,6 +34,7 @@ class Gathering:
         self._known = Known(centre.engine)
         self._waiting: deque[_Waiting] = deque()
         self._writing: asyncio.Task[None] | None = None
+        self._writer = ThreadPoolExecutor(1, "intake")
 
     async def take(self, batch: EventBatch, caller: Caller) -> BatchAnswer:
         """Take a batch. Raises what `intake.take_together` gives, StorageTrouble."""
@@ -73,7 +73,8 @@ class Gathering:
     async def _written(self, group: Sequence[_Waiting]) -> bool:
         """Answer all of them; False when they have to be taken one by one."""
         asked = [one for one, _ in group]
-        work = asyncio.ensure_future(run_in_threadpool(take_together, self._centre, self._known, asked, self._now_ms()))
+        loop, now_ms = asyncio.get_running_loop(), self._now_ms()
+        work = loop.run_in_executor(self._writer, take_together, self._centre, self._known, asked, now_ms)
         await asyncio.wait([work])
         error = work.exception()
         if error is not None and len(group) > 1 and not isinstance(error, StorageTrouble):

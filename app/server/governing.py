@@ -15,6 +15,7 @@ from sqlalchemy import and_, select
 
 from app.core.errors import BadInput
 from app.core.policy import Policy
+from app.core.sampling import CURRENT, POLICY
 from app.keys import Signer, key_id
 from app.server.enrol import revoke_station
 from app.server.folder import write_centre
@@ -22,7 +23,7 @@ from app.server.reference import Item, hand_out
 from app.server.setup import OpenCentre
 from app.server.tables import reference
 from app.store.db import reading
-from app.store.governing import CURRENT, POLICY, REVOCATION, VAULT_KEY, certified
+from app.store.governing import REVOCATION, VAULT_KEY, certified
 from app.wire import Centre, Revoked, Signed, VaultCertificate, VaultKeyTold, sign_statement
 
 REVOCABLE = ("vault-key", "user", "station")

@@ -14,27 +14,29 @@ from itertools import pairwise
 from typing import Any, TypeGuard
 
 from pydantic_core import from_json
-from sqlalchemy import Row, and_, insert, select, update
+from sqlalchemy import and_, insert, select, update
 
 from app.core.audit import VERSION, CentreAct, EventKind, SignedEvent, digest
 from app.core.cards import CardState
+from app.core.merkle import CompactTree
 from app.keys import Verify, verifier
 from app.rotation import key_after
 from app.server import chips
-from app.server.admit import Caller, may_speak, spend_nonces
+from app.server.admit import Caller, may_speak, nonces_of
 from app.server.db import insert_missing, insert_or_update
 from app.server.decide import decide, review, waiting_for
 from app.server.earlier import look
-from app.server.known import Known, holds, lock_stations
-from app.server.log import Deciding, Log, read_tree
-from app.server.objects import holds_video
+from app.server.followed import FOLLOWED, hold_against
+from app.server.held import held_between, tell
+from app.server.known import Known, Locked, holds, lock_stations
+from app.server.log import Deciding, Log, Replayed
 from app.server.refusal import Refusal
 from app.server.reviewed import BY_SUPERVISORS, RULINGS, Reviewers, is_ruling_by
 from app.server.rotations import StationKeys, follow
 from app.server.setup import OpenCentre
 from app.server.tables import alarm, card, event, sealed, station
 from app.store.db import transaction
-from app.wire import BatchAnswer, EventBatch, EventResult, Receipt, sign_statement
+from app.wire import BatchAnswer, EventBatch, EventResult, HeldEvent, Receipt, sign_statement
 
 _VERDICT_OF = {
     EventKind.CARD_TO_REVIEW: CardState.REVIEW.value,
@@ -47,7 +49,8 @@ _RULED = {
     "hold": CardState.REVIEW.value,
 }
 """What a supervisor's ruling at the station makes of its verdict."""
-_KINDS = {kind.value: kind for kind in EventKind}
+KINDS = {kind.value: kind for kind in EventKind}
+UNKNOWN_KIND, UNREADABLE = "unknown-kind", "needs-server-upgrade"
 _LONGEST_NAME = 200
 """Characters of a kind, an id or a hash in hex."""
 
@@ -159,11 +162,10 @@ def _write(centre: OpenCentre, known: Known, read: Sequence[_Read], now_ms: int)
                 answers[one.place] = refused
         if not admitted:
             return answers
-        if not spend_nonces(connection, [one.asked.caller for one in admitted], now_ms):
-            raise NotTogether if len(read) > 1 else Refusal("auth.replay", 401)
-        taken = [(one, _Taking(log, rows[one.station])) for one in admitted]
+        log.spend(nonces_of(connection, [one.asked.caller for one in admitted], now_ms))
+        taken = [(one, Taking(log, rows[one.station])) for one in admitted]
         results = [taking.take(one) for one, taking in taken]
-        tree = log.write() or read_tree(connection)
+        tree = _written(log, alone=len(read) == 1)
     root = tree.root().hex()
     for (one, taking), (judged, missing) in zip(taken, results, strict=True):
         receipt = sign_statement(taking.receipt(centre.epoch, tree.size, root), signer.sign)
@@ -173,7 +175,17 @@ def _write(centre: OpenCentre, known: Known, read: Sequence[_Read], now_ms: int)
     return answers
 
 
-def _admit(row: Row[Any], one: _Read, now_ms: int) -> None:
+def _written(log: Log, *, alone: bool) -> CompactTree:
+    """The log's tree with what was taken. Raises NotTogether, or, where a request was `alone`, Refusal."""
+    try:
+        tree = log.write()
+    except Replayed:
+        raise Refusal("auth.replay", 401) if alone else NotTogether from None
+    assert tree is not None, "there are nonces at least"
+    return tree
+
+
+def _admit(row: Locked, one: _Read, now_ms: int) -> None:
     """What only the locked row knows. A revoked station's events are kept, if only as evidence. Raises Refusal."""
     if not holds(row, one.keys):
         raise Refusal("auth.signature", 401)
@@ -221,12 +233,12 @@ def check(sent: SignedEvent, station_id: str) -> Checked:
         return Checked(sent, "format")
     if not isinstance(prev, str):
         return Checked(sent, "format")
-    if not fits:
+    if not fits or sent.seq < 1:
         return Checked(sent, "head")
     if not _is_name(kind) or not isinstance(body, dict) or (b"\\u" in sent.data and not _storable(head)):
         return Checked(sent, "", prev, unread="body")
     who = actor if isinstance(actor, str) else ""
-    return Checked(sent, "", prev, kind, who, body, unread="" if version == VERSION else "needs-server-upgrade")
+    return Checked(sent, "", prev, kind, who, body, unread="" if version == VERSION else UNREADABLE)
 
 
 def _is_name(value: Any) -> TypeGuard[str]:
@@ -242,13 +254,12 @@ def _storable(value: Any) -> bool:
     return not isinstance(value, list) or all(_storable(child) for child in value)
 
 
-class _Taking:
+class Taking:
     """One batch inside its transaction: what is new is gathered and written at the end."""
 
-    def __init__(self, log: Log, row: Row[Any]) -> None:
-        """`row`: the station's, locked (`known.lock_stations`)."""
+    def __init__(self, log: Log, row: Locked) -> None:
         self._log, self._connection, self._deciding = log, log.connection, log.deciding
-        self._station, self._rehearsal, self._key = row.id, row.rehearsal, bytes(row.public_key)
+        self._station, self._rehearsal, self._key = row.id, row.rehearsal, row.public_key
         self._high, self._head, self._state = row.high, row.head_hash, row.state
         self._open_facts = row.open_facts
         self._hashes: dict[int, str] = {}  # of the events that the batch may repeat
@@ -260,12 +271,17 @@ class _Taking:
         self._reviewers = Reviewers(self._connection, self._station, self._rehearsal)
         self._sent_back: set[str] = set()  # cards that are to be looked at again
         self._with_blobs = False
+        self._not_taken: list[tuple[SignedEvent, str]] = []
+        self._held: tuple[HeldEvent, ...] = ()
 
     def take(self, read: _Read) -> tuple[list[EventResult], set[str]]:
         """A result per event, and the blobs that are missing. What it comes to is in the log, to be written."""
         self._take_blobs(read.asked.batch.blobs)
         results = self._events(read.checked)
-        return results, self._finish()
+        missing = self._finish()
+        if any(one.result in ("quarantined", "duplicate") for one in results):  # also of an answer that was lost
+            self._held = held_between(self._connection, self._station, results[0].seq, results[-1].seq)
+        return results, missing
 
     def _take_blobs(self, blobs: Iterable[bytes]) -> None:
         by_ref = {hashlib.sha256(blob).hexdigest(): blob for blob in blobs}
@@ -338,6 +354,8 @@ class _Taking:
         code = self._act(one)
         row = {"station": self._station, "kind": one.kind, "received_ms": self._deciding.now_ms, "quarantine": code}
         self._rows.append({**row, **_exact(one.event)})
+        if code:
+            self._not_taken.append((one.event, code))
         self._high, self._head = one.event.seq, one.event.hash
         self._key = follow(self._log, self._station, one.event, self._key)
         self._hashes[self._high] = self._head
@@ -349,16 +367,16 @@ class _Taking:
             return "revoked"
         if one.unread:
             return one.unread
-        kind = _KINDS.get(one.kind)
+        kind = KINDS.get(one.kind)
         if kind is None:
-            return "unknown-kind"
+            return UNKNOWN_KIND
         try:
             if kind is EventKind.CARD_KEPT:
                 return self._card_kept(one)
-            if kind in BY_SUPERVISORS:
-                return self._reviewed(one, kind)
-            if kind is EventKind.FOOTAGE_REMOVED:
-                return "" if holds_video(self._connection, self._station, _text(one.body["recording"])) else "not-held"
+            if kind in BY_SUPERVISORS and (code := self._reviewed(one, kind)):
+                return code
+            if kind in FOLLOWED:
+                return hold_against(self._log, self._station, self._rehearsal, one.event, kind, one.body)
             if kind in _VERDICT_OF:
                 return self._card_changed(_text(one.body["card"]), _VERDICT_OF[kind], one.event.hash)
             if kind is EventKind.KEY_ROTATED and key_after(one.event, self._key) == self._key:
@@ -386,6 +404,10 @@ class _Taking:
 
     def _undoes(self, one: Checked, card_id: str) -> bool:
         seq = one.body["seq"]
+        if isinstance(seq, bool) or not isinstance(seq, int):
+            raise TypeError("an event is named by its number")
+        if not 0 < seq <= self._high:
+            return False
         here = next((row for row in self._rows if row["seq"] == seq), None)  # of this very batch
         if here is None:
             return self._reviewers.is_own_ruling(seq, one.actor, card_id)
@@ -402,6 +424,8 @@ class _Taking:
         row: dict[str, Any] = {"station": self._station, "id": card_id, "verdict": verdict}
         row |= {"number_ref": refs.get("number"), "pin_ref": refs.get("pin")}
         row |= {"event_hash": one.event.hash, "revision": 0, "decided_hash": "", "face_value_fen": value_fen}
+        product = body.get("product")
+        row |= {"product": product if _is_name(product) else "", "decided": ""}
         self._cards[card_id] = row
         self._touched.add(card_id)
         return ""
@@ -428,6 +452,7 @@ class _Taking:
     def _finish(self) -> set[str]:
         """Write what was gathered and decide; gives back the blobs that are missing."""
         missing: set[str] = set()
+        tell(self._log, self._station, self._not_taken)
         if self._cards:
             insert_or_update(self._connection, card, list(self._cards.values()), ("verdict", "event_hash"))
         if self._chips or (self._open_facts and (self._rows or self._with_blobs)):
@@ -438,7 +463,7 @@ class _Taking:
         if self._touched:
             missing |= decide(self._log, self._station, self._touched, self._rehearsal)
         if self._rows:
-            self._log.add(self._station, self._rows)
+            self._log.add(self._rows)
         return missing
 
     def receipt(self, epoch: str, log_size: int, root: str) -> Receipt:
@@ -451,6 +476,7 @@ class _Taking:
             root=root,
             server_time_ms=self._deciding.now_ms,
             epoch=epoch,
+            held=self._held,
         )
 
 

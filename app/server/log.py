@@ -17,36 +17,23 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, select
 
 from app.core.audit import CENTRE, GENESIS, CentreAct, Stamp, link
 from app.core.errors import StorageTrouble
 from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Signer
-from app.server.db import insert_all, insert_missing, locked
+from app.server.db import insert_all, insert_missing
+from app.server.entering import Run, enter, settle
 from app.server.setup import OpenCentre
-from app.server.tables import event, log_leaf, meta, station
+from app.server.tables import event, station
 from app.store.ledger import uuid7
 
 OWN_ROLE = "centre"
 _REVISIONS = 1_000_000
 """No card is decided on so often between two restores."""
 
-# Made once: building a statement costs more than running it.
-_PLACES = insert(log_leaf).from_select(
-    ["n", "station", "seq"],
-    select(event.c.seq + bindparam("shift", type_=BigInteger), event.c.station, event.c.seq)
-    .where(event.c.station == bindparam("name"), event.c.seq.between(bindparam("first"), bindparam("last")))
-    .order_by(event.c.seq),
-)
-_TREE = select(meta.c.log_size, meta.c.log_peaks)
-_GROWN = update(meta).values(log_size=bindparam("size"), log_peaks=bindparam("peaks"))
 _HEAD = select(station.c.high, station.c.head_hash, station.c.public_key).where(station.c.id == CENTRE)
-_MOVED = (
-    update(station)
-    .where(station.c.id == bindparam("name"))
-    .values(high=bindparam("new_high"), head_hash=bindparam("new_head"), seen_ms=bindparam("now_ms"))
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +55,10 @@ class Deciding:
         return max(revision, self.restored * _REVISIONS) + 1
 
 
+class Replayed(Exception):
+    """A request of this transaction was done before: nothing of the transaction may stay."""
+
+
 class Log:
     """What one transaction adds to the log: gathered, then written at its end."""
 
@@ -75,45 +66,40 @@ class Log:
         self.connection = connection
         self.deciding = deciding
         self._rows: list[Mapping[str, Any]] = []
-        self._heads: list[dict[str, Any]] = []
         self._acts: list[tuple[CentreAct, Mapping[str, Any]]] = []
+        self._nonces: list[Mapping[str, Any]] = []
 
-    def add(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """The next events of a station, one at least, as rows of `event`; its row is locked."""
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The next events of a station, all that there are of it, as rows of `event`; its row is locked."""
         self._rows += rows
-        last = rows[-1]
-        self._heads.append(_head(name, last["seq"], last["hash"], self.deciding.now_ms))
+
+    def spend(self, nonces: Sequence[Mapping[str, Any]]) -> None:
+        """Take the nonces of the requests that are done here, rows of `nonce`, together with what they bring."""
+        self._nonces += nonces
 
     def act(self, act: CentreAct, body: Mapping[str, Any]) -> None:
         """Something that the centre did, in the name of who decides."""
         self._acts.append((act, body))
 
     def write(self) -> CompactTree | None:
-        """Write all of it and grow the tree; None when there was nothing. The log is locked until the commit."""
-        if not self._rows and not self._acts:
+        """Write all of it and grow the tree, the log locked until the commit; the tree as it is then, None when there
+        was nothing. Raises Replayed.
+        """
+        grows = bool(self._rows or self._acts)
+        if not grows and not self._nonces:
             return None
-        if self._rows:
-            insert_all(self.connection, event, self._rows)
-        tree = read_tree(self.connection, to_write=True)
-        acts = self._linked() if self._acts else []
-        if acts:
-            insert_all(self.connection, event, acts)
-        rows = [*self._rows, *acts]
-        self.connection.execute(_MOVED, self._heads)
-        self._give_places(rows, tree.size)
-        tree = tree.grown(leaf_hash(row["data"]) for row in rows)
-        self.connection.execute(_GROWN, {"size": tree.size, "peaks": tree.to_bytes()})
-        self._rows, self._heads, self._acts = [], [], []
+        fresh, tree = enter(self.connection, self._nonces, self._rows, to_write=grows)
+        if fresh < len(self._nonces):
+            raise Replayed
+        if grows:
+            acts = self._linked() if self._acts else []
+            if acts:
+                insert_all(self.connection, event, acts)
+            rows, size = [*self._rows, *acts], tree.size
+            tree = tree.grown(leaf_hash(row["data"]) for row in rows)
+            settle(self.connection, _runs(rows, size), tree, self.deciding.now_ms)
+        self._rows, self._acts, self._nonces = [], [], []
         return tree
-
-    def _give_places(self, rows: Sequence[Mapping[str, Any]], size: int) -> None:
-        """The events' places in the log: a station's come one after the other, so a run of them is one statement."""
-        told = []
-        for name, run in groupby(rows, key=itemgetter("station")):
-            seqs = [row["seq"] for row in run]
-            told.append({"name": name, "first": seqs[0], "last": seqs[-1], "shift": size - seqs[0]})
-            size += len(seqs)
-        self.connection.execute(_PLACES, told)
 
     def _linked(self) -> list[dict[str, Any]]:
         """The acts as the next events of the centre's chain. The lock on the log's row guards its head too."""
@@ -140,13 +126,17 @@ class Log:
             seq, prev = made.seq, made.hash
             row = {"station": CENTRE, "kind": act.value, "received_ms": now_ms, "quarantine": ""}
             rows.append({**row, "seq": seq, "data": made.data, "hash": prev, "sig": made.sig})
-        self._heads.append(_head(CENTRE, seq, prev, now_ms))
         return rows
 
 
-def _head(name: str, high: int, head: str, now_ms: int) -> dict[str, Any]:
-    """How far a station's chain is here."""
-    return {"name": name, "new_high": high, "new_head": head, "now_ms": now_ms}
+def _runs(rows: Sequence[Mapping[str, Any]], size: int) -> list[Run]:
+    """Rows as runs: a station's come one after the other, into a log of so many entries."""
+    runs = []
+    for name, some in groupby(rows, key=itemgetter("station")):
+        one = list(some)
+        runs.append(Run(name, one[-1]["hash"], one[0]["seq"], one[-1]["seq"], size - one[0]["seq"]))
+        size += len(one)
+    return runs
 
 
 def note_act(connection: Connection, deciding: Deciding, act: CentreAct, body: Mapping[str, Any]) -> None:
@@ -154,12 +144,6 @@ def note_act(connection: Connection, deciding: Deciding, act: CentreAct, body: M
     log = Log(connection, deciding)
     log.act(act, body)
     log.write()
-
-
-def read_tree(connection: Connection, *, to_write: bool = False) -> CompactTree:
-    """The log's tree. To write: it is locked until the commit, so that entries get their places one after the other."""
-    row = connection.execute(locked(connection, _TREE) if to_write else _TREE).one()
-    return CompactTree.from_bytes(row.log_size, bytes(row.log_peaks))
 
 
 def _own_row(deciding: Deciding) -> dict[str, Any]:

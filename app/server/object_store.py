@@ -17,8 +17,8 @@ from typing import Protocol
 
 from starlette.concurrency import run_in_threadpool
 
-from app.core.errors import EvidenceTrouble, StorageTrouble
-from app.platform import sync_folder, write_all
+from app.core.errors import EvidenceTrouble
+from app.platform import disk_trouble, sync_folder, write_all
 from app.server.refusal import Refusal
 from app.wire import MOST_CHUNK, ObjectSize, Transfer
 
@@ -56,6 +56,7 @@ class LocalObjects:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._is_named = False  # the folder's own name is on the disk for sure
         self._sweep()
 
     def _sweep(self) -> None:
@@ -88,7 +89,7 @@ class LocalObjects:
                 while piece := file.read(_PIECE):
                     yield piece
         except OSError as gone:
-            raise StorageTrouble("store.io", "objects") from gone
+            raise disk_trouble(gone, "objects") from gone
 
     def put(self, oid: str, pieces: Iterable[bytes]) -> None:
         if self.path(oid).is_file() and hash_of(self.read(oid)) == oid:
@@ -105,22 +106,22 @@ class LocalObjects:
                 file.flush()
                 os.fsync(file.fileno())
             self._settle(partial, oid)
-        except OSError as full:
-            raise StorageTrouble("store.disk_full", "objects") from full
+        except OSError as trouble:
+            raise disk_trouble(trouble, "objects") from trouble
         finally:
             partial.unlink(missing_ok=True)
 
     async def take(self, oid: str, body: AsyncIterator[bytes]) -> int:
         """Write the bytes beside their place, hash, sync, move; the size.
 
-        Raises Refusal: digest (the bytes are others), too_large; StorageTrouble("store.disk_full").
+        Raises Refusal: digest (the bytes are others), too_large; StorageTrouble: store.disk_full, store.io.
         """
         partial = self._partial()
         try:
             size = await _write(partial, oid, body)
             await run_in_threadpool(self._settle, partial, oid)
-        except OSError as full:
-            raise StorageTrouble("store.disk_full", "objects") from full
+        except OSError as trouble:
+            raise disk_trouble(trouble, "objects") from trouble
         finally:
             partial.unlink(missing_ok=True)
         return size
@@ -129,8 +130,8 @@ class LocalObjects:
         partial = self._folder / "tmp" / uuid.uuid4().hex
         try:
             partial.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as full:
-            raise StorageTrouble("store.disk_full", "objects") from full
+        except OSError as trouble:
+            raise disk_trouble(trouble, "objects") from trouble
         return partial
 
     def _settle(self, partial: Path, oid: str) -> None:
@@ -139,6 +140,9 @@ class LocalObjects:
         partial.replace(place)
         sync_folder(place.parent)
         sync_folder(self._folder)
+        if not self._is_named:  # whoever made it, this process or another, may not have come so far
+            sync_folder(self._folder.parent)
+            self._is_named = True
 
 
 def hash_of(pieces: Iterable[bytes]) -> str:

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app import wire, wire_vault, wire_witness
+from app import wire, wire_accept, wire_enrol, wire_vault, wire_witness
+from app.wire import DIGEST_HEADER
 
-VERSION = "1.2"
+VERSION = "1.4"
 _SCHEMAS = "#/components/schemas/"
 _SIGNED = "Signed by the caller with RFC 9421 (docs/protocol.md); the answer is signed by the centre."
 _OPEN = "Anybody may ask; not signed."
@@ -41,6 +43,15 @@ class Health(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Query:
+    """A parameter of the query and its schema."""
+
+    name: str
+    schema: Mapping[str, Any]
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One call: what goes in (a model, "bytes" or nothing) and what comes out (a model or a media type)."""
 
@@ -49,15 +60,35 @@ class Call:
     text: str
     answer: type[BaseModel] | str
     body: type[BaseModel] | str = ""
-    query: tuple[str, ...] = ()
+    query: tuple[Query, ...] = ()
     signed: bool = True
 
 
+_CURSOR = Query("cursor", {"type": "string", "maxLength": 128})
+_SINCE = Query("since", {"type": "array", "items": {"type": "integer"}, "maxItems": 32}, required=True)
+_ELSEWHERE = Query("elsewhere", {"type": "string", "maxLength": 128})
+_WHO = Query("who", {"type": "string", "maxLength": 200})
+_AFTER = Query("after", {"type": "string", "maxLength": 300})
+_ALL = Query("all", {"type": "string", "maxLength": 2400})
+_SHA256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_IN_PATH = {"/v1/videos/{name}": {"type": "string", "maxLength": 128}, "/v1/catalogue/{version}": {"type": "string"}}
+"""What stands in a path; elsewhere it is a SHA-256."""
+
+_HEADERS = ("Signature-Input", "Signature")
 CALLS = (
-    Call("post", "/v1/enrol", "Join by a one-time code", wire.EnrolmentAnswer, wire.Enrolment, signed=False),
+    Call(
+        "post", "/v1/enrol", "Join by a one-time code", wire_enrol.EnrolmentAnswer, wire_enrol.Enrolment, signed=False
+    ),
     Call("post", "/v1/events", "Send a batch of events", wire.BatchAnswer, wire.EventBatch),
-    Call("get", "/v1/feed", "What is new (a signed FeedPage)", wire.Signed, query=("cursor",)),
-    Call("get", "/v1/checkpoint", "The log's checkpoint with proofs", wire_witness.CheckpointAnswer, query=("since",)),
+    Call("get", "/v1/feed", "What is new (a signed FeedPage)", wire.Signed, query=(_CURSOR,)),
+    Call("post", "/v1/decisions/again", "Decisions that ran out", wire.DecisionsGiven, wire.DecisionsExpired),
+    Call(
+        "get",
+        "/v1/checkpoint",
+        "The log's checkpoint with proofs",
+        wire_witness.CheckpointAnswer,
+        query=(_SINCE, _ELSEWHERE),
+    ),
     Call("post", "/v1/checkpoint/cosign", "Countersign a checkpoint", wire_witness.Cosigned, wire_witness.Cosigning),
     Call(
         "post",
@@ -82,7 +113,21 @@ CALLS = (
         wire.VideoAnswer,
         wire.Signed,
     ),
-    Call("get", "/v1/vault/arrivals", "For the vault: cards it has not looked at", wire_vault.Arrivals),
+    Call(
+        "get",
+        "/v1/acceptance/cards",
+        "For who decides on real cards: those that wait",
+        wire_accept.CardsToDecide,
+        query=(_AFTER,),
+    ),
+    Call(
+        "post",
+        "/v1/acceptance/decisions",
+        "For who decides on real cards: what they are to become",
+        wire_accept.CardOutcomes,
+        wire_accept.CardWishes,
+    ),
+    Call("get", "/v1/vault/arrivals", "For the vault: cards it has not looked at", wire_vault.Arrivals, query=(_ALL,)),
     Call("post", "/v1/vault/key", "For the vault: another signing key", wire_vault.KeyKept, wire_vault.KeyChanged),
     Call("post", "/v1/vault/findings", "For the vault: what it found", wire_vault.FindingsKept, wire_vault.Findings),
     Call(
@@ -96,6 +141,21 @@ CALLS = (
     Call("get", "/v1/reveals/{name}", "How a request stands; the sealed answer, once", wire_vault.RevealState),
     Call(
         "post", "/v1/reveals/{name}/approve", "A second person signs", wire_vault.RevealState, wire_vault.RevealApproval
+    ),
+    Call(
+        "post",
+        "/v1/reveals/{name}/refuse",
+        "A second person refuses",
+        wire_vault.RevealState,
+        wire_vault.RevealApproval,
+    ),
+    Call("delete", "/v1/reveals/{name}", "Nobody waits for the answer any more", wire_vault.RevealState),
+    Call(
+        "get",
+        "/v1/reveal-log",
+        "Who asked to see what and why; what is left today",
+        wire_vault.RevealLog,
+        query=(_WHO,),
     ),
     Call("get", "/v1/vault/reveals", "For the vault: requests it has not answered", wire_vault.RevealTasks),
     Call(
@@ -115,6 +175,7 @@ CALLS = (
 _STATEMENTS = (
     wire.Receipt,
     wire.Decision,
+    wire.Held,
     wire.Reference,
     wire.FeedPage,
     wire.VideoManifest,
@@ -122,7 +183,7 @@ _STATEMENTS = (
     wire_witness.Witnessed,
     wire.ServerCertificate,
     wire_witness.Restored,
-    wire.Enrolled,
+    wire_enrol.Enrolled,
     wire_vault.RevealRequest,
 )
 """What the signed texts hold."""
@@ -149,8 +210,14 @@ def described() -> dict[str, Any]:
 def _operation(call: Call) -> dict[str, Any]:
     found: dict[str, Any] = {"summary": call.text, "description": _SIGNED if call.signed else _OPEN}
     names = [part[1:-1] for part in call.path.split("/") if part.startswith("{")]
-    parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
-    parameters += [{"name": name, "in": "query", "schema": {"type": "string"}} for name in call.query]
+    inside = _IN_PATH.get(call.path, _SHA256)
+    parameters = [{"name": name, "in": "path", "required": True, "schema": inside} for name in names]
+    parameters += [
+        {"name": one.name, "in": "query", "required": one.required, "schema": one.schema} for one in call.query
+    ]
+    headers = [DIGEST_HEADER] if call.signed or call.body else []
+    headers += _HEADERS if call.signed else ()
+    parameters += [{"name": name, "in": "header", "required": True, "schema": {"type": "string"}} for name in headers]
     if parameters:
         found["parameters"] = parameters
     if call.body:

@@ -19,14 +19,16 @@ from app.catalog.bundle import open_signed
 from app.centre_keys import by_any
 from app.core.audit import CentreAct, digest
 from app.core.cards import Secret
+from app.core.sampling import POLICY
 from app.server.admit import Caller, identify, spend_nonce
 from app.server.answers import Desk
 from app.server.db import insert_missing, insert_or_update
 from app.server.decide import LISTS
+from app.server.entering import read_tree
 from app.server.log import Deciding, Log
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
-from app.server.tables import catalogue, feed, reference
+from app.server.tables import catalogue, feed, policy_told, reference
 from app.store.db import transaction
 from app.store.seal import IndexCost, keyed, slow_hash
 from app.wire import (
@@ -64,6 +66,7 @@ def hand_out(centre: OpenCentre, items: Iterable[Item], station: str, now_ms: in
     `by`: who wants it so, for the log.
     """
     with transaction(centre.engine) as connection:
+        read_tree(connection, to_write=True)  # locked first: else two at once would count the same revision
         log = Log(connection, Deciding.of(centre, now_ms, by))
         news = sum(_hand_out(log, item, station) for item in items)
         log.write()
@@ -99,6 +102,8 @@ def _write(log: Log, told: Reference) -> None:
     row = told.model_dump(include={"kind", "key", "station", "revision", "removed"})
     row |= {"body": json.dumps(told.body), "at_ms": deciding.now_ms}
     insert_or_update(connection, reference, [row], ("revision", "removed", "body", "at_ms"))
+    if told.kind == POLICY:  # what was done under it is held against it later, when another one holds
+        connection.execute(insert(policy_told), {name: row[name] for name in ("station", "revision", "body")})
     signed = sign_statement(told, deciding.signer.sign)
     item = {"station": told.station, "kind": Reference.TYPE, "text": signed.text, "sig": signed.sig}
     connection.execute(insert(feed), item)

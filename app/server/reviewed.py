@@ -19,8 +19,10 @@ from app.core.audit import EventKind
 from app.core.parcels import Role
 from app.core.policy import Policy
 from app.core.rulings import Ruling, needs_second
+from app.core.sampling import CURRENT, POLICY
+from app.server.held import was_taken_up
 from app.server.tables import event, reference
-from app.store.governing import CURRENT, POLICY, REVOCATION
+from app.store.governing import REVOCATION
 
 RULINGS = frozenset({EventKind.CARD_RULED, EventKind.CARD_RULING_UNDONE})
 """What changes a card."""
@@ -80,9 +82,10 @@ class Reviewers:
             raise TypeError
         if second and (second == actor or not self._supervises(second)):
             return "second-not-supervisor"
-        return "second-missing" if not second and self._needs_second(Ruling(body["ruling"]), value_fen) else ""
+        return "second-missing" if not second and self.needs_second(Ruling(body["ruling"]), value_fen) else ""
 
-    def _needs_second(self, ruling: Ruling, value_fen: int | None) -> bool:
+    def needs_second(self, ruling: Ruling, value_fen: int | None) -> bool:
+        """Whether another person has to sign a ruling on a card of this value (fen; None: unknown)."""
         return needs_second(ruling, value_fen, self._told().review)
 
     def must_be_reviewed(self, value_fen: int | None) -> bool:
@@ -119,9 +122,9 @@ class Reviewers:
 
     def is_own_ruling(self, seq: Any, actor: str, card_id: str) -> bool:
         """Whether a station's event of that number is a ruling by this person on this card, that counted."""
-        if not isinstance(seq, int):
+        if isinstance(seq, bool) or not isinstance(seq, int):
             raise TypeError
-        mine = and_(event.c.station == self.station, event.c.seq == seq, event.c.quarantine == "")
+        mine = and_(event.c.station == self.station, event.c.seq == seq, was_taken_up())
         row = self.connection.execute(select(event.c.kind, event.c.data).where(mine)).first()
         return row is not None and is_ruling_by(row.kind, bytes(row.data), actor, card_id)
 

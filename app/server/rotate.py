@@ -15,14 +15,15 @@ from app.centre_keys import OVERLAP_MS, certified
 from app.core.audit import CENTRE, GENESIS, CentreAct
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
 from app.keys import Signer, new_seed, verifier
-from app.platform import durable_write
+from app.platform import disk_trouble, durable_write
 from app.rotation import rotation_body
 from app.server.admit import KNOWN_STATION, Caller, spend_nonce
 from app.server.answers import Desk
 from app.server.checkpoints import publish
 from app.server.db import locked
+from app.server.entering import read_tree
 from app.server.folder import CentreFolder, in_place, own_key, read_seed, write_centre
-from app.server.log import Deciding, Log, read_tree
+from app.server.log import Deciding, note_act
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import station, station_rotation
@@ -66,8 +67,8 @@ def _lay_down(folder: CentreFolder, seed: bytes, after: Centre) -> None:
         folder.next_centre.unlink(missing_ok=True)
         durable_write(folder.next_key, seed.hex().encode())
         write_centre(folder.next_centre, after)
-    except OSError as full:
-        raise StorageTrouble("store.io", "server.key") from full
+    except OSError as trouble:
+        raise disk_trouble(trouble, "server.key") from trouble
 
 
 def _pinned_after(pinned: Centre, new: Signer, root: Signer, now_ms: int, overlap_ms: int) -> Centre:
@@ -91,9 +92,7 @@ def _say(connection: Connection, deciding: Deciding, old: Signer, new: Signer, a
     body = rotation_body(CENTRE, last + 1, prev, old.public_key, new)
     if after.server is not None:
         body["certificate"] = {"text": after.server.text, "sig": after.server.sig.hex()}
-    log = Log(connection, deciding)
-    log.act(CentreAct.KEY_ROTATED, body)
-    log.write()
+    note_act(connection, deciding, CentreAct.KEY_ROTATED, body)
     row = {"station": CENTRE, "seq": last + 1, "old_key": old.public_key, "new_key": new.public_key}
     connection.execute(insert(station_rotation), {**row, "at_ms": deciding.now_ms})
     connection.execute(update(station).where(own).values(public_key=new.public_key))
@@ -147,8 +146,6 @@ def _follow(connection: Connection, deciding: Deciding, stated: KeyChange, told:
     connection.execute(insert(station_rotation), row)
     own = and_(station.c.id == stated.client, station.c.public_key == old)
     connection.execute(update(station).where(own).values(public_key=new))
-    log = Log(connection, deciding)
     body = {"station": stated.client, "old_key": stated.old_key, "new_key": stated.new_key}
     signed = {"text": told.change.text, "sig": told.change.sig.hex(), "proof": told.proof.hex()}
-    log.act(CentreAct.STATION_KEY_ROTATED, {**body, "change": signed})
-    log.write()
+    note_act(connection, deciding, CentreAct.STATION_KEY_ROTATED, {**body, "change": signed})

@@ -8,6 +8,7 @@ import ipaddress
 import os
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from fastapi import FastAPI
 from app.core.errors import BadInput, Unavailable
 from app.living import when_stdin_closes
 from app.server.folder import CentreFolder
+from app.server.patience import Patience, patient_protocol
 from app.server.routes import make_app
 from app.server.setup import open_centre, ready_line
 from app.server.stamping import Stamper
 from app.server.tls import server_context
+from app.server.uptake import take_up
 
 DEFAULT_PORT = 8765
 
@@ -36,27 +39,25 @@ def serve(
     until_stdin_closes: bool = False,
     announce: Callable[[str], None] = lambda line: print(line, flush=True),
     stamper: Stamper | None = None,
+    patience: Patience = Patience(),  # noqa: B008  frozen
 ) -> None:
     """Serve until SIGINT or SIGTERM (or, if asked, until stdin ends: then it cannot outlive who started it).
 
     Port 0 takes any free one. When it can be reached, `announce` gets one JSON line {"url", "pid"}.
-    `tls`: also on loopback; elsewhere always. `stamper`: who asks a time-stamp authority. Raises BadInput:
-    serve.not_initialised, serve.damaged, serve.no_tls (off loopback, and the folder has no certificate), serve.host.
-    Unavailable("serve.port_in_use"). StorageTrouble.
+    `tls`: also on loopback; elsewhere always. `stamper`: who asks a time-stamp authority. `patience`: with requests
+    that come slowly. Raises BadInput: serve.not_initialised, serve.damaged, serve.no_tls (off loopback, and the folder
+    has no certificate), serve.host. Unavailable("serve.port_in_use"). StorageTrouble.
     """
     private = tls or not _on_loopback(host)
     context = server_context(CentreFolder(data_dir).tls) if private else None
     centre = open_centre(data_dir, database, objects)
     try:
+        take_up(centre, time.time_ns() // 1_000_000)
         with _listen(host, port) as listener:
             shown = f"[{host}]" if ":" in host else host
             line = ready_line(f"{'https' if context else 'http'}://{shown}:{listener.getsockname()[1]}")
-            _run(
-                make_app(centre, on_ready=lambda: announce(line), stamper=stamper),
-                listener,
-                context,
-                until_stdin_closes,
-            )
+            app = make_app(centre, on_ready=lambda: announce(line), stamper=stamper, patience=patience)
+            _run(app, listener, context, until_stdin_closes, patience)
     finally:
         centre.engine.dispose()
 
@@ -88,9 +89,12 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _run(app: FastAPI, listener: socket.socket, context: ssl.SSLContext | None, until_stdin_closes: bool) -> None:
+def _run(
+    app: FastAPI, listener: socket.socket, context: ssl.SSLContext | None, until_stdin_closes: bool, patience: Patience
+) -> None:
+    http = patient_protocol(patience)
     config = uvicorn.Config(
-        app, http="httptools", log_config=None, access_log=False, timeout_graceful_shutdown=2, lifespan="on"
+        app, http=http, log_config=None, access_log=False, timeout_graceful_shutdown=2, lifespan="on"
     )
     config.load()
     config.ssl = context

@@ -3,7 +3,8 @@
     s3://BUCKET?endpoint=https://…[&public=https://…][&region=R]
 
 `public` is the address that stations use, where it differs. Credentials come from where botocore looks for them
-(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a role, …), never from the address. They need Put and Get, no Delete.
+(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a role, …), never from the address. They need Put, Get and List (without
+it S3 calls forbidden what is missing), no Delete.
 
 A presigned PUT signs the SHA-256, the length and `If-None-Match: *`: other bytes, more bytes and a second write are
 refused by the bucket itself. Single PUTs only: a presigned part of a multipart upload took wrong bytes with 200.

@@ -26,10 +26,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import Engine, insert, select
 
-from app.core.errors import BadInput, StorageTrouble
+from app.core.errors import BadInput, StorageTrouble, Trouble
 from app.keys import Signer, key_id, new_seed
-from app.platform import durable_write, private_folder
-from app.server.db import open_engine
+from app.platform import disk_trouble, durable_write, private_folder
+from app.server.db import hold_to, open_engine, require_own_numbers
 from app.server.folder import CentreFolder, FolderKeys, in_place, read_centre, write_centre
 from app.server.object_store import LocalObjects, Objects
 from app.server.tables import meta
@@ -78,7 +78,7 @@ def init(data_dir: Path, database: str = "", names: Sequence[str] = ()) -> Centr
     if folder.centre.exists():
         raise BadInput("serve.already_initialised", data_dir.name)
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         private_folder(folder.vault)
         centre = _make_keys(folder)
         make_certificate(folder.tls, names)
@@ -87,7 +87,7 @@ def init(data_dir: Path, database: str = "", names: Sequence[str] = ()) -> Centr
         # Last: its presence says that everything else is there.
         write_centre(folder.centre, centre)
     except OSError as trouble:
-        raise StorageTrouble("store.io", type(trouble).__name__) from trouble
+        raise disk_trouble(trouble, f"{data_dir.name} {type(trouble).__name__}", "folder.not_writable") from trouble
     return folder
 
 
@@ -104,12 +104,17 @@ def open_centre(data_dir: Path, database: str = "", objects: str = "", connectio
     place = open_objects(folder, objects)
     engine = open_engine(database or folder.database, connections)
     upgrade(engine, None if database else folder.database, MIGRATIONS)
-    with reading(engine) as connection:
-        row = connection.execute(select(meta.c.epoch, meta.c.restored)).first()
-        in_place(folder, connection)
-    if row is None:
+    try:
+        with reading(engine) as connection:
+            row = connection.execute(select(meta.c.epoch, meta.c.restored)).first()
+            in_place(folder, connection)
+            require_own_numbers(connection)
+        if row is None:
+            raise StorageTrouble("store.damaged", "meta")
+    except Trouble:
         engine.dispose()
-        raise StorageTrouble("store.damaged", "meta")
+        raise
+    hold_to(engine, row.epoch)
     return OpenCentre(engine, FolderKeys(folder), row.epoch, folder, place, row.restored)
 
 

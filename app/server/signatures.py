@@ -18,15 +18,21 @@ from threading import Event
 from sqlalchemy import BigInteger, Connection, Engine, and_, bindparam, func, insert, literal, select
 
 from app.core.audit import CENTRE, CentreAct, SignedEvent, digest
-from app.keys import Verify, verifier
+from app.keys import verifier
+from app.server.checking import Checker
 from app.server.log import Log
 from app.server.rotations import StationKeys, rotations_of
 from app.server.tables import alarm, checkpoint, event, log_leaf, station
 from app.store.db import reading
 
 CODE = "signature.damaged"
-_PIECE, _IN_ACT = 64, 500
+_PIECE, _PIECE_BESIDE, _IN_ACT = 64, 128, 500
 _REST_S, _BREATH_S, _AT_EASE_S = 0.0002, 0.00001, 20.0
+_WORTH = 256
+"""So many are left to another process."""
+
+_IN_A_ROW = 4
+"""Signatures between two rests: to fall asleep and wake takes time too."""
 
 _LAST = select(func.coalesce(func.max(checkpoint.c.size), 0))
 _SAME = and_(event.c.station == log_leaf.c.station, event.c.seq == log_leaf.c.seq)
@@ -61,42 +67,68 @@ def last_size(connection: Connection) -> int:
     return int(connection.execute(_LAST).scalar_one())
 
 
-def look(engine: Engine, first: int, end: int, *, leave: Event | None = None) -> list[Damaged] | None:
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Who looks beside requests: `leave` ends it, `checker` is the process that checks where there is much to do."""
+
+    leave: Event
+    checker: Checker
+
+
+def look(engine: Engine, first: int, end: int, *, beside: Background | None = None) -> list[Damaged] | None:
     """The damaged ones among the log's entries from `first` up to, not including, `end`; None when somebody else was
-    done with them meanwhile. In the background `leave` ends it (None again): there it rests after each signature, so
-    that requests come first, and after 20 s hurries, so that no load keeps checkpoints off for long.
+    done with them meanwhile. `beside` requests another process checks. Where that does not answer, or it is not worth
+    the while, this one rests every few signatures, so that requests come first, and after 20 s hurries, so that no load
+    keeps checkpoints off for long.
     """
     found: list[Damaged] = []
     hurry_s = time.monotonic() + _AT_EASE_S
-    for begin in range(first, end, _PIECE):
+    checker = beside.checker if beside is not None and end - first >= _WORTH else None
+    size = _PIECE_BESIDE if checker else _PIECE
+    for begin in range(first, end, size):
         with reading(engine) as connection:
             if last_size(connection) != first:
                 return None
-            piece = _piece(connection, begin, min(begin + _PIECE, end))
-        for name, one, verify in piece:
-            # The bytes themselves are another matter: who changed them is found by every audit.
-            if not verify(one.sig, one.data) and digest(one.data) == one.hash:
-                found.append(Damaged(name, one.seq, digest(one.sig)))
-            if leave is not None and leave.wait(_REST_S if time.monotonic() < hurry_s else _BREATH_S):
-                return None
+            piece = _piece(connection, begin, min(begin + size, end))
+        good = checker.holds([(key, one.sig, one.data) for _, one, key in piece]) if checker and piece else None
+        if good is None:
+            good = _checked_here(piece, beside.leave if beside else None, hurry_s)
+        if good is None or (beside is not None and beside.leave.is_set()):
+            return None
+        # The bytes themselves are another matter: who changed them is found by every audit.
+        bad = (one for one, holds in zip(piece, good, strict=True) if not holds)
+        found += [Damaged(name, one.seq, digest(one.sig)) for name, one, _ in bad if digest(one.data) == one.hash]
     return found
 
 
-def _piece(connection: Connection, begin: int, end: int) -> list[tuple[str, SignedEvent, Verify]]:
-    """The stations' entries (not the centre's own), each with the check by the key that held at its place."""
+def _checked_here(piece: Sequence[Entry], leave: Event | None, hurry_s: float) -> list[bool] | None:
+    """Of each entry whether its signature holds; None when `leave` was set meanwhile."""
+    good = []
+    for count, (_, one, key) in enumerate(piece, 1):
+        good.append(verifier(key)(one.sig, one.data))
+        if leave is not None and (count % _IN_A_ROW == 0 or count == len(piece)):
+            rest_s = _REST_S if time.monotonic() < hurry_s else _BREATH_S
+            if leave.wait(rest_s * _IN_A_ROW):
+                return None
+    return good
+
+
+Entry = tuple[str, SignedEvent, bytes]
+"""A station's name, its event, and the key that held at its place."""
+
+
+def _piece(connection: Connection, begin: int, end: int) -> list[Entry]:
+    """The stations' entries (not the centre's own)."""
     wanted = _ENTRIES.where(log_leaf.c.n >= begin, log_leaf.c.n < end, event.c.station != CENTRE)
     rows = connection.execute(wanted.order_by(log_leaf.c.n)).all()
     names = {row.station for row in rows}
     now = connection.execute(select(station.c.id, station.c.public_key).where(station.c.id.in_(names))).all()
     before = rotations_of(connection, names)
     keys = {name: StationKeys(bytes(key), before.get(name, ())) for name, key in now}
-    checks: dict[bytes, Verify] = {}
-    piece = []
-    for name, seq, data, told, sig in rows:
-        key = keys[name].at(seq)
-        verify = checks.get(key) or checks.setdefault(key, verifier(key))
-        piece.append((name, SignedEvent(seq, bytes(data), told, bytes(sig)), verify))
-    return piece
+    return [
+        (name, SignedEvent(seq, bytes(data), told, bytes(sig)), keys[name].at(seq))
+        for name, seq, data, told, sig in rows
+    ]
 
 
 def note(log: Log, found: Sequence[Damaged]) -> None:

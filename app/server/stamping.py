@@ -45,7 +45,7 @@ def stamp_newest(centre: OpenCentre, stamper: Stamper, now_ms: int) -> int:
     with reading(centre.engine) as connection:
         newest = connection.execute(select(checkpoint).order_by(checkpoint.c.size.desc()).limit(1)).first()
         last = connection.execute(select(checkpoint_token).order_by(checkpoint_token.c.size.desc()).limit(1)).first()
-    if newest is None or (last is not None and (last.size >= newest.size or now_ms - last.at_ms < EVERY_MS)):
+    if newest is None or (last is not None and (last.size >= newest.size or 0 <= now_ms - last.at_ms < EVERY_MS)):
         return 0
     token, _ = ask_token(newest.note.encode(), stamper.post, stamper.roots)
     with transaction(centre.engine) as connection:

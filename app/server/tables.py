@@ -85,7 +85,19 @@ event = Table(
     Column("hash", Text, nullable=False),
     Column("sig", LargeBinary, nullable=False),
     Column("received_ms", BigInteger, nullable=False),
-    Column("quarantine", Text, nullable=False),  # why it is not acted on, "" when it is
+    Column("quarantine", Text, nullable=False),  # why it was not acted on when it came, "" when it was
+    PrimaryKeyConstraint("station", "seq"),
+)
+
+held_event = Table(  # how an event of the quarantine stands by now; no row: nobody told the station yet
+    "held_event",
+    metadata,
+    Column("station", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("code", Text, nullable=False),  # "" when it was taken up after all
+    Column("revision", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("station", "seq"),
 )
 
@@ -149,7 +161,17 @@ card = Table(
     Column("revision", BigInteger, nullable=False),  # of the latest decision, 0 before any
     Column("decided_hash", Text, nullable=False),  # event_hash that the latest decision spoke of
     Column("face_value_fen", BigInteger),  # None: nobody knows
+    Column("product", Text, nullable=False, server_default=""),  # "": the station did not say
+    Column("decided", Text, nullable=False, server_default=""),  # what the latest decision was
     PrimaryKeyConstraint("station", "id"),
+)
+
+accept_rule = Table(
+    "accept_rule",
+    metadata,
+    Column("product", Text, primary_key=True),  # "*": all that have no rule of their own
+    Column("up_to_fen", BigInteger, nullable=False),  # 0: never
+    Column("at_ms", BigInteger, nullable=False),
 )
 
 feed = Table(
@@ -220,6 +242,7 @@ cosignature = Table(
     Column("line", Text, nullable=False),  # C2SP tlog-cosignature
     Column("at_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("size", "station"),
+    Index("cosignature_of_station", "station", "size"),
 )
 
 finding = Table(
@@ -244,6 +267,33 @@ reference = Table(
     Column("body", Text, nullable=False),  # JSON
     Column("at_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("kind", "key", "station"),
+)
+
+policy_told = Table(
+    "policy_told",
+    metadata,
+    Column("station", Text, nullable=False),  # as in reference
+    Column("revision", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),  # JSON, as it was handed out
+    PrimaryKeyConstraint("station", "revision"),
+)
+
+policy_applied = Table(
+    "policy_applied",
+    metadata,
+    Column("station", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),  # of the event by which the station took it over
+    Column("revision", BigInteger, nullable=False),
+    PrimaryKeyConstraint("station", "seq"),
+)
+
+footage_hold = Table(
+    "footage_hold",
+    metadata,
+    Column("station", Text, nullable=False),
+    Column("recording", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),  # of the event that holds it
+    PrimaryKeyConstraint("station", "recording"),
 )
 
 reveal = Table(

@@ -22,6 +22,7 @@ from app.core.merkle import place_proof
 from app.server.admit import Caller, identify, spend_nonce
 from app.server.answers import Desk
 from app.server.checkpoints import IN_PASSING, publish, root_between
+from app.server.held import was_taken_up
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
 from app.server.tables import checkpoint, event, log_leaf
@@ -96,7 +97,7 @@ def _events(
     """Those of a station's events that were taken for good and speak of this recording."""
     for at in range(0, len(seqs), _AT_ONCE):
         some = event.c.seq.in_(seqs[at : at + _AT_ONCE])
-        mine = and_(event.c.station == station, some, event.c.kind == kind.value, event.c.quarantine == "")
+        mine = and_(event.c.station == station, some, event.c.kind == kind.value, was_taken_up())
         for row in connection.execute(select(event).where(mine).order_by(event.c.seq)):
             if json.loads(bytes(row.data))["body"].get("recording") == recording:
                 yield row

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.core.footage import OVERHEAD, Angle, FilmedCard, Span
+from app.core.footage import Angle, FilmedCard, Span
 from app.evidence.timeline import Timeline
-
-
-def role_of(timeline: Timeline) -> str:
-    """Of which camera a recording is."""
-    return str(timeline.ledger.genesis["meta"].get("role", OVERHEAD))
 
 
 def angle_of(recording_id: str, theirs: Timeline, mine: Timeline) -> Angle | None:
@@ -24,7 +19,7 @@ def angle_of(recording_id: str, theirs: Timeline, mine: Timeline) -> Angle | Non
         return None
     filmed = [Span(part.from_us, part.to_us, "") for part in theirs.parts]
     seen = _seen(filmed, shift_us, mine.duration_us), _seen(theirs.gaps, shift_us, mine.duration_us)
-    return Angle(recording_id, role_of(theirs), shift_us, *seen)
+    return Angle(recording_id, theirs.ledger.role, shift_us, *seen)
 
 
 def _seen(spans: Sequence[Span], shift_us: int, end_us: int) -> tuple[Span, ...]:

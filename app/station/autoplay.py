@@ -13,7 +13,6 @@ from app.core.events import CodeScanned, Event, Key, KeyHeld, KeyPressed
 from app.core.readiness import Level, Surroundings
 from app.core.states import (
     SHOTS_NEEDED,
-    Ask,
     Asking,
     ChipTray,
     Counting,
@@ -157,14 +156,11 @@ class Autoplay:
     def _answer(self, asking: Asking) -> Event:
         """Choose what really stands on the card if it is offered; else hand the card to review."""
         truth = self._truth(asking.read)
-        if asking.question.ask is not Ask.CHARACTER or truth is None:
+        if not asking.question.holds or truth is None:
             return KeyPressed(Key.F7)
-        text = truth.number if asking.question.field == "number" else truth.pin
-        glyphs = [option.candidate.glyph for option in asking.question.options]
-        position = asking.question.position
-        if position >= len(text) or text[position] not in glyphs:
+        index = asking.question.option_of(truth.number if asking.question.field == "number" else truth.pin)
+        if index is None:
             return KeyPressed(Key.F7)
-        index = glyphs.index(text[position])
         return KeyPressed(Key.SPACE) if asking.choice == index else KeyPressed(Key.DIGIT, index + 1)
 
     def _truth(self, read: CardRead) -> TrueCard | None:

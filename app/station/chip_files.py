@@ -22,7 +22,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from app.core.errors import StorageTrouble
-from app.platform import durable_write, private_folder, sync_folder
+from app.platform import disk_trouble, durable_write, private_folder, sync_folder
 from hardware.deactivation import MOST_SILENT, DamagedError, Entry, Witness, canonical, entry_from_json, entry_to_json
 
 _NONCE = 12
@@ -52,7 +52,7 @@ class FileJournal:
         return bound
 
     def load(self, uid: str) -> Entry | None:
-        """What an earlier run left. Raises DamagedError (the file is put aside), StorageTrouble("store.io")."""
+        """What an earlier run left. Raises DamagedError (the file is put aside), StorageTrouble."""
         path = self._path(uid, _SEALED if self._seal else _PLAIN)
         try:
             entry = entry_from_json(json.loads(self._opened(uid, path.read_bytes())))
@@ -66,17 +66,17 @@ class FileJournal:
             self._put_aside(path)
             raise DamagedError(uid) from wrong
         except OSError as trouble:
-            raise StorageTrouble("store.io", str(trouble)) from trouble
+            raise disk_trouble(trouble, str(trouble)) from trouble
         return entry
 
     def save(self, entry: Entry) -> None:
-        """Keep an entry; it is on disk afterwards. Raises StorageTrouble("store.io")."""
+        """Keep an entry; it is on disk afterwards. Raises StorageTrouble."""
         content = json.dumps(entry_to_json(entry)).encode()
         try:
             private_folder(self._folder)
             durable_write(self._path(entry.uid, _SEALED if self._seal else _PLAIN), self._closed(entry.uid, content))
         except OSError as trouble:
-            raise StorageTrouble("store.io", str(trouble)) from trouble
+            raise disk_trouble(trouble, str(trouble)) from trouble
 
     def begun(self, uid: str) -> bool:
         """Whether a run on this chip began and was not proved, also where nothing of it can be read any more."""
@@ -91,7 +91,7 @@ class FileJournal:
         return entry.runs if entry is not None else ()
 
     def unfinished(self) -> tuple[str, ...]:
-        """Chips that were begun and neither proved nor given up, of any card. Raises StorageTrouble("store.io")."""
+        """Chips that were begun and neither proved nor given up, of any card. Raises StorageTrouble."""
         found = {path.stem for kind in (_PLAIN, _SEALED, _DAMAGED) for path in self._folder.glob(f"*{kind}")}
         return tuple(sorted({stem.partition("-")[0] for stem in found if self._counted(stem) < MOST_SILENT}))
 
@@ -100,7 +100,7 @@ class FileJournal:
         return self._counted(self._path(uid, _SILENT).stem)
 
     def count_silent(self, uid: str, runs: int) -> None:
-        """Keep that number; it is on disk afterwards. Raises StorageTrouble("store.io")."""
+        """Keep that number; it is on disk afterwards. Raises StorageTrouble."""
         path = self._path(uid, _SILENT)
         try:
             private_folder(self._folder)
@@ -109,21 +109,21 @@ class FileJournal:
             else:
                 self._wipe(path)
         except OSError as trouble:
-            raise StorageTrouble("store.io", str(trouble)) from trouble
+            raise disk_trouble(trouble, str(trouble)) from trouble
 
     def witnesses(self, uid: str) -> tuple[Witness, ...]:
         """One for each proved Classic with this UID; of a card's journal that of its own record. A damaged one is none.
 
-        Raises StorageTrouble("store.io").
+        Raises StorageTrouble.
         """
         try:
             found = [self._witness(uid, path.read_bytes()) for path in sorted(self._proved.glob(f"{uid}-*{_WITNESS}"))]
         except OSError as trouble:
-            raise StorageTrouble("store.io", str(trouble)) from trouble
+            raise disk_trouble(trouble, str(trouble)) from trouble
         return tuple(one for one in found if one is not None and self._record in (None, one.record))
 
     def erase(self, uid: str, witness: Witness | None = None) -> None:
-        """Forget a chip that is done with, once its record is on disk. Raises StorageTrouble("store.io")."""
+        """Forget a chip that is done with, once its record is on disk. Raises StorageTrouble."""
         try:
             if witness is not None:
                 told = {"sector": witness.sector, "key": witness.key.hex(), "record": witness.record}
@@ -132,7 +132,7 @@ class FileJournal:
             for kind in _KINDS:
                 self._wipe(self._path(uid, kind))
         except OSError as trouble:
-            raise StorageTrouble("store.io", str(trouble)) from trouble
+            raise disk_trouble(trouble, str(trouble)) from trouble
 
     def _path(self, uid: str, kind: str) -> Path:
         """Card ids are the station's own, but no file is named by anything that has not been hashed."""
@@ -144,7 +144,7 @@ class FileJournal:
             path.replace(path.with_suffix(_DAMAGED))
             sync_folder(self._folder)
         except OSError as trouble:
-            raise StorageTrouble("store.io", str(trouble)) from trouble
+            raise disk_trouble(trouble, str(trouble)) from trouble
 
     def _counted(self, stem: str) -> int:
         try:
@@ -152,7 +152,7 @@ class FileJournal:
         except (FileNotFoundError, ValueError):
             return 0
         except OSError as trouble:
-            raise StorageTrouble("store.io", str(trouble)) from trouble
+            raise disk_trouble(trouble, str(trouble)) from trouble
 
     def _wipe(self, path: Path) -> None:
         if not path.exists():
@@ -196,9 +196,9 @@ class FileJournal:
 
 
 def save_record(path: Path, record: dict[str, Any]) -> None:
-    """Write an evidence record as canonical JSON. Raises StorageTrouble("store.io")."""
+    """Write an evidence record as canonical JSON. Raises StorageTrouble."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         durable_write(path, canonical(record) + b"\n")
     except OSError as trouble:
-        raise StorageTrouble("store.io", str(trouble)) from trouble
+        raise disk_trouble(trouble, str(trouble)) from trouble

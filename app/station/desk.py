@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from app.core.errors import StorageTrouble, Trouble
+from app.core.errors import Trouble
 from app.core.events import Event
 from app.core.parcels import Operator
-from app.platform import has_no_room
+from app.platform import disk_trouble
 from app.station.clock import Clock
 from app.station.rights import as_of_now, must_be_supervisor
 from app.store.writer import StoreWriter
@@ -72,8 +72,7 @@ class SupervisorsDesk:
             except Trouble as trouble:
                 answer = trouble
             except OSError as trouble:
-                code = "store.disk_full" if has_no_room(trouble) else self._refusals.unreadable
-                answer = StorageTrouble(code, type(trouble).__name__)
+                answer = disk_trouble(trouble, type(trouble).__name__, self._refusals.unreadable)
             tell(answer)
 
         self.do(job)

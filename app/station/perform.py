@@ -306,7 +306,8 @@ class Perform:
                 self._post(CardWasDuplicate(draft.read_id, answer.last4, same, answer.wall_us))
                 return
             card = answer.card
-            self._hands.filming.note("card.kept", _kept(card.card_id, card.no, card.t_video_us), card.card_id)
+            if draft.recording_id == self._hands.filming.recording_id:  # else its time is another recording's
+                self._hands.filming.note("card.kept", _kept(card.card_id, card.no, card.t_video_us), card.card_id)
             self._post(CardSaved(card))
             self._after_save()
 

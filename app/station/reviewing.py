@@ -22,21 +22,22 @@ from typing import Any, BinaryIO, TypeVar, cast
 from app.core.audit import EventKind
 from app.core.errors import BadInput, EvidenceTrouble, Trouble
 from app.core.events import Event
-from app.core.footage import OVERHEAD, Angle, Exported, FilmedCard, Footage, Hold, Lines, Moment, Pile, Proof
+from app.core.footage import OVERHEAD, UNCHECKED, Angle, Exported, FilmedCard, Footage, Hold, Lines, Moment, Pile, Proof
 from app.core.parcels import Operator
 from app.core.policy import Policy
 from app.core.rulings import Ruled, Ruling, Second
-from app.evidence.dossier import make_dossier
-from app.evidence.reader import DecryptedRecording, recording_parts
+from app.evidence.dossier import kept_back, make_dossier
+from app.evidence.reader import DecryptedRecording
 from app.evidence.still import still_at
 from app.evidence.storage import footage_in
+from app.evidence.stretch import Stretch
 from app.evidence.timeline import FrameTimes, Timeline, read_timeline, with_stretches
 from app.evidence.verify import Fault, Stopped, Trust, verify_recording
 from app.platform import durable_write, private_folder
-from app.station.angles import angle_of, card_from, role_of
+from app.station.angles import angle_of, card_from
 from app.station.clock import Clock
 from app.station.desk import Refusals, SupervisorsDesk
-from app.station.dossiers import dossier_of
+from app.station.dossiers import as_read_so_far, dossier_of
 from app.store import disputes, leaks, rulings, samples
 from app.store.footage import KnownRecording
 from app.store.governing import policy_of
@@ -112,7 +113,7 @@ class Reviewing:
         opened = self._opened.get(recording_id)
         if opened is None:
             return None
-        found = next((one for one in recording_parts(opened.folder) if one.number == part), None)
+        found = next((one for one in opened.timeline.ledger.parts if one.number == part), None)
         if found is None or not (opened.folder / found.file).is_file():
             return None
         return cast(BinaryIO, DecryptedRecording(opened.folder, opened.key, found))
@@ -225,7 +226,7 @@ class Reviewing:
             parcel_id=one.parcel_id,
             waybill=one.waybill,
             operator=one.operator,
-            role=role_of(timeline),
+            role=timeline.ledger.role,
             began_wall_us=timeline.wall_us,
             duration_us=timeline.duration_us,
             closed=timeline.ledger.close is not None,
@@ -269,7 +270,7 @@ class Reviewing:
         """The cards that were read on a recording; on the label camera's those of the overhead one at the same time."""
         timeline = self._opened[recording_id].timeline
         cards = with_stretches(self._ask(lambda store: store.filmed_cards(recording_id)), timeline)
-        if role_of(timeline) == OVERHEAD:
+        if timeline.ledger.role == OVERHEAD:
             return cards
         overhead = [(angle, self._cards(angle.recording_id, ())) for angle in angles if angle.role == OVERHEAD]
         there = [card_from(card, angle, timeline.duration_us) for angle, found in overhead for card in found]
@@ -279,10 +280,11 @@ class Reviewing:
         self._ask(lambda store: leaks.must_be_exportable(store.ledger, recording_id))
         opened = self._opened.get(recording_id) or self._open(recording_id)
         still = still_at(opened.folder, opened.key, opened.timeline.ledger, at_us)
-        name = f"{self._named(opened)}{_marked(role_of(opened.timeline))}-{_file_time(still.at_us)}.jpg"
+        word = as_read_so_far(self._ask)(opened.folder, Stretch(still.at_us, still.at_us))
+        name = f"{self._named(opened)}{_marked(opened.timeline.ledger.role)}-{_file_time(still.at_us)}.jpg"
         body = {
             "recording": recording_id, "t_video_us": still.at_us, "leaf": still.leaf, "h": still.h,
-            "sha256": still.sha256, "file": name,
+            "sha256": still.sha256, "file": name, "leak_check": word,
         }  # fmt: skip
         seq = self._record(EventKind.STILL_EXPORTED, body, who)
         self._link(recording_id, "", still.sha256, seq, who)
@@ -293,7 +295,7 @@ class Reviewing:
         except OSError:
             path.unlink()  # a picture without its proof is none
             raise
-        return Exported("still", str(path), seq)
+        return Exported("still", str(path), seq, unchecked=word == UNCHECKED)
 
     def _dossier(self, who: Operator, recording_id: str, card_id: str) -> Exported:
         """One file with what both cameras filmed."""
@@ -304,18 +306,23 @@ class Reviewing:
         card = f"-card{no}" if no else ""
         name = f"{self._named(opened)}{card}{_marked(wanted.camera)}-dossier-{_now(self._clock)}.zip"
         partial = private_folder(self._exports) / f"{name}.part"
-        facts = make_dossier(wanted.folder, wanted.keys, partial, wanted.stretch, wanted.beside)
+        pieces = wanted.keys, partial, wanted.stretch, wanted.beside
+        facts = make_dossier(wanted.folder, *pieces, looked=wanted.looked)
         with partial.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        held = [one["recording"] for one in facts["beside"] if one["folder"]]
-        body = {"recording": recording_id, "card": card_id, "sha256": sha256, "file": name, "beside": held}
+        withheld, unchecked = kept_back(facts), wanted.unchecked(facts)
+        left_out = [*withheld, *(one for one in facts["beside"] if one["why"] and one not in withheld)]
+        first, *beside = wanted.folder.name, *(one["recording"] for one in facts["beside"] if not one["why"])
+        body = {
+            "recording": first, "card": card_id, "sha256": sha256, "file": name, "beside": beside,
+            "withheld": [one["recording"] for one in withheld], "unchecked": unchecked,
+        }  # fmt: skip
         seq = self._record(EventKind.DOSSIER_EXPORTED, body, who)
-        self._link(recording_id, card_id, sha256, seq, who)
-        for other in held:
-            self._link(other, card_id, sha256, seq, who)
+        for one in dict.fromkeys((recording_id, first, *beside)):
+            self._link(one, card_id, sha256, seq, who)
         os.replace(partial, self._exports / name)
-        missing = next((one["why"] for one in facts["beside"] if not one["folder"]), "")
-        return Exported("dossier", str(self._exports / name), seq, missing)
+        without, lacking = (left_out[0]["why"], left_out[0]["camera"]) if left_out else ("", "")
+        return Exported("dossier", str(self._exports / name), seq, without, lacking, bool(unchecked))
 
     def _record(self, kind: EventKind, body: dict[str, Any], who: Operator) -> int:
         stamp = self._clock.stamp()

@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from app.catalog.bundle import sign_bindings
-from app.catalog.own import own_products, sign_own
+from app.catalog.own import own_products, sign_bindings, sign_own
 from app.catalog.shelf import Shelf, Sources, read_sources
 from app.core.audit import EventKind, Stamp
 from app.core.errors import BadInput
 from app.core.parcels import Operator
 from app.core.products import Catalogue, Product, normalise_gtin
-from app.keys import Signer, Verify
+from app.keys import Verify
 from app.paths import StationFolder
 from app.store.following import centre_signed
 from app.store.rotating import any_key
@@ -33,7 +32,7 @@ def station_sources(folder: StationFolder, store: Store) -> Sources:
     shelf, own_key = shelf_of(folder, store), _own_key(store)
     bound = shelf.bound(store.station, own_key)
     sources = shelf.sources(bound, store.rehearsal, shelf.own(store.station, own_key))
-    signer = Signer(store.signing_seed)
+    _name, signer, _centre = store.speaker()
     return replace(sources, compiled=shelf.compiled(store.station, own_key, signer.sign))
 
 
@@ -45,7 +44,7 @@ class Shelving:
 
     def __init__(self, folder: StationFolder, store: Store) -> None:
         self._folder, self._store = folder, store
-        self._shelf, self._signer = shelf_of(folder, store), Signer(store.signing_seed)
+        self._shelf, self._signer = shelf_of(folder, store), store.speaker()[1]
 
     def catalogue(self) -> Catalogue:
         """What is read by now."""

@@ -12,6 +12,9 @@ from app.recorder.protocol import Zones
 _EXACT = frozenset({Guidance.NONE, Guidance.GLARE, Guidance.BLURRED})
 """While the eye says one of these, nothing moves and the one whole card lies where it says."""
 
+_ELSEWHERE = frozenset({Guidance.TWO_CARDS, Guidance.CUT_OFF})
+"""What it has one place for, and more lies elsewhere: another card, or what the picture's edge cuts off."""
+
 
 class Shield:
     """Follows the eye's messages in their order; `send` gets a word for the recorder for each sighting."""
@@ -33,10 +36,11 @@ class Shield:
         if not sighting.zones:
             self._product = None  # this card went, or is a new one: all may be secret
         hide = secret_zones(sighting.zones, self._product)
+        placed = sighting.quad is not None and sighting.guidance not in _ELSEWHERE
         self._send(
             Zones(
                 frame_us=sighting.frame_us,
-                card=[] if sighting.quad is None else _numbers(sighting.quad),
+                card=_numbers(sighting.quad) if placed and sighting.quad else [],
                 empty=sighting.guidance is Guidance.EMPTY,
                 calm=sighting.guidance in _EXACT,
                 hide=[_numbers(quad) for quad in hide],

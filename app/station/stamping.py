@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cryptography.x509 import Certificate, load_pem_x509_certificates
+from cryptography.x509 import Certificate
 
-from app.core.errors import BadInput, EvidenceTrouble, Trouble, Unavailable
+from app.core.errors import EvidenceTrouble, Trouble, Unavailable
 from app.core.readiness import StampFacts
-from app.evidence.timestamp import TOKEN_FILE, stamp_head
+from app.evidence.timestamp import TOKEN_FILE, read_roots, stamp_head
 from app.settings import RecordingSettings
 from app.station.rounds import Ground, Rounds
 from app.store.results import RetryState
@@ -51,13 +51,8 @@ def stamp_plan(kept: RecordingSettings, root: Path, recordings: Path, rehearsal:
         return None
     if rehearsal:
         require_loopback(kept.tsa_url)
-    try:
-        roots = load_pem_x509_certificates((root / kept.tsa_ca).read_bytes()) if kept.tsa_ca else []
-    except (OSError, ValueError) as wrong:
-        raise BadInput("tsa.no_roots", kept.tsa_ca) from wrong
-    if not roots:
-        raise BadInput("tsa.no_roots", kept.tsa_ca)
-    return StampPlan(Authority(kept.tsa_url), tuple(roots), recordings)
+    roots = read_roots(root / kept.tsa_ca if kept.tsa_ca else None)
+    return StampPlan(Authority(kept.tsa_url), roots, recordings)
 
 
 class Stamping:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from app.core.effects import Effect, StopRecording
-from app.core.events import Event, Tick
+from app.core.events import Event, StationRevoked, Tick
 from app.core.policy import Policy
 from app.core.products import Catalogue
 from app.core.readiness import Surroundings
@@ -66,6 +66,8 @@ class Station:
     def tick(self) -> None:
         """Let time pass; call it every `TICK_S`."""
         self.post(Tick(self._mono_us()))
+        if self.around.sync.revoked:
+            self.post(StationRevoked())
 
     def drain(self) -> bool:
         """Work through what is in the inbox; True when there was anything."""

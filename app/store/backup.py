@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from app.centre_keys import by_any
 from app.core.audit import EventKind, Stamp
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
-from app.platform import durable_write, free_bytes, has_no_room, private_folder, sync_folder
+from app.paths import DATED, dated
+from app.platform import disk_trouble, durable_write, free_bytes, private_folder, sync_folder
 from app.store.db import checkpoint, open_database, transaction, translated
 from app.store.keyfile import key_path, read_key
 from app.store.ledger import Ledger, head_of
@@ -29,7 +30,6 @@ from app.store.tables import outbox, restored
 from app.wire import Receipt, Signed, open_statement
 
 _PART = ".part"
-_NAME = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def back_up(store: Store, database: Path, folder: Path, now: datetime, keep: int
     Call it where the store is used: nothing else is written meanwhile. Raises StorageTrouble: store.disk_full,
     store.damaged (the copy does not agree with the original: it is thrown away, the older ones stay), store.io.
     """
-    copy = folder / now.astimezone(UTC).strftime(_NAME)
+    copy = dated(folder, now)
     part = copy.with_name(copy.name + _PART)
     try:
         _clear_parts(folder)
@@ -60,23 +60,24 @@ def back_up(store: Store, database: Path, folder: Path, now: datetime, keep: int
         if free_bytes(folder) < 2 * database.stat().st_size:
             raise StorageTrouble("store.disk_full", "backup")
         private_folder(part)
-        _write(store, database, part)
+        copy_in_use(store.ledger.engine, database, part)
         head = _compared(store, part / database.name)
         part.rename(copy)
         sync_folder(folder)
         for old in copies(folder)[keep:]:
             shutil.rmtree(old)
     except OSError as trouble:
-        raise StorageTrouble("store.disk_full" if has_no_room(trouble) else "store.io", "backup") from trouble
+        raise disk_trouble(trouble, "backup") from trouble
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return Copy(copy, head)
 
 
-def _write(store: Store, database: Path, part: Path) -> None:
+def copy_in_use(engine: Engine, database: Path, part: Path) -> None:
+    """A durable copy of an open database with its wrapped key, in the folder `part`. Raises StorageTrouble, OSError."""
     to = part / database.name
     with translated():
-        raw = store.ledger.engine.raw_connection()
+        raw = engine.raw_connection()
         try:
             raw.cursor().execute("VACUUM INTO ?", (str(to),))  # under the same key
         finally:
@@ -128,8 +129,8 @@ def put_back(backup: Path, database: Path, passphrase: str, at_wall_us: int) -> 
         part.chmod(0o600)
         part.rename(database)
         sync_folder(database.parent)
-    except OSError as full:
-        raise StorageTrouble("store.disk_full", "restore") from full
+    except OSError as trouble:
+        raise disk_trouble(trouble, "restore") from trouble
     finally:
         part.unlink(missing_ok=True)
     return Copy(source, head)
@@ -187,7 +188,7 @@ def _clear_parts(folder: Path) -> None:
 
 def _is_name(name: str) -> bool:
     try:
-        datetime.strptime(name, _NAME).replace(tzinfo=UTC)
+        datetime.strptime(name, DATED).replace(tzinfo=UTC)
     except ValueError:
         return False
     return True

@@ -56,6 +56,7 @@ def keep(ledger: Ledger, draft: CardDraft, stamp: Stamp, actor: str) -> Kept | A
     blobs = _seal_fields(ledger, draft)
 
     def work(connection: Connection) -> Kept | AlreadyKept | Duplicate:
+        ledger.must_count(connection)
         found = _kept_before(connection, draft.read_id) or _same_number(connection, draft, dedupe)
         if found:
             return found

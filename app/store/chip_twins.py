@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, and_, or_, select
 
 from app.core.cards import CardState
 from app.core.chips import OPEN_STANDS, ChipStand
 from app.core.parcels import CardDraft, Reason
-from app.store.tables import card
+from app.store.tables import CHIP_UID, card
 
-_UID = func.json_extract(card.c.tag, "$.uid")
 _COUNTS = [*(stand.value for stand in OPEN_STANDS), ChipStand.REFUSED.value, ChipStand.OFF.value]
 """A punched chip is nobody else's any more; one of any other stand may be."""
 
@@ -24,7 +23,7 @@ def cards_with(connection: Connection, uids: Collection[str]) -> dict[str, set[s
     """By UID the cards (ids) that claim it: neither withdrawn nor rejected, their chips open or switched off."""
     stands = or_(card.c.chip.is_(None), card.c.chip.in_(_COUNTS))
     alive = and_(card.c.tag.is_not(None), card.c.withdrawn.is_(False), card.c.state != CardState.REJECTED.value)
-    wanted = select(card.c.id, _UID.label("uid")).where(and_(alive, stands, _UID.in_(uids)))
+    wanted = select(card.c.id, CHIP_UID.label("uid")).where(and_(alive, stands, CHIP_UID.in_(uids)))
     found: dict[str, set[str]] = {uid: set() for uid in uids}
     for row in connection.execute(wanted):
         found[row.uid].add(row.id)

@@ -26,11 +26,20 @@ from app.store.chip_twins import cards_with, is_shared
 from app.store.governing import sealing_key
 from app.store.ledger import Ledger
 from app.store.seal import Context, seal
-from app.store.tables import card, decision, parcel, sealed
+from app.store.tables import card, decision, parcel, sealed, station_key
 from app.wire import Decision, Signed, open_statement
 
 _PROVED = (ChipStand.OFF.value, ChipStand.DESTROYED.value)
+HAS_OPEN_CHIP = and_(
+    card.c.state == CardState.ACCEPTED.value,
+    card.c.withdrawn.is_(False),
+    card.c.tag.is_not(None),
+    or_(card.c.chip.is_(None), card.c.chip.in_([stand.value for stand in OPEN_STANDS])),
+)
+"""Of a card that was accepted and whose chip is still to be dealt with."""
+
 _RECORD = "chip-record"
+_JOURNAL = "chip-journal"
 _JOURNAL_INFO = b"card intake chip journal v1"
 
 
@@ -69,7 +78,11 @@ class ChipGate:
 
 
 def chip_gate(ledger: Ledger, connection: Connection, card_id: str, stamp: Stamp) -> ChipGate | Closed:
-    """The gate of a card, its decision checked anew against the pinned server key; or why it is closed."""
+    """The gate of a card, its decision checked anew against the pinned server key; or why it is closed.
+
+    Raises StorageTrouble("sync.revoked"): no decision holds for this station any more.
+    """
+    ledger.must_count(connection)
     row = connection.execute(select(card).where(card.c.id == card_id)).first()
     if row is None:
         return Closed.UNKNOWN_CARD
@@ -138,10 +151,8 @@ def waiting_chips(connection: Connection) -> tuple[ChipCard, ...]:
 
     One whose UID another card claims, too, is to be destroyed, whatever came of it: its gate is closed.
     """
-    still_open = or_(card.c.chip.is_(None), card.c.chip.in_([stand.value for stand in OPEN_STANDS]))
-    accepted = and_(card.c.state == CardState.ACCEPTED.value, card.c.withdrawn.is_(False), card.c.tag.is_not(None))
     wanted = select(card, parcel.c.waybill).join(parcel, parcel.c.id == card.c.parcel_id)
-    rows = connection.execute(wanted.where(and_(accepted, still_open)).order_by(card.c.kept_seq)).all()
+    rows = connection.execute(wanted.where(HAS_OPEN_CHIP).order_by(card.c.kept_seq)).all()
     claims = cards_with(connection, {json.loads(row.tag)["uid"] for row in rows})
     return tuple(_waiting(row, claims) for row in rows)
 
@@ -164,6 +175,17 @@ def proved_record(connection: Connection, card_id: str) -> str:
 
 def journal_key(ledger: Ledger) -> bytes:
     """The key (32 bytes) under which the journal of unproved runs lies on this station's disk."""
+    with ledger.reading() as connection:
+        kept = connection.execute(select(station_key.c.key).where(station_key.c.name == _JOURNAL)).scalar()
+    return bytes(kept) if kept else _derived_journal_key(ledger)
+
+
+def keep_journal_key(ledger: Ledger, connection: Connection) -> None:
+    """Keep it by itself, before the seed goes that it is derived from."""
+    connection.execute(insert(station_key), {"name": _JOURNAL, "key": _derived_journal_key(ledger)})
+
+
+def _derived_journal_key(ledger: Ledger) -> bytes:
     return HKDF(SHA256(), 32, salt=None, info=_JOURNAL_INFO).derive(ledger.identity.first_seed)
 
 

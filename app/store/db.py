@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.pool import QueuePool, StaticPool
 from sqlcipher3 import dbapi2
 
@@ -30,6 +31,10 @@ _PRAGMAS = (
     "foreign_keys = ON",
     "busy_timeout = 5000",
 )
+
+
+MOVED = "this centre was moved to another database"
+"""What a centre's file says to who would still write into it."""
 
 
 def open_database(path: Path, key: bytes | None = None, connections: int = 1, must_exist: bool = False) -> Engine:
@@ -108,6 +113,8 @@ def translated() -> Iterator[None]:
     """Turn the driver's errors about disk and file into StorageTrouble; broken constraints stay bugs."""
     try:
         yield
+    except NoConnection as waited:
+        raise StorageTrouble("store.locked", "pool") from waited
     except (DBAPIError, dbapi2.Error) as error:
         code = _code(error)
         if code is None:
@@ -119,9 +126,9 @@ def _code(error: DBAPIError | dbapi2.Error) -> str | None:
     original = error.orig if isinstance(error, DBAPIError) else error
     if original is not None and hasattr(original, "sqlstate"):
         return _postgres_code(original.sqlstate)
-    if isinstance(original, dbapi2.IntegrityError):
-        return None
     said = str(original).lower()
+    if isinstance(original, dbapi2.IntegrityError):
+        return "serve.moved" if MOVED in said else None
     for words, code in _SAID.items():
         if words in said:
             return code
@@ -130,10 +137,24 @@ def _code(error: DBAPIError | dbapi2.Error) -> str | None:
 
 def _postgres_code(sqlstate: str | None) -> str | None:
     """PostgreSQL's error classes (its manual, appendix A); no state at all: the connection broke."""
-    if sqlstate is None or sqlstate[:2] in ("08", "57", "58"):
-        return "store.io"
-    return {"53100": "store.disk_full", "40001": "store.locked", "40P01": "store.locked"}.get(sqlstate)
+    if sqlstate is None:
+        return "store.database_away"
+    return _STATES.get(sqlstate) or _CLASSES.get(sqlstate[:2])
 
+
+_STATES = {
+    "53100": "store.disk_full",
+    "40001": "store.locked",
+    "40P01": "store.locked",
+    "25006": "store.io",  # a server that only reads: it follows another one
+}
+_CLASSES = {
+    "08": "store.database_away",
+    "53": "store.database_away",
+    "57": "store.database_away",
+    "58": "store.io",
+}
+"""Of the connection, of too many at once, of an operator, of its disk."""
 
 _SAID = {
     "full": "store.disk_full",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from pydantic import ValidationError
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Integer, Row, and_, cast, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
+from app import __version__
 from app.centre_keys import by_any
 from app.core.audit import EventKind, SignedEvent, Stamp
 from app.core.cards import CardState
@@ -17,14 +18,32 @@ from app.core.errors import EvidenceTrouble
 from app.core.parcels import TrayCard
 from app.keys import Verify
 from app.store.cards import arrive, decide, depart
+from app.store.chips import HAS_OPEN_CHIP
 from app.store.ledger import Ledger, head_of
 from app.store.recordings import footage_waiting
-from app.store.reference import apply_references, keep_list_key
+from app.store.reference import KINDS, apply_references, keep_list_key
 from app.store.results import QueueFacts, RetryState
-from app.store.tables import card, decision, feed_state, outbox, receipt, retry, sealed
-from app.wire import MOST_BLOBS, Decision, FeedPage, Receipt, Reference, Signed, open_statement, signed_fields
+from app.store.tables import card, decision, expired_decision, feed_state, outbox, receipt, retry, sealed
+from app.store.untaken import apply_held, forget_beyond, held_by_code
+from app.wire import (
+    MOST_BLOBS,
+    MOST_EXPIRED,
+    Decision,
+    FeedPage,
+    Held,
+    Receipt,
+    Reference,
+    Signed,
+    open_statement,
+    signed_fields,
+    understood,
+)
 
 _DECISIONS = "decisions"
+_TYPES: dict[str, type[Decision | Held]] = {Decision.TYPE: Decision, Held.TYPE: Held}
+READER = " ".join((__version__, *_TYPES, *KINDS))
+"""What reads the feed here: another release, or one that knows more, has another name."""
+
 _VERDICTS = (CardState.ACCEPTED, CardState.REVIEW, CardState.REJECTED)
 
 
@@ -40,6 +59,7 @@ class Applied:
     more: bool = False
     epoch: str = ""
     governed: bool = False  # the policy may be another one
+    unread: bool = False  # something in it was written in a way that this release does not know
 
 
 def outbox_after(connection: Connection, seq: int, limit_events: int, limit_bytes: int) -> list[SignedEvent]:
@@ -105,11 +125,12 @@ def save_receipt(ledger: Ledger, signed: Signed) -> tuple[Receipt, tuple[TrayCar
         latest = connection.execute(_LATEST).first()
         known_high = latest.high if latest and latest.epoch == told.epoch else None
         if (known_high is not None and known_high >= told.high) or (latest is None and told.high == 0):
-            return ()
+            return tuple(apply_held(connection, told.held))
         row = told.model_dump(include={"epoch", "high", "head_hash", "server_time_ms"})
         connection.execute(insert(receipt), {**row, "text": signed.text, "sig": signed.sig})
-        gone = [] if known_high is not None else depart(connection, told.high)
-        return (*gone, *arrive(connection, told.high))
+        gone = [] if known_high is not None else [*forget_beyond(connection, told.high), *depart(connection, told.high)]
+        arrived = arrive(connection, told.high)
+        return (*gone, *arrived, *apply_held(connection, told.held))
 
     return told, ledger.write(work)
 
@@ -123,14 +144,22 @@ def _same_chain(connection: Connection, told: Receipt) -> None:
 
 
 def feed_cursor(connection: Connection) -> str:
-    """Where the feed was read up to; "" from the start."""
-    wanted = select(feed_state.c.cursor).where(feed_state.c.stream == _DECISIONS)
-    return connection.execute(wanted).scalar() or ""
+    """Where the feed was read up to; "" from the start. A release that knows more than the one which read it goes back
+    to before what that one did not understand.
+    """
+    row = _feed_state(connection)
+    if row is None:
+        return ""
+    return str(row.cursor if row.unread is None or row.reader == READER else row.unread)
+
+
+def _feed_state(connection: Connection) -> Row[Any] | None:
+    return connection.execute(select(feed_state).where(feed_state.c.stream == _DECISIONS)).first()
 
 
 def forget_cursor(ledger: Ledger) -> None:
     """Read the feed from its start again; what was applied is not applied twice."""
-    ledger.write(lambda connection: _save_cursor(connection, ""))
+    ledger.write(lambda connection: _save_cursor(connection, "", None))
 
 
 def heard_us(connection: Connection) -> int:
@@ -139,8 +168,8 @@ def heard_us(connection: Connection) -> int:
     return connection.execute(wanted).scalar() or 0
 
 
-def _save_cursor(connection: Connection, cursor: str, heard_us: int | None = None) -> None:
-    row: dict[str, object] = {"stream": _DECISIONS, "cursor": cursor}
+def _save_cursor(connection: Connection, cursor: str, unread: str | None, heard_us: int | None = None) -> None:
+    row: dict[str, object] = {"stream": _DECISIONS, "cursor": cursor, "reader": READER, "unread": unread}
     if heard_us is not None:
         row["heard_us"] = heard_us
     connection.execute(insert(feed_state).values(row).on_conflict_do_update(index_elements=["stream"], set_=row))
@@ -161,53 +190,90 @@ def apply_page(ledger: Ledger, signed: Signed, stamp: Stamp) -> Applied:
             return Applied((), len(page.items), True, page.epoch)
         if page.list_key:
             keep_list_key(connection, bytes.fromhex(page.list_key))
-        done = _apply_all(ledger, connection, page.items, stamp)
-        _save_cursor(connection, page.cursor, stamp.wall_us)
-        return Applied(done.changed, done.ignored, page.more, page.epoch, done.governed)
+        done = _apply_all(ledger, connection, page.items, stamp, page.server_time_ms)
+        before = _feed_state(connection)
+        unread = before.unread if before is not None and before.reader == READER else None
+        if unread is None and done.unread:
+            unread = page.after
+        _save_cursor(connection, page.cursor, unread, stamp.wall_us)
+        return replace(done, more=page.more, epoch=page.epoch)
 
     return ledger.write(work)
 
 
 def apply_decisions(ledger: Ledger, items: Sequence[Signed], stamp: Stamp) -> Applied:
     """Apply decisions, each checked against the pinned server key. Raises as `apply_page`."""
-    return ledger.write(lambda connection: _apply_all(ledger, connection, items, stamp))
+    now_ms = stamp.wall_us // 1000 + stamp.clock_offset_ms
+    return ledger.write(lambda connection: _apply_all(ledger, connection, items, stamp, now_ms))
 
 
-def _apply_all(ledger: Ledger, connection: Connection, items: Sequence[Signed], stamp: Stamp) -> Applied:
+def _apply_all(
+    ledger: Ledger, connection: Connection, items: Sequence[Signed], stamp: Stamp, centre_ms: int
+) -> Applied:
+    """`centre_ms`: the time by which decisions run out."""
     verify = _server(ledger)
-    types = [signed_fields(item, verify).get("type") for item in items]  # any other is of a later release
-    told = [item for item, kind in zip(items, types, strict=True) if kind == Decision.TYPE]
-    changed = tuple(card for item in told if (card := _apply_one(ledger, connection, item, verify, stamp)))
+    types = [signed_fields(item, verify).get("type") for item in items]
+    changed: list[TrayCard] = []
+    unread = False
+    for item, kind in zip(items, types, strict=True):
+        known = _TYPES.get(kind) if isinstance(kind, str) else None  # any other is of a later release
+        told = understood(known, item, verify) if known else None
+        unread |= told is None and kind != Reference.TYPE
+        if isinstance(told, Held) and _is_ours(ledger, told):
+            changed += apply_held(connection, [told])
+        elif isinstance(told, Decision):
+            changed += _apply_one(ledger, connection, told, item, stamp, centre_ms)
     references = [item for item, kind in zip(items, types, strict=True) if kind == Reference.TYPE]
-    taken = apply_references(ledger, connection, references, verify, stamp)
-    return Applied(changed, len(items) - len(changed) - taken, governed=taken > 0)
+    taken, strange = apply_references(ledger, connection, references, verify, stamp)
+    return Applied(tuple(changed), len(items) - len(changed) - taken, governed=taken > 0, unread=unread or strange)
 
 
-def _apply_one(ledger: Ledger, connection: Connection, item: Signed, verify: Verify, stamp: Stamp) -> TrayCard | None:
-    try:
-        told = open_statement(Decision, item, verify)
-    except ValidationError:
-        return None
-    if not _holds(ledger, connection, told, stamp):
-        return None
-    row = {"card_id": told.card_id, "revision": told.revision, "verdict": told.verdict.value}
-    connection.execute(insert(decision), {**row, "text": item.text, "sig": item.sig})
+def _is_ours(ledger: Ledger, told: Decision | Held) -> bool:
+    identity = ledger.identity
+    return (told.tenant, told.station) == (identity.centre.tenant, identity.station)
+
+
+def _apply_one(
+    ledger: Ledger, connection: Connection, told: Decision, item: Signed, stamp: Stamp, centre_ms: int
+) -> list[TrayCard]:
+    """The card that a decision moves on. One that came too late moves nothing: it is wanted again."""
+    if not _holds(ledger, connection, told):
+        return []
+    row = {"card_id": told.card_id, "revision": told.revision, "text": item.text, "sig": item.sig}
+    if told.expires_ms <= centre_ms:
+        late = insert(expired_decision).values(row)
+        connection.execute(late.on_conflict_do_update(index_elements=["card_id"], set_=row))
+        return []
+    connection.execute(insert(decision), {**row, "verdict": told.verdict.value})
+    connection.execute(delete(expired_decision).where(expired_decision.c.card_id == told.card_id))
     body = {"card": told.card_id, "verdict": told.verdict.value, "revision": told.revision}
     body["decision"] = hashlib.sha256(item.text.encode()).hexdigest()
     ledger.append(connection, EventKind.CARD_DECISION_APPLIED, body, stamp, "centre")
-    return decide(connection, told.card_id, told.verdict, told.revision)
+    return [decide(connection, told.card_id, told.verdict, told.revision)]
 
 
-def _holds(ledger: Ledger, connection: Connection, told: Decision, stamp: Stamp) -> bool:
-    """Whether a decision speaks of this station's card as it is now, is newer than the last one and not expired."""
-    identity = ledger.identity
-    if (told.tenant, told.station) != (identity.centre.tenant, identity.station) or told.verdict not in _VERDICTS:
+def expired(connection: Connection, stamp: Stamp) -> list[Signed]:
+    """Decisions to ask the centre for again: those that came too late for a card that still waits for one, and those
+    that ran out before the chip of their card was switched off. At most as many as go into one request.
+    """
+    late = select(expired_decision.c.text, expired_decision.c.sig).join(card, card.c.id == expired_decision.c.card_id)
+    same = func.json_extract(expired_decision.c.text, "$.event_hash") == card.c.event_hash
+    waits = and_(card.c.withdrawn.is_(False), card.c.revision < expired_decision.c.revision, same)
+    rows = list(connection.execute(late.where(waits).order_by(card.c.kept_seq).limit(MOST_EXPIRED)))
+    ends_ms = cast(func.json_extract(decision.c.text, "$.expires_ms"), Integer)
+    of_card = and_(decision.c.card_id == card.c.id, decision.c.revision == card.c.revision)
+    ran_out = and_(HAS_OPEN_CHIP, ends_ms <= stamp.wall_us // 1000 + stamp.clock_offset_ms)
+    acted = select(decision.c.text, decision.c.sig).join(card, of_card).where(ran_out).order_by(card.c.kept_seq)
+    rows += connection.execute(acted.limit(MOST_EXPIRED))
+    return [Signed.model_construct(text=row.text, sig=bytes(row.sig)) for row in rows[:MOST_EXPIRED]]
+
+
+def _holds(ledger: Ledger, connection: Connection, told: Decision) -> bool:
+    """Whether a decision speaks of this station's card as it is now, and is newer than the last one."""
+    if not _is_ours(ledger, told) or told.verdict not in _VERDICTS:
         return False
     row = connection.execute(select(card).where(card.c.id == told.card_id)).first()
-    if row is None or row.withdrawn or row.event_hash != told.event_hash:
-        return False
-    now_ms = stamp.wall_us // 1000 + stamp.clock_offset_ms
-    return told.revision > row.revision and told.expires_ms > now_ms
+    return bool(row and not row.withdrawn and row.event_hash == told.event_hash and told.revision > row.revision)
 
 
 def queue_facts(connection: Connection) -> QueueFacts:
@@ -218,7 +284,8 @@ def queue_facts(connection: Connection) -> QueueFacts:
     states = connection.execute(select(*columns).where(card.c.withdrawn.is_(False)).group_by(card.c.state)).all()
     cards = {CardState(state): number for state, number, _ in states}
     kept = {CardState(state): kept_us for state, _, kept_us in states}
-    return QueueFacts(head, received, head - received, oldest, cards, kept, footage_waiting(connection))
+    footage, held = footage_waiting(connection), held_by_code(connection)
+    return QueueFacts(head, received, head - received, oldest, cards, kept, footage, held)
 
 
 def retry_state(connection: Connection, lane: str) -> RetryState:

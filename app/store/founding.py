@@ -36,6 +36,11 @@ def make_database(path: Path, passphrase: str, row: Mapping[str, Any], *, publis
     sync_folder(path.parent)
 
 
+def is_gone(path: Path) -> bool:
+    """Whether an enrolled folder has lost its database: its key is there, it is not, and none is being made."""
+    return not path.exists() and key_path(path).exists() and not unfinished(path).exists()
+
+
 def unfinished(path: Path) -> Path:
     """The name of a database that is being made; while it is there, nothing was enrolled yet."""
     return path.with_name(f"new-{path.name}")

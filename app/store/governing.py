@@ -14,22 +14,28 @@ from sqlalchemy import Connection, Select, delete, select
 
 from app.core.errors import EvidenceTrouble, StorageTrouble
 from app.core.policy import Policy
-from app.keys import key_id, verifier
+from app.core.sampling import CURRENT, POLICY
+from app.keys import Verify, key_id, verifier
 from app.store.ledger import Identity, Ledger
 from app.store.seal import VaultKey
-from app.store.tables import operator, reference
+from app.store.tables import operator, policy_told, reference
 from app.wire import Centre, Reference, Signed, VaultCertificate, VaultKeyTold, open_statement
 
-POLICY: Final = "policy"
 VAULT_KEY: Final = "vault-key"
 REVOCATION: Final = "revocation"
-CURRENT = "current"
 
 
 def policy_of(connection: Connection) -> Policy:
     """The policy that holds: the centre's latest, or what holds without one."""
     text: str | None = connection.execute(_named(POLICY, CURRENT)).scalar()
     return Policy().changed(json.loads(text)["body"]) if text else Policy()
+
+
+def policies_told(connection: Connection, verify: Verify) -> dict[int, Policy]:
+    """Every policy that was taken over, by revision. Raises EvidenceTrouble for one that the centre did not sign."""
+    rows = connection.execute(select(policy_told)).all()
+    told = [open_statement(Reference, Signed.model_construct(text=row.text, sig=row.sig), verify) for row in rows]
+    return {one.revision: Policy().changed(one.body) for one in told}
 
 
 def policy_is_understood(told: Reference) -> bool:
@@ -44,6 +50,13 @@ def policy_is_understood(told: Reference) -> bool:
 def is_revoked(connection: Connection, what: str, name: str) -> bool:
     """Whether the centre took back a vault-key, a user or a station."""
     return connection.execute(_named(REVOCATION, f"{what}/{name}")).scalar() is not None
+
+
+def revocation_of(connection: Connection, what: str, name: str) -> Signed | None:
+    """The centre's signed word that it took this back; None when it did not."""
+    wanted = _named(REVOCATION, f"{what}/{name}").add_columns(reference.c.sig)
+    row = connection.execute(wanted).first()
+    return Signed.model_construct(text=row.text, sig=row.sig) if row else None
 
 
 def revoke(connection: Connection, told: Reference) -> bool:

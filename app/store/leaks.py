@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from app.core.audit import EventKind, Stamp
 from app.core.errors import BadInput
+from app.core.footage import CHECKED, JUDGED, UNCHECKED
 from app.store.footage import UNJUDGED, keep_in, may_show_pin
 from app.store.ledger import Ledger
 from app.store.results import Recording
@@ -20,6 +21,12 @@ from app.store.tables import leak_check, parcel, recording, removed
 MOST_FAILURES = 3
 HELD_FOR = "leak.found"
 """The reason of a hold that the check placed; screens have words for it."""
+
+_JOBS = (
+    select(recording, parcel.c.waybill, parcel.c.expected, leak_check.c.to_us, leak_check.c.result)
+    .outerjoin(parcel, parcel.c.id == recording.c.parcel_id)
+    .outerjoin(leak_check, leak_check.c.recording_id == recording.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +41,52 @@ class LeakSight:
 
 @dataclass(frozen=True, slots=True)
 class LeakJob:
-    """A recording to read, from where on; `harmless`: waybill and order number, which may be seen in it."""
+    """A recording to read, from where on; `harmless`: waybill and order number, which may be seen in it. `to_us`: up to
+    where, None for its end. `apart`: it begins behind what was not read yet, so the check does not get further by it.
+    """
 
     recording: Recording
     from_us: int
     harmless: tuple[str, ...]
+    to_us: int | None = None
+    apart: bool = False
 
 
 def next_job(ledger: Ledger) -> LeakJob | None:
     """The oldest closed recording that was not read to its end; None when there is nothing to do."""
     done = select(leak_check.c.recording_id).where(leak_check.c.result != "")
     gone = select(removed.c.recording_id)
-    wanted = (
-        select(recording, parcel.c.waybill, parcel.c.expected, leak_check.c.to_us)
-        .outerjoin(parcel, parcel.c.id == recording.c.parcel_id)
-        .outerjoin(leak_check, leak_check.c.recording_id == recording.c.id)
-        .where(recording.c.state == "recorded", recording.c.id.not_in(done), recording.c.id.not_in(gone))
-        .order_by(recording.c.closed_seq)
-        .limit(1)
-    )
+    waits = _JOBS.where(recording.c.state == "recorded", recording.c.id.not_in(done), recording.c.id.not_in(gone))
     with ledger.reading() as connection:
-        row = connection.execute(wanted).first()
+        row = connection.execute(waits.order_by(recording.c.closed_seq).limit(1)).first()
+    return None if row is None else _job(row)
+
+
+def job_for(ledger: Ledger, recording_id: str, from_us: int, to_us: int, end_us: int) -> LeakJob | None:
+    """What is left to read before the pictures from `from_us` to `to_us` may leave; None when it was read. `end_us`:
+    the time of the recording's last picture. Raises BadInput("recording.unknown").
+    """
+    with ledger.reading() as connection:
+        row = connection.execute(_JOBS.where(recording.c.id == recording_id)).first()
     if row is None:
+        raise BadInput("recording.unknown", recording_id)
+    job = _job(row)
+    if row.result in ("clear", "found") or to_us < job.from_us:
         return None
+    whole = to_us >= end_us and row.state == "recorded" and not row.result and from_us <= job.from_us
+    return replace(job, from_us=max(from_us, job.from_us), to_us=None if whole else to_us, apart=from_us > job.from_us)
+
+
+def looked_word(ledger: Ledger, recording_id: str, read: bool) -> str:
+    """What an export says of the leak check: "unchecked" unless its pictures were `read`; then "judged" where a person
+    said of what was seen in the recording that it is no PIN, else "checked".
+    """
+    if not read:
+        return UNCHECKED
+    return JUDGED if sight_times(ledger, recording_id) else CHECKED
+
+
+def _job(row: Any) -> LeakJob:
     order = str(json.loads(row.expected).get("order_no", "")) if row.expected else ""
     found = Recording(row.id, row.parcel_id, row.state, row.final_hash, row.key, row.role)
     return LeakJob(found, row.to_us or 0, tuple(text for text in (row.waybill or "", order) if text))

@@ -5,6 +5,7 @@ Whoever changes something appends the fact in the same transaction, so there is 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, Engine, Row, func, insert, select
 
 from app.core.audit import GENESIS, EventKind, SignedEvent, Stamp, link
 from app.core.errors import StorageTrouble
-from app.keys import Signer
+from app.keys import ShreddedKey, Signer
 from app.reserve import Reserve
 from app.store.db import reading, transaction
 from app.store.seal import IndexCost
-from app.store.tables import followed_centre, meta, outbox, restored, rotated_key
+from app.store.tables import followed_centre, meta, outbox, restored, revoked, rotated_key
 from app.wire import Centre
 
 T = TypeVar("T")
@@ -46,6 +47,11 @@ class Identity:
     def first_seed(self) -> bytes:
         """What was derived from it stays, whatever key signs now."""
         return self.seeds[-1]
+
+    @property
+    def signers(self) -> tuple[Signer, ...]:
+        """All of the station's keys, the newest first."""
+        return (self.signer, *self.earlier)
 
     @property
     def tenant_salt(self) -> bytes:
@@ -82,11 +88,22 @@ class Ledger:
         with reading(self.engine) as connection:
             yield connection
 
+    @staticmethod
+    def revoked(connection: Connection) -> Row[Any] | None:
+        """The row that says that the centre revoked this station; None when it did not."""
+        return connection.execute(_REVOKED).first()
+
+    def must_count(self, connection: Connection) -> None:
+        """Before anything new is taken in. Raises StorageTrouble("sync.revoked")."""
+        if self.revoked(connection) is not None:
+            raise StorageTrouble("sync.revoked")
+
     def look_at_keys(self, connection: Connection) -> None:
         """The signing key, or the centre's, may be another one since the identity was read."""
         newest = connection.execute(_NEWEST_KEYS).one()
         own_is_new = newest.own is not None and newest.own not in self.identity.key_seqs
-        if own_is_new or (newest.centres or 0) != self.identity.centre_no:
+        shredded = bool(newest.public_keys) and bool(self.identity.signing_seed)
+        if own_is_new or shredded or (newest.centres or 0) != self.identity.centre_no:
             self.identity = read_identity(connection)
 
     def identity_now(self) -> Identity:
@@ -100,11 +117,14 @@ class Ledger:
     ) -> SignedEvent:
         """Add the next event of the chain, inside the caller's transaction. Rehearsal events say so.
 
-        Raises StorageTrouble("store.restored") while the chain is frozen.
+        Raises StorageTrouble("store.restored") while the chain is frozen, StorageTrouble("sync.revoked") when the
+        station's keys were shredded.
         """
         if self.frozen:
             raise StorageTrouble("store.restored")
         self.look_at_keys(connection)
+        if not self.identity.signing_seed:
+            raise StorageTrouble("sync.revoked")
         seq, prev = head_of(connection)
         event_id = uuid7(stamp.wall_us)
         if self.identity.rehearsal:
@@ -134,7 +154,9 @@ def is_frozen(connection: Connection) -> bool:
 _NEWEST_KEYS = select(
     select(func.max(rotated_key.c.seq)).scalar_subquery().label("own"),
     select(func.max(followed_centre.c.id)).scalar_subquery().label("centres"),
+    select(func.max(revoked.c.public_keys)).scalar_subquery().label("public_keys"),
 )
+_REVOKED = select(revoked)
 _NEWEST_CENTRE = select(followed_centre.c.id, followed_centre.c.centre).order_by(followed_centre.c.id.desc()).limit(1)
 _HEAD = select(outbox.c.seq, outbox.c.hash).order_by(outbox.c.seq.desc()).limit(1)
 
@@ -155,14 +177,17 @@ def read_identity(connection: Connection) -> Identity:
     centre.vault_certificate()  # whose it is was checked when it was pinned; a damaged one is not gone on with
     later = connection.execute(select(rotated_key).order_by(rotated_key.c.seq)).all()
     seeds = [bytes(row.signing_seed), *(bytes(one.seed) for one in later)]
+    ended = Ledger.revoked(connection)
+    kept = json.loads(ended.public_keys) if ended and ended.public_keys else []
+    signers: list[Signer] = [ShreddedKey(bytes.fromhex(key)) for key in kept] or [Signer(seed) for seed in seeds]
     return Identity(
         station=row.station,
         rehearsal=row.rehearsal,
         centre=centre,
-        signer=Signer(seeds[-1]),
+        signer=signers[-1],
         signing_seed=seeds[-1],
         seeds=tuple(reversed(seeds)),
-        earlier=tuple(Signer(seed) for seed in reversed(seeds[:-1])),
+        earlier=tuple(reversed(signers[:-1])),
         key_seqs=tuple(one.seq for one in reversed(later)),
         centre_no=newer.id if newer else 0,
         index_key=row.index_key,

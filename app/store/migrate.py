@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect
 
 from app.core.errors import StorageTrouble
-from app.platform import sync_folder
+from app.platform import disk_trouble, sync_folder
 from app.store.db import reading, transaction
 
 STATION_MIGRATIONS = Path(__file__).parent / "migrations"
@@ -65,9 +65,9 @@ def _copy_aside(engine: Engine, database: Path, revision: str) -> None:
         with copy.open("rb") as written:
             os.fsync(written.fileno())
         sync_folder(copy.parent)
-    except OSError as full:
+    except OSError as trouble:
         copy.unlink(missing_ok=True)
-        raise StorageTrouble("store.disk_full", "copy before upgrade") from full
+        raise disk_trouble(trouble, "copy before upgrade") from trouble
 
 
 def _run(connection: Connection, migrations: Path) -> None:

@@ -17,6 +17,9 @@ from app.core.errors import EvidenceTrouble
 from app.keys import Signer, verifier
 
 _LOG_KEY, _WITNESS_KEY = b"\x01", b"\x04"
+_BEYOND = 1 << 53
+"""No time and no size that anybody means is so large, and no database takes much more."""
+
 _DASH = "\u2014 "
 
 
@@ -61,7 +64,7 @@ def read_checkpoint(note: str, origin: str, keys: Sequence[bytes]) -> Checkpoint
         found = Checkpoint(parts[0], int(parts[1]), base64.b64decode(parts[2], validate=True))
     except (IndexError, ValueError) as wrong:
         raise EvidenceTrouble("audit.checkpoint", "format") from wrong
-    if found.origin != origin or found.text != text or len(found.root) != 32:
+    if found.origin != origin or found.text != text or len(found.root) != 32 or not 0 <= found.size < _BEYOND:
         raise EvidenceTrouble("audit.checkpoint", "format")
     if not any(is_signed_by(note, key) for key in keys):
         raise EvidenceTrouble("audit.checkpoint", "signature")
@@ -85,12 +88,16 @@ def cosign(checkpoint: Checkpoint, station: str, signer: Signer, now_s: int) -> 
 
 
 def cosigned_at(line: str, checkpoint: Checkpoint, station: str, public_key: bytes) -> int | None:
-    """When (s since 1970) the station countersigned; None when this line is not its word on this checkpoint."""
+    """When (s since 1970) the station countersigned; None when this line is not its word on this checkpoint, or names a
+    time that is none.
+    """
     name = witness_name(station)
     payload = _signature(line, name, _key_id(name, _WITNESS_KEY, public_key))
     if len(payload) != 72:
         return None
     at_s = int.from_bytes(payload[:8], "big")
+    if at_s >= _BEYOND:
+        return None
     return at_s if verifier(public_key)(payload[8:], _cosigned(checkpoint, at_s)) else None
 
 

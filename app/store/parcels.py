@@ -48,6 +48,7 @@ def open_one(ledger: Ledger, opened: OpenParcel, stamp: Stamp) -> int:
     """Write a parcel down as in work; the number of its event. The same parcel again changes nothing."""
 
     def work(connection: Connection) -> int:
+        ledger.must_count(connection)
         before = connection.execute(select(parcel.c.opened_seq).where(parcel.c.id == opened.parcel_id)).scalar()
         if before is not None:
             return int(before)
@@ -66,7 +67,7 @@ def open_one(ledger: Ledger, opened: OpenParcel, stamp: Stamp) -> int:
 
 
 def unfinished(connection: Connection, rehearsal: bool) -> OpenParcel | None:
-    """The parcel that was opened last and neither sealed nor stopped, with its cards in order."""
+    """The parcel that was opened last and is not sealed, with its cards in order."""
     is_open = select(parcel).where(parcel.c.state == "open").order_by(parcel.c.opened_seq.desc())
     row = connection.execute(is_open).first()
     if row is None:
@@ -117,20 +118,8 @@ def close(ledger: Ledger, parcel_id: str, way_out: WayOut, stamp: Stamp, actor: 
             **_told(totals(connection, parcel_id)),
         }
         event = ledger.append(connection, EventKind.PARCEL_SEALED, body, stamp, actor)
-        _finish(connection, parcel_id, "sealed", way_out.value, stamp)
-        return event.seq
-
-    return ledger.write(work)
-
-
-def stop(ledger: Ledger, parcel_id: str, reason: str, stamp: Stamp, actor: str) -> int:
-    """Give a parcel up: its cards stay, the waybill may be opened again; the number of the event."""
-
-    def work(connection: Connection) -> int:
-        _open_row(connection, parcel_id)
-        body = {"parcel": parcel_id, "reason": reason, **_told(totals(connection, parcel_id))}
-        event = ledger.append(connection, EventKind.PARCEL_STOPPED, body, stamp, actor)
-        _finish(connection, parcel_id, "stopped", None, stamp)
+        values = {"state": "sealed", "way_out": way_out.value, "closed_wall_us": stamp.wall_us}
+        connection.execute(update(parcel).where(parcel.c.id == parcel_id).values(**values))
         return event.seq
 
     return ledger.write(work)
@@ -156,11 +145,6 @@ def _open_row(connection: Connection, parcel_id: str) -> Row[Any]:
     if row is None:
         raise BadInput("store.parcel_not_open", parcel_id)
     return row
-
-
-def _finish(connection: Connection, parcel_id: str, state: str, way_out: str | None, stamp: Stamp) -> None:
-    values = {"state": state, "way_out": way_out, "closed_wall_us": stamp.wall_us}
-    connection.execute(update(parcel).where(parcel.c.id == parcel_id).values(**values))
 
 
 def _row(opened: OpenParcel, seq: int) -> dict[str, Any]:

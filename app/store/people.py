@@ -49,7 +49,12 @@ def add(ledger: Ledger, operator_id: str, name: str, role: Role, badge: str, pas
         "central": False,
     }
     statement = insert(operator).values(row).on_conflict_do_update(index_elements=["id"], set_=row)
-    ledger.write(lambda connection: connection.execute(statement))
+
+    def work(connection: Connection) -> None:
+        ledger.must_count(connection)
+        connection.execute(statement)
+
+    ledger.write(work)
 
 
 def sign_in(ledger: Ledger, operator_id: str, passcode: Secret, now_us: int) -> Operator | Locked | None:

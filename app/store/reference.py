@@ -20,9 +20,9 @@ from sqlalchemy.dialects.sqlite import insert
 from app.core.audit import EventKind, Stamp
 from app.core.cards import CardState
 from app.core.parcels import CardDraft, DeclaredItem, ExpectedParcel, Reason
+from app.core.sampling import POLICY
 from app.keys import Verify
 from app.store.governing import (
-    POLICY,
     REVOCATION,
     VAULT_KEY,
     is_revoked,
@@ -33,8 +33,11 @@ from app.store.governing import (
 )
 from app.store.ledger import Ledger
 from app.store.seal import keyed
-from app.store.tables import centre_key, expected_parcel, operator, reference
-from app.wire import CatalogueOffer, Expected, Reference, Signed, User, open_statement
+from app.store.tables import centre_key, expected_parcel, operator, policy_told, reference
+from app.wire import CatalogueOffer, Expected, Reference, Signed, User, understood
+
+KINDS = ("expected-parcel", "blocked-card", "catalogue", "user", POLICY, VAULT_KEY, REVOCATION)
+"""What this release knows. An item of another kind is left for a later one, which reads it again."""
 
 _LISTS = "lists"
 
@@ -49,26 +52,34 @@ def announce(connection: Connection, expected: ExpectedParcel) -> None:
 
 def apply_references(
     ledger: Ledger, connection: Connection, items: Sequence[Signed], verify: Verify, stamp: Stamp
-) -> int:
-    """Take over those of the items that are newer than what is known; one event tells of all. How many they were."""
-    told = [stated for item in items if (stated := _apply(ledger, connection, item, verify))]
-    if told:
-        listed = [[one.kind, one.key, one.revision] for one in told]
-        ledger.append(connection, EventKind.REFERENCE_APPLIED, {"items": listed}, stamp, "centre")
-    return len(told)
+) -> tuple[int, bool]:
+    """Take over those of the items that are newer than what is known; one event tells of all. How many they were, and
+    whether any was written in a way that this release does not know.
+    """
+    found = [understood(Reference, item, verify) for item in items]
+    ours = [(told, item) for told, item in zip(found, items, strict=True) if told and _is_ours(ledger, told)]
+    known = [(told, item) for told, item in ours if told.kind in KINDS]
+    effects = [(told, _apply(ledger, connection, told, item)) for told, item in known]
+    taken = [[told.kind, told.key, told.revision] for told, effect in effects if effect]
+    if taken:
+        ledger.append(connection, EventKind.REFERENCE_APPLIED, {"items": taken}, stamp, "centre")
+    unread = None in found or len(known) < len(ours) or any(effect is None for _, effect in effects)
+    return len(taken), unread
 
 
-def _apply(ledger: Ledger, connection: Connection, item: Signed, verify: Verify) -> Reference | None:
-    told = open_statement(Reference, item, verify)
+def _is_ours(ledger: Ledger, told: Reference) -> bool:
+    """What is for all is meant for real cards."""
     identity = ledger.identity
-    if told.tenant != identity.centre.tenant or told.station not in ("", identity.station):
-        return None
-    if told.station == "" and identity.rehearsal:
-        return None  # what is meant for real cards
+    whose = (identity.station,) if identity.rehearsal else ("", identity.station)
+    return told.tenant == identity.centre.tenant and told.station in whose
+
+
+def _apply(ledger: Ledger, connection: Connection, told: Reference, item: Signed) -> bool | None:
+    """Whether the item was news; None when it has no effect here, because of its body or of what was revoked."""
     same = (reference.c.kind == told.kind) & (reference.c.key == told.key)
     known = connection.execute(select(reference.c.revision).where(same)).scalar()
     if known is not None and known >= told.revision:
-        return None
+        return False
     effect = _EFFECTS.get(told.kind)
     if effect is not None and not effect(ledger, connection, told):
         return None
@@ -76,7 +87,9 @@ def _apply(ledger: Ledger, connection: Connection, item: Signed, verify: Verify)
     row |= {"text": item.text, "sig": item.sig}
     statement = insert(reference).values(row)
     connection.execute(statement.on_conflict_do_update(index_elements=["kind", "key"], set_=row))
-    return told
+    if told.kind == POLICY:  # what is done under it is held against it, also when another one holds
+        connection.execute(insert(policy_told), {"revision": told.revision, "text": item.text, "sig": item.sig})
+    return True
 
 
 def _expect(_ledger: Ledger, connection: Connection, told: Reference) -> bool:

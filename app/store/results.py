@@ -65,7 +65,8 @@ class Recording:
 class QueueFacts:
     """How far the outbox is: events not yet at the centre, the wall time (µs) of the oldest, cards by state.
 
-    `oldest`: when the oldest card of each state was kept (µs); `footage`: recordings that the centre does not hold.
+    `oldest`: when the oldest card of each state was kept (µs); `footage`: recordings that the centre does not hold;
+    `held`: events that lie there without having been taken up, by its reason, the most frequent first.
     """
 
     head: int
@@ -75,6 +76,7 @@ class QueueFacts:
     cards: Mapping[CardState, int]
     oldest: Mapping[CardState, int] = field(default_factory=dict)
     footage: int = 0
+    held: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

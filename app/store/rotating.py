@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select
 
 from app.core.audit import EventKind, Stamp
 from app.core.errors import BadInput
-from app.keys import Signer, Verify, new_seed, verifier
+from app.keys import Signer, Verify, by_any_key, new_seed
 from app.rotation import rotation_body
 from app.store.ledger import Identity, Ledger, head_of
 from app.store.recordings import unclosed
@@ -57,31 +57,36 @@ def rotate(ledger: Ledger, stamp: Stamp, actor: str, seed: Callable[[], bytes] =
 
 def key_at(ledger: Ledger, seq: int) -> bytes:
     """The public key (32 bytes) that signed event number `seq`."""
-    return Signer(_seed_at(ledger.identity_now(), seq)).public_key
+    identity = ledger.identity_now()
+    return identity.signers[_place_of(identity, seq)].public_key
 
 
 def recording_seed(ledger: Ledger, recording_id: str) -> bytes:
     """The seed that signed a recording's journal: of its closing event's place. One that is not closed is signed by the
     key of now, which does not change before its end.
     """
-    with ledger.reading() as connection:
-        ledger.look_at_keys(connection)
-        closed = connection.execute(select(recording.c.closed_seq).where(recording.c.id == recording_id)).scalar()
-    return ledger.identity.signing_seed if closed is None else _seed_at(ledger.identity, closed)
+    return ledger.identity.seeds[_signed_by(ledger, recording_id)]
 
 
 def recording_key(ledger: Ledger, recording_id: str) -> str:
     """The public key (hex) of the same."""
-    return Signer(recording_seed(ledger, recording_id)).public_key.hex()
+    place = _signed_by(ledger, recording_id)
+    return ledger.identity.signers[place].public_key.hex()
 
 
-def _seed_at(identity: Identity, seq: int) -> bytes:
+def _signed_by(ledger: Ledger, recording_id: str) -> int:
+    """The place (from the newest) of the key that signed a recording's journal."""
+    with ledger.reading() as connection:
+        ledger.look_at_keys(connection)
+        closed = connection.execute(select(recording.c.closed_seq).where(recording.c.id == recording_id)).scalar()
+    return 0 if closed is None else _place_of(ledger.identity, closed)
+
+
+def _place_of(identity: Identity, seq: int) -> int:
     """`key_seqs` name the last event of the key before, the newest first."""
-    later = sum(seq <= last for last in identity.key_seqs)
-    return identity.seeds[later]
+    return sum(seq <= last for last in identity.key_seqs)
 
 
 def any_key(identity: Identity) -> Verify:
     """A check for what one of the station's keys signed, of now or of before."""
-    checks = [verifier(one.public_key) for one in (identity.signer, *identity.earlier)]
-    return lambda sig, data: any(check(sig, data) for check in checks)
+    return by_any_key(one.public_key for one in identity.signers)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
+from pathlib import Path
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -19,6 +20,8 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from app.core.audit import canonical
 from app.core.cards import Secret
 from app.core.errors import EvidenceTrouble
+from app.keys import Signer
+from app.store.keyfile import read_key
 
 SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 """RFC 9180: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305."""
@@ -112,6 +115,11 @@ def slow_hash(number: Secret, tenant_salt: bytes, cost: IndexCost) -> bytes:
 def keyed(slow: bytes, key: bytes) -> bytes:
     """An index of a card number: HMAC-SHA-256 of its slow hash, 32 bytes."""
     return hmac.digest(key, slow, "sha256")
+
+
+def personal_signer(place: Path, passphrase: Secret) -> Signer:
+    """A person's own key, opened by the passphrase that only that person knows. Raises as `read_key`."""
+    return Signer(read_key(place, passphrase.reveal()))
 
 
 def passcode_verifier(passcode: Secret) -> str:

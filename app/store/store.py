@@ -36,8 +36,8 @@ from app.store.chips import ChipFact, ChipGate, Closed
 from app.store.db import checkpoint, open_database, transaction
 from app.store.export import export_chain
 from app.store.footage import KnownRecording
-from app.store.founding import make_database, unfinished
-from app.store.keyfile import key_path, read_key
+from app.store.founding import is_gone, make_database
+from app.store.keyfile import read_key
 from app.store.ledger import Ledger, is_frozen, read_identity
 from app.store.migrate import upgrade
 from app.store.people import Locked
@@ -79,7 +79,7 @@ class Store:
         Raises BadInput: store.exists; store.rehearsal_passphrase (the published passphrase goes with rehearsal, and
         only with it). EvidenceTrouble("sync.untrusted_answer"): the vault key is not signed by the tenant root.
         """
-        if path.exists() or (key_path(path).exists() and not unfinished(path).exists()):
+        if path.exists() or is_gone(path):
             raise BadInput("store.exists", path.name)
         if rehearsal != (passphrase == REHEARSAL_PASSPHRASE):
             raise BadInput("store.rehearsal_passphrase")
@@ -99,8 +99,7 @@ class Store:
         database: never made anew), store.key_missing, store.wrong_key, store.damaged, store.newer_database.
         """
         if not path.exists():
-            enrolled = key_path(path).exists() and not unfinished(path).exists()
-            raise StorageTrouble("store.missing_over_enrolled_folder" if enrolled else "store.missing", path.name)
+            raise StorageTrouble("store.missing_over_enrolled_folder" if is_gone(path) else "store.missing", path.name)
         engine = open_database(path, read_key(path, passphrase), must_exist=True)
         try:
             upgrade(engine, path)
@@ -190,10 +189,6 @@ class Store:
     def seal_parcel(self, parcel_id: str, way_out: WayOut, stamp: Stamp, actor: str, *, approved_by: str = "") -> int:
         """Seal a parcel with the store's own totals; the event's number. Raises BadInput("store.parcel_not_open")."""
         return parcels.close(self._ledger, parcel_id, way_out, stamp, actor, approved_by)
-
-    def stop_parcel(self, parcel_id: str, reason: str, stamp: Stamp, actor: str) -> int:
-        """Give a parcel up; its cards stay. Raises BadInput("store.parcel_not_open")."""
-        return parcels.stop(self._ledger, parcel_id, reason, stamp, actor)
 
     def totals(self, parcel_id: str) -> Totals:
         """The store's own count of a parcel."""
@@ -408,6 +403,11 @@ class Store:
     def apply_decisions(self, items: Sequence[Signed], stamp: Stamp) -> exchange.Applied:
         """Apply decisions, each checked against the pinned server key. Raises EvidenceTrouble, then applies none."""
         return exchange.apply_decisions(self._ledger, items, stamp)
+
+    def expired_decisions(self, stamp: Stamp) -> list[Signed]:
+        """Decisions that ran out before they were heard of or acted on, to be asked for again."""
+        with self._ledger.reading() as connection:
+            return exchange.expired(connection, stamp)
 
     def catalogue_offer(self) -> CatalogueOffer | None:
         """The catalogue that the centre wants this station to read by; None when it named none."""

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BLOB, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import BLOB, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, literal_column, text
 
 metadata = MetaData()
+
+# An index on what stands inside a column serves only a query that says it to the letter, without a bound parameter.
+# What is no JSON (somebody bent it) has no place in it and keeps no database from being upgraded.
+CHIP_UID = literal_column("CASE WHEN json_valid(tag) THEN json_extract(tag, '$.uid') END", Text)  # of a card
+CENTRE_MS = literal_column(  # the centre's time at an event, as far as the station knew it
+    "CASE WHEN json_valid(CAST(data AS TEXT)) "
+    "THEN at_wall_us / 1000 + json_extract(CAST(data AS TEXT), '$.clock_offset') END",
+    Integer,
+)
 
 meta = Table(
     "meta",
@@ -109,6 +118,7 @@ card = Table(
     Column("chip_evidence", Text),  # SHA-256 of the record that says so
     Column("batch", Text),
     Column("region", Text),  # ISO 3166
+    Index("card_chip_uid", CHIP_UID),
 )
 Index("card_number_once", card.c.dedupe, unique=True, sqlite_where=card.c.claims)
 
@@ -135,6 +145,7 @@ outbox = Table(
     Column("hash", Text, nullable=False),
     Column("sig", BLOB, nullable=False),
     Column("prev", Text, nullable=False),
+    Index("outbox_centre_ms", CENTRE_MS),
 )
 
 receipt = Table(
@@ -165,6 +176,28 @@ feed_state = Table(
     Column("stream", Text, primary_key=True),
     Column("cursor", Text, nullable=False),
     Column("heard_us", Integer, nullable=False, default=0),  # wall clock of the latest page
+    Column("reader", Text, nullable=False, default=""),  # which release read up to there
+    Column("unread", Text),  # cursor before the first item that it did not understand; None: there was none
+)
+
+held = Table(
+    "held",
+    metadata,
+    Column("seq", Integer, ForeignKey("outbox.seq"), primary_key=True),  # of an event in the centre's quarantine
+    Column("code", Text, nullable=False),  # why, "" when it was taken up after all
+    Column("revision", Integer, nullable=False),
+    Column("card_id", Text, nullable=False),  # which it speaks of, "" for none
+    Column("before", Text, nullable=False),  # how the card stood when it was stopped by this, "" when it was not
+    Index("held_card", "card_id"),
+)
+
+expired_decision = Table(
+    "expired_decision",
+    metadata,
+    Column("card_id", Text, ForeignKey("card.id"), primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("sig", BLOB, nullable=False),
 )
 
 retry = Table(
@@ -319,6 +352,15 @@ tree_head = Table(
     Column("note", Text, nullable=False),  # the checkpoint as the centre signed it
 )
 
+other_station = Table(
+    "other_station",
+    metadata,
+    Column("station", Text, primary_key=True),
+    Column("public_key", BLOB, nullable=False),  # by which it spoke last; no other speaks for it but one that it names
+    Column("size", Integer, nullable=False),  # of the checkpoint that it countersigned last, as far as was shown
+    Column("at_s", Integer, nullable=False),  # and when, by its own clock
+)
+
 epoch_account = Table(
     "epoch_account",
     metadata,
@@ -336,6 +378,24 @@ reference = Table(
     Column("revision", Integer, nullable=False),
     Column("removed", Boolean, nullable=False),
     Column("text", Text, nullable=False),  # wire.Reference exactly as it was signed
+    Column("sig", BLOB, nullable=False),
+)
+
+revoked = Table(
+    "revoked",
+    metadata,
+    Column("id", Integer, primary_key=True),  # always 1: once is for good
+    Column("at_wall_us", Integer, nullable=False),  # when the centre's word was heard
+    Column("proof", Text, nullable=False),  # JSON: the centre's word exactly as it was signed
+    Column("public_keys", Text, nullable=False),  # JSON, hex, the oldest first; "" while the seeds are here
+    Column("shredded", Boolean, nullable=False),  # all that the centre holds is shredded here
+)
+
+policy_told = Table(
+    "policy_told",
+    metadata,
+    Column("revision", Integer, primary_key=True),
+    Column("text", Text, nullable=False),  # wire.Reference exactly as it was signed; reference has the latest only
     Column("sig", BLOB, nullable=False),
 )
 

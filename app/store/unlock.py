@@ -9,10 +9,13 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import keyring
 import keyring.errors
+from keyring.backend import KeyringBackend
+from keyring.backends.chainer import ChainerBackend
 
 from app.core.errors import BadInput
 
@@ -48,9 +51,12 @@ def ask_passphrase(*, twice: bool = False) -> str | None:
     """Ask at the terminal; None when there is none. Raises BadInput("store.passphrase_differs")."""
     if not sys.stdin.isatty():
         return None
-    told = getpass.getpass("口令 passphrase: ")
-    if twice and getpass.getpass("再输一次 again: ") != told:
-        raise BadInput("store.passphrase_differs")
+    try:
+        told = getpass.getpass("口令 passphrase: ")
+        if twice and getpass.getpass("再输一次 again: ") != told:
+            raise BadInput("store.passphrase_differs")
+    except EOFError:  # Ctrl-D: nobody tells one
+        return None
     return told
 
 
@@ -65,13 +71,30 @@ def _from_fd(fd: int) -> str:
 
 
 def _from_keyring(station_folder: Path) -> str | None:
-    if not _keyring_guards():
-        return None
-    try:
-        return keyring.get_password(_SERVICE, str(station_folder.resolve()))
-    except keyring.errors.KeyringError:
-        return None
+    """One that is locked, or whose service went away, has none to give: a person is asked then."""
+    for one in _guarding():
+        with suppress(*_NOT_NOW):
+            told = one.get_password(_SERVICE, str(station_folder.resolve()))
+            if told is not None:
+                return told
+    return None
 
 
-def _keyring_guards() -> bool:
-    return type(keyring.get_keyring()).__module__ in _GUARDED
+def _guarding() -> list[KeyringBackend]:
+    """The keyrings that may be asked. Where there are several the library puts a chain before them, plain files too."""
+    chosen = keyring.get_keyring()
+    several = chosen.backends if isinstance(chosen, ChainerBackend) else (chosen,)
+    return [one for one in several if type(one).__module__ in _GUARDED]
+
+
+def _not_now() -> tuple[type[Exception], ...]:
+    """What a guarded keyring raises that cannot be read; some errors of its helpers come through as they are."""
+    if sys.platform != "linux":
+        return (keyring.errors.KeyringError,)
+    from jeepney.wrappers import DBusErrorResponse  # type: ignore[import-untyped]  # noqa: PLC0415  exists on Linux only
+    from secretstorage.exceptions import SecretStorageException  # noqa: PLC0415
+
+    return (keyring.errors.KeyringError, SecretStorageException, DBusErrorResponse, OSError)
+
+
+_NOT_NOW = _not_now()

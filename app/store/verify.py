@@ -7,9 +7,9 @@
 noted in its own chain; a later one vouches for them (`damaged`), so they are a remark and no fault.
 
 Fault codes: gap prev hash signature station format (`core.audit`); receipt (a receipt by another key, or of another
-history), log (the centre's tree does not hold its events), checkpoint (nor the one it signed), truncated (a receipt
-tells of more than there is), card (a card without its event, or the other way round), key (what signs
-now is not the key that the chain ends with).
+history), log (the centre's tree does not hold its events), checkpoint (nor the one it signed; at a station: one that
+the centre did not sign), truncated (a receipt tells of more than there is), card (a card without its event, or the
+other way round), key (what signs now is not the key that the chain ends with).
 """
 
 from __future__ import annotations
@@ -18,23 +18,25 @@ import base64
 import json
 import runpy
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, TextClause, inspect, text
 
 from app.centre_keys import server_keys
 from app.core.audit import CENTRE, GENESIS, ChainFault, SignedEvent
-from app.core.errors import BadInput, EvidenceTrouble
+from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
 from app.core.merkle import CompactTree, leaf_hash
-from app.keys import Signer, Verify, key_id, verifier
-from app.rotation import by_key, parts_fault
+from app.keys import Signer, by_any_key, key_id
+from app.rotation import by_key, chain_stands, parts_fault
 from app.store.damaged import Pardoning, noted_in
 from app.store.db import open_database, reading
+from app.store.founding import is_gone
 from app.store.keyfile import read_key
+from app.store.notes import origin_of, read_checkpoint
 from app.wire import Centre, Receipt, Signed, open_statement
 
 LOG_VERIFIER = Path(__file__).resolve().parent.parent.parent / "resources" / "audit" / "verify.py"
@@ -42,14 +44,15 @@ LOG_VERIFIER = Path(__file__).resolve().parent.parent.parent / "resources" / "au
 
 STATION_DATABASE = "station.db"
 CENTRE_DATABASE = "centre.db"
-_ROWS = 1000
+_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
     """What is checked of one station: its events in order, its first key, the receipts it got and who signed them.
 
-    `key_now`: what signs by now, as its owner says; None: nobody says.
+    `notes`: the checkpoints that it verified, each behind the log's name. `key_now`: what signs by now, as its owner
+    says; None: nobody says.
     """
 
     station: str
@@ -58,12 +61,15 @@ class Chain:
     server_keys: Sequence[bytes] = ()
     receipts: Sequence[Signed] = ()
     key_now: bytes | None = None
+    notes: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(slots=True)
 class _Finding:
     fault: ChainFault | None
-    keys: list[bytes]  # that signed, the first one first
+    keys: Sequence[bytes]  # that signed, the first one first
+    count: int
+    head: str
     anchored: int = 0
     more: dict[str, Any] = field(default_factory=dict)
 
@@ -83,7 +89,9 @@ def verify_audit(path: Path, passphrase: str = "", *, every: bool = True) -> dic
         report: dict[str, Any] = runpy.run_path(str(LOG_VERIFIER))["check"](str(path), every)
         return report
     if path.is_file():
-        return _report("export", [_described(chain, _check(chain, every)) for chain in _read_export(path)])
+        return _report("export", [_described(chain.station, _check(chain, every)) for chain in _read_export(path)])
+    if path.is_dir() and is_gone(path / STATION_DATABASE):
+        raise StorageTrouble("store.missing_over_enrolled_folder", path.name)
     raise BadInput("audit.not_found", path.name)
 
 
@@ -97,12 +105,10 @@ def _report(what: str, chains: Iterable[dict[str, Any]]) -> dict[str, Any]:
     return {"ok": all(chain["fault"] is None for chain in listed), "what": what, "chains": listed}
 
 
-def _described(chain: Chain, found: _Finding) -> dict[str, Any]:
+def _described(station: str, found: _Finding) -> dict[str, Any]:
     fault = _told(found.fault) if found.fault else None
-    count = len(chain.events)
-    head = chain.events[-1].hash if chain.events else GENESIS
     keys = [key_id(key) for key in found.keys]
-    described = {"station": chain.station, "key": keys[-1], "count": count, "head": head}
+    described = {"station": station, "key": keys[-1], "count": found.count, "head": found.head}
     if len(keys) > 1:
         described["keys_before"] = keys[:-1]
     return {**described, "fault": fault, "anchored": found.anchored, **found.more}
@@ -122,7 +128,8 @@ def _check(chain: Chain, every: bool, noted: Mapping[int, str] | None = None) ->
     fault, key = parts_fault(parts, station=chain.station, every=every, check_of=pardoning.check_of)
     if fault is None and chain.key_now not in (None, key):
         fault = ChainFault(len(chain.events), "key")
-    finding = _Finding(fault, [part.key for part in parts], more={"receipts": len(chain.receipts)})
+    keys, head = [part.key for part in parts], chain.events[-1].hash if chain.events else GENESIS
+    finding = _Finding(fault, keys, len(chain.events), head, more={"receipts": len(chain.receipts)})
     if pardoning.seqs:
         finding.more["damaged_signatures"] = pardoning.seqs
     if not chain.server_keys or fault is not None:
@@ -133,12 +140,22 @@ def _check(chain: Chain, every: bool, noted: Mapping[int, str] | None = None) ->
             finding.fault = ChainFault(high, code)
             return finding
         finding.anchored = max(finding.anchored, high)
+    if any(_is_strange(origin, note, chain.server_keys) for origin, note in chain.notes):
+        finding.fault = ChainFault(0, "checkpoint")
     return finding
+
+
+def _is_strange(origin: str, note: str, keys: Sequence[bytes]) -> bool:
+    try:
+        read_checkpoint(note, origin, keys)
+    except EvidenceTrouble:
+        return True
+    return False
 
 
 def _receipt_fault(chain: Chain, signed: Signed) -> tuple[int, str]:
     try:
-        told = open_statement(Receipt, signed, _by_any(chain.server_keys))
+        told = open_statement(Receipt, signed, by_any_key(chain.server_keys))
     except EvidenceTrouble:
         return 0, "receipt"
     if told.high > len(chain.events):
@@ -156,27 +173,47 @@ def _verify_station(database: Path, passphrase: str, every: bool) -> Iterator[di
             finding.fault = finding.fault or _cards_fault(connection)
     finally:
         engine.dispose()
-    yield _described(chain, finding)
+    yield _described(chain.station, finding)
+
+
+def station_events(folder: Path, passphrase: str) -> Sequence[SignedEvent]:
+    """All events of a station's own chain, each link and signature checked.
+
+    Raises EvidenceTrouble("evidence.chain_broken") where it does not hold; StorageTrouble as `verify_audit`.
+    """
+    database = folder / STATION_DATABASE
+    engine = open_database(database, read_key(database, passphrase), must_exist=True)
+    try:
+        with reading(engine) as connection:
+            chain = _station_chain(connection)
+            fault = _check(chain, every=True).fault
+    finally:
+        engine.dispose()
+    if fault is not None:
+        raise EvidenceTrouble("evidence.chain_broken", f"event {fault.seq}, {fault.code}")
+    return chain.events
 
 
 def _station_chain(connection: Connection) -> Chain:
     row = connection.exec_driver_sql("SELECT station, signing_seed, centre FROM meta").one()
     centre = Centre.model_validate_json(_newest_centre(connection) or row.centre)
-    newest = _newest_seed(connection)
+    first, newest = _public_keys(connection, _raw(row.signing_seed))
     receipts = connection.exec_driver_sql("SELECT text, sig FROM receipt ORDER BY id")
     return Chain(
         row.station,
-        Signer(row.signing_seed).public_key,
+        first,
         _events(connection, "SELECT seq, data, hash, sig FROM outbox ORDER BY seq"),
         server_keys(centre),
         [Signed.model_construct(text=receipt.text, sig=receipt.sig) for receipt in receipts],
-        Signer(newest or row.signing_seed).public_key,
+        newest,
+        list(_notes(connection, centre.tenant)),
     )
 
 
-def _by_any(keys: Iterable[bytes]) -> Verify:
-    checks = [verifier(key) for key in keys]
-    return lambda sig, data: any(check(sig, data) for check in checks)
+def _notes(connection: Connection, tenant: str) -> Iterator[tuple[str, str]]:
+    if inspect(connection).has_table("tree_head"):  # else of a release before
+        for row in connection.exec_driver_sql("SELECT epoch, note FROM tree_head WHERE note <> ''"):
+            yield origin_of(tenant, row.epoch), row.note
 
 
 def _newest_centre(connection: Connection) -> str | None:
@@ -186,6 +223,14 @@ def _newest_centre(connection: Connection) -> str | None:
     wanted = "SELECT centre FROM followed_centre ORDER BY id DESC LIMIT 1"
     found = connection.exec_driver_sql(wanted).scalar()
     return None if found is None else str(found)
+
+
+def _public_keys(connection: Connection, first: bytes) -> tuple[bytes, bytes]:
+    """The station's first key and its newest. Where the seeds were shredded, as they were kept then."""
+    if first:
+        return Signer(first).public_key, Signer(_newest_seed(connection) or first).public_key
+    kept = json.loads(str(connection.exec_driver_sql("SELECT public_keys FROM revoked").scalar_one()))
+    return bytes.fromhex(kept[0]), bytes.fromhex(kept[-1])
 
 
 def _newest_seed(connection: Connection) -> bytes | None:
@@ -201,20 +246,30 @@ def _events(connection: Connection, query: str) -> list[SignedEvent]:
     return [SignedEvent(seq, _raw(data), str(own), _raw(sig)) for seq, data, own, sig in rows]
 
 
-def _rows(connection: Connection, query: TextClause, **parameters: Any) -> Iterator[Any]:
+def _rows(connection: Connection, query: TextClause) -> Iterator[Any]:
+    for part in _parts(connection, query):
+        yield from part
+
+
+def _parts(connection: Connection, query: TextClause, **parameters: Any) -> Iterator[list[Any]]:
     """The rows of a long answer as the driver gives them, so many at a time: an object for each takes longer than
     what is done with it.
     """
     with connection.execute(query, parameters) as result:
         cursor: Any = result.cursor
         while part := cursor.fetchmany(_ROWS):
-            yield from part
+            yield part
+
+
+T = TypeVar("T")
+
+
+def _each(kind: type[T], column: Sequence[Any], made: Callable[[Any], T]) -> Sequence[T]:
+    """Values of one kind: who meddles with the file may also have changed their type."""
+    return column if {*map(type, column)} == {kind} else [made(value) for value in column]
 
 
 def _raw(value: Any) -> bytes:
-    """A column as bytes: who meddles with the file may also have changed its type."""
-    if type(value) is bytes:
-        return value
     return bytes(value) if isinstance(value, (bytes, memoryview)) else str(value).encode()
 
 
@@ -232,8 +287,8 @@ def verify_centre(engine: Engine, *, every: bool = True) -> dict[str, Any]:
     return _report("centre", _verify_centre(engine, every))
 
 
-Leaves = dict[str, dict[int, bytes]]
-"""Of each station's events by their numbers: what the log's tree is made of."""
+Leaves = dict[tuple[str, int], bytes]
+"""By station and number of the event: what the log's tree is made of."""
 
 
 def _verify_centre(engine: Engine, every: bool) -> Iterator[dict[str, Any]]:
@@ -266,26 +321,40 @@ def _centre_chain(
     """What is found of one station's chain; `leaves` gets those of its events, `noted` what the centre says of damaged
     signatures: its own chain has to come first.
     """
-    events, own, quarantined = [], leaves.setdefault(row.id, {}), 0
-    for seq, data, told, sig, quarantine in _rows(connection, _OF_STATION, station=row.id):
-        exact = _raw(data)
-        events.append(SignedEvent(seq, exact, str(told), _raw(sig)))
-        own[seq] = leaf_hash(exact)
-        quarantined += quarantine != ""
     now = bytes(row.public_key)
     first = now if row.role == "vault" else _first_key(connection, row.id) or now  # a vault has no chain to say it in
-    chain = Chain(row.id, first, events, key_now=now)
-    finding = _check(chain, every, noted.get(row.id))
-    head = events[-1].hash if events else GENESIS
-    if finding.fault is None and (len(events), head) != (row.high, row.head_hash):
+    quarantined = Counter[str]()
+    pieces = _pieces(connection, row.id, leaves, quarantined)
+    stood = None if every or row.role == "centre" else chain_stands(pieces, station=row.id, key=first)
+    if stood is not None and stood.keys[-1] == now:
+        finding = _Finding(None, stood.keys, stood.count, stood.head)
+    else:
+        quarantined.clear()
+        events = [event for piece in _pieces(connection, row.id, leaves, quarantined) for event in piece]
+        finding = _check(Chain(row.id, first, events, key_now=now), every, noted.get(row.id))
+        del finding.more["receipts"]  # a centre gives them
+        if row.role == "centre":
+            noted |= noted_in(events) if finding.fault is None else {}
+            finding.more["acts"] = _acts(events)
+    if finding.fault is None and (finding.count, finding.head) != (row.high, row.head_hash):
         finding.fault = ChainFault(row.high, "truncated")
-    del finding.more["receipts"]  # a centre gives them
-    finding.more["quarantined"] = quarantined
-    if row.role == "centre":
-        noted |= noted_in(events) if finding.fault is None else {}
-        finding.more["acts"] = _acts(events)
+    finding.more["quarantined"] = quarantined.total() - quarantined[""]
     finding.more["alarms"] = connection.execute(_ALARMS, {"station": row.id}).scalar_one()
-    return _described(chain, finding)
+    return _described(row.id, finding)
+
+
+def _pieces(
+    connection: Connection, name: str, leaves: Leaves, quarantined: Counter[str]
+) -> Iterator[Sequence[SignedEvent]]:
+    """The events of a station at a centre, as they are read: a piece at a time goes through all that is done with it
+    while the processor has it at hand.
+    """
+    for part in _parts(connection, _OF_STATION, station=name):
+        seqs, data, told, sigs, quarantine = zip(*part, strict=True)
+        exact = _each(bytes, data, _raw)
+        leaves.update(zip(zip(repeat(name), seqs), map(leaf_hash, exact), strict=True))
+        quarantined.update(quarantine)
+        yield [*map(SignedEvent, seqs, exact, _each(str, told, str), _each(bytes, sigs, _raw))]
 
 
 def _first_key(connection: Connection, station: str) -> bytes | None:
@@ -307,24 +376,21 @@ def log_fault(connection: Connection) -> tuple[ChainFault | None, CompactTree]:
     """The tree of a centre's log, grown again from its events: it must be the one that receipts were signed over."""
     leaves: Leaves = {}
     for name, seq, data in _rows(connection, text("SELECT station, seq, data FROM event")):
-        leaves.setdefault(name, {})[seq] = leaf_hash(_raw(data))
+        leaves[name, seq] = leaf_hash(_raw(data))
     return _log_fault(connection, leaves)
 
 
 def _log_fault(connection: Connection, leaves: Leaves) -> tuple[ChainFault | None, CompactTree]:
     told = connection.exec_driver_sql("SELECT log_size, log_peaks FROM meta").one()
     checkpoints = connection.exec_driver_sql("SELECT size, note FROM checkpoint ORDER BY size").all()
-    places = _rows(connection, text("SELECT station, seq FROM log_leaf ORDER BY n"))
-    entries = (leaf for name, seq in places if (leaf := leaves.get(name, {}).get(seq)) is not None)
+    entries = filter(None, map(leaves.get, _rows(connection, text("SELECT station, seq FROM log_leaf ORDER BY n"))))
     grown = CompactTree()
     for size, note in checkpoints:
         grown = grown.grown(islice(entries, size - grown.size))
         if (grown.size, base64.b64encode(grown.root()).decode()) != (size, str(note).split("\n")[2]):
             return ChainFault(size, "checkpoint"), grown
     grown = grown.grown(entries)
-    if (grown.size, grown.to_bytes()) == (told.log_size, told.log_peaks) and sum(
-        map(len, leaves.values())
-    ) == grown.size:
+    if (len(leaves), grown.size, grown.to_bytes()) == (grown.size, told.log_size, told.log_peaks):
         return None, grown
     return ChainFault(grown.size, "log"), grown
 
@@ -334,6 +400,7 @@ def _read_export(path: Path) -> Iterator[Chain]:
     head: dict[str, Any] = {}
     events: list[SignedEvent] = []
     receipts: list[Signed] = []
+    notes: list[tuple[str, str]] = []
     with path.open("rb") as lines:
         for line in lines:
             fields = _fields(line)
@@ -341,13 +408,16 @@ def _read_export(path: Path) -> Iterator[Chain]:
                 head = _export_head(fields, path)
             elif "text" in fields and "sig" in fields:
                 receipts.append(Signed.model_construct(text=str(fields["text"]), sig=_bytes(fields["sig"])))
+            elif "note" in fields:
+                notes.append((origin_of(str(head.get("tenant")), str(fields.get("epoch"))), str(fields["note"])))
             else:
                 events.append(_event(fields, len(events) + 1))
     if not head:
         raise BadInput("audit.not_found", path.name)
     named = [head["server_key"], *head.get("server_keys_before", [])]
     servers = [bytes.fromhex(key) for key in named]
-    yield Chain(str(head["station"]), bytes.fromhex(head["public_key"]), events, servers, receipts)
+    first = bytes.fromhex(head["public_key"])
+    yield Chain(str(head["station"]), first, events, servers, receipts, notes=notes)
 
 
 def _export_head(fields: dict[str, Any], path: Path) -> dict[str, Any]:

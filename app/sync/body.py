@@ -1,4 +1,4 @@
-"""The body of a long request: footage on its way to the centre."""
+"""Bodies that may be long: footage on its way to the centre, and whatever answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,31 @@ from collections.abc import AsyncIterator
 
 import httpx
 
+AS_IT_IS = {"Accept-Encoding": "identity"}
+"""What a request says: an answer comes in no code, so nobody in between can make much of little."""
+
+MOST_ANSWER = 64 << 20
+"""Bytes of an answer. The longest of ours is a catalogue."""
+
 _PIECE = 1 << 17
+
+
+async def whole_answer(http: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+    """Send a request; its answer, read to the end. Raises httpx.HTTPError, also for one in a code or without an end:
+    it is not believed yet, and who sends it must not be able to fill this machine's memory.
+    """
+    answer = await http.send(request, stream=True)
+    try:
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            raise httpx.DecodingError("encoded", request=request)
+        parts, size = [], 0
+        async for part in answer.aiter_bytes():
+            parts.append(part)
+            if (size := size + len(part)) > MOST_ANSWER:
+                raise httpx.DecodingError("too long", request=request)
+    finally:
+        await answer.aclose()
+    return httpx.Response(answer.status_code, headers=answer.headers, content=b"".join(parts), request=request)
 
 
 class Body(httpx.AsyncByteStream):

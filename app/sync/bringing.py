@@ -157,5 +157,6 @@ def _is_its_own(trouble: Exception) -> bool:
     if isinstance(trouble, Halt | BadInput):
         return False
     if isinstance(trouble, CentreRefused):
-        return trouble.status in (400, 404, 409, 413, 422)
+        # A bucket that knows no such place, or nobody of ours, says so of every chunk alike.
+        return trouble.status in ((400, 413) if trouble.reason == "bucket" else (400, 404, 409, 413, 422))
     return not isinstance(trouble, Unavailable) or trouble.code == "sync.footage_missing"

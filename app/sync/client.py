@@ -19,17 +19,26 @@ from pydantic import BaseModel, ValidationError
 from app.centre_keys import by_now, followed, is_known
 from app.core.errors import BadInput, EvidenceTrouble, Unavailable
 from app.keys import Signer
-from app.signing import LIFETIME_S, BadSignature, Message, RequestMarks, answering_key, check_answer, sign_request
+from app.signing import (
+    LIFETIME_S,
+    BadSignature,
+    Message,
+    RequestMarks,
+    SignedAnswer,
+    answering_key,
+    check_answer,
+    sign_request,
+)
 from app.store.store import Store
-from app.sync.body import Body
+from app.sync.body import AS_IT_IS, Body, whole_answer
 from app.sync.offset import ClockOffset
 from app.wire import (
     DIGEST_HEADER,
     BatchAnswer,
     CatalogueBundle,
     Centre,
-    Enrolment,
-    EnrolmentAnswer,
+    DecisionsExpired,
+    DecisionsGiven,
     EventBatch,
     ObjectPlace,
     ObjectsAnswer,
@@ -42,6 +51,7 @@ from app.wire import (
     content_digest,
     digest_field,
 )
+from app.wire_enrol import Enrolment, EnrolmentAnswer
 from app.wire_vault import (
     Arrivals,
     Findings,
@@ -50,6 +60,7 @@ from app.wire_vault import (
     KeyKept,
     RevealApproval,
     RevealAsked,
+    RevealLog,
     RevealsOpen,
     RevealState,
     RevealTasks,
@@ -70,21 +81,25 @@ _TOLD = {
     "station.pending": "station.pending",
     "station.loopback_only": "station.loopback_only",
     "store.disk_full": "sync.centre_full",
+    "store.objects_away": "sync.bucket_away",
+    "bucket": "sync.bucket_refused",
 }
-"""Which of the centre's own words tell the operator what to do; all else is `sync.refused`."""
+"""Which of the centre's own words (and of the bucket it names) tell what to do; all else is `sync.refused`."""
 
 
 class CentreRefused(Unavailable):
     """The centre answered, but not as wished: code sync.refused, or a nearer one for what people can mend.
 
-    `reason` is the centre's own code, `status` HTTP's, `wait_ms` what Retry-After asked for (0: nothing).
+    `reason` is the centre's own code ("" where the answer was not signed), `status` HTTP's, `wait_ms` what Retry-After
+    asked for (0: nothing), `answer` what the centre signed, where it did.
     """
 
-    def __init__(self, reason: str, status: int, wait_ms: int = 0) -> None:
+    def __init__(self, reason: str, status: int, wait_ms: int = 0, answer: SignedAnswer | None = None) -> None:
         super().__init__(_TOLD.get(reason, "sync.refused"), f"{status} {reason}".strip())
         self.reason = reason
         self.status = status
         self.wait_ms = wait_ms
+        self.answer = answer
 
 
 def require_loopback(url: str) -> None:
@@ -177,7 +192,7 @@ class CentreClient:
             trusted = trusted_by(speaker.centre) if speaker else _whoever_answers()
         # trust_env off: a proxy or netrc of the environment has no business between station and centre.
         self._http = httpx.AsyncClient(
-            base_url=url, timeout=_TIMEOUT, transport=transport, trust_env=False, verify=trusted
+            base_url=url, timeout=_TIMEOUT, transport=transport, trust_env=False, verify=trusted, headers=AS_IT_IS
         )
         self._speaker = speaker
         self._signers = deque([speaker.signer, *speaker.earlier] if speaker else ())
@@ -213,13 +228,21 @@ class CentreClient:
         """The next page of the feed, as it was signed."""
         return await self._exchange("GET", "/v1/feed", Signed, params={"cursor": cursor})
 
+    async def decisions_again(self, expired: Sequence[Signed]) -> int:
+        """Ask for decisions that ran out; how many are given again, by the feed."""
+        wanted = DecisionsExpired(decisions=tuple(expired))
+        return (await self._post("/v1/decisions/again", wanted, DecisionsGiven)).given
+
     async def catalogue(self, version: str) -> CatalogueBundle:
         """A published catalogue, by its version."""
         return await self._exchange("GET", f"/v1/catalogue/{version}", CatalogueBundle)
 
-    async def checkpoint(self, since: Sequence[int]) -> CheckpointAnswer:
-        """The log's latest checkpoint, with proofs that it begins with these sizes."""
-        params = {"since": [str(size) for size in since or (0,)]}
+    async def checkpoint(self, since: Sequence[int], elsewhere: str | None = None) -> CheckpointAnswer:
+        """The log's latest checkpoint, with proofs that it begins with these sizes; `elsewhere`: and with what other
+        stations behind that name saw.
+        """
+        params: dict[str, str | Sequence[str]] = {"since": [str(size) for size in since or (0,)]}
+        params |= {} if elsewhere is None else {"elsewhere": elsewhere}
         answer = await self._exchange("GET", "/v1/checkpoint", CheckpointAnswer, params=params)
         return answer if since else answer.model_copy(update={"proofs": ()})
 
@@ -251,15 +274,16 @@ class CentreClient:
 
     async def _put_outside(self, upload: Transfer, body: Body) -> None:
         """A presigned request to a bucket: nothing of ours goes with it but the encrypted bytes."""
-        async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as http:
+        async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False, headers=AS_IT_IS) as http:
             try:
                 headers = {**body.headers, **upload.header}
-                answer = await http.put(upload.href, content=body, headers=headers)
+                request = http.build_request("PUT", upload.href, content=body, headers=headers)
+                answer = await whole_answer(http, request)
             except httpx.HTTPError as away:
-                raise Unavailable("sync.offline", type(away).__name__) from away
+                raise Unavailable("sync.bucket_away", type(away).__name__) from away
         # 412: the bucket has this name already; whether it is right the centre sees when it reads it back.
         if not answer.is_success and answer.status_code != httpx.codes.PRECONDITION_FAILED:
-            raise CentreRefused("objects", answer.status_code, _wait_ms(answer))
+            raise CentreRefused("bucket", answer.status_code, _wait_ms(answer))
 
     async def put_manifest(self, recording: str, manifest: Signed) -> VideoAnswer:
         """Hand in a recording's manifest."""
@@ -271,9 +295,10 @@ class CentreClient:
         """What the centre saw of a recording."""
         return await self._post("/v1/witness", wanted, WitnessAnswer)
 
-    async def arrivals(self) -> Arrivals:
-        """For the vault: cards it has not looked at."""
-        return await self._exchange("GET", "/v1/vault/arrivals", Arrivals)
+    async def arrivals(self, after: str | None = None) -> Arrivals:
+        """For the vault: cards it has not looked at; with `after` all there are, after that cursor ("": the first)."""
+        params = None if after is None else {"all": after or "-"}
+        return await self._exchange("GET", "/v1/vault/arrivals", Arrivals, params=params)
 
     async def tell_findings(self, findings: Findings) -> FindingsKept:
         """For the vault: what it found."""
@@ -294,6 +319,18 @@ class CentreClient:
     async def approve_reveal(self, name: str, told: RevealApproval) -> RevealState:
         """Hand in a second person's signature."""
         return await self._post(f"/v1/reveals/{name}/approve", told, RevealState)
+
+    async def refuse_reveal(self, name: str, told: RevealApproval) -> RevealState:
+        """Hand in a second person's refusal."""
+        return await self._post(f"/v1/reveals/{name}/refuse", told, RevealState)
+
+    async def withdraw_reveal(self, name: str) -> RevealState:
+        """Nobody waits for the answer any more."""
+        return await self._exchange("DELETE", f"/v1/reveals/{name}", RevealState)
+
+    async def reveal_log(self, who: str) -> RevealLog:
+        """Requests that concern this station, and what `who` may see today without a second person."""
+        return await self._exchange("GET", "/v1/reveal-log", RevealLog, params={"who": who})
 
     async def reveal_tasks(self) -> RevealTasks:
         """For the vault: requests it has not answered."""
@@ -364,10 +401,10 @@ class CentreClient:
             try:
                 return await ask()
             except CentreRefused as refused:
-                if refused.reason or refused.wait_ms or refused.status < 500:
-                    raise  # the centre's own word, or a wish to be waited for
-            except Unavailable:
-                pass
+                if refused.wait_ms or (refused.reason and refused.status < 500):
+                    raise  # a wish to be waited for, or the centre's own word
+            except (Unavailable, EvidenceTrouble):
+                pass  # nobody there, or not the pinned centre: perhaps at the next address it is
             self._urls.rotate(-1)
             self._http.base_url = httpx.URL(self._urls[0])
         return await ask()
@@ -381,7 +418,7 @@ class CentreClient:
         nonce = self._sign(request, digest, content_type)
         asked_ms = self._clock_ms()
         try:
-            answer = await self._http.send(request)
+            answer = await whole_answer(self._http, request)
         except httpx.HTTPError as away:
             code = "sync.tls" if _is_tls(away) else "sync.offline"
             raise Unavailable(code, type(away).__name__) from away
@@ -427,7 +464,7 @@ class CentreClient:
         if self._speaker is None or not name or is_known(name, self._speaker.centre):
             return False
         try:
-            told = await self._http.get("/v1/centre")
+            told = await whole_answer(self._http, self._http.build_request("GET", "/v1/centre"))
             after = followed(self._speaker.centre, Centre.model_validate_json(told.content))
         except (httpx.HTTPError, ValidationError, EvidenceTrouble):
             return False  # whatever it was, it names no such key
@@ -447,7 +484,8 @@ def _refusal(answer: httpx.Response, believed: bool) -> CentreRefused:
         reason = str(answer.json()["code"])[:80] if believed else ""
     except (ValueError, KeyError, TypeError):
         reason = ""
-    return CentreRefused(reason, answer.status_code, _wait_ms(answer))
+    signed = SignedAnswer.of(answer.status_code, answer.headers, answer.content) if believed else None
+    return CentreRefused(reason, answer.status_code, _wait_ms(answer), signed)
 
 
 def _wait_ms(answer: httpx.Response) -> int:

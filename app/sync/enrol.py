@@ -13,17 +13,8 @@ from app.centre_keys import certified, server_keys
 from app.core.errors import BadInput, EvidenceTrouble, Unavailable
 from app.keys import Signer, code_key, verifier
 from app.sync.client import CentreClient, CentreRefused
-from app.wire import (
-    Centre,
-    Enrolled,
-    Enrolment,
-    EnrolmentAnswer,
-    EnrolRequest,
-    enrolment_proof,
-    open_statement,
-    sign_statement,
-    words_to_compare,
-)
+from app.wire import Centre, open_statement, sign_statement, words_to_compare
+from app.wire_enrol import Enrolled, Enrolment, EnrolmentAnswer, EnrolRequest, enrolment_proof
 
 _NEVER = {"enrol.code": "enrol.code", "enrol.used": "enrol.used", "enrol.kind": "enrol.kind"}
 

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from app.catalog.shelf import Shelf
 from app.core.audit import EventKind, SignedEvent, Stamp
@@ -22,8 +22,9 @@ from app.evidence.witness import WITNESS_FILE
 from app.platform import durable_write
 from app.store.backup import settle
 from app.store.following import follow_centre
-from app.store.governing import is_revoked, policy_of
+from app.store.governing import policy_of, revocation_of
 from app.store.results import QueueFacts, RetryState
+from app.store.revoked import by_answer, by_feed, hear, shred
 from app.store.store import Store
 from app.store.witnessed import Unwitnessed, keep_word, unwitnessed
 from app.store.writer import StoreWriter
@@ -31,7 +32,7 @@ from app.sync.bringing import Bringing
 from app.sync.client import CentreClient, CentreRefused, Speaker
 from app.sync.halt import Halt
 from app.sync.pace import ANY_TIME, LONGEST_WAIT_MS, BatchSize, FootageTerms, after_failure
-from app.sync.witness import Witness
+from app.sync.witness import ALARMS, Witness
 from app.wire import (
     MOST_BLOBS,
     MOST_BYTES,
@@ -40,13 +41,20 @@ from app.wire import (
     Centre,
     EventBatch,
     Result,
+    Signed,
 )
 
 T = TypeVar("T")
 
-_FOOTAGE, _CATALOGUE, _WITNESS = "footage", "catalogue", "witness"
+FOOTAGE, _CATALOGUE, _WITNESS, _EXPIRED = "footage", "catalogue", "witness", "decisions"
+LATER = "sync.later"
+"""What is known of a wait that was noted before this program started."""
+
 _ASK_AGAIN_MS = 30_000
 """A closing that no checkpoint of the centre holds yet is asked for again after so long."""
+
+_TOO_MUCH = (408, 413)
+"""Too slow, or too large: the centre's word, or of a proxy before it whose limit is lower."""
 
 _LOOK_EVERY_US = 2_000_000
 """Between chunks of footage; as often as when nothing is under way."""
@@ -59,6 +67,17 @@ _MOST_BATCHES = 1000
 
 async def _nothing_between() -> None:
     """Of a chain that has ended nothing is sent beside the footage."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Waiting:
+    """A lane whose work is not done: the code of what went wrong last ("": nothing since it last got on), and when it
+    is tried again (wall clock, 0: at once).
+    """
+
+    lane: str
+    code: str = ""
+    next_try_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -80,10 +99,11 @@ class Exchange:
     on_catalogue: Callable[[], None] = lambda: None  # called beside the loop: it may read what was installed
     terms: FootageTerms = ANY_TIME
     footage: Bringing | None = None
-    waits: frozenset[str] = frozenset()  # lanes that failed and are tried again later
+    lanes: dict[str, Waiting] = field(default_factory=dict)  # those at work, or tried again later
     word_next_ms: int = 0  # when to ask for the centre's word on closed recordings again (wall clock)
     high: int | None = None  # what the centre said last that it has; may be less than an earlier receipt
     _pulled_us: int = 0  # monotonic: when the feed was asked last
+    _unread: EvidenceTrouble | None = None  # what the centre last showed of its log is none: told when all else is done
 
     async def round(self) -> bool:
         """Push until nothing waits, then pull until nothing is new; True when more has come to wait meanwhile.
@@ -95,11 +115,16 @@ class Exchange:
         await self._settle()
         await self._push()
         await self._pull()
+        await self._expired_lane()
         await self._watch_log()
         await self._catalogue_lane()
         await self._witness_lane()
         await self._footage_lane()
-        return (await self._tell_queue()).unsent > 0
+        more = (await self._tell_queue()).unsent > 0
+        if (unread := self._unread) is not None:
+            self._unread = None
+            raise unread
+        return more
 
     async def _follow_centre(self, told: Centre) -> None:
         await self._ask(lambda store: follow_centre(store.ledger, told, self.stamp()))
@@ -108,6 +133,14 @@ class Exchange:
         """Recordings that cannot be brought, each with its trouble's code."""
         found = self.footage.stuck if self.footage else {}
         return tuple((name, stuck.code) for name, stuck in sorted(found.items()))
+
+    def waits(self) -> tuple[Waiting, ...]:
+        """The lanes whose work is not done, each with its trouble."""
+        return tuple(sorted(self.lanes.values()))
+
+    def silent(self) -> tuple[str, ...]:
+        """Stations of which the centre has shown nothing for long."""
+        return self.witness.silent if self.witness else ()
 
     async def _settle(self) -> None:
         """A database that was put back from a backup: ask what the centre has before anything is added or sent."""
@@ -139,15 +172,19 @@ class Exchange:
         await last.bring_all()
 
     async def _watch_log(self) -> None:
-        """See that the centre's log only grows. That it was rewritten stops everything, all else can wait."""
+        """See that the centre's log only grows, for all alike. That it does not stops everything, all else can wait.
+
+        What is no checkpoint, or no other station's word on one, proves nothing and holds nothing up: `round` raises it
+        at its end.
+        """
         if self.witness is None:
             self.witness = Witness(self.client, self.writer, self.stamp)
         try:
             await self.witness.look()
         except EvidenceTrouble as trouble:
-            if trouble.code == "sync.log_fork":
+            if trouble.code in ALARMS:
                 raise Halt(trouble.code, trouble.detail) from trouble
-            raise
+            self._unread = trouble
 
     async def _witness_lane(self) -> None:
         """Get the centre's word on recordings that it has closed, and lay it beside them."""
@@ -158,6 +195,8 @@ class Exchange:
         if waiting:
             self.word_next_ms = now_ms + _ASK_AGAIN_MS
             await self._in_lane(_WITNESS, self._take_words(waiting, self.recordings))
+        else:
+            self.lanes.pop(_WITNESS, None)
 
     async def _take_words(self, waiting: Sequence[Unwitnessed], recordings: Path) -> None:
         for one in waiting:
@@ -182,13 +221,28 @@ class Exchange:
                 self.client, self.writer, self.stamp, self.recordings, self.terms, self.chance, self._look_between
             )
         if await self.footage.is_time():
-            await self._in_lane(_FOOTAGE, self.footage.bring_all())
+            await self._in_lane(FOOTAGE, self.footage.bring_all())
+        else:
+            self.lanes.pop(FOOTAGE, None)  # nothing to bring, or not at this hour
 
     async def _catalogue_lane(self) -> None:
         """Install the catalogue that the centre named last. One that a supervisor went back from is not taken again."""
         offer = await self._ask(lambda store: store.catalogue_offer())
         if self.shelf is not None and offer is not None:
             await self._in_lane(_CATALOGUE, self._install(self.shelf, offer))
+
+    async def _expired_lane(self) -> None:
+        """Decisions that ran out on the way, or before somebody acted on them, are asked for again."""
+        late = await self._ask(lambda store: store.expired_decisions(self.stamp()))
+        self.lanes.pop(_EXPIRED, None)
+        if late:
+            await self._in_lane(_EXPIRED, self._ask_again(late))
+
+    async def _ask_again(self, late: Sequence[Signed]) -> None:
+        """Raises Unavailable when none came of it: the centre decided otherwise meanwhile, or its time is another."""
+        if await self.client.decisions_again(late) == 0:
+            raise Unavailable("sync.refused", "decisions")
+        await self._pull()
 
     async def _install(self, shelf: Shelf, offer: CatalogueOffer) -> None:
         try:
@@ -208,26 +262,33 @@ class Exchange:
         """Work whose trouble is its own: it has a retry of its own, and holds nothing else up."""
         before = await self._ask(lambda store: store.retry_state(lane))
         now_ms = self.stamp().wall_us // 1000
-        self.waits |= {lane}
+        code = self.lanes[lane].code if lane in self.lanes else ""
         if now_ms < before.next_try_ms <= now_ms + LONGEST_WAIT_MS:
+            self.lanes[lane] = Waiting(lane, code or LATER, before.next_try_ms)
             work.close()
             return
+        self.lanes[lane] = Waiting(lane, code)
         try:
             await work
         except Halt:
             raise
         except (Unavailable, OSError, EvidenceTrouble, BadInput) as trouble:
-            _log.warning("%s waits: %s", lane, getattr(trouble, "code", type(trouble).__name__))
+            code = getattr(trouble, "code", "evidence.cannot_read")
+            _log.warning("%s waits: %s", lane, code)
             asked_ms = trouble.wait_ms if isinstance(trouble, CentreRefused) else 0
             after = after_failure(before, now_ms, self.chance, asked_ms)
             await self._ask(lambda store: store.save_retry(after, lane))
+            self.lanes[lane] = Waiting(lane, code, after.next_try_ms)
             return
-        self.waits -= {lane}
+        del self.lanes[lane]
         if before.failures:
             await self._ask(lambda store: store.save_retry(RetryState(), lane))
 
     async def _look_between(self) -> None:
         """Footage takes long: between two chunks events go out, and every few seconds decisions come in."""
+        if self.lanes.get(FOOTAGE, Waiting(FOOTAGE)).code:
+            self.lanes[FOOTAGE] = Waiting(FOOTAGE)  # it gets on again
+            await self._tell_queue()
         await self._push()
         if self.stamp().mono_us - self._pulled_us >= _LOOK_EVERY_US:
             await self._pull()
@@ -255,7 +316,7 @@ class Exchange:
         try:
             answer = await self.client.send(batch)
         except Unavailable as trouble:
-            if not isinstance(trouble, CentreRefused) or trouble.status >= 500 or trouble.reason == "too_large":
+            if not isinstance(trouble, CentreRefused) or trouble.status >= 500 or trouble.status in _TOO_MUCH:
                 self.size = self.size.halved()
             raise
         return await self._take(answer)
@@ -282,8 +343,8 @@ class Exchange:
             try:
                 page = await self.client.feed(cursor)
             except CentreRefused as refused:
-                if refused.reason == "station.revoked":
-                    raise Halt("sync.revoked") from refused
+                if refused.reason == "station.revoked" and refused.answer is not None:
+                    await self._revoked(by_answer(refused.answer))
                 if refused.reason != "feed.cursor" or not cursor:
                     raise
                 await self._ask(lambda store: store.forget_cursor())
@@ -301,14 +362,32 @@ class Exchange:
     async def _look_at_rules(self) -> None:
         """The centre governs anew: the policy holds from now on; a station that it revoked stops."""
 
-        def told(store: Store) -> tuple[Policy, bool]:
+        def told(store: Store) -> tuple[Policy, Signed | None]:
             with store.ledger.reading() as connection:
-                return policy_of(connection), is_revoked(connection, "station", store.station)
+                return policy_of(connection), revocation_of(connection, "station", store.station)
 
-        policy, revoked = await self._ask(told)
+        policy, revocation = await self._ask(told)
         self.on_policy(policy)
-        if revoked:
-            raise Halt("sync.revoked")
+        if revocation is not None:
+            await self._revoked(by_feed(revocation))
+
+    async def _revoked(self, proof: str) -> NoReturn:
+        """The centre's signed word that this station counts no more: kept, and held to from now on, for good."""
+        await self._ask(lambda store: hear(store.ledger, proof, self.stamp()))
+        raise Halt("sync.revoked")
+
+    async def last_round(self, backups: Path | None) -> bool:
+        """Of a station that was revoked: bring what happened to the centre, which keeps it aside; then shred.
+
+        The centre is asked what it has now, not what it once said: it may have been put back since. True when nothing
+        is left to do. Raises as `round`.
+        """
+        self.client.speak_as(await self._ask(Speaker.of))
+        self.client.on_newer_key = self._follow_centre
+        await self._settle()
+        await self._send([], [])
+        await self._push()
+        return await self._ask(lambda store: shred(store.ledger, backups, self.wanted))
 
     async def _tell_queue(self) -> QueueFacts:
         facts = await self._ask(lambda store: store.queue())

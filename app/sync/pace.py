@@ -29,6 +29,10 @@ class BatchSize:
         return BatchSize(max(_LEAST_BATCH, self.events // 2))
 
 
+LEAST_BYTES_S = 2000
+"""Slower than 16 kbit/s footage is not brought, whatever is set: the centre ends a request that comes at half of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class FootageTerms:
     """How fast footage goes up, 0: as fast as the line carries it; and between which hours, twice the same: always."""
@@ -40,7 +44,9 @@ class FootageTerms:
     @classmethod
     def of(cls, server: ServerSettings) -> FootageTerms:
         """As they are set at this station."""
-        return cls(server.footage_kbit_s * 125, server.footage_from_hour, server.footage_to_hour)
+        limit = server.footage_kbit_s
+        bytes_s = max(limit * 125, LEAST_BYTES_S) if limit else 0
+        return cls(bytes_s, server.footage_from_hour, server.footage_to_hour)
 
     def open_at(self, hour: int) -> bool:
         """Whether footage may go in this hour (0 to 23). A window may go over midnight."""

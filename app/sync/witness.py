@@ -1,49 +1,63 @@
 """Watches the centre's log: each new checkpoint must begin with everything that was seen before, else an alarm.
 
-What was seen: the last checkpoint that was verified and the tree heads in receipts since. A centre that rewrites its
-past, or shows different stations different logs, cannot prove that; the proof of its guilt (two statements that it
-signed) is kept in the station's chain. A good checkpoint is countersigned.
+What was seen: the last checkpoint that was verified and the tree heads in receipts since; and now and then what other
+stations countersigned. A centre that rewrites its past, or shows different stations different logs, cannot prove that;
+the proof of its guilt (two statements that it signed) is kept in the station's chain. A good checkpoint is
+countersigned.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from app.centre_keys import server_keys
 from app.core.audit import EventKind, Stamp
 from app.core.errors import EvidenceTrouble
 from app.core.merkle import is_prefix
-from app.store import heads
+from app.store import heads, others
 from app.store.heads import TreeHead
 from app.store.notes import Checkpoint, cosign, origin_of, read_checkpoint
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.sync.client import CentreClient, CentreRefused
+from app.sync.elsewhere import compare
 from app.sync.put_back import PutBack, put_back, require_proofs
 from app.wire_witness import CheckpointAnswer, Cosigning
 
 T = TypeVar("T")
 
 EVERY_MS = 60_000
+OTHERS_EVERY_MS = 600_000
+ALARMS = ("sync.log_fork", "sync.split_view", "sync.station_replaced")
+"""What a person has to look at: two logs by one centre, or a station's name under another key."""
+
+
+_OURSELVES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(slots=True)
 class Witness:
-    """One station's eye on its centre's log. `next_ms`: when to look again (wall clock)."""
+    """One station's eye on its centre's log. `next_ms`: when to look again (wall clock), `others_next_ms`: also at what
+    other stations saw, those `behind` that name. `silent`: stations of which nothing was shown for long.
+    """
 
     client: CentreClient
     writer: StoreWriter
     stamp: Callable[[], Stamp]
     next_ms: int = 0
+    others_next_ms: int = 0
+    behind: str = ""
+    silent: tuple[str, ...] = ()
 
     async def look(self) -> None:
         """Fetch, check, keep and countersign the latest checkpoint, once a minute.
 
-        Raises EvidenceTrouble: sync.log_fork (the log was rewritten; it is in the chain then), audit.checkpoint;
-        Unavailable.
+        Raises EvidenceTrouble: sync.log_fork (the log was rewritten; it is in the chain then), sync.split_view (another
+        station was shown another log; likewise), sync.station_replaced, audit.checkpoint; Unavailable.
         """
         now_ms = self.stamp().wall_us // 1000
         if now_ms < self.next_ms <= now_ms + EVERY_MS:
@@ -61,7 +75,13 @@ class Witness:
         for head in covered:
             if head.size > size and head.epoch == newest.epoch:
                 await self._alarm(head, newest.note)
-        await self._judge(await self.client.checkpoint([head.size for head in covered]), covered, now_ms)
+        later = now_ms < self.others_next_ms <= now_ms + OTHERS_EVERY_MS
+        answer = await self.client.checkpoint([head.size for head in covered], None if later else self.behind)
+        await self._judge(answer, covered, now_ms)
+        if not later:
+            self.others_next_ms, self.behind = now_ms + OTHERS_EVERY_MS, answer.further
+            silent = await self._ask(_reader(lambda connection: others.silent(connection, now_ms // 1000)))
+            self.silent = tuple(one.station for one in silent)
 
     async def _read(self, answer: CheckpointAnswer) -> Checkpoint:
         _, _, centre = await self._ask(lambda store: store.speaker())
@@ -76,8 +96,21 @@ class Witness:
             path = [bytes.fromhex(one) for one in proof]
             if head.epoch == answer.epoch and not is_prefix(head.size, head.root, shown.size, shown.root, path):
                 await self._alarm(head, answer.note)
+        await self._hold_against_others(answer, shown)
         await self._account(answer)
         await self._countersign(shown, answer, now_ms)
+
+    async def _hold_against_others(self, answer: CheckpointAnswer, shown: Checkpoint) -> None:
+        """What other stations countersigned is in the log that we are shown, or there are two."""
+        if not answer.elsewhere:
+            return
+        own, _, centre = await self._ask(lambda store: store.speaker())
+        found = compare(own, answer, shown, await self._ask(_reader(others.known)), centre)
+        await self._ask(lambda store: others.heard(store.ledger, found.fits))
+        if found.apart is not None:
+            told, seen = found.apart
+            by = {"station": told.station, "line": told.line}
+            await self._alarm(TreeHead(seen.size, answer.epoch, seen.root, told.note), answer.note, by)
 
     async def _account(self, newest: CheckpointAnswer) -> None:
         """The centre was put back: what we saw before is still there, or it is written down what was lost."""
@@ -116,10 +149,12 @@ class Witness:
             line = cosign(shown, station, signer, (now_ms + self.client.offset.ms) // 1000)
             await self.client.cosign(Cosigning(size=shown.size, line=line))
 
-    async def _alarm(self, head: TreeHead, note: str) -> None:
-        """Both statements of the centre go into the chain; then a person has to look."""
-        body = {"seen": {"size": head.size, "root": head.root.hex(), "note": head.note}, "shown": note}
+    async def _alarm(self, head: TreeHead, note: str, by: Mapping[str, str] = _OURSELVES) -> None:
+        """Both statements of the centre go into the chain; then a person has to look. `by`: who saw the other one."""
+        body = {"seen": {"size": head.size, "root": head.root.hex(), "note": head.note, **by}, "shown": note}
         await self._ask(lambda store: store.record(EventKind.LOG_FORKED, body, self.stamp(), "sync"))
+        if by:
+            raise EvidenceTrouble("sync.split_view", by["station"])
         raise EvidenceTrouble("sync.log_fork", f"{head.size} entries")
 
     async def _ask(self, work: Callable[[Store], T]) -> T:

@@ -19,22 +19,24 @@ import httpx
 
 from app.catalog.shelf import Shelf
 from app.core.audit import Stamp
-from app.core.errors import EvidenceTrouble, StorageTrouble, Trouble, Unavailable
+from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble, Trouble, Unavailable
 from app.core.parcels import TrayCard
 from app.core.policy import Policy
-from app.core.readiness import SyncState
+from app.core.readiness import REVOKED, SyncState
 from app.store.following import centre_signed
 from app.store.results import QueueFacts, RetryState
+from app.store.revoked import is_ended, is_shredded
 from app.store.store import Store
 from app.store.writer import StoreWriter
 from app.sync.client import CentreClient, CentreRefused, Speaker, require_loopback
-from app.sync.exchange import Exchange
+from app.sync.exchange import LATER, Exchange, Waiting
 from app.sync.offset import ClockOffset
 from app.sync.pace import ANY_TIME, FootageTerms, after_failure
+from app.sync.witness import ALARMS
 
 T = TypeVar("T")
 
-_FOR_A_PERSON = ("store.restored_behind", "sync.fork", "sync.event_refused", "sync.revoked", "sync.log_fork")
+_FOR_A_PERSON = ("store.restored_behind", "sync.fork", "sync.event_refused", *ALARMS)
 _LONGEST_WAIT_MS = 2 * 3_600_000
 """Twice what a centre can ask for."""
 
@@ -44,8 +46,8 @@ class SyncReport:
     """How station and centre stand. `code` says why it is OFFLINE or STOPPED; `next_try_ms` wall clock, 0 for none.
 
     `clock_offset_ms`: how far the centre's clock is ahead, None before it answered. `stuck`: recordings that cannot
-    be brought to the centre while others are, each with its trouble's code. `waits`: what has failed beside the events
-    (footage, catalogue, witness) and is tried again later.
+    be brought to the centre while others are, each with its trouble's code. `waits`: what is not done beside the events
+    (footage, catalogue, witness), with the trouble it had. `silent`: stations of which nothing was shown for long.
     """
 
     state: SyncState
@@ -54,7 +56,8 @@ class SyncReport:
     next_try_ms: int = 0
     clock_offset_ms: int | None = None
     stuck: tuple[tuple[str, str], ...] = ()
-    waits: frozenset[str] = frozenset()
+    waits: tuple[Waiting, ...] = ()
+    silent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,8 @@ class SyncPlan:
 
     `recordings`: the folder whose closed recordings are brought to the centre; None: none are. `spare`: further
     addresses of the same centre. `catalogue`: the folder into which published catalogues are installed; None: none are.
-    `terms`: when footage may go, and how fast.
+    `terms`: when footage may go, and how fast. `backups`: where copies of the database lie, which go with the keys of
+    a station that was revoked; None: there are none.
     """
 
     url: str
@@ -72,6 +76,7 @@ class SyncPlan:
     spare: tuple[str, ...] = ()
     catalogue: Path | None = None
     terms: FootageTerms = ANY_TIME
+    backups: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +118,12 @@ class SyncWorker:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._told: SyncReport | None = None
+        self._revoked = False
         self._queue = QueueFacts(0, 0, 0, None, {})
         self._offset = ClockOffset()
         self._stuck: Callable[[], tuple[tuple[str, str], ...]] = tuple
-        self._waits: Callable[[], frozenset[str]] = frozenset
+        self._waits: Callable[[], tuple[Waiting, ...]] = tuple
+        self._silent: Callable[[], tuple[str, ...]] = tuple
 
     def start(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -158,6 +165,9 @@ class SyncWorker:
             if await self._ask(lambda store: store.rehearsal):
                 for url in (self._plan.url, *self._plan.spare):
                     require_loopback(url)
+        except BadInput as refused:
+            await self._settle(SyncState.STOPPED, refused.code)
+            return
         except Trouble as trouble:
             self._tell(SyncReport(SyncState.STOPPED, self._queue, trouble.code))
             return
@@ -171,7 +181,7 @@ class SyncWorker:
             if self._plan.catalogue is not None:
                 server = await self._ask(lambda store: centre_signed(store.ledger))
                 exchange.shelf = Shelf(self._plan.catalogue, speaker.centre.tenant, server)
-            self._stuck, self._waits = exchange.stuck, lambda: exchange.waits
+            self._stuck, self._waits, self._silent = exchange.stuck, exchange.waits, exchange.silent
             while await self._go_on(exchange):
                 pass
 
@@ -188,11 +198,15 @@ class SyncWorker:
 
     async def _turn(self, exchange: Exchange) -> bool:
         """Wait until it is time, do one round, note how it went; False when a person has to look."""
-        await self._wait_for_retry()
+        if await self._ask(lambda store: is_ended(store.ledger)):
+            return await self._last_turn(exchange)
+        await self._wait_for_retry(tell=True)
         self._wake.clear()
         try:
             more = await exchange.round()
         except (Unavailable, EvidenceTrouble) as trouble:
+            if trouble.code == REVOKED:
+                return True
             if trouble.code in _FOR_A_PERSON:
                 await self._settle(SyncState.STOPPED, trouble.code)
                 return False
@@ -203,21 +217,48 @@ class SyncWorker:
             await self._pause(self._plan.poll_s)
         return True
 
-    async def _wait_for_retry(self) -> None:
-        """Until next_try. A nudge does not shorten it: the centre needs the pause more than we need the answer."""
+    async def _last_turn(self, exchange: Exchange) -> bool:
+        """Of a station that was revoked: what happened goes to the centre, then what may be shredded is; False when
+        that is done. How it goes is told after the first try.
+        """
+        await self._wait_for_retry()
+        self._revoked, next_try_ms = True, 0
+        done = await self._ask(lambda store: is_shredded(store.ledger))
+        try:
+            done = done or await exchange.last_round(self._plan.backups)
+        except Unavailable as away:
+            next_try_ms = await self._postponed(away)
+        except EvidenceTrouble:
+            done = True  # a fork, say: nothing more can be brought, and what was not acknowledged stays
+        await self._settle(SyncState.STOPPED, REVOKED, next_try_ms)
+        if not done:
+            await self._pause(self._plan.poll_s)
+        return not done
+
+    async def _wait_for_retry(self, *, tell: bool = False) -> None:
+        """Until next_try. A nudge does not shorten it: the centre needs the pause more than we need the answer.
+
+        `tell`: say that it waits, where nothing was said yet since the start.
+        """
         while True:
             state: RetryState = await self._ask(lambda store: store.retry_state())
             wait_ms = state.next_try_ms - self._now_ms()
             if wait_ms <= 0 or wait_ms > _LONGEST_WAIT_MS:  # or the wall clock was put back
                 return
+            if tell and self._told is None:
+                await self._settle(SyncState.OFFLINE, LATER, state.next_try_ms)
             await asyncio.sleep(min(wait_ms / 1000, 1.0))
 
     async def _failed(self, trouble: Trouble) -> None:
+        await self._settle(SyncState.OFFLINE, trouble.code, await self._postponed(trouble))
+
+    async def _postponed(self, trouble: Trouble) -> int:
+        """Note that it failed; when it is tried again (ms)."""
         asked_ms = trouble.wait_ms if isinstance(trouble, CentreRefused) else 0
         before: RetryState = await self._ask(lambda store: store.retry_state())
         after = after_failure(before, self._now_ms(), self._chance, asked_ms)
         await self._ask(lambda store: store.save_retry(after))
-        await self._settle(SyncState.OFFLINE, trouble.code, after.next_try_ms)
+        return after.next_try_ms
 
     async def _succeeded(self) -> None:
         if (await self._ask(lambda store: store.retry_state())).failures:
@@ -228,14 +269,18 @@ class SyncWorker:
         facts = await self._ask(lambda store: store.queue())
         if state is SyncState.SYNCED and facts.unsent:
             state = SyncState.SENDING
-        self._tell(SyncReport(state, facts, code, next_try_ms, self._offset.known_ms(), self._stuck(), self._waits()))
+        beside = (self._stuck(), self._waits(), self._silent())
+        self._tell(SyncReport(state, facts, code, next_try_ms, self._offset.known_ms(), *beside))
 
     def _queue_changed(self, facts: QueueFacts) -> None:
         """In the middle of a round: SYNCED is said at its end only."""
-        if facts.unsent or self._told is None:
-            self._tell(SyncReport(SyncState.SENDING, facts, stuck=self._stuck()))
+        if self._revoked:
+            self._queue = facts
+        elif facts.unsent or self._told is None:
+            beside = (self._stuck(), self._waits(), self._silent())
+            self._tell(SyncReport(SyncState.SENDING, facts, "", 0, None, *beside))
         else:
-            self._tell(replace(self._told, queue=facts))
+            self._tell(replace(self._told, queue=facts, waits=self._waits()))
 
     def _tell(self, facts: SyncReport) -> None:
         self._queue = facts.queue

@@ -44,13 +44,13 @@ class Vault:
 
     def open(self, blob: bytes, context: Context) -> Secret:
         """A sealed field. Raises EvidenceTrouble("vault.not_openable"): another key or place, or changed bytes."""
-        name = blob[len(MAGIC) : len(MAGIC) + 8].hex()
-        key = self.private.get(name) or self._found(name)
+        name = _key_named(blob)
+        key = self.key_called(name)
         if not blob.startswith(MAGIC) or key is None:
             raise EvidenceTrouble("vault.not_openable", name)
         try:
             padded = SUITE.decrypt(blob[len(MAGIC) + 8 :], key, info=info_of(context, name))
-        except InvalidTag as wrong:
+        except (InvalidTag, ValueError) as wrong:  # the latter of what is no ciphertext at all
             raise EvidenceTrouble("vault.not_openable", context.field) from wrong
         text, mark, _ = padded.rpartition(b"\x80")
         if not mark:
@@ -60,8 +60,14 @@ class Vault:
         except UnicodeDecodeError as wrong:
             raise EvidenceTrouble("vault.not_openable", "text") from wrong
 
-    def _found(self, name: str) -> X25519PrivateKey | None:
-        """A key that was made since this process opened the vault."""
+    def holds_key_of(self, blob: bytes) -> bool:
+        """Whether the key that a blob says it was sealed to is here; no blob of ours asks for none."""
+        return not blob.startswith(MAGIC) or self.key_called(_key_named(blob)) is not None
+
+    def key_called(self, name: str) -> X25519PrivateKey | None:
+        """A private key by its id, also one that was made since this process opened the vault; None for no key here."""
+        if name in self.private:
+            return self.private[name]
         with reading(self.engine) as connection:
             raw = connection.execute(select(vault_key.c.private).where(vault_key.c.id == name)).scalar()
         if raw is None:
@@ -81,6 +87,10 @@ class Vault:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _key_named(blob: bytes) -> str:
+    return blob[len(MAGIC) : len(MAGIC) + 8].hex()
 
 
 def make_vault(folder: Path, passphrase: str, name: str, centre: Centre, seed: bytes, keys_from: Path) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from sqlalchemy import select, update
 
 from app.centre_keys import followed
+from app.core.errors import Unavailable
 from app.keys import Signer, new_seed
 from app.store.db import reading, transaction
-from app.sync.client import CentreClient, Speaker
+from app.sync.client import CentreClient, CentreRefused, Speaker
 from app.vault.keys import Vault
 from app.vault.tables import meta
 from app.wire import Centre, sign_statement
@@ -59,6 +60,13 @@ def _made(vault: Vault) -> Signer:
     with transaction(vault.engine) as connection:
         connection.execute(update(meta).values(next_seed=seed))
     return Signer(seed)
+
+
+def told_of_vault(trouble: Unavailable) -> Unavailable:
+    """The same, but for a centre that knows this vault by another key: then this is a copy from before the change."""
+    if isinstance(trouble, CentreRefused) and trouble.reason == "auth.signature":
+        return Unavailable("vault.key_behind", trouble.detail)
+    return trouble
 
 
 def follow_centre(vault: Vault, told: Centre) -> None:

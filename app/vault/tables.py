@@ -39,6 +39,14 @@ person = Table(
     Column("public_key", BLOB, nullable=False),  # Ed25519
 )
 
+person_gone = Table(
+    "person_gone",
+    metadata,
+    Column("public_key", BLOB, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
 reveal = Table(
     "reveal",
     metadata,

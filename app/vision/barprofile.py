@@ -9,7 +9,7 @@ it is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -29,6 +29,9 @@ EVEN, EVEN_NEAR = 40, 14
 """Modules over which light is evened out: over the fewer, blurred narrow bars may pass for black ones; over the more,
 glare beside a few digits spoils them.
 """
+PLAIN_LEAD = 18.0
+"""Lead from which a text that comes out by itself is read: nothing finer is tried. The highest lead of a wrong text was
+9.4, under the finest drawing; under a rougher one leads are smaller."""
 _DRIFT = 2  # samples by which a character may be longer or shorter than drawn
 _DRIFT_COST = 0.02
 
@@ -39,13 +42,19 @@ class Decoded:
 
     `misfit`: root mean square difference to the drawn code, 0..1 of the contrast; `lead`: how much worse the runner-up
     is, in units of the noise (natural logarithm of the odds); `free`: the text comes out without help of the check
-    digit.
+    digit; `again`: reads another profile of the same bars under the drawing that fits these.
     """
 
     text: str
     misfit: float
     lead: float
     free: bool
+    again: Callable[[Floats], Decoded | None]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is so far ahead that nothing else can stand there."""
+        return self.free and self.lead >= PLAIN_LEAD
 
 
 def darkness(profile: Floats, module: float, even: int = EVEN) -> Floats | None:
@@ -65,6 +74,29 @@ def darkness(profile: Floats, module: float, even: int = EVEN) -> Floats | None:
         return None
     even = (high - line) / np.maximum(contrast, 0.35 * strongest)
     return cast(Floats, np.clip(even, -0.15, 1.15).reshape(-1).astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How a profile is looked at: light evened out over `even` modules of a width (samples) that the strip suggests, in
+    one `direction` (1 or -1), by modules of `module` samples, bent by `bend`.
+    """
+
+    suggested: float
+    even: int
+    direction: int
+    module: float
+    bend: float = 0.0
+
+    def line(self, profile: Floats) -> Floats | None:
+        """The profile as a line of darkness with a fixed number of samples a module; None for too little contrast."""
+        dark = darkness(profile, self.suggested, self.even)
+        return None if dark is None else self.scaled(dark)
+
+    def scaled(self, dark: Floats) -> Floats:
+        """The same of a profile whose light is evened out already."""
+        line = at_scale(dark[:: self.direction], self.module)
+        return bent(line, self.bend) if self.bend else line
 
 
 def at_scale(dark: Floats, module: float, per_module: int = PER_MODULE) -> Floats:
@@ -138,29 +170,39 @@ def near(table: Floats, at: int) -> Floats:
     return cast(Floats, table[max(0, at - 1) : at + 2].min(axis=0))
 
 
-def checked(rows: Sequence[Floats], weights: Sequence[int], modulus: int) -> list[tuple[float, tuple[int, ...]]]:
-    """The two cheapest choices of one value a row whose weighted sum is a multiple of `modulus`, with their costs.
+def checked(
+    rows: Sequence[Floats], weights: Sequence[int], modulus: int, begins: Sequence[int] = (0,)
+) -> list[list[tuple[float, tuple[int, ...]]]]:
+    """The two cheapest choices of one value a row whose weighted sum is a multiple of `modulus`, with their costs; for
+    each of several tables at once.
 
-    `rows`: the cost of each value 0, 1, ... at one place; `weights`: what a value counts there.
+    `rows`: for one place each, the cost of each value 0, 1, ... in each table (tables, values); `weights`: what a value
+    counts there; `begins`: the sum each table begins with.
     """
-    sums = np.arange(modulus)
-    costs = np.full((modulus, 2), np.inf)
-    costs[0, 0] = 0.0
+    tables, sums = len(begins), np.arange(modulus)
+    costs = np.full((tables, modulus, 2), np.inf)
+    costs[np.arange(tables), begins, 0] = 0.0
+    each = np.arange(tables * modulus)
     picks: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
     for row, weight in zip(rows, weights, strict=True):
-        came = (sums[:, None] - weight * np.arange(len(row))[None, :]) % modulus  # (sum now, value) -> sum before
-        offers = (costs[came] + row[None, :, None]).reshape(modulus, 2 * len(row))
-        order = np.argpartition(offers, 1, axis=1)[:, :2]
-        order = np.take_along_axis(order, np.argsort(np.take_along_axis(offers, order, axis=1), axis=1), axis=1)
-        costs = np.take_along_axis(offers, order, axis=1)
-        picks.append((order // 2, came[sums[:, None], order // 2] * 2 + order % 2))
-    return [(float(costs[0, rank]), _trace(picks, rank)) for rank in (0, 1)]
+        values = row.shape[1]
+        came = (sums[:, None] - weight * np.arange(values)[None, :]) % modulus  # (sum now, value) -> sum before
+        offers = (costs[:, came] + row[:, None, :, None]).reshape(len(each), 2 * values)
+        first = offers.argmin(axis=1)
+        least = offers[each, first]
+        offers[each, first] = np.inf
+        second = offers.argmin(axis=1)
+        costs = np.stack([least, offers[each, second]], axis=1).reshape(tables, modulus, 2)
+        order = np.stack([first, second], axis=1).reshape(tables, modulus, 2)
+        value = order // 2
+        picks.append((value, came[sums[None, :, None], value] * 2 + order % 2))
+    return [[(float(costs[t, 0, rank]), _trace(picks, t, rank)) for rank in (0, 1)] for t in range(tables)]
 
 
-def _trace(picks: list[tuple[NDArray[np.int64], NDArray[np.int64]]], rank: int) -> tuple[int, ...]:
+def _trace(picks: list[tuple[NDArray[np.int64], NDArray[np.int64]]], table: int, rank: int) -> tuple[int, ...]:
     state, values = rank, []
     for value, before in reversed(picks):
         row, column = divmod(state, 2)
-        values.append(int(value[row, column]))
-        state = int(before[row, column])
+        values.append(int(value[table, row, column]))
+        state = int(before[table, row, column])
     return tuple(reversed(values))

@@ -99,7 +99,16 @@ def _decoded(whole: Floats, halves: Sequence[Callable[[], Floats]], decoder: _De
     first = decoder(whole, width)
     if first is None or first.misfit > MOST_MISFIT or (first.misfit > _HOPELESS and first.lead < _NO_LEAD):
         return []
-    return [first, *(d for half in halves if (d := decoder(half(), width)) is not None)]
+    part = halves[0]()
+    if first.is_plain and (second := first.again(part)) is not None and _agrees(first, second):
+        return [first, second]
+    parts = [part, *(half() for half in halves[1:])]
+    return [first, *(d for profile in parts if (d := decoder(profile, width)) is not None)]
+
+
+def _agrees(first: Decoded, second: Decoded) -> bool:
+    """Whether a part of the bars clearly says the same as all of them plainly did: the other part is not asked."""
+    return second.free and second.lead >= _LEAD_TWICE and second.text == first.text and second.misfit <= MOST_MISFIT
 
 
 def _is_sure(found: Decoded, kind: str) -> bool:

@@ -37,6 +37,17 @@ def ink_rows(line: Colour) -> tuple[int, int]:
     return top, middle + 1 + int(below[0]) if len(below) else height
 
 
+def believed_rows(line: Colour, rows: tuple[int, int] | None = None) -> tuple[int, int]:
+    """`ink_rows` (`rows` where known), or nearly all of the height where they take too little to be believed."""
+    height = line.shape[0]
+    top, bottom = rows or ink_rows(line)
+    return (top, bottom) if _is_believed(top, bottom, height) else (round(0.1 * height), round(0.9 * height))
+
+
+def _is_believed(top: int, bottom: int, height: int) -> bool:
+    return bottom - top >= _LEAST_INK * height
+
+
 def close_up(line: Colour, share: float, rows: tuple[int, int] | None = None) -> Colour:
     """The line cut or prolonged above and below so that its ink takes `share` of the height, the ink in the middle.
 
@@ -44,7 +55,7 @@ def close_up(line: Colour, share: float, rows: tuple[int, int] | None = None) ->
     """
     height = line.shape[0]
     top, bottom = rows or ink_rows(line)
-    if bottom - top < _LEAST_INK * height:
+    if not _is_believed(top, bottom, height):
         rim = round(_TRIM * height)
         return np.ascontiguousarray(line[rim : height - rim])
     wanted = (bottom - top) / share

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -14,14 +14,15 @@ from app.core.codes import GS
 from app.vision.barprofile import (
     BENDS,
     BLURS,
+    EVEN,
     GROWTHS,
     LEAST_NOISE,
     PER_MODULE,
     QUIET,
     Decoded,
+    Sight,
     advance,
     at_scale,
-    bent,
     checked,
     darkness,
     draw,
@@ -43,6 +44,7 @@ _WIDTHS = tuple(_TABLE.split())
 _STOP = "2331112"
 _MODULES, _STOP_MODULES = 11, 13
 _STARTS = slice(103, 106)
+_USUAL = 110  # modules of a symbol, as far as the evenness of light goes
 _FEWEST, _MOST = 3, 26  # characters between start and stop, the check character included
 _SIZES = (0.93, 0.96, 0.99, 1.02)  # of the width that the strip suggests
 _COARSE = PER_MODULE // 2  # samples a module while only the ends are looked at
@@ -57,25 +59,28 @@ def decode_code128(profile: Floats, width: float) -> Decoded | None:
 
     `width`: samples from the first bar to the last, as far as known. None where nothing fits at all.
     """
-    dark = darkness(profile, width / 110)
+    dark = darkness(profile, width / _USUAL)
     if dark is None:
         return None
-    rough = _rough(dark, width)
-    lines = [(at_scale(r.dark, r.module), r.count) for r in sorted(rough, key=lambda r: r.cost)[:_KEPT]]
-    tries = [t for line, count in lines for t in _tried(line, count, BLURS[1], 0.0) if t.misfit <= _HOPELESS**2]
-    finer = (_finer(t) for t in sorted(tries, key=lambda t: t.misfit)[:2])
+    rough = sorted(_rough(dark, width), key=lambda r: r.cost)[:_KEPT]
+    tries: list[_Try] = []
+    for at in rough:
+        seen = _tried(at.sight.scaled(dark), at.sight, at.count, BLURS[1], 0.0)
+        tries += (t for t in seen if t.misfit <= _HOPELESS**2)
+        if len(tries) == 1 and at is rough[0] and (found := _judge(tries[0])) is not None and found.is_plain:
+            return found
+    finer = (_finer(t, dark) for t in sorted(tries, key=lambda t: t.misfit)[:2])
     best = min(finer, key=lambda t: t.misfit, default=None)
     return None if best is None else _judge(best)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Rough:
-    """How well start and stop alone fit a number of characters, and the samples a module then takes in `dark`."""
+    """How well start and stop alone fit a number of characters, and how the profile has to be seen for that."""
 
     cost: float
     count: int
-    module: float
-    dark: Floats
+    sight: Sight
 
 
 def _rough(dark: Floats, width: float) -> list[_Rough]:
@@ -83,7 +88,6 @@ def _rough(dark: Floats, width: float) -> list[_Rough]:
     tells as much.
     """
     found = []
-    turned = dark[::-1]
     for count in range(_FEWEST, _MOST + 1):
         modules = _MODULES * (count + 1) + _STOP_MODULES
         sizes = [width * size / modules for size in _SIZES]
@@ -91,11 +95,15 @@ def _rough(dark: Floats, width: float) -> list[_Rough]:
         lines = [(line, size) for size in sizes if len(line := at_scale(dark, size, _COARSE)) >= whole]
         if lines:
             fits = [
-                [_Rough(_ends_fit(line[::way], count), count, size, d) for line, size in lines]
-                for way, d in ((1, dark), (-1, turned))
+                [_Rough(_ends_fit(line[::way], count), count, _sight(width, way, size)) for line, size in lines]
+                for way in (1, -1)
             ]
             found += [min(costs, key=lambda c: c.cost) for costs in fits]
     return found
+
+
+def _sight(width: float, direction: int, module: float) -> Sight:
+    return Sight(width / _USUAL, EVEN, direction, module)
 
 
 def _ends_fit(line: Floats, count: int) -> float:
@@ -139,13 +147,13 @@ class _Try:
     misfit: float  # mean squared difference a module
     rows: tuple[Floats, ...]
     stop: float
-    line: Floats
+    sight: Sight
     count: int
     blur: float
     growth: float
 
 
-def _tried(line: Floats, count: int, blur: float, growth: float) -> list[_Try]:
+def _tried(line: Floats, sight: Sight, count: int, blur: float, growth: float) -> list[_Try]:
     start, inner, stop = (pattern_costs(line, drawn) for drawn in _templates(blur, growth))
     lengths = [QUIET + _MODULES, *(_MODULES,) * count]
     so_far, back = np.zeros(len(line), np.float32), []
@@ -159,7 +167,7 @@ def _tried(line: Floats, count: int, blur: float, growth: float) -> list[_Try]:
     begins = _walk(back, at)
     rows = (near(start, begins[0]), *(near(inner, b) for b in begins[1:]))
     modules = sum(lengths) + _STOP_MODULES + QUIET
-    return [_Try(float(total[at]) / modules, rows, float(stop[at, 0]), line, count, blur, growth)]
+    return [_Try(float(total[at]) / modules, rows, float(stop[at, 0]), sight, count, blur, growth)]
 
 
 def _walk(back: Sequence[NDArray[np.int64]], end: int) -> list[int]:
@@ -170,28 +178,38 @@ def _walk(back: Sequence[NDArray[np.int64]], end: int) -> list[int]:
     return begins[:0:-1]
 
 
-def _finer(rough: _Try) -> _Try:
+def _finer(rough: _Try, dark: Floats) -> _Try:
     """The same line under the blur, then the width of ink, then the slant that fit it best."""
-    line, count = rough.line, rough.count
-    blurs = [t for blur in (BLURS[0], BLURS[2]) for t in _tried(line, count, blur, 0.0)]
+    sight, count = rough.sight, rough.count
+    line = sight.scaled(dark)
+    blurs = [t for blur in (BLURS[0], BLURS[2]) for t in _tried(line, sight, count, blur, 0.0)]
     best = min([rough, *blurs], key=lambda t: t.misfit)
-    inks = [t for growth in GROWTHS for t in _tried(line, count, best.blur, growth)]
+    inks = [t for growth in GROWTHS for t in _tried(line, sight, count, best.blur, growth)]
     best = min([best, *inks], key=lambda t: t.misfit)
-    bends = [t for bend in BENDS for t in _tried(bent(line, bend), count, best.blur, best.growth)]
+    slanted = [replace(sight, bend=bend) for bend in BENDS]
+    bends = [t for s in slanted for t in _tried(s.scaled(dark), s, count, best.blur, best.growth)]
     return min([best, *bends], key=lambda t: t.misfit)
+
+
+def _again(profile: Floats, found: _Try) -> Decoded | None:
+    """Another profile of the same bars under the drawing that was found to fit them."""
+    line = found.sight.line(profile)
+    tries = [] if line is None else _tried(line, found.sight, found.count, found.blur, found.growth)
+    return _judge(tries[0]) if tries else None
 
 
 def _judge(found: _Try) -> Decoded | None:
     """The cheapest text with a right check character, its misfit and its lead; None where it means nothing."""
     weights = [1, *range(1, found.count), -1]  # start, characters, and the check character that equals their sum
-    (cost, values), (second, _) = checked(found.rows, weights, 103)
+    (cost, values), (second, _) = checked([row[None] for row in found.rows], weights, 103)[0]
     text = as_text(values[0], values[1:-1])
     if not text:
         return None
     modules = _MODULES * (found.count + 1) + _STOP_MODULES + 2 * QUIET
     misfit = (cost + found.stop) / modules
     free = tuple(int(row.argmin()) for row in found.rows) == values
-    return Decoded(text, float(np.sqrt(misfit)), (second - cost) / (2 * max(misfit, LEAST_NOISE)), free)
+    lead = (second - cost) / (2 * max(misfit, LEAST_NOISE))
+    return Decoded(text, float(np.sqrt(misfit)), lead, free, lambda profile: _again(profile, found))
 
 
 def as_text(start: int, values: Sequence[int]) -> str | None:

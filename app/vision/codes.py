@@ -36,30 +36,28 @@ class CodeReader:
     def __init__(self, folder: Path | None = None, threads: int = 1) -> None:
         path = (folder or RESOURCES / "models") / MODEL
         check_sum(path)
-        self._model: Any = compile_model(load_model(path), threads, exact=True)
-        self._rough: Any = compile_model(load_model(path), threads)
+        self._model: Any = compile_model(load_model(path), threads)
 
     def warm_up(self) -> None:
         """Prepare the common shapes, so that the first card is not slower than the others."""
         for width in range(_GRID * 2, _WIDEST + 1, _GRID):
-            for model in (self._model, self._rough):
-                model(np.zeros((1, 1, HEIGHT, width), np.float32))
+            self._model(np.zeros((1, 1, HEIGHT, width), np.float32))
 
     def read(self, lines: Sequence[Colour]) -> list[View]:
         """Each picture of a line as a reading: columns as in `LineText.lattice`, rows adding to 1."""
-        return [self._read_one(line, self._model) for line in lines]
+        return [self._read_one(line) for line in lines]
 
     def signs(self, line: Colour) -> list[TextSign]:
-        """The likeliest glyphs of a line and where they stand, in 16-bit floats where the processor has them."""
-        return _signs(self._read_one(line, self._rough))
+        """The likeliest glyphs of a line and where they stand."""
+        return _signs(self._read_one(line))
 
     def text(self, line: Colour) -> LineText:
         """A line that can hold nothing but glyphs as text."""
-        return LineText(tuple(_signs(self._read_one(line, self._model))), NO_STEPS)
+        return LineText(tuple(_signs(self._read_one(line))), NO_STEPS)
 
-    def _read_one(self, line: Colour, model: Any) -> View:
+    def _read_one(self, line: Colour) -> View:
         tensor, used = scaled(grey(line))
-        chances = cast(Floats, model(tensor)[0][0])
+        chances = cast(Floats, self._model(tensor)[0][0])
         out = np.zeros((len(chances), BLANK + 1), np.float32)
         out[:, : len(GLYPHS)] = chances[:, 1:]
         out[:, BLANK] = chances[:, 0]

@@ -14,6 +14,7 @@ import numpy as np
 
 from app.core.cards import (
     ABSENT,
+    LINE,
     UNREADABLE,
     Barcode,
     Candidate,
@@ -24,6 +25,7 @@ from app.core.cards import (
     Medium,
     PanelState,
     Printed,
+    Whole,
     Zone,
 )
 from app.core.codes import Symbology, symbology_of
@@ -32,8 +34,9 @@ from app.vision.barcode import Hit, agreed_texts, distinct, gtin
 from app.vision.coach import Legible, count_legible, free_pattern
 from app.vision.decode import PLAIN_LETTERS, Decoded, decode_views
 from app.vision.elements import stated, timed_texts
-from app.vision.fading import begins_within_group, pale_ends
+from app.vision.fading import begins_within_group, pale_ends, paling_ends
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
+from app.vision.lengths import InLength, given_length, in_lengths
 from app.vision.look import Look
 from app.vision.opening import Beyond, Ends
 from app.vision.panel import Area
@@ -111,13 +114,14 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
     pin = _pin(looks, product, panel)
     expiry = _with_data((look.expiry for look in looks), data.expiry)
     best = int(np.argmax([look.sharpness - look.glare for look in looks]))
+    lengths = {"number": _number_lengths(looks, product, number), "pin": _pin_lengths(looks, product, pin)}
     fields = (("number", number, [look.number for look in looks]), ("pin", pin, [look.pin for look in looks]))
     return Conclusion(
         product=product,
         gtin=code,
         barcodes=distinct(hits),
-        number=number.reading,
-        pin=pin.reading,
+        number=_with_wholes(number.reading, lengths["number"]),
+        pin=_with_wholes(pin.reading, lengths["pin"]),
         panel=panel,
         expiry=expiry,
         expiry_printed=_expiry_printed(looks, expiry),
@@ -126,7 +130,7 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
         region=_agreed(look.region for look in looks),
         corners=looks[best].corners,
         zones=zones(looks[best], number.reading, pin.reading),
-        crops=tuple(crop for name, fused, spots in fields for crop in _crops(name, fused, spots, best)),
+        crops=tuple(crop for name, fused, spots in fields for crop in _crops(name, fused, lengths[name], spots, best)),
         best=best,
         legible=_legible(looks, product, panel, pin.reading),
         timed=bool(timed),
@@ -254,28 +258,64 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
 
 
 def _read_pin(spots: Sequence[Spot], pattern: FieldPattern) -> Fused:
+    return _told_apart(fuse(_decoded(spots, pattern), pattern), spots, pattern)
+
+
+def _told_apart(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern) -> Fused:
     sights = [Sight(spot.picture, decode_views(spot.views, pattern), spot.twins) for spot in spots]
-    return tell_twins(fuse(_decoded(spots, pattern), pattern), sights, pattern)
+    return tell_twins(fused, sights, pattern)
+
+
+def _number_lengths(looks: Sequence[Look], product: Product | None, number: Fused) -> tuple[InLength, ...]:
+    """A doubtful number in each length that it may have."""
+    spots = [look.number for look in looks if look.number is not None]
+
+    def read(seeing: Sequence[Spot], pattern: FieldPattern) -> Fused:
+        return fuse(given_length(_decoded(seeing, pattern)), pattern)
+
+    return in_lengths(number, spots, product.number if product is not None else UNKNOWN_NUMBER, read)
+
+
+def _pin_lengths(looks: Sequence[Look], product: Product | None, pin: Fused) -> tuple[InLength, ...]:
+    """A doubtful PIN in each length that it may have."""
+    spots = [look.pin for look in looks if look.pin is not None]
+    known = product.pin if product is not None else None
+    doubtful = pin.reading.state is FieldState.DOUBTFUL
+    pattern = known or (_guess_pattern(spots) if doubtful else None) or UNKNOWN_PIN
+
+    def read(seeing: Sequence[Spot], one: FieldPattern) -> Fused:
+        return _told_apart(fuse(given_length(_decoded(seeing, one)), one), seeing, one)
+
+    return in_lengths(pin, spots, pattern, read)
+
+
+def _with_wholes(reading: FieldReading, lengths: Sequence[InLength]) -> FieldReading:
+    return replace(reading, wholes=tuple(one.whole for one in lengths)) if lengths else reading
 
 
 def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Sequence[Ends] = ()) -> Fused:
-    """The reading, its ends doubted where its length is open and more of it may have been swallowed in every look.
+    """The reading, its ends doubted where its length is open and more of it may have been swallowed in every look; then
+    the person is asked for the length.
 
     `ends`: what each look saw beyond them. Closed in one look, nothing was swallowed there; burnt out in all of them,
-    nobody can tell.
+    nobody can tell, and beside white paper a little less contrast is enough to doubt.
     """
     lead = fused.lead
-    if len(pattern.lengths) == 1 or lead is None or fused.reading.state is not FieldState.READ:
+    if len(pattern.lengths) == 1 or lead is None or not fused.reading.chars or fused.reading.wholes:
         return fused
     pale = frozenset.intersection(*(pale_ends(s.picture, lead.spans, lead.steps) for s in spots))
     sides = dict(zip((0, len(lead.spans) - 1), zip(*ends, strict=True), strict=True)) if ends else {}
+    bright = {at for at, seen in sides.items() if all(one in (Beyond.BURNT, Beyond.WHITE) for one in seen)}
+    if bright:
+        pale |= bright.intersection(*(paling_ends(s.picture, lead.spans, lead.steps) for s in spots))
     pale |= {at for at, seen in sides.items() if all(one is Beyond.BURNT for one in seen)}
     pale -= {at for at, seen in sides.items() if Beyond.CLOSED in seen}
     cut = pale | {0} if begins_within_group(lead.spans) else pale
     if not cut:
         return fused
     chars = tuple(replace(c, sure=False) if at in cut else c for at, c in enumerate(fused.reading.chars))
-    return Fused(replace(fused.reading, state=FieldState.DOUBTFUL, chars=chars), lead)
+    whole = Whole(fused.reading.chars, 1.0)
+    return Fused(FieldReading(FieldState.DOUBTFUL, chars, wholes=(whole,)), lead)
 
 
 def _legible(looks: Sequence[Look], product: Product | None, panel: PanelState, pin: FieldReading) -> Legible | None:
@@ -365,15 +405,29 @@ _FRAME = (87, 203, 255)
 """Amber (BGR), as the screen marks a doubtful character."""
 
 _CROP_H = 168
+_LINE_H = 96
 
 
-def _crops(name: str, fused: Fused, spots: Sequence[Spot | None], best: int) -> Iterable[Crop]:
-    """The picture of each doubtful character with its neighbours, from the best look that shows the field."""
+def _crops(
+    name: str, fused: Fused, lengths: Sequence[InLength], spots: Sequence[Spot | None], best: int
+) -> Iterable[Crop]:
+    """The picture of each doubtful character with its neighbours, from the best look that shows the field; where its
+    length is open in every length, and the whole line.
+    """
     spot = spots[best] or next((s for s in spots if s is not None), None)
-    if spot is None or fused.lead is None or len(fused.lead.spans) != len(fused.reading.chars):
+    if spot is None:
         return
-    for position in fused.reading.doubts:
-        yield Crop(name, position, png(_around(spot.picture, fused.lead.spans, position, fused.lead.steps)))
+    others = [one.fused for one in lengths if len(one.fused.reading.chars) != len(fused.reading.chars)]
+    for one in (fused, *others):
+        chars = one.reading.chars
+        if one.lead is not None and len(one.lead.spans) == len(chars):
+            for at in one.reading.doubts:
+                shown = _around(spot.picture, one.lead.spans, at, one.lead.steps)
+                yield Crop(name, at, png(shown), len(chars))
+    if lengths or fused.reading.wholes:
+        scale = _LINE_H / spot.picture.shape[0]
+        line = cv2.resize(spot.picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        yield Crop(name, LINE, png(np.ascontiguousarray(line, np.uint8)))
 
 
 def _between_gaps(shade: Gray, middle: float, pitch: float) -> int:

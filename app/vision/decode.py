@@ -7,7 +7,8 @@ count as blank. A glyph outside the alphabet lends its probability to the glyph 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -56,7 +57,8 @@ class Decoded:
 
     `chars`: per character glyph -> probability, adding to 1. `p`: share of the best text among all texts allowed.
     `spans`: the steps (first, last + 1) of each character, of `steps` in all. `strange` 0..1: how far signs stood
-    there that no field has. `of_length`: the share of all texts of this length among those of any length.
+    there that no field has. `of_length`: the share of all texts of this length among those of any length; `lengths`:
+    the shares of the lengths that the pattern allows.
     """
 
     text: str
@@ -67,6 +69,7 @@ class Decoded:
     steps: int
     engine: Engine = Engine.PPOCR
     of_length: float = 1.0
+    lengths: Mapping[int, float] = field(default_factory=dict)
 
 
 def decode(lattice: Floats, pattern: FieldPattern) -> Decoded | None:
@@ -88,8 +91,11 @@ def decode(lattice: Floats, pattern: FieldPattern) -> Decoded | None:
     chars = tuple(_chances(each[place], span, pattern.alphabet) for span, place in zip(spans, places, strict=True))
     text = "".join(pattern.alphabet[i] for i in best)
     whole = sum(p for _, p in every)
-    of_length = sum(p for t, p in every if len(t) == len(best)) / whole if whole > 0 else 0.0
-    return Decoded(text, chars, share, spans, _strangeness(lattice, spans), len(lattice), of_length=of_length)
+    lengths = {
+        n: sum(p for t, p in texts if len(t) == n) / whole if whole > 0 else 0.0 for n in {len(t) for t, _ in texts}
+    }
+    strange = _strangeness(lattice, spans)
+    return Decoded(text, chars, share, spans, strange, len(lattice), of_length=lengths[len(best)], lengths=lengths)
 
 
 def decode_views(views: Iterable[View], pattern: FieldPattern) -> list[Decoded]:
@@ -115,16 +121,20 @@ def places_of(view: View, text: str) -> list[float]:
 def _narrow(lattice: Floats, alphabet: str, place: str) -> Floats:
     """The lattice over the alphabet and blank (last column), look-alikes folded into what `place` allows; rows add
     to 1."""
-    out = np.zeros((len(lattice), len(alphabet) + 1), np.float32)
-    for glyph in place:
-        out[:, alphabet.index(glyph)] = lattice[:, GLYPHS.index(glyph)]
-    for glyph in set(GLYPHS) - set(place):
-        twin = next((g for g in LOOK_ALIKES.get(glyph, "") if g in place), None)
-        if twin is not None:
-            out[:, alphabet.index(twin)] += 0.8 * lattice[:, GLYPHS.index(glyph)]
-    out[:, -1] = lattice[:, BLANK] + lattice[:, SEPARATOR] + 0.5 * lattice[:, OTHER]
-    out = np.maximum(out, _FLOOR)
+    out = np.maximum(lattice @ _fold(alphabet, place), _FLOOR)
     return cast(Floats, out / out.sum(axis=1, keepdims=True))
+
+
+@lru_cache(maxsize=64)
+def _fold(alphabet: str, place: str) -> Floats:
+    """What each column of a lattice gives to each glyph of the alphabet, and to blank (last column)."""
+    fold = np.zeros((BLANK + 1, len(alphabet) + 1), np.float32)
+    for glyph in GLYPHS:
+        like = glyph if glyph in place else next((g for g in LOOK_ALIKES.get(glyph, "") if g in place), None)
+        if like is not None:
+            fold[GLYPHS.index(glyph), alphabet.index(like)] = 1.0 if like == glyph else 0.8
+    fold[[BLANK, SEPARATOR, OTHER], -1] = 1.0, 1.0, 0.5
+    return fold
 
 
 def _merged(lattices: list[Floats]) -> Floats:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.core.products import Box, normalise_gtin
 from app.vision.lines import Line
 from app.vision.panel import Area
 from app.vision.printed import is_public
-from app.vision.recognise import GLYPHS
+from app.vision.recognise import GLYPHS, TextSign
 from app.vision.rectify import PX_PER_MM
 
 _NUMBER_LABEL = re.compile(
@@ -23,6 +23,7 @@ _PIN_LABEL = re.compile(
     r"|pin(?:\s*(?:code|no))?\b|pass\s*(?:word|code)\b|(?:redeem|redemption|claim|access|security|gift|voucher)\s*code\b|code\b)\W*",
     re.IGNORECASE,
 )
+_BEFORE_INK = 0.4  # heights; where a sign was read is known to half a character
 _GARBLED = (
     ("number", re.compile(r"号|^\W*c?ar?d|^\W*n[o0][.:：]", re.IGNORECASE)),
     ("pin", re.compile(r"[密码兑换]|^\W*p[il1]n", re.IGNORECASE)),
@@ -51,9 +52,24 @@ class Value:
         return Area(whole.x + self.start * whole.w, whole.y, (self.end - self.start) * whole.w, whole.h)
 
     @property
+    def signs(self) -> tuple[TextSign, ...]:
+        """What was read in it, spaces included."""
+        return tuple(s for s in self.line.read.signs if s.start >= self.start - 1e-6 and s.end <= self.end + 1e-6)
+
+    @property
     def text(self) -> str:
         """What stands there, as printed in groups."""
-        return "".join(s.text for s in self.line.read.signs if s.start >= self.start - 1e-6)
+        return "".join(s.text for s in self.signs)
+
+    @property
+    def ink(self) -> Area:
+        """The area of the characters themselves: boxes of the finder are larger than the ink by half a character."""
+        signs = [s for s in self.signs if s.text.strip()]
+        if not signs:
+            return self.area
+        whole = self.line.area
+        left, right = signs[0].start * whole.w, signs[-1].end * whole.w
+        return Area(whole.x + left, whole.y + 0.2 * whole.h, right - left, 0.6 * whole.h)
 
     @property
     def digits(self) -> float:
@@ -63,8 +79,7 @@ class Value:
     @property
     def pitch(self) -> float:
         """Pixels a printed character takes."""
-        count = sum(1 for s in self.line.read.signs if s.start >= self.start - 1e-6)
-        return self.area.w / max(1, count)
+        return self.area.w / max(1, len(self.signs))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -116,6 +131,43 @@ def split(line: Line) -> tuple[Value, str]:
     glyphs = "".join(s.text.upper() for s in rest if s.text.upper() in GLYPHS)
     foreign = sum(1 for s in rest if s.text.upper() not in GLYPHS and not re.match(r"[\s\-–—.·:：_,']", s.text))
     return Value(line, start, 1.0, glyphs, foreign, kind), kind
+
+
+def inside(value: Value, panel: Area) -> Value:
+    """A value without what its line shows before its panel, if that is a label: nothing, or no sign that a field has,
+    was read there, or the label's very words. Other signs may be the PIN's own: of a panel only a part may be seen.
+    """
+    whole = value.line.area
+    edge = (panel.x - whole.x) / whole.w
+    signs = [s for s in value.signs if s.text.strip()]
+    before = [s for s in signs if (s.start + s.end) / 2 < edge]
+    rest = signs[len(before) :]
+    said = "".join(s.text for s in before)
+    named = _PIN_LABEL.fullmatch(said) is not None
+    if edge <= value.start or not rest or not (named or all(s.text.upper() not in GLYPHS for s in before)):
+        return value
+    start = min(edge, rest[0].start - _BEFORE_INK * whole.h / whole.w)
+    start = max(value.start, start, *(s.end for s in before[-1:]))
+    glyphs = "".join(s.text.upper() for s in rest if s.text.upper() in GLYPHS)
+    foreign = max(0, value.foreign - sum(not s.text.isascii() for s in before))
+    return replace(value, start=start, glyphs=glyphs, foreign=foreign, label="pin" if named else value.label)
+
+
+def without_print_on_layer(value: Value, bare: tuple[float, float]) -> Value:
+    """A value without signs at its ends that stand on the layer, which begins before and behind `bare` (pixels of the
+    card): nothing of a PIN is seen there, so they are words printed on the layer.
+    """
+    whole = value.line.area
+    low, high = ((edge - whole.x) / whole.w for edge in bare)
+    signs = [s for s in value.signs if s.text.strip()]
+    kept = [s for s in signs if low < (s.start + s.end) / 2 < high]
+    if not kept or len(kept) == len(signs):
+        return value
+    start = value.start if kept[0] is signs[0] else max(value.start, min(low, kept[0].start))
+    end = value.end if kept[-1] is signs[-1] else min(value.end, max(high, kept[-1].end))
+    return replace(
+        value, start=start, end=end, glyphs="".join(s.text.upper() for s in kept if s.text.upper() in GLYPHS)
+    )
 
 
 def _garbled_label(text: str) -> tuple[str, int]:
@@ -213,3 +265,18 @@ def _label_above(area: Area, labels: Sequence[tuple[str, Area]]) -> str:
 def to_area(box: Box) -> Area:
     """A layout's box in millimetres as pixels of the rectified card."""
     return Area(box.x * PX_PER_MM, box.y * PX_PER_MM, box.w * PX_PER_MM, box.h * PX_PER_MM)
+
+
+_PIECE_APART = 3.0  # heights; groups of wide print stand two apart
+
+
+def with_pieces(area: Area, lines: Sequence[Line]) -> Area:
+    """A number with the groups behind it that the finder took for lines of their own."""
+    for line in sorted(lines, key=lambda line: line.area.x):
+        piece, text = line.area, line.read.text
+        level = abs(piece.mid_y - area.mid_y) < 0.3 * area.h and 0.7 < piece.h / area.h < 1.4
+        behind = piece.right > area.right and -0.5 * area.h < piece.x - area.right < _PIECE_APART * area.h
+        if level and behind and re.fullmatch(r"[0-9 \-–.]+", text):
+            top, bottom = min(area.y, piece.y), max(area.bottom, piece.bottom)
+            area = Area(area.x, top, piece.right - area.x, bottom - top)
+    return area

@@ -13,14 +13,13 @@ from typing import cast
 import cv2
 import numpy as np
 
-from app.vision.closeup import ink_rows
+from app.vision.closeup import believed_rows
 from app.vision.decode import Decoded
 from app.vision.pixels import Colour, Floats, Gray, grey
 
 _HEIGHT = 40
 """Pixels to which the rows of ink are scaled."""
 
-_LEAST_INK = 0.35  # of the picture's height that the rows of ink must take to be believed
 _EDGE = 0.3  # of the ink in the fullest columns, from which a column belongs to a character
 _CORE = 0.14  # of the width, to either side of the middle: what a zero's dot or slash fills
 _LEAST_WIDTH, _MOST_WIDTH = 0.2, 1.4
@@ -37,9 +36,7 @@ class Shape:
 def measure(line: Colour, reading: Decoded) -> tuple[Shape, ...]:
     """The shape of each character of a reading; `line`: the picture whose steps its spans count."""
     shade = grey(line)
-    top, bottom = ink_rows(line)
-    if bottom - top < _LEAST_INK * len(shade):
-        top, bottom = round(0.1 * len(shade)), round(0.9 * len(shade))
+    top, bottom = believed_rows(line)
     band = shade[max(0, top - 1) : bottom + 1]
     zoom = _HEIGHT / len(band)
     way = cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_AREA

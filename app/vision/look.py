@@ -5,7 +5,6 @@ A look holds lattices, not strings: what they mean is decided over all looks of 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -21,13 +20,24 @@ from app.vision.barcode import Hit, as_gtin, gtin
 from app.vision.cardcodes import CardCodes, read_card_codes
 from app.vision.codes import CodeReader
 from app.vision.decode import PLAIN_LETTERS, decode_views
-from app.vision.fields import Sorted, Value, is_retail_code, lacks_beginning, row_label, sort_lines, to_area
+from app.vision.fields import (
+    Sorted,
+    Value,
+    inside,
+    is_retail_code,
+    lacks_beginning,
+    row_label,
+    sort_lines,
+    to_area,
+    with_pieces,
+    without_print_on_layer,
+)
 from app.vision.focus import glare, sharpness
 from app.vision.fuse import fuse
 from app.vision.lines import Line
 from app.vision.locate import Located
 from app.vision.medium import medium
-from app.vision.opening import UNTOLD, Ends, Judge, Opening, OpeningJudge
+from app.vision.opening import UNTOLD, Beyond, Ends, Judge, Opening, OpeningJudge
 from app.vision.panel import COAT_CHANGED, Area, Panel, PanelFinder, PanelMap, coat_share, find_text
 from app.vision.pixels import Colour, Corners, grey
 from app.vision.printed import (
@@ -186,7 +196,7 @@ class Looker:
             number=self._number_spot(card, places.number, look, lines),
             pin=None
             if places.pin is None
-            else self._spots.read(card, places.pin, _within(places.pin, places.panel_area), _said(places.pin, lines)),
+            else self._spots.read(card, places.pin, _within(places.pin, places), _said(places.pin, lines)),
             panel=places.panel.state,
             panel_area=places.panel_area,
             hidden=places.panel.hidden,
@@ -204,7 +214,7 @@ class Looker:
     def _number_spot(self, card: Colour, area: Area | None, look: Look, lines: Sequence[Line]) -> Spot | None:
         if area is None:
             return None
-        area = _with_pieces(area, lines)
+        area = with_pieces(area, lines)
         return self._spots.read(card, area, self._limits(area, card.shape[1], look, lines), _said(area, lines))
 
     def _expiry(self, card: Colour, look: Look, lines: Sequence[Line]) -> tuple[Printed, date | None]:
@@ -286,21 +296,6 @@ def _said(area: Area, lines: Sequence[Line]) -> View | None:
     return None
 
 
-_PIECE_APART = 3.0  # heights; groups of wide print stand two apart
-
-
-def _with_pieces(area: Area, lines: Sequence[Line]) -> Area:
-    """A number with the groups behind it that the finder took for lines of their own."""
-    for line in sorted(lines, key=lambda line: line.area.x):
-        piece, text = line.area, line.read.text
-        level = abs(piece.mid_y - area.mid_y) < 0.3 * area.h and 0.7 < piece.h / area.h < 1.4
-        behind = piece.right > area.right and -0.5 * area.h < piece.x - area.right < _PIECE_APART * area.h
-        if level and behind and re.fullmatch(r"[0-9 \-–.]+", text):
-            top, bottom = min(area.y, piece.y), max(area.bottom, piece.bottom)
-            area = Area(area.x, top, piece.right - area.x, bottom - top)
-    return area
-
-
 _LEAST_SIGNS = 3  # of a line that was read: needle print is found in pieces of which nothing is read
 _DATE_DIGITS = 8
 _FAINT, _CRISP = 0.012, 0.45
@@ -326,7 +321,8 @@ class Places:
 
 def choose(found: Sorted, panels: Sequence[Panel], product: Product | None, judge: Judge) -> Places:
     """Which values are the number and the PIN, and the state of the panel."""
-    clear = [p.area for p in panels if p.support >= _CLEAR]
+    values = tuple(v if (p := panel_of(v.area, panels)) is None else inside(v, p.area) for v in found.values)
+    found, clear = replace(found, values=values), [p.area for p in panels if p.support >= _CLEAR]
     kinds = {id(v): v.label or row_label(v, found.labels, clear) for v in found.values}
     around = {id(v): panel_of(v.area, panels) for v in found.values}
     pin = pick_pin(found.values, kinds, around, product)
@@ -334,8 +330,13 @@ def choose(found: Sorted, panels: Sequence[Panel], product: Product | None, judg
     number = _pick_number([v for v in found.values if v is not pin], kinds, product, has_retail_code)
     panel = around[id(pin)] if pin is not None else _panel_without_text(found, panels, product)
     opening = _opening(pin, panel, judge, found)
+    kept = None if pin is None else without_print_on_layer(pin, opening.bare)
+    if pin is not None and kept is not None and kept is not pin:
+        kinds[id(kept)], around[id(kept)] = kinds[id(pin)], panel
+        values, pin = tuple(kept if v is pin else v for v in values), kept
+        opening = _opening(pin, panel, judge, found)
     numbered = any(UNKNOWN_NUMBER.matches(digits) and not is_retail_code(digits) for digits in found.printed)
-    proof = _Proof(kinds, around, product is not None, numbered)
+    proof = _Proof(kinds, around, product is not None, numbered, opening)
     labelled = any(kind == "pin" for kind, _ in found.labels)
     proved = (
         number is not None
@@ -343,7 +344,7 @@ def choose(found: Sorted, panels: Sequence[Panel], product: Product | None, judg
         and (number.glyphs in found.printed or proof.of_number(number, pin, labelled))
     )
     pin_proved = pin is not None and proof.of_pin(pin, number)
-    pin_area = _area(pin) if pin is None or panel is None else _joined(pin, found.values, panel)
+    pin_area = _area(pin) if pin is None or panel is None else _joined(pin, values, panel)
     return Places(_area(number), pin_area, opening, None if panel is None else panel.area, proved, pin_proved)
 
 
@@ -356,7 +357,7 @@ def panel_of(area: Area, panels: Sequence[Panel]) -> Panel | None:
 def _opening(pin: Value | None, panel: Panel | None, judge: Judge, found: Sorted) -> Opening:
     """How far the PIN lies open; without a panel its label or words of the layer tell that there is one."""
     if panel is not None:
-        return judge(panel.area, None if pin is None else ink(pin), 0.0 if pin is None else pin.pitch)
+        return judge(panel.area, None if pin is None else pin.ink, 0.0 if pin is None else pin.pitch)
     if pin is not None:
         return Opening(PanelState.OPEN)
     covered = any(kind == "pin" for kind, _ in found.labels) or bool(found.covers)
@@ -371,6 +372,7 @@ class _Proof:
     panels: dict[int, Panel | None]
     known: bool  # the product, and so where things stand
     numbered: bool  # the number is printed below its bars
+    opening: Opening  # what is seen beside the PIN
 
     def of_number(self, number: Value, pin: Value | None, pin_labelled: bool) -> bool:
         if not self.known and self._in_clear_panel(number) and number.label != "number":
@@ -386,8 +388,11 @@ class _Proof:
             return True
         if number is not None:
             return self._alone_in_panel(pin, number)
-        # A number of an unknown product has no letters, and where it stands below its bars this is another value.
-        return self._in_clear_panel(pin) and (_has_letters(pin) or self.numbered)
+        # A number of an unknown product has no letters, is long and lies below no layer; where it stands below its bars
+        # this is another value.
+        short = not UNKNOWN_NUMBER.matches(pin.glyphs)
+        hidden_once = self.opening.framed or (short and Beyond.CLOSED in self.opening.ends)
+        return self._in_clear_panel(pin) and (_has_letters(pin) or self.numbered or hidden_once)
 
     def _alone_in_panel(self, pin: Value, number: Value) -> bool:
         return self._in_clear_panel(pin) and self.panels[id(number)] is None
@@ -416,16 +421,6 @@ def _joined(pin: Value, values: Sequence[Value], panel: Panel) -> Area:
 
 def _area(value: Value | None) -> Area | None:
     return None if value is None else value.area
-
-
-def ink(value: Value) -> Area:
-    """The area of the characters themselves: boxes of the finder are larger than the ink by half a character."""
-    signs = [s for s in value.line.read.signs if s.start >= value.start - 1e-6 and s.text.strip()]
-    whole = value.line.area
-    if not signs:
-        return value.area
-    left, right = signs[0].start * whole.w, signs[-1].end * whole.w
-    return Area(whole.x + left, whole.y + 0.2 * whole.h, right - left, 0.6 * whole.h)
 
 
 def pick_pin(
@@ -474,11 +469,12 @@ def _panel_without_text(found: Sorted, panels: Sequence[Panel], product: Product
     return panels[0] if panels else None
 
 
-def _within(area: Area, panel: Area | None) -> tuple[float, float]:
-    """A PIN may reach as far as its panel."""
+def _within(area: Area, places: Places) -> tuple[float, float]:
+    """A PIN may reach as far as its panel, but not into what is left of the layer."""
+    panel, bare = places.panel_area, places.panel.bare
     if panel is None:
         return area.x, area.right
-    return panel.x + 0.4 * PX_PER_MM, panel.right - 0.4 * PX_PER_MM
+    return max(panel.x + 0.4 * PX_PER_MM, bare[0]), min(panel.right - 0.4 * PX_PER_MM, bare[1])
 
 
 def _boxed(area: Area) -> LineBox:

@@ -10,7 +10,7 @@ weights (`training/opening_weights.py`) make one probability of both.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import pairwise
@@ -61,20 +61,30 @@ _ROOM, _LEAST_LAYER = 1.0, 0.2  # characters: room for one more that cannot be s
 _CLEAR_STEP = 0.6  # share of the usual step between layer and paper that is no guess below glare
 _LEAST_STEP = 12.0  # levels
 _SURELY = 0.5  # share of coat in a column of the map from which it shows the layer
+_BARE = 0.2  # share of coat in a column up to which it is no edge either
 _NEAR = 5  # columns of the map to either side
 _BURNT_SHARE = 0.85
 """Of both halves of the place where a next character would stand. A PIN that glare had cut short had 0.96; of 166 that
 were right, the highest had 0.72."""
+_BRIGHTEST = 99.5  # percentile of the card's lightness: what a lamp's reflection reaches, also in a dark picture
+_AS_BRIGHT, _BRIGHTER = 0.97, 1.08
+"""Of the brightest there is, from where on paper may be burnt out; and of the paper around the print, from where on it
+is so surely: white paper that is lit well is as bright everywhere."""
+
+_GRAIN = 9  # pixels over which lightness is averaged, so that noise burns out nothing
+_EVERY = 5  # rows and columns of the card that are looked at for its brightest
 _LONGEST_BREAK = 0.45  # characters without ink that a character may have inside
 
 
 class Beyond(Enum):
-    """What lies beyond an end of the PIN: nothing that tells; layer, so close that no character is left out; or paper
-    burnt out by glare, on which nobody would see one.
+    """What lies beyond an end of the PIN: nothing that tells; layer, so close that no character is left out; paper as
+    bright as the picture gets, as is that around the print; or paper brighter than that, burnt out by a lamp's
+    reflection, on which nobody would see a character.
     """
 
     UNTOLD = auto()
     CLOSED = auto()
+    WHITE = auto()
     BURNT = auto()
 
 
@@ -82,15 +92,24 @@ Ends = tuple[Beyond, Beyond]
 """Before the first and behind the last character."""
 
 UNTOLD: Ends = (Beyond.UNTOLD, Beyond.UNTOLD)
+EVERYWHERE = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How far a panel is open: `hidden` characters still fit under the layer beside or between those that were read."""
+    """How far a panel is open: `hidden` characters still fit under the layer beside or between those that were read;
+    `bare`: before and behind which pixels of the card the row of the PIN shows nothing but layer.
+    """
 
     state: PanelState
     hidden: int = 0
     ends: Ends = UNTOLD
+    bare: tuple[float, float] = EVERYWHERE
+
+    @property
+    def framed(self) -> bool:
+        """Whether layer, and no doubt about it, is seen on both sides of the row of the PIN."""
+        return math.isfinite(self.bare[0]) and math.isfinite(self.bare[1])
 
 
 Judge = Callable[[Area, Area | None, float], Opening]
@@ -102,14 +121,12 @@ class End:
     """What lies beyond one end of the text, in characters.
 
     `bare`: paper from where the line was read to where the layer begins, less than 0 when the layer begins before;
-    `margin`: the same from the last column of ink; `layer`: how much of it there is; `step`: how far that stands out
-    from the paper there, in shares of what is usual on this panel (under glare it does not).
+    `margin`: the same from the last column of ink; `layer`: how much of it there is.
     """
 
     bare: float
     margin: float
     layer: float
-    step: float = 0.0
 
     @property
     def abutting(self) -> float:
@@ -159,11 +176,13 @@ class OpeningJudge:
             return Opening(_state_of_share(1 - coat_share(seen, panel)), 0)
         cover = measure_cover(card, seen, panel, text, pitch)
         odds = float(np.dot(features(cover, self.hidden(card, seen, panel)), WEIGHTS))
+        row = row_of(card, seen, panel, text)
+        bare = bare_between(row, text)
         if odds < math.log(DOUBT / (1 - DOUBT)):
-            return Opening(PanelState.OPEN, ends=_ends(card, cover, text, pitch))
+            return Opening(PanelState.OPEN, ends=_ends(card, cover, row.steps(text), text, pitch), bare=bare)
         # Some layer stays at both ends of an open panel: what is more at one end is what may hide characters.
         beside = abs(cover.left.layer - cover.right.layer)
-        return Opening(PanelState.PARTIAL, max(1, round(beside) + round(cover.between)))
+        return Opening(PanelState.PARTIAL, max(1, round(beside) + round(cover.between)), bare=bare)
 
     def hidden(self, card: Colour, seen: PanelMap, panel: Area) -> float:
         """The network's probability that characters are hidden."""
@@ -188,9 +207,8 @@ def features(cover: Cover, hidden: float) -> tuple[float, ...]:
 
 def measure_cover(card: Colour, seen: PanelMap, panel: Area, text: Area, pitch: float) -> Cover:
     """What of the layer lies beside and between the characters that were read."""
-    coat = seen.coat_along(panel, text)
+    coat, middles = _coat(seen, panel, text)
     cell = panel.w / len(coat)
-    middles = panel.x + (np.arange(len(coat)) + 0.5) * cell
     bare = (
         _until_layer(coat[::-1], text.x - middles[::-1], cell, text.x - panel.x),
         _until_layer(coat, middles - text.right, cell, panel.right - text.right),
@@ -198,31 +216,68 @@ def measure_cover(card: Colour, seen: PanelMap, panel: Area, text: Area, pitch: 
     first, last = _inked(card, text, pitch, text.x - bare[0] + 0.2 * pitch, text.right + bare[1] - 0.2 * pitch)
     inside = coat[(middles >= text.x) & (middles <= text.right)]
     left, right = (float(coat[beyond].sum()) * cell for beyond in (middles < text.x, middles > text.right))
-    steps = _steps(card, panel, text, coat, (middles < text.x, middles > text.right))
     return Cover(
-        End(bare[0] / pitch, (bare[0] - text.x + first) / pitch, left / pitch, steps[0]),
-        End(bare[1] / pitch, (bare[1] + text.right - last) / pitch, right / pitch, steps[1]),
+        End(bare[0] / pitch, (bare[0] - text.x + first) / pitch, left / pitch),
+        End(bare[1] / pitch, (bare[1] + text.right - last) / pitch, right / pitch),
         between=_longest(inside > _COVERED_GLYPH) * cell / pitch,
         pitch=pitch / text.h,
     )
 
 
-def _steps(card: Colour, panel: Area, text: Area, coat: Floats, beyond: Sequence[Flags]) -> tuple[float, ...]:
-    """How far the layer beyond each end stands out from the paper beside it, in shares of the whole panel's step."""
-    rows = grey(card)[int(max(0, text.y)) : int(text.bottom) + 1, int(max(0, panel.x)) : int(panel.right)]
-    shade = cv2.resize(rows, (len(coat), len(rows)), interpolation=cv2.INTER_AREA)
-    light = np.percentile(shade, 75, axis=0)  # of a column with ink that of its paper
-    layer, paper = coat > _SURELY, coat < 1 - _SURELY
-    if not layer.any() or not paper.any():
-        return tuple(0.0 for _ in beyond)
-    usual = float(np.median(light[layer]) - np.median(light[paper]))
-    steps = []
-    for side in beyond:
-        there = layer & side
+def _coat(seen: PanelMap, panel: Area, text: Area) -> tuple[Floats, Floats]:
+    """The share of layer in each column of the map along the row of the text, and where the columns' middles are."""
+    coat = seen.coat_along(panel, text)
+    return coat, panel.x + (np.arange(len(coat)) + 0.5) * (panel.w / len(coat))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Row:
+    """A panel along the row of its text, a value for each column of the map: `coat` share of layer, `middles` where on
+    the card, `light` of its paper or layer, in levels.
+    """
+
+    coat: Floats
+    middles: Floats
+    light: Floats
+
+    def steps(self, text: Area) -> tuple[float, float]:
+        """`step` beyond the two ends of a text."""
+        return self.step(self.middles < text.x), self.step(self.middles > text.right)
+
+    def step(self, beyond: Flags, most_coat: float = 1 - _SURELY) -> float:
+        """How far the layer in some columns stands out from the paper beside it, in shares of the whole panel's step:
+        under glare it does not. `most_coat`: share of layer up to which a column is paper.
+        """
+        layer, paper = self.coat > _SURELY, self.coat < most_coat
+        if not layer.any() or not paper.any():
+            return 0.0
+        usual = float(np.median(self.light[layer]) - np.median(self.light[paper]))
+        there = layer & beyond
         near = paper & (cv2.dilate(there.astype(np.uint8)[None], np.ones((1, 2 * _NEAR + 1), np.uint8))[0] > 0)
         clear = abs(usual) > _LEAST_STEP and there.any() and near.any()
-        steps.append(float(np.median(light[there]) - np.median(light[near])) / usual if clear else 0.0)
-    return tuple(steps)
+        return float(np.median(self.light[there]) - np.median(self.light[near])) / usual if clear else 0.0
+
+
+def row_of(card: Colour, seen: PanelMap, panel: Area, text: Area) -> Row:
+    """A panel of a card along the row of its text."""
+    coat, middles = _coat(seen, panel, text)
+    rows = grey(card[int(max(0, text.y)) : int(text.bottom) + 1, int(max(0, panel.x)) : int(panel.right)])
+    shade = cv2.resize(rows, (len(coat), len(rows)), interpolation=cv2.INTER_AREA)
+    return Row(coat, middles, np.percentile(shade, 75, axis=0))  # of a column with ink that of its paper
+
+
+def bare_between(row: Row, text: Area) -> tuple[float, float]:
+    """Before and behind which pixels of the card there is layer up to the panel's end, and no doubt about it."""
+    paper = np.flatnonzero(row.coat < 1 - _SURELY)
+    if not len(paper) or len(row.coat) < 2:
+        return EVERYWHERE
+    half = (row.middles[1] - row.middles[0]) / 2
+    low, high = float(row.middles[paper[0]] - half), float(row.middles[paper[-1]] + half)
+    middle = text.x + text.w / 2
+    return (
+        low if low < middle and row.step(row.middles < low, _BARE) > _CLEAR_STEP else EVERYWHERE[0],
+        high if high > middle and row.step(row.middles > high, _BARE) > _CLEAR_STEP else EVERYWHERE[1],
+    )
 
 
 def _until_layer(coat: Floats, beyond: Floats, cell: float, edge: float) -> float:
@@ -313,23 +368,45 @@ def _cut(of: Any, zoom: float, left: float, top: float, cell_w: float, cell_h: f
     return cv2.warpAffine(of, move, (WIDTH, HEIGHT), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _ends(card: Colour, cover: Cover, text: Area, pitch: float) -> Ends:
+def _ends(card: Colour, cover: Cover, steps: tuple[float, float], text: Area, pitch: float) -> Ends:
     """What lies beyond the ends of a text in an open panel."""
-    burnt = cv2.inRange(card[int(max(0, text.y)) : int(text.bottom)], (BURNT,) * 3, (255,) * 3)
+    closed = _is_closed(cover.left, steps[0]), _is_closed(cover.right, steps[1])
+    if all(closed):
+        return Beyond.CLOSED, Beyond.CLOSED
+    lit = _lightness(card[int(max(0, text.y)) : int(text.bottom)])
+    brightest = float(np.percentile(_lightness(np.ascontiguousarray(card[::_EVERY, ::_EVERY]), 3), _BRIGHTEST))
+    burnt = min(BURNT, _AS_BRIGHT * brightest)
+    usual = _BRIGHTER * _paper_of(lit, text, pitch)
 
-    def beyond(end: End, low: float, high: float) -> Beyond:
-        if _is_closed(end):
-            return Beyond.CLOSED
-        parts = np.linspace(np.clip(low, 0, burnt.shape[1]), np.clip(high, 0, burnt.shape[1]), 3).astype(int)
-        shares = [float(burnt[:, a:b].mean()) / 255 if b > a else 0.0 for a, b in pairwise(parts)]
-        return Beyond.BURNT if min(shares) > _BURNT_SHARE else Beyond.UNTOLD
+    def beyond(low: float, high: float) -> Beyond:
+        edges = np.linspace(np.clip(low, 0, lit.shape[1]), np.clip(high, 0, lit.shape[1]), 3).astype(int)
+        parts = [lit[:, a:b] for a, b in pairwise(edges) if b > a]
+        if len(parts) < 2 or min(float((part >= burnt).mean()) for part in parts) <= _BURNT_SHARE:
+            return Beyond.UNTOLD
+        return Beyond.BURNT if min(float(np.median(part)) for part in parts) > usual else Beyond.WHITE
 
     left, right = text.x - 1.5 * pitch, text.right + 1.5 * pitch
-    return beyond(cover.left, left, left + pitch), beyond(cover.right, right - pitch, right)
+    return (
+        Beyond.CLOSED if closed[0] else beyond(left, left + pitch),
+        Beyond.CLOSED if closed[1] else beyond(right - pitch, right),
+    )
 
 
-def _is_closed(end: End) -> bool:
-    return min(end.bare, end.margin) < _ROOM and end.layer > _LEAST_LAYER and end.step > _CLEAR_STEP
+def _lightness(part: Colour, grain: int = _GRAIN) -> Floats:
+    """The darkest channel of each pixel, without grain: burnt out is what is so in all of them."""
+    blue, green, red = cv2.split(cv2.blur(part, (grain, grain)))
+    return np.asarray(cv2.min(cv2.min(blue, green), red), np.float32)
+
+
+def _paper_of(lit: Floats, text: Area, pitch: float) -> float:
+    """How light the paper is around most characters of a text."""
+    edges = np.clip(np.arange(text.x, text.right + pitch / 2, pitch), 0, lit.shape[1]).astype(int)
+    papers = [float(np.percentile(lit[:, a:b], 97)) for a, b in pairwise(edges) if b > a]
+    return float(np.median(papers or [255.0]))
+
+
+def _is_closed(end: End, step: float) -> bool:
+    return min(end.bare, end.margin) < _ROOM and end.layer > _LEAST_LAYER and step > _CLEAR_STEP
 
 
 def _longest(flags: Flags) -> int:

@@ -13,6 +13,7 @@ from app.vision.pixels import RATIO, Corners, Floats, Gray
 
 _LEAST_AREA, _MOST_AREA = 0.012, 0.98
 _MOST_LINES = 18
+_EVERY = 2  # rows and columns that tell how strong the strongest edges are
 _SQUARE = 0.25  # radians by which the corners of a card may differ from right angles
 
 
@@ -41,7 +42,7 @@ def _masks(lab: Gray, unlike: Floats) -> Iterator[Gray]:
         level = max(6.0, share * parting)
         mask = (unlike > level).astype(np.uint8) * 255
         yield cast(Gray, cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel, iterations=2))
-    for level in np.percentile(gradient, (86, 92, 96)):
+    for level in np.percentile(gradient[::_EVERY, ::_EVERY], (86, 92, 96)):
         edges = (gradient > level).astype(np.uint8) * 255
         yield cast(Gray, cv2.morphologyEx(edges, cv2.MORPH_CLOSE, kernel))
     for channel in cv2.split(lab):
@@ -77,7 +78,7 @@ def _squared(vectors: Floats) -> Floats:
 
 
 def _otsu(values: Floats) -> float:
-    top = float(np.percentile(values, 99.5)) or 1.0
+    top = float(np.percentile(values[::_EVERY, ::_EVERY], 99.5)) or 1.0
     level, _ = cv2.threshold(np.clip(values * (255 / top), 0, 255).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)
     return float(level) * top / 255
 
@@ -86,7 +87,8 @@ def _quads_of_mask(mask: Gray) -> Iterator[Corners]:
     contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     whole = mask.shape[0] * mask.shape[1]
     for contour in contours:
-        if len(contour) < 8:
+        _, _, width, height = cv2.boundingRect(contour)
+        if len(contour) < 8 or width * height <= _LEAST_AREA * whole:
             continue
         hull = cv2.convexHull(contour)
         size = cv2.contourArea(hull)
@@ -118,7 +120,7 @@ def quads_of_lines(lab: Gray) -> Floats:
     if not len(segments):
         return np.zeros((0, 4, 2), np.float32)
     lengths = np.hypot(segments[:, 2] - segments[:, 0], segments[:, 3] - segments[:, 1])
-    lines = np.array(_distinct(segments[np.argsort(-lengths)]), np.float64)
+    lines = _distinct(segments[np.argsort(-lengths)])
     one, other = np.triu_indices(len(lines), 1)
     parallel = _turns(lines[one, 0], lines[other, 0]) < 0.17
     pairs = np.stack([lines[one[parallel]], lines[other[parallel]]], axis=1)  # (n, 2, 2)
@@ -130,29 +132,25 @@ def quads_of_lines(lab: Gray) -> Floats:
     return np.concatenate([_crossed(crossed), _prolonged(opened)]).astype(np.float32)
 
 
-_Line = tuple[float, float]
-"""An endless line: its direction 0..pi and its signed distance from the origin."""
-
-
-def _distinct(segments: Floats) -> list[_Line]:
-    """Lines of the segments, longest first, near repeats left out."""
-    lines: list[_Line] = []
+def _distinct(segments: Floats) -> NDArray[np.float64]:
+    """The endless lines (n, 2) of the segments, longest first, near repeats left out: direction 0..pi, signed distance
+    from the origin.
+    """
+    lines = np.empty((_MOST_LINES, 2))
+    found = 0
     for x1, y1, x2, y2 in segments[:90].tolist():
         angle = float(np.arctan2(y2 - y1, x2 - x1)) % np.pi
         offset = float(-np.sin(angle) * x1 + np.cos(angle) * y1)
-        if all(_turn(angle, known[0]) > 0.06 or abs(abs(offset) - abs(known[1])) > 6 for known in lines):
-            lines.append((angle, offset))
-        if len(lines) == _MOST_LINES:
+        known = lines[:found]
+        if np.all((_turns(angle, known[:, 0]) > 0.06) | (np.abs(abs(offset) - np.abs(known[:, 1])) > 6)):
+            lines[found] = angle, offset
+            found += 1
+        if found == _MOST_LINES:
             break
-    return lines
+    return lines[:found]
 
 
-def _turn(one: float, other: float) -> float:
-    turn = abs(one - other) % np.pi
-    return float(min(turn, np.pi - turn))
-
-
-def _turns(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+def _turns(one: NDArray[np.float64] | float, other: NDArray[np.float64]) -> NDArray[np.float64]:
     """Angles between directions, 0..pi/2."""
     turn = np.abs(one - other) % np.pi
     return np.minimum(turn, np.pi - turn)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import Any, cast
 
 import numpy as np
 
@@ -17,9 +16,9 @@ from app.vision.barprofile import (
     PER_MODULE,
     QUIET,
     Decoded,
+    Sight,
     advance,
     at_scale,
-    bent,
     checked,
     darkness,
     draw,
@@ -64,19 +63,27 @@ def decode_retail(profile: Floats, width: float, kind: _Kind = EAN13, even: int 
     if dark is None:
         return None
     most = _HOPELESS**2 * (kind.modules + 2 * QUIET)
-    modules = [width * float(size) / kind.modules for size in _SIZES]
-    rough = [(_coarsely(way, module, kind), module, way) for way in (dark, dark[::-1]) for module in modules]
+    sights = [
+        Sight(width / kind.modules, even, direction, width * float(size) / kind.modules)
+        for size in (*_SIZES[::2], *_SIZES[1::2])
+        for direction in (1, -1)
+    ]
+    some = 2 * len(_SIZES[::2])  # paths give way by a twentieth: what is plain is so under every second size too
+    rough = [(_coarsely(dark, sight, kind), sight) for sight in sights[:some]]
+    first = _seen(dark, min(rough, key=lambda r: r[0])[1], kind)
+    if first and (found := _judge(first[0], kind)).is_plain:
+        return found
+    rough += [(_coarsely(dark, sight, kind), sight) for sight in sights[some:]]
     likely = sorted((r for r in rough if r[0] <= most), key=lambda r: r[0])[:_KEPT]
-    lines = (at_scale(way, module) for _, module, way in likely)
-    tries = [t for line in lines for t in _tried(line, kind, BLURS[1], 0.0) if t.cost <= most]
-    finer = (_finer(t, kind) for t in sorted(tries, key=lambda t: t.cost)[:2])
+    tries = [t for _, sight in likely for t in _seen(dark, sight, kind) if t.cost <= most]
+    finer = (_finer(t, dark, kind) for t in sorted(tries, key=lambda t: t.cost)[:2])
     best = min(finer, key=lambda t: t.cost, default=None)
     return None if best is None else _judge(best, kind)
 
 
-def _coarsely(dark: Floats, module: float, kind: _Kind) -> float:
+def _coarsely(dark: Floats, sight: Sight, kind: _Kind) -> float:
     """What the cheapest path through a line of this module width costs, as seen at half the resolution."""
-    line = at_scale(dark, module, _COARSE)
+    line = at_scale(dark[:: sight.direction], sight.module, _COARSE)
     placed = _place(_tables(line, _coarse_templates()), kind, len(line), _COARSE)
     return np.inf if placed is None else placed[0] * PER_MODULE / _COARSE
 
@@ -87,37 +94,50 @@ class _Try:
 
     cost: float
     starts: tuple[int, ...]
-    line: Floats
     tables: _Tables
+    sight: Sight
     blur: float
     growth: float
 
 
-def _tried(line: Floats, kind: _Kind, blur: float, growth: float) -> list[_Try]:
+def _tried(line: Floats, sight: Sight, kind: _Kind, blur: float, growth: float) -> list[_Try]:
     tables = _tables(line, _templates(blur, growth))
     placed = _place(tables, kind, len(line))
-    return [] if placed is None else [_Try(placed[0], placed[1], line, tables, blur, growth)]
+    return [] if placed is None else [_Try(placed[0], placed[1], tables, sight, blur, growth)]
 
 
-def _finer(rough: _Try, kind: _Kind) -> _Try:
-    """The same line under the blur, and then the width of ink, that fit it best."""
-    blurs = [t for blur in (BLURS[0], BLURS[2]) for t in _tried(rough.line, kind, blur, 0.0)]
+def _seen(dark: Floats, sight: Sight, kind: _Kind) -> list[_Try]:
+    """A line under the usual drawing."""
+    return _tried(sight.scaled(dark), sight, kind, BLURS[1], 0.0)
+
+
+def _finer(rough: _Try, dark: Floats, kind: _Kind) -> _Try:
+    """The same line under the blur, then the width of ink, then the slant that fit it best."""
+    sight = rough.sight
+    line = sight.scaled(dark)
+    blurs = [t for blur in (BLURS[0], BLURS[2]) for t in _tried(line, sight, kind, blur, 0.0)]
     best = min([rough, *blurs], key=lambda t: t.cost)
-    inks = [t for growth in GROWTHS for t in _tried(rough.line, kind, best.blur, growth)]
+    inks = [t for growth in GROWTHS for t in _tried(line, sight, kind, best.blur, growth)]
     best = min([best, *inks], key=lambda t: t.cost)
-    bends = [t for bend in BENDS for t in _tried(bent(rough.line, bend), kind, best.blur, best.growth)]
+    slanted = [replace(sight, bend=bend) for bend in BENDS]
+    bends = [t for s in slanted for t in _tried(s.scaled(dark), s, kind, best.blur, best.growth)]
     return min([best, *bends], key=lambda t: t.cost)
+
+
+def _again(profile: Floats, found: _Try, kind: _Kind) -> Decoded | None:
+    """Another profile of the same bars under the drawing that was found to fit them."""
+    line = found.sight.line(profile)
+    tries = [] if line is None else _tried(line, found.sight, kind, found.blur, found.growth)
+    return _judge(tries[0], kind) if tries else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Templates:
-    """Drawn patterns (n, samples): left digits (20: A then B), right digits (10) and the guards."""
+    """Drawn patterns (n, samples): digits (left ones 20, A then B, right ones 10), the outer guards and the middle."""
 
-    left: Floats
-    right: Floats
-    start: Floats
+    digits: Floats
+    ends: Floats
     middle: Floats
-    end: Floats
 
 
 @lru_cache(maxsize=32)
@@ -128,11 +148,9 @@ def _templates(blur: float, growth: float) -> _Templates:
         return np.stack([draw(code, before, after, blur, growth) for code in codes])
 
     return _Templates(
-        left=drawn(_LEFT_ODD + _LEFT_EVEN, "1", "0"),
-        right=drawn(_RIGHT, "0", "1"),
-        start=drawn((quiet + "101",), "0", "0"),
+        digits=np.concatenate([drawn(_LEFT_ODD + _LEFT_EVEN, "1", "0"), drawn(_RIGHT, "0", "1")]),
+        ends=drawn((quiet + "101", "101" + quiet), "0", "0"),
         middle=drawn(("01010",), "1", "1"),
-        end=drawn(("101" + quiet,), "0", "0"),
     )
 
 
@@ -153,8 +171,9 @@ class _Tables:
 
 
 def _tables(line: Floats, drawn: _Templates) -> _Tables:
-    guards = tuple(pattern_costs(line, g)[:, 0] for g in (drawn.start, drawn.middle, drawn.end))
-    return _Tables(pattern_costs(line, drawn.left), pattern_costs(line, drawn.right), cast(Any, guards))
+    digits, ends = pattern_costs(line, drawn.digits), pattern_costs(line, drawn.ends)
+    middle = pattern_costs(line, drawn.middle)[:, 0]
+    return _Tables(digits[:, :20], digits[:, 20:], (ends[:, 0], middle, ends[:, 1]))
 
 
 def _place(t: _Tables, kind: _Kind, size: int, per_module: int = PER_MODULE) -> tuple[float, tuple[int, ...]] | None:
@@ -187,7 +206,8 @@ def _judge(found: _Try, kind: _Kind) -> Decoded:
     text, cost, second = _cheapest(left, right, kind)
     misfit = (cost + guards) / (kind.modules + 2 * QUIET)
     lead = (second - cost) / (2 * max(misfit, LEAST_NOISE))
-    return Decoded(text, float(np.sqrt(misfit)), lead, _freely(left, right, kind) == text)
+    free = _freely(left, right, kind) == text
+    return Decoded(text, float(np.sqrt(misfit)), lead, free, lambda profile: _again(profile, found, kind))
 
 
 def _freely(left: Floats, right: Floats, kind: _Kind) -> str:
@@ -207,12 +227,14 @@ def _cheapest(left: Floats, right: Floats, kind: _Kind) -> tuple[str, float, flo
     """
     parities = _PARITY if kind is EAN13 else ("0000",)
     weights = [1 if at % 2 else 3 for at in range(2 * kind.half)]
-    results: list[tuple[float, str]] = []
-    for first, parity in enumerate(parities):
-        rows = [left[i, 10 * int(p) : 10 * int(p) + 10] for i, p in enumerate(parity)]
-        known = np.where(np.arange(10) == first, 0.0, np.inf).astype(np.float32)
-        for cost, values in checked([known, *rows, *right], [1, *weights], 10):
-            digits = "".join(map(str, values))
-            results.append((cost, digits if kind is EAN13 else digits[1:]))
+    sets = np.array([[int(p) for p in parity] for parity in parities])
+    choices = 10 * sets[:, :, None] + np.arange(10)  # (first digits, places, values)
+    rows = [left[at][choices[:, at]] for at in range(kind.half)]
+    rows += [np.broadcast_to(row, (len(parities), 10)) for row in right]
+    results = [
+        (cost, "".join(map(str, (first, *values) if kind is EAN13 else values)))
+        for first, found in enumerate(checked(rows, weights, 10, range(len(parities))))
+        for cost, values in found
+    ]
     results.sort()
     return results[0][1], results[0][0], results[1][0]

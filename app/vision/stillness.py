@@ -28,9 +28,24 @@ def motion(now: Gray, before: Gray, corners: Corners | None = None, frame_w: int
     """
     change = cv2.absdiff(now, before)
     if corners is not None:
-        mask = np.zeros((SMALL_H, SMALL_W), np.uint8)
-        cv2.fillConvexPoly(mask, np.round(corners * (SMALL_W / frame_w)).astype(np.int32), 1)
-        inside = change[mask > 0]
+        inside = change[_within(corners, frame_w) > 0]
         change = inside if inside.size else change
     busiest = np.partition(change.ravel(), -max(1, change.size // 10))[-max(1, change.size // 10) :]
     return float(busiest.mean()) / 3
+
+
+def as_lit(before: Gray, now: Gray, corners: Corners, frame_w: int) -> Gray:
+    """The small picture `before` in the light of `now`: as bright over all as the card is there. A cloud moves nothing.
+
+    `corners` as for `motion`.
+    """
+    card = _within(corners, frame_w)
+    was, is_now = cv2.mean(before, card)[0], cv2.mean(now, card)[0]
+    return cast(Gray, cv2.convertScaleAbs(before, alpha=is_now / max(1.0, was)))
+
+
+def _within(corners: Corners, frame_w: int) -> Gray:
+    """1 where the card lies in a small picture, 0 elsewhere."""
+    mask = np.zeros((SMALL_H, SMALL_W), np.uint8)
+    cv2.fillConvexPoly(mask, np.round(corners * (SMALL_W / frame_w)).astype(np.int32), 1)
+    return mask

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from app.paths import RESOURCES
-from app.vision.closeup import ink_rows
+from app.vision.closeup import believed_rows
 from app.vision.codes import check_sum
 from app.vision.models import compile_model, load_model
 from app.vision.pixels import Colour, Floats, Gray, grey
@@ -33,7 +33,6 @@ KINDS = "0O1I"
 """What it tells apart; its fifth answer is "another glyph"."""
 
 _INK = 24  # rows of the window that the line's ink takes
-_LEAST_INK = 0.35  # of the picture's height that the rows of ink must take to be believed
 _LEAST_P = 1e-5
 
 
@@ -86,9 +85,7 @@ def places_seen(view: View) -> list[tuple[float, str]]:
 def windows(line: Colour, places: Sequence[float], rows: tuple[int, int] | None = None) -> list[Floats]:
     """The (HEIGHT, WIDTH) windows 0..255 around places of a line (shares of its width), its ink equally high in all."""
     shade = grey(line)
-    top, bottom = rows or ink_rows(line)
-    if bottom - top < _LEAST_INK * len(shade):
-        top, bottom = round(0.1 * len(shade)), round(0.9 * len(shade))
+    top, bottom = believed_rows(line, rows)
     zoom = _INK / (bottom - top)
     if zoom < 1:
         shade = cast(Gray, cv2.resize(shade, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA))

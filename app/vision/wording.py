@@ -29,6 +29,7 @@ _CLEARLY = 0.9  # legible signs more than the other way up that settle it
 _ASKED = 3  # lines asked which way up they are, one after the other while that is open
 _TALL = 6.0  # heights of a line's width that count for that: tall lines tell best, small print costs most
 
+_WORDS = 4.0  # heights that the first words of small print take
 _LONG = 8.0  # heights of width from which a line may be small print
 _DENSE = 0.55  # glyphs to a height of width that a line of print with a value in it has at least
 _FEW = 6  # digits; from as many on a line may hold a date or a number
@@ -99,7 +100,7 @@ class Wording:
 
     def _first_words(self, picture: Colour) -> LineText:
         """As much of a line of small print as tells what it is about."""
-        share = min(1.0, _TALL * picture.shape[0] / picture.shape[1])
+        share = min(1.0, _WORDS * picture.shape[0] / picture.shape[1])
         read = self._recogniser.read([np.ascontiguousarray(picture[:, : round(share * picture.shape[1])])])[0]
         signs = tuple(TextSign(s.text, s.start * share, s.end * share, s.p) for s in read.signs)
         return LineText(signs, NO_STEPS)

@@ -7,6 +7,8 @@
 Exit status 0: all that can be checked holds. 1: something does not; the first thing wrong is named, and how far the
 pictures before it hold. What a dossier cannot prove by itself is listed under "not proven". Where a dossier holds the
 recordings of both cameras, each is checked by its own chain, and which of them is wrong is named ("recordings").
+Where pictures were not handed out ("withheld", with the reason), all records of that recording are checked: they hold
+the hash of each fragment, so that the pictures can be held against them when they are given.
 
 校验开箱录像证据包。只需要 Python 3.8 以上和 cryptography 库。退出码 0：全部可校验内容成立；1：有不符，指出第一处。
 """
@@ -14,8 +16,10 @@ recordings of both cameras, each is checked by its own chain, and which of them 
 import base64
 import hashlib
 import json
+import re
 import sys
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,7 +29,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 PURPOSE = b"cardintake recording record v1\n"
-
+MOST_BYTES = 256 << 20  # of a file that is read whole; a clip's records and fragments are far smaller
+FILM, FOLDER = re.compile(r"viewing(-[0-9]+)?\.mp4"), re.compile(r"[a-z0-9-]+")
+CHAIN_FILES = {"dossier.json", "records.jsonl", "root.tsr", "root.statement", "witness.json", "previous.jsonl"}
+BROKEN = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What reading a damaged, encrypted or strange zip ends in."""
+NONSENSE = (*BROKEN, ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError, MemoryError)
+"""What comes of content that is none of a dossier's."""
 
 ASK = "openssl ts -verify -data root.statement -in root.tsr -CAfile AUTHORITY.pem"
 
@@ -58,8 +68,11 @@ class Files:
     def read(self, name):
         name = self.within + name
         try:
+            size = (self.path / name).stat().st_size if self.zip is None else self.zip.getinfo(name).file_size
+            if size > MOST_BYTES:
+                raise Wrong(f"{name} is too large for a dossier / 文件过大")
             return (self.path / name).read_bytes() if self.zip is None else self.zip.read(name)
-        except (KeyError, OSError, zipfile.BadZipFile):
+        except (KeyError, *BROKEN):
             raise Wrong(f"{name} is missing or damaged / 文件缺失或损坏") from None
 
     def has(self, name):
@@ -75,13 +88,20 @@ class Files:
             raise Wrong("two files with one name / 两个文件同名")
         return {name for name in names if not name.endswith("/")}
 
+    def beside(self):
+        """The names in this very folder."""
+        if self.zip is None:
+            return {path.name for path in (self.path / self.within).iterdir() if path.is_file()}
+        found = (name[len(self.within) :] for name in self.zip.namelist() if name.startswith(self.within))
+        return {name for name in found if name and "/" not in name}
+
     def sha256(self, name):
         whole = hashlib.sha256()
         try:
             with self.open(name) as file:
                 for data in iter(lambda: file.read(1 << 20), b""):
                     whole.update(data)
-        except (OSError, zipfile.BadZipFile):
+        except BROKEN:
             raise Wrong(f"{name} is missing or damaged / 文件缺失或损坏") from None
         return whole.hexdigest()
 
@@ -89,7 +109,7 @@ class Files:
         name = self.within + name
         try:
             return (self.path / name).open("rb") if self.zip is None else self.zip.open(name)
-        except (KeyError, OSError, zipfile.BadZipFile):
+        except (KeyError, *BROKEN):
             raise Wrong(f"{name} is missing or damaged / 文件缺失或损坏") from None
 
 
@@ -156,10 +176,10 @@ def rebuild(low, high, start, stop, leaves, proof):
 
 
 def check_fragments(files, pieces):
-    """Every fragment against its signed record; gives their leaves, how far (µs) the pictures hold, and the hash of
-    all pictures in them. Hashing lets other threads run, so that reading goes on beside it.
+    """Every fragment against its signed record; gives their leaves, how far (µs) the pictures hold, and what a film of
+    them must be made of. Hashing lets other threads run, so that reading goes on beside it.
     """
-    leaves, until, shown, waiting = [], None, hashlib.sha256(), []
+    leaves, until, waiting, proved = [], None, [], Shown()
 
     def settle(left):
         nonlocal until
@@ -170,8 +190,11 @@ def check_fragments(files, pieces):
             leaves.append(leaf.result())
             until = fields.get("last_pts", until)
             if fields["kind"] == "fragment":
-                for content in pictures_in(data):
-                    shown.update(content)
+                for content in inside(memoryview(data), b"mdat"):
+                    proved.content.update(content)
+                proved.sizes += sizes_in(data)
+            else:
+                proved.settings |= {settings_of(index) for index in inside(data, b"moov")}
 
     with ThreadPoolExecutor(2) as pool:
         try:
@@ -188,7 +211,7 @@ def check_fragments(files, pieces):
         except Wrong as wrong:
             held = "nothing before it / 之前无内容" if until is None else f"{until / 1e6:.3f} s"
             raise Wrong(f"{wrong}; the pictures hold up to / 有效画面止于: {held}") from None
-    return leaves, until, shown.digest()
+    return leaves, until, proved
 
 
 def first_of_run(pieces):
@@ -202,10 +225,10 @@ def check_order(records, pieces):
     for before, after in zip(run, run[1:]):  # noqa: B905, RUF007  runs on Python 3.8
         if after["leaf"] != before["leaf"] + 1:
             raise Wrong(f"fragment {before['leaf'] + 1} is left out / 缺少片段 {before['leaf'] + 1}")
-    numbers = {fields["n"] for fields, _ in records}
-    for n in range(run[0]["n"], run[-1]["n"]):
-        if n not in numbers:
-            raise Wrong(f"record {n} is left out / 缺少记录 {n}")
+    numbers = sorted(fields["n"] for fields, _ in records if run[0]["n"] <= fields["n"] <= run[-1]["n"])
+    for before, after in zip(numbers, numbers[1:]):  # noqa: B905, RUF007  runs on Python 3.8
+        if after != before + 1:
+            raise Wrong(f"record {before + 1} is left out / 缺少记录 {before + 1}")
 
 
 def check_root(close, pieces, leaves, proof):
@@ -220,48 +243,138 @@ def check_root(close, pieces, leaves, proof):
         raise Wrong("the fragments do not belong to the closed recording / 片段不属于封存的录像")
 
 
-def pictures_in(data):
-    """The contents of the `mdat` boxes of an MP4 that is in memory."""
-    view, at = memoryview(data), 0
+def number(data):
+    return int.from_bytes(data, "big")
+
+
+def boxes(data):
+    """Kind and content of each box of an MP4 that is in memory (ISO/IEC 14496-12)."""
+    at = 0
     while at + 8 <= len(data):
-        size, kind, head = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], 8
+        size, kind, head = number(data[at : at + 4]), bytes(data[at + 4 : at + 8]), 8
         if size == 1:
-            size, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
+            size, head = number(data[at + 8 : at + 16]), 16
         size = size or len(data) - at
-        if kind == b"mdat":
-            yield view[at + head : at + size]
+        yield kind, data[at + head : at + size]
         at += max(size, 8)
 
 
-def hash_pictures(file, into):
-    """The same of a file that is read piece by piece, whatever its size."""
-    while True:
-        head = file.read(8)
-        if len(head) < 8:
-            return
-        size, kind = int.from_bytes(head[:4], "big"), head[4:]
-        left = size - 8
+def inside(data, *path):
+    """The contents of all boxes that are reached by these kinds, one within the other."""
+    for kind, content in boxes(data):
+        if kind == path[0]:
+            yield from inside(content, *path[1:]) if path[1:] else [content]
+
+
+class Shown:
+    """What a film is made of: the bytes of its pictures, how long each is, what sets the decoder up."""
+
+    def __init__(self):
+        self.content, self.sizes, self.settings = hashlib.sha256(), [], set()
+
+
+def sizes_in(fragment):
+    """How long each picture of a fragment is, by its track runs (8.8.7, 8.8.8)."""
+    sizes = []
+    for track in inside(fragment, b"moof", b"traf"):
+        (head,) = inside(track, b"tfhd")
+        flags, at = number(head[1:4]), 8 + 8 * (head[3] & 1) + 4 * (head[3] >> 1 & 1) + 4 * (head[3] >> 3 & 1)
+        default = number(head[at : at + 4]) if flags & 0x10 else 0
+        for run in inside(track, b"trun"):
+            flags, count = number(run[1:4]), number(run[4:8])
+            at, wide = 8 + 4 * (flags & 1) + 4 * (flags >> 2 & 1), 4 * sum(flags >> bit & 1 for bit in (8, 9, 10, 11))
+            place = at + 4 * (flags >> 8 & 1)  # behind its duration
+            if count * wide > len(run):
+                raise ValueError("a run without end")
+            own = flags & 0x200
+            sizes += [number(run[place + n * wide :][:4]) if own else default for n in range(min(count, 1 << 20))]
+    return sizes
+
+
+def look_through(file, into):
+    """One pass over a film: the contents of its `mdat` boxes into a hash. Gives where they lie, and its index."""
+    at, spans, indexes = 0, [], []
+    while len(head := file.read(8)) == 8:
+        size, kind, start = number(head[:4]), head[4:], at + 8
         if size == 1:
-            left = int.from_bytes(file.read(8), "big") - 16
-        while size == 0 or left > 0:  # a box of size 0 goes on to the end
-            data = file.read(1 << 20 if size == 0 else min(left, 1 << 20))
-            if not data:
-                return
-            left -= len(data)
+            size, start = number(file.read(8)), at + 16
+        left = size - (start - at) if size else 1 << 62  # a box of size 0 goes on to the end
+        if kind == b"moof" or (kind == b"moov" and left > MOST_BYTES):
+            raise ValueError("an index of another kind")
+        end, index = start, bytearray()
+        while left > 0 and (data := file.read(min(left, 1 << 20))):
+            left, end = left - len(data), end + len(data)
             if kind == b"mdat":
                 into.update(data)
+            if kind == b"moov":
+                index += data
+        if kind == b"mdat" and end > start:
+            spans.append((start, end))
+        if kind == b"moov":
+            indexes.append(bytes(index))
+        at = end
+    (index,) = indexes
+    return spans, index
+
+
+TABLE = (b"trak", b"mdia", b"minf", b"stbl")
+
+
+def settings_of(index):
+    """By what the decoder is set up, of a film's index with one track."""
+    (described,) = inside(index, *TABLE, b"stsd")
+    ((_, entry),) = boxes(described[8:])
+    return bytes(dict(boxes(entry[78:]))[b"avcC"])
+
+
+def shown_by(index):
+    """Where the pictures lie that a film shows, in order, neighbours joined, and how long each is: by the tables of its
+    one track (8.7).
+    """
+    (table,) = inside(index, *TABLE)
+    for edits in inside(index, b"trak", b"edts", b"elst"):
+        if number(edits[4:8]) != 1 or number(edits[16:24] if edits[0] else edits[12:16]):
+            raise ValueError("an edit leaves pictures out")
+    parts = dict(boxes(table))
+    sizes, runs, wide = parts[b"stsz"], parts[b"stsc"], 8 if b"co64" in parts else 4
+    chunks = parts[b"co64" if wide == 8 else b"stco"]
+    alike, count = number(sizes[4:8]), number(sizes[8:12])  # 0: each has a size of its own
+    each_size = [alike] * min(count, 1 << 24) if alike else [number(sizes[n : n + 4]) for n in range(12, len(sizes), 4)]
+    shown, each, pictures = [], 0, iter(each_size)
+    firsts = {number(runs[at : at + 4]): number(runs[at + 4 : at + 8]) for at in range(8, len(runs), 12)}
+    for n, at in enumerate(range(8, len(chunks), wide), 1):
+        start = end = number(chunks[at : at + wide])
+        each = firsts.get(n, each)
+        for _ in range(each):
+            end += next(pictures)
+        if shown and shown[-1][1] == start:
+            start = shown.pop()[0]
+        shown.append((start, end))
+    if next(pictures, None) is not None:
+        raise ValueError("pictures in no chunk")
+    return shown, each_size
 
 
 def check_copies(files, dossier, proved):
-    """The viewing copies hold the very bytes of the fragments' pictures."""
-    shown = hashlib.sha256()
-    for name in dossier["viewing"]:
+    """The viewing copies, and no other films, show the very bytes of the fragments' pictures, each once, in order."""
+    shown, films = Shown(), dossier["viewing"]
+    strange = sorted({name for name in files.beside() if name.lower().endswith(".mp4")} ^ set(films))
+    if strange or len(set(films)) < len(films) or not all(FILM.fullmatch(name) for name in films):
+        raise Wrong(f"the viewing copies are not those that dossier.json names / 观看副本不符: {strange}")
+    for name in films:
         try:
             with files.open(name) as film:
-                hash_pictures(film, shown)
-        except (OSError, zipfile.BadZipFile):
+                spans, index = look_through(film, shown.content)
+            led_to, sizes = shown_by(index)
+            shown.sizes += sizes
+            same = led_to == spans and settings_of(index) in proved.settings
+        except BROKEN:
             raise Wrong(f"{name} is missing or damaged / 文件缺失或损坏") from None
-    if shown.digest() != proved:
+        except (ValueError, KeyError, IndexError, StopIteration):
+            same = False
+        if not same:
+            raise Wrong(f"{name} shows other pictures than it holds / 观看副本放出的不是证据里的画面")
+    if (shown.content.digest(), shown.sizes) != (proved.content.digest(), proved.sizes):
         raise Wrong("the viewing copy shows other pictures / 观看副本的画面与证据不同")
 
 
@@ -378,7 +491,7 @@ def check_witness(bundle, chains, closing, recording, pinned_root=""):
             if chains.get(n, head["head"]) != head["head"]:
                 raise Wrong(f"witness: record {n} is not the one that the centre saw / 见证: 记录 {n} 与中心收到的不同")
             held += n in chains
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except NONSENSE:
         raise Wrong("witness.json is no witness / 见证文件不对") from None
     return {
         "tenant": word["tenant"],
@@ -426,7 +539,10 @@ def check(path, root_key="", station_key=""):
     """Everything; gives what to print."""
     whole = Files(path)
     told = json.loads(whole.read("dossier.json")).get("beside", [])
-    places = [("", "", "")] + [(one["folder"], one["camera"], one["recording"]) for one in told if one["folder"]]
+    places = [("", "", "", "")]
+    places += [(one["folder"], one["camera"], one["recording"], one["why"]) for one in told if one["folder"]]
+    if not all(FOLDER.fullmatch(place[0]) for place in places[1:]):
+        raise Wrong("a recording lies outside the dossier / 录像在证据包之外")
     each = [attempt(whole.inside(place[0]), place, root_key, station_key) for place in places]
     bad = [one for one in each if not one["ok"]]
     if bad and len(each) == 1:
@@ -438,38 +554,47 @@ def check(path, root_key="", station_key=""):
     check_manifest(whole, each[0])
     films = any(one["simulated"] for one in each)
     open_ = each[0]["not_proven"] + not_here(each, told)
-    return {**each[0], "simulated": films, "not_proven": open_, "beside": each[1:]}
+    beside, withheld = [one for one in each[1:] if "withheld" not in one], [one for one in each if "withheld" in one]
+    return {**each[0], "simulated": films, "not_proven": open_, "beside": beside, "withheld": withheld}
 
 
 def attempt(files, place, root_key, station_key):
     """What is found of one recording; the others are looked at whatever is wrong with it."""
-    folder, camera, recording = place
+    folder, camera, recording, why = place
     try:
-        found = check_recording(files, root_key, station_key)
+        found = check_chain(files, root_key, station_key, why) if why else check_recording(files, root_key, station_key)
         if folder and (found["camera"], found["recording"]) != (camera, recording):
             raise Wrong("another recording than dossier.json names / 不是 dossier.json 所说的录像")
         return found
     except Wrong as wrong:
         said = str(wrong)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as wrong:
+    except NONSENSE as wrong:
         said = f"not a dossier: {type(wrong).__name__} / 不是证据包"
     return {"ok": False, **named(files, camera, recording), "wrong": said}
+
+
+def camera_of(genesis):
+    return genesis["meta"].get("role", "overhead")
 
 
 def named(files, camera, recording):
     """Which recording it says it is, by its own first record if that can be read."""
     try:
         genesis = json.loads(files.read("records.jsonl").splitlines()[0])
-        return {"camera": genesis["meta"].get("role", "overhead"), "recording": genesis["recording"]}
-    except (Wrong, ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return {"camera": camera_of(genesis), "recording": genesis["recording"]}
+    except (Wrong, *NONSENSE):
         return {"camera": camera or "first", "recording": recording}
 
 
 def together(each):
-    """The first recording and each of the others were filmed beside one another, by a signed record of one of both."""
+    """The first recording and each of the others were filmed beside one another, by a signed record of one of both. One
+    whose pictures are withheld may be of the same camera, but of the same parcel.
+    """
     first = each[0]
     for one in each[1:]:
-        if one["recording"] not in first["filmed_beside"] and first["recording"] not in one["filmed_beside"]:
+        beside = one["recording"] in first["filmed_beside"] or first["recording"] in one["filmed_beside"]
+        same_parcel = one["waybill"] and one["waybill"] == first["waybill"]
+        if not beside and not ("withheld" in one and same_parcel):
             raise Wrong(f"{one['recording']} was not filmed beside {first['recording']} / 两段录像不是同时拍的")
 
 
@@ -479,6 +604,12 @@ def not_here(each, told):
     missing = [name for one in each for name in one["filmed_beside"] if name not in here]
     missing += [name for name in why if name not in here]
     unproven = [
+        f"what recording {one['recording']} ({one['camera']}) shows: its pictures are withheld, {one['withheld']}; its"
+        " records are here and hold / 该录像的画面没有给出，记录在包里并成立"
+        for one in each
+        if "withheld" in one
+    ]
+    unproven += [
         f"what the other camera filmed in recording {name}: not here {why.get(name, '')} / 另一台相机的录像不在包里"
         for name in sorted(set(missing))
     ]
@@ -513,10 +644,52 @@ def check_recording(files, root_key, station_key):
         unproven.insert(
             0, "that the station's key was in the right hands (compare it) / 工位密钥是否由本人保管（请核对）"
         )
+    if dossier.get("leak_check") == "unchecked":
+        unproven.append("that its pictures show no PIN: nobody has read them for one / 画面还没有检查过是否露出卡密")
     found["not_proven"] = unproven + found["not_proven"]
     return {
         **found,
         "proven": proven,
+        "witness": word,
+        "previous": genesis["previous"],
+        "previous_closed": before is not None,
+    }
+
+
+def check_chain(files, root_key, station_key, why):
+    """A recording whose pictures are withheld: all of its records, none left out, and the root over its fragments."""
+    records = read_records(files.read("records.jsonl").splitlines())
+    genesis = records[0][0]
+    if station_key and genesis["station_key"] != station_key:
+        raise Wrong("signed by another station's key / 不是指定工位的公钥")
+    if json.loads(files.read("dossier.json"))["withheld"] != why:
+        raise Wrong("another reason for what is withheld than dossier.json names / 没有给出画面的原因不一致")
+    strange = sorted(files.beside() - CHAIN_FILES)
+    if strange:
+        raise Wrong(f"{strange[0]} lies where the pictures are withheld / 没有给出画面的录像里多了文件")
+    for place, (fields, _) in enumerate(records):
+        if fields["n"] != place:
+            raise Wrong(f"record {place} is left out / 缺少记录 {place}")
+    pieces = [fields for fields, _ in records if fields["kind"] in ("init", "fragment")]
+    close = next((fields for fields, _ in records if fields["kind"] == "close"), None)
+    leaves = [bytes.fromhex(piece["h"]) for piece in pieces]
+    if close is not None and leaves:
+        check_root(close, pieces, leaves, [])
+    stamped = check_token(files, records[-1] if close is not None else None)
+    word = witnessed(files, records, close, root_key)
+    before = check_previous(files, genesis, public_key(genesis["station_key"]))
+    whole = "a closed recording, nothing left out" if close is not None else "not closed: that nothing follows is open"
+    proven, unproven = told_by(word, before, stamped, genesis, pieces)
+    return {
+        "ok": True,
+        **named_by(records),
+        "withheld": why,
+        "records": len(records),
+        "fragments": sum(piece["kind"] == "fragment" for piece in pieces),
+        "closed": close is not None,
+        "time_token": stamped,
+        "proven": [f"its {len(records)} records are signed and in order ({whole}) / 记录有签名、次序完整", *proven],
+        "not_proven": unproven,
         "witness": word,
         "previous": genesis["previous"],
         "previous_closed": before is not None,
@@ -530,7 +703,7 @@ def told_by(word, before, stamped, genesis, pieces):
         proven.append(
             f"the centre had it closed by {word['closed_by']}: not signed anew since / 中心已收到封存，之后没有重签"
         )
-        last = max(piece["n"] for piece in pieces)
+        last = max((piece["n"] for piece in pieces), default=0)
         by = next((at for n, at in word["heads"] if n >= last), word["closed_by"])
         proven.append(f"these pictures were filmed before {by} / 画面拍摄于此之前")
         if not word["certified"]:
@@ -576,6 +749,25 @@ def named_beside(records):
     return sorted({name for name in named if name})
 
 
+def films_in(records):
+    """The addresses that are no camera's, of all that it was filmed by."""
+    addresses = [fields["address"] for fields, _ in records if fields["kind"] == "camera"]
+    return [address for address in addresses if address.startswith(("sim:", "file:"))]
+
+
+def named_by(records):
+    """What its own first records say of a recording: which it is, whose, filmed beside which others."""
+    genesis = records[0][0]
+    return {
+        "recording": genesis["recording"],
+        "camera": camera_of(genesis),
+        "waybill": genesis["meta"].get("waybill", ""),
+        "filmed_beside": named_beside(records),
+        "simulated": bool(films_in(records)) or genesis["simulated"],
+        "station_key": genesis["station_key"],
+    }
+
+
 def report(records, pieces, until, close, stamped):
     genesis = records[0][0]
     first = next(piece for piece in pieces if piece["kind"] == "fragment")
@@ -585,8 +777,7 @@ def report(records, pieces, until, close, stamped):
     ]
     if close is None:
         unproved.append("that nothing follows: the recording is not closed / 录像未封存，无法证明后面没有内容")
-    films = [fields["address"] for fields, _ in records if fields["kind"] == "camera"]
-    films = [address for address in films if address.startswith(("sim:", "file:"))]
+    films = films_in(records)
     if films and not genesis["simulated"]:
         unproved.append(f"anything real: a film was put in for the camera ({films[0]}) / 摄像头中途换成了影片")
     elif genesis["simulated"] or genesis["rehearsal"]:
@@ -595,11 +786,7 @@ def report(records, pieces, until, close, stamped):
         unproved.append("the wall clock: it was set while filming / 拍摄中系统时间被调整")
     return {
         "ok": True,
-        "recording": genesis["recording"],
-        "camera": genesis["meta"].get("role", "overhead"),
-        "filmed_beside": named_beside(records),
-        "simulated": bool(films) or genesis["simulated"],
-        "station_key": genesis["station_key"],
+        **named_by(records),
         "from_s": first["first_pts"] / 1e6,
         "to_s": until / 1e6,
         "fragments": sum(1 for piece in pieces if piece["kind"] == "fragment"),
@@ -611,6 +798,8 @@ def report(records, pieces, until, close, stamped):
 
 
 def main(arguments):
+    if hasattr(sys.stdout, "reconfigure"):  # a pipe on Windows takes few of these characters otherwise
+        sys.stdout.reconfigure(encoding="utf-8")
     options, paths = {"--root-key": "", "--station-key": ""}, []
     rest = list(arguments)
     while rest:
@@ -628,7 +817,7 @@ def main(arguments):
         found = {"ok": False, "wrong": str(wrong)}
         if wrong.recordings:
             found["recordings"] = wrong.recordings
-    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError, IndexError) as wrong:
+    except NONSENSE as wrong:
         found = {"ok": False, "wrong": f"not a dossier: {type(wrong).__name__} / 不是证据包"}
     print(json.dumps(found, ensure_ascii=False, indent=1))
     return 0 if found["ok"] else 1

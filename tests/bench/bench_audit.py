@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from app.core.merkle import CompactTree, leaf_hash
 from app.keys import verifier
-from app.rotation import chain_fault
+from app.rotation import by_key, parts_fault
 from app.server.admit import Caller
 from app.server.checkpoints import publish
 from app.server.enrol import admit_station
@@ -87,7 +87,7 @@ def main() -> dict[str, float]:
 
         def chains() -> None:
             for one, chain in zip(senders, events, strict=True):
-                fault, _ = chain_fault(chain, station=one.name, key=one.signer.public_key, every=False)
+                fault, _ = parts_fault(by_key(chain, one.signer.public_key), station=one.name, every=False)
                 assert fault is None
 
         check = runpy.run_path(str(LOG_VERIFIER))["check"]

@@ -15,11 +15,9 @@ import json
 import queue
 import random
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +36,7 @@ from app.recorder.line import Line
 from app.recorder.sink import Take
 from app.reserve import FOOTAGE_RESERVE
 from tests.bench.sizes import share
+from tests.disks import mounted
 
 KEYS = RecordingKeys(bytes(range(32)), bytes(range(50, 82)))
 PUBLIC = Signer(KEYS.signing).public_key
@@ -130,20 +129,6 @@ def torn(count: int) -> dict[str, int]:
     return {"tails": count, "wrong": wrong}
 
 
-@contextmanager
-def small_disk(at: Path, size_kb: int) -> Iterator[Path | None]:
-    """A file system of that size; None when that is not allowed."""
-    at.mkdir()
-    argv = ["mount", "-t", "tmpfs", "-o", f"size={size_kb}k", "tmpfs", str(at)]
-    if subprocess.run(argv, capture_output=True, check=False).returncode:
-        yield None
-        return
-    try:
-        yield at
-    finally:
-        subprocess.run(["umount", str(at)], check=True)
-
-
 def fill_up(disk: Path, reserve_bytes: int) -> told.RecordingClosed | None:
     """Record until the disk is full, by the recorder's own threads; None when it was too small to begin."""
     heard: queue.SimpleQueue[told.FromRecorder] = queue.SimpleQueue()
@@ -173,7 +158,7 @@ def full(count: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as at:
         for n in range(count):
             size_kb = 500 + 7_500 * n // max(1, count)
-            with small_disk(Path(at) / f"d{n}", size_kb) as disk:
+            with mounted(Path(at) / f"d{n}", f"{size_kb}k") as disk:
                 if disk is None:
                     return {"left_out": "mounting is not allowed here"}
                 tried += 1

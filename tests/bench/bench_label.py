@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
 from app.evidence.verify import verify_recording
 from app.paths import RESOURCES, StationFolder
 from app.programs import ProgramConnection, connect, start_program, stop_program
@@ -29,7 +27,7 @@ from app.recorder import protocol as told
 from app.rehearsal.deck import load_deck
 from app.rehearsal.footage import SIZES, cached_label_film, cached_unboxing, ignore_progress
 from app.rehearsal.products import load_studio_products
-from tests.bench.bench_recorder import cpu_s, decode, hear
+from tests.bench.bench_recorder import cpu_s, decode, hear, sealed_to_somebody
 
 CACHE = Path("out/cache")
 
@@ -63,8 +61,7 @@ def begin(name: str, film: Path, root: Path, out: bool = True) -> Running:
     masked: dict[str, Any] = {"masked": False}
     if name == "label":
         line.send(told.to_wire(told.CardsOut(out)))
-        vault = X25519PrivateKey.generate().public_key().public_bytes_raw().hex()
-        masked = {"masked": True, "vault_key_id": "bench", "vault_key": vault}
+        masked = {"masked": True, **sealed_to_somebody()}
     camera = f"file:{film}?loop=1&epoch_us={time.monotonic_ns() // 1000}"
     keys = {"recording_key": running.key.hex(), "signing_key": secrets.token_bytes(32).hex(), "previous_hash": ""}
     start = told.Start(name, str(folder.recordings), camera, **keys, rehearsal=True, meta={"role": name}, **masked)

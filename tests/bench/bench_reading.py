@@ -26,13 +26,17 @@ import pytesseract
 from rapidocr import RapidOCR
 
 from app.catalog.templates import load_products
-from app.core.cards import FieldReading, FieldState, ranked_texts
-from app.core.products import UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue
+from app.core.asking import field_of, next_question, settled_by_check
+from app.core.cards import CardRead, FieldState
+from app.core.products import Catalogue
+from app.core.session_correct import Decision, decision, with_decisions
 from app.eye.oneshot import conclude_picture, make_looker, told
+from app.eye.watcher import as_card_read
 from app.rehearsal import fonts, lettering
 from app.rehearsal.errors import FontMissing
 from app.rehearsal.pictures import TIERS, render_card_picture
 from app.vision.barcode import read_zbar, read_zxing
+from app.vision.conclude import Conclusion
 from app.vision.look import Looker
 from app.vision.pixels import Colour, grey, load_picture
 from tests.bench.reading_tables import figures
@@ -173,7 +177,7 @@ class Reader:
             "cpu_s": {"ours": round(cpu_s, 3)},
         }
         if found is not None:
-            result["chars"], result["offered"] = told_chars(found.number, found.pin, wanted)
+            result["chars"], result["offered"] = told_chars(found, wanted, self.catalogue)
         if task.with_peers:
             result["peers"] = self._peers(picture, labels, result)
         return result
@@ -243,30 +247,38 @@ def _codes(answer: dict[str, Any], labels: Labels) -> dict[str, int]:
     return {"exact": len(codes & seen), "wrong": len(seen - codes), "abstained": len(codes - seen)}
 
 
-def told_chars(number: FieldReading, pin: FieldReading, wanted: dict[str, Any]) -> tuple[list[Any], dict[str, str]]:
+def told_chars(found: Conclusion, wanted: dict[str, Any], catalogue: Catalogue) -> tuple[list[Any], dict[str, str]]:
     """Stated probability and rightness of each character of fields read in their true length; and for each field that
-    was left open whether the right value was offered: "asked" among the first three, "further", "unread".
+    was left open what a clerk who knows the card comes to by the keys 1 to 3 alone.
     """
     chars, offered = [], {}
-    for name, reading, pattern in (("number", number, UNKNOWN_NUMBER), ("pin", pin, UNKNOWN_PIN)):
-        truth = wanted[name]
+    came = as_card_read(found, 0, 0)
+    read = settled_by_check(came, catalogue)
+    for name in ("number", "pin"):
+        truth, said, reading = wanted[name], field_of(came, name).chars, field_of(read, name)
         if truth is None:
             continue
-        if len(reading.chars) == len(truth):
-            chars += [[round(c.best.p, 5), int(c.best.glyph == t)] for c, t in zip(reading.chars, truth, strict=True)]
+        if len(said) == len(truth):
+            chars += [[round(c.best.p, 5), int(c.best.glyph == t)] for c, t in zip(said, truth, strict=True)]
         if reading.state is FieldState.DOUBTFUL:
-            offered[name] = "asked" if truth in ranked_texts(reading, pattern) else _each(reading, truth)
+            offered[name] = corrected(read, name, truth, catalogue)
         elif reading.state is not FieldState.READ:
             offered[name] = "unread"
     return chars, offered
 
 
-def _each(reading: FieldReading, truth: str) -> str:
-    """Whether at least every single character stands among the first three offered for its place."""
-    if len(reading.chars) != len(truth):
-        return "other length"
-    in_place = [t in [k.glyph for k in c.candidates[:3]] for c, t in zip(reading.chars, truth, strict=True)]
-    return "each" if all(in_place) else "further"
+def corrected(read: CardRead, name: str, truth: str, catalogue: Catalogue) -> str:
+    """What comes of a field when each question of the screen is answered with what is right among its options: "asked"
+    when that is the truth, "wrong" when it is not; else the question that had no right option ("length", "character").
+    """
+    other = frozenset({"number", "pin"} - {name})  # whatever it is, it is not asked about here
+    decided: tuple[Decision, ...] = ()
+    while (question := next_question(with_decisions(read, decided, catalogue), catalogue, other)) is not None:
+        right = question.option_of(truth)
+        if right is None:
+            return question.ask.value
+        decided = (*decided, decision(question, right))
+    return "asked" if field_of(with_decisions(read, decided, catalogue), name).secret().reveal() == truth else "wrong"
 
 
 def photographs(reader: Reader, folder: Path, step: int) -> dict[str, dict[str, int]]:

@@ -40,6 +40,7 @@ from app.station.clock import system_clock
 from app.station.filming import Filming
 from app.station.looking import Looking
 from app.station.shielding import Shield
+from tests.bench.bench_recorder import sealed_to_somebody
 from tests.bench.bench_video import missed
 
 MINUTES = float(os.environ.get("CARDINTAKE_SOAK_MINUTES", "120"))
@@ -82,6 +83,7 @@ class Soaked:
 
     def record(self, camera: str) -> None:
         keys = {"recording_key": self.key.hex(), "signing_key": self.seed.hex(), "previous_hash": ""}
+        keys |= sealed_to_somebody()
         self.filming.begin(told.Start("soak", str(self.folder.recordings), camera, **keys, rehearsal=True, masked=True))
 
     def pids(self) -> dict[str, int]:

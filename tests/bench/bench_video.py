@@ -4,9 +4,10 @@
     CARDINTAKE_BENCH_GROUPS=loaded,kills python -m tests.bench video     these, anew
 
 `parts`     CPU seconds per second of 1080p30 of each step: JPEG from the camera to planes, planes to JPEG (films only),
-            the ring, masks, x264, and all of the recorder's steps after another
+            the ring, masks, x264, and the sealing of an original to the vault (of covered frames only)
 `camera`    the recorder program on a loopback MJPEG camera at 1080p30: CPU, drops, megabytes a minute
-`label`     the label camera's program on the same camera, of which it takes five frames a second
+`label`     the same with the label camera's program beside it, on a camera of its own of which it takes five frames a
+            second: what each of them costs, and what the overhead one lost by it
 `loaded`    the recorder on it while recognition loops at nice 10 and a window's process is busy and takes its preview:
             drops of 18,000 frames, and how many the camera could not even send
 `kills`     50 times kill -9 under that load: seconds between the last frame captured and the last one exported, and
@@ -40,12 +41,14 @@ from typing import Any
 
 import av
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from app.core.merkle import range_proof
 from app.evidence.crypt import PART_ID_BYTES, PartSealer
 from app.evidence.export import export_mp4
 from app.evidence.mask import Word, cover, paint
 from app.evidence.ring import Picture, RingSegment
+from app.evidence.side import SidePart, VaultLock
 from app.evidence.verify import verify_recording
 from app.evidence.writer import Origin, RecordingKeys, create_recording
 from app.paths import StationFolder
@@ -53,7 +56,9 @@ from app.platform import fdatasync, write_all
 from app.programs import ProgramConnection, connect, start_program, stop_program
 from app.recorder import protocol as told
 from app.recorder.encoder import PartEncoder
+from app.recorder.run import LABEL_FPS
 from app.recorder.squeeze import CAMERA, Squeezer, Unsqueezer
+from tests.bench.bench_recorder import sealed_to_somebody
 from tests.bench.peers import frames_in, peers
 from tests.bench.sizes import PART, share
 
@@ -130,14 +135,18 @@ def parts(jpegs: list[bytes]) -> dict[str, float]:
 
     with tempfile.TemporaryDirectory() as at:
         segment = RingSegment(Path(at), bytes(32), 1)
+        lock = VaultLock("bench", X25519PrivateKey.generate().public_key().public_bytes_raw())
+        side = SidePart(Path(at), "bench", 1, lock)
         figures = {
             "jpeg_to_planes": cost(lambda n: decoder.planes(shots[n])),
             "planes_to_jpeg": cost(lambda n: squeezer.squeeze(planes[n], W, H)),
             "ring": cost(lambda n: segment.append(shots[n])),
             "mask": cost(lambda n: paint(planes[n], W, H, cover(words, shots[n].mono_us, W, H).outlines)),
             "x264": cost(lambda n: encoder.encode(planes[n], n * 33_333)),
+            "original": cost(lambda n: side.add(shots[n])),
         }
         segment.shred()
+        side.close()
     return figures
 
 
@@ -213,13 +222,16 @@ class Program:
     """The recorder program, or the label camera's, and one masked recording on it."""
 
     def __init__(self, root: Path, camera: str, label: bool = False) -> None:
+        self._label, self._said_us = label, 0
+        self.fps = LABEL_FPS if label else 30.0
         self._words = ["-m", "app", "label"] if label else ["-c", RUN]
         self.folder, self.key, self.seed = StationFolder(root), secrets.token_bytes(32), secrets.token_bytes(32)
         self.lock = self.folder.label_recorder_lock if label else self.folder.recorder_lock
         root.mkdir()
         self.start = told.Start(
-            "bench", str(self.folder.recordings), camera, self.key.hex(), self.seed.hex(), "", True, masked=True
-        )
+            "bench", str(self.folder.recordings), camera, self.key.hex(), self.seed.hex(), "", True, masked=True,
+            **sealed_to_somebody(),
+        )  # fmt: skip
         self.line, self.pid = self._up()
 
     def _up(self) -> tuple[ProgramConnection, int]:
@@ -231,17 +243,18 @@ class Program:
 
     def film(self, seconds: float) -> told.RecordingState:
         """For so long, with the eye's words; gives the last state heard."""
-        until, said_us, state = time.monotonic() + seconds, 0, told.RecordingState("off")
-        card, pin = [x for point in CARD for x in point], [x for point in PIN for x in point]
-        while time.monotonic() < until:
-            now_us = time.monotonic_ns() // 1000
-            if now_us - said_us > 66_000:
-                said_us = now_us
-                self.line.send(told.to_wire(told.Zones(now_us, card, False, True, [pin])))
-            wire = self.line.receive(0.02)
-            message = None if wire is None else told.from_wire(wire)
-            state = message if isinstance(message, told.RecordingState) else state
-        return state
+        return film_all([self], seconds)[0]
+
+    def tend(self, state: told.RecordingState) -> told.RecordingState:
+        """Say what the eye would (the label camera has a guard of its own), hear what there is to hear."""
+        now_us = time.monotonic_ns() // 1000
+        if not self._label and now_us - self._said_us > 66_000:
+            self._said_us = now_us
+            card, pin = [x for point in CARD for x in point], [x for point in PIN for x in point]
+            self.line.send(told.to_wire(told.Zones(now_us, card, False, True, [pin])))
+        wire = self.line.receive(0.02)
+        message = None if wire is None else told.from_wire(wire)
+        return message if isinstance(message, told.RecordingState) else state
 
     def close(self) -> told.RecordingClosed:
         self.line.send(told.to_wire(told.Stop("done")))
@@ -264,6 +277,14 @@ class Program:
         self.line, self.pid = self._up()
 
 
+def film_all(programs: list[Program], seconds: float) -> list[told.RecordingState]:
+    """Let all film at the same time for so long; gives the last state heard of each."""
+    until, states = time.monotonic() + seconds, [told.RecordingState("off") for _ in programs]
+    while time.monotonic() < until:
+        states = [program.tend(state) for program, state in zip(programs, states, strict=True)]
+    return states
+
+
 def missed(folder: Path) -> dict[str, int]:
     """Frames that the chain tells are missing, by why."""
     found: Counter[str] = Counter()
@@ -273,31 +294,43 @@ def missed(folder: Path) -> dict[str, int]:
     return dict(found)
 
 
-def camera(address: str, seconds: float, loaded: bool, label: bool = False) -> dict[str, Any]:
+def camera(address: str, seconds: float, loaded: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as at:
         root = Path(at) / "station"
         with load(StationFolder(root).frames if loaded else None):
-            return _camera(Program(root, address, label), seconds)
+            return _measured([Program(root, address)], seconds)[0]
 
 
-def _camera(program: Program, seconds: float) -> dict[str, Any]:
-    program.film(2.0)
-    before, began = cpu_s(program.pid), time.monotonic()
-    state = program.film(seconds)
-    used = (cpu_s(program.pid) - before) / (time.monotonic() - began)
+def beside(address: str, seconds: float) -> dict[str, Any]:
+    """Both cameras' programs at once, as a station runs them."""
+    with tempfile.TemporaryDirectory() as at:
+        programs = [Program(Path(at) / name, address, label=name == "label") for name in ("overhead", "label")]
+        return dict(zip(("overhead", "label"), _measured(programs, seconds), strict=True))
+
+
+def _measured(programs: list[Program], seconds: float) -> list[dict[str, Any]]:
+    film_all(programs, 2.0)
+    before, began = [cpu_s(program.pid) for program in programs], time.monotonic()
+    states = film_all(programs, seconds)
+    took_s = time.monotonic() - began
+    used = [(cpu_s(program.pid) - cpu) / took_s for program, cpu in zip(programs, before, strict=True)]
+    return [_closed(program, cpu, state) for program, cpu, state in zip(programs, used, states, strict=True)]
+
+
+def _closed(program: Program, used: float, state: told.RecordingState) -> dict[str, Any]:
     closed = program.close()
-    parts_bytes = sum(path.stat().st_size for path in (program.folder.recordings / "bench").glob("part-*"))
-    verdict = verify_recording(program.folder.recordings / "bench", recording_key=program.key)
+    folder = program.folder.recordings / "bench"
+    parts_bytes = sum(path.stat().st_size for path in folder.glob("part-*"))
     return {
         "cpu_ratio": round(used, 3),
         "frames": closed.frames,
         "fps": round(closed.frames * 1e6 / max(1, closed.duration_us), 1),
         "dropped": closed.dropped,
-        "never_came": max(0, round(closed.duration_us * 30 / 1e6) - closed.frames - closed.dropped),
-        "missed": missed(program.folder.recordings / "bench"),
+        "never_came": max(0, round(closed.duration_us * program.fps / 1e6) - closed.frames - closed.dropped),
+        "missed": missed(folder),
         "reviewable_mb_per_min": round(parts_bytes * 60 / max(1, closed.duration_us), 1),
         "behind_s": round(state.behind_us / 1e6, 2),
-        "verified": verdict.ok,
+        "verified": verify_recording(folder, recording_key=program.key).ok,
     }
 
 
@@ -395,7 +428,7 @@ def groups(jpegs: list[bytes], address: str) -> dict[str, Callable[[], Any]]:
         "parts": lambda: {"jpeg_kb": round(sum(map(len, jpegs)) / len(jpegs) / 1000), **parts(jpegs)},
         "scenes": lambda: {"bright": scene(120, 2.0), "dim": scene(45, 3.0)},
         "camera": lambda: camera(address, share(60, 8), loaded=False),
-        "label": lambda: camera(address, share(60, 8), loaded=False, label=True),
+        "label": lambda: beside(address, share(60, 8)),
         "loaded": lambda: camera(address, share(600, 8), loaded=True),
         "kills": lambda: kills(address, share(50, 3)),
         "peers": lambda: peers(jpegs, share(10, 1)),

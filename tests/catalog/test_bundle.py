@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.catalog.bundle import make_bundle, open_signed, read_bundle, sign_bindings, with_bindings
+from app.catalog.bundle import make_bundle, open_signed, read_bundle
+from app.catalog.own import sign_bindings, with_bindings
 from app.catalog.shelf import SHIPPED, Shelf, Sources, read_sources, shipped
 from app.catalog.templates import read_products, version_of
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble, Trouble

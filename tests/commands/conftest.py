@@ -9,12 +9,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.__main__ import main
+from app.commands import own_station
 from app.core.events import Key
 from app.core.states import Counting, Idle, Waiting
 from app.paths import StationFolder
@@ -48,16 +50,18 @@ def language(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
-    """Run a command in this process."""
+def say(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
+    """Run a command in this process; `told`: what is on its stdin, where anything reads that."""
 
-    def run(*argv: object) -> Said:
+    def run(*argv: object, told: str | None = None) -> Said:
+        if told is not None:
+            monkeypatch.setattr(sys, "stdin", StringIO(told))
         try:
             code = main([str(arg) for arg in argv])
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
-        told = capsys.readouterr()
-        return Said(code, told.out, told.err)
+        heard = capsys.readouterr()
+        return Said(code, heard.out, heard.err)
 
     return run
 
@@ -128,6 +132,7 @@ def cli(
 ) -> Cli:
     """Runs one command against the board; its exit code and what it printed."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(own_station, "_MACHINE", tmp_path / "machine" / "cardintake")  # not that of who runs the tests
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "machine"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user"))
     monkeypatch.delenv("CARDINTAKE_STATION", raising=False)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from getpass import getuser
 from pathlib import Path
 
 import av
@@ -14,8 +16,12 @@ import cv2
 import numpy as np
 import pytest
 
+from app.core.sampling import SamplePolicy
 from app.paths import RESOURCES, StationFolder
+from app.server.embedded import start_server_process, stop_server_process
 from app.server.setup import init
+from app.station.clock import system_clock
+from app.store import samples
 from app.store.db import open_database, transaction
 from app.store.keyfile import read_key
 from app.store.store import REHEARSAL_PASSPHRASE, Store
@@ -129,6 +135,32 @@ def test_pictures_that_are_none_do_not_keep_the_others_from_being_read(say: Say,
 # Recordings and chains
 
 
+def test_film_that_cannot_be_played_is_not_waited_for(say: Say, language: str, tmp_path: Path) -> None:
+    (tmp_path / "poem.mp4").write_text("no video at all\n" * 500)
+    wrong = {
+        f"file:{tmp_path}/gone.mp4": "no such file",
+        f"sim:{tmp_path}/poem.mp4": "Invalid data",
+        f"file:{tmp_path}/poem.mp4?lop=1": "lop",
+        "viewfinder:1": "viewfinder:1",
+    }
+    for address, why in wrong.items():
+        said = say("record", "--camera", address, "--out", tmp_path / "r1")
+        assert (said.code, said.out) == (2, "")
+        assert said.complains("record.not_playable", language)
+        assert why in said.err
+    assert names_in(tmp_path) == {"poem.mp4"}
+
+
+def test_folder_that_is_neither_recording_nor_station(say: Say, language: str, tmp_path: Path) -> None:
+    (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    for words in (("recover",), ("export", tmp_path / "out.mp4"), ("dossier", "--out", tmp_path / "out.zip")):
+        said = say(words[0], tmp_path / "a" / "b" / "c", *words[1:])
+        assert (said.code, said.out) == (2, "")
+        assert said.complains("recording.missing", language)
+        assert "PINs" not in said.err
+    assert names_in(tmp_path) == {"a", "a/b", "a/b/c"}
+
+
 def test_recording_that_nobody_knows(say: Say, language: str, finished: StationFolder, tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     said = say("export", finished.recordings / "nope", out)
@@ -163,7 +195,15 @@ def test_altered_recording_is_not_exported(say: Say, language: str, finished: St
     part.write_bytes(data)
     said = say("export", recording, tmp_path / "out.mp4")
     assert said.code == 5
-    assert said.complains("evidence.not_decryptable", language) or said.complains("evidence.content_differs", language)
+    assert said.complains("evidence.bytes_changed", language)
+    assert part.name in said.err
+    part.unlink()
+    for words in (("export", tmp_path / "out.mp4"), ("dossier", "--out", tmp_path / "out.zip")):
+        said = say(words[0], recording, *words[1:])
+        assert said.code == 5
+        assert said.complains("evidence.bytes_missing", language)
+        assert part.name in said.err
+    assert not list(tmp_path.glob("out.zip*"))
     assert not list(tmp_path.glob("out.mp4*"))
 
 
@@ -206,6 +246,20 @@ def test_a_sample_without_a_draw_has_no_key_to_show(
     assert said.complains("sample.no_key", language)
 
 
+def test_who_shows_the_key_of_a_sample_is_named(say: Say, finished: StationFolder, tmp_path: Path) -> None:
+    copy = StationFolder(shutil.copytree(finished.root, tmp_path / "station"))
+    store = Store.open(copy.database, REHEARSAL_PASSPHRASE, reserve_bytes=0)
+    samples.draw_due(store.ledger, SamplePolicy(1000, 1000), system_clock().stamp())
+    store.close()
+    said = say("audit", "samples", copy.root, "--show-key")
+    assert json.loads(said.out)["keys"][0]["own_shares"], "nobody handed out such shares"
+    assert said.code == 5
+    store = Store.open(copy.database, REHEARSAL_PASSPHRASE, reserve_bytes=0)
+    shown = json.loads(store.outbox_after(0)[-1].data)
+    store.close()
+    assert (shown["kind"], shown["actor"]) == ("sample.key-shown", f"os:{getuser()}")
+
+
 def test_sound_chain_and_sound_recording(say: Say, finished: StationFolder, recording: Path, tmp_path: Path) -> None:
     assert json.loads(say("audit", "verify", finished.root).out)["ok"]
     said = say("export", recording, tmp_path / "out.mp4")
@@ -229,6 +283,86 @@ def test_serve_before_init(say: Say, language: str, tmp_path: Path) -> None:
     assert said.complains("serve.not_initialised", language)
     assert json.loads(said.out)["code"] == "serve.not_initialised"
     assert names_in(tmp_path) == set()
+
+
+@pytest.fixture(scope="module")
+def centre_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A centre that serves."""
+    folder = init(tmp_path_factory.mktemp("serving") / "centre").root
+    child, url = start_server_process(folder, timeout_s=60)
+    yield url
+    stop_server_process(child)
+
+
+@pytest.fixture
+def shut(tmp_path: Path) -> Path:
+    """A folder that nobody can make: it would lie in a file."""
+    (tmp_path / "file").write_text("x")
+    return tmp_path / "file" / "folder"
+
+
+def test_a_folder_that_cannot_be_written_is_told(
+    say: Say, language: str, tmp_path: Path, shut: Path, centre_url: str
+) -> None:
+    """The station's ended with a traceback; the centre's was told to press a key."""
+    enrol = ("station", "enrol", "--rehearsal", "--server", centre_url, "--code", "AAAAA-AAAAA", "--data")
+    for command in (("serve", "--init", "--data"), enrol):
+        said = say(*command, shut)
+        assert said.code == 4
+        assert said.complains("folder.not_writable", language)
+    assert names_in(tmp_path) == {"file"}
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "status"),
+    [
+        ("http://127.0.0.1:1", "enrol.no_centre", 3),
+        ("URL/elsewhere", "enrol.no_centre", 3),
+        ("ftp://127.0.0.1", "enrol.address", 2),
+        ("https://:1", "enrol.address", 2),
+        ("http://127.0.0.1:x", "enrol.address", 2),
+        ("127.0.0.1:8765", "enrol.address", 2),
+    ],
+)
+def test_an_address_without_a_centre_is_told(
+    say: Say, language: str, tmp_path: Path, centre_url: str, address: str, code: str, status: int
+) -> None:
+    """It said that work could go on and everything was saved, where nothing had begun."""
+    url, folder = address.replace("URL", centre_url), tmp_path / "st"
+    said = say("station", "enrol", "--rehearsal", "--data", folder, "--server", url, "--code", "AAAAA-AAAAA")
+    assert said.code == status
+    assert said.complains(code, language)
+    assert names_in(tmp_path) == set()
+
+
+def test_a_code_that_is_wrong_enrols_nobody(say: Say, language: str, tmp_path: Path, centre_url: str) -> None:
+    folder = tmp_path / "st"
+    said = say("station", "enrol", "--rehearsal", "--data", folder, "--server", centre_url, "--code", "AAAAA-AAAAA")
+    assert said.code == 2
+    assert said.complains("enrol.code", language)
+    assert not (folder / "station.db").exists()
+
+
+def test_what_is_no_station_or_no_number_of_cards_is_told(say: Say, language: str, tmp_path: Path) -> None:
+    for action in (("sync", "--until-idle"), ("capture", "--cards", "1"), ("name",)):
+        said = say("station", *action, "--data", tmp_path / "nowhere")
+        assert said.code == 2
+        assert said.complains("folder.not_a_station", language)
+    assert say("station", "capture", "--cards", "-1", "--data", tmp_path).code == 2
+    assert say("station", "sync", "--give-up-s", "-1", "--data", tmp_path).code == 2
+    assert names_in(tmp_path) == set()
+
+
+def test_a_database_that_does_not_answer_is_no_disk(say: Say, language: str, tmp_path: Path) -> None:
+    """It spoke of the card in hand, and of a disk that may be unplugged."""
+    where = "postgresql://x@127.0.0.1:1/none?connect_timeout=2"
+    for command in (("centre", "cards", "--database", where), ("audit", "verify", where)):
+        said = say(*command)
+        assert said.code == 4
+        assert said.complains("store.database_away", language)
+    said = say("serve", "--init", "--data", tmp_path / "c", "--database", where)
+    assert said.complains("store.database_away", language)
+    assert not (tmp_path / "c" / "centre.json").exists()
 
 
 def test_init_twice_changes_nothing(say: Say, language: str, centre: Path) -> None:
@@ -283,7 +417,31 @@ def test_database_that_is_gone_is_not_made_anew(
     said = say("export", recording, tmp_path / "out.mp4")
     assert said.code == 4
     assert said.complains("store.missing_over_enrolled_folder", language)
+    for words in (("station", "enrol", "--server", "http://127.0.0.1:9", "--code", "0", "--data"), ("audit", "verify")):
+        before = names_in(copy.root)
+        said = say(*words, copy.root)
+        assert said.complains("store.missing_over_enrolled_folder", language), "no centre was asked, no code is spent"
+        assert names_in(copy.root) == before
     assert not copy.database.exists()
+
+
+def test_a_persons_key_that_cannot_be_had_is_told_in_a_persons_words(say: Say, language: str, tmp_path: Path) -> None:
+    """A stick that is not plugged in ended in the words of a bug; a missing key was called a database's."""
+    for words, code, passphrase in (
+        (("person", "--key", tmp_path / "stick" / "z"), "evidence.cannot_write", b"pw"),
+        (("reveal", "--key", tmp_path / "z", "--of", "s", "--card", "c", "--field", "pin", "--reason", "why so"),
+         "reveal.no_key", b"pw"),
+        (("person", "--key", tmp_path / "z"), "", b"pw"),
+        (("person", "--key", tmp_path / "z"), "reveal.passphrase", b"guess"),
+    ):  # fmt: skip
+        near, far = os.pipe()
+        os.write(far, passphrase)
+        os.close(far)
+        more = ("--who", "zhou", "--data", tmp_path) if words[0] == "reveal" else ()
+        said = say("station", *words, *more, "--key-passphrase-fd", near)
+        os.close(near)
+        assert said.complains(code, language) if code else said.code == 0, said.err
+    assert names_in(tmp_path) == {"z.key"}
 
 
 def test_settings_with_a_slip(say: Say, language: str, tmp_path: Path) -> None:

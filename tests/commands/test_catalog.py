@@ -148,7 +148,7 @@ def test_publish_install_roll_back(say: Say, site: Site) -> None:
     standing = answer(say("catalog", "standing", "--data", site.station))
     assert standing["published"] == versions[1]
     assert standing["before"] == [versions[0], ""]
-    back = answer(say("catalog", "rollback", "--data", site.station, "--badge", BOSS, "--reason", "wrong alphabet"))
+    back = answer(say("catalog", "rollback", "--data", site.station, "--reason", "wrong alphabet", told=BOSS))
     assert back == {"version": versions[0], "before": versions[1]}
     kinds = [(kind, body.get("version"), who) for kind, body, who in site.facts()]
     assert kinds == [
@@ -169,7 +169,7 @@ def test_another_centres_catalogue_is_refused(say: Say, site: Site, language: st
 
 
 def bind(say: Say, site: Site, gtin: str, product: str, badge: str = BOSS, reason: str = "new shelf") -> Said:
-    return say("catalog", "bind", gtin, product, "--data", site.station, "--badge", badge, "--reason", reason)
+    return say("catalog", "bind", gtin, product, "--data", site.station, "--reason", reason, told=f"{badge}\n")
 
 
 def test_a_supervisor_binds_an_unknown_barcode(say: Say, site: Site) -> None:

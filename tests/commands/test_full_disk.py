@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,32 +17,16 @@ from app.server.setup import init
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.store.unlock import CREDENTIAL
 from tests.commands.conftest import call
+from tests.disks import fill, small_disk
 
-_ROOM = "6m"
 _FULL = ("store.disk_full", "store.io", "evidence.cannot_write")
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of a few MiB, where the system lets us mount one."""
-    at = tmp_path / "disk"
-    at.mkdir()
-    argv = ["mount", "-t", "tmpfs", "-o", f"size={_ROOM}", "tmpfs", str(at)]
-    if subprocess.run(argv, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small disk is not allowed here")
-    yield at
-    subprocess.run(["umount", "-l", str(at)], check=True)
-
-
-def fill(disk: Path, left: int = 0) -> Path:
-    """Fill the disk up to `left` bytes; the file that does it."""
-    filler = disk / "filler"
-    with suppress(OSError), filler.open("wb", buffering=0) as out:
-        while True:
-            out.write(bytes(4096))
-    with filler.open("r+b") as out:
-        out.truncate(max(filler.stat().st_size - left, 0))
-    return filler
+    """A disk of a few MiB."""
+    with small_disk(tmp_path / "disk", "6m") as at:
+        yield at
 
 
 def names(folder: Path) -> set[str]:

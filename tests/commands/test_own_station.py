@@ -47,6 +47,7 @@ def test_where_the_machines_folder_may_not_be_written_the_users_own_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a-file").touch()
+    monkeypatch.setattr(own_station_module, "_MACHINE", tmp_path / "a-file" / "cardintake")
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "a-file"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user"))
     remember_station(StationFolder(tmp_path / "station"))

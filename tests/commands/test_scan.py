@@ -95,12 +95,12 @@ def test_scanned_cards_go_into_the_stations_parcel_once(
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "a.png").write_bytes(data)
-    given = ("--folder", folder, "--once", "--data", station, "--waybill", WAYBILL, "--badge", BADGE)
-    said = say("scan", *given)
+    given = ("--folder", folder, "--once", "--data", station, "--waybill", WAYBILL)
+    said = say("scan", *given, told=f"{BADGE}\n")
     assert said.code == 0, said.err
     assert [line["became"] for line in lines(said) if "card" in line] == ["kept", "kept"]
     assert not any(t.number in said.out + said.err or t.pin in said.out + said.err for t in truths)
-    again = say("scan", *given)
+    again = say("scan", *given, told=f"{BADGE}\n")
     assert [line["became"] for line in lines(again) if "card" in line] == ["already-kept", "already-kept"]
     shutil.copy(folder / "a.png", folder / "b.png")
     store = Store.open(StationFolder(station).database, REHEARSAL_PASSPHRASE, reserve_bytes=0)
@@ -112,17 +112,18 @@ def test_scanned_cards_go_into_the_stations_parcel_once(
 
 
 @pytest.mark.parametrize(
-    ("more", "code"),
+    ("more", "badge", "code"),
     [
-        (("--waybill", WAYBILL), "scan.incomplete"),
-        (("--waybill", WAYBILL, "--badge", "CIB-NOBODY01"), "scan.unknown_badge"),
-        (("--waybill", "SF9999999999999", "--badge", BADGE), "scan.unknown_parcel"),
+        ((), BADGE, "scan.incomplete"),
+        (("--waybill", WAYBILL), "", "centre.no_badge"),
+        (("--waybill", WAYBILL), "CIB-NOBODY01", "scan.unknown_badge"),
+        (("--waybill", "SF9999999999999"), BADGE, "scan.unknown_parcel"),
     ],
 )
 def test_what_is_in_the_way_of_an_intake(
-    say: Say, tmp_path: Path, station: Path, more: tuple[str, ...], code: str
+    say: Say, tmp_path: Path, station: Path, more: tuple[str, ...], badge: str, code: str
 ) -> None:
-    said = say("scan", "--folder", tmp_path, "--once", "--data", station, *more)
+    said = say("scan", "--folder", tmp_path, "--once", "--data", station, *more, told=badge)
     assert said.code == 2
     assert f"[{code}]" in said.err
 

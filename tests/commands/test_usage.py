@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import sys
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from app import __version__
-from app.__main__ import COMMANDS
+from app.__main__ import COMMANDS, main
 from tests.commands.conftest import Said, call
 
 WINDOWS = ("demo", "shots")
@@ -36,3 +42,41 @@ def test_bad_usage_is_exit_2_and_says_how(say, argv: list[str]) -> None:
     assert said.code == 2
     assert "usage: cardintake" in said.err
     assert said.out == ""
+
+
+def test_who_ends_a_command_while_it_is_loaded_is_shown_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two seconds on a busy machine: Ctrl-C in them was logged as a bug."""
+
+    def interrupted(_name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib, "import_module", interrupted)
+    assert main(["verify", "x"]) == 130
+
+
+def printing(monkeypatch: pytest.MonkeyPatch, run: Any) -> None:
+    """Has a command do `run`."""
+    command = SimpleNamespace(add_arguments=lambda _parser: None, run=run)
+    monkeypatch.setattr(importlib, "import_module", lambda _name: command)
+
+
+@pytest.mark.parametrize("writes_through", [False, True])
+def test_who_reads_only_the_first_lines_is_shown_no_bug(monkeypatch: pytest.MonkeyPatch, writes_through: bool) -> None:
+    """`cardintake audit verify … | head -2` logged one."""
+    printing(monkeypatch, lambda _args: print("told", flush=True))
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as out:
+        out.reconfigure(write_through=writes_through)
+        monkeypatch.setattr(sys, "stdout", out)
+        assert main(["verify"]) == 141
+    monkeypatch.undo()
+
+
+def test_another_pipe_that_breaks_is_a_bug_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(_args: Any) -> int:
+        raise BrokenPipeError
+
+    printing(monkeypatch, breaks)
+    with pytest.raises(BrokenPipeError):
+        main(["verify"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -78,7 +77,7 @@ def test_a_whole_chain_has_no_fault_from_any_point() -> None:
 def test_any_flipped_bit_is_found_where_it_is(at: int, where: int, bit: int, part: str) -> None:
     bytes_ = bytearray(getattr(CHAIN[at], part))
     bytes_[where % len(bytes_)] ^= 1 << bit
-    damaged = [*CHAIN[:at], replace(CHAIN[at], **{part: bytes(bytes_)}), *CHAIN[at + 1 :]]
+    damaged = [*CHAIN[:at], CHAIN[at]._replace(**{part: bytes(bytes_)}), *CHAIN[at + 1 :]]
     assert fault(damaged) == ChainFault(at + 1, "hash" if part == "data" else "signature")
 
 
@@ -86,7 +85,7 @@ def test_any_flipped_bit_is_found_where_it_is(at: int, where: int, bit: int, par
 def test_a_flipped_bit_with_its_hash_made_to_fit_is_found_too(at: int, where: int, bit: int) -> None:
     bytes_ = bytearray(CHAIN[at].data)
     bytes_[where % len(bytes_)] ^= 1 << bit
-    forged = replace(CHAIN[at], data=bytes(bytes_), hash=digest(bytes(bytes_)))
+    forged = CHAIN[at]._replace(data=bytes(bytes_), hash=digest(bytes(bytes_)))
     assert fault([*CHAIN[:at], forged, *CHAIN[at + 1 :]]) == ChainFault(at + 1, "signature")
 
 
@@ -206,8 +205,8 @@ def test_a_planted_change_is_found_with_few_signatures_too(every: bool) -> None:
     assert fault(chain(8, sign=OTHER_KEY.sign), every=every) == ChainFault(1, "signature")
     assert fault(chain(8, station="other"), every=every) == ChainFault(1, "station")
     assert fault(CHAIN[:2] + CHAIN[3:], every=every) == ChainFault(4, "gap")
-    bent = replace(CHAIN[2], data=CHAIN[2].data.replace(b"1007", b"1008"))
+    bent = CHAIN[2]._replace(data=CHAIN[2].data.replace(b"1007", b"1008"))
     assert fault([*CHAIN[:2], bent, *CHAIN[3:]], every=every) == ChainFault(3, "hash")
-    fitted = replace(bent, hash=digest(bent.data))
+    fitted = bent._replace(hash=digest(bent.data))
     found = ChainFault(3, "signature") if every else ChainFault(4, "prev")
     assert fault([*CHAIN[:2], fitted, *CHAIN[3:]], every=every) in (found, ChainFault(3, "signature"))

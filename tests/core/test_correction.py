@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.audit import EventKind
-from app.core.cards import CardState, typed
+from app.core.cards import CardState, FieldReading, FieldState, Whole, typed
 from app.core.effects import RecordFact, SaveCard
 from app.core.events import CardWasRead, FieldTyped, Key, KeyPressed
 from app.core.parcels import Reason
 from app.core.session_correct import shape_of
-from app.core.states import Ask, Asking, Decided, Saving
+from app.core.states import Ask, Asking, Decided, LengthDecided, Saving
 from tests.core.making import PRODUCT, RULES, Walk, at_work, card_read, number, read_field
 
 PIN = "7KQM2XWR"
@@ -220,11 +220,138 @@ def test_a_decided_glyph_does_not_show() -> None:
     assert shape_of(typed("A1B2")) == "A9A9"
 
 
+LONGER = "7KQMM2XWR"
+
+
+def open_length(*texts: str, doubts: dict[int, str] | None = None) -> FieldReading:
+    """A reading that may have these texts, all its characters in doubt; in the last of them some are all the same."""
+    readings = [read_field(text, doubts if text == texts[-1] else None) for text in texts]
+    wholes = tuple(Whole(reading.chars, 0.4) for reading in readings)
+    chars = tuple(replace(char, sure=False) for char in readings[0].chars)
+    return FieldReading(FieldState.DOUBTFUL, chars, wholes=wholes)
+
+
+def asking_length(doubts: dict[int, str] | None = None) -> Walk:
+    """A card of an unknown product is read whose PIN may have eight characters, or nine."""
+    walk = at_work()
+    reading = open_length(PIN, LONGER, doubts=doubts)
+    walk.on(CardWasRead(card_read("read-1", product_id=None, pin=reading)))
+    assert isinstance(walk.state, Asking)
+    return walk
+
+
+def test_how_many_characters_there_are_is_asked_first_and_one_key_answers_it() -> None:
+    walk = asking_length()
+    assert isinstance(walk.state, Asking)
+    assert (walk.state.question.ask, walk.state.question.field, walk.state.choice) == (Ask.LENGTH, "pin", None)
+    assert [way.length for way in walk.state.question.wholes] == [8, 9]
+    walk.key(Key.SPACE)
+    assert isinstance(walk.state, Asking), "nothing is chosen yet"
+    walk.key(Key.DIGIT, 2)
+    walk.key(Key.SPACE)
+    assert pin_of(walk) == LONGER
+    assert Reason.PIN_LENGTH in walk.the(SaveCard).draft.reasons
+
+
+def test_what_may_not_be_all_of_it_is_asked_once_and_not_for_each_character() -> None:
+    """A PIN that lacked its last four characters was asked about as "character 8: 6 or 0?"; it was a 6, and kept so."""
+    walk = at_work()
+    walk.on(CardWasRead(card_read("read-1", product_id=None, pin=open_length(PIN))))
+    assert isinstance(walk.state, Asking)
+    assert [way.length for way in walk.state.question.wholes] == [8]
+    assert walk.state.question.option_of(f"{PIN}7788") is None
+    assert walk.state.choice is None, "nobody confirms it by mistake"
+    walk.key(Key.DIGIT, 1)
+    walk.key(Key.SPACE)
+    assert pin_of(walk) == PIN
+    assert Reason.PIN_LENGTH in walk.the(SaveCard).draft.reasons
+
+
+def test_after_the_length_only_what_is_doubtful_in_it_is_asked() -> None:
+    walk = asking_length({4: "MN", 8: "RK"})
+    walk.key(Key.DOWN)
+    walk.key(Key.DOWN)
+    walk.key(Key.SPACE)
+    assert isinstance(walk.state, Asking)
+    assert (walk.state.question.ask, at(walk)) == (Ask.CHARACTER, 4)
+    walk.key(Key.RIGHT)
+    assert at(walk) == 8
+    walk.key(Key.LEFT)
+    for _ in range(2):
+        walk.key(Key.DIGIT, 1)
+        walk.key(Key.SPACE)
+    assert pin_of(walk) == LONGER
+    assert walk.the(SaveCard).draft.reasons[:2] == (Reason.PIN_LENGTH, Reason.PIN_CONFIRMED)
+
+
+def test_a_length_that_was_picked_can_be_taken_back() -> None:
+    walk = asking_length({4: "MN"})
+    walk.key(Key.DIGIT, 2)
+    walk.key(Key.SPACE)
+    walk.key(Key.BACKSPACE)
+    assert isinstance(walk.state, Asking)
+    assert (walk.state.question.ask, walk.state.decided, walk.state.choice) == (Ask.LENGTH, (), None)
+    walk.key(Key.DIGIT, 1)
+    walk.key(Key.SPACE)
+    assert pin_of(walk) == PIN
+
+
+def test_where_no_length_is_right_the_field_is_typed() -> None:
+    walk = asking_length()
+    walk.on(FieldTyped("pin", typed("7KQM2XWRTT")))
+    assert pin_of(walk) == "7KQM2XWRTT"
+    assert Reason.PIN_LENGTH not in walk.the(SaveCard).draft.reasons
+
+
+def test_a_product_of_one_length_is_not_asked_for_it() -> None:
+    walk = at_work()
+    walk.on(CardWasRead(card_read("read-1", pin=open_length(PIN, LONGER))))
+    assert isinstance(walk.state, Asking)
+    assert walk.state.question.ask is Ask.CHARACTER
+    assert walk.state.read.pin.wholes == ()
+
+
+def test_what_is_right_is_told_by_the_text_of_the_card() -> None:
+    walk = asking_length({4: "MN"})
+    assert isinstance(walk.state, Asking)
+    question = walk.state.question
+    assert (question.option_of(LONGER), question.option_of(PIN), question.option_of("7")) == (1, 0, None)
+    walk.key(Key.DIGIT, 2)
+    walk.key(Key.SPACE)
+    assert isinstance(walk.state, Asking)
+    question = walk.state.question
+    assert (question.option_of("7KQMN2XWR"), question.option_of("7KQMR2XWR"), question.option_of("7")) == (
+        1,
+        None,
+        None,
+    )
+
+
 KEYS = st.sampled_from(
     [KeyPressed(key) for key in (Key.LEFT, Key.RIGHT, Key.UP, Key.DOWN, Key.BACKSPACE, Key.SPACE)]
     + [KeyPressed(Key.DIGIT, n) for n in (1, 2, 3, 9)]
     + [FieldTyped("pin", typed(t)) for t in ("K", "0", "AB", PIN)]
 )
+
+
+@given(st.lists(KEYS, max_size=25))
+def test_whatever_the_keys_a_pin_of_open_length_is_one_of_its_readings_or_typed(
+    keys: list[KeyPressed | FieldTyped],
+) -> None:
+    walk = asking_length({4: "MN", 8: "RK"})
+    for key in keys:
+        if not isinstance(walk.state, Asking):
+            break
+        walk.on(key)
+    if isinstance(walk.state, Saving):
+        draft = walk.state.draft
+        assert draft.pin is not None
+        picked = {PIN, *(f"7KQM{a}2XW{b}" for a in "MN" for b in "RK")}
+        assert draft.pin.reveal() in picked or Reason.PIN_BY_HAND in draft.reasons
+    else:
+        assert isinstance(walk.state, Asking)
+        lengths = [one for one in walk.state.decided if isinstance(one, LengthDecided)]
+        assert (walk.state.question.ask is Ask.LENGTH) == (not lengths)
 
 
 @given(st.lists(KEYS, max_size=25))

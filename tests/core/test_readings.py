@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.core.asking import shows_no_card
-from app.core.cards import ABSENT, Barcode, CardState, FieldReading, FieldState, alternatives, settle, typed
+from app.core.cards import (
+    ABSENT,
+    Barcode,
+    CardState,
+    FieldReading,
+    FieldState,
+    Whole,
+    alternatives,
+    settle,
+    typed,
+    whole_ways,
+)
 from app.core.effects import SaveCard
 from app.core.events import CardWasRead
 from app.core.parcels import Reason
-from app.core.products import DIGITS, CheckDigit, FieldPattern
+from app.core.products import DIGITS, UNKNOWN_PIN, CheckDigit, FieldPattern
 from tests.core.making import PRODUCT, at_work, card_read, number, read_field
 
 LUHN = PRODUCT.number
@@ -85,6 +97,69 @@ def test_glyphs_outside_the_alphabet_hide_no_filling() -> None:
     doubts[15] = true[15] + str((int(true[15]) - 2) % 10)
     settled = settle(read_field(true, doubts), LUHN)
     assert all(settled.chars[i].best.glyph == true[i] for i in range(13))
+
+
+def in_lengths(*lengths: tuple[str, float], doubts: str = "") -> FieldReading:
+    """A reading, all in doubt, that may have these texts; the characters of `doubts` are in doubt in each of them."""
+    wholes = tuple(
+        Whole(read_field(text, {i: g + "0" for i, g in enumerate(text) if g in doubts}).chars, p) for text, p in lengths
+    )
+    chars = tuple(replace(char, sure=False) for char in read_field(lengths[0][0]).chars)
+    return FieldReading(FieldState.DOUBTFUL, chars, wholes=wholes)
+
+
+def test_every_length_that_the_product_allows_is_a_way_to_read_a_field() -> None:
+    reading = in_lengths(("K5XB", 0.5), ("K5XBT", 0.3), ("KXB", 0.1))
+    ways = whole_ways(reading, UNKNOWN_PIN)
+    assert [(way.length, way.check_holds) for way in ways] == [(4, True), (5, True)], "no PIN has three characters"
+    assert whole_ways(reading, FieldPattern(UNKNOWN_PIN.alphabet, (4,))) == ()
+    assert whole_ways(replace(reading, wholes=()), UNKNOWN_PIN) == ()
+
+
+def test_a_length_that_breaks_the_check_digit_is_struck_out_and_alone_is_no_question() -> None:
+    text = number(3)
+    pattern = replace(LUHN, lengths=(15, 16))
+    wrong = next(one for at in range(16) if not pattern.matches(one := text[:at] + text[at + 1 :]))
+    both = whole_ways(in_lengths((wrong, 0.6), (text, 0.3)), pattern)
+    assert [way.check_holds for way in both] == [False, True]
+    assert whole_ways(in_lengths((text, 0.6), (wrong, 0.3)), pattern) == ()
+
+
+def test_what_may_not_be_all_of_a_field_is_asked_as_a_whole_unless_the_check_digit_tells() -> None:
+    text = number(3)
+    (way,) = whole_ways(in_lengths((text, 0.6)), FieldPattern(DIGITS, tuple(range(13, 21))))
+    assert (way.length, way.check_holds) == (16, True)
+    assert len(whole_ways(in_lengths((text, 0.6)), FieldPattern(DIGITS, (16,)))) == 1, "it may be another line"
+    assert whole_ways(in_lengths((text, 0.6)), LUHN) == ()
+    assert len(whole_ways(in_lengths((text, 0.6)), replace(LUHN, lengths=(16, 17)))) == 1, "one text in ten fits"
+
+
+def test_no_check_digit_decides_while_the_length_is_open() -> None:
+    text = number(3)
+    longer = next(text + g for g in "0123456789" if replace(LUHN, lengths=(17,)).matches(text + g))
+    pattern = replace(LUHN, lengths=(16, 17))
+    reading = in_lengths((text, 0.6), (longer, 0.3))
+    assert settle(reading, pattern) == reading
+    assert settle(reading.pick(16), pattern).state is FieldState.READ
+
+
+def test_what_a_length_was_picked_for_is_read_as_it_is_in_that_length() -> None:
+    reading = in_lengths(("K5XB", 0.5), ("K5XBT", 0.3), doubts="T")
+    assert (reading.pick(4).state, reading.pick(4).doubts) == (FieldState.READ, ())
+    assert (reading.pick(5).state, reading.pick(5).doubts) == (FieldState.DOUBTFUL, (4,))
+    with pytest.raises(KeyError):
+        reading.pick(6)
+
+
+@pytest.mark.parametrize("lengths", [("K5X",), ("K5XB", "T5XB"), ("K5XBT", "K5XBTT"), ("K5XB", "K5X", "K5", "K")])
+def test_whole_readings_are_few_differ_in_length_and_have_the_one_that_was_read(lengths: tuple[str, ...]) -> None:
+    chars = read_field("K5XB", {0: "KX"}).chars
+    with pytest.raises(ValueError, match="differ in length"):
+        FieldReading(FieldState.DOUBTFUL, chars, wholes=tuple(Whole(read_field(t).chars, 0.3) for t in lengths))
+
+
+def test_a_whole_reading_shows_no_glyph() -> None:
+    assert not set("K5XBT") & set(repr(in_lengths(("K5XB", 0.5), ("K5XBT", 0.3)).wholes[0].chars[0].candidates))
 
 
 def test_confidence_is_that_of_the_whole_field() -> None:

@@ -14,6 +14,8 @@ from app.core.readiness import (
     DiskFacts,
     Level,
     Surroundings,
+    SyncFacts,
+    SyncState,
     may_begin_parcel,
 )
 
@@ -32,6 +34,25 @@ def test_a_new_parcel_needs_ten_minutes(minutes: int, refused: tuple[str, ...]) 
 
 def test_a_slow_pace_does_not_make_a_full_disk_roomy() -> None:
     assert may_begin_parcel(replace(READY, disk=DiskFacts(LOW_DISK_BYTES - 1, 1))) == ("disk.low",)
+
+
+@pytest.mark.parametrize("code", ["sync.revoked", "sync.fork", "store.restored_behind"])
+def test_a_station_whose_work_counts_no_more_begins_no_parcel(code: str) -> None:
+    """The screen said to stop, and took the next parcel."""
+    ready = replace(READY, disk=DiskFacts(600 * PACE, PACE))
+    assert may_begin_parcel(replace(ready, sync=SyncFacts(SyncState.STOPPED, code=code))) == (code,)
+
+
+@pytest.mark.parametrize(
+    "sync",
+    [
+        SyncFacts(SyncState.OFFLINE, code="sync.offline"),
+        SyncFacts(SyncState.STOPPED, code="sync.log_fork"),
+        SyncFacts(),
+    ],
+)
+def test_no_other_trouble_with_the_centre_keeps_a_station_from_work(sync: SyncFacts) -> None:
+    assert may_begin_parcel(replace(READY, disk=DiskFacts(600 * PACE, PACE), sync=sync)) == ()
 
 
 def test_a_running_parcel_never_hears_of_the_room_that_is_left() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.core.cards import CardState, FieldReading, FieldState
 from app.core.chips import ChipCard
 from app.core.effects import ChangeCard, Effect, SaveCard, SealParcel, SwitchChipOff
-from app.core.events import CardChanged, CardSaved, CardWasRead, Event, Key, KeyHeld, SignedIn
+from app.core.events import CardChanged, CardSaved, CardWasRead, Event, Key, KeyHeld, SignedIn, StationRevoked
 from app.core.parcels import CardDraft
 from app.core.session import step
 from app.core.states import (
@@ -68,7 +68,7 @@ class Run:
         before = self.state
         outcome = step(before, event, RULES)
         self.state = outcome.state
-        if isinstance(before, Locked) and not isinstance(event, SignedIn):
+        if isinstance(before, Locked) and not isinstance(event, SignedIn | StationRevoked):
             assert isinstance(self.state, Locked | Faulted)
         for effect in outcome.effects:
             self._look_at(before, event, effect)

@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.evidence.journal import NO_HASH, Signer
 from app.evidence.writer import Origin, RecordingKeys, RecordingWriter, create_recording
+from app.recorder.sink import Take
 
 KEYS = RecordingKeys(bytes(range(32)), bytes(range(50, 82)))
 
@@ -68,3 +70,17 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick() -> str | None:
     """Where to put the many small recordings of a search: in memory, where syncing costs nothing."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+@pytest.fixture(scope="session")
+def minute(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of a minute at 30 pictures a second, 64 x 48, that can be played."""
+    folder = tmp_path_factory.mktemp("minute") / "r"
+    take = Take("r", create_recording(folder, KEYS, Origin("r", "file:t", True, True, "t")), lambda _told: None)
+    dice = np.random.default_rng(1)
+    for n in range(60 * 30):
+        planes = np.full(64 * 48 * 3 // 2, 16 + n % 200, np.uint8)
+        planes[: 64 * 24] = dice.integers(0, 255, 64 * 24)
+        take.frame(planes, 1_000_000 + n * 33_333, 64, 48)
+    take.close("done")
+    return folder

@@ -19,7 +19,8 @@ PARTS = 12
 MEASURE = """
 import sys
 from pathlib import Path
-from app.evidence.dossier import Stretch, make_dossier
+from app.evidence.dossier import make_dossier
+from app.evidence.stretch import Stretch
 from app.evidence.writer import RecordingKeys
 from tests.memory import forget_peak_kib, peak_kib
 keys = RecordingKeys(bytes(range(32)), bytes(range(50, 82)))

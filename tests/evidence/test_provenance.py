@@ -16,9 +16,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.core.errors import BadInput
-from app.evidence.dossier import make_dossier
+from app.evidence import dossier as evidence_dossier
+from app.evidence.dossier import Beside, make_dossier
 from app.evidence.journal import Signer
 from app.evidence.provenance import LABEL
+from app.evidence.stretch import Stretch
 from app.evidence.writer import Origin, RecordingKeys, create_recording
 from app.recorder.sink import Take
 
@@ -29,19 +31,23 @@ OTHER = RecordingKeys(bytes(range(32)), bytes(range(60, 92)))
 W, H = 320, 240
 
 
-def dossier(folder: Path, keys: RecordingKeys = KEYS, masked: bool = True) -> Path:
-    origin = Origin("r1", "file:x", True, True, "0.1.0", meta={"masked": masked})
-    take = Take("r1", create_recording(folder / "r1", keys, origin), lambda _message: None)
+def film(folder: Path, keys: RecordingKeys, **meta: Any) -> Path:
+    origin = Origin(folder.name, "file:x", True, True, "0.1.0", meta=meta)
+    take = Take(folder.name, create_recording(folder, keys, origin), lambda _message: None)
     for n in range(45):
-        planes = np.random.default_rng(n).integers(20, 230, W * H * 3 // 2, np.uint8)
+        planes = np.random.default_rng(n + len(meta)).integers(20, 230, W * H * 3 // 2, np.uint8)
         take.frame(planes, 1_000_000 + n * 33_333, W, H)
     take.close("sealed")
-    make_dossier(folder / "r1", keys, folder / "d.zip", c2pa=True)
+    return folder
+
+
+def dossier(folder: Path, keys: RecordingKeys = KEYS, masked: bool = True, beside: tuple[Beside, ...] = ()) -> Path:
+    make_dossier(film(folder / "r1", keys, masked=masked), keys, folder / "d.zip", beside=beside, c2pa=True)
     return folder / "d.zip"
 
 
-def viewing(path: Path) -> bytes:
-    return zipfile.ZipFile(path).read("viewing.mp4")
+def viewing(path: Path, place: str = "") -> bytes:
+    return zipfile.ZipFile(path).read(f"{place}viewing.mp4")
 
 
 def read(data: bytes, anchor: str = "") -> tuple[str, dict[str, Any], list[str]]:
@@ -54,9 +60,9 @@ def read(data: bytes, anchor: str = "") -> tuple[str, dict[str, Any], list[str]]
         return str(reader.get_validation_state()), found["manifests"][found["active_manifest"]], wrong
 
 
-def station_certificate(data: bytes) -> x509.Certificate:
+def station_certificate(data: bytes, keys: RecordingKeys = KEYS) -> x509.Certificate:
     """The certificate that issued the manifest's: it stands in the file, signed by itself."""
-    key = data.find(bytes.fromhex(Signer(KEYS.signing).public_key))
+    key = data.find(bytes.fromhex(Signer(keys.signing).public_key))
     for at in range(key, 0, -1):
         if data[at : at + 2] == b"\x30\x82":
             try:
@@ -91,6 +97,27 @@ def test_the_library_reads_whose_it_is_and_trusts_it_by_the_stations_key(tmp_pat
     assert code == 0  # the pictures are still those of the fragments
 
 
+@pytest.mark.parametrize("other", [KEYS, OTHER], ids=["the same key", "another key by then"])
+def test_both_cameras_films_carry_their_own_manifest(tmp_path: Path, other: RecordingKeys) -> None:
+    """Each names its own recording, and is signed by the key that its chain names."""
+    label = film(tmp_path / "r2", other, masked=True, role="label", beside="r1")
+    made = dossier(tmp_path, beside=(Beside("r2", "label", label, other, Stretch(), 0),))
+    told = {}
+    for place, keys in (("", KEYS), ("label/", other)):
+        data = viewing(made, place)
+        anchor = station_certificate(data, keys).public_bytes(Encoding.PEM).decode()
+        state, manifest, wrong = read(data, anchor)
+        assert (state, wrong) == ("Trusted", [])
+        own = next(one["data"] for one in manifest["assertions"] if one["label"] == LABEL)
+        close = json.loads((tmp_path / own["recording"] / "journal.jsonl").read_text().splitlines()[-1])
+        assert (own["station_key"], own["root"]) == (Signer(keys.signing).public_key, close["root"])
+        told[place] = own["recording"]
+    assert told == {"": "r1", "label/": "r2"}
+    done = subprocess.run([sys.executable, "-m", "app", "verify", str(made)], capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert [one["recording"] for one in json.loads(done.stdout)["beside"]] == ["r2"]
+
+
 def test_another_stations_is_not_trusted_and_a_changed_picture_is_found(tmp_path: Path) -> None:
     data, other = (viewing(dossier(tmp_path / name, keys)) for name, keys in (("a", KEYS), ("b", OTHER)))
     anchor = station_certificate(data).public_bytes(Encoding.PEM).decode()
@@ -106,6 +133,18 @@ def test_without_the_stations_key_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no_c2pa"):
         dossier(tmp_path, RecordingKeys(bytes(range(32)), None))
     assert not (tmp_path / "d.zip").exists()
+
+
+def test_a_key_that_lacks_beside_it_is_told_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = RecordingKeys(bytes(range(32)), None)
+    label = film(tmp_path / "r2", KEYS, masked=True, role="label", beside="r1")
+    begun: list[Path] = []
+    monkeypatch.setattr(evidence_dossier, "bundle", begun.append)
+    with pytest.raises(BadInput, match="no_c2pa"):
+        dossier(tmp_path, beside=(Beside("r2", "label", label, bare, Stretch(), 0),))
+    assert begun == []
 
 
 def test_without_the_package_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import EvidenceTrouble
+from app.evidence import journal
+from app.evidence import writer as evidence_writer
 from app.evidence.journal import Signer
 from app.evidence.ledger import load
 from app.evidence.recover import recover
+from app.evidence.ring import Picture
+from app.evidence.side import SIDE_GLOB, VaultLock, open_side
 from app.evidence.verify import verify_recording
-from app.evidence.writer import RESERVE, RecordingKeys, RecordingWriter, resume_recording
+from app.evidence.writer import RESERVE, Origin, RecordingKeys, RecordingWriter, create_recording, resume_recording
 from app.platform import write_all
 from app.reserve import Reserve
 
@@ -73,7 +82,7 @@ def test_power_cut_at_any_byte(record, keys: RecordingKeys, public_key: str, qui
         for name, data in before.items():  # nothing was thrown away: what was cut off stands beside
             torn = after.get(name + ".torn", b"")
             whole = len(data) - len(torn)
-            assert data[:whole] == after[name][:whole]
+            assert data[:whole] == after.get(name, b"")[:whole]
             assert data[whole:] == torn
 
 
@@ -92,6 +101,33 @@ def test_disk_full_at_any_byte(record, keys: RecordingKeys, public_key: str, qui
             assert verdict.ok, verdict.fault
             assert "unfinished_tail" not in verdict.notes  # the half-written fragment was dropped whole
             assert verdict.fragments == whole.fragments
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux")
+def test_what_a_record_names_is_on_the_disk_before_the_record(tmp_path: Path, record, monkeypatch) -> None:
+    """Fragment, synced; then its record, synced: after a power cut no record names what is not there."""
+    done: list[tuple[str, str, bytes]] = []
+
+    def name(fd: int) -> str:
+        return "journal" if os.readlink(f"/proc/self/fd/{fd}").endswith(journal.NAME) else "part"
+
+    def write(fd: int, data: bytes) -> None:
+        done.append(("write", name(fd), data))
+        write_all(fd, data)
+
+    def sync(fd: int) -> None:
+        done.append(("sync", name(fd), b""))
+
+    monkeypatch.setattr(evidence_writer, "fdatasync", sync)
+    monkeypatch.setattr(journal, "fdatasync", sync)
+    record(tmp_path / "r", write=write).close("sealed")
+    monkeypatch.undo()
+    named = [n for n, (_, where, data) in enumerate(done) if where == "journal" and b'"len":' in data]
+    assert len(named) == 8  # two headers, six fragments
+    for n in named:
+        told = [(what, where) for what, where, _ in done[n - 2 : n + 2]]
+        assert told == [("write", "part"), ("sync", "part"), ("write", "journal"), ("sync", "journal")]
+        assert hashlib.sha256(done[n - 2][2]).hexdigest() == json.loads(done[n][2])["c"]
 
 
 def test_full_disk_closes_from_the_reserve(tmp_path: Path, record, keys: RecordingKeys, public_key: str) -> None:
@@ -192,3 +228,50 @@ def test_resumed_after_a_reboot_the_gap_is_told_by_the_wall_clock(
 
 def test_signer_without_a_key_signs_nothing() -> None:
     assert Signer(None).public_key == Signer(None).sign("00") == ""
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_part_whose_record_was_refused_leaves_no_hole_in_the_count(
+    tmp_path: Path, record, keys: RecordingKeys, public_key: str, times: int
+) -> None:
+    """The next part was number n + 2: whatever came behind it was invisible to all who read the recording."""
+    folder, disk = tmp_path / "r1", Disk(10**9, OSError(errno.ENOSPC, "No space left on device"))
+    writer = record(folder, write=disk.write)
+    for _ in range(times):
+        disk.room = 50
+        with pytest.raises(OSError):
+            writer.begin_part(64, 48, 4_000_000)
+        disk.room = 10**9
+        writer.disk_failed()
+    writer.begin_part(64, 48, 4_000_000)
+    writer.add_init(b"header")
+    writer.add_fragment(b"behind it" * 9, 4_000_000, 4_400_000, 15, 0)
+    writer.close("sealed")
+    verdict = verify_recording(folder, public_key, keys.content)
+    assert verdict.ok, verdict.fault
+    assert (verdict.closed, verdict.fragments) == (True, 7)
+    assert len(list(folder.glob("part-*"))) == 3
+
+
+@pytest.mark.parametrize("room", [50, 450])
+def test_a_side_part_that_was_refused_leaves_no_hole_in_the_count(
+    tmp_path: Path, record, keys: RecordingKeys, public_key: str, room: int
+) -> None:
+    """Refused in the middle of its own first line, or of the record that names it."""
+    vault = X25519PrivateKey.generate()
+    sealed = replace(keys, side=VaultLock("v1", vault.public_key().public_bytes_raw()))
+    folder, disk = tmp_path / "r1", Disk(10**9, OSError(errno.ENOSPC, "No space left on device"))
+    writer = create_recording(folder, sealed, Origin("r1", "http:x", False, False, "0"), disk.write)
+    picture = Picture(7_000_000, 64, 48, "mjpeg", b"a picture")
+    disk.room = room
+    with pytest.raises(OSError):
+        writer.add_side(picture, writer.pts(picture.mono_us))
+    disk.room = 10**9
+    writer.disk_failed()
+    writer.add_side(picture, 0)
+    writer.close("sealed")
+    verdict = verify_recording(folder, public_key, keys.content)
+    assert verdict.ok, verdict.fault
+    assert (verdict.closed, verdict.notes) == (True, ("no_witness",))
+    (side,) = folder.glob(SIDE_GLOB)
+    assert [one.data for one in open_side(side, vault)] == [picture.data]

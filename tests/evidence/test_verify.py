@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.evidence.journal import Signer, parse_record, seal_record
-from app.evidence.verify import Verdict, verify_recording, verify_sequence
+from app.evidence.verify import Verdict, verify_recording
 
 
 @pytest.fixture
@@ -168,15 +168,3 @@ def test_cut_tail_of_an_unclosed_recording_is_only_a_note(tmp_path: Path, record
     assert verdict.ok
     assert not verdict.closed
     assert {"no_witness", "not_closed", "unfinished_tail"} <= set(verdict.notes)
-
-
-def test_removed_recording_shows_in_the_sequence(tmp_path: Path, record, public_key: str) -> None:
-    heads, folders = ["0" * 64], []
-    for n in range(3):
-        folders.append(tmp_path / f"r{n}")
-        writer = record(folders[-1], previous=heads[-1])
-        writer.close("sealed")
-        heads.append(writer.head)
-    assert all(verdict.ok for verdict in verify_sequence(folders, public_key))
-    verdicts = verify_sequence([folders[0], folders[2]], public_key)
-    assert verdicts[1].fault.code == "evidence.recording_missing"

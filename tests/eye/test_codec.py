@@ -20,6 +20,7 @@ from app.core.cards import (
     Guidance,
     PanelState,
     Sighting,
+    Whole,
     Zone,
 )
 from app.eye import codec
@@ -30,9 +31,19 @@ quads = st.tuples(points, points, points, points)
 chances = st.floats(0, 1, allow_nan=False)
 candidates = st.builds(Candidate, st.sampled_from("0123456789ABCXYZ"), chances)
 chars = st.builds(CharReading, st.lists(candidates, min_size=1, max_size=3).map(tuple), st.booleans())
-readings = st.builds(FieldReading, st.sampled_from(FieldState), st.lists(chars, max_size=6).map(tuple), st.booleans())
+wholes = st.lists(
+    st.builds(Whole, st.lists(chars, min_size=1, max_size=9).map(tuple), chances),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda whole: len(whole.chars),
+).map(tuple)
+readings = st.one_of(
+    st.builds(FieldReading, st.sampled_from(FieldState), st.lists(chars, max_size=6).map(tuple), st.booleans()),
+    wholes.map(lambda some: FieldReading(FieldState.DOUBTFUL, some[-1].chars, wholes=some)),
+)
 zones = st.lists(st.builds(Zone, st.sampled_from(("pin", "number")), quads, st.booleans()), max_size=3).map(tuple)
 times = st.integers(0, 2**60)
+crops = st.builds(Crop, st.just("pin"), st.integers(-1, 20), st.binary(max_size=40), st.integers(0, 20))
 reads = st.builds(
     CardRead,
     read_id=st.uuids().map(str),
@@ -48,7 +59,7 @@ reads = st.builds(
     face_value_fen=st.none() | st.integers(0, 10**7),
     quad=st.none() | quads,
     zones=zones,
-    crops=st.lists(st.builds(Crop, st.just("pin"), st.integers(0, 20), st.binary(max_size=40)), max_size=2).map(tuple),
+    crops=st.lists(crops, max_size=2).map(tuple),
 )
 messages = st.one_of(
     reads,
@@ -83,6 +94,17 @@ def test_a_message_survives_the_line(message: codec.Message) -> None:
     ],
 )
 def test_anything_else_is_refused(wire: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="not a message of the eye"):
+        codec.from_wire(wire)
+
+
+@pytest.mark.parametrize("count", [4, 5, 5000])
+def test_more_whole_readings_than_are_ever_offered_are_refused(count: int) -> None:
+    read = CardRead("r", 1, 2, None, None, (), _secret("8347"), _secret("4711"), PanelState.OPEN)
+    wire = codec.to_wire(read)
+    chars = wire["body"]["pin"]["chars"]
+    wholes = [{"chars": chars * (n + 1), "p": 0.5} for n in range(min(count, 5))] * max(1, count // 5)
+    wire["body"]["pin"] |= {"state": "doubtful", "wholes": wholes}
     with pytest.raises(ValueError, match="not a message of the eye"):
         codec.from_wire(wire)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 from app.catalog.shelf import SHIPPED
 from app.core.cards import CardRead, Sighting
 from app.eye import codec
+from app.eye.run import NICE
 from app.frames import FrameWriter
 from app.paths import StationFolder
 from app.platform import kill_process, process_alive
@@ -84,6 +86,8 @@ def test_one_read_per_card_kept_until_acknowledged_and_a_fresh_start_after_a_kil
     card, empty = planes(picture), planes(np.full((720, 1280, 3), (70, 76, 72), np.uint8))
     first_pid = mat.start()
     line = mat.join()
+    if sys.platform != "win32":  # at the recorder's own priority it would cost the recording frames
+        assert os.getpriority(os.PRIO_PROCESS, first_pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICE)
     mat.show_until(line, empty, lambda m: isinstance(m, codec.EyeReady))
     read = mat.show_until(line, card, is_read)
     assert isinstance(read, CardRead)

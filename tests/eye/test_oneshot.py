@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import zxingcpp
 
-from app.core.cards import Barcode, FieldState, PanelState
+from app.core.cards import UNREADABLE, Barcode, FieldState, PanelState
 from app.core.products import Catalogue
 from app.eye import oneshot
 from app.eye.oneshot import read_file, read_picture, run_read
@@ -66,6 +66,12 @@ def test_a_card_without_a_symbol_is_not_searched_twice(looker: Looker, monkeypat
     oneshot.told(np.ascontiguousarray(picture), replace(found, gtin=None, barcodes=()))
     assert not searched
     oneshot.told(np.ascontiguousarray(picture), replace(found, gtin=None, barcodes=(), panel=PanelState.NONE))
+    assert searched
+    searched.clear()
+    unread, nothing = replace(found, gtin=None, barcodes=(), number=UNREADABLE), replace(found.pin, chars=())
+    oneshot.told(np.ascontiguousarray(picture), unread)
+    assert not searched, "a PIN in its panel makes a card as much as a number does"
+    oneshot.told(np.ascontiguousarray(picture), replace(unread, pin=nothing))
     assert searched
     searched.clear()
     oneshot.told(np.ascontiguousarray(picture), replace(found, panel=PanelState.NONE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import threading
 import time
@@ -14,13 +15,14 @@ import pytest
 
 from app.evidence import writer as evidence_writer
 from app.evidence.journal import Signer
+from app.evidence.mask import Word
 from app.evidence.ring import Picture
 from app.evidence.verify import verify_recording
 from app.evidence.writer import Origin, RecordingKeys, create_recording
 from app.recorder import ahead as ahead_module
 from app.recorder.ahead import Ahead, Begin, End, Failed, Item, Shot
 from app.recorder.line import Line
-from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, Start
+from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, Start, Zones
 from app.reserve import FOOTAGE_RESERVE
 from tests.recording import records
 
@@ -51,6 +53,28 @@ class Told(list[FromRecorder]):
 def record(line: Line, count: int, from_us: int = 1_000_000) -> None:
     for n in range(count):
         line.take_frame(planes(n), from_us + n * 33_333, 320, 240)
+
+
+def words_in_memory() -> int:
+    gc.collect()
+    return sum(isinstance(one, Word) for one in gc.get_objects())
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_what_the_eye_said_is_forgotten_when_no_frame_asks_for_it_any_more(tmp_path: Path, masked: bool) -> None:
+    """Five minutes of it; of a film that is not masked no frame ever asks."""
+    before = words_in_memory()
+    line = Line(lambda _message: None, lambda _state: None)
+    line.start()
+    line.camera_changed(CameraState("live", "", "file:x", 30.0, 320, 240))
+    line.begin(replace(start_in(tmp_path), masked=masked))
+    for n in range(4_500):
+        line.zones(Zones(1_000_000 + n * 66_000, [], True, True))
+        if n % 300 == 299:
+            line.take_frame(planes(n), 1_000_000 + n * 66_000, 320, 240)
+            until(lambda taken=n // 300 + 1: line.state().frames >= taken - 2)  # type: ignore[misc]
+    assert words_in_memory() - before < 1_200
+    line.stop()
 
 
 def test_a_disk_that_hangs_costs_no_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

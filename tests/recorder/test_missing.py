@@ -97,7 +97,7 @@ def test_what_is_missing_is_told_once_where_it_is_missing(tmp_path: Path, monkey
     make_dossier(tmp_path / "r1", KEYS, tmp_path / "d.zip")
     with zipfile.ZipFile(tmp_path / "d.zip") as made:
         lines = made.read("summary.en.txt").decode().splitlines()
-    assert len([line for line in lines if line.endswith("  camera")]) == len(told_in(tmp_path / "r1"))
+    assert len([line for line in lines if line.endswith(" (camera)")]) == len(told_in(tmp_path / "r1"))
 
 
 @pytest.mark.warns

@@ -4,32 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import av
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import BadInput, EvidenceTrouble
-from app.evidence.dossier import VERIFIER, Stretch, card_stretch, check_texts, make_dossier
+from app.evidence import mask
+from app.evidence.dossier import VERIFIER, card_stretch, check_texts, make_dossier
+from app.evidence.export import export_mp4
 from app.evidence.journal import Signer
-from app.evidence.ring import leftovers
+from app.evidence.loose import KEY_FILE
+from app.evidence.ring import Picture, RingSegment, leftovers
+from app.evidence.stretch import Stretch
+from app.evidence.summary import REASONS
 from app.evidence.verify import verify_recording
 from app.evidence.writer import Origin, RecordingKeys, create_recording
 from app.frames import join_planes
-from app.recorder.protocol import CameraState
+from app.recorder import sink
+from app.recorder.missing import CAMERA, DISK, MEMORY, UNREADABLE
+from app.recorder.opening import recover_recording
+from app.recorder.protocol import CameraState, CameraWord
 from app.recorder.sink import Take
+from app.recorder.squeeze import PLANES, Squeezer
 from hardware.camera.file import FileCamera
-from tests.recording import film_and_kill, ok, records, run
+from tests.recording import ROOT, film_and_kill, ok, records, run
 
-ROOT = Path(__file__).parents[2]
 KEYS = RecordingKeys(bytes(range(32)), bytes(range(50, 82)))
 
 
@@ -44,9 +55,16 @@ def test_killed_three_times_it_still_plays_and_verifies(film: Path, tmp_path: Pa
     for _ in range(3):
         last_us = film_and_kill(camera, out, 40)
     assert leftovers(out)
-    report = ok("recover", str(out))
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "recover", str(out)], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    report = json.loads(done.stdout)
+    assert (
+        f"{report['frames']} frames, {report['saved_frames']} of them saved now; {report['gaps']} gaps" in done.stderr
+    )
+    assert f"共 {report['frames']} 帧" in done.stderr
     assert report["closed"]
-    assert report["gaps"] == 2
+    assert [gap["reason"] for gap in records(out, "gap")].count("recorder_restarted") == 2
     assert leftovers(out) == []
     assert ok("recover", str(out))["already_closed"]
     verdict = ok("verify", str(out))
@@ -76,6 +94,80 @@ def test_it_ends_by_itself_and_refuses_what_it_may_not_keep(film: Path, tmp_path
     assert run("verify", str(tmp_path / "r2"))[0] == 5
 
 
+def test_who_listened_may_go_and_it_films_on(film: Path, tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "app", "record", "--camera", f"file:{film}?loop=1", "--out", str(tmp_path / "r1")]
+    with subprocess.Popen([*argv, "--seconds", "2.5", "--print-frames"], stdout=subprocess.PIPE, cwd=ROOT) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"start\n"
+        child.stdout.readline()
+        child.stdout.close()
+        assert child.wait(60) == 0
+    verdict = verify_recording(tmp_path / "r1", None, None)
+    assert (verdict.ok, verdict.closed) == (True, True)
+    assert records(tmp_path / "r1", "close")[0]["duration_us"] > 1_500_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither signal")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_dossier_that_is_ended_in_the_middle_leaves_no_half_file(closed: Path, tmp_path: Path, number: int) -> None:
+    """By SIGTERM (somebody logs out) its half lay there for ever."""
+    folder, out = tmp_path / "r1", tmp_path / "out"
+    shutil.copytree(closed, folder)
+    keys = {"recording_key": KEYS.content.hex(), "signing_key": (KEYS.signing or b"").hex(), "vault_key": ""}
+    (folder / KEY_FILE).write_text(json.dumps(keys))
+    out.mkdir()
+    argv = [sys.executable, "-m", "app", "dossier", str(folder), "--out", str(out / "d.zip")]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT) as child:
+        while child.poll() is None and not list(out.iterdir()):
+            time.sleep(0.001)
+        child.send_signal(number)
+        code = child.wait(60)
+    assert (code, [path.name for path in out.iterdir()]) in ((130, []), (0, ["d.zip"]))
+
+
+_RECOVERED_UNTIL_CTRL_C = """
+import signal, sys
+from itertools import count
+from pathlib import Path
+from app.evidence.writer import RecordingKeys
+from app.recorder import encoder
+from app.recorder.opening import recover_recording
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+write, calls = encoder._Boxes.write, count(1)
+
+def interrupted(boxes, data):
+    if next(calls) == 3:
+        signal.raise_signal(signal.SIGINT)
+    return write(boxes, data)
+
+encoder._Boxes.write = interrupted
+try:
+    recover_recording(Path(sys.argv[1]), RecordingKeys(*map(bytes.fromhex, sys.argv[2:])))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def test_recover_that_is_ended_in_the_middle_loses_nothing(tmp_path: Path) -> None:
+    """Ctrl-C in the muxer's write was lost, with the bytes: the fragment was signed without them, the ring wiped."""
+    folder, squeezer = tmp_path / "r1", Squeezer()
+    create_recording(folder, KEYS, Origin("r1", "file:x", True, True, "0", meta={"masked": False})).abandon()
+    ring = RingSegment(folder, KEYS.content, 1)
+    for n in range(45):
+        jpeg = squeezer.squeeze(np.full(64 * 48 * 3 // 2, 16 + n, np.uint8), 64, 48)
+        ring.append(Picture(1_000_000 + n * 33_333, 64, 48, PLANES, jpeg))
+    ring.leave()
+    keys = [KEYS.content.hex(), (KEYS.signing or b"").hex()]
+    argv = [sys.executable, "-c", _RECOVERED_UNTIL_CTRL_C, str(folder), *keys]
+    assert subprocess.run(argv, cwd=ROOT, timeout=120, check=False).returncode == 130
+    assert len(leftovers(folder)) == 1
+    assert recover_recording(folder, KEYS)["frames"] == 45
+    assert leftovers(folder) == []
+    assert verify_recording(folder, Signer(KEYS.signing).public_key, KEYS.content).ok
+    assert export_mp4(folder, KEYS.content, tmp_path / "out.mp4").frames == 45
+
+
 @pytest.fixture(scope="session")
 def closed(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recording of six seconds with two cards and a gap."""
@@ -95,6 +187,60 @@ def closed(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_new_part_begins_without_a_gap_and_no_fragment_is_longer_than_half_a_second(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sink._PART_US == 10 * 60 * 1_000_000
+    monkeypatch.setattr(sink, "_PART_US", 1_500_000)
+    folder = tmp_path / "r1"
+    take = Take("r1", create_recording(folder, KEYS, Origin("r1", "file:x", True, True, "0.1.0")), lambda _told: None)
+    camera = FileCamera(f"file:{film}?pace=0&epoch_us=1000000")
+    for _ in range(120):
+        frame = camera.read(1.0)
+        take.frame(join_planes(frame.y, frame.u, frame.v), frame.mono_us, frame.width, frame.height)
+    camera.close()
+    take.close("sealed")
+    verdict = verify_recording(folder, None, KEYS.content)
+    assert (verdict.ok, verdict.frames, verdict.gaps, verdict.dropped) == (True, 120, 0, 0)
+    parts = records(folder, "part")
+    assert [part["first_pts"] // 1_500_000 for part in parts] == [0, 1, 2]
+    assert len({part["id"] for part in parts}) == 3  # the key of a part comes from its id
+    fragments = records(folder, "fragment")
+    assert max(one["last_pts"] - one["first_pts"] for one in fragments) < 500_000
+    assert export_mp4(folder, KEYS.content, tmp_path / "out.mp4").frames == 120
+    apart = np.diff(times_in(tmp_path / "out.mp4"))
+    assert len(apart) == 119
+    assert float(apart.max()) < 0.04
+
+
+def flip(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def test_what_was_damaged_when_it_was_sealed_is_not_cut_off_there(closed: Path, tmp_path: Path) -> None:
+    shutil.copytree(closed, tmp_path / "r1")
+    journal = tmp_path / "r1" / "journal.jsonl"
+    flip(journal, journal.read_bytes().index(b'"n":6') + 4)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "r1").iterdir()}
+    with pytest.raises(EvidenceTrouble, match=r"evidence\.sealed_damaged"):
+        recover_recording(tmp_path / "r1", KEYS)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "r1").iterdir()} == before
+    lines = before["journal.jsonl"].splitlines(keepends=True)
+    stranger = Signer(bytes(32)).sign(json.loads(lines[-1])["chain"])
+    forged = json.dumps(json.loads(lines[-1]) | {"sig": stranger}, separators=(",", ":")).encode() + b"\n"
+    for end in (b"", forged):  # killed before its end, or somebody else's word that this was its end
+        journal.write_bytes(b"".join(lines[:-1]) + end)
+        report = recover_recording(tmp_path / "r1", KEYS)
+        assert (report["already_closed"], report["closed"]) == (False, True)
+        assert report["torn"]
+        assert verify_recording(tmp_path / "r1", None, KEYS.content).ok
+        shutil.rmtree(tmp_path / "r1")
+        shutil.copytree(closed, tmp_path / "r1")
+        flip(journal, journal.read_bytes().index(b'"n":6') + 4)
+
+
 @pytest.fixture(scope="session")
 def dossier(closed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Unpacked; the whole recording."""
@@ -103,6 +249,23 @@ def dossier(closed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(folder / "d.zip") as data:
         data.extractall(folder / "d")
     return folder / "d"
+
+
+def test_its_page_for_people_is_in_their_words(dossier: Path) -> None:
+    for language, gap, kept in (
+        ("zh", "相机断开 (camera_lost)", "一张卡已存好 (card.kept)"),
+        ("en", "the camera was unplugged (camera_lost)", "a card was kept (card.kept)"),
+    ):
+        text = (dossier / f"summary.{language}.txt").read_text(encoding="utf-8")
+        assert gap in text
+        assert text.count(kept) == 2
+    gaps = {f"camera_{word}" for word in get_args(CameraWord) if word not in ("starting", "live")}
+    alarms = {"camera_frozen", "camera_black", "camera_changed"}
+    covers = set(re.findall(r'"(\w+)"$', str(mask.__doc__), re.M)) - {"none"}
+    assert len(covers) == 6
+    assert gaps | alarms | covers | {CAMERA, MEMORY, DISK, UNREADABLE, "recorder_restarted", "no_pictures"} == set(
+        REASONS
+    )
 
 
 def judge(path: Path) -> tuple[int, dict[str, Any]]:

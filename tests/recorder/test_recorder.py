@@ -17,11 +17,12 @@ from app.evidence.journal import Signer
 from app.evidence.reader import DecryptedRecording, recording_parts
 from app.evidence.verify import Verdict, verify_recording
 from app.frames import FrameReader
-from app.platform import free_bytes, process_alive, reserve_bytes
+from app.platform import process_alive
 from app.programs import find_program, stop_program
 from app.recorder import protocol as told
 from app.reserve import FOOTAGE_RESERVE
-from tests.recording import records
+from tests import disks
+from tests.recording import lost_beside_the_camera, records
 
 KEY, SEED = bytes(range(32)), bytes(range(100, 132))
 PUBLIC = Signer(SEED).public_key
@@ -71,7 +72,7 @@ def test_records_verifies_and_exports_with_the_times_of_capture(station, film: P
     assert verdict.rehearsal
     assert verdict.simulated
     assert (verdict.head, verdict.root, verdict.frames) == (closed.head, closed.root, closed.frames)
-    assert closed.dropped == 0
+    assert lost_beside_the_camera(station.recording, closed) == 0
     assert "event" in kinds(station.recording)
     plays_encrypted(station.recording)
     exported = export_mp4(station.recording, KEY, tmp_path / "out.mp4")
@@ -162,7 +163,8 @@ def test_recorder_outlives_the_station_and_is_adopted(station, film: Path) -> No
     after = station.until_fragments(before.fragments + 2)
     assert after.recording_id == "r1"
     station.send(told.Stop("sealed"))
-    assert station.until_kind(told.RecordingClosed).dropped == 0
+    closed = station.until_kind(told.RecordingClosed)
+    assert lost_beside_the_camera(station.recording, closed) == 0
     assert check(station.recording).ok
     assert "gap" not in kinds(station.recording)
 
@@ -203,7 +205,7 @@ def test_lost_camera_is_reopened_and_leaves_a_gap_record(station, film: Path) ->
     assert gap["reason"] == "camera_lost"
     assert gap["from_pts"] <= 1_200_000 <= gap["to_pts"]
     assert state.first_mono_us > 0
-    assert closed.dropped == 0
+    assert lost_beside_the_camera(station.recording, closed) == 0
 
 
 def test_stalled_camera_is_said_and_recorded(station, film: Path) -> None:
@@ -301,23 +303,10 @@ def test_quit_and_term_end_cleanly(station, film: Path) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path, station) -> Iterator[Path]:
     """A real file system of 4 MB; the recorder is gone before it goes."""
-    disk = tmp_path / "small"
-    disk.mkdir()
-    argv = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
-    if subprocess.run(argv, capture_output=True, check=False).returncode:
-        pytest.skip("may not mount here; the same is tested with an injected ENOSPC in tests/evidence")
-    yield disk
-    station.line.close()
-    stop_program(station.folder.recorder_lock)
-    subprocess.run(["umount", str(disk)], check=True)
-
-
-def fill(disk: Path, leave: int) -> Path:
-    """Take all of the disk but so much."""
-    filler, left = disk / "filler", free_bytes(disk) - leave
-    with filler.open("wb") as out:
-        reserve_bytes(out.fileno(), left)
-    return filler
+    with disks.small_disk(tmp_path / "small", "4m") as disk:
+        yield disk
+        station.line.close()
+        stop_program(station.folder.recorder_lock)
 
 
 @pytest.mark.parametrize("reserve", [1_000_000, 0])
@@ -328,7 +317,7 @@ def test_full_disk_drops_the_last_fragment_whole_and_seals(station, film, small_
     station.begin(f"file:{film}?loop=1", **wanted)
     station.until_fragments(1)
     assert kept.exists() == bool(reserve)
-    filler = fill(small_disk, 120_000)
+    filler = disks.fill(small_disk, 120_000)
     assert station.until_kind(told.Trouble).code == "recorder.disk_full"
     closed = station.until_kind(told.RecordingClosed)
     assert not kept.exists()
@@ -343,6 +332,35 @@ def test_full_disk_drops_the_last_fragment_whole_and_seals(station, film, small_
     station.begin(f"file:{film}?loop=1", "r2", **wanted)
     station.until_fragments(1)
     assert kept.exists() == bool(reserve)  # there is room again: the next recording has its reserve
+
+
+@pytest.mark.parametrize("reserve", [1_000_000, 0])
+def test_killed_on_a_disk_that_is_full_then_it_is_sealed_from_the_reserve(
+    station, film, small_disk, reserve: int
+) -> None:
+    """Nobody could go on with it, nor end it, though the reserve lay there: only a running recording spent it."""
+    kept = small_disk / FOOTAGE_RESERVE
+    wanted = {"folder": str(small_disk), "reserve": str(kept), "reserve_bytes": reserve}
+    station.up()
+    station.begin(f"file:{film}?loop=1", **wanted)
+    fragments = station.until_fragments(2).fragments
+    os.kill(station.pid, signal.SIGKILL)
+    filler = disks.fill(small_disk, 0)
+    station.up()
+    station.begin(f"file:{film}?loop=1", **wanted)
+    if reserve:
+        closed = station.until_kind(told.RecordingClosed)
+        assert (closed.reason, closed.root != "", kept.exists()) == ("disk_full", True, False)
+    assert station.until_kind(told.Trouble).code == "recorder.disk_full"
+    verdict = check(small_disk / "r1")
+    assert verdict.ok, verdict
+    assert verdict.closed == bool(reserve)
+    assert verdict.fragments >= fragments
+    filler.unlink()
+    station.begin(f"file:{film}?loop=1", "r2", **wanted)  # with room again the next one begins
+    station.until(lambda m: isinstance(m, told.RecordingState) and m.recording_id == "r2" and m.fragments > 0)
+    station.send(told.Stop("sealed"))
+    station.until(lambda m: isinstance(m, told.RecordingClosed) and m.recording_id == "r2")
 
 
 def test_disk_that_is_full_from_the_start_leaves_nothing_half_begun(station, film: Path, tmp_path: Path) -> None:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import errno
 import threading
+import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from app.core.errors import EvidenceTrouble
 from app.evidence import writer as evidence_writer
 from app.evidence.journal import Signer
 from app.evidence.ring import Note, Picture, RingSegment, leftovers
+from app.evidence.side import VaultLock
 from app.evidence.verify import Verdict, verify_recording
+from app.evidence.writer import Origin, RecordingKeys, create_recording
 from app.recorder import ahead as ahead_module
 from app.recorder.ahead import Ring
 from app.recorder.line import Line
-from app.recorder.opening import recover_recording
+from app.recorder.opening import encode_leftovers, recover_recording
 from app.recorder.protocol import CameraState, FromRecorder, RecordingClosed, Trouble
+from app.recorder.sink import Take
 from tests.recorder.test_ahead import KEYS, record, start_in, until
+from tests.recording import records
 
 GIVEN = 60
 
@@ -166,3 +173,34 @@ def test_reading_back_leaves_the_place_of_writing(tmp_path: Path) -> None:
         segment.append(Note("zones", {}))
     with pytest.raises((OSError, EvidenceTrouble)):
         segment.sync()
+
+
+def test_what_a_crash_left_takes_no_more_memory_than_some_pictures_however_much_it_is(tmp_path: Path) -> None:
+    """An encoder that was minutes behind when it was killed left hundreds of megabytes; they were read whole."""
+    lock = VaultLock("vault-1", X25519PrivateKey.generate().public_key().public_bytes_raw())
+    keys = RecordingKeys(KEYS.content, KEYS.signing, lock)
+    take = Take(
+        "r1", create_recording(tmp_path / "r1", keys, Origin("r1", "http:x", False, True, "0.1.0")), lambda _: None
+    )
+    shown = 240
+    segment = RingSegment(tmp_path / "r1", KEYS.content, 1)
+    for n in range(shown):
+        if n and not n % 60:
+            segment.leave()
+            segment = RingSegment(tmp_path / "r1", KEYS.content, 1 + n // 60)
+        segment.append(Picture(1_000_000 + n * 33_333, 1920, 1080, "mjpeg", bytes(400_000)))
+    segment.leave()
+    paths = leftovers(tmp_path / "r1")
+    assert sum(path.stat().st_size for path in paths) > 90 << 20
+    start = replace(start_in(tmp_path), camera="http:x")
+    assert start.aside
+    tracemalloc.start()
+    try:
+        encode_leftovers(take, paths, start, KEYS.content)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    take.close("recovered")
+    assert [one["pictures"] for one in records(tmp_path / "r1", "side_end")] == [shown]
+    assert not leftovers(tmp_path / "r1")
+    assert peak < 8 << 20

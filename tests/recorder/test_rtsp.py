@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
-import sys
 from pathlib import Path
 
 import av
@@ -21,18 +19,12 @@ from app.recorder import protocol as told
 from app.recorder.line import Line
 from app.recorder.squeeze import Unsqueezer
 from hardware.ports import Packet
+from tests.hardware.camera import rtsp_server as fake
 from tests.recording import records
 
 KEY, SEED = bytes(range(32)), bytes(range(100, 132))
 VAULT = X25519PrivateKey.from_private_bytes(bytes(range(7, 39)))
 SEALED = {"vault_key_id": "vault-1", "vault_key": VAULT.public_key().public_bytes_raw().hex(), "rehearsal": False}
-
-_spec = importlib.util.spec_from_file_location(
-    "rtsp_server", Path(__file__).parents[1] / "hardware" / "camera" / "rtsp_server.py"
-)
-fake = importlib.util.module_from_spec(_spec)
-sys.modules["rtsp_server"] = fake
-_spec.loader.exec_module(fake)
 
 
 def sealed_pictures(folder: Path) -> list[Picture]:

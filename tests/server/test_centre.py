@@ -11,7 +11,6 @@ import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +136,8 @@ def results(answer: BatchAnswer) -> list[str]:
 def decisions(centre: OpenCentre, station: Station) -> list[Decision]:
     verify = verifier(centre.signer.public_key)
     page = open_statement(FeedPage, talk(centre, station, lambda client: client.feed("")), verify)
-    return [open_statement(Decision, item, verify) for item in page.items]
+    said = [item for item in page.items if json.loads(item.text)["type"] == Decision.TYPE]
+    return [open_statement(Decision, item, verify) for item in said]
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def test_what_is_not_by_the_station_is_not_stored(wrong: str, centre: OpenCentre
 
 def test_a_bad_signature_that_no_later_one_vouches_for_is_refused(centre: OpenCentre, station: Station) -> None:
     good = [station.add() for _ in range(4)]
-    answer = send(centre, station, [*good[:3], replace(good[3], sig=good[0].sig)])
+    answer = send(centre, station, [*good[:3], good[3]._replace(sig=good[0].sig)])
     assert results(answer) == ["applied"] * 3 + ["refused"]
     assert (answer.results[3].code, answer.results[3].expect) == ("signature", 4)
     assert results(send(centre, station, good)) == ["duplicate"] * 3 + ["applied"]
@@ -213,7 +213,7 @@ def test_who_vouches_lies_in_the_log_too(centre: OpenCentre, station: Station) -
     good = [station.add() for _ in range(3)]
     last = station.add_as({"seq": 9})
     far = SignedEvent(9, last.data, last.hash, last.sig)
-    answer = send(centre, station, [*good[:2], replace(good[2], sig=good[0].sig), far])
+    answer = send(centre, station, [*good[:2], good[2]._replace(sig=good[0].sig), far])
     assert results(answer) == ["applied", "applied", "refused"]
     assert verify_audit(centre.folder.root, every=True)["ok"]
 

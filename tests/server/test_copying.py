@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,15 +25,9 @@ from app.server.tables import chunk
 from app.store.db import open_database, reading, transaction
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.wire import ObjectSize
+from tests.server.place import PROGRAM, call
 
-PROGRAM = (sys.executable, "-m", "app")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-
-
-def call(*words: str) -> Any:
-    done = subprocess.run([*PROGRAM, *words], stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    return json.loads(done.stdout.decode())
 
 
 class Shop:

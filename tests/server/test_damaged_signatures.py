@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import runpy
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,35 +17,22 @@ from app.core.audit import EventKind, SignedEvent, digest
 from app.keys import Signer, new_seed
 from app.rotation import rotation_body
 from app.server import checkpoints, signatures
+from app.server.checking import Checker
 from app.server.checkpoints import IN_PASSING, publish
 from app.server.db import is_postgres, open_engine
 from app.server.export import export_log
 from app.server.log import acts
-from app.server.setup import OpenCentre, init, open_centre
+from app.server.setup import OpenCentre, open_centre
+from app.server.signatures import Background
 from app.server.tables import alarm, checkpoint
 from app.store.db import open_database, reading
 from app.store.verify import LOG_VERIFIER, verify_centre
+from tests.server.either import centre as centre
+from tests.server.either import where as where
 from tests.server.test_postgres import NOW_MS, Station
 
 LATER_MS = NOW_MS + 60_000
 DAMAGED = "centre.signature-damaged"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def where(request: pytest.FixtureRequest) -> str:
-    """The address of its database, "" for the file in the folder."""
-    if request.param == "sqlite":
-        return ""
-    make: Callable[[], str] = request.getfixturevalue("new_database")
-    return make()
-
-
-@pytest.fixture
-def centre(tmp_path: Path, where: str) -> Iterator[OpenCentre]:
-    init(tmp_path / "centre", where)
-    opened = open_centre(tmp_path / "centre", where)
-    yield opened
-    opened.engine.dispose()
 
 
 @pytest.fixture
@@ -58,7 +43,7 @@ def station(centre: OpenCentre) -> Station:
 def plant(centre: OpenCentre, station: Station, *at: int, count: int = 6) -> list[SignedEvent]:
     """Send an unbroken run; those in the places `at` (from 0) have another one's signature."""
     good = [station.add() for _ in range(count)]
-    bent = [replace(one, sig=good[n - 1].sig) if n in at else one for n, one in enumerate(good)]
+    bent = [one._replace(sig=good[n - 1].sig) if n in at else one for n, one in enumerate(good)]
     assert [one.result for one in station.send(centre, bent).results] == ["applied"] * count
     return bent
 
@@ -196,11 +181,12 @@ def test_each_is_looked_at_by_the_key_of_its_place(
 def test_a_request_waits_for_little_and_an_end_for_nothing(centre: OpenCentre, station: Station) -> None:
     plant(centre, station, 1, count=200)  # and the centre's act that let the station in
     publish(centre, NOW_MS, most=200)
-    leaving = threading.Event()
-    leaving.set()
-    publish(centre, NOW_MS, leave=leaving)
+    leaving = Background(threading.Event(), Checker())
+    leaving.leave.set()
+    publish(centre, NOW_MS, beside=leaving)
     assert (sizes(centre), noted(centre)) == ([], [])
-    publish(centre, NOW_MS, most=IN_PASSING, leave=threading.Event())
+    leaving.leave.clear()
+    publish(centre, NOW_MS, most=IN_PASSING, beside=leaving)
     assert (sizes(centre), len(noted(centre))) == ([201], 1)
 
 

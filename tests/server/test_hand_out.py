@@ -50,16 +50,20 @@ def test_what_is_wrong_is_refused_and_nothing_goes_out(place: Place, tmp_path: P
 
 def test_users_are_added_listed_and_disabled(place: Place) -> None:
     common = ("--station", "st-1", "--data", str(place.centre))
-    argv = [*PROGRAM, "centre", "users", "add", "S1", "--name", "Zhou Lan", "--role", "supervisor", *common]
-    added = subprocess.run(argv, input=b"135790\n", capture_output=True, check=True)
+    argv = [*PROGRAM, "centre", "users", "add", "S1", "--name", "Zhou Lan", "--role", "supervisor", *common, "--badge"]
+    nobody = subprocess.run(argv, input=b"135790\n", capture_output=True, check=False)
+    assert nobody.returncode == 2
+    assert b"[centre.no_badge]" in nobody.stderr
+    added = subprocess.run(argv, input=b"135790\nCIB-S1\n", capture_output=True, check=True)
     assert b"argon2" not in added.stdout + added.stderr
-    told = {"id": "S1", "name": "Zhou Lan", "role": "supervisor", "badge": False, "station": "st-1"}
+    told = {"id": "S1", "name": "Zhou Lan", "role": "supervisor", "badge": True, "station": "st-1"}
     assert json.loads(added.stdout) == [{**told, "disabled": False}]
     assert place.sync(place.station)[0] == 0
     store = Store.open(place.station / "station.db", REHEARSAL_PASSPHRASE, reserve_bytes=0)
     found = store.sign_in("S1", Secret("135790"), time.time_ns() // 1000)
     assert isinstance(found, Operator)
     assert found.role is Role.SUPERVISOR
+    assert store.by_badge("CIB-S1", time.time_ns() // 1000) == found
     store.close()
     assert run("centre", "users", "disable", "S1", *common)[1][0]["disabled"] is True
     assert run("centre", "users", "list", *common)[1][0]["disabled"] is True

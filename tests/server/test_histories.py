@@ -15,7 +15,7 @@ from app.server.embedded import start_server_process, stop_server_process
 from app.server.folder import CentreFolder
 from app.store.db import open_database
 from app.store.verify import LOG_VERIFIER
-from tests.server.place import Place, run
+from tests.server.place import Place, log_lines, run
 
 
 def test_a_copied_station_is_found_and_both_wait_for_a_person(place: Place, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def bent(line: dict[str, Any], name: str) -> dict[str, Any]:
 def test_the_offline_verifier_finds_every_planted_change(place: Place, tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     run("centre", "export", "--data", str(place.centre), "--to", str(log))
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines = log_lines(log)
     events = [at for at, line in enumerate(lines) if line["type"] == "event"]
     station = next(line for line in lines if line["type"] == "station" and line["id"] == "st-1")
     note = next(at for at, line in enumerate(lines) if line["type"] == "checkpoint")

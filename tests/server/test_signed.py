@@ -27,7 +27,8 @@ from app.store.db import reading
 from app.sync.client import CentreClient, CentreRefused, Speaker
 from app.sync.enrol import Applicant, ask_to_join, require_active
 from app.sync.offset import ClockOffset
-from app.wire import EnrolmentAnswer, EventBatch, content_digest, enrolment_proof, sign_statement
+from app.wire import EventBatch, content_digest, sign_statement
+from app.wire_enrol import EnrolmentAnswer, enrolment_proof
 
 NOW_S = 1_790_000_000
 MESSAGE = Message("POST", "https://centre.invalid/v1/events?a=1", content_digest(b"{}"), "application/json")

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -66,9 +67,9 @@ heard, say = (folder / "eye.heard").open("a"), folder / "eye.say"
 while True:
     message = door.receive(0.05)
     if say.exists():
-        for line in say.read_text().splitlines():
+        said = say.replace(folder / "eye.said")  # taken first: more to be said may lie there at once
+        for line in said.read_text().splitlines():
             door.send(json.loads(line))
-        say.unlink()
     if door.alone_for_s() > 60 or (message and message["kind"] == "Quit"):
         break
     if message:
@@ -130,14 +131,14 @@ def make_store(folder: StationFolder, *waybills: str) -> Store:
 
 
 class MoodyWriter(StoreWriter):
-    """The real writer; while `trouble` is set work fails with that code instead, after the next `patience` pieces."""
+    """The real writer; while `trouble` is set work fails with that code instead, where it calls what `fails` says."""
 
     trouble = ""
-    patience = 0
+    fails: Callable[[Sequence[str]], bool] = staticmethod(lambda _calls: True)
 
     def ask(self, work: Callable[[Store], T]) -> Future[T]:
-        self.patience -= bool(self.trouble)
-        if self.trouble and self.patience < 0:
+        function: Any = work.func if isinstance(work, partial) else work
+        if self.trouble and self.fails(function.__code__.co_names):
             refused: Future[T] = Future()
             refused.set_exception(StorageTrouble(self.trouble))
             return refused
@@ -237,6 +238,7 @@ class Desk:
         return [message for line in lines if (message := json.loads(line))["kind"] == kind]
 
     def eye_says(self, *messages: codec.FromEye) -> None:
+        self.until(lambda: not (self.folder.runtime / "eye.say").exists())  # what was to be said before is on its way
         partial = self.folder.runtime / "eye.saying"
         partial.write_text("".join(json.dumps(codec.to_wire(message)) + "\n" for message in messages))
         partial.rename(self.folder.runtime / "eye.say")

@@ -198,18 +198,24 @@ class LabelKeys:
 
 
 def film_the_label(
-    store: StoreWriter, own: FilmedParcel, later_us: int, beside: str = "r-1", cut: bool = False
+    store: StoreWriter,
+    own: FilmedParcel,
+    later_us: int,
+    beside: str = "r-1",
+    cut: bool = False,
+    role: str = "label",
+    name: str = "r-2",
 ) -> LabelKeys:
-    """A label camera's recording `r-2` of the parcel, so much later than the overhead one: five numbered pictures a
+    """A label camera's recording `name` of the parcel, so much later than the overhead one: five numbered pictures a
     second for six seconds, one of them missing in the middle. A picture's number is the time of `r-1` in thirtieths.
-    `cut`: nobody closed it.
+    `cut`: nobody closed it. `role`: by which camera instead.
     """
     base_us = load(own.folder.recordings / "r-1").parts[0].base_mono_us
-    known = store.call(lambda s: s.new_recording("r-2", "p-1", stamp(), CLERK.id, "label"))
+    known = store.call(lambda s: s.new_recording(name, "p-1", stamp(), CLERK.id, role))
     seed = store.call(lambda s: s.signing_seed)
     start = told.Start(
-        "r-2", str(own.folder.recordings), "file:label", known.key.hex(), seed.hex(), "", True,
-        {"waybill": WAYBILL, "role": "label", "beside": beside},
+        name, str(own.folder.recordings), "file:label", known.key.hex(), seed.hex(), "", True,
+        {"waybill": WAYBILL, "role": role, "beside": beside},
     )  # fmt: skip
     heard: list[told.FromRecorder] = []
     take = open_take(start, heard.append)
@@ -228,5 +234,5 @@ def film_the_label(
     take.close("sealed")
     closed = next(one for one in heard if isinstance(one, told.RecordingClosed))
     counts = closed.head, closed.root, closed.frames
-    store.call(lambda s: s.close_recording("r-2", *counts, stamp(), CLERK.id))
+    store.call(lambda s: s.close_recording(name, *counts, stamp(), CLERK.id))
     return keys

@@ -11,7 +11,7 @@ import pytest
 from app.core.events import DeviceLost, Key, RecordingCut
 from app.core.readiness import Level, RecMode, label_trouble, may_begin_parcel
 from app.core.states import Counting, Idle, Opening, Paused, Waiting
-from app.evidence.verify import verify_sequence
+from app.evidence.row import verify_row
 from app.programs import find_program
 from app.store.results import Recording
 from tests.station.conftest import Desk, Desks
@@ -55,9 +55,9 @@ def finish(desk: Desk) -> list[Recording]:
 
 def assert_all_hold(desk: Desk, recordings: list[Recording]) -> None:
     key = desk.writer.call(lambda store: store.public_key.hex())
-    for verdict in verify_sequence([desk.folder.recordings / one.recording_id for one in recordings], key):
-        assert verdict.ok, verdict
-        assert verdict.closed
+    for link in verify_row([desk.folder.recordings / one.recording_id for one in recordings], key):
+        assert link.verdict.ok, link
+        assert link.verdict.closed
 
 
 def test_both_cameras_are_filmed_and_each_has_its_chain(desk: Desk) -> None:

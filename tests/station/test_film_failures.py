@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +13,9 @@ from app.core.events import DeviceLost, Key, RecordingClosed, RecordingCut, Save
 from app.core.readiness import RecMode
 from app.core.states import Idle, Paused, Waiting
 from app.evidence.verify import Verdict, verify_recording
-from app.platform import free_bytes, reserve_bytes
 from app.recorder import protocol as told
 from app.station.perform import Perform
+from tests import disks
 from tests.station.conftest import Desk, Desks
 
 
@@ -37,22 +36,14 @@ def waiting(desk: Desk) -> str:
 @pytest.fixture
 def small_disk(desks: Desks) -> Iterator[Path]:
     """The recordings on a real file system of 16 MB of their own."""
-    disk = desks.folder.recordings
-    disk.mkdir()
-    argv = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)]
-    if subprocess.run(argv, capture_output=True, check=False).returncode:
-        pytest.skip("may not mount here; the recorder alone is tested with an injected ENOSPC in tests/evidence")
-    yield disk
-    desks.leave_all()  # before what they write to goes
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with disks.small_disk(desks.folder.recordings, "16m") as disk:
+        yield disk
+        desks.leave_all()  # before what they write to goes
 
 
 def fill(disk: Path) -> Path:
     """Take all that is free but some fragments."""
-    filler, left = disk / "filler", free_bytes(disk) - 150_000
-    with filler.open("wb") as out:
-        reserve_bytes(out.fileno(), left)
-    return filler
+    return disks.fill(disk, 150_000)
 
 
 @pytest.mark.warns

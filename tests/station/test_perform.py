@@ -18,7 +18,8 @@ from app.core.events import (
     RecordingCut,
 )
 from app.core.states import Asking, Counting, Idle, Opening, Paused, Rejecting, Sealing, SignedOut, Waiting
-from app.evidence.verify import verify_recording, verify_sequence
+from app.evidence.row import verify_row
+from app.evidence.verify import verify_recording
 from app.programs import find_program
 from app.store.store import REHEARSAL_PASSPHRASE
 from app.store.verify import verify_audit
@@ -218,7 +219,9 @@ def test_store_that_says_no_loses_nothing_and_doubles_nothing(desk: Desk, moment
     desk.press(Key.SPACE)
     desk.until_in(Counting)
     if moment in ("close", "seal"):
-        desk.writer.trouble, desk.writer.patience = "store.io", ("close", "seal").index(moment)
+        if moment == "seal":
+            desk.writer.fails = lambda calls: "seal_parcel" in calls
+        desk.writer.trouble = "store.io"
         desk.press(Key.SPACE)
         trouble_until(lambda: isinstance(desk.state, Paused))
         assert isinstance(desk.state.back_to, Sealing)
@@ -233,7 +236,8 @@ def test_store_that_says_no_loses_nothing_and_doubles_nothing(desk: Desk, moment
 def test_store_that_fails_while_the_parcel_is_opened(desk: Desk) -> None:
     desk.sign_in()
     desk.until(lambda: desk.station.around.camera.width > 0)
-    desk.writer.trouble, desk.writer.patience = "store.io", 1  # the waybill is found, then nothing can be written
+    desk.writer.fails = lambda calls: "find_parcel" not in calls  # the waybill is found, then nothing can be written
+    desk.writer.trouble = "store.io"
     desk.scan(WAYBILL)
     desk.until_in(Paused)
     assert isinstance(desk.state.back_to, Opening)
@@ -300,8 +304,10 @@ def test_parcel_whose_recording_was_closed_goes_on_in_the_next_one(desks: Desks,
     desk.press(Key.SPACE)
     desk.until_in(Idle)
     key = public_key(desk)
-    verdicts = verify_sequence([desk.folder.recordings / name for name in (earlier, second, third)], key)
-    assert [verdict.ok for verdict in verdicts] == [True] * 3
+    row = verify_row([desk.folder.recordings / name for name in (third, earlier, second)], key)
+    assert [(link.folder.name, link.verdict.ok, link.followed) for link in row] == [
+        (earlier, True, True), (second, True, True), (third, True, False),
+    ]  # fmt: skip
     assert desk.kinds().count("recording.started") == desk.kinds().count("recording.closed") == 3
     assert desk.kinds().count("card.kept") == 3
     assert audit_holds(desk)

@@ -192,6 +192,9 @@ def test_a_dossier_of_the_card_verifies_at_a_strangers(asked: Asked) -> None:
     assert checked(Path(done.path))["ok"] is True
     event = json.loads(asked.store.call(lambda store: store.outbox_after(done.seq - 1, 1))[0].data)
     assert event["kind"] == "dossier.exported"
+    assert done.unchecked  # nobody has read it for PINs: that is told everywhere
+    assert event["body"]["unchecked"] == ["r-1"]
+    assert any("no PIN" in line for line in checked(Path(done.path))["not_proven"])
     assert event["body"]["sha256"] == hashlib.sha256(Path(done.path).read_bytes()).hexdigest()
     assert not list(asked.folder.exports.glob("*.part"))
 

@@ -222,9 +222,11 @@ def test_settings_that_cannot_work_are_refused(tmp_path: Path) -> None:
         return stamp_plan(RecordingSettings(**kept), tmp_path, tmp_path, rehearsal=True)
 
     assert plan() is None
+    (tmp_path / "empty.pem").touch()
     for kept, code in (
         ({"tsa_url": "http://127.0.0.1:1/"}, "tsa.no_roots"),
         ({"tsa_url": "http://127.0.0.1:1/", "tsa_ca": "missing.pem"}, "tsa.no_roots"),
+        ({"tsa_url": "http://127.0.0.1:1/", "tsa_ca": "empty.pem"}, "tsa.no_roots"),
         ({"tsa_url": "http://tsa.example/"}, "sync.rehearsal_off_loopback"),
     ):
         with pytest.raises(BadInput) as refused:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from app.core.effects import Announce, CheckBadge, Effect, FindParcel, StopRecording
 from app.core.events import CardWasRead, CodeScanned, Event, Key, KeyPressed, SignedIn
-from app.core.readiness import Surroundings
+from app.core.readiness import REVOKED, Surroundings, SyncFacts, SyncState
 from app.core.states import Faulted, Idle, SignedOut, State, Waiting
 from app.station.station import Station
 from tests.core.making import BADGE, CLERK, RECORDING, RULES, WAYBILL, card_read, visit
@@ -34,6 +34,24 @@ def test_events_are_taken_in_the_order_they_came_and_effects_carried_out() -> No
         FindParcel(WAYBILL),
     ]
     assert not station.drain()
+
+
+def test_a_revoked_station_ends_work_and_lets_nobody_in_from_then_on() -> None:
+    station, done = make_station()
+    station.state = Waiting(visit())
+    ended = SyncFacts(SyncState.STOPPED, code=REVOKED)
+    station.adjust(lambda around: replace(around, sync=ended))
+    station.drain()
+    station.tick()
+    station.drain()
+    assert station.state == SignedOut(revoked=True)
+    assert StopRecording(RECORDING) in done
+    station.adjust(lambda around: replace(around, sync=SyncFacts(SyncState.OFFLINE, code="sync.offline")))
+    for event in (CodeScanned(BADGE), SignedIn(CLERK), CodeScanned(WAYBILL)):
+        station.post(event)
+    station.drain()
+    assert station.state == SignedOut(revoked=True)
+    assert not any(isinstance(effect, (CheckBadge, FindParcel)) for effect in done)
 
 
 def test_what_an_effect_posts_is_taken_in_the_same_drain() -> None:

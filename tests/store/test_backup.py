@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 from app.core.audit import EventKind, Stamp
 from app.core.errors import BadInput, StorageTrouble
@@ -75,13 +76,13 @@ def test_a_copy_that_differs_is_thrown_away_and_the_older_ones_stay(
     folder: StationFolder, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = back_up(store, folder.database, folder.backups, NOW, 1)
-    written = backups._write
+    written = backups.copy_in_use
 
-    def too_old(store: Store, database: Path, part: Path) -> None:
-        written(store, database, part)
+    def too_old(engine: Engine, database: Path, part: Path) -> None:
+        written(engine, database, part)
         add(store)
 
-    monkeypatch.setattr(backups, "_write", too_old)
+    monkeypatch.setattr(backups, "copy_in_use", too_old)
     with pytest.raises(StorageTrouble, match=r"store\.damaged"):
         back_up(store, folder.database, folder.backups, NOW + timedelta(hours=1), 1)
     assert copies(folder.backups) == [first.folder]

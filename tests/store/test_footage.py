@@ -14,7 +14,7 @@ from app.core.audit import EventKind, Stamp
 from app.core.cards import CardState
 from app.core.errors import BadInput
 from app.core.footage import Pile
-from app.core.parcels import Reason
+from app.core.parcels import Reason, WayOut
 from app.keys import Signer
 from app.store import footage, leaks
 from app.store.leaks import LeakSight
@@ -43,7 +43,7 @@ def full(store: Store, make_parcel: Make, make_draft: Make) -> Store:
                 2, "6222020012349140", card_id="c-2", verdict=CardState.REVIEW, reasons=(Reason.OPERATOR_REVIEW,)
             )
             store.keep_card(again, at(10, 40), "1001")
-            store.stop_parcel("p-1", "done", at(10, 41), "1001")
+            store.seal_parcel("p-1", WayOut.EQUAL, at(10, 41), "1001")
     return store
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import runpy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from app.core.audit import GENESIS, EventKind, SignedEvent, Stamp, link
 from app.core.errors import BadInput, StorageTrouble
 from app.keys import Signer, new_seed
-from app.rotation import chain_fault, key_after, rotation_body
+from app.rotation import by_key, key_after, parts_fault, rotation_body
 from app.store.ledger import is_frozen
 from app.store.rotating import any_key, key_at, recording_key, rotate
 from app.store.store import REHEARSAL_PASSPHRASE, Store
@@ -107,7 +106,7 @@ def offline(chain: Chain, every: bool) -> bytes:
 @given(STEPS, st.booleans())
 def test_all_who_verify_follow_the_same_keys(steps: list[str], every: bool) -> None:
     chain = built(steps)
-    fault, key = chain_fault(chain.events, station=STATION, key=chain.first.public_key, every=every)
+    fault, key = parts_fault(by_key(chain.events, chain.first.public_key), station=STATION, every=every)
     assert (fault, key) == (None, chain.signer.public_key)
     assert offline(chain, every) == key
 
@@ -119,8 +118,9 @@ def test_no_key_speaks_outside_its_place(steps: list[str], data: st.DataObject) 
     chain = built([*steps, "event"])
     at = data.draw(st.integers(0, len(chain.events) - 1))
     event = chain.events[at]
-    bent = replace(event, sig=STRANGER.sign(event.data))
-    fault, _ = chain_fault([*chain.events[:at], bent, *chain.events[at + 1 :]], station=STATION, key=chain.keys[0])
+    bent = event._replace(sig=STRANGER.sign(event.data))
+    events = [*chain.events[:at], bent, *chain.events[at + 1 :]]
+    fault, _ = parts_fault(by_key(events, chain.keys[0]), station=STATION)
     assert fault is not None
     assert (fault.seq, fault.code) == (event.seq, "signature")
     chain.events[at] = bent
@@ -132,7 +132,7 @@ def test_the_old_key_cannot_go_on_after_the_change() -> None:
     chain = built(["event", "rotate"])
     chain.add(EventKind.UNEXPECTED, {}, signer=chain.first)
     for every in (True, False):
-        fault, _ = chain_fault(chain.events, station=STATION, key=chain.first.public_key, every=every)
+        fault, _ = parts_fault(by_key(chain.events, chain.first.public_key), station=STATION, every=every)
         assert fault is not None
         assert (fault.seq, fault.code) == (3, "signature")
     with pytest.raises(Exception, match="last"):

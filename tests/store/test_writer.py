@@ -9,6 +9,7 @@ import pytest
 
 from app.core.audit import EventKind, Stamp
 from app.core.errors import BadInput, Trouble
+from app.core.parcels import WayOut
 from app.store.store import Store
 from app.store.writer import StoreWriter
 
@@ -37,11 +38,11 @@ def test_trouble_is_an_answer_and_a_bug_is_told(store: Store, now: Stamp) -> Non
     troubles: list[Trouble] = []
     writer = StoreWriter(store, bugs.append)
     writer.start()
-    writer.submit(lambda s: s.stop_parcel("none", "", now, ""), answers.append, troubles.append)
+    writer.submit(lambda s: s.seal_parcel("none", WayOut.EQUAL, now, ""), answers.append, troubles.append)
     writer.submit(lambda _s: 1 // 0, answers.append, troubles.append)
     writer.submit(lambda s: s.queue().head, answers.append, troubles.append)
     with pytest.raises(BadInput, match=r"store.parcel_not_open"):
-        writer.call(lambda s: s.stop_parcel("none", "", now, ""))
+        writer.call(lambda s: s.seal_parcel("none", WayOut.EQUAL, now, ""))
     assert writer.stop()
     assert (answers, [trouble.code for trouble in troubles]) == ([0], ["store.parcel_not_open"])
     assert [type(bug) for bug in bugs] == [ZeroDivisionError]

@@ -44,6 +44,7 @@ class Line(httpx.AsyncBaseTransport):
     def __init__(self, centre: OpenCentre, fate: Callable[[httpx.Request], str] = lambda _request: "") -> None:
         self.centre = centre
         self.fate = fate
+        self.ahead_ms = 0  # of the centre's clock
         self.requests: list[httpx.Request] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -58,7 +59,7 @@ class Line(httpx.AsyncBaseTransport):
             content = bytearray(request.content)
             content[len(content) // 2] ^= 4
             request = httpx.Request(request.method, request.url, headers=request.headers, content=bytes(content))
-        inner = httpx.ASGITransport(make_app(self.centre, now_ms=lambda: NOW_US // 1000))
+        inner = httpx.ASGITransport(make_app(self.centre, now_ms=lambda: NOW_US // 1000 + self.ahead_ms))
         answer = await inner.handle_async_request(request)
         if fate == "twice":
             answer = await inner.handle_async_request(request)
@@ -80,7 +81,11 @@ class Party:
     kept: list[str] = field(default_factory=list)
 
     def keep(
-        self, verdict: CardState = CardState.KEPT, reasons: tuple[Reason, ...] = (), tag: Tag | None = None
+        self,
+        verdict: CardState = CardState.KEPT,
+        reasons: tuple[Reason, ...] = (),
+        tag: Tag | None = None,
+        face_value_fen: int | None = 50_000,
     ) -> str:
         """Keep one more card; its id."""
         no = len(self.kept) + 1
@@ -95,7 +100,7 @@ class Party:
             pin=Secret("83749261"),
             panel=PanelState.OPEN,
             expiry=date(2028, 12, 31),
-            face_value_fen=50_000,
+            face_value_fen=face_value_fen,
             recording_id="r-1",
             t_video_us=no * 1_000_000,
             verdict=verdict,
@@ -124,18 +129,25 @@ class Party:
         return next(card.state for card in tray if card.card_id == card_id)
 
 
-def new_party(folder: Path, centre: OpenCentre, cost: IndexCost = IndexCost(8, 1)) -> Party:  # noqa: B008  frozen
+def new_party(
+    folder: Path,
+    centre: OpenCentre,
+    cost: IndexCost = IndexCost(8, 1),  # noqa: B008  frozen
+    *,
+    rehearsal: bool = True,
+) -> Party:
+    """`rehearsal` False: a station that takes in real cards."""
     store = Store.create(
         folder / "station.db",
-        REHEARSAL_PASSPHRASE,
+        REHEARSAL_PASSPHRASE if rehearsal else "of its own",
         station_id=f"st-{uuid.uuid4().hex[:6]}",
         centre=centre.centre,
-        rehearsal=True,
+        rehearsal=rehearsal,
         index_cost=cost,
         reserve_bytes=0,
     )
-    admit_station(centre, store.station, store.public_key, "rehearsal", 0)
-    operator = Operator("1001", "林晓", Role.CLERK, rehearsal=True)
+    admit_station(centre, store.station, store.public_key, "rehearsal" if rehearsal else "store", 0)
+    operator = Operator("1001", "林晓", Role.CLERK, rehearsal=rehearsal)
     store.open_parcel(OpenParcel("p-1", ExpectedParcel("SF1234567890123", "", 9), "r-1", operator), stamp())
     party = Party(store, StoreWriter(store, lambda bug: party.crashes.append(bug)), Line(centre))
     party.writer.start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +158,7 @@ def test_an_event_that_the_centre_refuses_halts_the_sending(party: Any, centre: 
     party.keep()
 
     def damaged(store: Any) -> list[Any]:
-        return [replace(event, sig=bytes(64)) for event in outbox_after(store, 0, 50, 1 << 20)]
+        return [event._replace(sig=bytes(64)) for event in outbox_after(store, 0, 50, 1 << 20)]
 
     outbox_after = type(party.store).outbox_after
     party.store.outbox_after = lambda *_limits: damaged(party.store)[-1:]

@@ -19,6 +19,7 @@ from app.core.rules import Rules
 from app.core.rulings import ReviewPolicy
 from app.core.sampling import SamplePolicy
 from app.keys import Signer, key_id, new_seed
+from app.server import governing
 from app.server.governing import add_vault_key, policy_told, read_root, revoke, set_policy
 from app.server.reference import Item, hand_out
 from app.server.setup import OpenCentre, open_centre
@@ -205,6 +206,32 @@ def test_a_revoked_key_is_never_used_again_and_old_cards_stay_openable(
     with pytest.raises(BadInput, match=r"centre\.bad_key"):
         revoke(centre, "vault-key", pinned, "", name, NOW_MS, BY)  # the last one
     assert centre.centre.vault_certificate().key_id == pinned, "who joins later pins no key that was taken back"
+
+
+def test_a_revocation_that_was_cut_off_is_made_again_by_the_same_call(
+    centre: OpenCentre, party: Party, vault: Vault, root: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut off behind the first of its two acts, whichever that is, it leaves no pinned key that nobody may use."""
+    name, pinned, fresh = party.store.station, centre.centre.vault_certificate().key_id, vault.new_key()
+    add_vault_key(centre, fresh, root, name, NOW_MS, BY)
+    assert centre.centre.vault_certificate().key_id == key_id(fresh)
+
+    def cut_behind(act: Callable[..., Any]) -> Callable[..., Any]:
+        def cut(*given: Any) -> None:
+            act(*given)
+            raise KeyboardInterrupt
+
+        return cut
+
+    with monkeypatch.context() as changed:
+        for act in ("_pin", "hand_out"):
+            changed.setattr(governing, act, cut_behind(getattr(governing, act)))
+        with pytest.raises(KeyboardInterrupt):
+            revoke(centre, "vault-key", key_id(fresh), "lost", name, NOW_MS, BY)
+    revoke(centre, "vault-key", key_id(fresh), "lost", name, NOW_MS, BY)
+    assert centre.centre.vault_certificate().key_id == pinned
+    party.round()
+    assert sealed_to(party, party.keep())[0] == pinned
 
 
 def test_who_joined_after_a_new_key_falls_back_on_the_first_one(

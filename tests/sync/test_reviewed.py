@@ -109,6 +109,16 @@ def test_somebody_elses_ruling_is_not_taken_back(party: Party, centre: OpenCentr
     assert quarantined(centre) == ["not-own-ruling"]
 
 
+def test_a_ruling_that_is_named_by_no_number_is_put_aside(party: Party, centre: OpenCentre, doubtful: str) -> None:
+    """PostgreSQL compares no number with true: the batch came again and again."""
+    rule(party, doubtful)
+    rounds_until_calm(party)
+    body = {"card": doubtful, "of": "ab" * 32, "ruling": "accept", "seq": True}
+    party.writer.call(lambda store: store.record(EventKind.CARD_RULING_UNDONE, body, stamp(), "S1"))
+    rounds_until_calm(party)
+    assert quarantined(centre) == ["body"]
+
+
 def test_samples_judged_by_nobody_are_kept_apart(party: Party, centre: OpenCentre, doubtful: str) -> None:
     disable_user(centre, "S1", NOW_MS)
     body = {"card": doubtful, "fine": True, "reason": ""}

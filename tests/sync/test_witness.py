@@ -134,6 +134,20 @@ def test_notes_hold_their_text_and_nothing_else() -> None:
     assert cosigned_at(line, made, "st 1", Signer(new_seed()).public_key) is None
 
 
+@pytest.mark.parametrize(("at_s", "is_word"), [((1 << 53) - 1, True), (1 << 53, False), ((1 << 64) - 1, False)])
+def test_a_time_that_no_database_takes_is_none(at_s: int, is_word: bool) -> None:
+    signer, made = Signer(new_seed()), Checkpoint("cardintake/t/e", 7, bytes(32))
+    line = cosign(made, "st", signer, at_s)
+    assert (cosigned_at(line, made, "st", signer.public_key) is not None) is is_word
+
+
+@pytest.mark.parametrize("size", [1 << 63, -1])
+def test_a_size_that_no_log_has_is_no_checkpoint(size: int) -> None:
+    signer, made = Signer(new_seed()), Checkpoint("cardintake/t/e", size, bytes(32))
+    with pytest.raises(EvidenceTrouble, match=r"audit.checkpoint"):
+        read_checkpoint(sign_checkpoint(made, signer), made.origin, [signer.public_key])
+
+
 def test_the_centre_takes_no_line_that_does_not_hold(party: Any, centre: OpenCentre) -> None:
     party.keep()
     party.round()
@@ -143,8 +157,14 @@ def test_the_centre_takes_no_line_that_does_not_hold(party: Any, centre: OpenCen
         async with exchange.client:
             await exchange.client.cosign(checkpoints.Cosigning(size=read_first(centre)[1], line=line))
 
-    with pytest.raises(Exception, match=r"log.cosignature"):
-        asyncio.run(run(cosign(Checkpoint("x", 1, bytes(32)), party.store.station, Signer(new_seed()), 5)))
+    with centre.engine.connect() as connection:
+        note = str(connection.exec_driver_sql("SELECT note FROM checkpoint ORDER BY size").scalars().first())
+    true = read_checkpoint(note, note.split("\n")[0], [centre.signer.public_key])
+    _, signer, _ = party.store.speaker()
+    far = cosign(true, party.store.station, signer, 1 << 63)
+    for line in (cosign(Checkpoint("x", 1, bytes(32)), party.store.station, Signer(new_seed()), 5), far):
+        with pytest.raises(Exception, match=r"log.cosignature"):
+            asyncio.run(run(line))
 
 
 def test_nothing_of_this_is_asked_of_an_empty_log(party: Any, tmp_path: Path) -> None:

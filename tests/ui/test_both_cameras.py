@@ -146,10 +146,16 @@ def test_gaps_of_both_cameras_are_on_the_line_from_either(two_cameras: Seat) -> 
 
 @pytest.mark.parametrize("why", ["footage.may_show_pin", "footage.gone", "footage.damaged", "evidence.no_pictures"])
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_a_dossier_without_the_other_camera_says_why(why: str, language: str) -> None:
-    looking = replace(samples_review.looking(), armed="", done="d.zip", without=why)
+@pytest.mark.parametrize("camera", ["overhead", "label"])
+def test_a_dossier_without_a_camera_says_which_and_why(why: str, language: str, camera: str) -> None:
+    looking = replace(samples_review.looking(), armed="", done="d.zip", without=why, lacking=camera)
     scene = Scene(OFF, samples.catalogue(), language)
     side = review(scene, looking).side
     assert side.foot_tone is Tone.WARN
     assert scene.say(f"review.without.{why}") in side.foot
+    assert scene.say(f"camera.role.{camera}") in side.foot
     assert review(scene, replace(looking, without="")).side.foot_tone is Tone.OK
+    for unread in (replace(looking, unchecked=True), replace(looking, without="", unchecked=True)):
+        side = review(scene, unread).side
+        assert side.foot_tone is Tone.WARN
+        assert scene.say("review.unchecked") in side.foot

@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from app.core.cards import Candidate, CardState, CharReading, FieldReading, FieldState
+from app.core.cards import LINE, Candidate, CardState, CharReading, Crop, FieldReading, FieldState, Whole
 from app.core.effects import Effect, RecordFact, SaveCard
 from app.core.events import CardWasRead, Event
 from app.core.readiness import RecMode
@@ -137,3 +137,77 @@ def test_the_board_of_keys_shows_the_arrows_while_a_character_is_asked_about(win
     press(window, Qt.Key.Key_F1)
     words = window.work.help._words
     assert all(words[cap] for cap in ("←", "→", "↑", "↓", "⌫"))
+
+
+def open_pin() -> FieldReading:
+    """48217730, or 4821730, all of it in doubt until somebody says which."""
+    wholes = tuple(
+        Whole(tuple(CharReading((Candidate(g, 0.99),), sure=True) for g in text), p)
+        for text, p in (("48217730", 0.6), ("4821730", 0.4))
+    )
+    chars = tuple(replace(char, sure=False) for char in wholes[0].chars)
+    return FieldReading(FieldState.DOUBTFUL, chars, wholes=wholes)
+
+
+@pytest.fixture
+def length_desk(desk: Desk) -> Desk:
+    """The same card, of a product that nobody knows."""
+    desk.state = Waiting(replace(samples.visit(), first_us=0))
+    desk.effects.clear()
+    card = samples.read(number=samples.doubtful_number(("8", 0.62)).resolve(samples.DOUBT_AT, "8"), pin=open_pin())
+    card = replace(card, product_id=None, gtin=None, first_us=1, best_us=2, crops=(Crop("pin", LINE, crop()),))
+    desk.post(CardWasRead(card))
+    return desk
+
+
+def test_a_length_is_picked_by_one_key_before_any_character(length_desk: Desk, window: Window) -> None:
+    prompt = keys(window, length_desk)
+    assert [(row.length[0], row.picked, row.open) for row in prompt.wholes] == [("8", False, True), ("7", False, True)]
+    assert prompt.alternatives == ()
+    assert [row.text for row in prompt.wholes] == ["4821 7730", "4821 730"]
+    assert [row.covered for row in prompt.wholes] == ["•••• •7••", "•••• •••"], "only where they differ"
+    assert "4821" not in repr(prompt)
+    prompt = keys(window, length_desk, Qt.Key.Key_2)
+    assert [row.picked for row in prompt.wholes] == [False, True]
+    assert window.view is not None
+    assert "7" in window.view.go.label
+    press(window, Qt.Key.Key_Space)
+    (saved,) = [e for e in length_desk.effects if isinstance(e, SaveCard)]
+    assert saved.draft.pin is not None
+    assert saved.draft.pin.reveal() == "4821730"
+    assert "pin-length" in [r.value for r in saved.draft.reasons]
+
+
+def test_one_whole_reading_is_asked_without_percent_and_wants_its_key(length_desk: Desk, window: Window) -> None:
+    state = length_desk.state
+    assert isinstance(state, Asking)
+    alone = replace(state, question=replace(state.question, wholes=state.question.wholes[:1]))
+    length_desk.state = alone
+    window.show_state(alone, ON)
+    prompt = keys(window, length_desk)
+    assert [(row.percent, row.covered) for row in prompt.wholes] == [("", "•••• ••••")]
+    assert prompt.prompt in ("卡密一共 8 位？", "PIN: 8 characters in all?")
+    assert window.view is not None
+    assert window.view.go.label in ("先选 1", "Choose 1 first")
+
+
+def test_a_pin_of_open_length_is_covered_until_f8_and_a_click_picks_it(length_desk: Desk, window: Window) -> None:
+    keys(window, length_desk)
+    panel = window.work.cards.prompt
+    assert panel.has_secret
+    covered = panel.grab().toImage()
+    panel.reveal(True)
+    assert panel.grab().toImage() != covered
+    panel.reveal(False)
+    assert panel.grab().toImage() == covered
+    panel.chosen.emit(2)
+    assert isinstance(length_desk.state, Asking)
+    assert length_desk.state.choice == 1
+    assert set(panel.marks) >= {"alternative1", "alternative2", "crop"}
+
+
+def test_the_board_of_keys_shows_how_a_length_is_picked(length_desk: Desk, window: Window) -> None:
+    press(window, Qt.Key.Key_F1)
+    words = window.work.help._words
+    assert all(words[cap] for cap in ("1", "2", "↑", "↓", "⌫"))
+    assert not words.get("←")

@@ -9,9 +9,11 @@ import pytest
 from PySide6.QtCore import QPoint, QRectF
 from PySide6.QtWidgets import QWidget
 
+from app.core.states import Asking, Notice
 from ui import samples, samples_review
 from ui.sample_pictures import crop
 from ui.shots import quiet_window, review_screen, shoot
+from ui.texts import notice
 from ui.widgets.ink import Ink, Painted
 from ui.window import Window
 
@@ -252,17 +254,32 @@ def test_layout_does_not_jump_with_language_or_theme() -> None:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 @pytest.mark.parametrize("size", [(1366, 768), (1440, 900)])
-def test_where_secrets_are_opened_is_told_in_full(
+@pytest.mark.parametrize("code", ["choose.first", "option.breaks-check"])
+def test_a_notice_below_whole_readings_covers_nothing(size: tuple[int, int], language: str, code: str) -> None:
+    sample = next(s for s in samples.samples() if s.name == "length-number")
+    assert isinstance(sample.state, Asking)
+    window = quiet_window(samples.catalogue(), size, language=language)
+    shoot(window, replace(sample.state, notice=Notice(code)), sample.around)
+    marks = window.work.cards.prompt.marks
+    assert marks["alternative3"].bottom() <= marks["notice"].top()
+    assert marks["notice"].bottom() <= marks["secret"].top() + 1
+    window.close()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("size", [(1366, 768), (1440, 900)])
+def test_a_trouble_at_the_foot_is_told_in_full(
     size: tuple[int, int], language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It grows over the lines that it needs; it was cut in its middle, where the command is named."""
-    looking = replace(samples_review.looking(), trouble="review.vault_only", armed="", done="")
+    """It grows over the lines that it needs; it was cut in its middle."""
+    looking = replace(samples_review.looking(), trouble="people.lapsed", armed="", done="")
+    told = notice(Notice("people.lapsed"), language)
     monkeypatch.setattr(samples_review, "looking", lambda: looking)
     tops: list[float] = []
     wrapped = Ink.wrapped
 
     def heard(ink: Ink, rect: QRectF, text: str, *more: Any, **named: Any) -> float:
-        if "cardintake station reveal" in text:
+        if text == told:
             tops.append(rect.top())
         return wrapped(ink, rect, text, *more, **named)
 

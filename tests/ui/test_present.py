@@ -9,12 +9,13 @@ import pytest
 from app.core.cards import CardState, Guidance
 from app.core.events import Device
 from app.core.parcels import ExpectedParcel
-from app.core.readiness import RecMode, SyncFacts, SyncState
+from app.core.readiness import Level, RecMode, SyncFacts, SyncState
 from app.core.states import Ask, Counting, Paused, Question, Reading, Waiting
 from tests.core.making import card_read
 from ui import samples
 from ui.present import present
 from ui.present_checks import of_card, of_read, origin
+from ui.present_sync import opens_sheet, sync_sheet
 from ui.samples import Sample
 from ui.scene import Desk, Scene
 from ui.texts import trouble
@@ -153,6 +154,22 @@ def test_simulated_device_outside_a_rehearsal_is_marked_too() -> None:
     assert found.frame.banner.tone is Tone.TRAIN
 
 
+def test_who_waits_for_a_second_signature_is_told_behind_every_warning() -> None:
+    waiting = replace(samples.around(RecMode.ON), cosign=2)
+    warned = (
+        replace(waiting, nfc=replace(waiting.nfc, level=Level.DOWN)),
+        replace(waiting, disk=replace(waiting.disk, unknown_recordings=1)),
+        replace(waiting, backup_code="store.io"),
+    )
+    tones = []
+    for around in (waiting, *warned):
+        found = present(samples.asking(), around, samples.catalogue(), "en")
+        assert isinstance(found, WorkView)
+        assert found.frame.banner is not None
+        tones.append(found.frame.banner.tone)
+    assert tones == [Tone.INFO, Tone.WARN, Tone.WARN, Tone.WARN]
+
+
 def test_autoplay_strip_says_that_any_key_takes_over() -> None:
     around = samples.rehearsal(samples.around(RecMode.ON), autoplay=True)
     found = present(samples.idle(), around, samples.catalogue(), "zh")
@@ -275,6 +292,42 @@ def test_sync_chip_follows_receipts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "language", "said"),
+    [
+        ("needs-server-upgrade", "zh", "升级后自己会登记"),
+        ("card-known", "zh", "叫主管"),
+        ("revoked", "en", "keep the cards"),
+        ("second-missing", "en", "let one rule again"),
+        ("of-a-later-release", "zh", "告诉管理员"),
+    ],
+)
+def test_what_the_centre_did_not_take_up_is_never_called_synced(code: str, language: str, said: str) -> None:
+    """Its number, why, and what to do: on the chip, on the sheet, and before somebody leaves."""
+    counts = ((CardState.AT_CENTRE, 4, 60), (CardState.NOT_TAKEN, 2, 900))
+    around = replace(samples.around(), sync=SyncFacts(cards=counts, held=((code, 3), ("body", 1))))
+    found = present(samples.idle(), around, samples.catalogue(), language)
+    assert isinstance(found, WorkView)
+    chip = found.frame.top.chips[0]
+    assert (chip.tone, chip.text.split()[-1]) == (Tone.WARN, "2")
+    assert opens_sheet("F12", samples.idle(), around, False)
+    scene = Scene(around, samples.catalogue(), language)
+    sheet = sync_sheet(scene, leaving=True)
+    assert sheet.title == scene.say("sheet.leaving.not-taken")
+    rows = {row.name: row for row in sheet.rows}
+    held = rows[scene.say("sheet.held")]
+    assert said in held.value
+    assert held.chip is not None
+    assert held.chip.text == "4"
+    cards = rows[scene.say("sheet.card.not-taken")]
+    assert (cards.chip.tone, cards.chip.text) == (Tone.WARN, "2")
+
+
+def test_of_nothing_held_nothing_is_said() -> None:
+    scene = Scene(replace(samples.around(), sync=SyncFacts()), samples.catalogue(), "zh")
+    assert not any("没登记" in row.name for row in sync_sheet(scene).rows)
+
+
+@pytest.mark.parametrize(
     ("code", "said"),
     [("sync.other_key", "另一把钥匙"), ("sync.unknown_station", "不认识"), ("sync.offline", "断网")],
 )
@@ -284,6 +337,35 @@ def test_what_the_centre_refuses_is_told_and_is_not_called_offline(code: str, sa
     assert isinstance(found, WorkView)
     assert found.frame.banner is not None
     assert said in found.frame.banner.text
+
+
+@pytest.mark.parametrize(("code", "said"), [("sync.split_view", "另一本账"), ("sync.station_replaced", "不认识的公钥")])
+def test_what_a_person_has_to_look_at_stands_over_the_work(code: str, said: str) -> None:
+    around = replace(samples.around(), sync=SyncFacts(SyncState.STOPPED, 3, code=code))
+    found = present(samples.idle(), around, samples.catalogue(), "zh")
+    assert isinstance(found, WorkView)
+    banner = found.frame.banner
+    assert banner is not None
+    assert banner.tone is Tone.STOP
+    assert said in banner.text
+
+
+def test_stations_that_fell_silent_are_named_and_else_nothing_is_said_of_them() -> None:
+    def rows(*silent: str) -> dict[str, str]:
+        around = replace(samples.around(), sync=SyncFacts(silent=silent))
+        return {row.name: row.value for row in sync_sheet(Scene(around, samples.catalogue(), "zh")).rows}
+
+    assert "七天没消息的工位" not in rows()
+    assert rows("sz-2")["七天没消息的工位"].startswith("sz-2：")
+    assert "a、b、c …：" in rows("a", "b", "c", "d")["七天没消息的工位"]
+
+
+def test_why_no_footage_gets_to_the_centre_stands_on_the_sheet() -> None:
+    around = replace(samples.around(), sync=SyncFacts(footage_waiting=2, footage_code="sync.bucket_refused"))
+    rows = {row.name: row for row in sync_sheet(Scene(around, samples.catalogue(), "en")).rows}
+    assert "refuses the video" in rows["Videos not there yet"].value
+    assert rows["Videos not there yet"].chip is not None
+    assert rows["Videos not there yet"].chip.tone is Tone.WARN
 
 
 def test_unreadable_number_leads_to_typing_or_review() -> None:

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QLineEdit
 from pytestqt.qtbot import QtBot
 
 from app.core.cards import CardState, Secret
-from app.core.footage import Footage, Hold, Moment, Pile, Proof, Span
+from app.core.footage import Angle, Footage, Hold, Moment, Pile, Proof, Span
 from app.core.parcels import Role
 from app.core.policy import Policy
 from app.core.readiness import DiskFacts, RecMode
@@ -30,6 +30,7 @@ from ui.present import present
 from ui.present_review import HOLD, Looking, Matter, review
 from ui.scene import Scene
 from ui.views import GoState, Tone
+from ui.widgets.overlays import REVIEW_BOARD
 from ui.work_views import WorkView
 
 
@@ -118,6 +119,25 @@ def test_it_plays_over_the_gap_into_the_next_part(seat: Seat) -> None:
     seat.until(lambda: seat.review.reel.at_us > gap.to_us + 200_000)
     seat.key("K")
     assert not seat.review.reel.playing
+
+
+def test_eight_times_as_fast_not_each_picture_is_drawn_but_the_one_it_stops_at(seat: Seat) -> None:
+    seat.enter()
+    footage = seat.looking.footage
+    assert footage is not None
+    reel = seat.review.reel
+    reel.seek(footage.parts[0].from_us)
+    seat.still()
+    drawn: list[int] = []
+    reel.framed.connect(lambda _image: drawn.append(reel.at_us))
+    for name in "LLLL":
+        seat.key(name)
+    assert reel.rate == 8
+    seat.until(lambda: reel.at_us > footage.parts[0].from_us + 1_500_000)
+    seat.key("K")
+    seat.still()
+    assert drawn[-1] == reel.at_us, "what stands there is what the time says"
+    assert len(drawn) < (reel.at_us - footage.parts[0].from_us) / 33_333
 
 
 def test_speeds_and_backwards(seat: Seat) -> None:
@@ -290,13 +310,19 @@ def test_a_dispute_is_opened_fed_and_settled_by_keyboard(seat: Seat) -> None:
     seat.until(lambda: seat.looking.lines is not None and not seat.looking.lines.lines)
 
 
+def middle_of_the_film(seat: Seat) -> str:
+    """The colour in the middle of the picture; of a film that shows none, that of the stage."""
+    picture = seat.window.reviewing.film.grab().toImage()
+    return picture.pixelColor(picture.rect().center()).name()
+
+
 def test_theme_and_language_change_under_the_film(seat: Seat) -> None:
     seat.enter()
-    at = seat.review.reel.at_us
+    at, shown = seat.review.reel.at_us, middle_of_the_film(seat)
     seat.key("Ctrl D")
     seat.key("Ctrl L")
     assert seat.window.pages.currentWidget() is seat.window.reviewing
-    assert seat.window.reviewing.film.has_picture
+    assert middle_of_the_film(seat) == shown
     assert seat.review.reel.at_us == at
     assert seat.window.reviewing.top.view is not None
     assert seat.window.reviewing.top.view.title == "Review and video"
@@ -314,22 +340,35 @@ def test_letters_reach_the_screen_through_the_filter(seat: Seat) -> None:
     seat.until(lambda: not seat.review.reel.playing)
 
 
-def test_a_secret_is_the_vaults_to_show_and_the_key_says_so(seat: Seat) -> None:
+def test_a_secret_is_the_vaults_to_show_and_the_key_leads_there(seat: Seat) -> None:
+    asked: list[str] = []
+    seat.review.secret_asked.connect(lambda: asked.append("asked"))
+    QGuiApplication.clipboard().setText("before")
     seat.enter()
+    assert "F8" in [label.key for label in seat.window.reviewing.keys.keys]
     seat.key("F8")
-    assert seat.looking.trouble == "review.vault_only"
-    assert seat.looking.line is not None
-    assert QGuiApplication.clipboard().text() == seat.looking.line.card_id != ""
+    assert asked == ["asked"]
+    assert QGuiApplication.clipboard().text() == "before"
 
 
 def test_help_tells_the_keys_of_this_screen(seat: Seat) -> None:
+    """All that do something, and nothing cut off, in either language."""
     seat.enter()
-    seat.key("F1")
-    assert "Space" in seat.window.reviewing.help._words
-    assert "J" in seat.window.reviewing.help._words
-    seat.key("J")
-    assert not seat.review.reel.playing
-    assert not seat.window.reviewing.help.isVisible()
+    for _ in range(2):
+        screen, cut = seat.window.reviewing, list[str]()
+        screen.look.on_cut = lambda text, _widget, cut=cut: cut.append(text)
+        seat.key("F1")
+        words = screen.help._words
+        player = {"Space", "J", "K", "L", ",", ".", "←", "→"}
+        others = {"F1", "F3", "F4", "F6", "F8", "T", "E", "S", "P", "D", "A", "R", "H", "↑", "↓", "5", "Esc", "Ctrl 2"}
+        assert player | others <= set(words)
+        assert set(words) <= {name for row in REVIEW_BOARD for group in row for name in group}, "every key is drawn"
+        screen.help.grab()
+        assert cut == []
+        seat.key("J")
+        assert not seat.review.reel.playing
+        assert not screen.help.isVisible()
+        seat.key("Ctrl L")
 
 
 def scene(language: str = "zh") -> Scene:
@@ -368,6 +407,11 @@ def test_a_card_with_a_gap_in_its_stretch_is_marked_cut() -> None:
     view = review(scene("en"), replace(looking, footage=replace(looking.footage, gaps=(gap,))))
     film = next(row for row in view.side.rows if row.icon == "film")
     assert (film.value, film.chip.tone) == ("1.0 s missing", Tone.STOP)
+    told = (gap, replace(gap, to_us=gap.to_us + 500_000, reason="memory"))  # of one stretch by two records
+    view = review(scene("en"), replace(looking, footage=replace(looking.footage, gaps=told)))
+    assert next(row for row in view.side.rows if row.icon == "film").value == "1.5 s missing"
+    assert view.whole.gaps == ((240_000_000, 241_500_000),)
+    assert view.whole.notes[0].text == "Cut 1.5 s"
 
 
 def test_pictures_that_were_removed_are_said_in_words() -> None:
@@ -403,6 +447,10 @@ def test_a_pin_that_may_be_seen_is_an_alarm_and_must_be_judged_with_a_reason_bef
     held = replace(looking.footage, hold=Hold("leak.found", "", 0, leak=True))
     looking = replace(looking, footage=held, armed="E")
     assert review(scene("en"), looking).go.state is GoState.BLOCKED
+    both = replace(looking, footage=replace(held, angles=(Angle("r-2", "label", 0),)))
+    go = review(scene("en"), both).go  # what the other one filmed may go
+    assert (go.state, go.label) == (GoState.READY, "Confirm: export without this camera")
+    assert review(scene("en"), replace(both, armed="S")).go.state is GoState.BLOCKED
     assert review(scene("en"), replace(looking, armed="P", reason_there=False)).go.state is GoState.BLOCKED
     go = review(scene("en"), replace(looking, armed="P", reason_there=True)).go
     assert (go.state, go.label) == (GoState.READY, "Confirm: no PIN is visible")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
@@ -28,7 +29,7 @@ from app.core.readiness import RecMode
 from app.core.states import Locked, Rejecting, SignedOut, Waiting
 from app.frames import HalfFrame
 from app.paths import RESOURCES
-from ui import samples
+from ui import samples, samples_reveal
 from ui.bridge import Bridge
 from ui.run import CrashHook, run_window
 from ui.sample_pictures import crop
@@ -201,6 +202,30 @@ def test_number_typed_by_hand(window: Window, station: Station) -> None:
     assert len(event.reading.chars) == 16
     assert window.work.typing.field.text() == ""
     assert not window.work.typing.isVisible()
+
+
+@pytest.mark.parametrize("which", ["typing", "passcode"])
+def test_what_is_typed_by_hand_is_neither_copied_nor_brought_back(window: Window, which: str) -> None:
+    """Ctrl+C laid a PIN into the clipboard, and Ctrl+Z gave it to whoever typed there next."""
+    QGuiApplication.clipboard().setText("before")
+    window.show_state(samples.asking() if which == "typing" else SignedOut(), ON)
+    if which == "typing":
+        press(window, Qt.Key.Key_F6)
+    else:
+        window.sign_in.reveal(True)  # F8 held: it stands there in clear
+    field = window.work.typing.field if which == "typing" else window.sign_in.passcode
+    QTest.keyClicks(field, "6009351241782106")
+    control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+    for key in (Qt.Key.Key_A, Qt.Key.Key_C, Qt.Key.Key_X, Qt.Key.Key_Insert, Qt.Key.Key_K, Qt.Key.Key_U):
+        QTest.keyClick(field, key, control)
+    QTest.keyClick(field, Qt.Key.Key_Home, shift)
+    assert (field.text(), field.selectedText()) == ("6009351241782106", "")
+    assert field.contextMenuPolicy() is Qt.ContextMenuPolicy.NoContextMenu
+    field.forget()
+    QTest.keyClick(field, Qt.Key.Key_Z, control)
+    field.undo()
+    assert field.text() == ""
+    assert QGuiApplication.clipboard().text() == "before"
 
 
 def test_waybill_typed_by_hand_and_escape_forgets(window: Window, station: Station) -> None:
@@ -390,12 +415,13 @@ def test_two_hundred_thousand_calls_into_qt_survive() -> None:
 def test_shots_cover_every_sample(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The whole series takes a while; here six screens in one theme, one language and one size."""
     first = samples.samples()[:6]
-    monkeypatch.setattr("ui.samples.samples", lambda _crop: first)
+    monkeypatch.setattr("ui.samples.samples", lambda _crop, _line: first)
+    monkeypatch.setattr("ui.samples_reveal.SAMPLES", {"reveal-ask": samples_reveal.asking})
     monkeypatch.setattr("ui.shots.SIZES", ((1440, 900),))
     monkeypatch.setattr("ui.shots.THEMES", ("dark",))
     monkeypatch.setattr("ui.shots.LANGUAGES", ("zh",))
     paths = render_shots(tmp_path)
-    assert len(paths) == len(first) + 3 + 2 * len(PRODUCTS)  # two sizes, the large one has three screens
+    assert len(paths) == len(first) + 3 + 2 * len(PRODUCTS) + 2  # two sizes, the large one has three screens
     assert all(p.stat().st_size > 5_000 for p in paths)
     assert paths[0].name == "sign-in-zh-dark-1440x900.png"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from stdnum import ean
 from app.core.codes import GS
 from app.vision import retail
 from app.vision.barcode import gtin, read_zbar, read_zxing
+from app.vision.barprofile import Decoded
 from app.vision.bars import read_bars
 from app.vision.code128 import as_text, decode_code128
 from app.vision.retail import EAN8, EAN13, decode_retail
@@ -187,3 +190,28 @@ def test_a_fall_of_light_across_a_symbol_is_evened_out() -> None:
     found = decode_retail(dimmed, 95 * 2.0 * 1.02, EAN13)
     assert found is not None
     assert (found.text, found.lead > 10) == ("6982608961867", True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other", "decoder", "count"),
+    [
+        ("EAN13", "6901234567892", "4006381333931", decode_retail, 95),
+        ("CODE128", "31075625584645", "20864197532086", decode_code128, 112),
+    ],
+)
+def test_a_second_reading_says_what_stands_in_its_own_part_of_the_bars(
+    kind: str, one: str, other: str, decoder: Callable[..., Decoded | None], count: int
+) -> None:
+    """The drawing is that of the first reading, the text is not: a part that shows another code contradicts it."""
+    found = decoder(profile(one, kind, 3.0, 1.0, 2.0), count * 3.0)
+    assert found is not None
+    assert found.is_plain
+    assert found.text == one
+    same = found.again(profile(one, kind, 3.0, 1.0, 4.0, seed=7))
+    assert same is not None
+    assert same.text == one
+    assert same.free
+    another = found.again(profile(other, kind, 3.0, 1.0, 4.0, seed=7))
+    assert another is not None
+    assert another.text == other
+    assert found.again(np.full(400, 90, np.float32)) is None

@@ -172,9 +172,15 @@ def spread(text: str, wide: dict[int, int]) -> np.ndarray:
         ("6988359063054384", {4: 4, 8: 4, 12: 4}, FieldState.READ),  # fours
         ("6988359063054384", {4: 2, 8: 4, 12: 2}, FieldState.READ),  # fours whose spaces are hardly one
         ("2818802649830263", {4: 2, 8: 1, 12: 4}, FieldState.READ),  # … as proportional print has them
+        ("698839063054384", {4: 4, 5: 4, 7: 4, 11: 4}, FieldState.DOUBTFUL),  # glare took the second of the second four
+        ("698830663054384", {4: 8, 7: 4, 11: 4}, FieldState.DOUBTFUL),  # … the first of it
+        ("698835906305384", {4: 4, 8: 4, 12: 8}, FieldState.DOUBTFUL),  # … the first of the last four
+        ("318028447569893", {2: 4, 3: 3, 7: 2, 11: 2}, FieldState.DOUBTFUL),  # … of print whose spaces are narrow
+        ("698835906305438", {4: 4, 8: 4, 12: 4}, FieldState.READ),  # filled from the left
+        ("6988359063054384", {4: 4, 10: 4}, FieldState.READ),  # 4-6-6
     ],
 )
-def test_one_space_in_print_without_spaces_is_a_lost_character(
+def test_a_gap_where_print_of_its_kind_has_none_is_a_lost_character(
     text: str, wide: dict[int, int], state: FieldState
 ) -> None:
     pattern = FieldPattern(DIGITS, (15, 16))
@@ -195,6 +201,69 @@ def test_an_engine_that_cannot_read_a_face_says_nothing_about_the_length() -> No
     assert fuse([*ours, *lost], digits).reading.state is FieldState.READ
     believed = [replace(d, p=0.9, of_length=0.95) for d in lost]
     assert fuse([*ours, *believed], digits).reading.state is FieldState.DOUBTFUL
+
+
+@pytest.mark.parametrize(
+    ("theirs", "sureness", "doubts"),
+    [
+        ("64667949", 0.95, (5,)),  # they take the last zero for a nine, so the other nine may be a zero too
+        ("64667949", 0.6, ()),  # they are not sure of it
+        ("64667948", 0.95, ()),  # no other glyph is taken for an eight here
+        ("64667940", 0.95, ()),
+        ("64687940", 0.95, ()),  # no six becomes the eight that they see
+        ("61667940", 0.95, ()),
+    ],
+)
+def test_a_glyph_that_an_engine_took_another_one_for_is_not_sure_in_the_same_line(
+    theirs: str, sureness: float, doubts: tuple[int, ...]
+) -> None:
+    """64667040 was stated as 64667940: scraping had taken the left side of a dotted zero, and some of the other's."""
+    digits = FieldPattern(DIGITS, tuple(range(4, 21)))
+    rows, text = lattice("64667940"), "64667940"
+    ours = decode_views([View(Engine.OWN, rows, len(rows))] * 2, digits)
+    other = replace(ours[0], engine=Engine.PPOCR, text=theirs)
+    chars = [{glyph: 0.9999} for glyph in theirs]
+    for at, (a, b) in enumerate(zip(text, theirs, strict=True)):
+        if a != b:
+            chars[at] = {b: sureness, a: 1 - sureness}
+    reading = fuse([*ours, *ours, *[replace(other, chars=tuple(chars))] * 2], digits).reading
+    assert "".join(c.best.glyph for c in reading.chars) == text
+    assert reading.doubts == doubts
+
+
+@pytest.mark.parametrize(("weakest", "state"), [(0.99, FieldState.READ), (0.94, FieldState.DOUBTFUL)])
+def test_ours_is_believed_where_it_is_sure_in_every_view_of_what_pp_ocr_takes_for_another(
+    weakest: float, state: FieldState
+) -> None:
+    """K5BZ SDLH LPZZ CGQZ SM: a G that PP-OCR took for a six in half of its views, ours in none."""
+    pattern = FieldPattern(DIGITS + LATIN, tuple(range(4, 21)))
+    rows = lattice("GZKM")
+    (read,) = decode_views([View(Engine.OWN, rows, len(rows))], pattern)
+    ours = [replace(read, chars=({"G": p, "6": 1 - p}, *read.chars[1:])) for p in (0.99, 0.99, 0.99, weakest)]
+    theirs = replace(read, engine=Engine.PPOCR, chars=({"6": 0.65, "G": 0.35}, *read.chars[1:]))
+    assert fuse([*ours, theirs, theirs], pattern).reading.state is state
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "sure"),
+    [
+        ({"J": 0.98, "U": 0.015}, {"J": 0.89, "U": 0.09}, False),  # a trace of the U in both
+        ({"J": 0.98, "U": 0.015}, {"J": 0.99, "U": 0.001}, True),  # in ours only
+        ({"J": 0.89, "U": 0.1}, {"J": 0.99, "U": 0.001}, False),  # but clear in ours
+        ({"J": 0.98, "7": 0.015}, {"J": 0.89, "7": 0.09}, True),  # no J is a seven that lost a stroke
+    ],
+)
+def test_a_glyph_that_may_lack_a_stroke_is_not_sure(
+    ours: dict[str, float], theirs: dict[str, float], sure: bool
+) -> None:
+    """HRTM D5NI JR9U was stated as HRTM D5NI JR9J: scraping had taken the left stroke of the U."""
+    pattern = FieldPattern(DIGITS + LATIN, tuple(range(4, 21)))
+    rows = lattice("HRTM9J")
+    (read,) = decode_views([View(Engine.OWN, rows, len(rows))], pattern)
+    views = [replace(read, engine=e, chars=(*read.chars[:5], c)) for e, c in zip(Engine, (theirs, ours), strict=True)]
+    reading = fuse(views * 3, pattern).reading
+    assert reading.chars[5].best.glyph == "J"
+    assert reading.chars[5].sure is sure
 
 
 def test_doubt_about_a_glyph_is_no_doubt_about_the_length() -> None:

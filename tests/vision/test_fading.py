@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from app.core.cards import FieldState
 from app.core.products import DIGITS, UNKNOWN_NUMBER, CheckDigit, FieldPattern
 from app.vision.conclude import _whole
 from app.vision.decode import decode_views
-from app.vision.fading import begins_within_group, pale_ends
+from app.vision.fading import begins_within_group, pale_ends, paling_ends
 from app.vision.fuse import Fused, fuse
 from app.vision.opening import Beyond
 from app.vision.panel import Area
@@ -75,6 +77,7 @@ def grouped(*sizes: int) -> list[tuple[int, int]]:
         ((9,), False),
         ((2, 2), False),
         ((3,), False),
+        ((1, 17), False),  # B and Q stand wide apart in print without groups
     ],
 )
 def test_print_in_groups_that_begins_with_less_than_a_group_was_cut(sizes: tuple[int, ...], cut: bool) -> None:
@@ -108,6 +111,11 @@ def test_a_faded_number_is_asked_about_unless_its_length_is_known_or_another_loo
     assert _whole(sure, [clear], UNKNOWN_NUMBER).reading.state is FieldState.READ
     asked = _whole(sure, [faded], UNKNOWN_NUMBER).reading
     assert (asked.state, asked.doubts) == (FieldState.DOUBTFUL, (0,)), "the person is shown the pale end"
+    (whole,) = asked.wholes
+    assert whole.chars == sure.reading.chars, "and is asked whether that is all of it"
+    doubtful = replace(sure, reading=replace(sure.reading, state=FieldState.DOUBTFUL))
+    assert len(_whole(doubtful, [faded], UNKNOWN_NUMBER).reading.wholes) == 1, "whatever else is in doubt"
+    assert _whole(doubtful, [clear], UNKNOWN_NUMBER).reading.wholes == ()
     assert _whole(sure, [faded, clear], UNKNOWN_NUMBER).reading.state is FieldState.READ
     ended, untold = (Beyond.CLOSED, Beyond.UNTOLD), (Beyond.UNTOLD, Beyond.CLOSED)
     assert _whole(sure, [faded], UNKNOWN_NUMBER, [ended]).reading.state is FieldState.READ, "the layer ends it"
@@ -123,3 +131,17 @@ def test_a_text_that_ends_at_a_lamps_reflection_is_asked_about() -> None:
     assert (asked.state, asked.doubts) == (FieldState.DOUBTFUL, (len(TEXT) - 1,))
     for other in (untold, (Beyond.UNTOLD, Beyond.CLOSED)):
         assert _whole(sure, [spot, spot], UNKNOWN_NUMBER, [burnt, other]).reading.state is FieldState.READ
+
+
+def test_white_paper_is_not_taken_for_a_reflection_where_print_is_dark_to_its_end() -> None:
+    """A well exposed 7776181914956208 was doubted because its paper is as white as a picture gets."""
+    sure, white = read(UNKNOWN_NUMBER), (Beyond.WHITE, Beyond.WHITE)
+
+    def doubts(picture: np.ndarray) -> tuple[int, ...]:
+        spot = Spot(Area(0, 0, 400, 40), (0, 400), (), picture)
+        return _whole(sure, [spot], UNKNOWN_NUMBER, [white]).reading.doubts
+
+    assert doubts(line()) == ()
+    assert doubts(line(veiled=slice(0, PITCH), veil=0.15)) == (0,)
+    assert doubts(line(veiled=slice(-PITCH, None), veil=0.15)) == (len(TEXT) - 1,)
+    assert paling_ends(line(), spans(1), 10) == {0}, "one character has nothing to be compared with"

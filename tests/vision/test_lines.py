@@ -9,8 +9,9 @@ import pytest
 
 from app.rehearsal.pictures import render_card_picture
 from app.vision.codes import CodeReader
+from app.vision.fields import inside, split, with_pieces
 from app.vision.lines import Line
-from app.vision.look import _said, _with_pieces
+from app.vision.look import _said
 from app.vision.panel import Area
 from app.vision.pixels import Colour
 from app.vision.recognise import NO_STEPS, LineText, Recogniser, TextSign
@@ -70,9 +71,29 @@ def said(text: str, area: Area) -> Line:
 
 def test_groups_that_stand_far_apart_belong_to_the_number() -> None:
     first, rest = Area(100, 400, 300, 70), Area(540, 402, 200, 66)
-    assert _with_pieces(first, [said("2500 4934", first), said("6436", rest)]).right == 740
-    assert _with_pieces(first, [said("2500 4934", first), said("面值", rest)]) == first
-    assert _with_pieces(first, [said("2500 4934", first), said("6436", replace(rest, y=600.0))]) == first
+    assert with_pieces(first, [said("2500 4934", first), said("6436", rest)]).right == 740
+    assert with_pieces(first, [said("2500 4934", first), said("面值", rest)]) == first
+    assert with_pieces(first, [said("2500 4934", first), said("6436", replace(rest, y=600.0))]) == first
+
+
+@pytest.mark.parametrize(
+    ("text", "edge", "value", "label"),
+    [
+        ("PINUCJ7QVGJ", 230, "UCJ7QVGJ", "pin"),  # the label stood too close for a space
+        ("卡HRTM D5NI", 130, "HRTMD5NI", ""),  # nobody could read the label
+        ("  HRTM D5NI", 170, "HRTMD5NI", ""),  # nor any sign of it
+        ("A5HRTM D5NI", 220, "A5HRTMD5NI", ""),  # no label: a part of the panel was not seen
+        ("HRTMD5NI", 90, "HRTMD5NI", ""),
+    ],
+)
+def test_a_pin_begins_where_its_panel_does(text: str, edge: float, value: str, label: str) -> None:
+    whole = Area(100, 400, 50 * len(text), 70)
+    found = inside(split(said(text, whole))[0], Area(edge, 390, 900, 90))
+    assert (found.glyphs, found.label) == (value, label)
+    first = whole.x + 50 * text.index(value[0])
+    assert min(edge, first) - 35 <= found.area.x <= first, "none of its ink is cut off"
+    assert found.area.x >= edge - 35 or found.glyphs == text.replace(" ", ""), "the label is"
+    assert found.area.right == whole.right
 
 
 def test_small_print_is_read_by_its_first_words_only(card: Colour) -> None:

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 from app.core.cards import PanelState
-from app.core.products import Catalogue
-from app.eye.oneshot import make_looker
 from app.rehearsal.casting import plan_card
 from app.rehearsal.catalogue import fictional_toml
 from app.rehearsal.deck import DeckCard
@@ -18,11 +16,6 @@ from app.rehearsal.products import load_studio_products
 from app.vision.locate import Located, locate
 from app.vision.look import Looker
 from app.vision.pixels import Colour
-
-
-@pytest.fixture(scope="module")
-def looker() -> Looker:
-    return make_looker(Catalogue(), threads=1)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from app.core.cards import PanelState
 from app.vision.fields import Line, sort_lines
 from app.vision.look import choose, fills
-from app.vision.opening import Opening
+from app.vision.opening import EVERYWHERE, Beyond, Opening
 from app.vision.panel import Area, Panel
 from app.vision.recognise import LineText, TextSign
 from app.vision.textlines import LineBox
@@ -48,6 +48,50 @@ def test_digits_in_a_clear_panel_are_the_pin_where_the_number_stands_below_its_b
     digits = placed(below, LineBox(320, 910, 560, 60, 0.0, 0.9))
     places = choose(sort_lines([line("209508816340"), digits], [bars]), [Panel(PANEL, 0.95)], None, opened)
     assert places.pin_proved is proved
+
+
+@pytest.mark.parametrize(
+    ("text", "beside", "bare", "proved"),
+    [
+        ("4510 0348 05", Beyond.CLOSED, EVERYWHERE, True),  # no number lies below a scratch layer
+        ("4510 0348 05", Beyond.UNTOLD, EVERYWHERE, False),
+        ("4510 0348 0512 33", Beyond.CLOSED, EVERYWHERE, False),  # as long as a number is
+        ("4510 0348 0512 33", Beyond.CLOSED, (280.0, np.inf), False),
+        ("4510 0348 0512 33", Beyond.CLOSED, (280.0, 920.0), True),  # but layer on both sides
+    ],
+)
+def test_digits_with_layer_right_beside_them_are_the_pin(
+    text: str, beside: Beyond, bare: tuple[float, float], proved: bool
+) -> None:
+    def judge(panel: Area, text: Area | None, pitch: float) -> Opening:
+        return Opening(PanelState.OPEN, ends=(Beyond.UNTOLD, beside), bare=bare)
+
+    assert choose(sort_lines([line(text)], ()), [Panel(PANEL, 0.95)], None, judge).pin_proved is proved
+
+
+@pytest.mark.parametrize(
+    ("text", "bare", "first", "last"),
+    [
+        ("NARE-J2 CR", (280.0, 760.0), 300, 780),
+        ("CH NARE-J2", (460.0, 960.0), 440, 900),
+        ("NARE-J2XCR", (-np.inf, np.inf), 300, 900),
+    ],
+)
+def test_words_on_the_layer_are_no_part_of_the_pin(
+    text: str, bare: tuple[float, float], first: float, last: float
+) -> None:
+    judged: list[Area | None] = []
+
+    def judge(panel: Area, text: Area | None, pitch: float) -> Opening:
+        judged.append(text)
+        return Opening(PanelState.OPEN, bare=bare)
+
+    places = choose(sort_lines([line(text)], ()), [Panel(PANEL, 0.95)], None, judge)
+    assert places.pin is not None
+    assert first - 60 <= places.pin.x <= first + 60
+    assert last - 60 <= places.pin.right <= last + 60
+    assert judged[-1] is not None
+    assert places.pin.x <= judged[-1].x <= judged[-1].right <= places.pin.right
 
 
 def placed(text: str, box: LineBox) -> Line:

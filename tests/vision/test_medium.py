@@ -7,7 +7,7 @@ import pytest
 
 from app.core.cards import Medium
 from app.core.products import Catalogue
-from app.eye.oneshot import make_looker, read_picture
+from app.eye.oneshot import read_picture
 from app.rehearsal.copies import render_copy
 from app.rehearsal.variety import render_rare_picture
 from app.vision.look import Looker
@@ -33,11 +33,6 @@ def test_what_stands_there_tells_letters_and_screens() -> None:
 @pytest.mark.parametrize("word", [*LETTER, *SCREEN])
 def test_one_line_alone_never_refuses_a_card(word: str) -> None:
     assert medium((*CARD[:3], word), 0) is Medium.CARD
-
-
-@pytest.fixture(scope="module")
-def looker() -> Looker:
-    return make_looker(Catalogue(()))
 
 
 @pytest.mark.parametrize("kind", ["paper", "screen"])

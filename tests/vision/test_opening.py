@@ -23,8 +23,10 @@ from app.vision.opening import (
     End,
     OpeningJudge,
     _ends,
+    bare_between,
     features,
     measure_cover,
+    row_of,
     strip_of,
 )
 from app.vision.panel import Area, PanelFinder, PanelMap
@@ -68,7 +70,7 @@ def burnt(card: Colour, first: float, end: float) -> Colour:
 @pytest.mark.parametrize(
     ("lit", "ends"),
     [
-        ((0, 0), UNTOLD),
+        ((0, 0), (Beyond.WHITE, Beyond.WHITE)),  # nothing is brighter than this paper
         ((64, 96), (Beyond.UNTOLD, Beyond.BURNT)),
         ((0, 32), (Beyond.BURNT, Beyond.UNTOLD)),
         ((64, 66), UNTOLD),  # less than a character: whoever looks sees that there is none
@@ -78,16 +80,44 @@ def burnt(card: Colour, first: float, end: float) -> Colour:
 def test_paper_burnt_out_behind_the_last_character_tells_nothing(lit: tuple[int, int], ends: object) -> None:
     card, seen = drawn(((22, 96),), (32, 64))
     line = text(32, 64)
-    cover = measure_cover(card, seen, PANEL, line, PITCH)
-    assert _ends(burnt(card, *lit), cover, line, PITCH) == ends
+    cover, steps = measure_cover(card, seen, PANEL, line, PITCH), row_of(card, seen, PANEL, line).steps(line)
+    assert _ends(burnt(card, *lit), cover, steps, line, PITCH) == ends
+
+
+def test_a_reflection_in_a_dark_picture_burns_out_at_less_than_white() -> None:
+    """The first four characters of a PIN lay below a lamp's reflection of two thirds of white, and were not missed."""
+    card, seen = drawn(((22, 96),), (32, 64))
+    line = text(32, 64)
+    dark = (burnt(card, 64, 96) * 0.6).astype(np.uint8)
+    cover, steps = measure_cover(dark, seen, PANEL, line, PITCH), row_of(dark, seen, PANEL, line).steps(line)
+    assert _ends(dark, cover, steps, line, PITCH) == (Beyond.UNTOLD, Beyond.BURNT)
+    assert _ends((card * 0.6).astype(np.uint8), cover, steps, line, PITCH) == (Beyond.WHITE, Beyond.WHITE)
+    lamp = card.copy()
+    lamp[:200] = 255  # the reflection lies elsewhere: paper is not as bright
+    assert _ends((lamp * 0.6).astype(np.uint8), cover, steps, line, PITCH) == UNTOLD
 
 
 def test_layer_behind_the_last_character_ends_the_text_whatever_shines_there() -> None:
     card, seen = drawn(((30, 66),), (32, 64))
     line = text(32, 64)
-    cover = measure_cover(card, seen, PANEL, line, PITCH)
-    assert _ends(card, cover, line, PITCH) == (Beyond.CLOSED, Beyond.CLOSED)
-    assert _ends(burnt(card, 64, 96), cover, line, PITCH) == (Beyond.CLOSED, Beyond.CLOSED)
+    cover, steps = measure_cover(card, seen, PANEL, line, PITCH), row_of(card, seen, PANEL, line).steps(line)
+    assert _ends(card, cover, steps, line, PITCH) == (Beyond.CLOSED, Beyond.CLOSED)
+    assert _ends(burnt(card, 64, 96), cover, steps, line, PITCH) == (Beyond.CLOSED, Beyond.CLOSED)
+
+
+def test_beyond_the_last_paper_is_nothing_but_layer() -> None:
+    """The words on a layer were read as the last characters of a PIN."""
+    line = text(32, 80)
+    one = drawn(((30, 66),), (32, 64))
+    low, high = bare_between(row_of(*one, PANEL, line), line)
+    assert abs(low - 30 * CELL_W) <= CELL_W
+    assert abs(high - 66 * CELL_W) <= CELL_W
+    apart = drawn(((30, 50), (58, 90)), (32, 88))
+    assert bare_between(row_of(*apart, PANEL, line), line)[1] > 88 * CELL_W, "an island ends no text"
+    card, seen = one
+    shone = row_of(burnt(card, 60, 100), seen, PANEL, line)
+    assert bare_between(shone, line)[1] == np.inf, "nobody sees below a reflection where the layer begins"
+    assert bare_between(row_of(card, PanelMap(seen.opened, seen.opened), PANEL, line), line)[1] >= PANEL.right - CELL_W
 
 
 def test_bare_paper_beyond_the_ends_is_measured_from_the_ink() -> None:

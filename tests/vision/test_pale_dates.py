@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 from app.core.cards import Printed
-from app.core.products import Catalogue
-from app.eye.oneshot import make_looker
 from app.rehearsal.pictures import render_card_picture
 from app.vision.locate import Found, Located
 from app.vision.look import Look, Looker
@@ -22,11 +20,6 @@ from app.vision.rectify import CARD_H, CARD_W, rectify
 
 SEED = 4  # its date is 2030-12-16
 WHOLE = np.array([[0, 0], [CARD_W, 0], [CARD_W, CARD_H], [0, CARD_H]], np.float32)
-
-
-@pytest.fixture(scope="module")
-def looker() -> Looker:
-    return make_looker(Catalogue(), threads=1)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from app.vision.fuse import Fused
 from app.vision.lineshape import measure
 from app.vision.panel import Area
 from app.vision.recognise import BLANK, GLYPHS, Engine, View
-from app.vision.spots import Spot
+from app.vision.spots import Spot, settled
 from app.vision.twinjudge import Glance
 from app.vision.twins import Sight, tell_twins
 
@@ -37,6 +37,17 @@ def spot(*chances: dict[str, float]) -> Spot:
 
 def plain(text: str, p: float = 0.98) -> list[dict[str, float]]:
     return [{glyph: p} for glyph in text]
+
+
+@pytest.mark.parametrize(
+    ("glyph", "other", "alike"), [("O", "0", True), ("I", "1", True), ("Q", "0", False), ("D", "O", False)]
+)
+def test_views_that_differ_settle_nothing_but_between_twins_that_are_told_by_their_print(
+    glyph: str, other: str, alike: bool
+) -> None:
+    """5NGK JMW7 X23Z 7Q53: a Q was in doubt, and for Qs that may be zeros no further view was taken."""
+    views = [spot(*plain(f"X23Z7{seen}53")).views[0] for seen in (glyph, other)]
+    assert settled(views) is alike
 
 
 def test_clear_digits_are_digits_even_with_one_that_may_be_an_o() -> None:

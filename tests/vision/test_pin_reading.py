@@ -7,14 +7,9 @@ import pytest
 
 from app.core.cards import FieldState
 from app.core.products import Catalogue
-from app.eye.oneshot import conclude_picture, make_looker
+from app.eye.oneshot import conclude_picture
 from app.rehearsal.pictures import render_card_picture
 from app.vision.look import Looker
-
-
-@pytest.fixture(scope="module")
-def looker() -> Looker:
-    return make_looker(Catalogue(), threads=1)
 
 
 @pytest.mark.parametrize(

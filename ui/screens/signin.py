@@ -11,7 +11,7 @@ from ui.views import CheckRow, SignInView
 from ui.widgets.buttons import BlueKey
 from ui.widgets.frame import BannerStrip, RecBlock
 from ui.widgets.ink import CENTRE, Ink, Painted, cap_size
-from ui.widgets.overlays import latin_only
+from ui.widgets.kept import KeptLine
 from ui.widgets.prompt import draw_notice
 from ui.widgets.rows import draw_field
 
@@ -29,10 +29,9 @@ class SignIn(Painted):
         super().__init__(look)
         self.view: SignInView | None = None
         self._language = language
-        self.number, self.passcode = QLineEdit(self), QLineEdit(self)
+        self.number, self.passcode = KeptLine(self), KeptLine(self)
         self.passcode.setEchoMode(QLineEdit.EchoMode.Password)
         for field in (self.number, self.passcode):
-            latin_only(field)
             field.setMaxLength(40)
             field.cursorPositionChanged.connect(self.update)
         self.go = BlueKey(look, self, wide=False)
@@ -75,7 +74,7 @@ class SignIn(Painted):
         elif not passcode:
             self.passcode.setFocus()
         else:
-            self.passcode.clear()
+            self.passcode.forget()
             self.submitted.emit(number.strip(), passcode)
 
     def reveal(self, on: bool) -> None:

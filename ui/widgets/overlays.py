@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QObject, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QRectF, Signal
 from PySide6.QtGui import QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QLineEdit, QWidget
 
@@ -15,6 +15,7 @@ from ui.theme import Look
 from ui.views import GoKey, GoState, KeyLabel
 from ui.widgets.buttons import BlueKey, KeyButton
 from ui.widgets.ink import Ink, Painted
+from ui.widgets.kept import KeptLine
 from ui.widgets.options import draw_option
 from ui.work_views import DialogView
 
@@ -143,7 +144,13 @@ _BOARD: Board = (
 REVIEW_BOARD: Board = (
     _BOARD[0],
     (("1", "2", "3", "4", "5"), ("J", "K", "L"), (",", "."), ("←", "→", "↑", "↓")),
-    (("A", "R", "H"), ("E", "S", "P", "D"), ("B", "T"), ("Ctrl L", "Ctrl D", "Ctrl 2"), ("Space",), ("Enter",)),
+    (("A", "R", "H"), ("E", "S", "P", "D"), ("B", "T")),
+    (("Ctrl L", "Ctrl D", "Ctrl 2"), ("Space",), ("Enter",)),
+)
+REVEAL_BOARD: Board = (
+    _BOARD[0],
+    (("1", "2", "3", "4", "5", "6"), ("P", "N"), ("A", "R"), ("↑", "↓")),
+    (("Ctrl L", "Ctrl D", "Ctrl 2"), ("Space",), ("Enter",)),
 )
 
 
@@ -153,7 +160,7 @@ class KeysOverlay(Overlay):
     closed = Signal()
 
     def __init__(self, look: Look, parent: QWidget) -> None:
-        super().__init__(look, parent, 1060, 400)
+        super().__init__(look, parent, 1060, 88 + 104 * len(_BOARD))
         self._title = ""
         self._close = ""
         self._words: dict[str, str] = {}
@@ -162,6 +169,7 @@ class KeysOverlay(Overlay):
     def open(self, title: str, close: str, words: dict[str, str], board: Board = _BOARD) -> None:
         """`words`: what each live key does, by the name printed on the key."""
         self._board = board
+        self.size_card(1060, 88 + 104 * len(board))
         self._title, self._close, self._words = title, close, words
         self.setAccessibleName(title + ": " + ", ".join(f"{k} {v}" for k, v in words.items()))
         self.show()
@@ -229,22 +237,16 @@ class TypeDialog(Overlay):
         super().__init__(look, parent, 560, 250)
         self.kind = ""
         self._words = TypeWords("", "", "", "", "")
-        self.field = QLineEdit(self)
-        self.field.setInputMethodHints(
-            Qt.InputMethodHint.ImhLatinOnly
-            | Qt.InputMethodHint.ImhNoPredictiveText
-            | Qt.InputMethodHint.ImhSensitiveData
-        )
-        self.field.setAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled, False)
+        self.field = KeptLine(self)
         self.go = BlueKey(look, self, wide=False)
 
-    def open(self, kind: str, words: TypeWords, hidden: bool = False) -> None:
+    def open(self, kind: str, words: TypeWords, hidden: bool = False, longest: int = 40) -> None:
         """Ask for `kind` ("waybill", "number", "pin"); the field is empty and has the focus. `hidden`: a passcode."""
         self.field.setEchoMode(QLineEdit.EchoMode.Password if hidden else QLineEdit.EchoMode.Normal)
         self.kind, self._words = kind, words
         self.go.show_view(GoKey(GoState.READY, words.cap, words.go, "arrow-right", enter=True))
-        self.field.clear()
-        self.field.setMaxLength(40)
+        self.field.forget()
+        self.field.setMaxLength(longest)
         self.field.setAccessibleName(words.title)
         self.place()
         self.show()
@@ -254,7 +256,7 @@ class TypeDialog(Overlay):
     def close_and_forget(self) -> str:
         """Hide the dialog; gives what was typed."""
         text = self.field.text().strip()
-        self.field.clear()
+        self.field.forget()
         self.kind = ""
         self.hide()
         return text
@@ -275,13 +277,6 @@ class TypeDialog(Overlay):
         cap = ink.cap(card.x() + px(28), card.bottom() - px(48), "Esc")
         back = QRectF(cap.right() + px(10), card.bottom() - px(63), px(120), px(30))
         ink.text(back, self._words.back, 16)
-
-
-def latin_only(field: QLineEdit) -> None:
-    """No input method, no suggestions, no learning: codes and secrets are typed here."""
-    hints = Qt.InputMethodHint.ImhLatinOnly | Qt.InputMethodHint.ImhNoPredictiveText
-    field.setInputMethodHints(hints | Qt.InputMethodHint.ImhSensitiveData)
-    field.setAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled, False)
 
 
 class Fitted(QObject):

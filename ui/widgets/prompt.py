@@ -9,6 +9,7 @@ from ui.theme import Look
 from ui.views import Line, Tip, Tone
 from ui.widgets.ink import CENTRE, CHIP_ICON, LEFT, RIGHT, TONE_TEXT, Ink, Painted, cap_size, wrap
 from ui.widgets.strip import draw_strip
+from ui.widgets.wholes import draw_wholes
 from ui.work_views import Alternative, BigPrompt, CardPrompt, SecretRow
 
 
@@ -39,7 +40,8 @@ class PromptPanel(Painted):
 
     @property
     def has_secret(self) -> bool:
-        return isinstance(self.view, CardPrompt) and self.view.secret is not None
+        view = self.view
+        return isinstance(view, CardPrompt) and (view.secret is not None or any(row.covered for row in view.wholes))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         for name, rect in self.marks.items():
@@ -109,10 +111,12 @@ class PromptPanel(Painted):
             y = strip.bottom() + px(8 if compact else 14)
         if view.alternatives:
             y = self._alternatives(ink, QRectF(room.x(), y, room.width(), px(density.crop[1])), view)
+        if view.wholes:
+            y = self._wholes(ink, QRectF(room.x(), y + px(8), room.width(), bottom - y), view)
         free = QRectF(room.x(), y + px(6), room.width(), bottom - y - px(8))
         if view.notice:
-            draw_notice(ink, free, view.notice)
-        elif view.help and (not view.alternatives or free.height() >= px(24)):
+            self.marks["notice"] = QRectF(free.x(), free.y(), free.width(), draw_notice(ink, free, view.notice))
+        elif view.help and (not (view.alternatives or view.wholes) or free.height() >= px(24)):
             # Beside alternatives the chips say the same: in the smallest window the line may go.
             ink.wrapped(free, view.help, 16 if view.cells else 18, colour="text2", leading=1.5)
 
@@ -142,6 +146,12 @@ class PromptPanel(Painted):
             self._alternative(ink, rect, alternative)
             self.marks[f"alternative{i + 1}"] = rect
         return area.bottom()
+
+    def _wholes(self, ink: Ink, area: QRectF, view: CardPrompt) -> float:
+        line, *rows = draw_wholes(ink, area, view.wholes, view.crop, revealed=self.revealed)
+        self.marks["crop"] = line
+        self.marks |= {f"alternative{i + 1}": rect for i, rect in enumerate(rows)}
+        return rows[-1].bottom()
 
     def _crop(self, ink: Ink, rect: QRectF, png: bytes) -> None:
         self.marks["crop"] = rect

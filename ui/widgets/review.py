@@ -131,10 +131,6 @@ class Film(Shown[FilmBar]):
         self._image = image
         self.update()
 
-    @property
-    def has_picture(self) -> bool:
-        return self._image is not None
-
     def draw(self, ink: Ink) -> None:
         px, rect, view = ink.px, QRectF(self.rect()), self.view
         ink.clip_round(rect, 10)
@@ -265,6 +261,7 @@ class ReviewSide(Shown[SideView]):
 
     def taken(self, view: SideView) -> None:
         self.reason.setAccessibleName(view.reason_label)
+        self.reason.setVisible(bool(view.reason_label))
         self.setAccessibleDescription(
             f"{view.headline}; " + "; ".join(f"{r.name} {r.value} {r.chip.text}" for r in view.rows)
         )
@@ -319,10 +316,11 @@ class ReviewSide(Shown[SideView]):
                 self._fact(ink, row, view.rows[n])
                 self.marks[f"row{n}"] = row
         self._options(ink, view)
-        field = self._field()
-        self.marks["reason"] = field
-        ink.text(QRectF(field.x(), field.y() - px(22), width, px(20)), view.reason_label, 15, colour="text2")
-        draw_field(ink, field, self.reason.hasFocus())
+        if view.reason_label:
+            field = self._field()
+            self.marks["reason"] = field
+            ink.text(QRectF(field.x(), field.y() - px(22), width, px(20)), view.reason_label, 15, colour="text2")
+            draw_field(ink, field, self.reason.hasFocus())
         self._foot(ink, QRectF(x, rect.height() - px(24 if tight else 36), width, px(20)))
 
     def _headline(self, ink: Ink, room: QRectF, text: str) -> None:

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 import av
 import numpy as np
 
+from tests.hardware.camera.loopback import listening
+
 Step = tuple
 
 
@@ -39,23 +41,10 @@ class Server:
     release: threading.Event = field(default_factory=threading.Event)
     connections: int = 0
 
-    def serve(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                line, _ = listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._answer, args=[line], daemon=True).start()
-
-    def _answer(self, line: socket.socket) -> None:
-        with line:
-            try:
-                self.heard.append(line.recv(4096).decode())
-                line.sendall(f"HTTP/1.0 {self.status}\r\nContent-Type: {self.kind}\r\n\r\n".encode())
-                self._play(line)
-            except OSError:
-                return
+    def answer(self, line: socket.socket) -> None:
+        self.heard.append(line.recv(4096).decode())
+        line.sendall(f"HTTP/1.0 {self.status}\r\nContent-Type: {self.kind}\r\n\r\n".encode())
+        self._play(line)
 
     def _play(self, line: socket.socket) -> None:
         size, n = (320, 240), 0
@@ -88,10 +77,5 @@ class Server:
 @contextmanager
 def served(server: Server) -> Iterator[str]:
     """The camera's address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.serve, args=[listener], daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/video?cam=1"
-        server.release.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+    with listening(server) as port:
+        yield f"http://127.0.0.1:{port}/video?cam=1"

@@ -19,6 +19,8 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from tests.hardware.camera.loopback import listening
+
 Step = tuple
 
 _MTU = 1400
@@ -86,25 +88,12 @@ class Server:
     release: threading.Event = field(default_factory=threading.Event)
     connections: int = 0
 
-    def serve(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                line, _ = listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._answer, args=[line], daemon=True).start()
-
-    def _answer(self, line: socket.socket) -> None:
+    def answer(self, line: socket.socket) -> None:
         scene = Scene(*self.size, gop=self.gop, b_frames=self.b_frames)
-        with line:
-            try:
-                while request := _request(line):
-                    self.heard.append(request)
-                    if self._reply(line, request, scene):
-                        self._play(line, scene)
-                        return
-            except OSError:
+        while request := _request(line):
+            self.heard.append(request)
+            if self._reply(line, request, scene):
+                self._play(line, scene)
                 return
 
     def _reply(self, line: socket.socket, request: str, scene: Scene) -> bool:
@@ -186,10 +175,5 @@ def _request(line: socket.socket) -> str:
 @contextmanager
 def served(server: Server) -> Iterator[str]:
     """The camera's address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.serve, args=[listener], daemon=True)
-        thread.start()
-        yield f"rtsp://127.0.0.1:{listener.getsockname()[1]}/live"
-        server.release.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+    with listening(server) as port:
+        yield f"rtsp://127.0.0.1:{port}/live"

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,17 +12,7 @@ from hardware.camera.http_mjpeg import HttpCamera, MultipartPictures
 from hardware.camera.packets import list_uvc, open_uvc
 from hardware.catalog import open_camera
 from hardware.errors import DeviceError, DeviceReason
-
-
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("mjpeg_server", Path(__file__).with_name("mjpeg_server.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["mjpeg_server"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-fake = _load()
+from tests.hardware.camera import mjpeg_server as fake
 
 
 def reason_of(camera: HttpCamera, timeout_s: float = 1.0) -> DeviceReason:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import socket
-import sys
-from pathlib import Path
 
 import av
 import pytest
@@ -14,11 +11,7 @@ from hardware.camera.packets import PacketCamera, _has_parameters
 from hardware.catalog import open_camera
 from hardware.errors import DeviceError, DeviceReason
 from hardware.ports import CameraFrame
-
-_spec = importlib.util.spec_from_file_location("rtsp_server", Path(__file__).with_name("rtsp_server.py"))
-fake = importlib.util.module_from_spec(_spec)
-sys.modules["rtsp_server"] = fake
-_spec.loader.exec_module(fake)
+from tests.hardware.camera import rtsp_server as fake
 
 
 def frames_of(camera: PacketCamera, count: int) -> list[CameraFrame]:
