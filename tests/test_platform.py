@@ -142,6 +142,30 @@ def test_one_that_does_not_care_would_have_left_one(tmp_path: Path) -> None:
     assert _dumped(child, signal.SIGABRT)[0]
 
 
+HOLDS_WHAT_IT_FREED = """
+import os
+from pathlib import Path
+from app.platform import give_back_free_memory
+
+def held_mb():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+blocks = [b"x" * 60_000 for _ in range(1600)]  # below what malloc maps on its own, and so lets go by itself
+most_mb, last = held_mb(), blocks[-1]  # the last one holds the heap's end
+blocks.clear()
+freed_mb = held_mb()
+give_back_free_memory()
+print(most_mb - freed_mb, freed_mb - held_mb())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's own")
+def test_memory_that_was_freed_is_given_back() -> None:
+    run = [sys.executable, "-c", HOLDS_WHAT_IT_FREED]
+    by_itself_mb, by_us_mb = map(float, subprocess.check_output(run, text=True).split())
+    assert by_itself_mb < 10 < 80 < by_us_mb
+
+
 def test_boot_id_stays() -> None:
     assert platform.boot_id() == platform.boot_id() != ""
     assert platform.free_bytes(Path.cwd()) > 0

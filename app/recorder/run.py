@@ -17,6 +17,7 @@ from typing import Protocol
 
 from app.living import EXIT_OK, add_arguments, live
 from app.paths import StationFolder
+from app.platform import give_back_free_memory
 from app.programs import ProgramDoor
 from app.recorder import protocol as told
 from app.recorder.capture import Capture, FrameTaker, OpenCamera
@@ -26,6 +27,7 @@ from hardware.catalog import open_camera
 EXIT_BUG = 1
 
 _TELL_EVERY_S = 0.4
+_TIDY_EVERY_S = 60.0
 _BUG = "bug"
 
 log = logging.getLogger("cardintake.recorder")
@@ -97,7 +99,7 @@ class Recorder:
         self._ending = self._ending or reason
 
     def _serve(self) -> None:
-        tell_at_s = 0.0
+        tell_at_s = tidy_at_s = 0.0
         while not self._ending:
             message = self._door.receive(0.1)
             if message is not None:
@@ -107,6 +109,9 @@ class Recorder:
                 tell_at_s = now_s + _TELL_EVERY_S
                 self._tell(self._capture.refreshed_state())
                 self._tell(self._line.state())
+            if now_s >= tidy_at_s:
+                tidy_at_s = now_s + _TIDY_EVERY_S
+                give_back_free_memory()
             if self._door.alone_for_s() > self._orphan_s:
                 self.end("station_gone")
             guarded = self._guard is None or self._guard.alive
