@@ -63,8 +63,8 @@ def keep(ledger: Ledger, draft: CardDraft, stamp: Stamp, actor: str) -> Kept | A
         taken = marked(connection, judged(connection, draft, slow))
         event = ledger.append(connection, EventKind.CARD_KEPT, _body(taken, blobs), stamp, actor)
         connection.execute(insert(card), _row(taken, dedupe, event, stamp))
-        for blob in blobs:
-            connection.execute(insert(sealed), _blob_row(draft.card_id, event.seq, blob))
+        if blobs:
+            connection.execute(insert(sealed), [_blob_row(draft.card_id, event.seq, blob) for blob in blobs])
         return Kept(tray_card(connection, draft.card_id), event.seq)
 
     return ledger.write(work)
