@@ -2,8 +2,8 @@
 
 Each command is a module of `app.commands`; only the one that is called is imported, because a window and OpenCV must
 not meet in one process. Exit codes: 0 ok, 2 bad usage or unreadable input, 3 something needed is away, 4 storage,
-5 evidence does not verify, 130 interrupted (Ctrl-C, SIGTERM): what was written half is gone then,
-141 nobody reads stdout any more.
+5 evidence, or what the centre answers, does not verify, 130 interrupted (Ctrl-C, SIGTERM): what was written half is
+gone then, 141 nobody reads stdout any more.
 """
 
 from __future__ import annotations

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from app.commands.complaint import complain, spoken
-from app.core.errors import Trouble
+from app.core.errors import EvidenceTrouble, Trouble
 from app.core.readiness import SyncState
 from app.store.writer import StoreWriter
+from app.sync.exchange import Waiting
 from app.sync.worker import SyncReport
 from ui.texts import say
 
@@ -34,7 +35,8 @@ def follow(
 ) -> int:
     """Tell what is heard until a person has to look, nothing waits any more (`until_idle`), or nothing got on for
     `give_up_s` (0: never). Raises Trouble: the code of what stopped it, of a recording that cannot be brought, or
-    sync.gave_up. What is left is told before.
+    sync.gave_up; EvidenceTrouble where that is because something that was shown does not verify. What is left is told
+    before.
     """
     patience = _Patience(clock)
     report: SyncReport | None = None
@@ -50,18 +52,22 @@ def follow(
             print(f"{report.state.value} {report.queue.unsent} {report.code}".rstrip(), file=sys.stderr, flush=True)
             if report.state is SyncState.STOPPED:
                 _tell(report, writer)
-                raise Trouble(report.code)
+                raise _ending(report.untrusted)(report.code)
             if until_idle and _is_idle(report):
                 _tell(report, writer)
                 return _ended(report)
         waited_s = patience.look(report)
         if report is not None and give_up_s and waited_s >= give_up_s:
             _tell(report, writer, gave_up_after_s=int(waited_s))
-            raise Trouble("sync.gave_up", patience.code)
+            raise _ending(patience.untrusted)("sync.gave_up", patience.code)
 
 
 def _is_idle(report: SyncReport) -> bool:
     return report.state is SyncState.SYNCED and report.queue.unsent == 0 and not report.waits
+
+
+def _ending(untrusted: bool) -> type[Trouble]:
+    return EvidenceTrouble if untrusted else Trouble
 
 
 def _ended(report: SyncReport) -> int:
@@ -74,16 +80,20 @@ def _ended(report: SyncReport) -> int:
 
 @dataclass(slots=True)
 class _Patience:
-    """What keeps the work from getting on, since when, and when it was said last (seconds of `clock`)."""
+    """What keeps the work from getting on, and whether because something does not verify; since when, and when it was
+    said last (seconds of `clock`).
+    """
 
     clock: Callable[[], float]
     code: str = ""
+    untrusted: bool = False
     since_s: float = 0.0
     said_s: float = 0.0
 
     def look(self, report: SyncReport | None) -> float:
         """Say what has to be said; for how long nothing got on (seconds)."""
-        code, now_s = _cause(report) if report is not None else "", self.clock()
+        cause, now_s = _cause(report) if report is not None else Waiting(""), self.clock()
+        code, self.untrusted = cause.code, cause.untrusted
         if not code:
             self.code = ""
             return 0.0
@@ -99,11 +109,11 @@ class _Patience:
         return now_s - self.since_s
 
 
-def _cause(report: SyncReport) -> str:
-    """The code of what keeps events from the centre, else of what keeps the rest; "" while it gets on."""
+def _cause(report: SyncReport) -> SyncReport | Waiting:
+    """What keeps events from the centre, else what keeps the rest; without a code while it gets on."""
     if report.state is SyncState.OFFLINE:
-        return report.code
-    return next((one.code for one in report.waits if one.code), "")
+        return report
+    return next((one for one in report.waits if one.code), Waiting(""))
 
 
 def _tell(report: SyncReport, writer: StoreWriter, **more: int) -> None:

@@ -4,7 +4,7 @@ Trouble(code, detail, kept)      what happened; `ui.texts` has for each code: wh
   ├─ BadInput                    a file, option or setting that cannot be used      exit 2
   ├─ Unavailable                 a device, server or port that is away              exit 3
   ├─ StorageTrouble              disk full, database newer or damaged               exit 4
-  └─ EvidenceTrouble             a chain or recording that does not verify          exit 5
+  └─ EvidenceTrouble             a chain, recording or answer that does not verify  exit 5
 """
 
 from __future__ import annotations
@@ -40,6 +40,6 @@ class StorageTrouble(Trouble):
 
 
 class EvidenceTrouble(Trouble):
-    """A chain or a recording does not verify."""
+    """A chain, a recording, or what the centre answered does not verify."""
 
     exit_code = 5

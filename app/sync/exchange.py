@@ -71,13 +71,14 @@ async def _nothing_between() -> None:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Waiting:
-    """A lane whose work is not done: the code of what went wrong last ("": nothing since it last got on), and when it
-    is tried again (wall clock, 0: at once).
+    """A lane whose work is not done: the code of what went wrong last ("": nothing since it last got on), when it is
+    tried again (wall clock, 0: at once), and whether it waits because what was shown does not verify.
     """
 
     lane: str
     code: str = ""
     next_try_ms: int = 0
+    untrusted: bool = False
 
 
 @dataclass(slots=True)
@@ -262,12 +263,12 @@ class Exchange:
         """Work whose trouble is its own: it has a retry of its own, and holds nothing else up."""
         before = await self._ask(lambda store: store.retry_state(lane))
         now_ms = self.stamp().wall_us // 1000
-        code = self.lanes[lane].code if lane in self.lanes else ""
+        last = self.lanes.get(lane, Waiting(lane))
         if now_ms < before.next_try_ms <= now_ms + LONGEST_WAIT_MS:
-            self.lanes[lane] = Waiting(lane, code or LATER, before.next_try_ms)
+            self.lanes[lane] = Waiting(lane, last.code or LATER, before.next_try_ms, last.untrusted)
             work.close()
             return
-        self.lanes[lane] = Waiting(lane, code)
+        self.lanes[lane] = replace(last, next_try_ms=0)
         try:
             await work
         except Halt:
@@ -278,7 +279,7 @@ class Exchange:
             asked_ms = trouble.wait_ms if isinstance(trouble, CentreRefused) else 0
             after = after_failure(before, now_ms, self.chance, asked_ms)
             await self._ask(lambda store: store.save_retry(after, lane))
-            self.lanes[lane] = Waiting(lane, code, after.next_try_ms)
+            self.lanes[lane] = Waiting(lane, code, after.next_try_ms, isinstance(trouble, EvidenceTrouble))
             return
         del self.lanes[lane]
         if before.failures:

@@ -44,6 +44,7 @@ _LONGEST_WAIT_MS = 2 * 3_600_000
 @dataclass(frozen=True, slots=True)
 class SyncReport:
     """How station and centre stand. `code` says why it is OFFLINE or STOPPED; `next_try_ms` wall clock, 0 for none.
+    `untrusted`: because something that was shown does not verify.
 
     `clock_offset_ms`: how far the centre's clock is ahead, None before it answered. `stuck`: recordings that cannot
     be brought to the centre while others are, each with its trouble's code. `waits`: what is not done beside the events
@@ -58,6 +59,7 @@ class SyncReport:
     stuck: tuple[tuple[str, str], ...] = ()
     waits: tuple[Waiting, ...] = ()
     silent: tuple[str, ...] = ()
+    untrusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,7 @@ class SyncWorker:
             if trouble.code == REVOKED:
                 return True
             if trouble.code in _FOR_A_PERSON:
-                await self._settle(SyncState.STOPPED, trouble.code)
+                await self._settle(SyncState.STOPPED, trouble.code, untrusted=_is_untrusted(trouble))
                 return False
             await self._failed(trouble)
             return True
@@ -250,7 +252,8 @@ class SyncWorker:
             await asyncio.sleep(min(wait_ms / 1000, 1.0))
 
     async def _failed(self, trouble: Trouble) -> None:
-        await self._settle(SyncState.OFFLINE, trouble.code, await self._postponed(trouble))
+        untrusted, next_try_ms = _is_untrusted(trouble), await self._postponed(trouble)
+        await self._settle(SyncState.OFFLINE, trouble.code, next_try_ms, untrusted=untrusted)
 
     async def _postponed(self, trouble: Trouble) -> int:
         """Note that it failed; when it is tried again (ms)."""
@@ -265,11 +268,11 @@ class SyncWorker:
             await self._ask(lambda store: store.save_retry(RetryState()))
         await self._settle(SyncState.SYNCED, "")
 
-    async def _settle(self, state: SyncState, code: str, next_try_ms: int = 0) -> None:
+    async def _settle(self, state: SyncState, code: str, next_try_ms: int = 0, *, untrusted: bool = False) -> None:
         facts = await self._ask(lambda store: store.queue())
         if state is SyncState.SYNCED and facts.unsent:
             state = SyncState.SENDING
-        beside = (self._stuck(), self._waits(), self._silent())
+        beside = (self._stuck(), self._waits(), self._silent(), untrusted)
         self._tell(SyncReport(state, facts, code, next_try_ms, self._offset.known_ms(), *beside))
 
     def _queue_changed(self, facts: QueueFacts) -> None:
@@ -297,3 +300,7 @@ class SyncWorker:
 
     async def _ask(self, work: Callable[[Store], T]) -> T:
         return await asyncio.wrap_future(self._writer.ask(work))
+
+
+def _is_untrusted(trouble: Trouble) -> bool:
+    return isinstance(trouble, EvidenceTrouble)

@@ -47,7 +47,7 @@ def test_a_station_that_was_put_back_too_far_goes_on_under_another_name(place: P
         path.unlink()
     assert run("station", "restore", "--data", str(place.station))[0] == 0
     code, told = place.sync(place.station)
-    assert (code, told["code"]) == (1, "store.restored_behind")
+    assert (code, told["code"]) == (5, "store.restored_behind")
     code, told, _ = join_again(place, "st-2")
     assert (code, told["enrolled"], told["cards"]) == (0, "st-2", [])
     place.take_in(place.station, 4)

@@ -25,7 +25,7 @@ def test_a_copied_station_is_found_and_both_wait_for_a_person(place: Place, tmp_
     place.take_in(twin, 1)
     assert place.sync(place.station)[0] == 0
     code, told = place.sync(twin)
-    assert (code, told["code"]) == (1, "sync.fork")
+    assert (code, told["code"]) == (5, "sync.fork")
     [alarm] = [row for row in run("centre", "quarantine", "--data", str(place.centre))[1] if row.get("alarm")]
     assert (alarm["alarm"], alarm["station"]) == ("fork", "st-1")
     assert run("centre", "stations", "--data", str(place.centre))[1][0]["state"] == "locked"
@@ -49,7 +49,7 @@ def test_a_rewritten_log_is_found_by_the_station_and_by_the_export(place: Place,
     place.start()
     place.take_in(place.station, 1)
     code, told = place.sync(place.station)
-    assert (code, told["code"]) == (1, "sync.log_fork")
+    assert (code, told["code"]) == (5, "sync.log_fork")
 
 
 def rewrite(folder: CentreFolder) -> None:

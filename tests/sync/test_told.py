@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
 from app.commands.syncing import follow
-from app.core.errors import Trouble
+from app.core.errors import EvidenceTrouble, Trouble
 from app.core.readiness import SyncState
 from app.store.results import QueueFacts
 from app.sync.exchange import Waiting
@@ -45,6 +46,23 @@ def test_another_trouble_is_told_and_counts_as_no_progress(party: Any, capfd: py
     with pytest.raises(Trouble, match=r"sync.gave_up"):
         heard(party, reports("sync.bucket_away", "sync.bucket_refused"), [0, 100])
     assert "[sync.bucket_refused]" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("untrusted", [True, False])
+def test_what_does_not_verify_has_the_exit_code_of_that(party: Any, untrusted: bool) -> None:
+    """Of events and of a lane; and only while it is what keeps the work from getting on."""
+    code = EvidenceTrouble.exit_code if untrusted else Trouble.exit_code
+    lane = Waiting("decisions", "sync.untrusted_answer", untrusted=True)
+    last = SyncReport(SyncState.OFFLINE, QUEUE, "sync.untrusted_answer" if untrusted else "sync.offline")
+    news = [SyncReport(SyncState.SYNCED, QUEUE, waits=(lane,)), replace(last, untrusted=untrusted)]
+    for ends in (news, news[::-1] if untrusted else news):
+        with pytest.raises(Trouble, match=r"sync.gave_up") as ended:
+            heard(party, ends, [0, 100])
+        assert ended.value.exit_code == code
+    stopped = SyncReport(SyncState.STOPPED, QUEUE, "sync.fork" if untrusted else "sync.revoked", untrusted=untrusted)
+    with pytest.raises(Trouble) as ended:
+        heard(party, [stopped], [])
+    assert ended.value.exit_code == code
 
 
 def test_it_ends_well_when_it_got_on_after_all(party: Any, capfd: pytest.CaptureFixture[str]) -> None:
