@@ -62,7 +62,8 @@ def sync_sheet(scene: Scene, *, leaving: bool = False) -> SyncSheet:
     here = "sheet.leaving" if only_here(scene.around.sync) else "sheet.leaving.not-taken"
     title = scene.say(here if leaving else "sheet.title")
     foot = scene.say("sheet.leaving.foot" if leaving else "keys.close")
-    rows = (_line(scene), _events(scene), *_held(scene), *_cards(scene), _footage(scene), *_silent(scene))
+    sent = (_line(scene), _events(scene), *_held(scene), *_cards(scene), _footage(scene))
+    rows = (*sent, *_silent(scene), *_strays(scene))
     return SyncSheet(title, foot, rows, leaving)
 
 
@@ -132,6 +133,15 @@ def _silent(scene: Scene) -> tuple[CheckRow, ...]:
     comma = "、" if scene.language == "zh" else ", "
     value = scene.say("sheet.silent.who", names=comma.join(names[:_NAMED]) + (" …" if len(names) > _NAMED else ""))
     return (CheckRow("store", scene.say("sheet.silent"), value, Chip(Tone.WARN, scene.say("sheet.n", n=len(names)))),)
+
+
+def _strays(scene: Scene) -> tuple[CheckRow, ...]:
+    """What the centre signed for another tenant or station: it was not used, and is no small thing."""
+    number = scene.around.sync.misdirected
+    if not number:
+        return ()
+    chip = Chip(Tone.WARN, scene.say("sheet.n", n=number))
+    return (CheckRow("triangle-alert", scene.say("sheet.strays"), scene.say("sheet.strays.what"), chip),)
 
 
 def _age(scene: Scene, seconds: int) -> str:

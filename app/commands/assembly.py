@@ -414,7 +414,7 @@ def _sync_shown(station: Station, clock: Clock) -> Callable[[sync.SyncReport], N
         shown = SyncFacts(
             facts.state, queue.unsent, max(0, oldest_s), next_s, facts.clock_offset_ms, facts.code,
             len(facts.stuck), why, queue.footage, cards, facts.silent,
-            tuple(queue.held.items()),
+            tuple(queue.held.items()), facts.misdirected,
         )  # fmt: skip
         station.adjust(lambda around: replace(around, sync=shown))
 

@@ -48,6 +48,8 @@ def follow(
         if isinstance(news, Exception):
             raise news
         if news is not None:
+            if news.misdirected > (report.misdirected if report else 0):
+                complain(Trouble("sync.misdirected", str(news.misdirected)))
             report = news
             print(f"{report.state.value} {report.queue.unsent} {report.code}".rstrip(), file=sys.stderr, flush=True)
             if report.state is SyncState.STOPPED:
@@ -128,4 +130,4 @@ def _described(report: SyncReport) -> dict[str, object]:
     queue["footage"] = report.queue.footage
     told = {"state": report.state.value, "code": report.code, **queue, "cards": cards, "stuck": dict(report.stuck)}
     waits = {one.lane: one.code for one in report.waits}
-    return {**told, "waits": waits, "silent": list(report.silent)}
+    return {**told, "waits": waits, "silent": list(report.silent), "misdirected": report.misdirected}

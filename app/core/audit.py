@@ -75,6 +75,7 @@ class EventKind(StrEnum):
     REFERENCE_APPLIED = "centre.reference-applied"
     CENTRE_KEY_FOLLOWED = "centre.key-followed"
     STATION_REVOKED = "centre.revoked-this"
+    ITEM_MISDIRECTED = "centre.item-misdirected"
     UNEXPECTED = "session.unexpected"
     CATALOGUE_INSTALLED = "catalogue.installed"
     CATALOGUE_ROLLED_BACK = "catalogue.rolled-back"

@@ -125,7 +125,8 @@ class SyncFacts:
     one), or why none gets there;
     `footage_waiting`: closed recordings that the centre does not hold. `cards`: by state their number and the age (s)
     of the oldest. `silent`: other stations of which the centre has shown nothing for long. `held`: events that lie at
-    the centre without having been taken up, by its reason, the most frequent first.
+    the centre without having been taken up, by its reason, the most frequent first. `misdirected`: what the centre
+    signed for somebody else and sent here, since the start.
     """
 
     state: SyncState = SyncState.SYNCED
@@ -140,6 +141,7 @@ class SyncFacts:
     cards: tuple[tuple[CardState, int, int], ...] = ()
     silent: tuple[str, ...] = ()
     held: tuple[tuple[str, int], ...] = ()
+    misdirected: int = 0
 
     def count(self, state: CardState) -> int:
         """How many cards stand so."""

@@ -3,6 +3,7 @@
 policy     a station names each one that it takes over; what it draws for a second look has to be drawn by the shares
            of the one it named last, as that was handed out to it, not by a later one nor by shares of its own
 holds      footage that a person holds is not removed at the station, whatever else lets it go: an alarm
+feed       what the station found in it that this centre signed for another tenant or station: an alarm
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ FOLLOWED = frozenset(
         EventKind.FOOTAGE_HELD,
         EventKind.FOOTAGE_RELEASED,
         EventKind.FOOTAGE_REMOVED,
+        EventKind.ITEM_MISDIRECTED,
     }
 )
-REMOVED_HELD = "footage.removed-held"
+REMOVED_HELD, MISDIRECTED = "footage.removed-held", "feed.misdirected"
 _MOST, _LONGEST_NAME = (1 << 63) - 1, 200  # of a number in a database, of a name in its index
 
 
@@ -51,6 +53,8 @@ def hold_against(
             insert_missing(log.connection, footage_hold, [row])
         case EventKind.FOOTAGE_RELEASED:
             log.connection.execute(delete(footage_hold).where(_hold(station, _name(body))))
+        case EventKind.ITEM_MISDIRECTED:
+            _alarm(log, station, sent, MISDIRECTED)
         case _:
             return _removed(log, station, sent, _name(body))
     return ""
@@ -89,10 +93,14 @@ def _removed(log: Log, station: str, sent: SignedEvent, recording: str) -> str:
         return "not-held"
     if log.connection.execute(select(footage_hold.c.seq).where(_hold(station, recording))).first() is None:
         return ""
-    row = {"station": station, "code": REMOVED_HELD, "at_ms": log.deciding.now_ms, "seq": sent.seq}
-    log.connection.execute(insert(alarm), {**row, "data": sent.data, "hash": sent.hash, "sig": sent.sig})
-    log.act(CentreAct.ALARM, {"station": station, "code": REMOVED_HELD, "seq": sent.seq})
+    _alarm(log, station, sent, REMOVED_HELD)
     return "held"
+
+
+def _alarm(log: Log, station: str, sent: SignedEvent, code: str) -> None:
+    row = {"station": station, "code": code, "at_ms": log.deciding.now_ms, "seq": sent.seq}
+    log.connection.execute(insert(alarm), {**row, "data": sent.data, "hash": sent.hash, "sig": sent.sig})
+    log.act(CentreAct.ALARM, {"station": station, "code": code, "seq": sent.seq})
 
 
 def _hold(station: str, recording: str) -> Any:

@@ -20,6 +20,7 @@ from app.keys import Verify
 from app.store.cards import arrive, decide, depart
 from app.store.chips import HAS_OPEN_CHIP
 from app.store.ledger import Ledger, head_of
+from app.store.misdirected import Misdirected, for_others, note
 from app.store.recordings import footage_waiting
 from app.store.reference import KINDS, apply_references, keep_list_key
 from app.store.results import QueueFacts, RetryState
@@ -60,6 +61,7 @@ class Applied:
     epoch: str = ""
     governed: bool = False  # the policy may be another one
     unread: bool = False  # something in it was written in a way that this release does not know
+    misdirected: int = 0  # items for another tenant or station that were not heard of before
 
 
 def outbox_after(connection: Connection, seq: int, limit_events: int, limit_bytes: int) -> list[SignedEvent]:
@@ -214,30 +216,29 @@ def _apply_all(
     verify = _server(ledger)
     types = [signed_fields(item, verify).get("type") for item in items]
     changed: list[TrayCard] = []
+    strays: list[Misdirected] = []
     unread = False
     for item, kind in zip(items, types, strict=True):
         known = _TYPES.get(kind) if isinstance(kind, str) else None  # any other is of a later release
         told = understood(known, item, verify) if known else None
         unread |= told is None and kind != Reference.TYPE
-        if isinstance(told, Held) and _is_ours(ledger, told):
+        if told is not None and (stray := for_others(ledger, told, item)):
+            strays.append(stray)
+        elif isinstance(told, Held):
             changed += apply_held(connection, [told])
         elif isinstance(told, Decision):
             changed += _apply_one(ledger, connection, told, item, stamp, centre_ms)
     references = [item for item, kind in zip(items, types, strict=True) if kind == Reference.TYPE]
-    taken, strange = apply_references(ledger, connection, references, verify, stamp)
-    return Applied(tuple(changed), len(items) - len(changed) - taken, governed=taken > 0, unread=unread or strange)
-
-
-def _is_ours(ledger: Ledger, told: Decision | Held) -> bool:
-    identity = ledger.identity
-    return (told.tenant, told.station) == (identity.centre.tenant, identity.station)
+    taken, strange, others = apply_references(ledger, connection, references, verify, stamp)
+    ignored, new = len(items) - len(changed) - taken, note(ledger, connection, [*strays, *others], stamp)
+    return Applied(tuple(changed), ignored, governed=taken > 0, unread=unread or strange, misdirected=new)
 
 
 def _apply_one(
     ledger: Ledger, connection: Connection, told: Decision, item: Signed, stamp: Stamp, centre_ms: int
 ) -> list[TrayCard]:
     """The card that a decision moves on. One that came too late moves nothing: it is wanted again."""
-    if not _holds(ledger, connection, told):
+    if not _holds(connection, told):
         return []
     row = {"card_id": told.card_id, "revision": told.revision, "text": item.text, "sig": item.sig}
     if told.expires_ms <= centre_ms:
@@ -268,9 +269,9 @@ def expired(connection: Connection, stamp: Stamp) -> list[Signed]:
     return [Signed.model_construct(text=row.text, sig=bytes(row.sig)) for row in rows[:MOST_EXPIRED]]
 
 
-def _holds(ledger: Ledger, connection: Connection, told: Decision) -> bool:
+def _holds(connection: Connection, told: Decision) -> bool:
     """Whether a decision speaks of this station's card as it is now, and is newer than the last one."""
-    if not _is_ours(ledger, told) or told.verdict not in _VERDICTS:
+    if told.verdict not in _VERDICTS:
         return False
     row = connection.execute(select(card).where(card.c.id == told.card_id)).first()
     return bool(row and not row.withdrawn and row.event_hash == told.event_hash and told.revision > row.revision)

@@ -32,6 +32,7 @@ from app.store.governing import (
     revoke,
 )
 from app.store.ledger import Ledger
+from app.store.misdirected import Misdirected, for_others
 from app.store.seal import keyed
 from app.store.tables import centre_key, expected_parcel, operator, policy_told, reference
 from app.wire import CatalogueOffer, Expected, Reference, Signed, User, understood
@@ -52,19 +53,21 @@ def announce(connection: Connection, expected: ExpectedParcel) -> None:
 
 def apply_references(
     ledger: Ledger, connection: Connection, items: Sequence[Signed], verify: Verify, stamp: Stamp
-) -> tuple[int, bool]:
-    """Take over those of the items that are newer than what is known; one event tells of all. How many they were, and
-    whether any was written in a way that this release does not know.
+) -> tuple[int, bool, list[Misdirected]]:
+    """Take over those of the items that are newer than what is known; one event tells of all. How many they were,
+    whether any was written in a way that this release does not know, and those that are for somebody else.
     """
     found = [understood(Reference, item, verify) for item in items]
-    ours = [(told, item) for told, item in zip(found, items, strict=True) if told and _is_ours(ledger, told)]
+    read = [(told, item) for told, item in zip(found, items, strict=True) if told]
+    strays = [stray for told, item in read if (stray := for_others(ledger, told, item))]
+    ours = [(told, item) for told, item in read if _is_ours(ledger, told)]
     known = [(told, item) for told, item in ours if told.kind in KINDS]
     effects = [(told, _apply(ledger, connection, told, item)) for told, item in known]
     taken = [[told.kind, told.key, told.revision] for told, effect in effects if effect]
     if taken:
         ledger.append(connection, EventKind.REFERENCE_APPLIED, {"items": taken}, stamp, "centre")
     unread = None in found or len(known) < len(ours) or any(effect is None for _, effect in effects)
-    return len(taken), unread
+    return len(taken), unread, strays
 
 
 def _is_ours(ledger: Ledger, told: Reference) -> bool:

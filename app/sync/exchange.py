@@ -104,6 +104,7 @@ class Exchange:
     word_next_ms: int = 0  # when to ask for the centre's word on closed recordings again (wall clock)
     high: int | None = None  # what the centre said last that it has; may be less than an earlier receipt
     _pulled_us: int = 0  # monotonic: when the feed was asked last
+    misdirected: int = 0  # items of the feed for somebody else, heard of since this was made
     _unread: EvidenceTrouble | None = None  # what the centre last showed of its log is none: told when all else is done
 
     async def round(self) -> bool:
@@ -353,6 +354,7 @@ class Exchange:
             applied = await self._ask(lambda store: store.apply_page(page, self.stamp()))  # noqa: B023  awaited here
             if applied.changed:
                 self.on_cards(applied.changed)
+            self.misdirected += applied.misdirected
             if applied.governed:
                 await self._look_at_rules()
             if applied.epoch not in ("", await self._ask(lambda store: store.epoch_known())):

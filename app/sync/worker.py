@@ -44,7 +44,8 @@ _LONGEST_WAIT_MS = 2 * 3_600_000
 @dataclass(frozen=True, slots=True)
 class SyncReport:
     """How station and centre stand. `code` says why it is OFFLINE or STOPPED; `next_try_ms` wall clock, 0 for none.
-    `untrusted`: because something that was shown does not verify.
+    `untrusted`: because something that was shown does not verify. `misdirected`: so many items of the feed were for
+    somebody else since the worker began.
 
     `clock_offset_ms`: how far the centre's clock is ahead, None before it answered. `stuck`: recordings that cannot
     be brought to the centre while others are, each with its trouble's code. `waits`: what is not done beside the events
@@ -60,6 +61,7 @@ class SyncReport:
     waits: tuple[Waiting, ...] = ()
     silent: tuple[str, ...] = ()
     untrusted: bool = False
+    misdirected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class SyncWorker:
         self._stuck: Callable[[], tuple[tuple[str, str], ...]] = tuple
         self._waits: Callable[[], tuple[Waiting, ...]] = tuple
         self._silent: Callable[[], tuple[str, ...]] = tuple
+        self._misdirected: Callable[[], int] = int
 
     def start(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -184,6 +187,7 @@ class SyncWorker:
                 server = await self._ask(lambda store: centre_signed(store.ledger))
                 exchange.shelf = Shelf(self._plan.catalogue, speaker.centre.tenant, server)
             self._stuck, self._waits, self._silent = exchange.stuck, exchange.waits, exchange.silent
+            self._misdirected = lambda: exchange.misdirected
             while await self._go_on(exchange):
                 pass
 
@@ -272,7 +276,7 @@ class SyncWorker:
         facts = await self._ask(lambda store: store.queue())
         if state is SyncState.SYNCED and facts.unsent:
             state = SyncState.SENDING
-        beside = (self._stuck(), self._waits(), self._silent(), untrusted)
+        beside = (self._stuck(), self._waits(), self._silent(), untrusted, self._misdirected())
         self._tell(SyncReport(state, facts, code, next_try_ms, self._offset.known_ms(), *beside))
 
     def _queue_changed(self, facts: QueueFacts) -> None:
@@ -280,7 +284,7 @@ class SyncWorker:
         if self._revoked:
             self._queue = facts
         elif facts.unsent or self._told is None:
-            beside = (self._stuck(), self._waits(), self._silent())
+            beside = (self._stuck(), self._waits(), self._silent(), False, self._misdirected())
             self._tell(SyncReport(SyncState.SENDING, facts, "", 0, None, *beside))
         else:
             self._tell(replace(self._told, queue=facts, waits=self._waits()))

@@ -168,13 +168,13 @@ def site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Site]:
 
 def put_in_feed(site: Site, signed_by: Path) -> None:
     """A decision of another tenant lies among the station's: put there by who runs the centre."""
-    ours, theirs = open_centre(site.centre), open_centre(signed_by)
+    ours, by, theirs = open_centre(site.centre), open_centre(signed_by), open_centre(site.other)
     told = {"type": "card.decided", "tenant": theirs.centre.tenant, "station": "st-1", "card_id": "card-9"}
     text = canonical({**told, "event_hash": "ab" * 32, "verdict": "accepted", "revision": 9, "expires_ms": 2**42})
-    row = {"station": "st-1", "kind": "card.decided", "text": text.decode(), "sig": theirs.signer.sign(text)}
+    row = {"station": "st-1", "kind": "card.decided", "text": text.decode(), "sig": by.signer.sign(text)}
     with ours.engine.begin() as connection:
         connection.execute(insert(feed), row)
-    for one in (ours, theirs):
+    for one in (ours, by, theirs):
         one.engine.dispose()
 
 
@@ -212,6 +212,12 @@ def test_whoever_stands_between_is_found_and_nothing_of_it_is_kept(site: Site) -
     code, said = sync(site.station)
     assert code == 0, said
     assert "/v1/events" in kept
+
+    put_in_feed(site, site.centre)
+    code, said = sync(site.station)
+    assert code == 0, said
+    assert "[sync.misdirected] 1" in said
+    assert '"unsent": 0' in said, "the centre heard of it"
     site.capture(1)
     before = held(site.station)
     middle.bend = lambda path, answer: kept.get(path, answer)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
+import queue
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -11,11 +13,14 @@ import httpx
 import pytest
 from sqlalchemy import insert
 
-from app.core.audit import canonical
+from app.core.audit import CentreAct, canonical, digest
 from app.core.cards import CardState
 from app.core.errors import EvidenceTrouble, Unavailable
 from app.core.parcels import ExpectedParcel
+from app.core.readiness import SyncState
+from app.keys import verifier
 from app.server.reference import expected_parcels, hand_out
+from app.server.report import report
 from app.server.setup import OpenCentre
 from app.server.tables import feed
 from app.store import exchange, reference
@@ -24,7 +29,8 @@ from app.store.store import Store
 from app.sync.body import MOST_ANSWER
 from app.sync.client import CentreClient, Speaker
 from app.sync.pace import BatchSize
-from tests.sync.conftest import NOW_US, Line, Party
+from app.sync.worker import SyncListeners, SyncPlan, SyncReport, SyncWorker
+from tests.sync.conftest import NOW_US, Line, Party, stamp
 
 NOW_MS = NOW_US // 1000
 
@@ -124,6 +130,56 @@ def test_what_is_not_signed_is_still_refused(centre: OpenCentre, party: Party) -
         connection.exec_driver_sql("UPDATE feed SET sig = zeroblob(64)")
     with pytest.raises(EvidenceTrouble, match=r"sync\.untrusted_answer"):
         party.round()
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [
+        {"tenant": "another"},
+        {"station": "another"},
+        {"type": "event.held", "tenant": "another", "seq": 1, "code": "body"},
+        {"type": "reference", "tenant": "another", "kind": "expected-parcel", "key": "SF9", "body": {"declared": 2}},
+        {"type": "reference", "station": "another", "kind": "user", "key": "9", "removed": True},
+    ],
+)
+def test_what_the_centre_signed_for_somebody_else_is_not_used_and_told(
+    centre: OpenCentre, party: Party, stray: dict[str, Any]
+) -> None:
+    """It was passed over without a word. What came with it counts; read twice, it is told once."""
+    card = party.keep()
+    told = {**decision(centre, party, card), **stray}
+    put_in_feed(centre, party.store.station, told)
+    party.round()
+    party.writer.call(lambda store: store.forget_cursor())
+    party.round()
+    party.round()
+    assert party.state_of(card) is CardState.ACCEPTED
+    assert party.writer.call(lambda store: store.find_parcel("SF9")) is None
+    events = [json.loads(one.data) for one in party.writer.call(lambda store: store.outbox_after(0))]
+    [named] = [one["body"]["items"] for one in events if one["kind"] == "centre.item-misdirected"]
+    assert [(one["type"], one["tenant"], one["station"]) for one in named] == [
+        (told["type"], told["tenant"], told["station"])
+    ]
+    assert verifier(centre.signer.public_key)(bytes.fromhex(named[0]["sig"]), canonical(told))
+    assert named[0]["sha256"] == digest(canonical(told))
+    [alarm] = [row for row in report(centre.engine, "quarantine") if "alarm" in row]
+    assert (alarm["alarm"], alarm["station"]) == ("feed.misdirected", party.store.station)
+    [act] = [row for row in report(centre.engine, "acts") if row["act"] == CentreAct.ALARM]
+    assert (act["code"], act["seq"]) == ("feed.misdirected", alarm["seq"])
+
+
+def test_the_sync_says_that_something_was_for_somebody_else(centre: OpenCentre, party: Party) -> None:
+    put_in_feed(centre, party.store.station, decision(centre, party, "c", tenant="another"))
+    told: queue.Queue[SyncReport] = queue.Queue()
+    listeners = SyncListeners(told.put, lambda _cards: None, party.crashes.append)
+    worker = SyncWorker(SyncPlan("http://127.0.0.1", 0.01), party.writer, stamp, listeners, transport=party.line)
+    worker.start()
+    try:
+        while not (heard := told.get(timeout=60)).misdirected or heard.state is not SyncState.SYNCED:
+            pass
+    finally:
+        assert worker.stop()
+    assert (heard.misdirected, heard.code) == (1, "")
 
 
 def test_a_parcel_of_more_cards_than_there_are_numbers_is_not_announced() -> None:

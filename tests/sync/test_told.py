@@ -48,6 +48,14 @@ def test_another_trouble_is_told_and_counts_as_no_progress(party: Any, capfd: py
     assert "[sync.bucket_refused]" in capfd.readouterr().err
 
 
+def test_what_was_for_somebody_else_is_said_once(party: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    one = replace(reports("")[0], misdirected=1)
+    heard(party, [*reports(""), one, one, SyncReport(SyncState.SYNCED, QUEUE, misdirected=1)], [0, 0, 0])
+    out, said = capfd.readouterr()
+    assert json.loads(out)["misdirected"] == 1
+    assert said.count("[sync.misdirected] 1\n") == 1
+
+
 @pytest.mark.parametrize("untrusted", [True, False])
 def test_what_does_not_verify_has_the_exit_code_of_that(party: Any, untrusted: bool) -> None:
     """Of events and of a lane; and only while it is what keeps the work from getting on."""

@@ -360,6 +360,17 @@ def test_stations_that_fell_silent_are_named_and_else_nothing_is_said_of_them() 
     assert "a、b、c …：" in rows("a", "b", "c", "d")["七天没消息的工位"]
 
 
+def test_what_was_for_somebody_else_stands_on_the_sheet_and_else_nothing() -> None:
+    def named(number: int, language: str) -> dict[str, Tone]:
+        around = replace(samples.around(), sync=SyncFacts(misdirected=number))
+        rows = sync_sheet(Scene(around, samples.catalogue(), language)).rows
+        return {row.name: row.chip.tone for row in rows if row.chip is not None}
+
+    assert "发错的中心消息" not in named(0, "zh")
+    assert named(2, "zh")["发错的中心消息"] is Tone.WARN
+    assert named(1, "en")["Meant for somebody else"] is Tone.WARN
+
+
 def test_why_no_footage_gets_to_the_centre_stands_on_the_sheet() -> None:
     around = replace(samples.around(), sync=SyncFacts(footage_waiting=2, footage_code="sync.bucket_refused"))
     rows = {row.name: row for row in sync_sheet(Scene(around, samples.catalogue(), "en")).rows}
