@@ -8,6 +8,9 @@ from pydantic import Base64Bytes, Field, StringConstraints
 
 from app.wire import Hex64, Name, Signed, Statement, WireModel
 
+MOST_PEOPLE = 500
+"""Of whom the vault tells in one request."""
+
 QUOTA_A_DAY = 20
 """So many secrets a person sees within 24 hours without a second one. The vault holds to it, whoever says otherwise."""
 
@@ -48,6 +51,26 @@ class Findings(WireModel):
 
 class FindingsKept(WireModel):
     """How many findings were new to the centre."""
+
+    kept: int
+
+
+class VaultPerson(WireModel):
+    """A person who may ask the vault to see secrets, or whose key it took back. `public_key`: Ed25519, 32 bytes."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,128}$")]
+    public_key: Hex64
+    taken_back: bool = False
+
+
+class VaultPeople(WireModel):
+    """Whom the vault let in and took back, all of them or what is new: what is known already changes nothing."""
+
+    people: Annotated[tuple[VaultPerson, ...], Field(max_length=MOST_PEOPLE)]
+
+
+class PeopleKept(WireModel):
+    """How many of them were new to the centre."""
 
     kept: int
 

@@ -34,10 +34,11 @@ from app.sync.enrol import Applicant, ask_to_join, require_active
 from app.vault.backup import back_up, look_again
 from app.vault.keys import DATABASE, Vault, make_vault, open_vault
 from app.vault.reveal import add_person, people, reveals, take_back_person
-from app.vault.run import answer_once, look_once, require_newest_key
+from app.vault.run import answer_once, look_once, require_newest_key, tell_people
 from app.vault.speaking import change_key, follow_centre, speaker_of, told_of_vault
 from app.wire import Centre
 from app.wire_enrol import Enrolled
+from app.wire_vault import VaultPerson
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -138,6 +139,7 @@ async def _join(url: str, signer: Signer, code: str, centre: Centre) -> Enrolled
 
 async def _look(vault: Vault, args: argparse.Namespace) -> None:
     said, again, fits = "", args.again, False
+    people_told: set[VaultPerson] = set()
     async with _client(vault, args.server) as client:
         while True:
             wait_s = args.every_s
@@ -149,6 +151,7 @@ async def _look(vault: Vault, args: argparse.Namespace) -> None:
                 if again:
                     print(json.dumps({"looked_again": await look_again(vault, client)}), flush=True)
                     again = False
+                await tell_people(vault, client, people_told)
                 done = await look_once(vault, client)
                 shown = await answer_once(vault, client, lambda: _now_ms() + client.offset.ms)
                 print(json.dumps({"looked_up": done, "answered": shown, "at_ms": _now_ms()}), flush=True)

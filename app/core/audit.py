@@ -111,6 +111,8 @@ class CentreAct(StrEnum):
     REVEAL_TAKEN = "centre.reveal-taken"
     REVEAL_REFUSED = "centre.reveal-refused"
     FOOTAGE_GIVEN = "centre.footage-given"
+    PERSON_LET_IN = "centre.person-let-in"
+    PERSON_TAKEN_BACK = "centre.person-taken-back"
     RESTORED = "centre.restored"
 
 

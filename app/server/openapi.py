@@ -21,7 +21,7 @@ from pydantic.json_schema import models_json_schema
 from app import wire, wire_accept, wire_enrol, wire_vault, wire_witness
 from app.wire import DIGEST_HEADER
 
-VERSION = "1.4"
+VERSION = "1.5"
 _SCHEMAS = "#/components/schemas/"
 _SIGNED = "Signed by the caller with RFC 9421 (docs/protocol.md); the answer is signed by the centre."
 _OPEN = "Anybody may ask; not signed."
@@ -129,6 +129,7 @@ CALLS = (
     ),
     Call("get", "/v1/vault/arrivals", "For the vault: cards it has not looked at", wire_vault.Arrivals, query=(_ALL,)),
     Call("post", "/v1/vault/key", "For the vault: another signing key", wire_vault.KeyKept, wire_vault.KeyChanged),
+    Call("post", "/v1/vault/people", "For the vault: whom it let in", wire_vault.PeopleKept, wire_vault.VaultPeople),
     Call("post", "/v1/vault/findings", "For the vault: what it found", wire_vault.FindingsKept, wire_vault.Findings),
     Call(
         "post",

@@ -108,6 +108,8 @@ def _write(log: Log, told: Reference) -> None:
     item = {"station": told.station, "kind": Reference.TYPE, "text": signed.text, "sig": signed.sig}
     connection.execute(insert(feed), item)
     named = told.model_dump(include={"kind", "key", "station", "revision", "removed"})
+    if told.kind == "user" and not told.removed:
+        named["role"] = told.body.get("role", "")
     log.act(CentreAct.HANDED_OUT, {"reference": {**named, "sha256": digest(signed.text.encode())}})
 
 

@@ -314,6 +314,17 @@ reveal = Table(
     Column("at_ms", BigInteger, nullable=False),
 )
 
+vault_person = Table(  # told by the vault, for the log
+    "vault_person",
+    metadata,
+    Column("vault", Text, nullable=False),
+    Column("public_key", Text, nullable=False),  # Ed25519, in hex
+    Column("taken_back", Boolean, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("vault", "public_key", "taken_back"),
+)
+
 restoration = Table(
     "restoration",
     metadata,

@@ -2,6 +2,7 @@
 
     GET  /v1/vault/arrivals     cards that it has not looked at      POST /v1/vault/findings     what it found
     GET  /v1/vault/arrivals?all=CURSOR     every card, for a vault that was put back from a copy
+    POST /v1/vault/people       whom it lets ask to see secrets, and whose key it took back: for the log
 
 A duplicate is not rejected here: it goes to review, with the card that had the number first. Which of the two is in the
 right a person has to say.
@@ -16,6 +17,7 @@ from fastapi import FastAPI, Query, Request, Response
 from sqlalchemy import ColumnElement, LargeBinary, Row, and_, exists, func, literal, select, true, tuple_
 from starlette.concurrency import run_in_threadpool
 
+from app.core.audit import CentreAct
 from app.core.cards import CardState
 from app.server.admit import Caller, identify, spend_nonce
 from app.server.answers import Desk
@@ -25,9 +27,18 @@ from app.server.known import Locked, lock_stations
 from app.server.log import Deciding, Log
 from app.server.refusal import Refusal
 from app.server.setup import OpenCentre
-from app.server.tables import card, finding, sealed
+from app.server.tables import card, finding, sealed, vault_person
 from app.store.db import transaction
-from app.wire_vault import Arrival, Arrivals, Finding, Findings, FindingsKept
+from app.wire_vault import (
+    Arrival,
+    Arrivals,
+    Finding,
+    Findings,
+    FindingsKept,
+    PeopleKept,
+    VaultPeople,
+    VaultPerson,
+)
 
 Cursor = Annotated[str | None, Query(alias="all", max_length=2400)]
 """Names in it may be long, and some letters are spelled by six."""
@@ -56,6 +67,11 @@ def add_vault_routes(app: FastAPI, desk: Desk) -> None:
     async def found(request: Request) -> Response:
         caller, told = await desk.signed_body(request, Findings)
         return desk.reply(request, await run_in_threadpool(keep_findings, centre, told, caller, desk.now_ms()))
+
+    @app.post("/v1/vault/people")
+    async def people(request: Request) -> Response:
+        caller, told = await desk.signed_body(request, VaultPeople)
+        return desk.reply(request, await run_in_threadpool(keep_people, centre, told, caller, desk.now_ms()))
 
 
 def arrivals(centre: OpenCentre, caller: Caller, now_ms: int, after: str | None = None) -> Arrivals:
@@ -125,6 +141,25 @@ def _keep(log: Log, one: Finding) -> int:
     if one.code:
         review(log, one.station, one.card, of)
     return 1
+
+
+def keep_people(centre: OpenCentre, told: VaultPeople, caller: Caller, now_ms: int) -> PeopleKept:
+    """Write into the log whom the vault let in and took back, each once. Raises Refusal as `only_vault`."""
+    only_vault(centre, caller, now_ms)
+    with transaction(centre.engine) as connection:
+        spend_nonce(connection, caller, now_ms)
+        log = Log(connection, Deciding.of(centre, now_ms, caller.station))
+        new = [one for one in told.people if _is_new(log, one)]
+        for one in new:
+            act = CentreAct.PERSON_TAKEN_BACK if one.taken_back else CentreAct.PERSON_LET_IN
+            log.act(act, {"vault": caller.station, "person": one.name, "key": one.public_key})
+        log.write()
+    return PeopleKept(kept=len(new))
+
+
+def _is_new(log: Log, one: VaultPerson) -> bool:
+    row = {**one.model_dump(), "vault": log.deciding.by, "at_ms": log.deciding.now_ms}
+    return insert_missing(log.connection, vault_person, [row]) > 0
 
 
 def only_vault(centre: OpenCentre, caller: Caller, now_ms: int) -> Row[Any]:

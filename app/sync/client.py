@@ -58,6 +58,7 @@ from app.wire_vault import (
     FindingsKept,
     KeyChanged,
     KeyKept,
+    PeopleKept,
     RevealApproval,
     RevealAsked,
     RevealLog,
@@ -65,6 +66,7 @@ from app.wire_vault import (
     RevealState,
     RevealTasks,
     RevealVerdict,
+    VaultPeople,
 )
 from app.wire_witness import CheckpointAnswer, Cosigned, Cosigning, WitnessAnswer, WitnessWanted
 
@@ -303,6 +305,10 @@ class CentreClient:
     async def tell_findings(self, findings: Findings) -> FindingsKept:
         """For the vault: what it found."""
         return await self._post("/v1/vault/findings", findings, FindingsKept)
+
+    async def tell_people(self, told: VaultPeople) -> PeopleKept:
+        """For the vault: who may ask to see secrets, and who no longer."""
+        return await self._post("/v1/vault/people", told, PeopleKept)
 
     async def ask_reveal(self, asked: RevealAsked) -> RevealState:
         """Bring a person's request to see a secret."""

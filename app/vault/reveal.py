@@ -23,11 +23,11 @@ from app.store.seal import Context, seal_answer
 from app.vault.keys import Vault
 from app.vault.tables import nonce, person, person_gone, reveal
 from app.wire import Name, Signed, Statement, open_statement
-from app.wire_vault import QUOTA_A_DAY, RevealRequest
+from app.wire_vault import QUOTA_A_DAY, RevealRequest, VaultPerson
 
 FRESH_MS = 5 * 60 * 1000
 _DAY_MS = 24 * 3600 * 1000
-_SHORTEST_REASON = 4
+_SHORTEST_REASON, _LONGEST_NAME = 4, 128
 
 
 Asked = TypeVar("Asked", bound=Statement)
@@ -88,6 +88,13 @@ def people(vault: Vault) -> dict[str, list[dict[str, Any]]]:
     told = [{"name": one.name, "key": bytes(one.public_key).hex()} for one in now]
     left = [{"name": one.name, "key": bytes(one.public_key).hex(), "taken_back_ms": one.at_ms} for one in gone]
     return {"people": told, "taken_back": left}
+
+
+def told_of_people(vault: Vault) -> list[VaultPerson]:
+    """What the centre's log is to have of them, in an order in which it may have happened."""
+    now, gone = people(vault).values()
+    let_in = [VaultPerson(name=one["name"][:_LONGEST_NAME], public_key=one["key"]) for one in (*gone, *now)]
+    return [*let_in, *(one.model_copy(update={"taken_back": True}) for one in let_in[: len(gone)])]
 
 
 def reveals(vault: Vault) -> list[dict[str, Any]]:

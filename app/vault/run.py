@@ -14,10 +14,11 @@ from app.store.governing import certified
 from app.sync.client import CentreClient, CentreRefused
 from app.vault.index import look_up
 from app.vault.keys import Vault
-from app.vault.reveal import Approval, answer, grant
-from app.wire_vault import Findings, RevealTask, RevealVerdict
+from app.vault.reveal import Approval, answer, grant, told_of_people
+from app.wire_vault import MOST_PEOPLE, Findings, RevealTask, RevealVerdict, VaultPeople, VaultPerson
 
 _AGAIN_S = (0.2, 1.0, 3.0)
+_NO_SUCH_CALL = 404
 _OVER = "reveal.state"
 """What the centre says to the vault's word on a request that was taken back or refused meanwhile."""
 
@@ -55,6 +56,25 @@ async def look_once(vault: Vault, client: CentreClient) -> int:
         found = [await asyncio.to_thread(look_up, vault, arrived) for arrived in waiting]
         await client.tell_findings(Findings(findings=tuple(found)))
         done += len(found)
+
+
+async def tell_people(vault: Vault, client: CentreClient, told: set[VaultPerson]) -> int:
+    """For the centre's log: whom the vault lets ask to see secrets and whose key it took back, but for what was `told`
+    before, which grows; how many were new there. A centre of an earlier release has no ear for it: then later.
+
+    Raises Unavailable, EvidenceTrouble as `CentreClient`.
+    """
+    new = [one for one in await asyncio.to_thread(told_of_people, vault) if one not in told]
+    kept = 0
+    for some in (new[at : at + MOST_PEOPLE] for at in range(0, len(new), MOST_PEOPLE)):
+        try:
+            kept += (await client.tell_people(VaultPeople(people=tuple(some)))).kept
+        except CentreRefused as refused:
+            if refused.status != _NO_SUCH_CALL or refused.reason:
+                raise
+            return kept
+        told.update(some)
+    return kept
 
 
 async def answer_once(vault: Vault, client: CentreClient, now_ms: Callable[[], int]) -> int:

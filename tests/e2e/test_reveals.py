@@ -16,6 +16,7 @@ from app.core.parcels import Operator, Role
 from app.core.reveals import Overview, RevealWish, Stage
 from app.server.embedded import start_server_process, stop_server_process
 from app.server.enrol import make_code
+from app.server.report import report
 from app.server.setup import init, open_centre
 from app.station.clock import system_clock
 from app.station.revealing import Revealing, RevealPlan
@@ -82,6 +83,8 @@ def test_a_vault_that_is_killed_and_started_again(party: tuple[Party, str, Any],
         desk.stop()
         stop_vault(vault)
     assert bugs == []
+    told = [one["act"] for one in report(centre.engine, "acts") if "person" in one or one["act"].endswith("-granted")]
+    assert told == ["centre.person-let-in", *["centre.reveal-granted"] * 2], "by two vault processes, once"
     everything = b"".join(path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file())
     assert b"83749261" not in everything, "in no file of station, centre and vault"
 

@@ -43,6 +43,11 @@ def test_every_act_is_in_the_log_with_who_did_it(tmp_path: Path) -> None:
         *[("os:ben", "centre.handed-out")] * 3,
         ("os:anna", "centre.station-revoked"),
     ]
+    told = [one["reference"] for one in listed if one["act"] == "centre.handed-out"]
+    assert [(one["kind"], one["key"], one.get("role")) for one in told[1:]] == [
+        ("user", "2001", "clerk"),
+        ("policy", "current", None),
+    ]
     assert "482915" not in json.dumps(listed)
     assert [row["station"] for row in report(centre.engine, "stations")] == ["st-1"], "the centre is none of them"
     entries = export_log(centre.engine, centre.centre, tmp_path / "log.jsonl")

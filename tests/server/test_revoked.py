@@ -44,6 +44,8 @@ def body_of(call: Call) -> bytes:
         case "/v1/acceptance/decisions":
             wish = {"station": "s", "card": "c", "event_hash": OID, "verdict": "review", "reason": "x"}
             return json.dumps({"decisions": [wish]}).encode()
+        case "/v1/vault/people":
+            return b'{"people": []}'
         case "/v1/vault/findings":
             return b'{"findings": []}'
         case "/v1/reveals":

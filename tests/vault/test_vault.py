@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import runpy
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +26,31 @@ from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
 from app.keys import Signer, new_seed
 from app.server.embedded import start_server_process, stop_server_process
 from app.server.enrol import admit_station, make_code, revoke_station
+from app.server.export import export_log
 from app.server.governing import add_vault_key, read_root
 from app.server.report import report
 from app.server.routes import make_app
 from app.server.setup import OpenCentre
 from app.store.seal import MAGIC, SUITE, Context, VaultKey, info_of, open_answer, seal
 from app.store.store import REHEARSAL_PASSPHRASE
+from app.store.verify import LOG_VERIFIER, verify_audit
 from app.sync.client import CentreClient, CentreRefused, Speaker
 from app.vault.index import look_up
 from app.vault.keys import Vault, make_vault, open_vault
-from app.vault.reveal import QUOTA_A_DAY, Approval, add_person, answer, grant, people, reveals, take_back_person
-from app.vault.run import look_once
+from app.vault.reveal import (
+    QUOTA_A_DAY,
+    Approval,
+    add_person,
+    answer,
+    grant,
+    people,
+    reveals,
+    take_back_person,
+    told_of_people,
+)
+from app.vault.run import look_once, tell_people
 from app.wire import Signed, sign_statement
-from app.wire_vault import Arrival, RevealRequest
+from app.wire_vault import Arrival, RevealRequest, VaultPerson
 
 NOW_MS = 1_790_000_000_000
 
@@ -82,6 +96,72 @@ def test_the_keys_move_into_the_vault_and_nowhere_else(tmp_path: Path, centre: O
         make_vault(tmp_path / "v2", "x", "v", centre.centre, new_seed(), centre.folder.vault)
     with pytest.raises(BadInput, match=r"vault.missing"):
         open_vault(tmp_path / "v3", "x")
+
+
+def test_whom_the_vault_lets_in_and_takes_back_is_in_the_centres_log_once(
+    tmp_path: Path, centre: OpenCentre, vault: Vault
+) -> None:
+    """Told by the vault alone, over what it told before, and to a centre that it was put back from a copy of."""
+    anna, ben = Signer(new_seed()).public_key, Signer(new_seed()).public_key
+    told: set[VaultPerson] = set()
+
+    def tell(told: set[VaultPerson]) -> int:
+        return int(
+            talk(centre, Speaker(vault.name, vault.signer, vault.centre), partial(tell_people, vault, told=told))
+        )
+
+    assert tell(told) == 0
+    add_person(vault, "S1", anna)
+    add_person(vault, "S2", ben)
+    assert (tell(told), tell(told)) == (2, 0)
+    take_back_person(vault, "S1", NOW_MS)
+    assert (tell(told), tell(set())) == (1, 0)
+    listed = [row for row in report(centre.engine, "acts") if "person" in row]
+    assert [(row["by"], row["act"], row["vault"], row["person"], row["key"]) for row in listed] == [
+        ("vault-1", "centre.person-let-in", "vault-1", "S1", anna.hex()),
+        ("vault-1", "centre.person-let-in", "vault-1", "S2", ben.hex()),
+        ("vault-1", "centre.person-taken-back", "vault-1", "S1", anna.hex()),
+    ]
+    entries = export_log(centre.engine, centre.centre, tmp_path / "log.jsonl")
+    checked = runpy.run_path(str(LOG_VERIFIER))["check"](str(tmp_path / "log.jsonl"), True)
+    assert (checked["ok"], checked["entries"]) == (True, entries)
+    audited = verify_audit(centre.folder.root)
+    assert (audited["ok"], audited["chains"][-1]["acts"]["vault-1 centre.person-taken-back"]) == (True, 1)
+
+
+def test_somebody_who_came_and_went_before_the_centre_heard_of_it_is_told_of_both(
+    centre: OpenCentre, vault: Vault
+) -> None:
+    add_person(vault, "S1" * 100, Signer(new_seed()).public_key)
+    take_back_person(vault, "S1" * 100, NOW_MS)
+    assert [(one.name, one.taken_back) for one in told_of_people(vault)] == [
+        (("S1" * 64), False),
+        (("S1" * 64), True),
+    ]
+
+
+def test_a_centre_that_has_no_ear_for_people_is_told_later_and_nobody_else_may_tell(
+    centre: OpenCentre, vault: Vault
+) -> None:
+    add_person(vault, "S1", Signer(new_seed()).public_key)
+    told: set[VaultPerson] = set()
+
+    async def earlier(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(404, json={"code": "not_found", "detail": ""})
+
+    async def run() -> int:
+        speaker = Speaker(vault.name, vault.signer, vault.centre)
+        transport = httpx.MockTransport(earlier)
+        async with CentreClient("http://centre", transport, speaker, lambda: NOW_MS) as client:
+            return await tell_people(vault, client, told)
+
+    assert (asyncio.run(run()), told) == (0, set())
+    other = Signer(new_seed())
+    admit_station(centre, "st-9", other.public_key, "store", 0)
+    with pytest.raises(CentreRefused) as refused:
+        talk(centre, Speaker("st-9", other, vault.centre), partial(tell_people, vault, told=told))
+    assert refused.value.reason == "station.role"
+    assert told == set()
 
 
 def two_stations(tmp_path: Path, centre: OpenCentre, make_party: Any) -> tuple[Any, Any]:
