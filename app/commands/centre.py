@@ -9,6 +9,7 @@ certificate [HOST …]                  a new TLS certificate by the centre's ow
 policy | vault-key | take-back        what stations are governed by      (`centre_govern`)
 users list | add | disable           who may sign in at the stations
 expect | block | offer                what stations work by      (`centre_hand_out`)
+bucket --objects URL                  whether the bucket holds on to what is deleted      (`centre_bucket`)
 footage STATION RECORDING             a recording's encrypted files, for the vault      (`centre_footage`)
 waiting                               stations to be confirmed, with words   release NAME   go on after a fork
 decide | accept-rule                  what becomes of real cards      (`centre_accept`)
@@ -27,7 +28,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from app.commands import centre_accept, centre_footage, centre_govern, centre_hand_out, centre_users
+from app.commands import centre_accept, centre_bucket, centre_footage, centre_govern, centre_hand_out, centre_users
 from app.commands.centre_act import acting, add_by, folder_of
 from app.core.errors import BadInput
 from app.core.merkle import CompactTree
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name in _BY_NAME:
         actions.add_parser(name).add_argument("name")
     actions.add_parser("certificate", help="a new TLS certificate").add_argument("names", nargs="*", metavar="HOST")
-    for name in ("waiting", "migrate", *REPORTS):
+    for name in ("waiting", "migrate", centre_bucket.ACTION, *REPORTS):
         actions.add_parser(name)
     actions.choices["migrate"].add_argument("--abandon", action="store_true", help="give up one that was cut off")
     actions.choices["chips"].add_argument("--record", default="", metavar="SHA256", help="print this record")
@@ -90,6 +91,9 @@ def run(args: argparse.Namespace) -> int:
         code, told = centre_accept.done(args)
         print(json.dumps(told, ensure_ascii=False, indent=1))
         return code
+    if args.action == centre_bucket.ACTION:
+        print(json.dumps(centre_bucket.done(args), ensure_ascii=False, indent=1))
+        return 0
     if args.action == "users":
         print(json.dumps(centre_users.done(args), ensure_ascii=False, indent=1))
         return 0

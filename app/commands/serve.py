@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from app.commands import centre_bucket
 from app.core.errors import Trouble
 from app.evidence.timestamp import read_roots
 from app.server.run import DEFAULT_PORT, serve
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             places = {"database": args.database, "objects": args.objects}
             options = {"tls": args.tls, "until_stdin_closes": args.until_stdin_closes}
-            serve(args.data, args.port, args.host, **places, **options, stamper=_stamper(args))
+            serve(args.data, args.port, args.host, **places, **options, stamper=_stamper(args), tell=centre_bucket.tell)
     except Trouble as trouble:
         print(json.dumps({"code": trouble.code, "detail": trouble.detail}), flush=True)
         raise

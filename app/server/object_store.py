@@ -12,8 +12,9 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from starlette.concurrency import run_in_threadpool
 
@@ -25,6 +26,24 @@ from app.wire import MOST_CHUNK, ObjectSize, Transfer
 VERIFY_PATH = "/v1/objects/verify"
 _PIECE = 1 << 20
 _UPLOAD_LASTS_S = 24 * 3600
+
+
+Versioning = Literal["on", "suspended", "off", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """Whether a bucket holds on to what is deleted or written over there.
+
+    `versioning`: older versions stay. `lock`: object lock; `days` and `mode` of its default retention (0 and "": none).
+    `unseen`: why the bucket does not tell what is "unknown".
+    """
+
+    versioning: Versioning
+    lock: Literal["on", "off", "unknown"]
+    days: int = 0
+    mode: str = ""
+    unseen: str = ""
 
 
 class Objects(Protocol):
@@ -50,6 +69,10 @@ class Objects(Protocol):
         """Store what another place held. Raises EvidenceTrouble("evidence.content_differs")."""
         ...
 
+    def keeping(self) -> Keeping | None:
+        """How a bucket is set; None for files of this machine. No trouble: what cannot be seen is said to be so."""
+        ...
+
 
 class LocalObjects:
     """Chunks as files: `objects/ab/abcd…`. What a killed server left half-written in `tmp` goes after a day."""
@@ -66,6 +89,9 @@ class LocalObjects:
             with suppress(OSError):
                 if partial.stat().st_mtime < oldest_s:
                     partial.unlink()
+
+    def keeping(self) -> None:
+        return None
 
     def path(self, oid: str) -> Path:
         return self._folder / oid[:2] / oid

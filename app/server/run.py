@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from app.core.errors import BadInput, Unavailable
 from app.living import when_stdin_closes
 from app.server.folder import CentreFolder
+from app.server.object_store import Keeping
 from app.server.patience import Patience, patient_protocol
 from app.server.routes import make_app
 from app.server.setup import open_centre, ready_line
@@ -40,19 +41,22 @@ def serve(
     announce: Callable[[str], None] = lambda line: print(line, flush=True),
     stamper: Stamper | None = None,
     patience: Patience = Patience(),  # noqa: B008  frozen
+    tell: Callable[[Keeping | None], None] = lambda _found: None,
 ) -> None:
     """Serve until SIGINT or SIGTERM (or, if asked, until stdin ends: then it cannot outlive who started it).
 
     Port 0 takes any free one. When it can be reached, `announce` gets one JSON line {"url", "pid"}.
     `tls`: also on loopback; elsewhere always. `stamper`: who asks a time-stamp authority. `patience`: with requests
-    that come slowly. Raises BadInput: serve.not_initialised, serve.damaged, serve.no_tls (off loopback, and the folder
-    has no certificate), serve.host. Unavailable("serve.port_in_use"). StorageTrouble.
+    that come slowly. `tell` hears how the bucket is set. Raises BadInput: serve.not_initialised, serve.damaged,
+    serve.no_tls (off loopback, and the folder has no certificate), serve.host.
+    Unavailable("serve.port_in_use"). StorageTrouble.
     """
     private = tls or not _on_loopback(host)
     context = server_context(CentreFolder(data_dir).tls) if private else None
     centre = open_centre(data_dir, database, objects)
     try:
         take_up(centre, time.time_ns() // 1_000_000)
+        tell(centre.objects.keeping())
         with _listen(host, port) as listener:
             shown = f"[{host}]" if ":" in host else host
             line = ready_line(f"{'https' if context else 'http'}://{shown}:{listener.getsockname()[1]}")

@@ -4,7 +4,7 @@
 
 `public` is the address that stations use, where it differs. Credentials come from where botocore looks for them
 (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a role, …), never from the address. They need Put, Get and List (without
-it S3 calls forbidden what is missing), no Delete.
+it S3 calls forbidden what is missing), no Delete; to say how the bucket is set, its versioning and lock to be read.
 
 A presigned PUT signs the SHA-256, the length and `If-None-Match: *`: other bytes, more bytes and a second write are
 refused by the bucket itself. Single PUTs only: a presigned part of a multipart upload took wrong bytes with 200.
@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import base64
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from botocore.config import Config
@@ -25,13 +25,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
-from app.server.object_store import VERIFY_PATH, hash_of
+from app.server.object_store import VERIFY_PATH, Keeping, Versioning, hash_of
 from app.wire import ObjectSize, Transfer
 
 EXPIRES_S = 900
 _AT_ONCE = 16
 _PIECE = 1 << 20
 _IN_MEMORY = 8 << 20
+_NO_LOCK = "ObjectLockConfigurationNotFoundError"
+_VERSIONING: Mapping[str, Versioning] = {"Enabled": "on", "Suspended": "suspended"}
 
 
 class S3Objects:
@@ -100,6 +102,33 @@ class S3Objects:
                 except ClientError as error:
                     if error.response["ResponseMetadata"]["HTTPStatusCode"] != 412:
                         raise
+
+    def keeping(self) -> Keeping:
+        versions, wrong = _told(self._client.get_bucket_versioning, self._bucket)
+        versioning: Versioning = "unknown"
+        if versions is not None:
+            versioning = _VERSIONING.get(versions.get("Status", ""), "off")
+        locked, wrong_lock = _told(self._client.get_object_lock_configuration, self._bucket)
+        if wrong_lock == _NO_LOCK:
+            locked, wrong_lock = {}, ""
+        unseen = ", ".join(dict.fromkeys(filter(None, (wrong, wrong_lock))))
+        if locked is None:
+            return Keeping(versioning, "unknown", unseen=unseen)
+        told = locked.get("ObjectLockConfiguration", {})
+        rule = told.get("Rule", {}).get("DefaultRetention", {})
+        days = rule.get("Days", 0) or rule.get("Years", 0) * 365
+        lock: Literal["on", "off"] = "on" if told.get("ObjectLockEnabled") == "Enabled" else "off"
+        return Keeping(versioning, lock, days, rule.get("Mode", ""), unseen)
+
+
+def _told(ask: Callable[..., Any], bucket: str) -> tuple[dict[str, Any] | None, str]:
+    """The bucket's answer, or None and why there is none."""
+    try:
+        return ask(Bucket=bucket), ""
+    except ClientError as error:
+        return None, str(error.response.get("Error", {}).get("Code", ""))[:60] or "?"
+    except BotoCoreError as error:
+        return None, type(error).__name__
 
 
 def _read_url(url: str) -> tuple[str, dict[str, str]]:

@@ -11,10 +11,12 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from app.__main__ import main
 from app.commands.complaint import spoken
 from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
 from app.server.embedded import start_server_process, stop_server_process
@@ -25,7 +27,7 @@ from app.sync.footage import chunks_of
 from app.wire import ObjectSize
 from tests.server.conftest import s3_client
 from tests.server.place import PROGRAM, call, run
-from ui.texts import trouble
+from ui.texts import say, trouble
 
 
 def named(content: bytes) -> ObjectSize:
@@ -71,6 +73,77 @@ def test_chunks_of_another_place_are_taken_over_whole(bucket: str) -> None:
         objects.put(named(b"x").oid, [b"y"])
 
 
+def test_how_the_bucket_is_set_is_seen_and_said(
+    bucket: str, s3_server: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As somebody sets it, in the words of both languages; another bucket lies beside it with a lock."""
+    client, name = s3_client(s3_server), bucket.split("?")[0].removeprefix("s3://")
+    locked = f"{name}-locked"
+    client.create_bucket(Bucket=locked, ObjectLockEnabledForBucket=True)
+
+    def told(url: str, language: str) -> tuple[dict[str, Any], str]:
+        monkeypatch.setenv("CARDINTAKE_LANG", language)
+        assert main(["centre", "bucket", "--objects", url]) == 0
+        out, said = capfd.readouterr()
+        return json.loads(out), said
+
+    found, said = told(bucket, "en")
+    assert (found["versioning"], found["lock"], found["unseen"]) == ("off", "off", "")
+    assert "no older versions are kept" in said
+    assert "Object lock: none" in said
+    for status, seen, word in (("Enabled", "on", "：保留旧版本"), ("Suspended", "suspended", "已暂停")):
+        client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": status})
+        found, said = told(bucket, "zh")
+        assert (found["versioning"], word in said) == (seen, True)
+    other = bucket.replace(name, locked)
+    found, said = told(other, "en")
+    assert (found["versioning"], found["lock"], found["days"]) == ("on", "on", 0)
+    assert "without a default retention" in said
+    held = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Years": 1}}}
+    client.put_object_lock_configuration(Bucket=locked, ObjectLockConfiguration=held)
+    found, said = told(other, "en")
+    assert (found["lock"], found["days"], found["mode"]) == ("on", 365, "COMPLIANCE")
+    assert "cannot be deleted for 365 days (COMPLIANCE)" in said
+
+
+class _Blind(BaseHTTPRequestHandler):
+    """A bucket's door that tells nothing of how it is set: it knows no such question, or does not let one ask."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        status, code = (501, "NotImplemented") if self.path.endswith("?versioning") else (403, "AccessDenied")
+        body = f"<Error><Code>{code}</Code></Error>".encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_words: object) -> None:
+        pass
+
+
+def test_what_a_bucket_does_not_let_us_see_is_said_and_is_no_trouble(
+    bucket: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = ThreadingHTTPServer(("127.0.0.1", 0), _Blind)
+    threading.Thread(target=door.serve_forever, daemon=True).start()
+    try:
+        monkeypatch.setenv("CARDINTAKE_LANG", "en")
+        assert main(["centre", "bucket", "--objects", f"s3://b?endpoint=http://127.0.0.1:{door.server_port}"]) == 0
+    finally:
+        door.shutdown()
+        door.server_close()
+    out, said = capfd.readouterr()
+    assert json.loads(out) == {
+        "versioning": "unknown", "lock": "unknown", "days": 0, "mode": "", "unseen": "NotImplemented, AccessDenied",
+    }  # fmt: skip
+    assert "cannot be seen (NotImplemented, AccessDenied)" in said
+    assert main(["centre", "bucket", "--objects", ""]) == 2
+
+
 @pytest.mark.parametrize(
     "url", ["http://x", "s3://", "s3://key:secret@bucket", "s3://b/path", "s3://b?secret=1", "s3://b?endpoint=nonsense"]
 )
@@ -114,6 +187,7 @@ def test_a_station_brings_footage_into_the_bucket(
     closed = f"{bucket}&public=http://127.0.0.1:{door.server_port}"
     child, url = start_server_process(centre, command=(*command, closed, "--data"), timeout_s=60)
     try:
+        assert say("bucket.lock.off", spoken()) in (centre / "server.log").read_text(encoding="utf-8")
         code = call("centre", "code", "st-1", "--no-confirm", "--database", database, "--data", str(centre))["code"]
         call("station", "enrol", "--rehearsal", "--data", str(station), "--server", url, "--code", code)
         argv = [*PROGRAM, "station", "capture", "--data", str(station), "--cards", "2", "--video-mb", "9"]
