@@ -27,7 +27,7 @@ from app.store.db import reading
 from app.sync.client import CentreClient, CentreRefused, Speaker
 from app.sync.enrol import Applicant, ask_to_join, require_active
 from app.sync.offset import ClockOffset
-from app.wire import EventBatch, content_digest, sign_statement
+from app.wire import EventBatch, Signed, content_digest, sign_statement
 from app.wire_enrol import EnrolmentAnswer, enrolment_proof
 
 NOW_S = 1_790_000_000
@@ -225,9 +225,33 @@ def test_what_a_proxy_says_can_only_make_us_wait(centre: OpenCentre, speaker: Sp
         speak(centre, speaker, ask, line=lambda _inner: Proxy(forged))
 
 
-def test_an_answer_belongs_to_one_request() -> None:
+class Again(httpx.AsyncBaseTransport):
+    """Says the first answer again to every request after it: the centre's own words, byte for byte."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self.inner = inner
+        self.kept: httpx.Response | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.kept is None:
+            self.kept = await self.inner.handle_async_request(request)
+        content = await self.kept.aread()
+        return httpx.Response(self.kept.status_code, headers=self.kept.headers, content=content)
+
+
+def test_an_answer_belongs_to_one_request(centre: OpenCentre, speaker: Speaker) -> None:
+    """The same question by the same station, a moment later; and an answer that says no nonce at all."""
+    answered: list[Signed] = []
+
+    async def twice(client: CentreClient) -> None:
+        answered.append(await client.feed(""))
+        answered.append(await client.feed(""))
+
+    with pytest.raises(EvidenceTrouble, match=r"sync.untrusted_answer"):
+        speak(centre, speaker, twice, line=Again)
+    assert len(answered) == 1
     with pytest.raises(BadSignature):
-        check_answer({}, 200, content_digest(b""), "n", verifier(Signer(new_seed()).public_key))
+        check_answer({}, 200, content_digest(b""), "n", verifier(centre.signer.public_key))
 
 
 # Enrolment
