@@ -240,16 +240,20 @@ def first_fault(
     return first_fault(listed, station=station, verify=verify, prev=before, seq=start, every=True)
 
 
-def linked(events: Iterable[SignedEvent], *, station: str, prev: str, seq: int) -> bool:
+def linked(events: Sequence[SignedEvent], *, station: str, prev: str, seq: int) -> bool:
     """Whether a run of events, the first of them number `seq` after hash `prev`, is what it should be but for its
     signatures, and written as `link` writes. Where it is not, `first_fault` says whether anything is wrong.
+
+    By column: an audit has millions of them, and one after the other takes a quarter longer.
     """
+    if not events:
+        return True
+    numbers, data, told, _ = zip(*events, strict=True)
+    own = [hashlib.sha256(one).hexdigest() for one in data]
     end = _end(station)
-    for event in events:
-        if not _stands(event, end, prev, seq):
-            return False
-        prev, seq = event.hash, seq + 1
-    return True
+    places = [_place(before, number, end) for number, before in enumerate([prev, *own[:-1]], seq)]
+    in_order = list(numbers) == list(range(seq, seq + len(events)))
+    return in_order and list(told) == own and all(map(bytes.endswith, data, places))
 
 
 def _end(station: str) -> str:
@@ -257,11 +261,15 @@ def _end(station: str) -> str:
     return f',"station":{canonical(station).decode()},"v":{VERSION}}}'
 
 
+def _place(prev: str, seq: int, end: str) -> bytes:
+    """What an event in this place ends with; its keys are sorted, so its place is told last."""
+    return f'"prev":"{prev}","seq":{seq}{end}'.encode()
+
+
 def _stands(event: SignedEvent, end: str, prev: str, seq: int) -> bool:
-    """Whether an event ends as the one in this place does; its keys are sorted, so its place is told last."""
+    """Whether an event is, but for its signature, what the one in this place has to be."""
     number, data, own, _ = event
-    told = f'"prev":"{prev}","seq":{seq}{end}'.encode()
-    return number == seq and data.endswith(told) and hashlib.sha256(data).hexdigest() == own
+    return number == seq and data.endswith(_place(prev, seq, end)) and hashlib.sha256(data).hexdigest() == own
 
 
 def _link_fault(

@@ -18,11 +18,11 @@ import base64
 import json
 import runpy
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, repeat
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, Engine, TextClause, inspect, text
 
@@ -32,7 +32,7 @@ from app.core.errors import BadInput, EvidenceTrouble, StorageTrouble
 from app.core.merkle import CompactTree, leaf_hash
 from app.keys import Signer, by_any_key, key_id
 from app.rotation import by_key, chain_stands, parts_fault
-from app.store.damaged import Pardoning, noted_in
+from app.store.damaged import Noted, Pardoning, noted_in
 from app.store.db import open_database, reading
 from app.store.founding import is_gone
 from app.store.keyfile import read_key
@@ -242,8 +242,7 @@ def _newest_seed(connection: Connection) -> bytes | None:
 
 
 def _events(connection: Connection, query: str) -> list[SignedEvent]:
-    rows = _rows(connection, text(query))
-    return [SignedEvent(seq, _raw(data), str(own), _raw(sig)) for seq, data, own, sig in rows]
+    return [event for part in _parts(connection, text(query)) for event in _signed(part)]
 
 
 def _rows(connection: Connection, query: TextClause) -> Iterator[Any]:
@@ -261,12 +260,12 @@ def _parts(connection: Connection, query: TextClause, **parameters: Any) -> Iter
             yield part
 
 
-T = TypeVar("T")
-
-
-def _each(kind: type[T], column: Sequence[Any], made: Callable[[Any], T]) -> Sequence[T]:
-    """Values of one kind: who meddles with the file may also have changed their type."""
-    return column if {*map(type, column)} == {kind} else [made(value) for value in column]
+def _signed(rows: Sequence[Any]) -> list[SignedEvent]:
+    """Events of the rows of a database: who meddles with the file may also have changed the type of a value."""
+    _, *columns = zip(*rows, strict=True)
+    if all({*map(type, column)} == {kind} for column, kind in zip(columns, (bytes, str, bytes), strict=True)):
+        return [*map(SignedEvent._make, rows)]
+    return [SignedEvent(seq, _raw(data), str(own), _raw(sig)) for seq, data, own, sig in rows]
 
 
 def _raw(value: Any) -> bytes:
@@ -298,72 +297,75 @@ def _verify_centre(engine: Engine, every: bool) -> Iterator[dict[str, Any]]:
             stations = connection.exec_driver_sql(
                 "SELECT id, public_key, role, high, head_hash FROM station ORDER BY role <> 'centre', id"
             )
-            if engine.dialect.name == "sqlite":  # what is read once goes through faster with room for it
-                connection.exec_driver_sql("PRAGMA cache_size = -65536")
-            leaves: Leaves = {}
-            noted: dict[str, Mapping[int, str]] = {}
-            chains = [_centre_chain(connection, row, every, leaves, noted) for row in stations.all()]
+            if engine.dialect.name == "sqlite":  # with room for all of it each page is brought into memory of its own
+                connection.exec_driver_sql("PRAGMA cache_size = -2000")
+            reader = _Reader(connection, every)
+            chains = [reader.chain(row) for row in stations.all()]
             chains.sort(key=lambda one: one["station"] == CENTRE)
-            fault, _ = _log_fault(connection, leaves)
+            fault, _ = _log_fault(connection, reader.leaves)
     finally:
         engine.dispose()
     for chain in chains:
         yield chain if chain["fault"] or fault is None else {**chain, "fault": _told(fault)}
 
 
-_OF_STATION = text("SELECT seq, data, hash, sig, quarantine FROM event WHERE station = :station ORDER BY seq")
-_ALARMS = text("SELECT count(*) FROM alarm WHERE station = :station")
+_OF_STATION = text("SELECT seq, data, hash, sig FROM event WHERE station = :station ORDER BY seq")
+_QUARANTINED = "SELECT station, count(*) FROM event WHERE quarantine <> '' GROUP BY station"
+_ALARMS = "SELECT station, count(*) FROM alarm GROUP BY station"
 
 
-def _centre_chain(
-    connection: Connection, row: Any, every: bool, leaves: Leaves, noted: dict[str, Mapping[int, str]]
-) -> dict[str, Any]:
-    """What is found of one station's chain; `leaves` gets those of its events, `noted` what the centre says of damaged
-    signatures: its own chain has to come first.
-    """
-    now = bytes(row.public_key)
-    first = now if row.role == "vault" else _first_key(connection, row.id) or now  # a vault has no chain to say it in
-    quarantined = Counter[str]()
-    pieces = _pieces(connection, row.id, leaves, quarantined)
-    stood = None if every or row.role == "centre" else chain_stands(pieces, station=row.id, key=first)
-    if stood is not None and stood.keys[-1] == now:
-        finding = _Finding(None, stood.keys, stood.count, stood.head)
-    else:
-        quarantined.clear()
-        events = [event for piece in _pieces(connection, row.id, leaves, quarantined) for event in piece]
-        finding = _check(Chain(row.id, first, events, key_now=now), every, noted.get(row.id))
+class _Reader:
+    """Reads the chains of a centre, its own first; `leaves` gets those of their events."""
+
+    def __init__(self, connection: Connection, every: bool) -> None:
+        self._connection, self._every = connection, every
+        self._first_keys = _first_keys(connection)
+        self._quarantined = {name: int(count) for name, count in connection.exec_driver_sql(_QUARANTINED)}
+        self._alarms = {name: int(count) for name, count in connection.exec_driver_sql(_ALARMS)}
+        self._noted: Noted = {}  # what the centre says of damaged signatures
+        self.leaves: Leaves = {}
+
+    def chain(self, row: Any) -> dict[str, Any]:
+        """What is found of one station's chain."""
+        finding = self._found(row)
+        if finding.fault is None and (finding.count, finding.head) != (row.high, row.head_hash):
+            finding.fault = ChainFault(row.high, "truncated")
+        finding.more["quarantined"] = self._quarantined.get(row.id, 0)
+        finding.more["alarms"] = self._alarms.get(row.id, 0)
+        return _described(row.id, finding)
+
+    def _found(self, row: Any) -> _Finding:
+        now = bytes(row.public_key)
+        first = now if row.role == "vault" else self._first_keys.get(row.id) or now  # a vault has no chain to say it in
+        if not self._every and row.role != "centre":
+            stood = chain_stands(self._pieces(row.id), station=row.id, key=first)
+            if stood is not None and stood.keys[-1] == now:
+                return _Finding(None, stood.keys, stood.count, stood.head)
+        events = [event for piece in self._pieces(row.id) for event in piece]
+        finding = _check(Chain(row.id, first, events, key_now=now), self._every, self._noted.get(row.id))
         del finding.more["receipts"]  # a centre gives them
         if row.role == "centre":
-            noted |= noted_in(events) if finding.fault is None else {}
+            self._noted = noted_in(events) if finding.fault is None else {}
             finding.more["acts"] = _acts(events)
-    if finding.fault is None and (finding.count, finding.head) != (row.high, row.head_hash):
-        finding.fault = ChainFault(row.high, "truncated")
-    finding.more["quarantined"] = quarantined.total() - quarantined[""]
-    finding.more["alarms"] = connection.execute(_ALARMS, {"station": row.id}).scalar_one()
-    return _described(row.id, finding)
+        return finding
+
+    def _pieces(self, name: str) -> Iterator[Sequence[SignedEvent]]:
+        """The events of a station, as they are read: a piece at a time goes through all that is done with it while the
+        processor has it at hand.
+        """
+        for part in _parts(self._connection, _OF_STATION, station=name):
+            events = _signed(part)
+            hashes = [leaf_hash(event.data) for event in events]
+            self.leaves.update(zip(zip(repeat(name), [event.seq for event in events]), hashes, strict=True))
+            yield events
 
 
-def _pieces(
-    connection: Connection, name: str, leaves: Leaves, quarantined: Counter[str]
-) -> Iterator[Sequence[SignedEvent]]:
-    """The events of a station at a centre, as they are read: a piece at a time goes through all that is done with it
-    while the processor has it at hand.
-    """
-    for part in _parts(connection, _OF_STATION, station=name):
-        seqs, data, told, sigs, quarantine = zip(*part, strict=True)
-        exact = _each(bytes, data, _raw)
-        leaves.update(zip(zip(repeat(name), seqs), map(leaf_hash, exact), strict=True))
-        quarantined.update(quarantine)
-        yield [*map(SignedEvent, seqs, exact, _each(str, told, str), _each(bytes, sigs, _raw))]
-
-
-def _first_key(connection: Connection, station: str) -> bytes | None:
-    """The key that a station joined with, None where it never had another."""
+def _first_keys(connection: Connection) -> dict[str, bytes]:
+    """The keys that stations joined with, of those that have another one by now."""
     if not inspect(connection).has_table("station_rotation"):
-        return None
-    wanted = text("SELECT old_key FROM station_rotation WHERE station = :station ORDER BY seq LIMIT 1")
-    found = connection.execute(wanted, {"station": station}).scalar()
-    return None if found is None else _raw(found)
+        return {}
+    rows = connection.exec_driver_sql("SELECT station, old_key FROM station_rotation ORDER BY station, seq DESC")
+    return {station: _raw(key) for station, key in rows}
 
 
 def _acts(events: Iterable[SignedEvent]) -> dict[str, int]:

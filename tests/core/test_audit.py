@@ -22,6 +22,7 @@ from app.core.audit import (
     digest,
     first_fault,
     link,
+    linked,
 )
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -210,3 +211,39 @@ def test_a_planted_change_is_found_with_few_signatures_too(every: bool) -> None:
     fitted = bent._replace(hash=digest(bent.data))
     found = ChainFault(3, "signature") if every else ChainFault(4, "prev")
     assert fault([*CHAIN[:2], fitted, *CHAIN[3:]], every=every) in (found, ChainFault(3, "signature"))
+
+
+def _changed(events: list[SignedEvent], at: int, other: int, how: str) -> list[SignedEvent]:
+    changed = list(events)
+    match how:
+        case "data":
+            changed[at] = events[at]._replace(data=events[other].data)
+        case "hash":
+            changed[at] = events[at]._replace(hash=events[other].hash)
+        case "number":
+            changed[at] = events[at]._replace(seq=events[other].seq)
+        case "swapped":
+            changed[at], changed[other] = events[other], events[at]
+        case "left out":
+            del changed[at]
+        case "doubled":
+            changed.insert(at, events[other])
+        case "of another station":
+            changed[at] = chain(8, station="other")[at]
+    return changed
+
+
+@given(
+    at=st.integers(0, 7),
+    other=st.integers(0, 7),
+    first=st.integers(0, 8),
+    how=st.sampled_from(["data", "hash", "number", "swapped", "left out", "doubled", "of another station"]),
+)
+def test_a_run_is_linked_where_first_fault_finds_nothing_but_for_signatures(
+    at: int, other: int, first: int, how: str
+) -> None:
+    events = _changed(CHAIN, at, other, how)
+    place = {"station": STATION, "prev": CHAIN[first - 1].hash if first else GENESIS, "seq": first + 1}
+    found = first_fault(events[first:], verify=lambda _sig, _data: True, **place)  # type: ignore[arg-type]
+    assert linked(events[first:], **place) is (found is None)  # type: ignore[arg-type]
+    assert linked(CHAIN[first:], **place)  # type: ignore[arg-type]
