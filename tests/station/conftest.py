@@ -234,8 +234,8 @@ class Desk:
 
     def eye_heard(self, kind: str) -> list[dict[str, Any]]:
         path = self.folder.runtime / "eye.heard"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [message for line in lines if (message := json.loads(line))["kind"] == kind]
+        whole, _, _ = path.read_text().rpartition("\n") if path.exists() else ("", "", "")  # it may be writing the next
+        return [message for line in whole.splitlines() if (message := json.loads(line))["kind"] == kind]
 
     def eye_says(self, *messages: codec.FromEye) -> None:
         self.until(lambda: not (self.folder.runtime / "eye.say").exists())  # what was to be said before is on its way
@@ -342,9 +342,12 @@ class Desks:
     def leave(self, desk: Desk, end_programs: bool = True) -> None:
         """`end_programs=False`: as after kill -9 of the station, its programs live on."""
         if desk.beside is not None:
-            desk.beside.stop(end_program=end_programs)
-        desk.filming.stop(end_program=end_programs)
-        desk.looking.stop(end_program=end_programs)
+            desk.beside.stop(end_program=False)
+        desk.filming.stop(end_program=False)
+        desk.looking.stop(end_program=False)
+        if end_programs:  # with more patience than a window has: a busy machine takes its time to seal
+            for lock in (self.folder.label_recorder_lock, self.folder.recorder_lock, self.folder.eye_lock):
+                stop_program(lock, 30)
         desk.insisting.rounds.stop()
         desk.writer.stop()
         assert desk.crashes == []

@@ -81,7 +81,7 @@ def new_store(folder: StationFolder) -> Store:
     return store
 
 
-def numbered_film(path: Path, frames: int = 600) -> Path:
+def numbered_film(path: Path, frames: int = 1200) -> Path:
     """Frames whose upper left corner tells their number in twelve squares, bright or dark; 30 a second."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=30, options={"preset": "ultrafast", "g": "15", "crf": "10"})
@@ -114,8 +114,8 @@ class _Recorder:
     def __init__(self, folder: StationFolder) -> None:
         self._folder = folder
         argv = [sys.executable, "-c", RUN, "--folder", str(folder.root)]
-        self.pid = start_program(argv, folder.recorder_lock, 20, folder.logs / "recorder.log")
-        line = connect(folder.recorder_lock, 5)
+        self.pid = start_program(argv, folder.recorder_lock, 60, folder.logs / "recorder.log")
+        line = connect(folder.recorder_lock, 30)
         assert line is not None
         self.line: ProgramConnection = line
 
@@ -143,9 +143,10 @@ def filmed_parcel(root: Path) -> FilmedParcel:
         parcel = OpenParcel("p-1", ExpectedParcel(WAYBILL, "O-1", 2), "r-1", CLERK)
         recording = store.new_recording("r-1", "p-1", stamp(), CLERK.id)
         store.open_parcel(parcel, stamp())
+        film = numbered_film(root / "film.mp4")
         began_us = now_us()
         start = told.Start(
-            "r-1", str(folder.recordings), f"file:{numbered_film(root / 'film.mp4')}?epoch_us={began_us}",
+            "r-1", str(folder.recordings), f"file:{film}?epoch_us={began_us}",
             recording.key.hex(), store.signing_seed.hex(), "", True, {"waybill": WAYBILL}, masked=True,
         )  # fmt: skip
         card = CardDraft(
@@ -164,7 +165,7 @@ def _say(recorder: _Recorder, began_us: int) -> None:
     """What the eye would say: a card lies there until four seconds after the beginning (which takes its time on a busy
     machine), then nothing.
     """
-    for at in range(began_us - 500_000, began_us + 20_000_000, 66_000):
+    for at in range(began_us - 500_000, began_us + 25_000_000, 66_000):
         lies = at < began_us + 4_000_000
         recorder.send(told.Zones(at, CARD if lies else [], not lies, True, [PIN] if lies else []))
 

@@ -98,7 +98,7 @@ def test_killed_recorder_stops_the_hands_comes_back_and_the_gap_is_in_the_journa
     desk.until(lambda: isinstance(desk.state, Paused) and desk.state.ready)
     desk.until(lambda: desk.station.around.rec.mode is RecMode.ON)
     assert desk.recorder_pid() not in (0, pid)
-    assert not Path(f"/proc/{pid}").exists()
+    desk.until(lambda: not Path(f"/proc/{pid}").exists())
     [cut], [resumed] = desk.heard(RecordingCut), desk.heard(RecordingResumed)
     assert cut.code == "recorder.gone"
     assert 0 < resumed.gap_us < 60_000_000
@@ -177,7 +177,8 @@ def stopped_at_the_seal(desk: Desk) -> int:
 
 
 @pytest.mark.warns
-def test_recorder_killed_in_the_moment_of_the_seal_still_seals(desk: Desk) -> None:
+def test_recorder_killed_in_the_moment_of_the_seal_still_seals(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filming, "_CLOSE_US", 60_000_000)  # however long a busy machine takes to start another one
     recording_id = begun(desk)
     os.kill(stopped_at_the_seal(desk), signal.SIGKILL)
     desk.until_in(Idle)
@@ -195,13 +196,12 @@ def test_recorder_that_does_not_come_back_at_the_seal_is_told_and_asked_again(
     pid = stopped_at_the_seal(desk)
     plan = desk.filming._link._plan
     desk.filming._link._plan = replace(plan, argv=DEAD)
-    patience_us = filming._CLOSE_US
     monkeypatch.setattr(filming, "_CLOSE_US", 500_000)
     os.kill(pid, signal.SIGKILL)
     desk.until_in(Paused)
     assert (desk.state.code, desk.state.ready) == ("recorder.not_closed", True)
     desk.filming._link._plan = plan
-    monkeypatch.setattr(filming, "_CLOSE_US", patience_us)
+    monkeypatch.setattr(filming, "_CLOSE_US", 60_000_000)
     desk.press(Key.SPACE)
     desk.until_in(Idle)
     assert check(desk, recording_id).closed
@@ -221,13 +221,13 @@ def test_seal_asked_for_twice_is_answered_twice(desk: Desk) -> None:
 
 @pytest.mark.warns
 def test_hung_recorder_is_a_cut_not_a_red_light(desks: Desks) -> None:
-    desk = desks.sit_down(recorder=recorder_plan(desks.folder, quiet_s=1.5))
+    desk = desks.sit_down(recorder=recorder_plan(desks.folder, quiet_s=4))
     begun(desk)
     pid = desk.recorder_pid()
     os.kill(pid, signal.SIGSTOP)
     desk.until_in(Paused)
     desk.until(lambda: isinstance(desk.state, Paused) and desk.state.ready)
-    assert not process_alive(pid)
+    desk.until(lambda: not process_alive(pid))
 
 
 @pytest.mark.warns
@@ -261,7 +261,7 @@ def test_camera_that_is_pulled_stops_the_hands_and_space_goes_on(desks: Desks) -
     desk = desks.sit_down()
     recording_id = begun(desk)
     desk.keep("card-1")
-    pull(desk, desks, 1.5)
+    pull(desk, desks, 4.0)
     desk.until_in(Paused)
     assert desk.state.code == "camera.lost"
     assert desk.station.around.camera.code in ("camera.lost", "camera.missing")  # it is looked for again at once

@@ -275,7 +275,7 @@ def test_station_that_vanished_finds_its_recorder_recording(desks: Desks) -> Non
 
 @pytest.mark.parametrize("orphaned", [True, False], ids=["recorder gave up waiting", "window was closed"])
 def test_parcel_whose_recording_was_closed_goes_on_in_the_next_one(desks: Desks, orphaned: bool) -> None:
-    first = desks.sit_down(recorder=recorder_plan(desks.folder, orphan_s=0.3) if orphaned else None)
+    first = desks.sit_down(recorder=recorder_plan(desks.folder, orphan_s=2) if orphaned else None)
     first.sign_in()
     first.begin_parcel()
     first.keep("read-1")

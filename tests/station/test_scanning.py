@@ -41,9 +41,9 @@ def test_a_scanned_code_becomes_an_event_and_the_scanner_is_marked_as_simulated(
     scanning = Scanning(open_it, desk.events.put, desk.adjust, desk.crashes.append)
     scanning.start()
     try:
-        assert opened.wait(5)
+        assert opened.wait(30)
         guns[0].scan("SF1420773100918")
-        assert desk.events.get(timeout=5) == CodeScanned("SF1420773100918")
+        assert desk.events.get(timeout=30) == CodeScanned("SF1420773100918")
         assert desk.around.scanner.level is Level.OK
         assert desk.around.simulated_devices == ("scanner",)
     finally:
@@ -63,8 +63,8 @@ def test_a_scanner_that_is_away_is_named_and_taken_back_when_it_returns() -> Non
     scanning = Scanning(open_it, desk.events.put, desk.adjust, desk.crashes.append)
     scanning.start()
     try:
-        assert desk.events.get(timeout=5) == DeviceLost(Device.SCANNER, "scanner.missing")
-        assert desk.events.get(timeout=5) == DeviceBack(Device.SCANNER)
+        assert desk.events.get(timeout=30) == DeviceLost(Device.SCANNER, "scanner.missing")
+        assert desk.events.get(timeout=30) == DeviceBack(Device.SCANNER)
     finally:
         scanning.stop()
     assert desk.crashes == []
