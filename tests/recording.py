@@ -17,8 +17,13 @@ ROOT = Path(__file__).parents[1]
 
 def records(folder: Path, kind: str = "") -> list[dict[str, Any]]:
     """What stands in a recording's journal, all of it or one kind."""
-    lines = (folder / "journal.jsonl").read_text().splitlines()
-    return [record for record in map(json.loads, lines) if kind in ("", record["kind"])]
+    whole, _, _ = (folder / "journal.jsonl").read_text().rpartition("\n")  # a recorder may be writing the next line
+    return [record for record in map(json.loads, whole.splitlines()) if kind in ("", record["kind"])]
+
+
+def gaps_of(folder: Path) -> list[dict[str, Any]]:
+    """Its gaps, but where a busy machine looked away from the camera for half a second: those are the machine's."""
+    return [gap for gap in records(folder, "gap") if gap["reason"] != "camera_stalled"]
 
 
 def lost_beside_the_camera(folder: Path, closed: told.RecordingClosed) -> int:

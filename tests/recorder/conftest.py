@@ -63,8 +63,8 @@ class Station:
     def up(self) -> Station:
         program = ["-m", "app", "label"] if self.label else ["-c", RUN]
         argv = [sys.executable, *program, "--folder", str(self.folder.root), "--orphan-s", str(self.orphan_s)]
-        self.pid = start_program(argv, self.lock, 20, self.folder.logs / "recorder.log")
-        self.line = connect(self.lock, 5)
+        self.pid = start_program(argv, self.lock, 60, self.folder.logs / "recorder.log")
+        self.line = connect(self.lock, 30)
         assert self.line is not None
         return self
 
@@ -84,7 +84,7 @@ class Station:
         }
         self.send(told.Start(**(wanted | changes)))
 
-    def until(self, true: Callable[[Any], bool], timeout_s: float = 15.0) -> Any:
+    def until(self, true: Callable[[Any], bool], timeout_s: float = 60.0) -> Any:
         """The first message for which `true` holds; what came before it is remembered in `heard`."""
         assert self.line is not None
         deadline = time.monotonic() + timeout_s
@@ -96,7 +96,7 @@ class Station:
                     return self.heard[-1]
         raise AssertionError(f"waited in vain; last heard {self.heard[-4:]}")
 
-    def until_kind(self, kind: type, timeout_s: float = 15.0) -> Any:
+    def until_kind(self, kind: type, timeout_s: float = 60.0) -> Any:
         return self.until(lambda message: isinstance(message, kind), timeout_s)
 
     def until_fragments(self, count: int) -> told.RecordingState:

@@ -23,7 +23,7 @@ from app.recorder.line import Line
 from hardware.ports import CameraFrame, Packet
 from tests.hardware.camera import mjpeg_server as fake
 from tests.recorder.test_ahead import record, until
-from tests.recording import records
+from tests.recording import gaps_of, records
 
 KEY, SEED = bytes(range(32)), bytes(range(100, 132))
 VAULT = X25519PrivateKey.from_private_bytes(bytes(range(7, 39)))
@@ -148,7 +148,7 @@ def test_a_picture_that_shows_nothing_is_no_picture(station, film: Path, tmp_pat
     station.until_fragments(state.fragments + 1)
     station.send(told.Stop("sealed"))
     station.until_kind(told.RecordingClosed)
-    (gap,) = records(station.recording, "gap")
+    (gap,) = gaps_of(station.recording)
     assert gap["reason"] == f"camera_{kind}"
     assert verify_recording(station.recording, Signer(SEED).public_key, KEY).ok
 

@@ -26,7 +26,7 @@ from app.recorder.line import Line
 from app.recorder.opening import open_take, recover_recording
 from app.recorder.squeeze import PLANES, Squeezer
 from tests.recorder.test_ahead import until
-from tests.recording import records
+from tests.recording import gaps_of, records
 
 KEY, SEED = bytes(range(32)), bytes(range(100, 132))
 VAULT = X25519PrivateKey.from_private_bytes(bytes(range(7, 39)))
@@ -58,7 +58,7 @@ def test_fields_are_covered_and_their_originals_sealed(station, film: Path, tmp_
     station.up()
     began_us = now_us()
     station.begin(f"file:{film}?epoch_us={began_us}", **MASKED)
-    say(station, began_us + 6_000_000, CARD, [PIN])
+    say(station, began_us + 12_000_000, CARD, [PIN])
     station.until_fragments(4)
     station.send(told.Stop("sealed"))
     closed = station.until_kind(told.RecordingClosed)
@@ -98,7 +98,7 @@ def test_without_a_word_from_the_eye_nothing_is_shown(station, film: Path, tmp_p
 
 
 def test_remainder_after_a_kill_is_saved_and_masked_too(station, film: Path, tmp_path: Path) -> None:
-    camera = f"file:{film}?epoch_us={now_us()}"
+    camera = f"file:{film}?loop=1&epoch_us={now_us()}"
     station.up()
     station.begin(camera, **MASKED)
     began_us = now_us()
@@ -114,7 +114,7 @@ def test_remainder_after_a_kill_is_saved_and_masked_too(station, film: Path, tmp
     station.send(told.Stop("sealed"))
     station.until_kind(told.RecordingClosed)
     assert verify_recording(station.recording, Signer(SEED).public_key, KEY).ok
-    (gap,) = records(station.recording, "gap")
+    (gap,) = gaps_of(station.recording)
     first_mono_us = records(station.recording, "part")[0]["base_mono_us"]
     assert killed_us - (first_mono_us + gap["from_pts"]) < 1_000_000  # though what was encoded is 1.5 s older
     export_mp4(station.recording, KEY, tmp_path / "out.mp4")
@@ -198,7 +198,7 @@ def test_a_real_camera_without_masks_goes_to_the_vault_only(station, film: Path,
 
 @pytest.mark.parametrize("seconds", [2.0])
 def test_what_came_before_the_start_is_kept(station, film: Path, seconds: float) -> None:
-    camera = f"file:{film}?epoch_us={now_us()}"
+    camera = f"file:{film}?loop=1&epoch_us={now_us()}"
     station.up()
     station.send(told.OpenCamera(camera))
     station.until(lambda m: isinstance(m, told.CameraState) and m.state == "live" and m.fps > 0)

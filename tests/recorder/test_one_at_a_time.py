@@ -65,7 +65,7 @@ def test_what_was_killed_is_nobodys_any_more(film: Path, tmp_path: Path) -> None
 
 def test_to_a_sealed_recording_nothing_is_added_in_silence(film: Path, tmp_path: Path) -> None:
     """It printed frame after frame, kept none of them, and ended well."""
-    words = ["record", "--camera", f"file:{film}", "--out", str(tmp_path / "r1"), "--seconds", "0.7"]
+    words = ["record", "--camera", f"file:{film}", "--out", str(tmp_path / "r1"), "--seconds", "1.5"]
     assert run(*words)[0] == 0
     before = (tmp_path / "r1" / "journal.jsonl").read_bytes()
     assert run(*words) == (2, "")
@@ -104,7 +104,7 @@ def test_a_camera_that_gives_no_picture_is_no_recording_that_went_well(tmp_path:
 @pytest.mark.parametrize("where", ["none/d.zip", "."])
 def test_a_place_that_takes_no_file_is_said(film: Path, tmp_path: Path, where: str) -> None:
     """It was a bug's traceback."""
-    assert run("record", "--camera", f"file:{film}", "--out", str(tmp_path / "r1"), "--seconds", "0.7")[0] == 0
+    assert run("record", "--camera", f"file:{film}", "--out", str(tmp_path / "r1"), "--seconds", "1.5")[0] == 0
     before = sorted(path.name for path in tmp_path.iterdir())
     for words in (["dossier", str(tmp_path / "r1"), "--out"], ["export", str(tmp_path / "r1")]):
         assert run(*words, str(tmp_path / where)) == (4, "")
@@ -119,16 +119,16 @@ def test_a_program_does_not_begin_where_its_work_is_done_meanwhile(
     folder = StationFolder(tmp_path / "station")
     folder.root.mkdir()
     lock = folder.recorder_lock
-    argv = [sys.executable, "-c", RUN, "--folder", str(folder.root), "--orphan-s", "1"]
+    argv = [sys.executable, "-c", RUN, "--folder", str(folder.root), "--orphan-s", "30"]
     with kept_away(lock):
         assert find_program(lock) is None
         done = subprocess.run(argv, capture_output=True, check=False)
         assert done.returncode == 3
-    pid = start_program(argv, lock, 20)
+    pid = start_program(argv, lock, 60)
     note = find_program(lock)
     assert note is not None
     assert note.pid == pid
-    line = connect(lock, 5)
+    line = connect(lock, 30)
     assert line is not None
     line.send({"kind": "Quit"})
     line.close()

@@ -22,7 +22,8 @@ from app.programs import find_program, stop_program
 from app.recorder import protocol as told
 from app.reserve import FOOTAGE_RESERVE
 from tests import disks
-from tests.recording import lost_beside_the_camera, records
+from tests.recorder.test_ahead import until
+from tests.recording import gaps_of, lost_beside_the_camera, records
 
 KEY, SEED = bytes(range(32)), bytes(range(100, 132))
 PUBLIC = Signer(SEED).public_key
@@ -51,10 +52,12 @@ def plays_encrypted(folder: Path) -> None:
     (part,) = recording_parts(folder)
     with DecryptedRecording(folder, KEY, part) as data, av.open(data) as film:
         stream = film.streams.video[0]
-        assert sum(1 for _ in film.decode(stream)) == sum(piece.frames for piece in part.pieces)
+        shown = [frame.pts for frame in film.decode(stream)]
+        assert len(shown) == sum(piece.frames for piece in part.pieces)
         film.seek(1_000_000, stream=stream)
-        frame = next(frame for frame in film.decode(stream) if frame.pts >= 1_000_000 - 2)
-        assert frame.pts == pytest.approx(1_000_000, abs=2)
+        assert [frame.pts for frame in film.decode(stream) if frame.pts >= 1_000_000 - 2] == [
+            pts for pts in shown if pts >= 1_000_000 - 2
+        ]
 
 
 def test_records_verifies_and_exports_with_the_times_of_capture(station, film: Path, tmp_path: Path) -> None:
@@ -78,7 +81,10 @@ def test_records_verifies_and_exports_with_the_times_of_capture(station, film: P
     exported = export_mp4(station.recording, KEY, tmp_path / "out.mp4")
     times = times_in(tmp_path / "out.mp4")
     assert exported.frames == closed.frames == len(times)
-    assert times == pytest.approx([round(n * 1e6 / 30) for n in range(len(times))], abs=2)
+    numbers = [round(at * 30 / 1e6) for at in times]  # of the film's frames; a busy machine is too late for some
+    assert times == pytest.approx([round(n * 1e6 / 30) for n in numbers], abs=2)
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] + 1 - len(numbers) <= closed.dropped  # each is told
     assert times[-1] == closed.duration_us
     probe = subprocess.run(
         ["ffprobe", "-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0",
@@ -105,21 +111,20 @@ def test_footage_and_keys_are_nowhere_in_clear(station, film: Path) -> None:
 def test_preview_frames_are_shared_without_recording_and_wiped(station, film: Path) -> None:
     station.up()
     station.send(told.OpenCamera(f"file:{film}?epoch_us={now_us()}"))
-    live = station.until(lambda m: isinstance(m, told.CameraState) and m.state == "live" and m.fps > 0)
+    live = station.until(lambda m: isinstance(m, told.CameraState) and m.state == "live" and abs(m.fps - 30) <= 5)
     assert (live.width, live.height) == (320, 240)
-    assert live.fps == pytest.approx(30, abs=5)
     reader = FrameReader(station.folder.frames)
     frame = reader.newest_half()
     assert frame is not None
     assert frame.y.shape == frame.u.shape == (120, 160)
-    assert stop_program(station.folder.recorder_lock)
+    assert stop_program(station.folder.recorder_lock, 30)
     assert not station.folder.frames.exists()
     assert reader.newest() is None
     assert not station.folder.recordings.exists()
 
 
 def test_killed_recorder_goes_on_in_the_same_recording(station, film: Path, tmp_path: Path) -> None:
-    camera = f"file:{film}?epoch_us={now_us()}"
+    camera = f"file:{film}?loop=1&epoch_us={now_us()}"
     station.up()
     station.begin(camera)
     durable = station.until_fragments(3)
@@ -128,16 +133,15 @@ def test_killed_recorder_goes_on_in_the_same_recording(station, film: Path, tmp_
     first = station.pid
     station.up()
     assert station.pid != first
-    assert not Path(f"/proc/{first}").exists()
+    until(lambda: not Path(f"/proc/{first}").exists())
     station.begin(camera)
     station.until_fragments(durable.fragments + 3)
     station.send(told.Stop("sealed"))
     closed = station.until_kind(told.RecordingClosed)
     verdict = check(station.recording)
     assert verdict.ok, verdict
-    assert verdict.gaps == 1
     found = records(station.recording)
-    gap = next(record for record in found if record["kind"] == "gap")
+    (gap,) = gaps_of(station.recording)
     assert gap["reason"] == "recorder_restarted"
     first_mono_us = next(record for record in found if record["kind"] == "part")["base_mono_us"]
     assert killed_us - (first_mono_us + gap["from_pts"]) < 1_000_000  # what was lost: the open fragment
@@ -152,7 +156,7 @@ def test_killed_recorder_goes_on_in_the_same_recording(station, film: Path, tmp_
 
 def test_recorder_outlives_the_station_and_is_adopted(station, film: Path) -> None:
     station.up()
-    camera = f"file:{film}?epoch_us={now_us()}"
+    camera = f"file:{film}?loop=1&epoch_us={now_us()}"
     station.begin(camera)
     before = station.until_fragments(2)
     station.line.close()
@@ -166,20 +170,17 @@ def test_recorder_outlives_the_station_and_is_adopted(station, film: Path) -> No
     closed = station.until_kind(told.RecordingClosed)
     assert lost_beside_the_camera(station.recording, closed) == 0
     assert check(station.recording).ok
-    assert "gap" not in kinds(station.recording)
+    assert gaps_of(station.recording) == []
 
 
 def test_left_alone_it_closes_cleanly_and_a_later_station_learns_of_it(station, film: Path) -> None:
-    station.orphan_s = 1.0
+    station.orphan_s = 2.0
     station.up()
     camera = f"file:{film}?epoch_us={now_us()}"
     station.begin(camera)
     station.until_fragments(1)
     station.line.close()
-    deadline = time.monotonic() + 10
-    while find_program(station.folder.recorder_lock) is not None:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: find_program(station.folder.recorder_lock) is None)
     verdict = check(station.recording)
     assert verdict.ok
     assert verdict.closed
@@ -193,7 +194,8 @@ def test_left_alone_it_closes_cleanly_and_a_later_station_learns_of_it(station, 
 
 def test_lost_camera_is_reopened_and_leaves_a_gap_record(station, film: Path) -> None:
     station.up()
-    station.begin(f"sim:{film}?epoch_us={now_us()}&lose_at_s=1.2&back_at_s=1.6")
+    epoch_us = now_us()
+    station.begin(f"sim:{film}?epoch_us={epoch_us}&lose_at_s=2&back_at_s=2.4")
     lost = station.until(lambda m: isinstance(m, told.CameraState) and m.state == "lost")
     assert lost.reason == "lost"
     station.until(lambda m: isinstance(m, told.CameraState) and m.state == "live")
@@ -201,16 +203,15 @@ def test_lost_camera_is_reopened_and_leaves_a_gap_record(station, film: Path) ->
     station.send(told.Stop("sealed"))
     closed = station.until_kind(told.RecordingClosed)
     assert check(station.recording).ok
-    gap = next(record for record in records(station.recording) if record["kind"] == "gap")
+    (gap,) = gaps_of(station.recording)
     assert gap["reason"] == "camera_lost"
-    assert gap["from_pts"] <= 1_200_000 <= gap["to_pts"]
-    assert state.first_mono_us > 0
+    assert gap["from_pts"] <= epoch_us + 2_000_000 - state.first_mono_us <= gap["to_pts"]
     assert lost_beside_the_camera(station.recording, closed) == 0
 
 
 def test_stalled_camera_is_said_and_recorded(station, film: Path) -> None:
     station.up()
-    station.begin(f"sim:{film}?epoch_us={now_us()}&stall_at_s=0.8&go_on_at_s=2.3")
+    station.begin(f"sim:{film}?epoch_us={now_us()}&stall_at_s=2&go_on_at_s=3.5")
     station.until(lambda m: isinstance(m, told.CameraState) and m.state == "stalled")
     station.until(lambda m: isinstance(m, told.RecordingState) and m.state == "cut")
     station.until(lambda m: isinstance(m, told.RecordingState) and m.state == "on")
@@ -241,13 +242,17 @@ def test_bad_film_is_a_lost_camera_with_a_reason(station, tmp_path: Path, conten
 
 def test_end_of_the_film_makes_everything_durable(station, film: Path) -> None:
     station.up()
-    station.begin(f"file:{film}?epoch_us={now_us() - 10_000_000}")
+    epoch_us = now_us() - 8_000_000
+    station.begin(f"file:{film}?epoch_us={epoch_us}")
     ended = station.until(lambda m: isinstance(m, told.CameraState) and m.state == "ended")
     assert ended.reason == "ended"
-    station.until(lambda m: isinstance(m, told.RecordingState) and m.last_pts_us > 1_800_000)
+    end_us = epoch_us + 12_000_000
+    state = station.until(
+        lambda m: isinstance(m, told.RecordingState) and m.first_mono_us + m.last_pts_us > end_us - 200_000
+    )
     station.send(told.Stop("sealed"))
     closed = station.until_kind(told.RecordingClosed)
-    assert closed.frames + closed.dropped == pytest.approx(60, abs=8)
+    assert closed.frames + closed.dropped == pytest.approx((end_us - state.first_mono_us) * 30 / 1e6, abs=3)
     assert check(station.recording).ok
 
 
@@ -289,14 +294,11 @@ def test_quit_and_term_end_cleanly(station, film: Path) -> None:
     station.up()
     station.begin(f"file:{film}")
     station.until_fragments(1)
-    assert stop_program(station.folder.recorder_lock)
+    assert stop_program(station.folder.recorder_lock, 30)
     assert records(station.recording)[-1]["reason"] == "quit"
     station.up()
     os.kill(station.pid, signal.SIGTERM)
-    deadline = time.monotonic() + 5
-    while process_alive(station.pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: not process_alive(station.pid))
     assert find_program(station.folder.recorder_lock) is None
 
 

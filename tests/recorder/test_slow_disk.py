@@ -16,7 +16,7 @@ from app.evidence.verify import verify_recording
 from app.programs import connect, start_program
 from app.recorder import protocol as told
 from tests.recorder.conftest import KEY, SEED, Station, now_us
-from tests.recording import lost_beside_the_camera
+from tests.recording import gaps_of, lost_beside_the_camera
 
 HUNG_S = 3.0
 MOST_KB = 64 << 10
@@ -69,11 +69,14 @@ def test_three_seconds_without_a_disk_cost_no_frame_and_little_memory(
 ) -> None:
     gate = tmp_path / "gate"
     argv = [sys.executable, "-c", SLOW, str(gate), "--folder", str(station.folder.root)]
-    station.pid = start_program(argv, station.folder.recorder_lock, 20, station.folder.logs / "recorder.log")
-    station.line = connect(station.folder.recorder_lock, 5)
+    station.pid = start_program(argv, station.folder.recorder_lock, 60, station.folder.logs / "recorder.log")
+    station.line = connect(station.folder.recorder_lock, 30)
     station.begin(f"file:{large_film}?loop=1&epoch_us={now_us()}")
-    durable = station.until_fragments(4)
-    before_kb = peak_kb = private_kb(station.pid)
+    before_kb = 0
+    for count in range(4, 13):  # what it takes with a disk, however far its encoder is behind on a busy machine
+        durable = station.until_fragments(count)
+        before_kb = max(before_kb, private_kb(station.pid))
+    peak_kb = before_kb
     gate.touch()
     until_s, told_us = time.monotonic() + HUNG_S, 0
     while time.monotonic() < until_s:
@@ -92,6 +95,6 @@ def test_three_seconds_without_a_disk_cost_no_frame_and_little_memory(
     closed = station.until_kind(told.RecordingClosed)
     assert lost_beside_the_camera(station.recording, closed) == 0
     verdict = verify_recording(station.recording, Signer(SEED).public_key, KEY)
-    assert (verdict.ok, verdict.gaps, verdict.frames) == (True, 0, closed.frames)
+    assert (verdict.ok, gaps_of(station.recording), verdict.frames) == (True, [], closed.frames)
     assert closed.frames + closed.dropped == pytest.approx(closed.duration_us * 12 / 1e6, abs=2)
     assert peak_kb - before_kb <= MOST_KB

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 
@@ -14,6 +13,7 @@ from app.core.states import Counting, Idle, Opening, Paused, Waiting
 from app.evidence.row import verify_row
 from app.programs import find_program
 from app.store.results import Recording
+from tests import recording
 from tests.station.conftest import Desk, Desks
 from tests.station.test_filming import seal, to_the_count
 
@@ -30,9 +30,11 @@ def known(desk: Desk) -> list[Recording]:
 
 
 def records(desk: Desk, recording_id: str) -> list[dict]:
-    text = (desk.folder.recordings / recording_id / "journal.jsonl").read_text()
-    whole, _, _ = text.rpartition("\n")  # its recorder may be writing the next one
-    return [json.loads(line) for line in whole.splitlines()]
+    return recording.records(desk.folder.recordings / recording_id)
+
+
+def gaps(desk: Desk, recording_id: str) -> list[str]:
+    return [gap["reason"] for gap in recording.gaps_of(desk.folder.recordings / recording_id)]
 
 
 def events(desk: Desk, recording_id: str) -> list[str]:
@@ -108,10 +110,8 @@ def test_a_killed_label_recorder_stops_no_hands_and_tells_its_gap(desk: Desk) ->
     desk.until(lambda: all(one.state == "recorded" for one in known(desk)))
     overhead, label = known(desk)
     assert_all_hold(desk, [overhead, label])
-    assert [one["reason"] for one in records(desk, label.recording_id) if one["kind"] == "gap"] == [
-        "recorder_restarted"
-    ]
-    assert not [one for one in records(desk, overhead.recording_id) if one["kind"] == "gap"]
+    assert gaps(desk, label.recording_id) == ["recorder_restarted"]
+    assert gaps(desk, overhead.recording_id) == []
     told = [one for one in events(desk, overhead.recording_id) if one.startswith("recording.")]
     assert told == ["recording.beside", "recording.beside-cut", "recording.beside-resumed"]
     assert desk.heard(RecordingCut) == desk.heard(DeviceLost) == []
@@ -152,7 +152,7 @@ def test_a_new_window_takes_both_films_over(desks: Desks) -> None:
     assert len(known(second)) == 2
     assert_all_hold(second, known(second))
     for one in (overhead, label):
-        assert not [record for record in records(second, one.recording_id) if record["kind"] == "gap"]
+        assert gaps(second, one.recording_id) == []
 
 
 @pytest.mark.warns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import pytest
@@ -24,6 +23,7 @@ from app.programs import find_program
 from app.store.store import REHEARSAL_PASSPHRASE
 from app.store.verify import verify_audit
 from tests.core.making import WAYBILL, number, read_field
+from tests.recording import gaps_of, records
 from tests.station.conftest import SUPERVISOR_BADGE, Desk, Desks, recorder_plan
 
 WHOLE = [
@@ -266,9 +266,9 @@ def test_station_that_vanished_finds_its_recorder_recording(desks: Desks) -> Non
     count_and_seal(second)
     verdict = verify_recording(second.folder.recordings / recording_id, public_key(second))
     assert verdict.ok
-    assert verdict.gaps == 0
-    lines = (second.folder.recordings / recording_id / "journal.jsonl").read_text().splitlines()
-    kept = [one["body"]["no"] for one in map(json.loads, lines) if one.get("event") == "card.kept"]
+    folder = second.folder.recordings / recording_id
+    assert gaps_of(folder) == []
+    kept = [one["body"]["no"] for one in records(folder, "event") if one["event"] == "card.kept"]
     assert kept == [1, 2]
     assert [kind for kind in second.kinds() if kind != "operator.signed-in"] == WHOLE[1:]
 
