@@ -23,7 +23,7 @@ from app.programs import ProgramDoor
 door = ProgramDoor(Path(sys.argv[1]), "echo")
 door.open()
 while True:
-    message = door.receive(5.0)
+    message = door.receive(60.0)
     if message is None or message["kind"] == "Quit":
         break
     door.send(message | {"echo": True})
@@ -43,29 +43,29 @@ def argv(lock: Path) -> Iterator[list[str]]:
 
 
 def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
 
 
 def test_started_joined_asked_stopped(lock: Path, argv: list[str]) -> None:
-    pid = start_program(argv, lock, 10)
-    line = connect(lock, 5)
+    pid = start_program(argv, lock, 60)
+    line = connect(lock, 30)
     assert line is not None
     assert line.pid == pid
     line.send({"kind": "Hello", "text": "验卡"})
-    assert line.receive(5) == {"kind": "Hello", "text": "验卡", "echo": True}
+    assert line.receive(30) == {"kind": "Hello", "text": "验卡", "echo": True}
     assert line.receive(0.01) is None
     line.close()
-    assert stop_program(lock)
+    assert stop_program(lock, 30)
     assert find_program(lock) is None
     assert lock.read_bytes() == b""  # the key does not outlive the program
     until(lambda: not Path(f"/proc/{pid}").exists())  # reaped: not even a zombie
 
 
 def test_lock_file_is_private(lock: Path, argv: list[str]) -> None:
-    start_program(argv, lock, 10)
+    start_program(argv, lock, 60)
     assert lock.stat().st_mode & 0o077 == 0
     note = find_program(lock)
     assert note is not None
@@ -73,37 +73,37 @@ def test_lock_file_is_private(lock: Path, argv: list[str]) -> None:
 
 
 def test_killed_program_is_recognised_reaped_and_replaced(lock: Path, argv: list[str]) -> None:
-    first = start_program(argv, lock, 10)
-    line = connect(lock, 5)
+    first = start_program(argv, lock, 60)
+    line = connect(lock, 30)
     assert line is not None
     os.kill(first, signal.SIGKILL)
     with pytest.raises(ProgramError, match=r"program\.gone"):
-        line.receive(5)
+        line.receive(30)
     line.close()
     until(lambda: not Path(f"/proc/{first}").exists())
     assert find_program(lock) is None
     assert connect(lock, 0.1) is None
-    second = start_program(argv, lock, 10)
+    second = start_program(argv, lock, 60)
     assert second != first
     assert process_alive(second)
 
 
 def test_second_program_of_the_same_folder_steps_back(lock: Path, argv: list[str]) -> None:
-    first = start_program(argv, lock, 10)
-    assert start_program(argv, lock, 10) == first
+    first = start_program(argv, lock, 60)
+    assert start_program(argv, lock, 60) == first
     twin = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert "program.already_running" in twin.stderr
 
 
 def test_newer_client_replaces_the_older(lock: Path, argv: list[str]) -> None:
-    start_program(argv, lock, 10)
-    older, newer = connect(lock, 5), connect(lock, 5)
+    start_program(argv, lock, 60)
+    older, newer = connect(lock, 30), connect(lock, 30)
     assert older is not None
     assert newer is not None
     newer.send({"kind": "Hello"})
-    assert newer.receive(5) == {"kind": "Hello", "echo": True}
+    assert newer.receive(30) == {"kind": "Hello", "echo": True}
     with pytest.raises(ProgramError, match=r"program\.gone"):
-        older.receive(5)
+        older.receive(30)
     older.close()
     newer.close()
 
@@ -116,7 +116,7 @@ def test_program_that_cannot_start_says_so(lock: Path) -> None:
 
 
 def test_stopped_program_does_not_hang_us(lock: Path, argv: list[str]) -> None:
-    pid = start_program(argv, lock, 10)
+    pid = start_program(argv, lock, 60)
     os.kill(pid, signal.SIGSTOP)
     assert connect(lock, 0.3) is None
     assert stop_program(lock, timeout_s=0.3) is False
@@ -141,21 +141,21 @@ def test_dead_client_is_noticed_and_the_next_is_served(lock: Path) -> None:
 import time
 from pathlib import Path
 from app.programs import connect
-line = connect(Path({str(lock)!r}), 5)
+line = connect(Path({str(lock)!r}), 30)
 line.send({{"kind": "Here"}})
 time.sleep(60)
 """
     client = subprocess.Popen([sys.executable, "-c", joined])
-    assert door.receive(10) == {"kind": "Here"}
+    assert door.receive(60) == {"kind": "Here"}
     assert door.alone_for_s() == 0.0
     client.kill()
     client.wait()
     until(lambda: door.alone_for_s() > 0)
     assert door.send({"kind": "Lost"}) is False
-    line = connect(lock, 5)
+    line = connect(lock, 30)
     assert line is not None
     until(lambda: door.send({"kind": "Found"}))
-    assert line.receive(5) == {"kind": "Found"}
+    assert line.receive(30) == {"kind": "Found"}
     line.close()
     door.close()
 
@@ -163,7 +163,7 @@ time.sleep(60)
 def test_client_that_never_reads_is_dropped_not_waited_for(lock: Path) -> None:
     door = ProgramDoor(lock, "door")
     door.open()
-    line = connect(lock, 5)
+    line = connect(lock, 30)
     assert line is not None
     until(lambda: door.alone_for_s() == 0.0)
     filler = "x" * 2000

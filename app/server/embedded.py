@@ -15,7 +15,7 @@ from app.core.errors import Unavailable
 
 
 def start_server_process(
-    data_dir: Path, port: int = 0, *, timeout_s: float = 20.0, command: Sequence[str] | None = None
+    data_dir: Path, port: int = 0, *, timeout_s: float = 60.0, command: Sequence[str] | None = None
 ) -> tuple[subprocess.Popen[bytes], str]:
     """Start a server over an initialised centre and wait until it can be reached; the child and its URL.
 

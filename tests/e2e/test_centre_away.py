@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,12 +20,6 @@ from app.settings import Settings
 from app.store.verify import verify_audit
 from tests.core.making import BADGE, RULES, WAYBILL, card_read
 from tests.station.conftest import make_film, make_store
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 @pytest.fixture
@@ -74,8 +67,8 @@ def test_cards_are_kept_while_the_centre_is_away_and_all_arrive_when_it_is_back(
     folder: StationFolder, stack: ExitStack
 ) -> None:
     store = make_store(folder, WAYBILL)
-    centre, port = folder.root / "centre", free_port()
-    child, url = start_server_process(centre, port)
+    centre = folder.root / "centre"
+    child, url = start_server_process(centre)
     plan = StationPlan(folder, Settings(), RULES.catalogue, url, rehearsal=True)
     parts = stack.enter_context(joined_station(plan, store, lambda _sound: None))
     begin_parcel(parts, make_film(folder.root / "film.mp4"))
@@ -93,7 +86,7 @@ def test_cards_are_kept_while_the_centre_is_away_and_all_arrive_when_it_is_back(
     parts.station.post(KeyPressed(Key.SPACE))
     until(parts, lambda: isinstance(parts.station.state, Idle))
     assert [card.state for card in tray(parts)] == [CardState.ACCEPTED, CardState.KEPT]
-    again, _ = start_server_process(centre, port)
+    again, _ = start_server_process(centre, int(url.rpartition(":")[2]))
     stack.callback(stop_server_process, again)
     until(parts, lambda: all(card.state is CardState.ACCEPTED for card in tray(parts)))
     until(parts, lambda: parts.station.around.sync.unsent == 0)

@@ -22,8 +22,8 @@ from app.platform import kill_process, process_alive
 from app.programs import ProgramConnection, connect, find_program, start_program
 from app.rehearsal.pictures import render_card_picture
 
-START_S = 30.0
-READ_S = 60.0  # ample: the machine that runs the tests may be busy
+START_S = 60.0
+READ_S = 120.0  # ample: the machine that runs the tests may be busy
 
 
 class Mat:

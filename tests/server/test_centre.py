@@ -416,7 +416,7 @@ def test_the_server_killed_in_the_middle_keeps_what_it_receipted(folder: Path) -
         assert stop_server_process(child) == -signal.SIGKILL
     child, url = start_server_process(folder)
     answer = asyncio.run(_send_all(speaker, url, station, events[max(0, high - 10) :]))
-    assert stop_server_process(child) == 0
+    assert stop_server_process(child, 60) == 0
     assert open_statement(Receipt, answer.receipt, verify).high == 400
     report = verify_audit(folder)
     assert (report["ok"], report["chains"][0]["count"]) == (True, 400)
@@ -451,7 +451,7 @@ def test_a_server_child_ends_with_its_parent(folder: Path) -> None:
     assert httpx.get(f"{url}/v1/health", trust_env=False).json()["status"] == "ok"
     assert child.stdin is not None
     child.stdin.close()
-    assert child.wait(5) == 0
+    assert child.wait(60) == 0
     stop_server_process(child)
 
 

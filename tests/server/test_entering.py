@@ -114,5 +114,5 @@ def cut_off(centre: OpenCentre) -> None:
     with transaction(centre.engine) as connection:
         pid: Any = db.drive(connection, "SELECT pg_backend_pid()", []).fetchone()[0]
         with centre.engine.connect() as other:
-            other.exec_driver_sql("SELECT pg_terminate_backend(%s)", (pid,))
+            assert other.exec_driver_sql("SELECT pg_terminate_backend(%s, 60000)", (pid,)).scalar_one()
         read_tree(connection, to_write=True)

@@ -115,7 +115,7 @@ class Site:
     def end(self) -> None:
         for child in self.children:
             child.stdin.close()  # type: ignore[union-attr]
-            child.wait(10)
+            child.wait(60)
             child.stdout.close()  # type: ignore[union-attr]
 
 

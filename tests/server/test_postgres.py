@@ -7,7 +7,6 @@ import hashlib
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -280,8 +279,8 @@ def test_connections_that_were_cut_are_made_anew(
     station = Station(centre, "st-1")
     station.send(centre, [station.add()])
     with psycopg.connect(postgres, autocommit=True) as admin:
-        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'centre%'")
-    time.sleep(0.05)
+        gone = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname LIKE 'centre%'"
+        assert all(told for (told,) in admin.execute(gone).fetchall())
     assert results(station.send(centre, [station.add()])) == ["applied"]
 
 
@@ -294,5 +293,5 @@ def _cut_off(centre: OpenCentre, postgres: str) -> None:
     with transaction(centre.engine) as connection:
         pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
         with psycopg.connect(postgres, autocommit=True) as admin:
-            admin.execute("SELECT pg_terminate_backend(%s)", (pid,))
+            assert admin.execute("SELECT pg_terminate_backend(%s, 60000)", (pid,)).fetchone() == (True,)
         connection.exec_driver_sql("SELECT 1")

@@ -88,7 +88,7 @@ def worked(party: Party, backups: Path | None = None, line: httpx.AsyncBaseTrans
     worker.start()
     try:
         while True:
-            report = heard.get(timeout=20)
+            report = heard.get(timeout=60)
             assert isinstance(report, SyncReport)
             if report.state is SyncState.STOPPED:
                 return report
@@ -286,7 +286,7 @@ def test_nobody_but_the_centre_ends_a_station(party: Party, centre: OpenCentre) 
         plan = SyncPlan("http://127.0.0.1", 0.01)
         worker = SyncWorker(plan, party.writer, stamp, listeners, chance=lambda: 1.0, transport=between)
         worker.start()
-        while (report := heard.get(timeout=20)).state is SyncState.SENDING:
+        while (report := heard.get(timeout=60)).state is SyncState.SENDING:
             pass
         assert worker.stop()
         assert report.state is SyncState.OFFLINE

@@ -147,7 +147,7 @@ def test_the_sync_stops_and_the_screen_says_why(
     worker = SyncWorker(SyncPlan("http://127.0.0.1", 0.01), first.writer, stamp, listeners, transport=first.line)
     worker.start()
     try:
-        while (report := told.get(timeout=20)).state is not SyncState.STOPPED:
+        while (report := told.get(timeout=60)).state is not SyncState.STOPPED:
             pass
     finally:
         assert worker.stop()

@@ -52,7 +52,7 @@ class Ears:
 
     def wait_for(self, wanted: Callable[[SyncReport], bool]) -> SyncReport:
         while True:
-            facts = self.facts.get(timeout=10)
+            facts = self.facts.get(timeout=60)
             if wanted(facts):
                 return facts
 
@@ -92,7 +92,7 @@ def test_kept_then_at_the_centre_then_accepted(party: Any, start: Start, ears: E
     worker = start(transport=party.line)
     facts = ears.wait_for(lambda facts: facts.state is SyncState.SYNCED and CardState.ACCEPTED in facts.queue.cards)
     assert facts.queue.unsent == 0
-    assert [ears.cards.get(timeout=5).state for _ in range(2)] == [CardState.AT_CENTRE, CardState.ACCEPTED]
+    assert [ears.cards.get(timeout=60).state for _ in range(2)] == [CardState.AT_CENTRE, CardState.ACCEPTED]
     second = party.keep()
     worker.nudge()
     ears.wait_for(lambda facts: facts.queue.cards.get(CardState.ACCEPTED) == 2)
@@ -139,8 +139,8 @@ def test_it_ends_in_the_middle_of_a_request(party: Any, start: Start) -> None:
             raise AssertionError("not reached")
 
     worker = start(transport=Silent())
-    assert asked.get(timeout=5) == "/v1/events"
-    assert worker.stop(3.0)
+    assert asked.get(timeout=60) == "/v1/events"
+    assert worker.stop(30.0)
 
 
 def test_a_worker_that_never_ran_stops(party: Any, clock: Clock, ears: Ears) -> None:
@@ -189,7 +189,7 @@ def test_over_a_real_socket_and_a_server_that_is_killed(party: Any, make_party: 
     ears.wait_for(lambda facts: facts.queue.cards.get(CardState.ACCEPTED) == 2)
     assert worker.stop()
     assert station.writer.stop()
-    assert stop_server_process(child) == 0
+    assert stop_server_process(child, 60) == 0
     assert station.crashes == ears.crashes == []
 
 

@@ -59,7 +59,7 @@ class Chair:
             self.window.press(name)
 
     def until(self, good: Callable[[], bool]) -> None:
-        self.qtbot.waitUntil(good, timeout=20_000)
+        self.qtbot.waitUntil(good, timeout=60_000)
 
     @property
     def seeing(self) -> Seeing:

@@ -46,7 +46,7 @@ class Seat:
         self.window.press(name)
 
     def until(self, good: Callable[[], bool]) -> None:
-        self.qtbot.waitUntil(good, timeout=20_000)
+        self.qtbot.waitUntil(good, timeout=60_000)
 
     def enter(self) -> None:
         self.key("Ctrl 4")

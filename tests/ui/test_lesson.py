@@ -186,7 +186,7 @@ def test_a_learner_that_dies_is_told(argv: tuple[str, ...], code: str, qtbot: Qt
     bugs: list[Exception] = []
     study = Studying(argv, LessonJob(("a.jpg",) * 3), heard.append, bugs.append)
     study.start()
-    qtbot.waitUntil(lambda: bool(heard), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(heard), timeout=60_000)
     study.stop()
     assert heard == [LessonFailed(code)]
     assert bugs == []

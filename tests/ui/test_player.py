@@ -64,10 +64,10 @@ def test_recording_plays_pauses_and_seeks(qtbot: QtBot, recording: bytes) -> Non
     frames: list[QVideoFrame] = []
     player.sink.videoFrameChanged.connect(frames.append)
     player.show()
-    qtbot.waitUntil(lambda: len(frames) > 2 and frames[-1].isValid(), timeout=20_000)
+    qtbot.waitUntil(lambda: len(frames) > 2 and frames[-1].isValid(), timeout=60_000)
     assert (frames[-1].width(), frames[-1].height()) == (160, 120)
     player.key("Space")
-    qtbot.waitUntil(lambda: player.player.playbackState() is QMediaPlayer.PlaybackState.PausedState, timeout=20_000)
+    qtbot.waitUntil(lambda: player.player.playbackState() is QMediaPlayer.PlaybackState.PausedState, timeout=60_000)
     player.key("→")
     player.key("Esc")
     assert not player.isVisible()
@@ -86,7 +86,7 @@ def test_broken_recording_is_said_in_words(qtbot: QtBot) -> None:
     look = Themes(RESOURCES).look("light", REGULAR)
     player = Player(look, "zh", io.BytesIO(b"not a video at all" * 50))
     qtbot.addWidget(player)
-    with qtbot.waitSignal(player.failed, timeout=20_000):
+    with qtbot.waitSignal(player.failed, timeout=60_000):
         player.show()
     assert player._screen.message == "这段录像放不出来。"
     player.close()

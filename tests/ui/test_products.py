@@ -60,7 +60,7 @@ class Seat:
             QCoreApplication.sendEvent(field, committed)
 
     def until(self, good: Callable[[], bool]) -> None:
-        self.qtbot.waitUntil(good, timeout=20_000)
+        self.qtbot.waitUntil(good, timeout=60_000)
 
     def enter(self) -> None:
         self.key("Ctrl 6")

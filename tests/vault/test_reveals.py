@@ -82,7 +82,7 @@ class House:
         asked: dict[str, Any] = {"station": self.party.store.station, "card": self.card, "field": "pin"}
         return Wish(**{**asked, "reason": REASON, **changes})
 
-    def see(self, person: Person, wish: Wish, second: Person | None = None, seconds: float = 5.0) -> str:
+    def see(self, person: Person, wish: Wish, second: Person | None = None, seconds: float = 60.0) -> str:
         """What the person sees, with the vault at work beside; `second` signs when somebody has to."""
         states: list[str] = []
 

@@ -197,7 +197,7 @@ def test_the_programs_copy_a_vault_that_runs_and_go_on_from_the_copy(tmp_path: P
         assert b"looked_up" in running.stdout.readline()
         [told] = call("backup", "--to", str(tmp_path / "copies"), data="v")
         running.stdin.close()
-        running.wait(10)
+        running.wait(60)
         running.stdout.close()
         shutil.copytree(told["backup"], tmp_path / "again")
         looked = call("run", "--once", "--again", "--server", url, data="again")
