@@ -37,10 +37,6 @@ def gaps(desk: Desk, recording_id: str) -> list[str]:
     return [gap["reason"] for gap in recording.gaps_of(desk.folder.recordings / recording_id)]
 
 
-def events(desk: Desk, recording_id: str) -> list[str]:
-    return [record["event"] for record in records(desk, recording_id) if record["kind"] == "event"]
-
-
 def begun(desk: Desk) -> None:
     """A parcel is begun, and both films have something on the disk."""
     desk.sign_in()
@@ -112,8 +108,13 @@ def test_a_killed_label_recorder_stops_no_hands_and_tells_its_gap(desk: Desk) ->
     assert_all_hold(desk, [overhead, label])
     assert gaps(desk, label.recording_id) == ["recorder_restarted"]
     assert gaps(desk, overhead.recording_id) == []
-    told = [one for one in events(desk, overhead.recording_id) if one.startswith("recording.")]
-    assert told == ["recording.beside", "recording.beside-cut", "recording.beside-resumed"]
+    first, *told = [
+        one for one in records(desk, overhead.recording_id) if one.get("event", "").startswith("recording.")
+    ]
+    assert first["event"] == "recording.beside"
+    pairs = len(told) // 2  # a busy machine may look away from the label's film as well, and that is told too
+    assert [one["event"] for one in told] == ["recording.beside-cut", "recording.beside-resumed"] * pairs
+    assert [one["body"]["code"] for one in told[::2]].count("recorder.gone") == 1
     assert desk.heard(RecordingCut) == desk.heard(DeviceLost) == []
     assert not any(kind.startswith(("recording.cut", "recording.resumed")) for kind in desk.kinds())
 
