@@ -52,7 +52,7 @@ class Rehearsal:
         with self.said[-1].open("wb") as errors, (self.out / f"stdout-{self.runs}.txt").open("wb") as out:
             self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, env=env)
 
-    def until(self, true: Callable[[], bool], timeout_s: float = 90.0) -> None:
+    def until(self, true: Callable[[], bool], timeout_s: float = 180.0) -> None:
         assert self.child is not None
         deadline = time.monotonic() + timeout_s
         while not true():
@@ -72,7 +72,7 @@ class Rehearsal:
     def finish(self) -> dict[str, Any]:
         """Wait for its end; the report."""
         assert self.child is not None
-        code = self.child.wait(180)
+        code = self.child.wait(300)
         assert code == 0, f"exit {code}\n{self.progress()}"
         report: dict[str, Any] = json.loads((self.out / "report.json").read_text(encoding="utf-8"))
         return report

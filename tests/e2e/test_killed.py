@@ -15,6 +15,8 @@ from app.store.store import REHEARSAL_PASSPHRASE, Store
 from app.store.verify import verify_audit
 from tests.e2e.conftest import Rehearsal
 
+pytestmark = pytest.mark.timeout(720)  # each waits for a whole rehearsal or two, however busy the machine is
+
 
 def kept_before(rehearsal: Rehearsal) -> tuple[list[str], str, int]:
     """What a killed station left: its cards, the running recording, the number of events."""
