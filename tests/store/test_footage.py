@@ -12,10 +12,10 @@ from sqlalchemy import insert
 
 from app.core.audit import EventKind, Stamp
 from app.core.cards import CardState
-from app.core.errors import BadInput
+from app.core.errors import BadInput, EvidenceTrouble
 from app.core.footage import Pile
 from app.core.parcels import Reason, WayOut
-from app.keys import Signer
+from app.keys import Signer, new_seed
 from app.store import footage, leaks
 from app.store.leaks import LeakSight
 from app.store.store import Store
@@ -151,6 +151,26 @@ def test_a_centre_that_was_put_back_has_to_say_again_what_it_holds(full: Store, 
     full.note_removed("r-1", 9, at(11))
     full.save_receipt(receipt(full, keys.server, "three", 1))
     assert full.waiting_footage() == ()  # there is nothing left to send
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"station": "another"}, {"recording": "r-9"}, {"final_hash": "00" * 32}, {"pieces_hash": "00" * 32}, None],
+    ids=["station", "recording", "journal", "chunks", "key"],
+)
+def test_the_centres_word_on_other_footage_frees_none(full: Store, keys: Any, changed: dict[str, str] | None) -> None:
+    """`changed` None: all of it is right, but somebody else signed it."""
+    full.close_recording("r-1", "ab" * 32, "cd" * 32, 30, at(10, 42), "1001")
+    full.save_receipt(receipt(full, keys.server, "one", 5))
+    told = {"station": full.station, "recording": "r-1", "final_hash": "ab" * 32, "pieces_hash": "ef" * 32}
+    stated = Durable(**{**told, **(changed or {})}, bytes=9, server_time_ms=1, epoch="one")
+    signed = sign_statement(stated, (keys.server if changed else Signer(new_seed())).sign)
+    with pytest.raises(EvidenceTrouble, match=r"sync.untrusted_answer"):
+        full.save_durable(signed, "ef" * 32)
+    assert not full.is_durable("r-1")
+    assert [one.recording_id for one in full.waiting_footage()] == ["r-1"]
+    with pytest.raises(BadInput, match=r"footage.must_stay"):
+        full.note_removed("r-1", 9, at(11))
 
 
 def test_what_holds_one_cameras_footage_holds_the_others_too(full: Store) -> None:

@@ -266,6 +266,23 @@ def test_a_receipt_of_an_older_answer_does_not_turn_back(party: Any, centre: Ope
     assert party.writer.call(lambda store: store.high_received()) == high
 
 
+def test_what_the_centre_says_to_another_station_is_not_taken(party: Any, centre: OpenCentre) -> None:
+    """By the centre's own key, about a number, a hash and a card that are ours."""
+    card = party.keep()
+    last = party.writer.call(lambda store: store.outbox_after(0))[-1]
+    told = {"high": last.seq, "head_hash": last.hash, "log_size": 9, "root": "00" * 32, "epoch": centre.epoch}
+    receipt = sign_statement(Receipt(station="another", server_time_ms=1, **told), centre.signer.sign)
+    with pytest.raises(EvidenceTrouble, match=r"sync.untrusted_answer"):
+        party.writer.call(lambda store: store.save_receipt(receipt))
+    items = (decision(party, centre, card),)
+    page = FeedPage(station="another", after="", cursor="x.1.1", items=items, more=False, server_time_ms=1)
+    signed = sign_statement(page, centre.signer.sign)
+    with pytest.raises(EvidenceTrouble, match=r"sync.untrusted_answer"):
+        party.writer.call(lambda store: store.apply_page(signed, STAMP))
+    assert party.state_of(card) is CardState.KEPT
+    assert party.writer.call(lambda store: (store.high_received(), store.feed_cursor())) == (0, "")
+
+
 def test_a_page_for_another_cursor_is_ignored(party: Any, centre: OpenCentre) -> None:
     card = party.keep()
     page = FeedPage(
