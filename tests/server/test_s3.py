@@ -63,6 +63,45 @@ def test_what_lies_under_a_wrong_name_is_not_verified(bucket: str, s3_server: st
     assert S3Objects(bucket).held([one]) == set()
 
 
+class _Rotten(BaseHTTPRequestHandler):
+    """A bucket that remembers the name, size and checksum of what it took, and holds other bytes by now."""
+
+    promised, held = b"what was promised", b"what is held now?"
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.promised)))
+        told = base64.b64encode(hashlib.sha256(self.promised).digest()).decode()
+        self.send_header("x-amz-checksum-sha256", told)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        self.wfile.write(self.held)
+
+    def log_message(self, *_words: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("rotten", [True, False])
+def test_a_chunk_counts_only_by_its_own_bytes(rotten: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the bucket says of a chunk is enough to look for it, never to call it durable."""
+    assert len(_Rotten.held) == len(_Rotten.promised)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    if not rotten:
+        monkeypatch.setattr(_Rotten, "held", _Rotten.promised)
+    door = ThreadingHTTPServer(("127.0.0.1", 0), _Rotten)
+    threading.Thread(target=door.serve_forever, daemon=True).start()
+    try:
+        objects, one = S3Objects(f"s3://b?endpoint=http://127.0.0.1:{door.server_port}"), named(_Rotten.promised)
+        assert objects.held([one]) == {one.oid}
+        assert objects.verified(one) is not rotten
+    finally:
+        door.shutdown()
+        door.server_close()
+
+
 def test_chunks_of_another_place_are_taken_over_whole(bucket: str) -> None:
     objects, content = S3Objects(bucket), os.urandom(9 << 20)
     one = named(content)
