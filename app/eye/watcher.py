@@ -363,7 +363,7 @@ def as_card_read(found: Conclusion, first_us: int, best_us: int, catalogue: str 
         region=found.region,
         quad=as_quad(found.corners),
         zones=found.zones,
-        crops=found.crops,
+        crops=found.crops(),
         legible=None if found.legible is None else (found.legible.seen, found.legible.total),
         catalogue=catalogue,
         timed=found.timed,

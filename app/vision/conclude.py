@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import pairwise
 from typing import TypeVar
@@ -79,7 +79,9 @@ class Conclusion:
     region: str | None
     corners: Corners
     zones: tuple[Zone, ...]
-    crops: tuple[Crop, ...]
+    crops: Callable[[], tuple[Crop, ...]] = field(
+        compare=False
+    )  # drawn for who asks a person: 5 ms each, often unwanted
     best: int  # which look was the sharpest
     medium: Medium = Medium.CARD
     legible: Legible | None = None  # of the PIN, for who scratches it
@@ -130,7 +132,9 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
         region=_agreed(look.region for look in looks),
         corners=looks[best].corners,
         zones=zones(looks[best], number.reading, pin.reading),
-        crops=tuple(crop for name, fused, spots in fields for crop in _crops(name, fused, lengths[name], spots, best)),
+        crops=lambda: tuple(
+            crop for name, fused, spots in fields for crop in _crops(name, fused, lengths[name], spots, best)
+        ),
         best=best,
         legible=_legible(looks, product, panel, pin.reading),
         timed=bool(timed),

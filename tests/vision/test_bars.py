@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stdnum import ean
 
 from app.core.codes import GS
-from app.vision import retail
+from app.vision import bars, retail
 from app.vision.barcode import gtin, read_zbar, read_zxing
 from app.vision.barprofile import Decoded
 from app.vision.bars import read_bars
@@ -215,3 +215,19 @@ def test_a_second_reading_says_what_stands_in_its_own_part_of_the_bars(
     assert another is not None
     assert another.text == other
     assert found.again(np.full(400, 90, np.float32)) is None
+
+
+def test_a_plain_code_128_is_read_before_a_doubtful_ean_13_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+
+    def doubtful(shown: np.ndarray, width: float, *_: object, **__: object) -> Decoded:
+        looks.append(width)
+        return Decoded("6900000000007", 0.13, 3.0, False, lambda _: None)
+
+    monkeypatch.setattr(bars, "decode_retail", doubtful)
+    hits = read_bars(picture("1698269140655", "CODE128", 2.2, 0.0, 0.8), "t")
+    assert {(h.format, h.text, h.source) for h in hits} == {
+        ("CODE128", "1698269140655", "bars t"),
+        ("CODE128", "1698269140655", "bars-again t"),
+    }
+    assert len(looks) == 1, "neither its halves nor in other light"

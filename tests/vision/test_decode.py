@@ -266,6 +266,18 @@ def test_a_glyph_that_may_lack_a_stroke_is_not_sure(
     assert reading.chars[5].sure is sure
 
 
+@pytest.mark.parametrize(("eight", "sure"), [((0.2, 0.06, 0.12, 0.006), False), ((0.1, 0.03, 0.06, 0.003), True)])
+def test_a_two_that_may_be_what_is_left_of_an_eight_is_not_sure(eight: tuple[float, ...], sure: bool) -> None:
+    """2726 9818 was stated as 2726 9218 at 0.9999: blur and scraping had taken two strokes of the eight (2020033h)."""
+    pattern = FieldPattern(DIGITS, tuple(range(4, 21)))
+    rows = lattice("27269218")
+    (read,) = decode_views([View(Engine.OWN, rows, len(rows))], pattern)
+    ours = [replace(read, chars=(*read.chars[:5], {"2": 1 - p, "8": p}, *read.chars[6:])) for p in eight]
+    reading = fuse([*ours, *[replace(read, engine=Engine.PPOCR)] * 4], pattern).reading
+    assert reading.chars[5].best.glyph == "2"
+    assert reading.chars[5].sure is sure
+
+
 def test_doubt_about_a_glyph_is_no_doubt_about_the_length() -> None:
     pattern = FieldPattern(DIGITS, (7, 8))
     (found,) = decode_views([View(Engine.OWN, lattice("12345678", {2: {"3": 0.5, "8": 0.49}}), 16)], pattern)

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from app.core.cards import FieldState
-from app.core.products import DIGITS, FieldPattern
-from app.vision.conclude import _crops
+from app.core.products import DIGITS, Catalogue, FieldPattern
+from app.eye.watcher import as_card_read
+from app.vision import conclude as concluding
+from app.vision.conclude import _crops, conclude
 from app.vision.decode import decode_views
 from app.vision.fuse import Fused, fuse
 from app.vision.lengths import InLength, given_length, in_lengths
+from app.vision.look import Look
 from app.vision.panel import Area
 from app.vision.recognise import Engine, View
 from app.vision.spots import Spot
@@ -90,3 +93,20 @@ def test_the_pictures_show_each_length_s_own_characters_and_the_line() -> None:
     assert {at for at, of in shown if of == length} == set(fused.reading.doubts)
     assert {at for at, of in shown if of not in (0, length)} == set(other.fused.reading.doubts)
     assert (-1, 0) not in {(crop.position, crop.length) for crop in _crops("pin", fused, (), [one], 0)}
+
+
+def test_crops_are_drawn_for_who_is_asked_and_for_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+
+    def png(picture: np.ndarray) -> bytes:
+        drawn.append(picture.shape)
+        return b"png"
+
+    monkeypatch.setattr(concluding, "png", png)
+    corners = np.array([[0, 0], [160, 0], [160, 100], [0, 100]], np.float32)
+    number = spot(*[lattice("6853194768531947", {2: {"5": 0.6, " ": 0.4}})] * 2)
+    found = conclude([Look(corners, 1.0, 0.0, (), number=number)], Catalogue())
+    assert found.number.state is FieldState.DOUBTFUL
+    assert not drawn
+    assert [crop.field for crop in as_card_read(found, 0, 0).crops] == ["number"] * len(drawn)
+    assert drawn
