@@ -5,15 +5,18 @@ footage that nobody else can open. DIR is what `cardintake centre footage` gave 
 --what originals   the pictures below the masks, as the camera gave them                             OUT/side-0001/…jpg
 
 Both sign with their own keys, and it stands in the vault's log, before anything is opened. Prints JSON: what was
-opened, and whether the recording holds.
+opened, and whether the recording holds. OUT appears when all of it is there; ended by Ctrl-C or SIGTERM, nothing does.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,7 @@ from app.core.errors import BadInput
 from app.evidence.export import write_films
 from app.evidence.ledger import load
 from app.evidence.verify import verify_recording
-from app.platform import durable_write, private_folder
+from app.platform import durable_write, interrupts_between_steps, private_folder, sync_folder
 from app.vault.footage import Original, manifest_in, open_recording, originals
 from app.vault.keys import Vault
 from app.vault.reveal import Approval, FootageWish, grant_footage
@@ -58,12 +61,14 @@ def done(vault: Vault, args: argparse.Namespace) -> dict[str, Any]:
     if args.what == "film" and manifest is None:
         raise BadInput("recording.not_given", folder.name)
     recording = _sign(vault, args, folder, manifest)
-    key = None if manifest is None else open_recording(vault, folder, manifest)
-    if key is not None and args.what == "film":
-        told = _film(folder, key, args.to)
-    else:
-        told = _originals(originals(vault, folder, recording), args.to)
-    verdict = verify_recording(folder, None, key)
+    with interrupts_between_steps() as check, _whole(args.to) as to:
+        key = None if manifest is None else open_recording(vault, folder, manifest)
+        if key is not None and args.what == "film":
+            told = _film(folder, key, to)
+        else:
+            told = _originals(originals(vault, folder, recording), to, check)
+        verdict = verify_recording(folder, None, key)
+        check()
     found = {"ok": verdict.ok, "fault": verdict.fault and asdict(verdict.fault), "notes": verdict.notes}
     genesis = load(folder).genesis
     named = {"recording": str(genesis["recording"]), "station_key": str(genesis["station_key"])}
@@ -86,17 +91,30 @@ def _sign(vault: Vault, args: argparse.Namespace, folder: Path, manifest: VideoM
     return grant_footage(vault, signed, args.who, approval, now_ms).recording
 
 
+@contextmanager
+def _whole(to: Path) -> Iterator[Path]:
+    """A folder to write to, which becomes `to` at the end; where that is not reached it is removed, half as it is."""
+    partial = to.with_name(f"{to.name}.{os.getpid()}.part")
+    partial.mkdir(mode=0o700, parents=True)
+    try:
+        yield partial
+        os.replace(partial, to)
+        sync_folder(to.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
 def _film(folder: Path, key: bytes, to: Path) -> dict[str, Any]:
-    written = write_films(folder, key, private_folder(to) / "film.mp4")
+    written = write_films(folder, key, to / "film.mp4")
     return {"files": [path.name for path in written.paths], "frames": written.frames}
 
 
-def _originals(found: Iterable[Original], to: Path) -> dict[str, Any]:
+def _originals(found: Iterable[Original], to: Path, check: Callable[[], None]) -> dict[str, Any]:
     """Files in order of time within a part; the number keeps two pictures of one millisecond apart."""
-    private_folder(to)
     counts: Counter[str] = Counter()
     unreadable = 0
     for one in found:
+        check()
         counts[one.part] += 1
         if not one.jpeg:
             unreadable += 1

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +34,7 @@ from app.vault import footage
 from app.vault.keys import Vault
 from app.vault.tables import reveal
 from tests.hardware.camera.mjpeg_server import jpeg
-from tests.recording import records
+from tests.recording import ROOT, records
 from tests.sync.test_footage import LOCK, STAMP, bring
 from tests.vault.test_reveals import House
 
@@ -69,13 +72,17 @@ class Place:
         return self.run("centre", "footage", station, self.recording.name, *where)
 
     def open(self, folder: Path, to: Path, *more: str, **changes: str) -> tuple[int, dict[str, Any], str]:
+        return self.run(*self.words(folder, to, *more, **changes))
+
+    def words(self, folder: Path, to: Path, *more: str, **changes: str) -> list[str]:
+        """What two people type to see it."""
         asked = {"who": "周岚", "key": "one", "second": "陈敏", "second-key": "two", "reason": REASON, **changes}
         for name in ("key", "second-key"):
             asked[f"{name}-passphrase-fd"] = fd(asked[name])
             asked[name] = str(self.root / f"{asked[name]}.person")
         words = [word for name, value in asked.items() for word in (f"--{name}", value)]
         vault = ["--data", str(self.root / "v"), "--passphrase-fd", fd(REHEARSAL_PASSPHRASE)]
-        return self.run("vault", "footage", str(folder), "--to", str(to), *words, *vault, *more)
+        return ["vault", "footage", str(folder), "--to", str(to), *words, *vault, *more]
 
     def log(self) -> list[tuple[str, ...]]:
         """What the vault has written down: who, approved by, of which recording, what, why."""
@@ -205,6 +212,55 @@ def test_it_is_in_the_log_before_anything_is_opened(
         assert place.open(tmp_path / "given", tmp_path / what, "--what", what, **TWO)[0] == 0
         assert before
         assert set(before) == {n}
+
+
+_ENDED = """
+import importlib, signal, sys
+from itertools import count
+from app.__main__ import main
+
+module, name, at, number = sys.argv[1:5]
+there, calls = importlib.import_module(module), count(1)
+work = getattr(there, name)
+
+def ended(*given, **named):
+    if next(calls) == int(at):
+        signal.raise_signal(int(number))
+    return work(*given, **named)
+
+setattr(there, name, ended)
+sys.argv = ["cardintake", *sys.argv[5:]]
+sys.exit(main())
+"""
+"""The program itself, to which somebody says in the middle of its work that it shall end."""
+
+SOMEWHERE = (
+    ("originals", "app.commands.vault_footage", "durable_write", 3, signal.SIGTERM),  # before the third picture
+    ("originals", "app.platform", "write_all", 3, signal.SIGINT),  # in the middle of one
+    ("film", "app.evidence.reader", "read_piece", 3, signal.SIGTERM),  # FFmpeg reads
+    ("film", "app.commands.vault_footage", "verify_recording", 1, signal.SIGTERM),  # all is written, nothing told
+)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither signal")
+@pytest.mark.parametrize(("what", "module", "name", "at", "number"), SOMEWHERE)
+def test_what_is_ended_in_the_middle_leaves_nothing_open(
+    place: Place, tmp_path: Path, what: str, module: str, name: str, at: int, number: int
+) -> None:
+    """SIGTERM left half a film, or some of the pictures below the masks, in a folder that was in the next one's way."""
+    assert place.give(tmp_path / "given")[0] == 0
+    out = tmp_path / "opened" / "out"
+    out.parent.mkdir()
+    words = place.words(tmp_path / "given", out, "--what", what, **TWO)
+    pipes = [int(words[n + 1]) for n, word in enumerate(words) if word.endswith("passphrase-fd")]
+    argv = [sys.executable, "-c", _ENDED, module, name, str(at), str(int(number)), *words]
+    done = subprocess.run(argv, pass_fds=pipes, capture_output=True, text=True, cwd=ROOT, timeout=240, check=False)
+    assert (done.returncode, done.stdout) == (130, ""), done.stderr
+    assert list(out.parent.iterdir()) == []
+    status, _, err = place.open(tmp_path / "given", out, "--what", what, **TWO)
+    assert status == 0, err
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+    assert list(out.rglob("*.part")) == []
 
 
 def test_what_is_sealed_to_another_vault_stays_closed(place: Place, tmp_path: Path) -> None:
