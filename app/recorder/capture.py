@@ -28,6 +28,9 @@ _PAUSES_S = (0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
 _FPS_OVER = 30  # frames
 _FROZEN_US = 550_000
 _MOVED = 32  # lightness; what a poor encoder makes better behind its key picture is less
+_ALIKE = 0.03  # of the points of two key pictures that differ: frozen; noise of 0.1 of 255 behind crf 34 makes 0.10
+_ALIKE_STILL = 0.08  # of a frozen picture so few do not show that it lives again
+_CLIPPED = 20, 230  # lightness; beyond them a sensor shows no noise
 _BLACK_US = 600_000
 _BLACK = 36  # lightness (16 is black; 30 where a camera's JPEGs have 16 for it) of all but one in a hundred pixels
 
@@ -269,6 +272,7 @@ class PictureWatch:
 
     H.264 and H.265 leave noise out: from one key picture to the next of a scene in which nothing moves all may be the
     same. So only key pictures are held against each other there; what is between them counts where something moved.
+    Those of a frozen picture differ too for a while, for the encoder goes on refining it, but ever less.
     """
 
     def __init__(self) -> None:
@@ -280,21 +284,30 @@ class PictureWatch:
     def look(self, frame: CameraFrame) -> str:
         """ "frozen", "black" or "" for a frame, by what came before it."""
         sample = frame.y[::8, ::8].copy()
-        self._compare(sample, frame.mono_us, alone=frame.packet is None or frame.packet.key)
+        self._compare(sample, frame.mono_us, frame.packet)
         if float(np.percentile(sample, 99)) > _BLACK or not self._lit_us:
             self._lit_us = frame.mono_us
         if frame.mono_us - self._lit_us >= _BLACK_US:
             return "black"
         return "frozen" if self._again and frame.mono_us - self._changed_us >= _FROZEN_US else ""
 
-    def _compare(self, sample: Plane, mono_us: int, alone: bool) -> None:
-        before = self._before
-        if before is None or before.shape != sample.shape or (alone and not np.array_equal(before, sample)):
+    def _compare(self, sample: Plane, mono_us: int, packet: Packet | None) -> None:
+        before, alone = self._before, packet is None or packet.key
+        chained = packet is not None and packet.codec != "mjpeg"
+        most = 0.0 if not chained else _ALIKE_STILL if self._again else _ALIKE
+        if before is None or before.shape != sample.shape or (alone and not _is_again(before, sample, most)):
             self._before, self._again, self._changed_us = sample, False, mono_us
         elif alone:
-            self._again = True
+            self._before, self._again = sample, True
         elif int(np.abs(sample.astype(np.int16) - before).max()) > _MOVED:
             self._again, self._changed_us = False, mono_us
+
+
+def _is_again(before: Plane, sample: Plane, most: float) -> bool:
+    """Whether two pictures differ in no larger share of the points at which noise would show; 0: in none at all."""
+    differs = before != sample
+    noisy = (before > _CLIPPED[0]) & (before < _CLIPPED[1])
+    return not differs.any() or (most > 0 and bool(noisy.any()) and float(differs[noisy].mean()) <= most)
 
 
 @dataclass(slots=True)

@@ -191,11 +191,11 @@ def test_a_still_scene_with_a_sensors_noise_is_no_alarm() -> None:
         assert watch.look(CameraFrame(1 + n * 33_333, luma, chroma, chroma)) == ""
 
 
-def through_h264(pictures: Iterator[np.ndarray], quality: str) -> Iterator[CameraFrame]:
-    """As a network camera would show them, 30 a second, a key picture each second."""
+def through_h264(pictures: Iterator[np.ndarray], **rate: str) -> Iterator[CameraFrame]:
+    """As a network camera would show them, 30 a second, a key picture each second; `rate` as x264 calls it."""
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 320, 240, "yuv420p", Fraction(1, 30)
-    encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": quality, "g": "30", "sc_threshold": "0"}
+    encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "g": "30", "sc_threshold": "0", **rate}
     decoder, chroma = av.CodecContext.create("h264", "r"), np.full((120, 320), 128, np.uint8)
     for n, luma in enumerate(pictures):
         for packet in encoder.encode(av.VideoFrame.from_ndarray(np.concatenate((luma, chroma)), format="yuv420p")):
@@ -219,11 +219,11 @@ def still_scene(noise: float, frozen_from: int, moved_from: int, count: int) -> 
         yield seen.astype(np.uint8)
 
 
-@pytest.mark.parametrize("noise", [0.2, 0.5, 1.0])
+@pytest.mark.parametrize("noise", [0.1, 0.2, 0.5, 1.0])
 def test_noise_that_a_network_camera_leaves_out_is_no_alarm(noise: float) -> None:
     """Between its key pictures nothing changes then, to the last bit, and the recording was cut for it."""
     watch = PictureWatch()
-    frames = list(through_h264(still_scene(noise, 999, 999, 150), "30"))
+    frames = list(through_h264(still_scene(noise, 999, 999, 150), crf="30"))
     unchanged = [np.array_equal(a.y, b.y) for a, b in pairwise(frames)]
     assert noise > 0.2 or sum(unchanged) > 100
     assert {watch.look(frame) for frame in frames} == {""}
@@ -231,7 +231,34 @@ def test_noise_that_a_network_camera_leaves_out_is_no_alarm(noise: float) -> Non
 
 def test_a_network_camera_that_freezes_is_noticed_by_its_key_pictures_and_believed_again_when_something_moves() -> None:
     watch = PictureWatch()
-    said = [watch.look(frame) for frame in through_h264(still_scene(1.0, 40, 170, 200), "30")]
+    said = [watch.look(frame) for frame in through_h264(still_scene(1.0, 40, 170, 200), crf="30")]
     assert set(said[:61]) == {""}
     assert set(said[150:170]) == {"frozen"}  # four key pictures later at most
     assert set(said[170:]) == {""}
+
+
+def test_a_frozen_picture_that_its_encoder_goes_on_refining_is_noticed_and_stays_so() -> None:
+    """No key picture is the one before to the last bit then, and nothing was told."""
+    rate = {"preset": "superfast", "b": "200k", "maxrate": "400k", "bufsize": "800k"}
+    frames = list(through_h264(still_scene(0.3, 100, 390, 420), **rate))
+    keys = [frame.y for frame in frames[120:390] if frame.packet is not None and frame.packet.key]
+    assert len(keys) == 9
+    assert not any(np.array_equal(a, b) for a, b in pairwise(keys))
+    watch = PictureWatch()
+    said = [watch.look(frame) for frame in frames]
+    assert set(said[:121]) == {""}
+    assert set(said[300:390]) == {"frozen"}
+    assert set(said[391:]) == {""}
+
+
+def test_a_sheet_that_is_white_all_over_is_no_frozen_picture() -> None:
+    """A sensor shows no noise where it is clipped; what is left at the rim says that it lives."""
+    watch, rng = PictureWatch(), np.random.default_rng(5)
+
+    def pictures() -> Iterator[np.ndarray]:
+        for _ in range(120):
+            seen = np.full((240, 320), 235, np.uint8)
+            seen[:, :16] = np.clip(np.round(100 + rng.normal(0, 1.0, (240, 16))), 16, 235)
+            yield seen
+
+    assert {watch.look(frame) for frame in through_h264(pictures(), crf="23")} == {""}
