@@ -7,6 +7,7 @@ It ends when its stdin does: whoever asked is gone, or has better things to do. 
 Every frame is looked at: small and grey, against the picture that was read last and the frame before. Read are one each
 half second, both sides of every mask's beginning and end, and each frame in which something new stands still, however
 short; one that shows what the one before it showed is passed over. What moves is blurred, and read when it stops.
+A finding is told at most six pictures later: it may be half a card number that is read by then.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from app.evidence.reader import DecryptedRecording
 from app.evidence.stretch import Stretch, parts_in
 from app.evidence.timeline import read_timeline
 from app.eye.oneshot import make_looker
-from app.eye.thief import Sight, Thief, believable
+from app.eye.thief import Held, Sight, Thief, believable
 from app.living import end_with_stdin
 from app.platform import lower_priority
 from app.vision.pixels import Colour, Gray
@@ -47,7 +48,7 @@ _CHANGED = 9  # of 255: more than noise, less than a character, in a picture mad
 _CALM = 4  # of 255 between two frames: it does not move
 _LEAST_NEW = 6  # points of the small picture; eight characters that can be read make some thirty
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
-_REMEMBERED = 6  # pictures in which the same characters make two slips a finding
+_REMEMBERED = 6  # pictures in which the same characters make two slips a finding, a number explains half of it
 _FOUND_ENOUGH = 20
 _AGAIN = 1  # pictures more where one engine alone saw something
 
@@ -83,23 +84,29 @@ def as_job(line: str) -> Job:
 def look_through(job: Job, thief: Thief, out: TextIO) -> None:
     """Read the recording to its end, telling each picture. Raises EvidenceTrouble when it cannot be decoded."""
     before: deque[list[Sight]] = deque(maxlen=_REMEMBERED)
-    told = 0
-    curious = Curious()
+    held, told, curious = Held(thief, _REMEMBERED), 0, Curious()
     wanted = Stretch(job.from_us, job.to_us)
     for at_us, picture in pictures(Path(job.folder), bytes.fromhex(job.key), wanted, curious):
         seen = thief.read(picture, job.harmless)
         found = believable(seen, [sight for sights in before for sight in sights])
         before.append(seen)
         curious.saw(bool(seen) and not found)
+        told += _tell_pictures(out, held.put(at_us, found))
+        if told >= _FOUND_ENOUGH:  # more of it changes nothing
+            break
+    _tell_pictures(out, held.rest())
+    _tell(out, {"done": True, "engines": list(thief.engines)})
+
+
+def _tell_pictures(out: TextIO, pictures: Sequence[tuple[int, list[Sight]]]) -> int:
+    """In how many of them something was seen."""
+    for at_us, found in pictures:
         sights = [
             {"engine": one.engine, "how": one.how, "length": one.length}
             for one in {sight.mark: sight for sight in found}.values()
         ]
         _tell(out, {"at_us": at_us, "sights": sights})
-        told += bool(sights)
-        if told >= _FOUND_ENOUGH:  # more of it changes nothing
-            break
-    _tell(out, {"done": True, "engines": list(thief.engines)})
+    return sum(bool(found) for _, found in pictures)
 
 
 @dataclass(slots=True)

@@ -2,6 +2,9 @@
 
 Two engines that err apart look at each picture: the house's (which knows cards) and Tesseract (which knows nothing).
 What they find is told without the characters, so that a finding can be kept and shown.
+
+A mask that comes or goes covers half a card for a moment, and half a card number is made as many a PIN is. Which number
+it is half of is read before or after: `Thief.explains` holds a sight against the numbers that were read for sure.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -30,7 +34,13 @@ _LEAST = 4  # characters of a PIN that are worth something
 _LEAST_PLAIN = 6  # without a label: shorter runs stand all over a table
 _ENOUGH_DIGITS = 3
 _SURE = 0.5
-_HOTLINE = re.compile(r"(?<!\d)(?:400|800|9\d{4})[ -]?\d{3}[ -]?\d{4}(?!\d)|\d{3,4}-\d{3,4}-\d{4}")
+_LATELY = 3  # numbers that were read last
+_TEXTS = 1_000  # of sights
+_OF_A_NUMBER = 6  # digits in a row that nobody prints twice on a card by chance
+_HALF_A_DATE = re.compile(r"20[1-5]\d ?[-–.] ?(?:0[1-9]|1[0-2])(?: ?[-–.] ?\d?)?")
+_HOTLINE = re.compile(
+    r"(?<!\d)(?:(?:400|800)[ -]?|9[56]\d{3}[ -])\d{3}[ -]?\d{4}(?!\d)|(?<![\d-])0\d{2,3}-\d{3,4}-\d{4}(?!\d)"
+)
 _PIN_WORD = re.compile(r"\b(?:pin|code|password|passcode)\b\W*(?P<rest>.*)$", re.IGNORECASE)
 _RUN = re.compile(r"[0-9A-Z]+(?:[ \-–.·]{1,2}[0-9A-Z]+)*")
 
@@ -56,6 +66,8 @@ class Thief:
         self._pins = tuple({p.pin: None for p in catalogue.products if p.pin not in (None, UNKNOWN_PIN)})
         self._numbers = tuple({p.number: None for p in catalogue.products if p.number != UNKNOWN_NUMBER})
         self._salt = os.urandom(16)
+        self._lately: deque[str] = deque(maxlen=_LATELY)
+        self._texts: OrderedDict[str, str] = OrderedDict()
 
     @property
     def engines(self) -> tuple[str, ...]:
@@ -65,6 +77,7 @@ class Thief:
     def read(self, picture: Colour, harmless: Iterable[str]) -> list[Sight]:
         """What is like a PIN in a frame. `harmless`: texts that may be seen, such as the waybill."""
         found = conclude_picture(picture, self._looker, self._catalogue)
+        self._remember(found)
         known = {_glyphs(text) for text in harmless} | _known(found)
         sights = [*self._field(found), *self._house(self._looker.read_frame(picture), known)]
         page = picture
@@ -75,6 +88,23 @@ class Thief:
             sights += self._plain(TESSERACT, text, known)
         product = None if found is None else found.product
         return [replace(sight, how="field") if self._made_for(product, sight) else sight for sight in sights]
+
+    def explains(self, sight: Sight) -> bool:
+        """Whether a sight is a part of a card number that was read for sure in this picture or one of those around it.
+        A character at the mask's edge may be half one: of seven and more, all but one in a row are enough.
+        """
+        text = self._texts.get(sight.mark, "")
+        needed = max(_OF_A_NUMBER, len(text) - 1)
+        parts = {text[start : start + needed] for start in range(len(text) - needed + 1)}
+        return sight.how != "label" and any(part in number for number in self._lately for part in parts)
+
+    def _remember(self, found: Conclusion | None) -> None:
+        """The number of a card whose product is known: what is taken for one on others may be a PIN."""
+        if found is None or found.product is None or found.number.state is not FieldState.READ:
+            return
+        number = "".join(char.best.glyph for char in found.number.chars)
+        if found.product.number.matches(number) and number not in self._lately:
+            self._lately.append(number)
 
     def _made_for(self, product: Product | None, sight: Sight) -> bool:
         """Whether the house read, on a card whose product it knows, what is made as that product's PIN."""
@@ -107,7 +137,7 @@ class Thief:
         rest, how = (labelled["rest"], "label") if labelled else (text, "pattern")
         if is_public(text) or _HOTLINE.search(text):
             return []
-        runs = (_glyphs(run) for run in _RUN.findall(rest))
+        runs = (_glyphs(run) for run in _RUN.findall(rest) if labelled or not _HALF_A_DATE.fullmatch(run))
         return [self._sight(engine, how, run) for run in runs if self._like_pin(run, known, how)]
 
     def _like_pin(self, run: str, known: set[str], how: str) -> bool:
@@ -120,6 +150,10 @@ class Thief:
 
     def _sight(self, engine: str, how: str, text: str) -> Sight:
         mark = hashlib.blake2b(text.encode(), key=self._salt, digest_size=8).hexdigest()
+        self._texts[mark] = text
+        self._texts.move_to_end(mark)
+        if len(self._texts) > _TEXTS:
+            self._texts.popitem(last=False)
         return Sight(engine, how, len(text), sum(c.isdigit() for c in text), mark)
 
 
@@ -138,6 +172,35 @@ def believable(sights: Sequence[Sight], before: Sequence[Sight]) -> list[Sight]:
             and (sight.engine == HOUSE or sight.digits >= _ENOUGH_DIGITS)
         )
     ]
+
+
+class Held:
+    """Findings that wait for so many pictures, in the order of the pictures: a number that is read by then may explain
+    them. What waits for nothing is given back at once.
+    """
+
+    def __init__(self, thief: Thief, pictures: int) -> None:
+        self._thief, self._pictures = thief, pictures
+        self._waiting: deque[tuple[int, list[Sight]]] = deque()
+
+    def put(self, at: int, found: list[Sight]) -> list[tuple[int, list[Sight]]]:
+        """One more picture and what was found in it; those that wait no longer, with what is left of it."""
+        self._waiting.append((at, found))
+        ready = []
+        while self._waiting and (len(self._waiting) > self._pictures or not self._left(self._waiting[0][1])):
+            ready.append(self._next())
+        return ready
+
+    def rest(self) -> list[tuple[int, list[Sight]]]:
+        """All that wait still: no picture comes any more."""
+        return [self._next() for _ in range(len(self._waiting))]
+
+    def _next(self) -> tuple[int, list[Sight]]:
+        at, found = self._waiting.popleft()
+        return at, self._left(found)
+
+    def _left(self, found: list[Sight]) -> list[Sight]:
+        return [sight for sight in found if not self._thief.explains(sight)]
 
 
 def _known(found: Conclusion | None) -> set[str]:

@@ -1,7 +1,7 @@
 """The leak check while nothing else is to do: recordings go to the reading program one by one, its word into the store.
 
 The program (`app.eye.leaks`) is a child that is killed at once, with its own children, when work begins; it goes on
-later where it was. What it found is in the store before the next picture is read.
+later where it was. What it says of a picture is in the store before it says the next.
 """
 
 from __future__ import annotations
