@@ -8,7 +8,7 @@ two words is covered by both. Whenever that is not sure, more is covered, never 
     it moved, or anything else does          the hull of its places around that time, enlarged  "moving"
     it came or went, or left a moment ago    the mat                                            "passing"
     two cards, cut off, place unknown        the mat                                            "unclear"
-    no word by the deadline                  the last card's place enlarged, else the mat       "silent"
+    no word by the deadline                  the mat: where a card lay, it need not lie still    "silent"
 
 The mat is the whole picture unless a smaller one is given. A card's fields are covered from the first moment that it
 is in view, whether or not its coating is whole: what happens to a coating between two words, nobody has seen.
@@ -30,7 +30,7 @@ SILENT_US = 1_300_000
 """Two words further apart than this say nothing about the frames between them; one long look takes about a second."""
 
 _LAG_US = 300_000  # a moving card's place is looked for each 0.13 s and takes some time to find
-_STALE_US = 150_000  # after the newest word, it holds for so long
+_STALE_US = 150_000  # after the newest word, it holds for so long where nothing moved
 _SAME_PLACE = 0.012  # of the picture's width: what a corner jitters while the card lies still
 _BLOCK = (40, 118, 138)  # Y, U, V of the blocks: a dark red-grey that no scene has by itself
 
@@ -70,10 +70,10 @@ def cover(words: Sequence[Word], at_us: int, width: int, height: int, mat: Quad 
     whole = mat or _picture(width, height)
     before = next((word for word in reversed(words) if word.frame_us <= at_us), None)
     after = next((word for word in words if word.frame_us >= at_us), None)
-    if after is None and before is not None and at_us - before.frame_us <= _STALE_US:
+    if after is None and before is not None and before.calm and at_us - before.frame_us <= _STALE_US:
         after = before
     if before is None or after is None or after.frame_us - before.frame_us > SILENT_US:
-        return _silent(before, after, at_us, whole)
+        return Cover("silent", (whole,))
     if before.card is None or after.card is None:
         return _no_card(words, before, after, at_us, whole)
     same = _same_place(before.card, after.card, _SAME_PLACE * width)
@@ -116,14 +116,6 @@ def _no_card(words: Sequence[Word], before: Word, after: Word, at_us: int, whole
     near = (word for word in words if abs(word.frame_us - at_us) <= AROUND_US)
     passing = before.card or after.card or any(not word.empty for word in near)
     return Cover("passing", (whole,)) if passing else CLEAR
-
-
-def _silent(before: Word | None, after: Word | None, at_us: int, whole: Outline) -> Cover:
-    """The rule for no word: where a card lay a moment ago it may lie still; else it may be anywhere."""
-    fresh = before is not None and at_us - before.frame_us <= SILENT_US
-    if fresh and before is not None and before.card is not None and after is None:
-        return Cover("silent", (_scaled(before.card, 1.5),))
-    return Cover("silent", (whole,))
 
 
 def paint(planes: Plane, width: int, height: int, outlines: Iterable[Outline]) -> None:

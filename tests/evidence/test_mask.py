@@ -69,6 +69,14 @@ def test_unsure_is_larger(said: list[Word], at_ms: int, reason: str) -> None:
     assert (y[100:290, 100:400] > 0).all()  # at least where the card was
 
 
+@pytest.mark.parametrize("calm", [True, False])
+def test_where_nobody_has_looked_since_nothing_is_shown(calm: bool) -> None:
+    """The last card's place was covered, and beside it lay in full view the one that had come meanwhile."""
+    for at_us in (*([] if calm else [100_000]), 200_000, 400_000, 1_200_000):
+        done = cover(words((0, CARD), calm=calm), at_us, W, H)
+        assert (done.reason, done.outlines) == ("silent", (((0, 0), (W, 0), (W, H), (0, H)),))
+
+
 def test_an_empty_table_is_shown() -> None:
     assert cover(words(*((at, None) for at in range(0, 3000, 66))), 1_500_000, W, H) is CLEAR
 
