@@ -377,7 +377,9 @@ def test_it_steps_aside_at_once_and_goes_on_where_it_was_after_a_restart(idle: I
 
 @pytest.mark.warns
 @pytest.mark.parametrize("mode", ["die", "hang"])
-def test_a_reader_that_dies_or_hangs_is_tried_again_and_then_told(idle: Idle, tmp_path: Path, mode: str) -> None:
+def test_a_reader_that_dies_or_hangs_is_tried_again_and_then_told(
+    idle: Idle, tmp_path: Path, mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
     blank(idle)
     argv, starts = scripted(tmp_path, mode)
     watch, writer = idle.watch(argv, patience_s=2.0 if mode == "hang" else 120.0)
@@ -385,7 +387,9 @@ def test_a_reader_that_dies_or_hangs_is_tried_again_and_then_told(idle: Idle, tm
     watch.rounds.stop()
     (result,) = writer.call(checked)
     writer.stop()
-    assert (result["result"], len(starts())) == ("unreadable", MOST_FAILURES)
+    failures = [one.message for one in caplog.records if "the reader failed" in one.message]
+    assert (result["result"], len(failures)) == ("unreadable", MOST_FAILURES)
+    assert len(starts()) <= MOST_FAILURES  # on a busy machine it is given up before it has said a word
     assert not any(process_alive(pid) for pid, _ in starts())
 
 
