@@ -160,7 +160,8 @@ def _asking(scene: Scene, state: ChipTray, line: Line | None) -> BigPrompt:
     waiting, card = len(state.to_tap), state.card
     if not waiting:
         word = "prompt.chip.none" if not state.left else "prompt.chip.only-punch"
-        return BigPrompt("circle-check", scene.say(word), (scene.say("prompt.chip.none.1"),), notice=line)
+        below = "prompt.chip.none.1" if state.cards else "prompt.chip.none.empty"
+        return BigPrompt("circle-check", scene.say(word), (scene.say(below),), notice=line)
     if state.armed:
         both = (scene.say("prompt.chip.armed.1", n=waiting, cards=_endings(state)), scene.say("prompt.chip.armed.2"))
         if card is not None and state.may_try:

@@ -150,7 +150,8 @@ def _find(scene: Scene, choosing: Choosing) -> FindView:
 
 def _found(scene: Scene, choosing: Choosing, product: Product) -> FoundView:
     other = product.name("en" if scene.language.startswith("zh") else "zh")
-    parts = (other, product.initials, pattern_words(scene, product.number), faces(product))
+    # Two cards of one name differ by their face value: it stands first, for a long line loses its end.
+    parts = (faces(product), other, product.initials, pattern_words(scene, product.number))
     sub = "  ·  ".join(part for part in parts if part)
     chip = _confirmed(scene, product)
     picked = choosing.picked is not None and choosing.picked.id == product.id

@@ -24,6 +24,7 @@ AGREE, REFUSE = "A", "R"
 FIELDS: dict[str, Field] = {"P": "pin", "N": "number"}
 REASONS = {str(n): why for n, why in enumerate(Why, 1)}
 
+_WAITS_FOR = {Stage.UNLOCKING: "key", Stage.SENT: "vault", Stage.SECOND: "supervisor", Stage.GRANTED: "vault"}
 _DONE, _NOW, _NEXT = ("circle-check", Tone.OK), ("loader-circle", Tone.INFO), ("circle-dashed", Tone.IDLE)
 
 
@@ -97,7 +98,9 @@ def _list(scene: Scene, seeing: Seeing) -> ListView:
     asked = seeing.overview.asked if seeing.overview else ()
     items = [_card_item(scene, seeing.card)] if seeing.card else []
     items += [_request_item(scene, one) for one in asked]
-    tab = TabView("", scene.say("reveal.list", n=len(asked)), True)
+    # How many there are is only known once the centre has told.
+    title = scene.say("reveal.list", n=len(asked)) if seeing.overview else scene.say("reveal.list.unknown")
+    tab = TabView("", title, True)
     empty = scene.say("reveal.nobody" if seeing.overview else "reveal.looking")
     return ListView((tab,), tuple(items), seeing.chosen, ("↑", "↓"), scene.say("review.up-down"), empty)
 
@@ -254,7 +257,8 @@ def _request_panel(scene: Scene, seeing: Seeing) -> PanelView:
         if seeing.away:
             return PanelView(_away(scene), *_told(scene, seeing.away))
         chip = Chip(Tone.IDLE, scene.say("reveal.chip.none"))
-        return PanelView(chip, scene.say("reveal.prompt.none"), scene.say("reveal.help.none"))
+        prompt = scene.say("reveal.prompt.none" if seeing.overview else "reveal.looking")
+        return PanelView(chip, prompt, scene.say("reveal.help.none"))
     tone, icon = _stands(one)
     chip = Chip(tone, _stand_word(scene, one), icon)
     field = scene.say(f"reveal.field.{one.field}")
@@ -356,7 +360,10 @@ def _go(scene: Scene, seeing: Seeing) -> GoKey:
     if seeing.length:
         return GoKey(GoState.WAITING, "F8", scene.say("reveal.go.hold"))
     if seeing.stage is not None:
-        return GoKey(GoState.WAITING, "Esc", scene.say(f"reveal.go.{seeing.stage.value}"))
+        # What is waited for, as on every screen; Esc stood here, and Esc takes the request back.
+        return GoKey(
+            GoState.WAITING, scene.say(f"cap.{_WAITS_FOR[seeing.stage]}"), scene.say(f"reveal.go.{seeing.stage.value}")
+        )
     if seeing.overview is None:  # how long a secret is shown is not known yet either
         return GoKey(GoState.BLOCKED, cap, scene.say("reveal.go.away" if seeing.away else "reveal.looking"))
     if not seeing.overview.has_key:
@@ -369,6 +376,8 @@ def _go(scene: Scene, seeing: Seeing) -> GoKey:
 
 
 def _sign_key(scene: Scene, seeing: Seeing, cap: str) -> GoKey:
+    if seeing.overview is None:
+        return GoKey(GoState.BLOCKED, cap, scene.say("reveal.go.away" if seeing.away else "reveal.looking"))
     if not seeing.may_sign:
         return GoKey(GoState.BLOCKED, cap, scene.say("reveal.go.nothing"))
     if not seeing.armed:

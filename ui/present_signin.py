@@ -101,10 +101,11 @@ def _checks(scene: Scene) -> tuple[CheckRow, ...]:
 def _upload(scene: Scene) -> CheckRow:
     unsent = scene.around.sync.unsent
     name = scene.say("device.upload")
-    if not unsent:
+    if not (waiting := unsent or scene.around.sync.footage_waiting):
         return CheckRow("cloud-upload", name, scene.say("value.upload.none"), level_chip(scene, Level.OK))
-    chip = Chip(Tone.INFO, scene.say("level.upload", n=unsent))
-    return CheckRow("cloud-upload", name, scene.say("value.upload", n=unsent), chip)
+    chip = Chip(Tone.INFO, scene.say("level.upload", n=waiting))
+    word = "value.upload" if unsent else "value.upload.video"
+    return CheckRow("cloud-upload", name, scene.say(word, n=waiting), chip)
 
 
 def _clock(scene: Scene) -> CheckRow:

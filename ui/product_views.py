@@ -11,7 +11,7 @@ from ui.views import Chip, FrameView, GoKey, KeyLabel
 
 @dataclass(frozen=True, slots=True)
 class FoundView:
-    """One product that a search found: its name, its name in the other language with initials, category, standing."""
+    """One product that a search found: its name; face values, the name in the other language, initials; standing."""
 
     title: str
     sub: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from app.core.states import ChipTray, Faulted, Idle, Locked, Paused, SignedOut, State
 from ui.texts import say
-from ui.work_views import Body, CardBody, CardPrompt, CountBody, WorkView
+from ui.views import GoState
+from ui.work_views import BigPrompt, Body, CardBody, CardPrompt, CountBody, WorkView
 
 _MOST_DIGITS = 9
 
@@ -60,7 +61,8 @@ def help_words(
     """What each live key does on this screen, by the name printed on it."""
     words = {k.key: k.label for k in view.keys}
     words |= {"F8": say("key.show", language)} if secret else {}
-    words |= {"F11": say("key.fullscreen", language), "Space": view.go.label, "Esc": say("key.back", language)}
+    words |= {"F11": say("key.fullscreen", language), "Esc": say("key.back", language)}
+    words |= _space_does(view, say("cap.space", language))
     words |= {"Ctrl L": say("key.language", language), "Ctrl D": say("key.theme", language)}
     words |= {"Ctrl 4": say("key.go-review", language)} if review else {}
     words |= {"Ctrl 6": say("key.go-products", language)} if shelve else {}
@@ -72,6 +74,15 @@ def help_words(
     if asks_a_length(view.body):
         words |= {cap: say(word, language) for cap, word in picks.items()}
     return words
+
+
+def _space_does(view: WorkView, cap: str) -> dict[str, str]:
+    """What Space does: the blue key or the hold, else what the quiet line under the prompt says of it; or nothing."""
+    if view.go.state in (GoState.READY, GoState.HOLD):
+        return {"Space": view.go.label}
+    now = view.body.now if isinstance(view.body, CardBody) else None
+    tip = now.tip if isinstance(now, BigPrompt) else None
+    return {"Space": tip.action} if tip is not None and tip.key == cap else {}
 
 
 def type_words(kind: str, one_character: bool, language: str) -> tuple[str, str, str, str, str]:

@@ -51,7 +51,6 @@ class Density:
     panel_pad: tuple[int, int] = (18, 16)
     cell: tuple[int, int, int] = (25, 48, 32)
     glyph: int = 28
-    alternative: int = 52
     crop: tuple[int, int] = (150, 112)
     row: int = 46
     table_head: int = 36
@@ -95,7 +94,6 @@ COMPACT = Density(
     panel_pad=(14, 10),
     cell=(23, 44, 30),
     glyph=26,
-    alternative=46,
     crop=(112, 100),
     row=39,
     table_head=30,

@@ -145,6 +145,13 @@ def test_punching_waits_for_the_video() -> None:
     assert view(replace(copy, shots=(1,))).go.label != view(copy).go.label
 
 
+def test_an_empty_tray_offers_no_digit() -> None:
+    empty = view(ChipTray(samples.chip_tray().back_to, listed=True), "en")
+    assert prompt(empty).lines == ("Only accepted cards come here.",)
+    done = replace(samples.chip_tray(), cards=tuple(replace(c, stand=ChipStand.OFF) for c in samples.CHIPS))
+    assert prompt(view(done, "en")).lines == ("Only accepted cards come here. A digit picks one.",)
+
+
 def test_no_reader_no_hold() -> None:
     gone = replace(samples.chip_tray(), reader="nfc.timeout")
     assert view(gone).go.state is GoState.WAITING
@@ -162,3 +169,21 @@ def test_help_names_the_cards_that_digits_take_in_hand(window: Window) -> None: 
     press(window, Qt.Key.Key_F9)
     press(window, Qt.Key.Key_F1)
     assert window.work.help._words["1"] not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "does"),
+    [
+        ("workbench-1-waiting", None),
+        ("next-card", "去清点"),
+        ("workbench-2-reading", "是 8，继续"),
+        ("three-ways", None),
+        ("saving", None),
+        ("chips-hold", "启用读写器 · 1 秒"),
+    ],
+)
+def test_help_lights_space_only_where_it_does_something(window: Window, name: str, does: str | None) -> None:  # noqa: F811
+    sample = next(s for s in samples.samples() if s.name == name)
+    window.show_state(sample.state, sample.around)
+    press(window, Qt.Key.Key_F1)
+    assert window.work.help._words.get("Space") == does

@@ -7,15 +7,22 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QPoint, QRectF
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QTableView, QWidget
 
-from app.core.states import Asking, Notice
+from app.core.products import Catalogue
+from app.core.readiness import RecMode
+from app.core.states import Asking, Counting, Notice, Waiting
+from app.paths import RESOURCES
 from ui import samples, samples_review
 from ui.sample_pictures import crop
 from ui.shots import quiet_window, review_screen, shoot
 from ui.texts import notice
+from ui.theme import REGULAR, Themes
+from ui.widgets.count import DecisionPanel
 from ui.widgets.ink import Ink, Painted
-from ui.window import Window
+from ui.widgets.prompt import PromptPanel
+from ui.widgets.tray import Tray
+from ui.window import MINIMUM, Window
 
 TOLERANCE = 8
 Rect = tuple[float, float, float, float]
@@ -289,3 +296,157 @@ def test_a_trouble_at_the_foot_is_told_in_full(
     assert tops
     assert min(tops) > screen.side.reason.geometry().bottom()
     screen.close()
+
+
+@pytest.mark.parametrize("size", [22, 28, 32, 38])
+def test_a_title_keeps_the_feet_of_its_letters(size: int) -> None:
+    """Its line is lower than its font's own height; the clip of the line took the feet off g, p and y."""
+
+    class Title(Painted):
+        height_of_line = 1.2
+
+        def draw(self, ink: Ink) -> None:
+            height = size * self.height_of_line
+            ink.text(QRectF(10, 100 - height / 2, 300, height), "gyp", size, weight=700)
+
+    title = Title(Themes(RESOURCES).look("light", REGULAR))
+    title.resize(320, 200)
+    low = title.grab().toImage()
+    title.height_of_line = 3.0
+    assert title.grab().toImage() == low
+
+
+WINDOWS = [(1440, 900), (1366, 768), (1280, 720)]
+
+
+@pytest.mark.parametrize("banner", [False, True])
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("size", WINDOWS)
+def test_the_notice_of_a_count_is_seen_whole(size: tuple[int, int], language: str, banner: bool) -> None:
+    sample = next(s for s in samples.samples() if s.name == "count-nothing-chosen")
+    window = quiet_window(samples.catalogue(), size, language=language)
+    shoot(window, sample.state, samples.rehearsal(sample.around) if banner else sample.around)
+    panel = window.work.count.decision
+    assert panel.marks["option3"].bottom() <= panel.marks["notice"].top()
+    assert panel.marks["notice"].bottom() <= panel.height() - 2
+    assert panel.marks["option1"].height() >= 40
+    window.close()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("size", WINDOWS)
+def test_a_notice_below_alternatives_covers_nothing(size: tuple[int, int], language: str) -> None:
+    window = quiet_window(samples.catalogue(), size, language=language)
+    shoot(window, samples.refused(), samples.around(RecMode.ON))
+    marks = window.work.cards.prompt.marks
+    assert marks["alternative2"].bottom() <= marks["notice"].top()
+    assert marks["notice"].bottom() <= marks["secret"].top() + 1
+    window.close()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_no_key_lies_under_the_blue_one_in_a_small_window(language: str) -> None:
+    window = quiet_window(samples.catalogue(), (1280, 720), language=language)
+    for sample in samples.samples():
+        shoot(window, sample.state, sample.around)
+        keys = window.work.keys
+        if window.view is not None:
+            assert keys.buttons[-1].geometry().right() < keys.go.x(), sample.name
+            assert keys.go.width() >= keys.go.least, sample.name
+    window.close()
+    screen = review_screen((1280, 720), language=language)
+    assert screen.keys.buttons[-1].geometry().right() < screen.keys.go.x()
+    screen.close()
+
+
+@pytest.mark.parametrize("size", [*WINDOWS, MINIMUM])
+def test_the_rehearsal_badge_is_seen_in_every_window(size: tuple[int, int]) -> None:
+    """Who opens a rehearsal first has no other way in."""
+    sample = next(s for s in samples.samples() if s.name == "sign-in-rehearsal")
+    window = quiet_window(samples.catalogue(), size)
+    shoot(window, sample.state, sample.around)
+    screen = window.sign_in
+    assert screen.marks["languages"].bottom() <= screen.card.top()
+    assert screen.card.bottom() <= screen.marks["demo"].top()
+    assert screen.marks["demo"].bottom() <= screen.height()
+    assert screen.card.contains(QRectF(screen.go.geometry()))
+    window.close()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_what_the_hands_shall_do_is_told_in_full_below_a_banner(language: str) -> None:
+    cut: list[tuple[str, str]] = []
+    window = quiet_window(samples.catalogue(), (1280, 720), language=language)
+    for sample in samples.samples(crop()):
+        window.look.on_cut = lambda text, widget, name=sample.name: (
+            cut.append((name, text)) if isinstance(widget, PromptPanel | DecisionPanel) else None
+        )
+        shoot(window, sample.state, samples.rehearsal(sample.around))
+    window.close()
+    assert cut == []
+
+
+LONG = "（华东区域联名限量纪念版电子礼品卡）"
+
+
+def many(found: int, declared: int) -> Counting:
+    """So many cards of one product with a long name."""
+    first = samples.cards(1)[0]
+    tray = tuple(replace(first, no=no, card_id=f"card-{no}", read_id=f"read-{no}") for no in range(1, found + 1))
+    shots = (712_000_000, 718_000_000)
+    base = replace(samples.visit(), cards=tray, shots=shots)
+    return Counting(replace(base, expected=replace(samples.EXPECTED, declared=declared)), None)
+
+
+def long_named() -> Catalogue:
+    known = samples.catalogue().products
+    return Catalogue(tuple(replace(p, name_zh=p.name_zh + LONG, name_en=p.name_en + " limited edition") for p in known))
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("size", WINDOWS)
+def test_two_hundred_cards_keep_their_numbers_sums_and_times(size: tuple[int, int], language: str) -> None:
+    """What is too long for the table are names and reasons; a number cut short is worth nothing."""
+    cut: set[str] = set()
+    window = quiet_window(long_named(), size, language=language)
+    window.look.on_cut = lambda text, widget: cut.add(text) if isinstance(widget, QTableView | Painted) else None
+    state = many(199, 200)
+    shoot(window, state, samples.around(RecMode.ON))
+    window.close()
+    assert {text for text in cut if any(char.isdigit() for char in text)} == set()
+
+
+@pytest.mark.parametrize("size", WINDOWS)
+def test_the_headline_of_a_count_stays_in_its_panel(size: tuple[int, int]) -> None:
+    window = quiet_window(long_named(), size, language="en")
+    shoot(window, many(199, 200), samples.around(RecMode.ON))
+    panel = window.work.count.figures
+    assert QRectF(panel.rect()).contains(panel.marks["headline"])
+    window.close()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize(("found", "marks"), [(0, {"after"}), (100, {"before", "after"}), (199, {"before"})])
+def test_what_the_tray_hides_is_told_beside_its_slots(found: int, marks: set[str], language: str) -> None:
+    cut: list[str] = []
+    window = quiet_window(samples.catalogue(), (1440, 900), language=language)
+    window.look.on_cut = lambda text, widget: cut.append(text) if isinstance(widget, Tray) else None
+    shoot(window, Waiting(many(found, 200).visit), samples.around(RecMode.ON))
+    drawn = window.work.cards.tray.marks
+    assert {"before", "after"} & set(drawn) == marks
+    slots = [rect for name, rect in drawn.items() if name.startswith("slot")]
+    assert len(slots) >= 8
+    assert f"slot{found + 1}" in drawn
+    assert not any(drawn[mark].intersects(slot) for mark in marks for slot in slots)
+    assert cut == []
+    window.close()
+
+
+def test_a_long_name_of_a_station_keeps_its_number() -> None:
+    cut: list[str] = []
+    sample = next(s for s in samples.samples() if s.name == "sign-in")
+    window = quiet_window(samples.catalogue(), (1440, 900))
+    window.look.on_cut = lambda text, _widget: cut.append(text)
+    shoot(window, sample.state, replace(sample.around, station_name="华东第三验卡中心二楼东侧工位 03"))
+    window.close()
+    assert cut == []

@@ -271,6 +271,21 @@ def test_sign_in_counts_down_and_offers_the_rehearsal_badge() -> None:
     assert hidden.demo == ""
 
 
+def test_sign_in_calls_nothing_uploaded_while_footage_is_only_here() -> None:
+    out = next(s for s in ALL if s.name == "sign-in")
+    told = {}
+    for name, facts in {"all": SyncFacts(), "footage": SyncFacts(footage_waiting=2), "both": SyncFacts(
+            unsent=3, footage_waiting=2)}.items():  # fmt: skip
+        found = view(replace(out, around=replace(out.around, sync=facts)), "en")
+        assert isinstance(found, SignInView)
+        told[name] = next((row.value, row.chip.text) for row in found.checks if row.icon == "cloud-upload")
+    assert told == {
+        "all": ("All uploaded", "OK"),
+        "footage": ("Videos not there yet: 2", "2 left"),
+        "both": ("3 entries, goes on after sign-in", "3 left"),
+    }
+
+
 def test_sync_chip_follows_receipts() -> None:
     words = {}
     for state, unsent in (

@@ -20,10 +20,11 @@ from app.core.states import Idle, Reading, Waiting
 from app.paths import RESOURCES
 from tests.station.filmed import CLERK, SUPERVISOR
 from tests.station.test_cataloguing import LONELY, Asked
-from ui import samples, shots
+from ui import samples, samples_products, shots
 from ui.bridge import Bridge
-from ui.present_products import Choosing, Task
+from ui.present_products import Choosing, Task, products
 from ui.products import Products
+from ui.scene import Scene
 from ui.views import GoState
 from ui.window import Window, WindowSettings
 from ui.work_views import WorkView
@@ -175,3 +176,11 @@ def test_no_word_is_cut(name: str, language: str, size: tuple[int, int]) -> None
     screen.grab()
     screen.close()
     assert cut == []
+
+
+def test_cards_of_one_name_are_told_apart_by_what_stands_first() -> None:
+    """A line too long loses its end: there stood the face value, the one thing in which the two differ."""
+    scene = Scene(samples.around(RecMode.OFF), samples.catalogue(), "en")
+    rows = products(scene, samples_products.searching()).find.found
+    assert [row.sub.split("  ·  ")[0] for row in rows[:2]] == ["¥500", "¥200"]
+    assert rows[0].title == rows[1].title

@@ -474,5 +474,24 @@ def test_a_request_is_told_in_the_screens_language() -> None:
     view = reveals(scene, seeing)
     assert view.side.headline.startswith("Sender says it fails: ")
     assert isinstance(seeing.overview, Overview)
-    empty = replace(seeing, card=None, overview=None, chosen=0)
+    empty = replace(seeing, card=None, overview=replace(seeing.overview, asked=()), chosen=0)
     assert reveals(scene, empty).panel.prompt == "Nobody asked to see anything yet"
+
+
+@pytest.mark.parametrize("away", ["", "sync.offline"])
+def test_before_the_centre_has_told_nothing_is_said_of_the_log(away: str) -> None:
+    """No "0", no "nobody", no "nothing to sign": nobody knows yet."""
+    for card in (None, samples_reveal.asking().card):
+        unknown = replace(samples_reveal.offline(), card=card, chosen=0, away=away)
+        told = reveals(Scene(OFF, samples.catalogue(), "en"), unknown)
+        assert told.list.tabs[0].text == "Reveals"
+        said = (told.panel.prompt, told.go.label, told.list.empty)
+        assert not {"Nobody asked to see anything yet", "Nothing to sign", "Nobody asked yet"} & set(said)
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_the_waiting_slot_names_what_is_waited_for_and_not_the_key_that_takes_it_back(stage: Stage) -> None:
+    view = reveals(Scene(OFF, samples.catalogue(), "zh"), replace(samples_reveal.asking(), stage=stage))
+    assert view.go.state is GoState.WAITING
+    assert view.go.cap in ("钥匙", "保险库", "主管")
+    assert ("Esc", "撤回申请") in [(key.key, key.label) for key in view.keys]

@@ -460,7 +460,7 @@ def test_what_is_only_here_is_shown_and_before_somebody_leaves_told_once(window:
     assert sheet.isVisible()
     assert not sheet.leaving
     shown = {row.name: (row.chip.text, row.value) for row in sheet.rows.rows}
-    assert shown["卡 · 只在本机"] == ("5", "最早的等了71 分钟")
+    assert shown["卡 · 只在本机"] == ("5", "最早的等了 71 分钟")
     assert shown["录像没到中心"][0] == "2"
     assert shown["到中心的网络"] == ("不通", "连不上中心，40 秒后再试。")
     window.show_state(samples.idle(), replace(behind, sync=replace(samples.BEHIND, unsent=11)))

@@ -103,25 +103,35 @@ class SignIn(Painted):
     def card(self) -> QRectF:
         """The panel at the right."""
         px = self.look.px
-        width, height = px(_CARD[0]), px(_CARD[1])
+        width, height = px(_CARD[0]), px(_CARD[1]) - self._tight
         left = self._left
         extra = px(22 + 30)  # the line under the card keeps its place whether it is there or not
         middle = left + (self.width() - left) / 2
-        strip = self.banner.height() if self.view and self.view.banner else 0
-        top = max(px(70) + strip, (self.height() - height - extra) / 2)
+        top = max(px(66 if self._tight else 70) + self._above, (self.height() - height - extra) / 2)
         return QRectF(round(middle - width / 2), round(top), width, height)
+
+    @property
+    def _tight(self) -> int:
+        """By how much the card gives up of its edges, so that the line under it is seen in the smallest window."""
+        px = self.look.px
+        return max(0, min(px(44), px(70 + _CARD[1] + 8 + 30) + self._above - self.height()))
+
+    @property
+    def _inside(self) -> QRectF:
+        """The card as its content is measured from: what it gives up above lifts everything in it."""
+        return self.card.translated(0, -min(self._tight, self.look.px(20)))
 
     @property
     def _above(self) -> int:
         return self.banner.height() if self.view and self.view.banner else 0
 
     def _inputs(self) -> tuple[QRectF, QRectF]:
-        px, card = self.look.px, self.card
+        px, card = self.look.px, self._inside
         x, width = card.x() + px(41), card.width() - px(82)
         return QRectF(x, card.y() + px(314), width, px(48)), QRectF(x, card.y() + px(411), width, px(48))
 
     def _place(self) -> None:
-        px, card = self.look.px, self.card
+        px, card = self.look.px, self._inside
         for field, rect in zip((self.number, self.passcode), self._inputs(), strict=True):
             right = px(120) if field is self.passcode and self.view else 0
             if field is self.passcode and self.view:
@@ -155,7 +165,8 @@ class SignIn(Painted):
         y = top + px(64) + (self.height() - top - px(64) - px(48 + 20) - block) / 2
         ink.text(QRectF(room.x(), y, room.width(), px(22)), view.station_label, 16, colour="text2")
         y += px(26)
-        ink.text(QRectF(room.x(), y, room.width(), px(48)), view.station, 40, weight=700)
+        size = next((s for s in (40, 32, 26) if self.look.width(view.station, s, 700) <= room.width()), 22)
+        ink.text(QRectF(room.x(), y, room.width(), px(48)), view.station, size, weight=700)
         y += px(52)
         ink.text(QRectF(room.x(), y, room.width(), px(28)), view.place, 20, colour="text2")
         y += px(28 + 28)
@@ -201,6 +212,8 @@ class SignIn(Painted):
     def _card(self, ink: Ink, card: QRectF, view: SignInView) -> None:
         px = ink.px
         ink.box(card, fill="panel", line="line", radius=10)
+        self._demo(ink, card, view)
+        card = self._inside
         x, width = card.x() + px(41), card.width() - px(82)
         ink.text(QRectF(x, card.y() + px(37), width, px(40)), view.title, 32, weight=700)
         sub = QRectF(x, card.y() + px(83), width, px(25))
@@ -219,7 +232,6 @@ class SignIn(Painted):
             draw_field(ink, rect, field.hasFocus())
             ink.icon(rect.x() + px(15), rect.center().y() - px(10), icon, 20, "text")
         self._show(ink, inputs[1], view)
-        self._demo(ink, card, view)
 
     def _badge(self, ink: Ink, rect: QRectF, view: SignInView) -> None:
         px = ink.px
@@ -254,7 +266,7 @@ class SignIn(Painted):
         cap = cap_size(self.look, view.demo_key).width()
         text = self.look.width(view.demo, 18)
         x = card.center().x() - (px(22 + 10 + 10) + text + cap) / 2
-        row = QRectF(x, card.bottom() + px(22), px(42) + text + cap, px(30))
+        row = QRectF(x, min(card.bottom() + px(22), self.height() - px(34)), px(42) + text + cap, px(30))
         self.marks["demo"] = row
         ink.icon(x, row.center().y() - px(11), "graduation-cap", 22, "train")
         x += px(22 + 10)

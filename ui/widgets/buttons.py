@@ -85,15 +85,20 @@ class BlueKey(QAbstractButton):
         self.update()
 
     def sizeHint(self) -> QSize:
+        width, height = self._look.density.go
+        return QSize(max(self._look.px(width) if self._wide else 0, self.least), self._look.px(height))
+
+    @property
+    def least(self) -> int:
+        """The width its words need."""
         look, view = self._look, self._view
-        width, height = look.density.go
         edge = 2 if self._dashed() else 0
         needed = (
             look.px(16 + 16 + 20) + 2 * edge + cap_size(look, view.cap, 40).width() + look.width(view.label, 22, 700)
         )
         if view.icon:
             needed += look.px(26 + 16)
-        return QSize(max(look.px(width) if self._wide else 0, int(needed + 1)), look.px(height))
+        return int(needed + 1)
 
     def hold_for(self, hold_s: float) -> None:
         """From now on a hold takes this long, not a second."""

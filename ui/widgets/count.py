@@ -47,14 +47,22 @@ class FiguresPanel(Shown[CountBody | None]):
         ink.vline(x, middle - px(30), px(60), f"{tone}Line")
         x += px(29)
         room = rect.right() - px(16) - x
-        lines = wrap(self.look, view.headline, 22, room, 700)
-        height = px(22) * 1.4
-        block = height * len(lines) + px(4) + px(22)
+        size, lines = self._headline(view.headline, room, rect.height() - px(30))
+        height = px(size) * 1.35
+        block = height * len(lines) + px(26)
         y = middle - block / 2
+        self.marks["headline"] = QRectF(x, y, room, block)
         for line in lines:
-            ink.text(QRectF(x, y, room + 1, height), line, 22, weight=700)
+            ink.text(QRectF(x, y, room + 1, height), line, size, weight=700)
             y += height
-        ink.text(QRectF(x, y + px(4), room, px(22)), view.subline, 16, colour="text2")
+        small = 16 if self.look.width(view.subline, 16) <= room else 14
+        ink.text(QRectF(x, y + px(4), room, px(22)), view.subline, small, colour="text2")
+
+    def _headline(self, text: str, width: float, height: float) -> tuple[int, list[str]]:
+        """Its size and lines: smaller where two large ones do not fit, as of a long name in a low window."""
+        made = [(size, wrap(self.look, text, size, width, 700)) for size in (22, 18, 16)]
+        fits = (one for one in made if len(one[1]) * self.look.px(one[0]) * 1.35 <= height)
+        return next(fits, made[-1])
 
 
 class DecisionPanel(Shown[CountBody | None]):
@@ -94,14 +102,24 @@ class DecisionPanel(Shown[CountBody | None]):
             self._shot(ink, QRectF(room.x(), y, room.width(), px(34)), shot)
             y += px(34)
         y += px(6 if compact else 10)
-        height = px(density.option)
+        below = px(26) if view.notice else 0
+        height, gap = self._fitting(len(view.options), room.bottom() - below - y)
         for i, option in enumerate(view.options):
             row = QRectF(room.x(), y, room.width(), height)
             draw_option(ink, row, option, title_size=16 if compact else 18)
             self.marks[f"option{i + 1}"] = row
-            y += height + px(8)
+            y += height + gap
         if view.notice:
-            draw_notice(ink, QRectF(room.x(), y + px(2), room.width(), px(24)), view.notice)
+            self.marks["notice"] = QRectF(room.x(), y + px(2), room.width(), px(24))
+            draw_notice(ink, self.marks["notice"], view.notice)
+
+    def _fitting(self, options: int, room: float) -> tuple[float, float]:
+        """Height and gap of the options: the design's, or less where a notice has to stand below them."""
+        height, gap = self.look.px(self.look.density.option), self.look.px(8)
+        if options and options * (height + gap) > room:
+            gap = self.look.px(4)
+            return max(self.look.px(40), min(height, room / options - gap)), gap
+        return height, gap
 
     def _shot(self, ink: Ink, row: QRectF, shot: Shot) -> None:
         px = ink.px

@@ -318,14 +318,17 @@ class KeyStrip(Painted):
         self._arrange()
 
     def _arrange(self) -> None:
-        margin = self.look.px(self.look.density.margin[0])
+        margin, gap = self.look.px(self.look.density.margin[0]), self.look.px(8)
         middle = (self.height() + 1) / 2
+        hint, hints = self.go.sizeHint(), [button.sizeHint() for button in self.buttons]
+        room = self.width() - 2 * margin - sum(one.width() for one in hints)
+        if room < hint.width() + gap * len(hints):  # in the smallest window the blue key gives way, it covers nothing
+            hint.setWidth(max(self.go.least, min(hint.width(), room - gap * len(hints))))
+            gap = max(self.look.px(2), min(gap, (room - hint.width()) // max(1, len(hints))))
         x = margin
-        for button in self.buttons:
-            hint = button.sizeHint()
-            button.setGeometry(x, round(middle - hint.height() / 2), hint.width(), hint.height())
-            x += hint.width() + self.look.px(8)
-        hint = self.go.sizeHint()
+        for button, one in zip(self.buttons, hints, strict=True):
+            button.setGeometry(x, round(middle - one.height() / 2), one.width(), one.height())
+            x += one.width() + gap
         left = self.width() - margin - hint.width()
         self.go.setGeometry(left, round(middle - hint.height() / 2), hint.width(), hint.height())
 

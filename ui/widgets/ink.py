@@ -145,7 +145,8 @@ class Ink:
             font.setStrikeOut(True)
         self.p.setFont(font)
         self.p.setPen(self.colour(colour))
-        self.p.drawText(rect, align | Qt.TextFlag.TextSingleLine, text)
+        # A bold title's line is lower than its font's own height: a clip would take the feet off g, p and y.
+        self.p.drawText(rect, align | Qt.TextFlag.TextSingleLine | Qt.TextFlag.TextDontClip, text)
         return width
 
     def wrapped(

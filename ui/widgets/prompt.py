@@ -12,6 +12,9 @@ from ui.widgets.strip import draw_strip
 from ui.widgets.wholes import draw_wholes
 from ui.work_views import Alternative, BigPrompt, CardPrompt, SecretRow
 
+_LOW = 276
+"""Below this height a question, its alternatives and a notice do not stand under one another with the card's name."""
+
 
 class PromptPanel(Painted):
     """Shows a BigPrompt or a CardPrompt. `chosen` follows a click on an alternative (1-based)."""
@@ -71,11 +74,20 @@ class PromptPanel(Painted):
             ink.text(QRectF(x, y + i * step, width + 1, step), line, size, weight=700)
         y = room.y() + max(px(52), step * len(lines)) + px(16)
         bottom = self._tip(ink, room, view.tip)
+        size, leading = self._help(view, room.width(), bottom - y)
         for text in view.lines:
             left = QRectF(room.x(), y, room.width(), bottom - y)
-            y += ink.wrapped(left, text, density.help, colour="text2")
+            y += ink.wrapped(left, text, size, colour="text2", leading=leading)
         if view.notice:
-            draw_notice(ink, QRectF(room.x(), y + px(10), room.width(), bottom - y - px(16)), view.notice)
+            draw_notice(ink, QRectF(room.x(), y + px(8), room.width(), bottom - y - px(8)), view.notice)
+
+    def _help(self, view: BigPrompt, width: float, room: float) -> tuple[int, float]:
+        """Size and leading of the lines: the design's, or the small ones where they and the notice would not fit."""
+        look, size = self.look, self.look.density.help
+        lines = sum(len(wrap(look, text, size, width)) for text in view.lines)
+        told = len(wrap(look, view.notice.text, 16, width - look.px(28), 700)) if view.notice else 0
+        needed = lines * look.px(size) * 1.6 + (told * look.px(16) * 1.4 + look.px(10) if told else 0)
+        return (size, 1.6) if needed <= room else (16, 1.35)
 
     def _tip(self, ink: Ink, room: QRectF, tip: Tip | None) -> float:
         """The quiet line with a key at the foot of the panel; gives where the room above it ends."""
@@ -96,11 +108,7 @@ class PromptPanel(Painted):
     def _card(self, ink: Ink, room: QRectF, view: CardPrompt) -> None:
         px, density = ink.px, self.look.density
         compact = density.name == "compact"
-        chip = ink.chip(QPointF(room.x(), room.y() + px(15)), view.chip, 30)
-        self.marks["chip"] = chip
-        name = QRectF(chip.right() + px(10), room.y(), room.right() - chip.right() - px(10), px(30))
-        ink.text(name, view.product, 16, weight=700)
-        y = room.y() + px(30) + px(8 if compact else 14)
+        y = room.y() + self._head(ink, room, view)
         y += self._headline(ink, QRectF(room.x(), y, room.width(), room.height()), view.prompt)
         bottom = self._secret(ink, room, view.secret, compact)
         if view.cells:
@@ -110,15 +118,29 @@ class PromptPanel(Painted):
             self.marks["strip"] = strip
             y = strip.bottom() + px(8 if compact else 14)
         if view.alternatives:
-            y = self._alternatives(ink, QRectF(room.x(), y, room.width(), px(density.crop[1])), view)
+            least = px(25) if view.notice else 0
+            height = min(px(density.crop[1]), max(px(76), bottom - y - least))
+            y = self._alternatives(ink, QRectF(room.x(), y, room.width(), height), view)
         if view.wholes:
             y = self._wholes(ink, QRectF(room.x(), y + px(8), room.width(), bottom - y), view)
-        free = QRectF(room.x(), y + px(6), room.width(), bottom - y - px(8))
+        free = QRectF(room.x(), y + px(4), room.width(), bottom - y - px(6))
         if view.notice:
             self.marks["notice"] = QRectF(free.x(), free.y(), free.width(), draw_notice(ink, free, view.notice))
         elif view.help and (not (view.alternatives or view.wholes) or free.height() >= px(24)):
             # Beside alternatives the chips say the same: in the smallest window the line may go.
             ink.wrapped(free, view.help, 16 if view.cells else 18, colour="text2", leading=1.5)
+
+    def _head(self, ink: Ink, room: QRectF, view: CardPrompt) -> float:
+        """Which card of how many, and what card; gives its height. In the lowest window a notice takes its room."""
+        px = ink.px
+        low = _LOW if view.secret else _LOW - 46
+        if view.notice and view.alternatives and room.height() < px(low):
+            return 0
+        chip = ink.chip(QPointF(room.x(), room.y() + px(15)), view.chip, 30)
+        self.marks["chip"] = chip
+        name = QRectF(chip.right() + px(10), room.y(), room.right() - chip.right() - px(10), px(30))
+        ink.text(name, view.product, 16, weight=700)
+        return px(30) + px(8 if self.look.density.name == "compact" else 14)
 
     def _headline(self, ink: Ink, room: QRectF, text: str) -> float:
         """The prompt in one line; a long one in smaller type, at last in two lines. Gives the height."""
@@ -140,7 +162,7 @@ class PromptPanel(Painted):
         x = crop.right() + px(12)
         few = len(view.alternatives) <= 2
         gap = px(8 if few else 4)
-        height = px(density.alternative) if few else (area.height() - 2 * gap) / 3
+        height = (area.height() - gap) / 2 if few else (area.height() - 2 * gap) / 3
         for i, alternative in enumerate(view.alternatives):
             rect = QRectF(x, area.y() + i * (height + gap), area.right() - x, height)
             self._alternative(ink, rect, alternative)

@@ -24,6 +24,8 @@ from ui.work_views import CountBody, TableRow
 _SHARES = (40, 161, 131, 86, 129, 181, 86)
 """Widths of the columns at 814 pixels, as the design draws them; wider tables give the rest to product and reason."""
 _RIGHT = (3, 6)
+_GIVING = (1, 5)
+"""Product and reason: what may lose its end where the window is too small for all."""
 _Index = QModelIndex | QPersistentModelIndex
 
 
@@ -141,10 +143,17 @@ class _Foot(Painted):
         right = rect.right() - px(16)
         self._pair(ink, QRectF(right - width, 0, width + 2, rect.height()), label, value, 16, 400)
         x: float = px(16)
-        for i, (word, amount) in enumerate(self.view.sums):
-            size = 20 if i == 0 else 16
+        sizes = [20 if i == 0 else 16 for i in range(len(self.view.sums))]
+        needed = sum(self._wide(*pair, size) for pair, size in zip(self.view.sums, sizes, strict=True))
+        gaps = max(1, len(sizes))
+        gap = max(px(8), min(px(28), (right - width - x - needed) / gaps))
+        for (word, amount), size in zip(self.view.sums, sizes, strict=True):
             room = QRectF(x, 0, max(0.0, right - width - x - px(8)), rect.height())
-            x += self._pair(ink, room, word, amount, size, 700) + px(28)
+            x += self._pair(ink, room, word, amount, size, 700) + gap
+
+    def _wide(self, word: str, amount: str, size: int) -> float:
+        """What a sum needs."""
+        return self.look.width(word, 16) + self.look.px(6) + self.look.width(amount, size, 700, mono=True)
 
     def _pair(self, ink: Ink, room: QRectF, word: str, amount: str, size: int, weight: int) -> float:
         used = ink.text(room, word, 16, colour="text2") + ink.px(6)
@@ -224,10 +233,15 @@ class CardTable(QFrame):
         shares[1] += spare / 2
         shares[5] += spare / 2
         needs = self._needs()
+        left = self.table.viewport().width()
+        # A number, a sum or a time cut short tells nothing: names and reasons give way first.
+        firm = sum(need for column, need in enumerate(needs) if column not in _GIVING)
+        if sum(needs) > left > firm:
+            scale = (left - firm) / sum(needs[column] for column in _GIVING)
+            shares = needs = [need * scale if column in _GIVING else need for column, need in enumerate(needs)]
         wanted = sum(max(0.0, need - share) for need, share in zip(needs, shares, strict=True))
         slack = sum(max(0.0, share - need) for need, share in zip(needs, shares, strict=True))
         give = min(1.0, wanted / slack) if slack else 0.0
-        left = self.table.viewport().width()
         for column, (need, share) in enumerate(zip(needs, shares, strict=True)):
             width = share - (share - need) * give if share > need else need if wanted <= slack else share
             last = column == len(shares) - 1

@@ -46,13 +46,17 @@ class Tray(Painted):
         wide = px(8 if self.look.density.tray_pad > 6 else 6)
         narrow = len(self.slots) * (px(_MIN_SLOT) + wide) - wide > room.width()
         gap = px(4) if narrow else wide
-        shown, first = self._visible(room.width(), gap, self._least(narrow))
+        least, ends = self._least(narrow), self._end_width() + gap
+        shown, first = self._visible(room.width(), gap, least)
         if not shown:
             return
+        if len(shown) < len(self.slots):  # the marks of what is hidden stand beside the slots and cover none
+            shown, first = self._visible(room.width() - 2 * ends, gap, least)
+            self._ends(ink, room, first, len(self.slots) - first - len(shown))
+            room = room.adjusted(ends if first else 0, 0, -ends if first + len(shown) < len(self.slots) else 0, 0)
         width = (room.width() - gap * (len(shown) - 1)) / len(shown)
         for i, slot in enumerate(shown):
             self._slot(ink, QRectF(room.x() + i * (width + gap), room.y(), width, room.height()), slot, narrow)
-        self._ends(ink, room, first, len(self.slots) - first - len(shown))
 
     def _least(self, narrow: bool) -> float:
         """The narrowest slot: with number and last four, or just wide enough for its word."""
@@ -90,9 +94,18 @@ class Tray(Painted):
         weight = 400 if slot.state is SlotState.TODO else 700
         ink.text(word, slot.word, 14 if narrow else 16, colour=colour, weight=weight)
 
+    def _end_width(self) -> float:
+        """Of the marks at the ends: wide enough for every number of slots."""
+        return max(self.look.px(34), self.look.width(f"‹ {len(self.slots)}", 14, 700) + self.look.px(10))
+
     def _ends(self, ink: Ink, room: QRectF, before: int, after: int) -> None:
-        for count, x, mark in ((before, room.x(), "‹ {}"), (after, room.right() - ink.px(34), "{} ›")):
+        width = self._end_width()
+        for name, count, x, mark in (
+            ("before", before, room.x(), "‹ {}"),
+            ("after", after, room.right() - width, "{} ›"),
+        ):
+            self.marks.pop(name, None)
             if count:
-                tag = QRectF(x, room.center().y() - ink.px(11), ink.px(34), ink.px(22))
+                tag = self.marks[name] = QRectF(x, room.center().y() - ink.px(11), width, ink.px(22))
                 ink.box(tag, fill="text", radius=4)
                 ink.text(tag, mark.format(count), 14, colour="panel", weight=700, align=CENTRE)
