@@ -27,8 +27,8 @@ from app.store.db import reading
 from app.sync.client import CentreClient, CentreRefused, Speaker
 from app.sync.enrol import Applicant, ask_to_join, require_active
 from app.sync.offset import ClockOffset
-from app.wire import EventBatch, Signed, content_digest, sign_statement
-from app.wire_enrol import EnrolmentAnswer, enrolment_proof
+from app.wire import EventBatch, ServerCertificate, Signed, content_digest, sign_statement
+from app.wire_enrol import Enrolled, EnrolmentAnswer, enrolment_proof
 
 NOW_S = 1_790_000_000
 MESSAGE = Message("POST", "https://centre.invalid/v1/events?a=1", content_digest(b"{}"), "application/json")
@@ -332,6 +332,29 @@ def test_who_does_not_know_the_code_cannot_hand_out_keys(centre: OpenCentre, tmp
         with pytest.raises(EvidenceTrouble, match=r"enrol.untrusted: proof"):
             apply(centre, replace(asking, centre=described), line=lambda _inner: Middle())
     other.engine.dispose()
+
+
+def test_who_knows_the_code_speaks_of_our_key_and_by_the_key_that_the_root_names(centre: OpenCentre) -> None:
+    """Who overheard the code can prove it: what he hands out still has to be for us, and the root's."""
+    code = fresh_code(centre, confirm=False)
+    asking = join(centre, code)
+    told = apply(centre, asking)
+    root = Signer(bytes.fromhex((centre.folder.vault / "root.key").read_text()))
+    other = ServerCertificate(tenant=centre.centre.tenant, public_key=Signer(new_seed()).public_key.hex())
+    named = centre.centre.model_copy(update={"server": sign_statement(other, root.sign)})
+
+    def answered(text: Enrolled) -> Any:
+        signed = sign_statement(text, centre.signer.sign)
+        proof = enrolment_proof(code_key(code), "centre", signed.text)
+        body = EnrolmentAnswer.model_construct(enrolled=signed, proof=proof).model_dump_json()
+        return lambda _inner: httpx.MockTransport(lambda _request: httpx.Response(200, content=body))
+
+    assert apply(centre, asking, line=answered(told)) == told
+    strangers = told.model_copy(update={"public_key": Signer(new_seed()).public_key.hex()})
+    with pytest.raises(EvidenceTrouble, match=r"enrol.untrusted: key"):
+        apply(centre, asking, line=answered(strangers))
+    with pytest.raises(EvidenceTrouble, match=r"enrol.untrusted: centre"):
+        apply(centre, replace(asking, centre=named), line=answered(told.model_copy(update={"centre": named})))
 
 
 def test_the_words_speak_of_all_that_is_pinned(centre: OpenCentre, tmp_path: Path) -> None:

@@ -265,11 +265,18 @@ def test_without_any_key_nothing_is_sealed_and_nothing_kept(centre: OpenCentre, 
     assert party.writer.call(lambda store: store.tray("p-1")) == ()
 
 
-def test_a_key_that_the_root_did_not_sign_is_not_taken(centre: OpenCentre, party: Party) -> None:
-    """Who has the centre's machine has its server key, and still cannot make stations seal to a key of his own."""
+@pytest.mark.parametrize("signed_by_root", [False, True])
+def test_a_key_that_the_root_did_not_sign_for_this_tenant_is_not_taken(
+    centre: OpenCentre, party: Party, signed_by_root: bool
+) -> None:
+    """Who has the centre's machine has its server key, and still cannot make stations seal to a key of his own; nor
+    to one that the same root named for somebody else.
+    """
     public = Signer(new_seed()).public_key
-    stated = VaultCertificate(tenant=centre.centre.tenant, key_id=key_id(public), public_key=public.hex(), serial=9)
-    told = VaultKeyTold(certificate=sign_statement(stated, centre.signer.sign))
+    tenant = "somebody-else" if signed_by_root else centre.centre.tenant
+    stated = VaultCertificate(tenant=tenant, key_id=key_id(public), public_key=public.hex(), serial=9)
+    root = Signer(bytes.fromhex((centre.folder.vault / "root.key").read_text()))
+    told = VaultKeyTold(certificate=sign_statement(stated, (root if signed_by_root else centre.signer).sign))
     hand_out(centre, [Item("vault-key", key_id(public), told)], party.store.station, NOW_MS)
     party.round()
     assert sealed_to(party, party.keep())[0] == centre.centre.vault_certificate().key_id
