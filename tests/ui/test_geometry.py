@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint, QRectF
-from PySide6.QtWidgets import QTableView, QWidget
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QRectF
+from PySide6.QtWidgets import QApplication, QTableView, QWidget
 
 from app.core.products import Catalogue
 from app.core.readiness import RecMode
@@ -23,6 +24,17 @@ from ui.widgets.ink import Ink, Painted
 from ui.widgets.prompt import PromptPanel
 from ui.widgets.tray import Tray
 from ui.window import MINIMUM, Window
+
+
+@pytest.fixture(autouse=True)
+def _no_window_is_left() -> Iterator[None]:
+    """One that lives on is dressed anew with each later one, and an open one keeps the application running."""
+    yield
+    for widget in QApplication.topLevelWidgets():
+        widget.close()
+        widget.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
 
 TOLERANCE = 8
 Rect = tuple[float, float, float, float]
