@@ -68,6 +68,7 @@ _STROKE_TOLD = 0.01
 """The same where PP-OCR's views name that glyph as well."""
 
 _NEGLIGIBLE = 1e-3
+_IDLE = 0.004
 _MOST_FILLINGS = 512
 _PLAUSIBLE = 2e-3  # share of what was read that fits the check digit, below which the reading is wrong somewhere else
 _DOUBTED = 3
@@ -112,7 +113,7 @@ def fuse(readings: Sequence[Decoded], pattern: FieldPattern) -> Fused:
     if sum(_has_hole(r, pattern) for r in same) * 2 > len(same):
         chars = tuple(CharReading(c.candidates, sure=False) for c in chars)
     state = FieldState.READ if _all_sure(chars) else FieldState.DOUBTFUL
-    return Fused(FieldReading(state, chars), lead)
+    return Fused(FieldReading(state, tuple(map(_without_idle, chars))), lead)
 
 
 def _alphabet(pattern: FieldPattern, position: int) -> str:
@@ -269,9 +270,15 @@ def _reading(chances: Mapping[str, float], pattern: FieldPattern, trusted: bool)
     best = next(iter(chances))
     twin = any(best in pair and set(pair) <= set(pattern.alphabet) for pair in _TWINS)
     sure = trusted and not twin and chances[best] >= SURE
-    least = 0.004 if sure else 0.0
-    shown = [Candidate(g, round(p, 5)) for g, p in chances.items() if p >= least or g == best]
+    shown = [Candidate(g, round(p, 5)) for g, p in chances.items()]
     return CharReading(tuple(shown[:_MOST_CANDIDATES]), sure)
+
+
+def _without_idle(char: CharReading) -> CharReading:
+    """A sure character without the glyphs that it hardly may be; one that is asked about has to offer them."""
+    if not char.sure:
+        return char
+    return replace(char, candidates=(char.best, *(c for c in char.candidates[1:] if c.p >= _IDLE)))
 
 
 def _all_sure(chars: Sequence[CharReading]) -> bool:

@@ -276,6 +276,10 @@ def test_a_two_that_may_be_what_is_left_of_an_eight_is_not_sure(eight: tuple[flo
     reading = fuse([*ours, *[replace(read, engine=Engine.PPOCR)] * 4], pattern).reading
     assert reading.chars[5].best.glyph == "2"
     assert reading.chars[5].sure is sure
+    others = [candidate.glyph for candidate in reading.chars[5].candidates[1:]]
+    assert others[:1] == (
+        [] if sure else ["8"]
+    )  # what is asked about offers what it may be, however unlikely it seemed
 
 
 def test_doubt_about_a_glyph_is_no_doubt_about_the_length() -> None:
