@@ -1,10 +1,14 @@
 """Plays a whole recording, part after part, and knows to the frame where it stands.
 
 A part plays by QMediaPlayer on a decrypting device; each video frame says when it was taken. A seek goes to the middle
-between two frames, so that rounding to milliseconds never shows a neighbour. Backwards is a row of seeks.
+between two frames, so that rounding to milliseconds never shows a neighbour. Backwards is a row of seeks. Standing
+still, no picture shows but that of the time that is told: a player that comes with another one is sent there again.
 """
 
 from __future__ import annotations
+
+from enum import Enum, auto
+from functools import partial
 
 from PySide6.QtCore import QElapsedTimer, QObject, QTimer, Signal
 from PySide6.QtGui import QImage
@@ -17,7 +21,18 @@ RATES = (-8.0, -4.0, -2.0, -1.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 _BACK_MS = 125
 _FRAME_US = 33_333
 _END_MARGIN_US = 20_000
+_EARLY_US = 2_000  # by so much a picture's time may be rounded
+_AGAIN_MS = 500  # a seek without its picture is asked for again after this, after twice this, and so on
+_TRIES = 7  # half a minute
 _FAST_SHOWN_MS = 25  # faster than the film was, no eye follows each picture, and each takes long to turn into an image
+
+
+class _Stage(Enum):
+    """How far the player is with a part: told to take it (what it says is about the one before), reading it, ready."""
+
+    ORDERED = auto()
+    LOADING = auto()
+    LOADED = auto()
 
 
 class Reel(QObject):
@@ -33,9 +48,10 @@ class Reel(QObject):
         self._footage: Footage | None = None
         self._part: FilmPart | None = None
         self._device: FileDevice | None = None
-        self._loading_us: int | None = None  # where to go in a part that the player has not been given yet
-        self._pending_us: int | None = None  # where to go as soon as the part is loaded
+        self._stage = _Stage.LOADED
         self._waiting = False  # for the picture of the last seek
+        self._middle_us = 0  # where in the frame of `at_us` the last seek went
+        self._tries = 0
         self._passed: QVideoFrame | None = None  # the newest, when it was not shown for it went by too fast
         self._since_shown = QElapsedTimer()
         self.at_us, self.rate, self.playing = 0, 1.0, False
@@ -43,6 +59,8 @@ class Reel(QObject):
         self._engine.sink.videoFrameChanged.connect(self._frame)
         self._engine.player.mediaStatusChanged.connect(self._status)
         self._engine.player.errorOccurred.connect(lambda *_what: self.failed.emit())
+        self._again = QTimer(self, singleShot=True)
+        self._again.timeout.connect(self._seek_again)
         self._back = QTimer(self, interval=_BACK_MS)
         self._back.timeout.connect(self._go_back)
 
@@ -152,44 +170,56 @@ class Reel(QObject):
         part = self._footage.part_at(frame_us)
         if part is None:
             return
-        self.at_us, self._waiting = frame_us, True
+        self.at_us, self._middle_us, self._waiting = frame_us, middle_us, True
         if part is not self._part:
-            self._take_part(part, middle_us)
-        elif self._loading_us is not None:
-            self._loading_us = middle_us
-        elif self._pending_us is not None:
-            self._pending_us = middle_us
-        else:
-            self._engine.seek.emit(round((middle_us - part.from_us) / 1000))
+            self._take_part(part)
+        elif self._stage is _Stage.LOADED:
+            self._tries = 0
+            self._send_there(part)
         self.moved.emit()
 
-    def _take_part(self, part: FilmPart, at_us: int) -> None:
+    def _send_there(self, part: FilmPart) -> None:
+        self._engine.seek.emit(round((self._middle_us - part.from_us) / 1000))
+        self._again.start(_AGAIN_MS << self._tries)
+
+    def _seek_again(self) -> None:
+        """The picture did not come: the player lost the order, or went elsewhere after it."""
+        if self._part is None or not self._waiting:
+            return
+        self._tries += 1
+        if self._tries < _TRIES:
+            self._send_there(self._part)
+        else:
+            self.failed.emit()
+
+    def _take_part(self, part: FilmPart) -> None:
         assert self._footage is not None
         self._drop_part()
         file = self._desk.film(self._footage.recording_id, part.number)
         if file is None:
             self.failed.emit()
             return
-        self._part, self._loading_us, self._device = part, at_us, FileDevice(file)
-        self._engine.take(self._device, self._begin_loading)
+        self._part, self._stage, self._device = part, _Stage.ORDERED, FileDevice(file)
+        self._engine.take(self._device, partial(self._begin_loading, self._device))
         self._engine.rate.emit(max(self.rate, 0.5))
         if not (self.playing and self.rate > 0):
             self._engine.pause.emit()  # a stopped player shows nothing
 
-    def _begin_loading(self) -> None:
-        """What the player says from now on is about the new part."""
-        self._pending_us, self._loading_us = self._loading_us, None
+    def _begin_loading(self, device: FileDevice) -> None:
+        """What the player says from now on is about the part that it reads from here."""
+        if device is self._device:
+            self._stage = _Stage.LOADING
 
     def _drop_part(self) -> None:
         self._engine.let_go(self._device)
-        self._part, self._device, self._pending_us, self._loading_us = None, None, None, None
-        self._passed = None
+        self._part, self._device, self._passed, self._stage = None, None, None, _Stage.LOADED
+        self._again.stop()
 
     def _status(self, status: QMediaPlayer.MediaStatus) -> None:
         loaded = (QMediaPlayer.MediaStatus.LoadedMedia, QMediaPlayer.MediaStatus.BufferedMedia)
-        if status in loaded and self._pending_us is not None and self._part is not None:
-            at_us, self._pending_us = self._pending_us, None
-            self._engine.seek.emit(round((at_us - self._part.from_us) / 1000))
+        if status in loaded and self._stage is _Stage.LOADING and self._part is not None:
+            self._stage, self._tries = _Stage.LOADED, 0
+            self._send_there(self._part)
             if self.playing and self.rate > 0:
                 self._engine.play.emit()
         elif status is QMediaPlayer.MediaStatus.EndOfMedia:
@@ -201,18 +231,23 @@ class Reel(QObject):
             return
         later = [part for part in self._footage.parts if part.from_us > self._part.from_us]
         if later:
-            self._take_part(later[0], later[0].from_us + _END_MARGIN_US // 2)
+            self._show(later[0].from_us + _END_MARGIN_US // 2, later[0].from_us)
         else:
             self._halt()
             self.seek(self._footage.duration_us)  # a player that has ended goes back to its beginning
 
     def _frame(self, frame: QVideoFrame) -> None:
-        waits = self._pending_us is not None or self._loading_us is not None
-        if not frame.isValid() or self._part is None or waits:
+        timed = frame.isValid() and frame.startTime() >= 0
+        if not timed or self._part is None or self._stage is not _Stage.LOADED:
             return
+        taken_us = self._part.from_us + frame.startTime()
+        runs = self.playing and self.rate > 0
+        if not runs and not self.at_us - _EARLY_US <= taken_us <= max(self.at_us, self._middle_us):
+            return  # a late picture of an earlier seek, or the first of the part
         self._waiting = False
-        if frame.startTime() >= 0 and self.playing and self.rate > 0:  # else a late picture of an earlier seek may come
-            self.at_us = self._part.from_us + frame.startTime()
+        self._again.stop()
+        if runs:
+            self.at_us = self._middle_us = taken_us
             if self.rate > 1 and self._since_shown.isValid() and self._since_shown.elapsed() < _FAST_SHOWN_MS:
                 self._passed = frame
                 return

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication
 
 from tests.station.review_desk import parcel  # noqa: F401  a fixture
 from tests.station.test_cataloguing import asked as asked
+from tests.ui.review_seat import desk, seat  # noqa: F401  fixtures
 from ui.run import application
 
 

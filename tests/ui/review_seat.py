@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import pytest
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
@@ -14,8 +15,10 @@ from app.core.parcels import Operator
 from app.core.readiness import RecMode
 from app.core.states import Idle
 from app.paths import RESOURCES
+from app.station.clock import system_clock
 from app.station.reviewing import Reviewing
-from tests.station.filmed import SUPERVISOR, number_in
+from app.store.writer import StoreWriter
+from tests.station.filmed import SUPERVISOR, FilmedParcel, number_in
 from ui import samples
 from ui.bridge import Bridge
 from ui.present_review import Looking
@@ -85,3 +88,23 @@ def _luma(image: QImage) -> np.ndarray[Any, Any]:
     grey = image.convertToFormat(QImage.Format.Format_Grayscale8)
     rows = np.frombuffer(grey.constBits(), np.uint8).reshape(grey.height(), grey.bytesPerLine())
     return rows[:, : grey.width()]
+
+
+@pytest.fixture(scope="module")
+def desk(parcel: FilmedParcel) -> Iterator[Reviewing]:
+    bugs: list[Exception] = []
+    store = StoreWriter(parcel.store(), bugs.append)
+    store.start()
+    one = Reviewing(store, parcel.folder.recordings, parcel.folder.exports, system_clock(), bugs.append)
+    one.start()
+    yield one
+    one.stop()
+    store.stop()
+    assert bugs == []
+
+
+@pytest.fixture
+def seat(qtbot: QtBot, desk: Reviewing) -> Iterator[Seat]:
+    one = Seat(qtbot, desk)
+    yield one
+    one.window.close()

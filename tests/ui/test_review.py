@@ -34,26 +34,6 @@ from ui.widgets.overlays import REVIEW_BOARD
 from ui.work_views import WorkView
 
 
-@pytest.fixture(scope="module")
-def desk(parcel: FilmedParcel) -> Iterator[Reviewing]:
-    bugs: list[Exception] = []
-    store = StoreWriter(parcel.store(), bugs.append)
-    store.start()
-    one = Reviewing(store, parcel.folder.recordings, parcel.folder.exports, system_clock(), bugs.append)
-    one.start()
-    yield one
-    one.stop()
-    store.stop()
-    assert bugs == []
-
-
-@pytest.fixture
-def seat(qtbot: QtBot, desk: Reviewing) -> Iterator[Seat]:
-    one = Seat(qtbot, desk)
-    yield one
-    one.window.close()
-
-
 def test_a_clerk_does_not_get_in(qtbot: QtBot, desk: Reviewing) -> None:
     seat = Seat(qtbot, desk, CLERK)
     seat.key("Ctrl 4")
