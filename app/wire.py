@@ -11,6 +11,7 @@ import hashlib
 import json
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
@@ -158,11 +159,22 @@ class Centre(WireModel):
     """The certificate (PEM) of the authority that the centre's TLS certificates come from; "" for none of its own."""
 
     def vault_certificate(self) -> VaultCertificate:
-        """The vault key, when the tenant root signed it. Raises EvidenceTrouble("sync.untrusted_answer")."""
-        stated = open_statement(VaultCertificate, self.vault, verifier(bytes.fromhex(self.root_key)))
-        if stated.tenant != self.tenant or key_id(bytes.fromhex(stated.public_key)) != stated.key_id:
-            raise EvidenceTrouble("sync.untrusted_answer", "vault-key: of somebody else")
-        return stated
+        """The vault key that is pinned. Raises as `certified`."""
+        return self.certified(self.vault)
+
+    def certified(self, told: Signed) -> VaultCertificate:
+        """A vault key, when the pinned tenant root signed it. Raises EvidenceTrouble("sync.untrusted_answer")."""
+        return _vault_key(self.tenant, self.root_key, told.text, told.sig)
+
+
+@lru_cache(maxsize=64)
+def _vault_key(tenant: str, root_key: str, text: str, sig: bytes) -> VaultCertificate:
+    """What these very bytes certify; remembered, since each card that is kept asks."""
+    signed = Signed.model_construct(text=text, sig=sig)
+    stated = open_statement(VaultCertificate, signed, verifier(bytes.fromhex(root_key)))
+    if stated.tenant != tenant or key_id(bytes.fromhex(stated.public_key)) != stated.key_id:
+        raise EvidenceTrouble("sync.untrusted_answer", "vault-key: of somebody else")
+    return stated
 
 
 def words_to_compare(public_key: str, centre: Centre) -> str:

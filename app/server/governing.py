@@ -23,7 +23,7 @@ from app.server.reference import Item, hand_out
 from app.server.setup import OpenCentre
 from app.server.tables import reference
 from app.store.db import reading
-from app.store.governing import REVOCATION, VAULT_KEY, certified
+from app.store.governing import REVOCATION, VAULT_KEY
 from app.wire import Centre, Revoked, Signed, VaultCertificate, VaultKeyTold, sign_statement
 
 REVOCABLE = ("vault-key", "user", "station")
@@ -100,7 +100,7 @@ def _certificates(centre: OpenCentre) -> list[tuple[VaultCertificate, Signed]]:
         wanted = select(reference.c.body).where(and_(reference.c.kind == VAULT_KEY, reference.c.removed.is_(False)))
         bodies = [json.loads(body) for body in connection.execute(wanted).scalars()]
     given: list[Signed] = [VaultKeyTold.model_validate(body).certificate for body in bodies]
-    opened = [(certified(one, centre.centre), one) for one in (centre.centre.vault, *given)]
+    opened = [(centre.centre.certified(one), one) for one in (centre.centre.vault, *given)]
     return list({one.key_id: (one, signed) for one, signed in opened}.values())
 
 

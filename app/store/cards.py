@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, insert, select, update
 
 from app.core.audit import EventKind, SignedEvent, Stamp
 from app.core.cards import CardState, Tag
@@ -39,6 +39,10 @@ _TRAY: Select[Any] = select(
     card.c.region,
 )
 
+_TRAY_CARD = _TRAY.where(card.c.id == bindparam("of_card"))
+_READ_BEFORE = _TRAY.where(card.c.read_id == bindparam("of_read"))
+_NEW_CARD, _NEW_BLOB = insert(card), insert(sealed)
+
 _CENTRE_REASON = {
     CardState.ACCEPTED: Reason.CENTRE_ACCEPTED,
     CardState.REVIEW: Reason.CENTRE_REVIEW,
@@ -62,9 +66,9 @@ def keep(ledger: Ledger, draft: CardDraft, stamp: Stamp, actor: str) -> Kept | A
             return found
         taken = marked(connection, judged(connection, draft, slow))
         event = ledger.append(connection, EventKind.CARD_KEPT, _body(taken, blobs), stamp, actor)
-        connection.execute(insert(card), _row(taken, dedupe, event, stamp))
+        connection.execute(_NEW_CARD, _row(taken, dedupe, event, stamp))
         if blobs:
-            connection.execute(insert(sealed), [_blob_row(draft.card_id, event.seq, blob) for blob in blobs])
+            connection.execute(_NEW_BLOB, [_blob_row(draft.card_id, event.seq, blob) for blob in blobs])
         return Kept(tray_card(connection, draft.card_id), event.seq)
 
     return ledger.write(work)
@@ -147,7 +151,7 @@ def depart(connection: Connection, high: int) -> list[TrayCard]:
 
 
 def tray_card(connection: Connection, card_id: str) -> TrayCard:
-    return _tray(connection.execute(_TRAY.where(card.c.id == card_id)).one())
+    return _tray(connection.execute(_TRAY_CARD, {"of_card": card_id}).one())
 
 
 def tray_of(connection: Connection, parcel_id: str) -> tuple[TrayCard, ...]:
@@ -168,23 +172,21 @@ def _seal_fields(ledger: Ledger, draft: CardDraft) -> list[SealedField]:
 
 
 def _kept_before(connection: Connection, read_id: str) -> AlreadyKept | None:
-    row = connection.execute(_TRAY.where(card.c.read_id == read_id)).first()
+    row = connection.execute(_READ_BEFORE, {"of_read": read_id}).first()
     return AlreadyKept(_tray(row), row.kept_seq) if row else None
 
 
-_EARLIER: Select[Any] = select(
-    card.c.id, card.c.no, card.c.parcel_id, parcel.c.waybill, card.c.last4, card.c.kept_wall_us
-).join(parcel, parcel.c.id == card.c.parcel_id)
-
-
-def _claims(dedupe: bytes) -> ColumnElement[bool]:
-    return and_(card.c.dedupe == dedupe, card.c.claims)
+_EARLIER: Select[Any] = (
+    select(card.c.id, card.c.no, card.c.parcel_id, parcel.c.waybill, card.c.last4, card.c.kept_wall_us)
+    .join(parcel, parcel.c.id == card.c.parcel_id)
+    .where(card.c.dedupe == bindparam("of_number"), card.c.claims)
+)
 
 
 def _same_number(connection: Connection, draft: CardDraft, dedupe: bytes | None) -> Duplicate | None:
     if dedupe is None or draft.verdict is CardState.REJECTED:
         return None
-    row = connection.execute(_EARLIER.where(_claims(dedupe))).first()
+    row = connection.execute(_EARLIER, {"of_number": dedupe}).first()
     return Duplicate(row.id, row.no, row.parcel_id, row.waybill, row.last4, row.kept_wall_us) if row else None
 
 

@@ -7,27 +7,31 @@ the tenant root, which the centre's machine does not have. What was revoked stay
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Select, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from app.core.errors import EvidenceTrouble, StorageTrouble
 from app.core.policy import Policy
 from app.core.sampling import CURRENT, POLICY
-from app.keys import Verify, key_id, verifier
+from app.keys import Verify
 from app.store.ledger import Identity, Ledger
 from app.store.seal import VaultKey
 from app.store.tables import operator, policy_told, reference
-from app.wire import Centre, Reference, Signed, VaultCertificate, VaultKeyTold, open_statement
+from app.wire import Reference, Signed, VaultKeyTold, open_statement
 
 VAULT_KEY: Final = "vault-key"
 REVOCATION: Final = "revocation"
 
+_IN_FORCE = select(reference.c.text, reference.c.sig).where(reference.c.removed.is_(False))
+_VAULT_KEYS = _IN_FORCE.where(reference.c.kind == VAULT_KEY)
+_NAMED = _IN_FORCE.where(reference.c.kind == bindparam("of_kind"), reference.c.key == bindparam("called"))
+
 
 def policy_of(connection: Connection) -> Policy:
     """The policy that holds: the centre's latest, or what holds without one."""
-    text: str | None = connection.execute(_named(POLICY, CURRENT)).scalar()
+    text: str | None = connection.execute(_NAMED, _named(POLICY, CURRENT)).scalar()
     return Policy().changed(json.loads(text)["body"]) if text else Policy()
 
 
@@ -49,13 +53,12 @@ def policy_is_understood(told: Reference) -> bool:
 
 def is_revoked(connection: Connection, what: str, name: str) -> bool:
     """Whether the centre took back a vault-key, a user or a station."""
-    return connection.execute(_named(REVOCATION, f"{what}/{name}")).scalar() is not None
+    return connection.execute(_NAMED, _named(REVOCATION, f"{what}/{name}")).scalar() is not None
 
 
 def revocation_of(connection: Connection, what: str, name: str) -> Signed | None:
     """The centre's signed word that it took this back; None when it did not."""
-    wanted = _named(REVOCATION, f"{what}/{name}").add_columns(reference.c.sig)
-    row = connection.execute(wanted).first()
+    row = connection.execute(_NAMED, _named(REVOCATION, f"{what}/{name}")).first()
     return Signed.model_construct(text=row.text, sig=row.sig) if row else None
 
 
@@ -69,20 +72,12 @@ def revoke(connection: Connection, told: Reference) -> bool:
     return True
 
 
-def certified(told: Signed, centre: Centre) -> VaultCertificate:
-    """A vault key, when the pinned tenant root signed it. Raises EvidenceTrouble("sync.untrusted_answer")."""
-    stated = open_statement(VaultCertificate, told, verifier(bytes.fromhex(centre.root_key)))
-    if stated.tenant != centre.tenant or key_id(bytes.fromhex(stated.public_key)) != stated.key_id:
-        raise EvidenceTrouble("sync.untrusted_answer", "vault-key: of somebody else")
-    return stated
-
-
 def key_is_certified(ledger: Ledger, told: Reference) -> bool:
     """Whether a vault key comes with the tenant root's word; one that does not is not taken."""
     if told.removed:
         return True
     try:
-        stated = certified(VaultKeyTold.model_validate(told.body).certificate, ledger.identity.centre)
+        stated = ledger.identity.centre.certified(VaultKeyTold.model_validate(told.body).certificate)
     except (ValidationError, EvidenceTrouble):
         return False
     return stated.key_id == told.key
@@ -94,9 +89,8 @@ def sealing_key(connection: Connection, identity: Identity) -> VaultKey:
     Raises StorageTrouble("store.no_vault_key") when all of them were.
     """
     pinned = identity.centre.vault_certificate()
-    wanted = select(reference.c.text).where(reference.c.kind == VAULT_KEY, reference.c.removed.is_(False))
-    told = [json.loads(text)["body"] for text in connection.execute(wanted).scalars()]
-    known = [pinned, *(certified(VaultKeyTold.model_validate(one).certificate, identity.centre) for one in told)]
+    told = [json.loads(text)["body"] for text in connection.execute(_VAULT_KEYS).scalars()]
+    known = [pinned, *(identity.centre.certified(VaultKeyTold.model_validate(one).certificate) for one in told)]
     good = [one for one in known if not is_revoked(connection, VAULT_KEY, one.key_id)]
     if not good:
         raise StorageTrouble("store.no_vault_key", pinned.key_id)
@@ -104,6 +98,5 @@ def sealing_key(connection: Connection, identity: Identity) -> VaultKey:
     return VaultKey(newest.key_id, bytes.fromhex(newest.public_key))
 
 
-def _named(kind: str, key: str) -> Select[Any]:
-    same = (reference.c.kind == kind) & (reference.c.key == key)
-    return select(reference.c.text).where(same, reference.c.removed.is_(False))
+def _named(kind: str, key: str) -> dict[str, str]:
+    return {"of_kind": kind, "called": key}

@@ -142,7 +142,7 @@ class Ledger:
         )
         fields = {"seq": event.seq, "data": event.data, "hash": event.hash, "sig": event.sig, "prev": prev}
         row = {**fields, "id": event_id, "kind": kind.value, "at_wall_us": stamp.wall_us}
-        connection.execute(insert(outbox), row)
+        connection.execute(_NEW_EVENT, row)
         return event
 
 
@@ -157,6 +157,7 @@ _NEWEST_KEYS = select(
     select(func.max(revoked.c.public_keys)).scalar_subquery().label("public_keys"),
 )
 _REVOKED = select(revoked)
+_NEW_EVENT = insert(outbox)
 _NEWEST_CENTRE = select(followed_centre.c.id, followed_centre.c.centre).order_by(followed_centre.c.id.desc()).limit(1)
 _HEAD = select(outbox.c.seq, outbox.c.hash).order_by(outbox.c.seq.desc()).limit(1)
 

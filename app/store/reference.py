@@ -41,6 +41,7 @@ KINDS = ("expected-parcel", "blocked-card", "catalogue", "user", POLICY, VAULT_K
 """What this release knows. An item of another kind is left for a later one, which reads it again."""
 
 _LISTS = "lists"
+_LIST_KEY = select(centre_key.c.key).where(centre_key.c.name == _LISTS)
 
 
 def announce(connection: Connection, expected: ExpectedParcel) -> None:
@@ -140,7 +141,7 @@ _EFFECTS: dict[str, Callable[[Ledger, Connection, Reference], bool]] = {
 
 def list_key(connection: Connection) -> bytes | None:
     """The key that block list and badges are hashed with; None before the centre named any."""
-    return connection.execute(select(centre_key.c.key).where(centre_key.c.name == _LISTS)).scalar()
+    return connection.execute(_LIST_KEY).scalar()
 
 
 def keep_list_key(connection: Connection, key: bytes) -> None:

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Iterable
 
 from app.core.errors import BadInput, EvidenceTrouble, Unavailable
-from app.store.governing import certified
 from app.sync.client import CentreClient, CentreRefused
 from app.vault.index import look_up
 from app.vault.keys import Vault
@@ -31,7 +30,7 @@ async def require_newest_key(vault: Vault, client: CentreClient) -> None:
     Where it is not, this is a copy from before `new-key`: it would call good cards unopenable, and for good. Raises
     Unavailable("vault.key_missing"); else as `CentreClient`.
     """
-    told = certified((await client.centre()).vault, vault.centre).key_id
+    told = vault.centre.certified((await client.centre()).vault).key_id
     if vault.key_called(told) is None:
         raise Unavailable("vault.key_missing", told)
 
