@@ -44,7 +44,8 @@ def chip_tray(scene: Scene, state: ChipTray) -> Part:
     keys = [all_keys(scene)]
     if state.insist and not state.running:
         keys.append(key(scene, "F2", "key.chip-aside"))
-    keys.append(key(scene, "Esc", "key.back"))
+    if not state.running or state.adrift or state.reader:  # else it does nothing until the chip is done with
+        keys.append(key(scene, "Esc", "key.back"))
     body = CardBody(stage(scene), _slots(scene, state), _prompt(scene, state), _rows(scene, state))
     return Part(body, tuple(keys), _go(scene, state))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import Final
 
 from app.core.lessons import (
     PHOTOGRAPHS,
@@ -17,7 +18,7 @@ from app.core.lessons import (
     Tried,
     TriedField,
 )
-from app.core.products import Box
+from app.core.products import Box, CheckDigit
 from app.core.shelving import Names
 from ui.product_views import LegendView, LessonView, RegionView
 from ui.review_views import ItemView, SideView
@@ -59,6 +60,19 @@ class Learning:
     def names(self) -> Names:
         """What it will be called; the id comes from the English name."""
         return Names(slug(self.en), self.zh.strip(), self.en.strip())
+
+
+_RULES: Final = {
+    CheckDigit.LUHN: "Luhn",
+    CheckDigit.GS1: "GS1",
+    CheckDigit.ISO7064_MOD11_2: "ISO 11-2",
+    CheckDigit.ISO7064_MOD11_10: "ISO 11-10",
+    CheckDigit.ISO7064_MOD37_36: "ISO 37-36",
+    CheckDigit.ISO7064_MOD97_10: "ISO 97-10",
+    CheckDigit.DAMM: "Damm",
+    CheckDigit.VERHOEFF: "Verhoeff",
+}
+"""The rules by the names that they are known by; those of ISO 7064 by their numbers there."""
 
 
 def slug(name: str) -> str:
@@ -142,7 +156,9 @@ def _pattern_row(scene: Scene, icon: str, word: str, pattern: Pattern | None) ->
         )
     known = "products.digits" if pattern.alphabet == "digits" else "products.characters"
     many = "-".join(map(str, pattern.grouping)) or "/".join(map(str, pattern.lengths))
-    chip = Chip(Tone.OK, pattern.check) if pattern.check else Chip(Tone.IDLE, scene.say("lesson.no-check"))
+    chip = Chip(Tone.IDLE, scene.say("lesson.no-check"))
+    if pattern.check:
+        chip = Chip(Tone.OK, scene.say("lesson.check", rule=_RULES[CheckDigit(pattern.check)]))
     return CheckRow(icon, scene.say(word), scene.say(known, n=many), chip)
 
 

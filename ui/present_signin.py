@@ -43,6 +43,7 @@ def sign_in(scene: Scene, state: SignedOut, banner: Banner | None) -> SignInView
         show_label=scene.say("key.show"),
         go=_go(scene, state),
         notice=_notice(scene, state),
+        typing=not state.revoked,
         demo=f"{scene.say('signin.demo')} {desk.demo_badge}" if demo else "",
         demo_key="F2" if demo else "",
         banner=banner,

@@ -181,3 +181,4 @@ class SignInView:
     demo_key: str = ""
     banner: Banner | None = None
     rec: RecView | None = None  # over a parcel that is being filmed
+    typing: bool = True  # whether number and passcode lead anywhere

@@ -138,6 +138,14 @@ def test_a_partial_run_says_not_off_yet_and_names_both_cards() -> None:
     assert "F2" in [key.key for key in view(torn).keys]
 
 
+def test_esc_is_named_only_while_it_leads_out() -> None:
+    """While a chip is written it does nothing, unless the reader is gone and the run with it."""
+    running = replace(samples.chip_tray(), at=samples.CHIPS[0].card_id, running=True, stage="identify")
+    assert "Esc" not in [key.key for key in view(running).keys]
+    for free in (replace(running, running=False), replace(running, adrift=True), replace(running, reader="nfc.lost")):
+        assert "Esc" in [key.key for key in view(free).keys]
+
+
 def test_punching_waits_for_the_video() -> None:
     copy = samples.chip_tray(ChipStand.DESTROY, "why.writes-accepted")
     assert view(copy).go.state is GoState.READY

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
@@ -13,15 +14,17 @@ from pytestqt.qtbot import QtBot
 
 from app.core.audit import EventKind
 from app.core.lessons import LessonFailed, LessonJob, LessonNews
-from app.core.products import Box
+from app.core.products import Box, CheckDigit
+from app.core.readiness import RecMode
 from app.station.studying import Studying
 from tests.station.filmed import SUPERVISOR
 from tests.station.test_cataloguing import Asked
 from tests.ui.test_products import Seat
-from ui import samples_products
-from ui.present_lesson import slug
+from ui import samples, samples_products
+from ui.present_lesson import lesson_side, slug
 from ui.present_products import Task
-from ui.views import GoState
+from ui.scene import Scene
+from ui.views import GoState, Tone
 
 TAKE = """
 import sys
@@ -195,3 +198,18 @@ def test_a_learner_that_dies_is_told(argv: tuple[str, ...], code: str, qtbot: Qt
 def test_an_english_name_becomes_an_id() -> None:
     assert slug("  Night Market — gift card (¥500) ") == "night-market-gift-card-500"
     assert slug("夜市") == ""
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("rule", [rule for rule in CheckDigit if rule])
+def test_a_check_digit_is_called_by_its_name(rule: CheckDigit, language: str) -> None:
+    learning = samples_products.learning().learning
+    assert learning.taught is not None
+    assert learning.taught.number is not None
+    taught = replace(learning.taught, number=replace(learning.taught.number, check=rule.value))
+    scene = Scene(samples.around(RecMode.OFF), samples.catalogue(), language)
+    side = lesson_side(scene, replace(learning, taught=taught), ("", "", Tone.IDLE))
+    chips = [row.chip.text for row in side.rows]
+    named = [text for text in chips if "校验 " in text or text.endswith(" check")]
+    assert named
+    assert rule.value not in named[0], "the word of the template's file is none for people"

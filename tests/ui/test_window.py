@@ -263,6 +263,13 @@ def test_sign_in_by_keyboard_alone(window: Window, station: Station) -> None:
     assert window.sign_in.passcode.text() == ""
 
 
+def test_a_revoked_desk_offers_no_field_to_type_in(window: Window) -> None:
+    fields = (window.sign_in.number, window.sign_in.passcode)
+    for revoked in (False, True, False):
+        window.show_state(SignedOut(revoked=revoked), samples.around())
+        assert [field.isHidden() for field in fields] == [revoked, revoked]
+
+
 def test_locked_sign_in_takes_no_passcode(window: Window, station: Station) -> None:
     window.show_state(SignedOut(3, 60_000_000, 1_000_000, True), samples.around())
     window.sign_in.put("E10327", "2468")

@@ -48,6 +48,8 @@ class SignIn(Painted):
         self.view, self._language = view, language
         self.go.show_view(view.go)
         self.banner.show_view(view.banner)
+        for field in (self.number, self.passcode):
+            field.setVisible(view.typing)
         self.rec.setVisible(view.rec is not None)
         if view.rec is not None:
             self.rec.show_view(view.rec)
@@ -222,6 +224,12 @@ class SignIn(Painted):
         else:
             ink.text(sub, view.sub, 18, colour="text2")
         self._badge(ink, QRectF(x, card.y() + px(130), width, px(91)), view)
+        if view.typing:
+            self._fields(ink, card, view)
+
+    def _fields(self, ink: Ink, card: QRectF, view: SignInView) -> None:
+        px = ink.px
+        x, width = card.x() + px(41), card.width() - px(82)
         self._divider(ink, QRectF(x, card.y() + px(243), width, px(22)), view.divider)
         inputs = self._inputs()
         fields = (self.number, self.passcode)
