@@ -9,6 +9,7 @@ two words is covered by both. Whenever that is not sure, more is covered, never 
     it came or went, or left a moment ago    the mat                                            "passing"
     two cards, cut off, place unknown        the mat                                            "unclear"
     no word by the deadline                  the mat: where a card lay, it need not lie still    "silent"
+    both "empty", long apart                 the mat: a card may have come and gone unseen       "silent"
 
 The mat is the whole picture unless a smaller one is given. A card's fields are covered from the first moment that it
 is in view, whether or not its coating is whole: what happens to a coating between two words, nobody has seen.
@@ -28,6 +29,9 @@ AROUND_US = 500_000
 
 SILENT_US = 1_300_000
 """Two words further apart than this say nothing about the frames between them; one long look takes about a second."""
+
+_VISIT_US = 500_000
+"""Between two words "empty" further apart than this a hand may have brought a card and taken it away again."""
 
 _LAG_US = 300_000  # a moving card's place is looked for each 0.13 s and takes some time to find
 _STALE_US = 150_000  # after the newest word, it holds for so long where nothing moved
@@ -113,6 +117,8 @@ def _still(before: Word, after: Word) -> Cover:
 def _no_card(words: Sequence[Word], before: Word, after: Word, at_us: int, whole: Outline) -> Cover:
     if not (before.empty or before.card) or not (after.empty or after.card):
         return Cover("unclear", (whole,))
+    if before.empty and after.empty and after.frame_us - before.frame_us > _VISIT_US:
+        return Cover("silent", (whole,))
     near = (word for word in words if abs(word.frame_us - at_us) <= AROUND_US)
     passing = before.card or after.card or any(not word.empty for word in near)
     return Cover("passing", (whole,)) if passing else CLEAR

@@ -57,6 +57,8 @@ def test_fields_that_become_known_later_hold_for_the_frames_before() -> None:
         (words((0, CARD)), 900, "silent"),
         (words((0, CARD), (3000, CARD)), 1500, "silent"),
         (words((0, None)), 900, "silent"),
+        (words((0, None), (501, None)), 10, "silent"),  # time enough to bring a card and take it away
+        (words((0, None), (1200, None)), 600, "silent"),
         ([], 0, "silent"),
     ],
 )
