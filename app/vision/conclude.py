@@ -29,12 +29,13 @@ from app.core.cards import (
     Zone,
 )
 from app.core.codes import Symbology, symbology_of
-from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product
+from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product, normalise_gtin
 from app.vision.barcode import Hit, agreed_texts, distinct, gtin
 from app.vision.coach import Legible, count_legible, free_pattern
 from app.vision.decode import PLAIN_LETTERS, Decoded, decode_views
 from app.vision.elements import stated, timed_texts
 from app.vision.fading import begins_within_group, pale_ends, paling_ends
+from app.vision.fields import is_retail_code
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
 from app.vision.lengths import InLength, given_length, in_lengths
 from app.vision.look import Look
@@ -112,7 +113,7 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
     if panel is PanelState.PARTIAL and _is_complete(looks, product):
         panel = PanelState.OPEN
     data, timed = stated(hits, code), timed_texts(hits)
-    number = _not_timed(_number(looks, product, hits, data.serial), timed)
+    number = _not_product(_not_timed(_number(looks, product, hits, data.serial), timed), code)
     pin = _pin(looks, product, panel)
     expiry = _with_data((look.expiry for look in looks), data.expiry)
     best = int(np.argmax([look.sharpness - look.glare for look in looks]))
@@ -171,6 +172,14 @@ def _not_timed(number: Fused, timed: frozenset[str]) -> Fused:
     return Fused(UNREADABLE, None) if text in timed else number
 
 
+def _not_product(number: Fused, code: str | None) -> Fused:
+    """What is the product's code, too, is no card's number; while nobody knows that code it may be."""
+    text = "".join(c.best.glyph for c in number.reading.chars)
+    if not is_retail_code(text) or (code is not None and normalise_gtin(text) != code):
+        return number
+    return doubt_all(number) if code is None else Fused(UNREADABLE, None)
+
+
 def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit], serial: str | None) -> Fused:
     pattern = product.number if product is not None else UNKNOWN_NUMBER
     spots = [look.number for look in looks if look.number is not None]
@@ -186,7 +195,11 @@ def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit],
         if confirmed is not None:
             return Fused(confirmed, fused.lead)
     coded = _number_of_bars(looks, hits, pattern)
-    if coded is not None and fused.reading.state is not FieldState.READ and _is_seen(coded, fused, spots, pattern):
+    if coded is not None and (
+        _is_part(fused.reading, coded)
+        if fused.reading.state is FieldState.READ
+        else _is_seen(coded, fused, spots, pattern)
+    ):
         return Fused(coded, None)
     text = "".join(c.best.glyph for c in fused.reading.chars)
     if pattern.matches(text) and any(text in look.below for look in looks):
@@ -218,6 +231,12 @@ def _number_of_serial(product: Product | None, serial: str | None) -> FieldReadi
     if product is None or serial is None or product.number == UNKNOWN_NUMBER:
         return None
     return _coded(serial) if product.number.matches(serial) else None
+
+
+def _is_part(read: FieldReading, coded: FieldReading) -> bool:
+    """Whether what was read is the beginning or the end of a symbol's text: the rest of the print was not found."""
+    part, text = ("".join(c.best.glyph for c in one.chars) for one in (read, coded))
+    return len(part) < len(text) and (text.startswith(part) or text.endswith(part))
 
 
 def _is_seen(coded: FieldReading, fused: Fused, spots: Sequence[Spot], pattern: FieldPattern) -> bool:

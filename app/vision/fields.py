@@ -91,6 +91,7 @@ class Sorted:
     printed: frozenset[str]  # digits printed below bars
     covers: tuple[Area, ...]  # words of an untouched scratch layer
     begun: tuple[Area, ...] = ()  # labels behind which one to three characters of a value stand
+    below: tuple[Value, ...] = ()  # lines of digits printed below bars
 
 
 def sort_lines(lines: Sequence[Line], bars: Sequence[Area]) -> Sorted:
@@ -100,18 +101,20 @@ def sort_lines(lines: Sequence[Line], bars: Sequence[Area]) -> Sorted:
     printed: set[str] = set()
     covers: list[Area] = []
     begun: list[Area] = []
+    below: list[Value] = []
     for line in lines:
         value, kind = split(line)
         if _COVER.search(line.read.text) and not _is_sentence(line.read.text):
             covers.append(line.area)
         elif below_bars(line.area, bars):
             printed.add(value.glyphs)
+            below.append(value)
         elif kind and len(value.glyphs) < 4:
             labels.append((kind, line.area))
             begun += [line.area] if value.glyphs else []
         elif _may_be_value(line, value):
             values.append(value)
-    return Sorted(tuple(values), tuple(labels), frozenset(printed), tuple(covers), tuple(begun))
+    return Sorted(tuple(values), tuple(labels), frozenset(printed), tuple(covers), tuple(begun), tuple(below))
 
 
 def split(line: Line) -> tuple[Value, str]:
@@ -127,10 +130,19 @@ def split(line: Line) -> tuple[Value, str]:
     if cut_at and cut_at == len(text):
         return Value(line, 1.0, 1.0, "", 0, kind), kind
     rest = signs[cut_at:]
-    start = 0.0 if not cut_at else (signs[cut_at - 1].end + rest[0].start) / 2
+    start = _begin(signs[:cut_at], rest[0], line.area) if cut_at else 0.0
     glyphs = "".join(s.text.upper() for s in rest if s.text.upper() in GLYPHS)
     foreign = sum(1 for s in rest if s.text.upper() not in GLYPHS and not re.match(r"[\s\-–—.·:：_,']", s.text))
     return Value(line, start, 1.0, glyphs, foreign, kind), kind
+
+
+def _begin(label: Sequence[TextSign], first: TextSign, whole: Area) -> float:
+    """Where a value begins: midway between its first sign and the last of its label, but not so close that the sign is
+    cut when that last one is a space.
+    """
+    ink = [sign for sign in label if sign.text.strip()]
+    clear = first.start - _BEFORE_INK * whole.h / whole.w
+    return max(min((label[-1].end + first.start) / 2, clear), ink[-1].end if ink else 0.0)
 
 
 def inside(value: Value, panel: Area) -> Value:

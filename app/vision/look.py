@@ -37,8 +37,18 @@ from app.vision.fuse import fuse
 from app.vision.lines import Line
 from app.vision.locate import Located
 from app.vision.medium import medium
+from app.vision.numberline import (
+    goes_on,
+    is_in_bars,
+    lacks_number,
+    limits_of,
+    names_a_number,
+    number_below_bars,
+    with_number,
+    without_product_codes,
+)
 from app.vision.opening import UNTOLD, Beyond, Ends, Judge, Opening, OpeningJudge
-from app.vision.panel import COAT_CHANGED, Area, Panel, PanelFinder, PanelMap, coat_share, find_text
+from app.vision.panel import COAT_CHANGED, Area, Panel, PanelFinder, PanelMap, coat_share, fills, find_text, panel_of
 from app.vision.pixels import Colour, Corners, grey
 from app.vision.printed import (
     Amount,
@@ -185,15 +195,26 @@ class Looker:
         sorted_lines = sort_lines(lines, look.bars)
         confirmed = frozenset(g for p in sorted_lines.printed if (g := normalise_gtin(p)) is not None)
         hits = codes.with_print(confirmed)
+        sorted_lines = without_product_codes(sorted_lines, hits)
         product = self._catalogue.by_gtin(gtin(hits, confirmed))
+        pattern = UNKNOWN_NUMBER if product is None else product.number
+        if lacks_number(sorted_lines, panels, pattern) and not is_in_bars(hits, sorted_lines, pattern):
+            lines = with_number(lines, self._wording.find_again(card, lines), panels, pattern)
+            sorted_lines = without_product_codes(sort_lines(lines, look.bars), hits)
         places = choose(sorted_lines, panels, product, partial(self._openings.judge, card, seen))
         state, expiry = self._expiry(card, look, lines)
+        number, below = self._number_spot(card, places.number, look, lines), sorted_lines.printed
+        proved = places.number_proved and number is not None and not goes_on(number.area, lines, look.bars)
+        small = number_below_bars(sorted_lines, hits, pattern) if number is None else None
+        if small is not None:  # what is read there now is no second source of itself
+            number, below = self._spots.read(card, small.area, (small.area.x, small.area.right)), below - {small.glyphs}
+            proved = not names_a_number(sorted_lines)
         return replace(
             look,
             hits=hits,
             printed=confirmed,
-            below=sorted_lines.printed,
-            number=self._number_spot(card, places.number, look, lines),
+            below=below,
+            number=number,
             pin=None
             if places.pin is None
             else self._spots.read(card, places.pin, _within(places.pin, places), _said(places.pin, lines)),
@@ -202,7 +223,7 @@ class Looker:
             hidden=places.panel.hidden,
             ends=places.panel.ends,
             coat=None if places.panel_area is None else coat_share(seen, places.panel_area),
-            number_proved=places.number_proved,
+            number_proved=proved,
             pin_proved=places.pin_proved,
             expiry=expiry,
             expiry_printed=state,
@@ -215,7 +236,7 @@ class Looker:
         if area is None:
             return None
         area = with_pieces(area, lines)
-        return self._spots.read(card, area, self._limits(area, card.shape[1], look, lines), _said(area, lines))
+        return self._spots.read(card, area, limits_of(area, card.shape[1], look.bars, lines), _said(area, lines))
 
     def _expiry(self, card: Colour, look: Look, lines: Sequence[Line]) -> tuple[Printed, date | None]:
         """The expiry as far as it is sure; a doubtful date is read once more by both recognisers, digit by digit."""
@@ -266,25 +287,6 @@ class Looker:
         boxes = [LineBox(a.x, a.y, a.w, a.h, 0.0, 1.0) for a in found if a is not None]
         return self._wording.read(card, boxes, {}, ())
 
-    def _limits(self, area: Area, card_w: int, look: Look, lines: Sequence[Line]) -> tuple[float, float]:
-        """How far to the left and right a number may reach beyond the box the finder gave: to what stands next."""
-        left, right = area.x, card_w - 0.5 * PX_PER_MM
-        obstacles = [*look.bars, *(line.area for line in lines if line.area.x > area.right - 0.5 * area.h)]
-        for other in obstacles:
-            if other.y < area.bottom and other.bottom > area.y and other.right > area.right:
-                right = min(right, other.x - 0.4 * PX_PER_MM)
-        return left, right
-
-
-def fills(line: Area, panel: Area) -> bool:
-    """Whether a line is a panel's text: it stands in the panel, or runs through it where only a part of the panel was
-    seen. That part's piece of the line must not be taken for the whole.
-    """
-    through = (
-        min(line.right, panel.right) - max(line.x, panel.x) > 0.5 * panel.w and panel.y < line.mid_y < panel.bottom
-    )
-    return through or (panel.share_of(line) > 0.5 and line.w > 0.3 * panel.w)
-
 
 def _said(area: Area, lines: Sequence[Line]) -> View | None:
     """What PP-OCR read in an area that is the end of a line; None where it is not, or was not read in whole."""
@@ -302,6 +304,9 @@ _FAINT, _CRISP = 0.012, 0.45
 """Glare below and sharpness above which nothing of the small print can have been missed."""
 
 _WIDEST_PANEL = 0.87  # of the card's width: what is wider is the rim of a telephone
+
+_HIDDEN = (PanelState.COVERED, PanelState.PARTIAL)
+_FEW = 6  # signs of a value that may be a number or a PIN
 
 _CLEAR = 0.8
 """Support above which a panel is beyond doubt."""
@@ -336,7 +341,9 @@ def choose(found: Sorted, panels: Sequence[Panel], product: Product | None, judg
         values, pin = tuple(kept if v is pin else v for v in values), kept
         opening = _opening(pin, panel, judge, found)
     numbered = any(UNKNOWN_NUMBER.matches(digits) and not is_retail_code(digits) for digits in found.printed)
-    proof = _Proof(kinds, around, product is not None, numbered, opening)
+    elsewhere = panel is not None and panel.support >= _CLEAR and opening.state in _HIDDEN
+    alone = sum(len(v.glyphs) >= _FEW and v.digits > 0.5 for v in values) == 1
+    proof = _Proof(kinds, around, product is not None, numbered, opening, elsewhere and alone)
     labelled = any(kind == "pin" for kind, _ in found.labels)
     proved = (
         number is not None
@@ -346,12 +353,6 @@ def choose(found: Sorted, panels: Sequence[Panel], product: Product | None, judg
     pin_proved = pin is not None and proof.of_pin(pin, number)
     pin_area = _area(pin) if pin is None or panel is None else _joined(pin, values, panel)
     return Places(_area(number), pin_area, opening, None if panel is None else panel.area, proved, pin_proved)
-
-
-def panel_of(area: Area, panels: Sequence[Panel]) -> Panel | None:
-    """The panel a line of text stands in."""
-    core = Area(area.x, area.y + 0.25 * area.h, area.w, 0.5 * area.h)
-    return next((p for p in panels if p.area.share_of(core) > 0.6), None)
 
 
 def _opening(pin: Value | None, panel: Panel | None, judge: Judge, found: Sorted) -> Opening:
@@ -373,6 +374,7 @@ class _Proof:
     known: bool  # the product, and so where things stand
     numbered: bool  # the number is printed below its bars
     opening: Opening  # what is seen beside the PIN
+    alone: bool  # no value but one holds digits, while a clear panel hides the PIN or part of it
 
     def of_number(self, number: Value, pin: Value | None, pin_labelled: bool) -> bool:
         if not self.known and self._in_clear_panel(number) and number.label != "number":
@@ -381,6 +383,8 @@ class _Proof:
             return True
         if pin is not None and _has_letters(pin) and number.glyphs.isdigit():
             return True  # letters make the other value the PIN
+        if pin is None and self.alone and self.panels[id(number)] is None and UNKNOWN_NUMBER.matches(number.glyphs):
+            return True
         return pin_labelled or (pin is not None and (self.kinds[id(pin)] == "pin" or self._alone_in_panel(pin, number)))
 
     def of_pin(self, pin: Value, number: Value | None) -> bool:

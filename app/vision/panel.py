@@ -6,6 +6,7 @@ paper below it, or anything else. Panels are what hangs together. Whether the wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -67,6 +68,22 @@ class Panel:
 
     area: Area
     support: float
+
+
+def panel_of(area: Area, panels: Sequence[Panel]) -> Panel | None:
+    """The panel a line of text stands in."""
+    core = Area(area.x, area.y + 0.25 * area.h, area.w, 0.5 * area.h)
+    return next((p for p in panels if p.area.share_of(core) > 0.6), None)
+
+
+def fills(line: Area, panel: Area) -> bool:
+    """Whether a line is a panel's text: it stands in the panel, or runs through it where only a part of the panel was
+    seen. That part's piece of the line must not be taken for the whole.
+    """
+    through = (
+        min(line.right, panel.right) - max(line.x, panel.x) > 0.5 * panel.w and panel.y < line.mid_y < panel.bottom
+    )
+    return through or (panel.share_of(line) > 0.5 and line.w > 0.3 * panel.w)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
+import cv2
 import numpy as np
 
 from app.vision.codes import CodeReader
 from app.vision.fields import below_bars
 from app.vision.lines import Line
+from app.vision.numberline import is_piece
 from app.vision.panel import Area
 from app.vision.pixels import Colour
 from app.vision.recognise import NO_STEPS, LineText, Recogniser, TextSign
@@ -31,6 +34,8 @@ _TALL = 6.0  # heights of a line's width that count for that: tall lines tell be
 
 _WORDS = 4.0  # heights that the first words of small print take
 _LONG = 8.0  # heights of width from which a line may be small print
+_BLUR = 3.0  # pixels; the dots of needle print are 8 apart
+_MORE = 2.0  # heights
 _DENSE = 0.55  # glyphs to a height of width that a line of print with a value in it has at least
 _FEW = 6  # digits; from as many on a line may hold a date or a number
 _SURE = 0.6
@@ -90,6 +95,11 @@ class Wording:
         """Every line of the upright card with its text. `bars`: where symbols stand on it."""
         return [Line(box, known.get(box) or self._text(card, box, bars)) for box in boxes]
 
+    def find_again(self, card: Colour, lines: Sequence[Line]) -> list[Line]:
+        """Long lines that stand out on a blurred card, though `lines` has none or pieces of them: print in dots."""
+        boxes = self._finder.find(cast(Colour, cv2.GaussianBlur(card, (0, 0), _BLUR)))
+        return self.read(card, [box for box in boxes if _says_more(box, lines)], {}, ())
+
     def _text(self, card: Colour, box: LineBox, bars: Sequence[Area]) -> LineText:
         picture = cut(card, box)
         if below_bars(Area(box.x, box.y, box.w, box.h), bars):
@@ -104,6 +114,15 @@ class Wording:
         read = self._recogniser.read([np.ascontiguousarray(picture[:, : round(share * picture.shape[1])])])[0]
         signs = tuple(TextSign(s.text, s.start * share, s.end * share, s.p) for s in read.signs)
         return LineText(signs, NO_STEPS)
+
+
+def _says_more(box: LineBox, lines: Sequence[Line]) -> bool:
+    """Whether a box has room for a number, of which at least two heights were not found before."""
+    area = Area(box.x, box.y, box.w, box.h)
+    return (
+        box.w - sum(line.area.w for line in lines if is_piece(line.area, area)) > _MORE * box.h
+        and box.w > _LONG * box.h
+    )
 
 
 def _legible(read: Iterable[LineText]) -> float:

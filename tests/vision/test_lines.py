@@ -96,6 +96,18 @@ def test_a_pin_begins_where_its_panel_does(text: str, edge: float, value: str, l
     assert found.area.right == whole.right
 
 
+@pytest.mark.parametrize("space", [0.125, 0.095])
+def test_a_value_is_cut_off_its_label_without_a_part_of_its_first_sign(space: float) -> None:
+    """A space was read right before the first digit: cut midway between them, 5107 began with half a five."""
+    places = [("卡", 0.02), ("号", 0.06), (" ", space), ("5", 0.128), ("1", 0.16), ("0", 0.19), ("7", 0.22)]
+    signs = tuple(TextSign(text, at, at + 0.005, 0.99) for text, at in places)
+    line = Line(LineBox(106, 361, 955, 72, 0.0, 0.9), LineText(signs, np.zeros((1, 39), np.float32)))
+    value, label = split(line)
+    assert (value.glyphs, label) == ("5107", "number")
+    first, last_of_label = 106 + 0.128 * 955, 106 + 0.065 * 955
+    assert last_of_label < value.area.x < first - 0.25 * 72
+
+
 def test_small_print_is_read_by_its_first_words_only(card: Colour) -> None:
     finder, recogniser, codes = LineFinder(), Counting(), CodeReader()
     wording = Wording(finder, recogniser, codes)

@@ -7,9 +7,9 @@ import pytest
 
 from app.core.cards import PanelState
 from app.vision.fields import Line, sort_lines
-from app.vision.look import choose, fills
+from app.vision.look import choose
 from app.vision.opening import EVERYWHERE, Beyond, Opening
-from app.vision.panel import Area, Panel
+from app.vision.panel import Area, Panel, fills
 from app.vision.recognise import LineText, TextSign
 from app.vision.textlines import LineBox
 
@@ -119,6 +119,30 @@ def test_a_label_beside_a_panel_is_not_that_of_the_number_below() -> None:
     assert places.number is not None
     assert places.number_proved
     assert places.pin is None
+
+
+@pytest.mark.parametrize(
+    ("state", "other", "proved"),
+    [
+        (PanelState.COVERED, "NOVA PLAZA", True),
+        (PanelState.PARTIAL, "NOVA PLAZA", True),
+        (PanelState.OPEN, "NOVA PLAZA", False),  # nothing was read in it: perhaps it is no panel
+        (PanelState.COVERED, "2028 8899 4", False),  # which of the two?
+    ],
+)
+def test_what_alone_holds_digits_beside_a_covered_panel_is_the_number(
+    state: PanelState, other: str, proved: bool
+) -> None:
+    """Of an unknown product, without a label."""
+    value = placed("7834 1218 8547 8302", LineBox(220, 500, 690, 71, 0.0, 0.9))
+    beside = placed(other, LineBox(70, 50, 560, 86, 0.0, 0.9))
+
+    def judge(panel: Area, text: Area | None, pitch: float) -> Opening:
+        return Opening(state)
+
+    places = choose(sort_lines([value, beside], ()), [Panel(PANEL, 0.93)], None, judge)
+    assert places.number is not None
+    assert places.number_proved is proved
 
 
 def test_a_line_that_runs_through_a_panel_seen_in_part_is_its_text() -> None:

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from app.vision.conclude import _resembles
+from app.core.cards import FieldState
+from app.core.products import Catalogue
+from app.vision.barcode import Hit
+from app.vision.conclude import _resembles, conclude
+from app.vision.look import Look
+from app.vision.panel import Area
+from app.vision.recognise import BLANK, GLYPHS, Engine, View
+from app.vision.spots import Spot
 
 CODE = "35076956135160354"
+CORNERS = np.array([[0, 0], [1600, 0], [1600, 1009], [0, 1009]], np.float32)
+
+
+def look_at(printed: str, *hits: Hit) -> Look:
+    """A look that read a number beyond doubt, beside these symbols."""
+    lattice = np.full((2 * len(printed) + 1, BLANK + 1), 1e-6, np.float32)
+    lattice[:, BLANK] = 1.0
+    for at, glyph in enumerate(printed):
+        lattice[2 * at + 1, [GLYPHS.index(glyph), BLANK]] = 1.0, 1e-6
+    views = tuple(View(engine, lattice, len(lattice)) for engine in Engine)
+    picture = np.full((48, 24 * len(printed), 3), 250, np.uint8)
+    picture[10:38, 8::24] = picture[10:38, 12::24] = 20
+    spot = Spot(Area(100, 100, 800, 70), (100, 900), views, picture)
+    return Look(CORNERS, 1.0, 0.0, hits, number=spot, number_proved=True)
 
 
 @pytest.mark.parametrize(
@@ -35,3 +57,36 @@ def test_print_with_few_characters_lost_resembles_its_symbol(seen: str) -> None:
 )
 def test_other_print_does_not(seen: str) -> None:
     assert not _resembles(seen, CODE)
+
+
+@pytest.mark.parametrize(
+    ("printed", "told"),
+    [
+        (CODE[:14], CODE),  # the finder left the last group out
+        (CODE[2:], CODE),
+        (CODE, CODE),
+        ("350769561" + "99999", "350769561" + "99999"),  # another code than the number
+    ],
+)
+def test_print_that_is_the_beginning_or_the_end_of_its_symbol_is_not_all_of_the_number(printed: str, told: str) -> None:
+    """0449081343800 was stated for a 044908134380015 that its Code 128 held, read twice."""
+    hits = tuple(Hit("CODE128", CODE, source, CORNERS) for source in ("zxing raw", "zxing card"))
+    found = conclude([look_at(printed, *hits)], Catalogue())
+    assert found.number.state is FieldState.READ
+    assert found.number.secret().reveal() == told
+
+
+@pytest.mark.parametrize(
+    ("printed", "sources", "state"),
+    [
+        ("6934063725881", ["zxing raw", "zxing card"], FieldState.UNREADABLE),  # the product's code is no number
+        ("6934063725881", [], FieldState.DOUBTFUL),  # it may be that
+        ("6917950367050", ["zxing raw", "zxing card"], FieldState.READ),
+        ("6934063725888", [], FieldState.READ),  # no product's check digit
+    ],
+)
+def test_what_may_be_the_product_is_not_stated_as_the_number(
+    printed: str, sources: list[str], state: FieldState
+) -> None:
+    hits = [Hit("EAN13", "6934063725881", source, CORNERS) for source in sources]
+    assert conclude([look_at(printed, *hits)], Catalogue()).number.state is state

@@ -1,0 +1,108 @@
+"""The line of the card number: how far it may reach, and where it stands if the line finder saw none of it or pieces.
+
+The finder takes needle print, whose dots stand apart, for texture; on a blurred card it takes the dots for strokes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from app.core.products import FieldPattern
+from app.vision.barcode import Hit, as_gtin
+from app.vision.fields import Sorted, Value, below_bars, is_retail_code, split
+from app.vision.lines import Line
+from app.vision.panel import Area, Panel, panel_of
+from app.vision.rectify import PX_PER_MM
+
+_FAR = 6.0  # heights
+_MISREAD = 2  # digits of a product's code
+_MOSTLY = 0.7
+"""Share of a number's signs that its alphabet has: others are misread."""
+
+
+def without_product_codes(found: Sorted, hits: Sequence[Hit]) -> Sorted:
+    """The values without what is the digits of a product's symbol, misread or not, whose bars were found in part."""
+    codes = {code for hit in hits if (code := as_gtin(hit)) is not None}
+    kept = [value for value in found.values if value.label or not any(_resembles(value.glyphs, code) for code in codes)]
+    return replace(found, values=tuple(kept))
+
+
+def _resembles(glyphs: str, gtin: str) -> bool:
+    misread = sum(a != b for a, b in zip(glyphs.zfill(len(gtin)), gtin, strict=False))
+    return len(glyphs) in (12, 13) and misread <= _MISREAD
+
+
+def lacks_number(found: Sorted, panels: Sequence[Panel], pattern: FieldPattern) -> bool:
+    """Whether no line of a card has as many signs as a number."""
+    return not any(_may_be_number(value, panels, pattern) for value in found.values)
+
+
+def is_in_bars(hits: Sequence[Hit], found: Sorted, pattern: FieldPattern) -> bool:
+    """Whether a card seems to print its number as a symbol only."""
+    coded = any(hit.format == "CODE128" and pattern.matches(hit.text) for hit in hits)
+    return coded and not names_a_number(found)
+
+
+def names_a_number(found: Sorted) -> bool:
+    """Whether a number's label stands anywhere."""
+    return "number" in (*(kind for kind, _ in found.labels), *(value.label for value in found.values))
+
+
+def with_number(
+    lines: Sequence[Line], again: Sequence[Line], panels: Sequence[Panel], pattern: FieldPattern
+) -> list[Line]:
+    """The lines with those of a second search that have as many signs as a number, instead of their pieces."""
+    whole = [line for line in again if _may_be_number(split(line)[0], panels, pattern)]
+    return [line for line in lines if not any(is_piece(line.area, one.area) for one in whole)] + whole
+
+
+def _may_be_number(value: Value, panels: Sequence[Panel], pattern: FieldPattern) -> bool:
+    is_number = value.label == "number" or not (value.label or is_retail_code(value.glyphs))
+    return _is_as_long(value, pattern) and is_number and panel_of(value.area, panels) is None
+
+
+def _is_as_long(value: Value, pattern: FieldPattern) -> bool:
+    """Whether a value has as many signs as a number, most of which a number may have."""
+    known = sum(glyph in pattern.alphabet for glyph in value.glyphs)
+    return len(value.glyphs) in pattern.lengths and known >= _MOSTLY * len(value.glyphs)
+
+
+def number_below_bars(found: Sorted, hits: Sequence[Hit], pattern: FieldPattern) -> Value | None:
+    """The digits below a symbol that was not read for sure, if they are as many as a number has and the product's code
+    stands elsewhere: it is not that symbol's.
+    """
+    coded = [hit.text for hit in hits if hit.format == "CODE128" and pattern.matches(hit.text)]
+    if len(coded) > 1 or not found.printed.isdisjoint(coded):
+        return None
+    codes = {code for hit in hits if (code := as_gtin(hit)) is not None}
+    seen = bool(codes) or any(is_retail_code(value.glyphs) for value in (*found.below, *found.values))
+    long = [v for v in found.below if _is_as_long(v, pattern) and not is_retail_code(v.glyphs)]
+    others = [v for v in long if not any(_resembles(v.glyphs, code) for code in codes)]
+    return others[0] if seen and len(others) == 1 else None
+
+
+def is_piece(piece: Area, whole: Area) -> bool:
+    """Whether a line is a piece of another one."""
+    inside = min(piece.right, whole.right) - max(piece.x, whole.x) > 0.5 * piece.w
+    return inside and whole.y < piece.mid_y < whole.bottom
+
+
+def goes_on(area: Area, lines: Sequence[Line], bars: Sequence[Area]) -> bool:
+    """Whether digits that nobody joined to a number stand behind it in its row: it may be longer than what was read."""
+    behind = (
+        line for line in lines if 0 < line.area.x - area.right < _FAR * area.h and not below_bars(line.area, bars)
+    )
+    level = (line for line in behind if abs(line.area.mid_y - area.mid_y) < 0.3 * area.h)
+    return any(re.fullmatch(r"[0-9 .–-]+", line.read.text) for line in level)
+
+
+def limits_of(area: Area, card_w: int, bars: Sequence[Area], lines: Sequence[Line]) -> tuple[float, float]:
+    """How far to the left and right a number may reach beyond the box the finder gave: to what stands next."""
+    left, right = area.x, card_w - 0.5 * PX_PER_MM
+    obstacles = [*bars, *(line.area for line in lines if line.area.x > area.right - 0.5 * area.h)]
+    for other in obstacles:
+        if other.y < area.bottom and other.bottom > area.y and other.right > area.right:
+            right = min(right, other.x - 0.4 * PX_PER_MM)
+    return left, right

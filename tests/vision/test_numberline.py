@@ -1,0 +1,127 @@
+"""The number's line is found whole where its print stands in dots, and what may be a part of it is never the number."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from app.core.cards import FieldState
+from app.core.products import UNKNOWN_NUMBER, Catalogue
+from app.eye.oneshot import conclude_picture, read_picture
+from app.rehearsal.pictures import render_card_picture
+from app.vision.barcode import Hit
+from app.vision.fields import sort_lines
+from app.vision.lines import Line
+from app.vision.look import Looker
+from app.vision.numberline import goes_on, lacks_number, number_below_bars, with_number, without_product_codes
+from app.vision.panel import Area, Panel
+from app.vision.recognise import LineText, TextSign
+from app.vision.textlines import LineBox
+from app.vision.wording import Wording
+
+NUMBER = Area(240, 200, 780, 70)
+PANEL = Panel(Area(220, 320, 600, 120), 0.95)
+
+
+def said(text: str, area: Area) -> Line:
+    signs = tuple(TextSign(c, i / len(text), (i + 1) / len(text), 0.99) for i, c in enumerate(text))
+    return Line(LineBox(area.x, area.y, area.w, area.h, 0.0, 0.9), LineText(signs, np.zeros((1, 39), np.float32)))
+
+
+@pytest.mark.parametrize("seed", [910046, 910118, 910341])
+def test_a_number_in_dots_is_read_whole(looker: Looker, seed: int) -> None:
+    """The line finder saw a group or two of them; of the third, read so, the last two digits were lost and no doubt
+    was told.
+    """
+    picture, labels = render_card_picture(seed, "easy")
+    answer = read_picture(np.ascontiguousarray(picture), looker, Catalogue())
+    assert answer["number"] == labels["number"]
+
+
+def test_a_number_of_which_more_may_stand_behind_it_is_asked_about(
+    looker: Looker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were it not for the second search."""
+    monkeypatch.setattr(Wording, "find_again", lambda *_: [])
+    picture, _ = render_card_picture(910341, "easy")
+    found = conclude_picture(np.ascontiguousarray(picture), looker, Catalogue())
+    assert found is not None
+    assert found.number.state is not FieldState.READ
+
+
+def test_a_card_whose_number_was_found_is_not_searched_again(looker: Looker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Wording, "find_again")
+    picture, labels = render_card_picture(910000, "easy")
+    assert read_picture(np.ascontiguousarray(picture), looker, Catalogue())["number"] == labels["number"]
+
+
+def test_a_second_search_gives_whole_numbers_only_and_takes_their_pieces_away() -> None:
+    label, piece = said("NO.", Area(100, 205, 110, 60)), said("4716", Area(450, 203, 210, 66))
+    pin = said("4689 8255 1111 2222", Area(260, 345, 500, 70))
+    whole, again = said("NO.7875 4716 7777 5288 4", Area(95, 200, 925, 70)), said("9 4689 8255 1111 2222", pin.area)
+    lines = [label, piece, pin]
+    assert lacks_number(sort_lines(lines, ()), [PANEL], UNKNOWN_NUMBER)
+    found = with_number(lines, [whole, again, said("EXP 2028", Area(900, 600, 300, 50))], [PANEL], UNKNOWN_NUMBER)
+    assert found == [pin, whole], "what stands in the panel is left as it was"
+    assert not lacks_number(sort_lines(found, ()), [PANEL], UNKNOWN_NUMBER)
+
+
+@pytest.mark.parametrize(
+    ("text", "area", "more"),
+    [
+        ("1", Area(1200, 212, 45, 50), True),
+        ("1", Area(1900, 212, 45, 50), False),  # too far
+        ("1", Area(1200, 290, 45, 50), False),  # in another row
+        ("￥100", Area(1200, 205, 200, 60), False),
+        ("6924", Area(1200, 205, 200, 60), False),  # below bars
+    ],
+)
+def test_digits_behind_a_number_in_its_row_may_be_more_of_it(text: str, area: Area, more: bool) -> None:
+    bars = [Area(1150, 100, 300, 100)] if text == "6924" else []
+    assert goes_on(NUMBER, [said("NO.", Area(100, 205, 110, 60)), said(text, area)], bars) is more
+
+
+def test_a_number_printed_below_its_bars_only_is_read_though_the_bars_are_not(looker: Looker) -> None:
+    """Its Code 128 lies under glare; the product's own symbol was seen in part."""
+    picture, labels = render_card_picture(910202, "typical")
+    answer = read_picture(np.ascontiguousarray(picture), looker, Catalogue())
+    assert labels["number"] not in [code["text"] for code in answer["barcodes"]]
+    assert answer["number"] == labels["number"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("6934863725881", False),  # a three and a zero misread
+        ("6934063725881", False),
+        ("NO. 6934063725881", True),
+        ("6212863725911", True),
+        ("69340637258812", True),
+    ],
+)
+def test_the_digits_of_a_symbol_that_was_read_are_no_number(text: str, kept: bool) -> None:
+    """Of its bars a strip was found only, so that they did not stand below it: a GTIN was stated as the number."""
+    hit = Hit("EAN13", "6934063725881", "zxing card", np.zeros((4, 2), np.float32))
+    found = sort_lines([said(text, Area(1140, 375, 320, 54))], [])
+    assert len(found.values) == 1
+    assert len(without_product_codes(found, [hit]).values) == kept
+
+
+@pytest.mark.parametrize(
+    ("below", "product", "read", "found"),
+    [
+        ("14830427976962594269", "6949936078766", [], True),
+        ("14830427976962594269", "6949936078765", [], False),  # one of them is the product's, but which?
+        ("14830427976962594269", "6949936078766", ["zxing"], False),  # so the bars gave it twice
+        ("6949936078765", "0012000161155", [], True),
+        ("694993607876", "0012000161155", [], False),  # shorter than a number
+    ],
+)
+def test_digits_below_bars_are_the_number_where_the_others_are_the_product(
+    below: str, product: str, read: list[str], found: bool
+) -> None:
+    bars = [Area(1100, 100, 400, 100), Area(1100, 400, 400, 100)]
+    lines = [said(product, Area(1120, 205, 360, 45)), said(below, Area(1120, 505, 360, 45))]
+    hits = [Hit("CODE128", below, source, np.zeros((4, 2), np.float32)) for source in read]
+    value = number_below_bars(sort_lines(lines, bars), hits, UNKNOWN_NUMBER)
+    assert (value is not None and value.glyphs == below) is found
