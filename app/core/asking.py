@@ -68,7 +68,7 @@ def next_question(read: CardRead, catalogue: Catalogue, as_printed: frozenset[st
 
 
 def _number_question(read: CardRead, catalogue: Catalogue) -> Question | None:
-    if not _is_fact(read, "number", catalogue) and not read.number.doubts:
+    if not _is_fact(read, "number", catalogue) and not _is_offered(read.number):
         return Question(Ask.NUMBER_UNREADABLE, "number")
     return _character_question(read, "number", catalogue)
 
@@ -82,10 +82,15 @@ def _pin_question(read: CardRead, catalogue: Catalogue) -> Question | None:
             return Question(Ask.PIN_COVERED, "pin")
         case FieldState.ABSENT if product is None:
             return None
-        case _ if not _is_fact(read, "pin", catalogue) and not read.pin.doubts:
+        case _ if not _is_fact(read, "pin", catalogue) and not _is_offered(read.pin):
             return Question(Ask.PIN_UNREADABLE, "pin")
         case _:
             return _character_question(read, "pin", catalogue)
+
+
+def _is_offered(reading: FieldReading) -> bool:
+    """Whether there is something to choose from: what was seen of an unreadable field is no list of what it may be."""
+    return bool(reading.doubts) and reading.state is not FieldState.UNREADABLE
 
 
 def _is_fact(read: CardRead, field: str, catalogue: Catalogue) -> bool:

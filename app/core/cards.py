@@ -110,7 +110,8 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class FieldReading:
-    """What was read of one field. `chars` is empty unless READ or DOUBTFUL; `by_hand` when a person typed it.
+    """What was read of one field; `by_hand` when a person typed it. `chars` is empty unless READ or DOUBTFUL, or
+    UNREADABLE with some of it seen: what the card is known by again, and nothing that anybody is asked to choose from.
 
     `wholes`: () unless DOUBTFUL and nobody knows how many characters there are; then what each length reads as, best
     first; one of them is as long as `chars`. One alone: it may not be all of the field, or another line altogether.

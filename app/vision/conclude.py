@@ -6,15 +6,12 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from itertools import pairwise
 from typing import TypeVar
 
-import cv2
 import numpy as np
 
 from app.core.cards import (
     ABSENT,
-    LINE,
     UNREADABLE,
     Barcode,
     Candidate,
@@ -32,16 +29,18 @@ from app.core.codes import Symbology, symbology_of
 from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product, normalise_gtin
 from app.vision.barcode import Hit, agreed_texts, distinct, gtin
 from app.vision.coach import Legible, count_legible, free_pattern
+from app.vision.crops import crops_of
 from app.vision.decode import PLAIN_LETTERS, Decoded, decode_views
 from app.vision.elements import stated, timed_texts
 from app.vision.fading import begins_within_group, pale_ends, paling_ends
 from app.vision.fields import is_retail_code
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
+from app.vision.hopeless import hopeless, unread
 from app.vision.lengths import InLength, given_length, in_lengths
 from app.vision.look import Look
 from app.vision.opening import Beyond, Ends
 from app.vision.panel import Area
-from app.vision.pixels import Colour, Corners, Gray, as_quad, grey, png
+from app.vision.pixels import Corners, as_quad
 from app.vision.printed import Amount
 from app.vision.rectify import to_frame
 from app.vision.spots import Spot
@@ -118,13 +117,15 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
     expiry = _with_data((look.expiry for look in looks), data.expiry)
     best = int(np.argmax([look.sharpness - look.glare for look in looks]))
     lengths = {"number": _number_lengths(looks, product, number), "pin": _pin_lengths(looks, product, pin)}
+    number = _offered(number, lengths["number"], _number_of(looks), _number_pattern(product))
+    pin = _offered(pin, lengths["pin"], _pin_of(looks), _pin_pattern(looks, product, pin), _ends_of(looks))
     fields = (("number", number, [look.number for look in looks]), ("pin", pin, [look.pin for look in looks]))
     return Conclusion(
         product=product,
         gtin=code,
         barcodes=distinct(hits),
-        number=_with_wholes(number.reading, lengths["number"]),
-        pin=_with_wholes(pin.reading, lengths["pin"]),
+        number=number.reading,
+        pin=pin.reading,
         panel=panel,
         expiry=expiry,
         expiry_printed=_expiry_printed(looks, expiry),
@@ -134,7 +135,7 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
         corners=looks[best].corners,
         zones=zones(looks[best], number.reading, pin.reading),
         crops=lambda: tuple(
-            crop for name, fused, spots in fields for crop in _crops(name, fused, lengths[name], spots, best)
+            crop for name, fused, spots in fields for crop in crops_of(name, fused, lengths[name], spots, best)
         ),
         best=best,
         legible=_legible(looks, product, panel, pin.reading),
@@ -181,8 +182,7 @@ def _not_product(number: Fused, code: str | None) -> Fused:
 
 
 def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit], serial: str | None) -> Fused:
-    pattern = product.number if product is not None else UNKNOWN_NUMBER
-    spots = [look.number for look in looks if look.number is not None]
+    pattern, spots = _number_pattern(product), _number_of(looks)
     if not spots:
         coded = _number_of_bars(looks, hits, pattern) or _number_of_serial(product, serial)
         return Fused(coded or (ABSENT if product is None else UNREADABLE), None)
@@ -267,8 +267,8 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
         return Fused(ABSENT, None)
     if panel in (PanelState.COVERED, PanelState.PARTIAL):
         return Fused(FieldReading(FieldState.COVERED), None)
-    spots = [look.pin for look in looks if look.pin is not None]
-    ends = [look.ends for look in looks if look.pin is not None]
+    spots = _pin_of(looks)
+    ends = _ends_of(looks)
     if not spots:
         return Fused(ABSENT if panel is PanelState.NONE else UNREADABLE, None)
     if product is not None and product.pin is not None:
@@ -291,29 +291,58 @@ def _told_apart(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern) -> F
 
 def _number_lengths(looks: Sequence[Look], product: Product | None, number: Fused) -> tuple[InLength, ...]:
     """A doubtful number in each length that it may have."""
-    spots = [look.number for look in looks if look.number is not None]
 
     def read(seeing: Sequence[Spot], pattern: FieldPattern) -> Fused:
         return fuse(given_length(_decoded(seeing, pattern)), pattern)
 
-    return in_lengths(number, spots, product.number if product is not None else UNKNOWN_NUMBER, read)
+    return in_lengths(number, _number_of(looks), _number_pattern(product), read)
 
 
 def _pin_lengths(looks: Sequence[Look], product: Product | None, pin: Fused) -> tuple[InLength, ...]:
     """A doubtful PIN in each length that it may have."""
-    spots = [look.pin for look in looks if look.pin is not None]
-    known = product.pin if product is not None else None
-    doubtful = pin.reading.state is FieldState.DOUBTFUL
-    pattern = known or (_guess_pattern(spots) if doubtful else None) or UNKNOWN_PIN
 
     def read(seeing: Sequence[Spot], one: FieldPattern) -> Fused:
         return _told_apart(fuse(given_length(_decoded(seeing, one)), one), seeing, one)
 
-    return in_lengths(pin, spots, pattern, read)
+    return in_lengths(pin, _pin_of(looks), _pin_pattern(looks, product, pin), read)
 
 
-def _with_wholes(reading: FieldReading, lengths: Sequence[InLength]) -> FieldReading:
-    return replace(reading, wholes=tuple(one.whole for one in lengths)) if lengths else reading
+def _number_of(looks: Sequence[Look]) -> list[Spot]:
+    return [look.number for look in looks if look.number is not None]
+
+
+def _pin_of(looks: Sequence[Look]) -> list[Spot]:
+    return [look.pin for look in looks if look.pin is not None]
+
+
+def _ends_of(looks: Sequence[Look]) -> list[Ends]:
+    return [look.ends for look in looks if look.pin is not None]
+
+
+def _number_pattern(product: Product | None) -> FieldPattern:
+    return product.number if product is not None else UNKNOWN_NUMBER
+
+
+def _pin_pattern(looks: Sequence[Look], product: Product | None, pin: Fused) -> FieldPattern:
+    """What a PIN that was read may look like."""
+    known = product.pin if product is not None else None
+    doubtful = pin.reading.state is FieldState.DOUBTFUL
+    return known or (_guess_pattern(_pin_of(looks)) if doubtful else None) or UNKNOWN_PIN
+
+
+def _offered(
+    fused: Fused,
+    lengths: Sequence[InLength],
+    spots: Sequence[Spot],
+    pattern: FieldPattern,
+    ends: Sequence[Ends] = (),
+) -> Fused:
+    """A field as a person is asked about it: in its lengths, or not at all where the right one is none of them."""
+    closed = {side for look in ends for side, seen in enumerate(look) if seen is Beyond.CLOSED}
+    if hopeless(fused, bool(lengths), spots, pattern, closed):
+        return replace(fused, reading=unread(fused.reading))
+    wholes = tuple(one.whole for one in lengths)
+    return replace(fused, reading=replace(fused.reading, wholes=wholes)) if wholes else fused
 
 
 def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Sequence[Ends] = ()) -> Fused:
@@ -343,7 +372,7 @@ def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Seq
 
 def _legible(looks: Sequence[Look], product: Product | None, panel: PanelState, pin: FieldReading) -> Legible | None:
     part_hidden = panel in (PanelState.COVERED, PanelState.PARTIAL)  # only then is the PIN's length open
-    spots = [look.pin for look in looks if look.pin is not None] if part_hidden else []
+    spots = _pin_of(looks) if part_hidden else []
     said = _decoded(spots, free_pattern(product))
     return count_legible(panel, pin, said, max(look.hidden for look in looks), product)
 
@@ -422,64 +451,3 @@ def zones(look: Look, number: FieldReading, pin: FieldReading) -> tuple[Zone, ..
 def _outline(corners: Corners, area: Area) -> Corners:
     points = [[area.x, area.y], [area.right, area.y], [area.right, area.bottom], [area.x, area.bottom]]
     return to_frame(corners, np.array(points, np.float32))
-
-
-_FRAME = (87, 203, 255)
-"""Amber (BGR), as the screen marks a doubtful character."""
-
-_CROP_H = 168
-_LINE_H = 96
-
-
-def _crops(
-    name: str, fused: Fused, lengths: Sequence[InLength], spots: Sequence[Spot | None], best: int
-) -> Iterable[Crop]:
-    """The picture of each doubtful character with its neighbours, from the best look that shows the field; where its
-    length is open in every length, and the whole line.
-    """
-    spot = spots[best] or next((s for s in spots if s is not None), None)
-    if spot is None:
-        return
-    others = [one.fused for one in lengths if len(one.fused.reading.chars) != len(fused.reading.chars)]
-    for one in (fused, *others):
-        chars = one.reading.chars
-        if one.lead is not None and len(one.lead.spans) == len(chars):
-            for at in one.reading.doubts:
-                shown = _around(spot.picture, one.lead.spans, at, one.lead.steps)
-                yield Crop(name, at, png(shown), len(chars))
-    if lengths or fused.reading.wholes:
-        scale = _LINE_H / spot.picture.shape[0]
-        line = cv2.resize(spot.picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-        yield Crop(name, LINE, png(np.ascontiguousarray(line, np.uint8)))
-
-
-def _between_gaps(shade: Gray, middle: float, pitch: float) -> int:
-    """The middle of a character in pixels: moved by less than half a pitch to where paper, not ink, stands on both
-    sides of it. Steps of a lattice say only roughly where a character is."""
-    ink = np.abs(shade.astype(np.float32) - np.median(shade)).mean(axis=0)
-    smooth = cv2.blur(ink[None, :], (max(1, round(0.16 * pitch)) | 1, 1))[0]
-    reach = int(0.45 * pitch)
-    places = np.arange(round(middle) - reach, round(middle) + reach + 1)
-    left, right = places - 0.5 * pitch, places + 0.5 * pitch
-    edges = [smooth[np.clip(np.round(side), 0, len(smooth) - 1).astype(int)] for side in (left, right)]
-    away = np.abs(places - middle) / max(1.0, pitch) * float(smooth.max()) * 0.2
-    return int(np.clip(places[int(np.argmin(edges[0] + edges[1] + away))], 0, shade.shape[1]))
-
-
-def _around(picture: Colour, spans: Sequence[tuple[int, int]], position: int, steps: int) -> Colour:
-    """The character in the middle, marked, half a neighbour on either side, enlarged."""
-    height, width = picture.shape[:2]
-    to_px = width / max(1, steps)
-    middles = [(first + last) / 2 * to_px for first, last in spans]
-    gaps = sorted(b - a for a, b in pairwise(middles))
-    pitch = gaps[len(gaps) // 2] if gaps else 0.7 * height
-    half = round(max(12.0, 0.67 * height))
-    margin = cv2.copyMakeBorder(picture, 0, 0, half, half, cv2.BORDER_REPLICATE)
-    middle = half + _between_gaps(grey(picture), min(max(0.0, middles[position]), width), pitch)
-    scale = _CROP_H / height
-    cut = margin[:, middle - half : middle + half]
-    shown = cv2.resize(cut, (round(2 * half * scale), _CROP_H), interpolation=cv2.INTER_CUBIC)
-    reach = round(min(0.62 * pitch, 0.9 * half) * scale)
-    centre = shown.shape[1] // 2
-    cv2.rectangle(shown, (centre - reach, 6), (centre + reach, _CROP_H - 7), _FRAME, 3, cv2.LINE_AA)
-    return np.ascontiguousarray(shown, np.uint8)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import cv2
 import numpy as np
@@ -18,6 +19,15 @@ from app.vision.pixels import Colour, Floats, grey
 FADED = 0.75
 """Contrast of the first or last character, in that of most, below which others may have vanished beyond it."""
 
+BEFORE_SPACE = 0.85
+"""The same where the end is that of a full group and print pales over four characters towards it: what vanished beyond
+stood a space further off, where a reflection is stronger by more."""
+
+GONE = 0.34
+"""What a next character's contrast would be, if it paled by twice as much as the last one, below which others have most
+likely vanished: print then ends within a reflection and not before it. Of 23 ends below 7 were those of the whole text,
+of 29 others 25."""
+
 _FALLING = 0.95
 """The same in that of the three characters beside it: where print grows clearer again towards the end, or stays as pale
 as it is, the worst of the glare lies inside the text and a character beyond it would be seen."""
@@ -26,6 +36,7 @@ BESIDE_WHITE = 0.92
 """Likewise, where the paper beyond the end is as white as can be: where it is merely lit well, print is as dark at the
 end as elsewhere, while a reflection that swallows characters takes something of the one beside them."""
 
+_SEEN = 0.8  # share of the usual contrast from which an end is not pale
 _SPACED = 1.6  # pitches between neighbours with a space between them
 _USUAL_GROUP = 4  # characters, or more: of fewer no card's groups were found, unless all of them are
 LARGEST_GROUP = 6  # characters that cards print without a space where they print spaces at all
@@ -41,13 +52,41 @@ def pale_ends(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> fro
     """
     if len(spans) < 2:
         return frozenset()
-    contrasts = _contrasts(line, spans, steps)
-    inwards = {0: contrasts[1:4], len(spans) - 1: contrasts[-4:-1]}
+    groups = _groups(spans)
+    full = groups[-1] >= groups[0]
+    ends = _from_ends(_contrasts(line, spans, steps))
+    parted = {0: len(groups) > 1, len(spans) - 1: len(groups) > 1 and full}
     return frozenset(
         at
-        for at, beside in inwards.items()
-        if contrasts[at] < FADED * np.median(contrasts) and contrasts[at] < _FALLING * np.mean(beside)
+        for at, inwards in ends.items()
+        if _falls(inwards) and (inwards[0] < FADED or (parted[at] and _fades_into_space(inwards)))
     )
+
+
+def gone_ends(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> frozenset[int]:
+    """Whether print pales so steeply towards the first or the last character that nobody would see a next one."""
+    if len(spans) < 2:
+        return frozenset()
+    ends = _from_ends(_contrasts(line, spans, steps))
+    return frozenset(
+        at
+        for at, inwards in ends.items()
+        if inwards[0] < _SEEN and _falls(inwards) and inwards[0] * (inwards[0] / inwards[1]) ** 2 < GONE
+    )
+
+
+def _from_ends(contrasts: Floats) -> dict[int, Floats]:
+    """The contrasts from each end inwards, of most characters' one."""
+    shares = cast(Floats, np.maximum(contrasts, 1e-3) / np.float32(max(1e-3, float(np.median(contrasts)))))
+    return {0: shares, len(shares) - 1: shares[::-1]}
+
+
+def _falls(inwards: Floats) -> bool:
+    return bool(inwards[0] < _FALLING * np.mean(inwards[1:4]))
+
+
+def _fades_into_space(inwards: Floats) -> bool:
+    return bool(len(inwards) > _USUAL_GROUP and inwards[0] < BEFORE_SPACE and (np.diff(inwards[:4]) > 0).all())
 
 
 def paling_ends(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> frozenset[int]:
@@ -64,14 +103,19 @@ def begins_within_group(spans: Sequence[tuple[int, int]]) -> bool:
 
     `spans`: the steps of each character.
     """
+    groups = _groups(spans)
+    return len(groups) > 1 and groups[0] < min(_USUAL_GROUP, groups[1]) and max(groups) <= LARGEST_GROUP
+
+
+def _groups(spans: Sequence[tuple[int, int]]) -> list[int]:
+    """How many characters stand together; all of them where they are too few to tell."""
     middles = [(first + last) / 2 for first, last in spans]
     gaps = [b - a for a, b in pairwise(middles)]
     if len(gaps) < _USUAL_GROUP:
-        return False
+        return [len(spans)]
     pitch = max(1.0, sorted(gaps)[len(gaps) // 3])
     starts = [0, *(at + 1 for at, gap in enumerate(gaps) if gap > _SPACED * pitch), len(middles)]
-    groups = [b - a for a, b in pairwise(starts)]
-    return len(groups) > 1 and groups[0] < min(_USUAL_GROUP, groups[1]) and max(groups) <= LARGEST_GROUP
+    return [b - a for a, b in pairwise(starts)]
 
 
 def _contrasts(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> Floats:

@@ -67,6 +67,7 @@ _STROKE_SEEN = 0.08
 _STROKE_TOLD = 0.01
 """The same where PP-OCR's views name that glyph as well."""
 
+_READ = 0.3  # of a view's glyph from where it is read, and not only less unlikely than others
 _NEGLIGIBLE = 1e-3
 _IDLE = 0.004
 _MOST_FILLINGS = 512
@@ -110,17 +111,18 @@ def fuse(readings: Sequence[Decoded], pattern: FieldPattern) -> Fused:
         )
     if checked is None or (_all_sure(chars) and math.prod(c.best.p for c in chars) < SURE_FIELD):
         chars = _doubt_weakest(chars)
-    if sum(_has_hole(r, pattern) for r in same) * 2 > len(same):
+    if sum(has_hole(r, pattern) for r in same) * 2 > len(same):
         chars = tuple(CharReading(c.candidates, sure=False) for c in chars)
     state = FieldState.READ if _all_sure(chars) else FieldState.DOUBTFUL
-    return Fused(FieldReading(state, tuple(map(_without_idle, chars))), lead)
+    shown = (_shown(c, (checked or chances)[at], at, same) for at, c in enumerate(chars))
+    return Fused(FieldReading(state, tuple(shown)), lead)
 
 
 def _alphabet(pattern: FieldPattern, position: int) -> str:
     return "".join(g for g in pattern.alphabet if pattern.allows_glyph(g, position))
 
 
-def _has_hole(reading: Decoded, pattern: FieldPattern) -> bool:
+def has_hole(reading: Decoded, pattern: FieldPattern) -> bool:
     """Whether between two characters something was not read: there is room for two more, or for one, and print that
     is not parted into groups elsewhere has no reason to be parted there. Narrow spaces of proportional print are hardly
     wider than its widest pairs; but then no gap stands out from the next one.
@@ -274,11 +276,17 @@ def _reading(chances: Mapping[str, float], pattern: FieldPattern, trusted: bool)
     return CharReading(tuple(shown[:_MOST_CANDIDATES]), sure)
 
 
-def _without_idle(char: CharReading) -> CharReading:
-    """A sure character without the glyphs that it hardly may be; one that is asked about has to offer them."""
-    if not char.sure:
-        return char
-    return replace(char, candidates=(char.best, *(c for c in char.candidates[1:] if c.p >= _IDLE)))
+def _shown(char: CharReading, chances: Mapping[str, float], at: int, readings: Sequence[Decoded]) -> CharReading:
+    """A sure character without the glyphs that it hardly may be; one that is asked about has to offer them, behind the
+    likeliest first those that some view reads there: three are shown, and what all views make of a glyph between them
+    may be one that none of them saw.
+    """
+    if char.sure:
+        return replace(char, candidates=(char.best, *(c for c in char.candidates[1:] if c.p >= _IDLE)))
+    read = {best for r in readings if r.chars[at][best := max(r.chars[at], key=lambda g: r.chars[at][g])] >= _READ}
+    others = [g for g in chances if g != char.best.glyph]
+    order = [char.best.glyph, *(g for g in others if g in read), *(g for g in others if g not in read)]
+    return replace(char, candidates=tuple(Candidate(g, round(chances[g], 5)) for g in order[:_MOST_CANDIDATES]))
 
 
 def _all_sure(chars: Sequence[CharReading]) -> bool:

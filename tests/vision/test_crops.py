@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app.vision.conclude import _CROP_H, _around, _between_gaps
+from app.vision.crops import CROP_H, around, between_gaps
 
 PITCH, HEIGHT, COUNT = 40, 60, 10
 
@@ -23,7 +23,7 @@ def line() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 def test_the_middle_is_found_although_the_lattice_is_a_little_off(off: int) -> None:
     shade = line()[:, :, 0]
     for no in range(COUNT):
-        assert _between_gaps(shade, no * PITCH + 20 + off, PITCH) == pytest.approx(no * PITCH + 20, abs=7), (
+        assert between_gaps(shade, no * PITCH + 20 + off, PITCH) == pytest.approx(no * PITCH + 20, abs=7), (
             "all of its ink is inside"
         )
 
@@ -31,9 +31,9 @@ def test_the_middle_is_found_although_the_lattice_is_a_little_off(off: int) -> N
 @pytest.mark.parametrize("position", [0, 4, 9])
 def test_the_character_stands_in_the_middle_of_its_picture_and_is_marked(position: int) -> None:
     spans = [(no * 4 + 1, no * 4 + 3) for no in range(COUNT)]
-    shown = _around(line(), spans, position, 4 * COUNT)
+    shown = around(line(), spans, position, 4 * COUNT)
     height, width = shown.shape[:2]
-    assert height == _CROP_H
+    assert height == CROP_H
     amber = (shown[:, :, 2] > 200) & (shown[:, :, 0] < 120)
     columns = np.flatnonzero(amber.mean(axis=0) > 0.5)
     assert columns.min() + columns.max() == pytest.approx(width - 1, abs=3)
@@ -43,4 +43,4 @@ def test_the_character_stands_in_the_middle_of_its_picture_and_is_marked(positio
 
 
 def test_a_field_of_one_character_has_a_picture_too() -> None:
-    assert _around(line()[:, :PITCH], [(0, 1)], 0, 1).shape[0] == _CROP_H
+    assert around(line()[:, :PITCH], [(0, 1)], 0, 1).shape[0] == CROP_H

@@ -376,3 +376,13 @@ def test_an_engine_that_misreads_a_glyph_in_half_of_its_views_does_not_outweigh_
     assert fuse(decode_views(views, pattern), pattern).reading.state is FieldState.READ
     doubtful = [View(Engine.OWN, r, len(r)) for r in (rows, odd, odd, odd)] + views[4:]
     assert fuse(decode_views(doubtful, pattern), pattern).reading.state is FieldState.DOUBTFUL
+
+
+def test_what_a_view_reads_is_among_the_three_that_are_offered() -> None:
+    """Of a relief read as 8 and as 6 the views together made 8, 3, 5, 6: the 6 that stands there had no key."""
+    pattern, blurred = FieldPattern(DIGITS, (4,)), {"8": 0.5, "3": 0.3, "5": 0.18, "6": 0.02}
+    one = lattice("4171", {2: {"6": 0.4, "8": 0.3, "3": 0.2, "5": 0.1}})
+    char = fuse(said([*[lattice("4171", {2: blurred})] * 3, one], pattern), pattern).reading.chars[2]
+    by_p = [c.glyph for c in sorted(char.candidates, key=lambda c: -c.p)]
+    assert (char.sure, by_p) == (False, ["8", "3", "5", "6"])
+    assert [c.glyph for c in char.candidates] == ["8", "6", "3", "5"]

@@ -12,7 +12,7 @@ from app.core.cards import FieldState
 from app.core.products import DIGITS, UNKNOWN_NUMBER, CheckDigit, FieldPattern
 from app.vision.conclude import _whole
 from app.vision.decode import decode_views
-from app.vision.fading import begins_within_group, pale_ends, paling_ends
+from app.vision.fading import begins_within_group, gone_ends, pale_ends, paling_ends
 from app.vision.fuse import Fused, fuse
 from app.vision.opening import Beyond
 from app.vision.panel import Area
@@ -59,6 +59,35 @@ def test_print_that_grows_clearer_towards_an_end_does_not_fade() -> None:
     places = spans(len(TEXT)), 10 * len(TEXT)
     assert not pale_ends(veiled, *places)
     assert pale_ends(veiled[:, 2 * PITCH :], places[0][:-2], 10 * (len(TEXT) - 2)) == {0}, "here it is worst at the end"
+
+
+def paling(text: str, *shares: float, at_start: bool = False) -> tuple[np.ndarray, list[tuple[int, int]], int]:
+    """`line` whose last characters (first, from the end inwards) keep these shares of their contrast, and its spans."""
+    picture = line(text).astype(np.float32)
+    places = [at for at, sign in enumerate(text) if sign != " "]
+    for at, share in zip(places if at_start else places[::-1], shares, strict=False):
+        cell = picture[:, PITCH * at : PITCH * (at + 1)]
+        cell += (235 - cell) * (1 - share)
+    return picture.astype(np.uint8), [(10 * at + 4, 10 * at + 7) for at in places], 10 * len(text)
+
+
+@pytest.mark.parametrize("at_start", [False, True])
+def test_a_little_is_too_pale_where_the_next_character_stands_a_space_further_off(at_start: bool) -> None:
+    """E7ED K1HW 2U8A was stated for E7ED K1HW 2U8A RC4X: beyond a full group a reflection has room to grow."""
+    shares, end = (0.79, 0.84, 0.9, 0.96), 0 if at_start else 11
+    assert pale_ends(*paling("8888 8888 8888", *shares, at_start=at_start)) == {end}
+    assert not pale_ends(*paling("888888888888", *shares, at_start=at_start)), "here it would stand right beside"
+    assert not pale_ends(*paling("8888 8888 88", *shares)), "behind a group that is not full nothing is left out"
+    assert not pale_ends(*paling("8888 8888 8888", 0.79, 0.9, 0.84, 0.96, at_start=at_start)), "uneven, not paling"
+
+
+@pytest.mark.parametrize("at_start", [False, True])
+def test_print_that_breaks_off_in_a_reflection_goes_on_behind_it(at_start: bool) -> None:
+    steep, gentle = (0.5, 0.75, 0.95), (0.6, 0.66, 0.75, 0.9)
+    assert gone_ends(*paling("888888888888", *steep, at_start=at_start)) == {0 if at_start else 11}
+    assert gone_ends(*paling("888888888888", *gentle, at_start=at_start)) == frozenset()
+    assert pale_ends(*paling("888888888888", *gentle, at_start=at_start)), "it is asked about all the same"
+    assert gone_ends(line("8"), [(4, 7)], 10) == frozenset()
 
 
 def grouped(*sizes: int) -> list[tuple[int, int]]:

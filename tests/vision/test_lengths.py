@@ -10,8 +10,9 @@ import pytest
 from app.core.cards import FieldState
 from app.core.products import DIGITS, Catalogue, FieldPattern
 from app.eye.watcher import as_card_read
-from app.vision import conclude as concluding
-from app.vision.conclude import _crops, conclude
+from app.vision import crops as drawing
+from app.vision.conclude import conclude
+from app.vision.crops import crops_of
 from app.vision.decode import decode_views
 from app.vision.fuse import Fused, fuse
 from app.vision.lengths import InLength, given_length, in_lengths
@@ -87,12 +88,12 @@ def test_the_pictures_show_each_length_s_own_characters_and_the_line() -> None:
     one = spot(*[lattice("68531947", {2: {"5": 0.55, " ": 0.45}, 6: {"4": 0.6, "9": 0.4}})] * 2)
     fused, lengths = lengths_of(one)
     (other,) = [whole for whole in lengths if len(whole.whole.chars) != len(fused.reading.chars)]
-    shown = {(crop.position, crop.length) for crop in _crops("pin", fused, lengths, [one], 0)}
+    shown = {(crop.position, crop.length) for crop in crops_of("pin", fused, lengths, [one], 0)}
     length = len(fused.reading.chars)
     assert (-1, 0) in shown
     assert {at for at, of in shown if of == length} == set(fused.reading.doubts)
     assert {at for at, of in shown if of not in (0, length)} == set(other.fused.reading.doubts)
-    assert (-1, 0) not in {(crop.position, crop.length) for crop in _crops("pin", fused, (), [one], 0)}
+    assert (-1, 0) not in {(crop.position, crop.length) for crop in crops_of("pin", fused, (), [one], 0)}
 
 
 def test_crops_are_drawn_for_who_is_asked_and_for_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +103,7 @@ def test_crops_are_drawn_for_who_is_asked_and_for_nobody_else(monkeypatch: pytes
         drawn.append(picture.shape)
         return b"png"
 
-    monkeypatch.setattr(concluding, "png", png)
+    monkeypatch.setattr(drawing, "png", png)
     corners = np.array([[0, 0], [160, 0], [160, 100], [0, 100]], np.float32)
     number = spot(*[lattice("6853194768531947", {2: {"5": 0.6, " ": 0.4}})] * 2)
     found = conclude([Look(corners, 1.0, 0.0, (), number=number)], Catalogue())

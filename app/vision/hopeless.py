@@ -1,0 +1,83 @@
+"""When nobody should be asked which of these it is: the right one is most likely not among them.
+
+What glare or wear has taken from a line cannot be offered. A clerk who is led through doubtful characters of a text
+that lacks others ends with a wrong one, or with the question that has no right answer; she is told at once that the
+field cannot be read, and turns the card or types. The limits: `docs/reading-panel.md`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from app.core.cards import FieldReading, FieldState
+from app.core.products import FieldPattern
+from app.vision.decode import Decoded, decode_views
+from app.vision.fading import begins_within_group, gone_ends
+from app.vision.fuse import Fused, has_hole
+from app.vision.recognise import Engine
+from app.vision.spots import Spot
+
+_SHOWN = 3
+"""So many ways to fill a character a person is asked to choose from (`app.core.cards.alternatives`)."""
+
+_LEAST = 0.9
+"""What the probability that each character is among those shown has to be, all of them together."""
+
+_HOLE = 2.9
+"""Pitches between two neighbours from where characters are missing there, and nobody can tell how many; from one group
+to the next it is two."""
+
+
+_SHORTEST = 6
+"""Characters: of the PINs we know none has fewer. One that may have lost some at a pale end, and has fewer, has."""
+
+
+_STRANGE = 0.5
+"""How surely PP-OCR sees a sign that no field has between two characters: what it is after all, no view tells."""
+
+
+def hopeless(
+    fused: Fused, others: bool, spots: Sequence[Spot], pattern: FieldPattern, closed: Collection[int] = ()
+) -> bool:
+    """Whether a doubtful field holds characters that no list of what was read can hold.
+
+    `others`: it is offered in other lengths as well; `closed`: which of its ends are seen to be ends (0, 1).
+    """
+    reading, lead = fused.reading, fused.lead
+    if reading.state is not FieldState.DOUBTFUL or lead is None or len(lead.spans) != len(reading.chars):
+        return False
+    if math.prod(sum(sorted((c.p for c in char.candidates), reverse=True)[:_SHOWN]) for char in reading.chars) < _LEAST:
+        return True
+    if len(pattern.lengths) == 1:
+        return False
+    if len(reading.wholes) == 1 and len(reading.chars) < _SHORTEST:
+        return True
+    views = decode_views((view for spot in spots for view in spot.views), pattern)
+    theirs = [said for said in views if said.engine is Engine.PPOCR]
+    if _most(views, lambda said: _widest(said) > _HOLE):
+        return True
+    if others and theirs and _most(theirs, lambda said: said.strange > _STRANGE):
+        return True
+    if not others and _most(views, lambda said: has_hole(said, pattern)):
+        return True
+    gone = frozenset.intersection(*(gone_ends(s.picture, lead.spans, lead.steps) for s in spots))
+    return begins_within_group(lead.spans) or any(min(at, 1) not in closed for at in gone)
+
+
+def _most(views: Sequence[Decoded], holds: Callable[[Decoded], bool]) -> bool:
+    return sum(map(holds, views)) * 2 > len(views)
+
+
+def _widest(said: Decoded) -> float:
+    """The widest gap between two neighbours, in pitches."""
+    middles = [(first + last) / 2 for first, last in said.spans]
+    gaps = sorted(b - a for a, b in pairwise(middles))
+    return gaps[-1] / max(1.0, gaps[len(gaps) // 3]) if gaps else 0.0
+
+
+def unread(reading: FieldReading) -> FieldReading:
+    """The reading as one that nobody is asked to choose from."""
+    return replace(reading, state=FieldState.UNREADABLE, wholes=())

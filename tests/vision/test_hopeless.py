@@ -1,0 +1,120 @@
+"""Fields that nobody is asked about character by character, because the right text is not among what was read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.core.asking import next_question, shows_no_card
+from app.core.cards import FieldState, Whole
+from app.core.products import DIGITS, Catalogue, FieldPattern
+from app.core.states import Ask
+from app.eye.watcher import as_card_read
+from app.vision.conclude import conclude
+from app.vision.decode import decode_views
+from app.vision.fuse import Fused, fuse
+from app.vision.hopeless import hopeless, unread
+from app.vision.look import Look
+from app.vision.panel import Area
+from app.vision.recognise import OTHER, SEPARATOR, Engine, View
+from app.vision.spots import Spot
+from tests.vision.test_decode import lattice
+from tests.vision.test_fading import paling
+
+OPEN = FieldPattern(DIGITS, tuple(range(4, 21)))
+ILLEGIBLE = dict.fromkeys("02468", 0.2)
+DOUBT = {5: {"8": 0.6, "3": 0.4}}
+
+
+def spot(rows: np.ndarray, *shares: float) -> Spot:
+    """A line that reads so, in print whose last characters keep these shares of their contrast."""
+    views = tuple(View(engine, rows, len(rows)) for engine in Engine)
+    picture, _, _ = paling("8" * (len(rows) // 2), *shares)
+    return Spot(Area(0, 0, picture.shape[1], 48), (0, picture.shape[1]), views, picture)
+
+
+def read(one: Spot, pattern: FieldPattern = OPEN) -> Fused:
+    return fuse(decode_views(one.views, pattern), pattern)
+
+
+def is_hopeless(one: Spot, pattern: FieldPattern = OPEN, others: bool = False, closed: tuple[int, ...] = ()) -> bool:
+    fused = read(one, pattern)
+    assert fused.reading.state is FieldState.DOUBTFUL
+    return hopeless(fused, others, [one], pattern, closed)
+
+
+def test_a_character_or_two_in_doubt_are_asked_about() -> None:
+    assert not is_hopeless(spot(lattice("41889763", DOUBT)))
+    assert not hopeless(read(spot(lattice("41889763"))), False, [spot(lattice("41889763"))], OPEN), "nothing is open"
+
+
+def test_what_may_be_anything_is_not() -> None:
+    one = spot(lattice("41889763", {3: ILLEGIBLE, 4: ILLEGIBLE}))
+    assert is_hopeless(one)
+    assert is_hopeless(one, FieldPattern(DIGITS, (8,))), "however long it is"
+
+
+def test_print_that_breaks_off_in_a_reflection_is_not_unless_its_length_is_known_or_its_end_is_seen() -> None:
+    rows, steep, gentle = lattice("41889763", DOUBT), (0.5, 0.75, 0.95), (0.6, 0.66, 0.75, 0.9)
+    assert is_hopeless(spot(rows, *steep))
+    assert not is_hopeless(spot(rows, *gentle))
+    assert not is_hopeless(spot(rows, *steep), FieldPattern(DIGITS, (8,)))
+    assert not is_hopeless(spot(rows, *steep), closed=(1,))
+    assert is_hopeless(spot(rows, *steep), closed=(0,))
+
+
+def test_one_clear_look_at_the_end_is_enough() -> None:
+    rows = lattice("41889763", DOUBT)
+    veiled, clear = spot(rows, 0.5, 0.75, 0.95), spot(rows)
+    assert hopeless(read(veiled), False, [veiled, veiled], OPEN)
+    assert not hopeless(read(veiled), False, [veiled, clear], OPEN)
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"), [("4188 9763 5204", False), ("4188 9     204", True), ("418 9763 5204", True)]
+)
+def test_holes_and_short_first_groups_are_not(text: str, lost: bool) -> None:
+    assert is_hopeless(spot(lattice(text, DOUBT))) is lost
+
+
+def test_a_text_without_groups_that_lacks_a_character_is_only_in_another_length() -> None:
+    one = spot(lattice("41889 7635204"))
+    assert is_hopeless(one, others=False)
+    assert not is_hopeless(one, others=True)
+
+
+@pytest.mark.parametrize(("p", "lost"), [(0.8, True), (0.2, False)])
+def test_a_sign_that_no_field_has_inside_a_text_of_open_length_hides_characters(p: float, lost: bool) -> None:
+    """154431963350?4648 was offered with 16 and 17 characters; it has 18, two of them under glare."""
+    rows = lattice("418897 63", DOUBT)
+    rows[2 * 6 + 1, [OTHER, SEPARATOR]] = p, 1 - p
+    assert is_hopeless(spot(rows), others=True) is lost
+    assert not is_hopeless(spot(rows))
+
+
+def test_four_characters_that_may_not_be_all_are_not() -> None:
+    """P93S was offered for P93SK8FY."""
+    one = spot(lattice("4188"))
+    fused = read(one)
+    asked = replace(fused.reading, state=FieldState.DOUBTFUL, wholes=(Whole(fused.reading.chars, 1.0),))
+    assert hopeless(Fused(asked, fused.lead), False, [one], OPEN)
+
+
+def test_an_illegible_number_is_typed_and_the_card_is_still_one() -> None:
+    """Its questions led the clerk through ten characters to a number that was not the card's."""
+    text = "4188976352048812"
+    one = spot(lattice(text, dict.fromkeys((4, 5, 9), ILLEGIBLE)))
+    corners = np.array([[0, 0], [160, 0], [160, 100], [0, 100]], np.float32)
+    found = conclude([Look(corners, 1.0, 0.0, (), number=one, number_proved=True)], Catalogue())
+    assert (found.number.state, found.number.wholes) == (FieldState.UNREADABLE, ())
+    card = as_card_read(found, 0, 0)
+    question = next_question(card, Catalogue())
+    assert question is not None
+    assert (question.ask, question.holds) == (Ask.NUMBER_UNREADABLE, ())
+    assert card.crops == (), "no pictures are drawn of what nobody is asked about"
+    assert not shows_no_card(card), "something of it was seen"
+    pin = next_question(replace(card, number=found.pin, pin=unread(found.number)), Catalogue(), frozenset({"number"}))
+    assert pin is not None
+    assert pin.ask is Ask.PIN_UNREADABLE
