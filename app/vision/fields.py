@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from app.core.products import Box, normalise_gtin
 from app.vision.lines import Line
@@ -23,6 +24,7 @@ _PIN_LABEL = re.compile(
     r"|pin(?:\s*(?:code|no))?\b|pass\s*(?:word|code)\b|(?:redeem|redemption|claim|access|security|gift|voucher)\s*code\b|code\b)\W*",
     re.IGNORECASE,
 )
+_SPACED = 1.45  # pitches from one character to the next with a space between them
 _BEFORE_INK = 0.4  # heights; where a sign was read is known to half a character
 _GARBLED = (
     ("number", re.compile(r"号|^\W*c?ar?d|^\W*n[o0][.:：]", re.IGNORECASE)),
@@ -60,6 +62,21 @@ class Value:
     def text(self) -> str:
         """What stands there, as printed in groups."""
         return "".join(s.text for s in self.signs)
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """How many characters stand between its spaces: what was read as one, and gaps as wide."""
+        signs = self.signs
+        at = [(s.start + s.end) / 2 for s in signs if s.text.upper() in GLYPHS]
+        gaps = [b - a for a, b in pairwise(at)]
+        pitch = sorted(gaps)[len(gaps) // 3] if gaps else 1.0
+        spaces = [(s.start + s.end) / 2 for s in signs if s.text.upper() not in GLYPHS]
+        wide = [
+            gap > _SPACED * pitch or any(a < s < b for s in spaces)
+            for gap, (a, b) in zip(gaps, pairwise(at), strict=True)
+        ]
+        starts = [0, *(i + 1 for i, parted in enumerate(wide) if parted), len(at)]
+        return tuple(b - a for a, b in pairwise(starts)) if at else ()
 
     @property
     def ink(self) -> Area:

@@ -52,7 +52,7 @@ _ALIKE = ("0OQD", "1IL")
 """Glyphs that engines take for each other whatever the print is like."""
 
 _MORE_STROKES: Mapping[str, str] = {
-    **{"0": "8Q", "2": "8Z", "3": "89B", "5": "689", "6": "8", "7": "2Z", "9": "8"},
+    **{"0": "8Q", "2": "8Z", "3": "89B", "5": "689", "6": "80", "7": "2Z", "9": "8"},
     **{"B": "8", "C": "0GOQ", "E": "8B", "F": "BEPR", "I": "BDEFHKLMNPRT", "J": "U", "K": "R", "L": "EU"},
     **{"N": "M", "O": "8Q", "P": "8BR", "S": "8", "U": "0DO", "V": "WY", "Y": "X"},
 }
@@ -76,6 +76,7 @@ _DOUBTED = 3
 _STRANGE = 0.6
 _SPACED, _ONE_LOST, _TWO_LOST = 1.45, 1.75, 3.4  # pitches between the neighbours of a space, of lost characters
 _PARTED, _WIDER = 1.47, 0.7  # pitches: a narrow space, what one is wider than another for a character
+_BROAD, _BROADER = "MW", 0.25  # glyphs of proportional print, and by how many pitches either moves its neighbours away
 _STANDS_OUT = 1.4  # a gap against the next widest: where one character is lost of even print it is about two
 
 
@@ -132,6 +133,8 @@ def has_hole(reading: Decoded, pattern: FieldPattern) -> bool:
     if len(gaps) < 3:
         return False
     pitch = max(1.0, sorted(gaps)[len(gaps) // 3])
+    broad = [a in _BROAD or b in _BROAD for a, b in pairwise(reading.text)]
+    gaps = [gap - _BROADER * pitch * near for gap, near in zip(gaps, broad, strict=True)]
     wide = [at + 1 for at, gap in enumerate(gaps) if gap > _SPACED * pitch]
     groups = [b - a for a, b in pairwise([0, *wide, len(middles)])]
     ungrouped = max(groups) > max((LARGEST_GROUP, *pattern.grouping))

@@ -358,7 +358,7 @@ def choose(found: Sorted, panels: Sequence[Panel], product: Product | None, judg
 def _opening(pin: Value | None, panel: Panel | None, judge: Judge, found: Sorted) -> Opening:
     """How far the PIN lies open; without a panel its label or words of the layer tell that there is one."""
     if panel is not None:
-        return judge(panel.area, None if pin is None else pin.ink, 0.0 if pin is None else pin.pitch)
+        return judge(panel.area, None, 0.0, ()) if pin is None else judge(panel.area, pin.ink, pin.pitch, pin.groups)
     if pin is not None:
         return Opening(PanelState.OPEN)
     covered = any(kind == "pin" for kind, _ in found.labels) or bool(found.covers)

@@ -10,7 +10,7 @@ weights (`training/opening_weights.py`) make one probability of both.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import pairwise
@@ -50,6 +50,19 @@ WEIGHTS = (-3.481, 0.781, 1.507, 0.98, 1.048, 0.7, 3.739)
 
 DOUBT = 0.25
 """Probability of hidden characters from which a panel counts as partly covered."""
+
+_HARDLY = 0.3
+"""What the network says at most of a panel in which bare paper ends the text, however much layer lies beyond it: of 104
+partly covered PINs of 1,500 cards it said less of one, and there the layer was too near."""
+
+_BARE_PAPER = 0.55
+"""Characters of bare paper beyond each end from which it ends the text: within print there is less between two."""
+
+_UNPARTED = 6
+"""Characters without a space from which print has none; of less, another group may follow."""
+
+_LAYER_BEFORE, _LAYER_BEHIND = 3.0, 0.8
+"""Characters of layer that hide no group before the text, where groups are full, nor one behind it."""
 
 _COVERED_GLYPH = 0.5  # share of coat over a character's place from which the character counts as covered
 _OPEN_SHARE, _COVERED_SHARE = 0.75, 0.3  # of a panel in which no text was read; words on the layer look open
@@ -112,8 +125,8 @@ class Opening:
         return math.isfinite(self.bare[0]) and math.isfinite(self.bare[1])
 
 
-Judge = Callable[[Area, Area | None, float], Opening]
-"""`OpeningJudge.judge` of one card: panel, ink of the PIN, pixels a character."""
+Judge = Callable[[Area, Area | None, float, Sequence[int]], Opening]
+"""`OpeningJudge.judge` of one card: panel, ink of the PIN, pixels a character, how many characters its groups have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,17 +181,19 @@ class OpeningJudge:
         check_sum(path)
         self._model: Any = compile_model(load_model(path), threads, exact=True)  # small: nothing to gain
 
-    def judge(self, card: Colour, seen: PanelMap, panel: Area, text: Area | None, pitch: float) -> Opening:
+    def judge(
+        self, card: Colour, seen: PanelMap, panel: Area, text: Area | None, pitch: float, groups: Sequence[int] = ()
+    ) -> Opening:
         """How far the panel is open. `text`: the ink of the PIN as read, None when none was; `pitch`: pixels a
-        character.
+        character; `groups`: how many characters stand between its spaces.
         """
         if text is None:
             return Opening(_state_of_share(1 - coat_share(seen, panel)), 0)
-        cover = measure_cover(card, seen, panel, text, pitch)
-        odds = float(np.dot(features(cover, self.hidden(card, seen, panel)), WEIGHTS))
+        cover, hidden = measure_cover(card, seen, panel, text, pitch), self.hidden(card, seen, panel)
+        odds = float(np.dot(features(cover, hidden), WEIGHTS))
         row = row_of(card, seen, panel, text)
         bare = bare_between(row, text)
-        if odds < math.log(DOUBT / (1 - DOUBT)):
+        if odds < math.log(DOUBT / (1 - DOUBT)) or (hidden < _HARDLY and is_on_paper(cover, groups)):
             return Opening(PanelState.OPEN, ends=_ends(card, cover, row.steps(text), text, pitch), bare=bare)
         # Some layer stays at both ends of an open panel: what is more at one end is what may hide characters.
         beside = abs(cover.left.layer - cover.right.layer)
@@ -203,6 +218,19 @@ def features(cover: Cover, hidden: float) -> tuple[float, ...]:
         cover.between,
         max(0.0, cover.pitch - _WIDE_PITCH),
     )
+
+
+def is_on_paper(cover: Cover, groups: Sequence[int]) -> bool:
+    """Whether bare paper ends the text on both sides, so that a wide panel's layer beside it hides nothing. Print in
+    groups shows bare paper at each space too: there the layer must have no room for another group, or the last one
+    be shorter than the first.
+    """
+    if not groups or min(cover.left.margin, cover.right.margin) < _BARE_PAPER or cover.between >= _COVERED_GLYPH:
+        return False
+    if len(groups) == 1 and groups[0] > _UNPARTED:
+        return True
+    ended = groups[-1] < groups[0] or cover.right.layer < _LAYER_BEHIND
+    return ended and cover.left.layer < _LAYER_BEFORE
 
 
 def measure_cover(card: Colour, seen: PanelMap, panel: Area, text: Area, pitch: float) -> Cover:

@@ -187,6 +187,14 @@ def test_a_gap_where_print_of_its_kind_has_none_is_a_lost_character(
     assert fuse(said([spread(text, wide)] * 2, pattern), pattern).reading.state is state
 
 
+def test_a_broad_letter_stands_apart_without_anything_lost() -> None:
+    """SZX4 G9WX S1 in proportional print was asked about: between its W and its X there seemed to be a narrow space."""
+    pattern = FieldPattern(DIGITS + LATIN, tuple(range(4, 21)))
+    for text, state in (("SZX4G9WXS7", FieldState.READ), ("SZX4G9VXS7", FieldState.DOUBTFUL)):
+        reading = fuse(said([spread(text, {4: 3, 7: 2, 8: 3})] * 2, pattern), pattern).reading
+        assert reading.state is state
+
+
 def test_an_engine_that_cannot_read_a_face_says_nothing_about_the_length() -> None:
     """Strokes like 69113088: ours was sure in four views, PP-OCR saw 8808 or 883088 and believed in neither."""
     digits = FieldPattern(DIGITS, tuple(range(4, 21)))
@@ -264,6 +272,18 @@ def test_a_glyph_that_may_lack_a_stroke_is_not_sure(
     reading = fuse(views * 3, pattern).reading
     assert reading.chars[5].best.glyph == "J"
     assert reading.chars[5].sure is sure
+
+
+@pytest.mark.parametrize(("zero", "sure"), [((0.21, 0.02, 0.19, 0.06), False), ((0.1, 0.01, 0.1, 0.03), True)])
+def test_a_six_that_may_be_what_is_left_of_a_zero_is_not_sure(zero: tuple[float, ...], sure: bool) -> None:
+    """… 1127 03 was stated as … 1127 63: scraping had taken the upper right side of a dotted zero (910410t)."""
+    pattern = FieldPattern(DIGITS, tuple(range(4, 21)))
+    rows = lattice("112763")
+    (read,) = decode_views([View(Engine.OWN, rows, len(rows))], pattern)
+    ours = [replace(read, chars=(*read.chars[:4], {"6": 1 - p, "0": p}, *read.chars[5:])) for p in zero]
+    reading = fuse([*ours, *[replace(read, engine=Engine.PPOCR)] * 4], pattern).reading
+    assert reading.chars[4].best.glyph == "6"
+    assert reading.chars[4].sure is sure
 
 
 @pytest.mark.parametrize(("eight", "sure"), [((0.2, 0.06, 0.12, 0.006), False), ((0.1, 0.03, 0.06, 0.003), True)])

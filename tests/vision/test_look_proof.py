@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ from app.vision.textlines import LineBox
 PANEL = Area(250.0, 300.0, 700.0, 120.0)
 
 
-def opened(panel: Area, text: Area | None, pitch: float) -> Opening:
+def opened(panel: Area, text: Area | None, pitch: float, groups: Sequence[int]) -> Opening:
     """Nothing of the panel is covered."""
     return Opening(PanelState.OPEN)
 
@@ -63,7 +65,7 @@ def test_digits_in_a_clear_panel_are_the_pin_where_the_number_stands_below_its_b
 def test_digits_with_layer_right_beside_them_are_the_pin(
     text: str, beside: Beyond, bare: tuple[float, float], proved: bool
 ) -> None:
-    def judge(panel: Area, text: Area | None, pitch: float) -> Opening:
+    def judge(panel: Area, text: Area | None, pitch: float, groups: Sequence[int]) -> Opening:
         return Opening(PanelState.OPEN, ends=(Beyond.UNTOLD, beside), bare=bare)
 
     assert choose(sort_lines([line(text)], ()), [Panel(PANEL, 0.95)], None, judge).pin_proved is proved
@@ -82,7 +84,7 @@ def test_words_on_the_layer_are_no_part_of_the_pin(
 ) -> None:
     judged: list[Area | None] = []
 
-    def judge(panel: Area, text: Area | None, pitch: float) -> Opening:
+    def judge(panel: Area, text: Area | None, pitch: float, groups: Sequence[int]) -> Opening:
         judged.append(text)
         return Opening(PanelState.OPEN, bare=bare)
 
@@ -92,6 +94,34 @@ def test_words_on_the_layer_are_no_part_of_the_pin(
     assert last - 60 <= places.pin.right <= last + 60
     assert judged[-1] is not None
     assert places.pin.x <= judged[-1].x <= judged[-1].right <= places.pin.right
+
+
+@pytest.mark.parametrize(
+    ("text", "groups"),
+    [
+        ("NARE J2CR", (4, 4)),
+        ("-NARE-J2CR-51", (4, 4, 2)),
+        ("PIN:NAREJ2CR", (8,)),
+        ("4510034805", (10,)),
+    ],
+)
+def test_who_judges_a_panel_is_told_the_groups_of_its_print(text: str, groups: tuple[int, ...]) -> None:
+    """Bare paper behind a full group may be the space before the next one."""
+    told: list[Sequence[int]] = []
+
+    def judge(panel: Area, text: Area | None, pitch: float, groups: Sequence[int]) -> Opening:
+        told.append(groups)
+        return Opening(PanelState.OPEN)
+
+    choose(sort_lines([line(text)], ()), [Panel(PANEL, 0.95)], None, judge)
+    assert told[-1] == groups
+
+
+def test_a_gap_parts_print_where_no_space_was_read() -> None:
+    signs = line("NARE J2CR").read.signs
+    unsaid = LineText(tuple(sign for sign in signs if sign.text != " "), np.zeros((1, 39), np.float32))
+    (value,) = sort_lines([Line(line("").box, unsaid)], ()).values
+    assert value.groups == (4, 4)
 
 
 def placed(text: str, box: LineBox) -> Line:

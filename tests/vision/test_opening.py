@@ -25,6 +25,7 @@ from app.vision.opening import (
     _ends,
     bare_between,
     features,
+    is_on_paper,
     measure_cover,
     row_of,
     strip_of,
@@ -164,6 +165,44 @@ def test_whatever_speaks_for_hidden_characters_raises_the_odds() -> None:
     rising = [odds(cover(FREE, FREE), p) for p in (0.0, 0.1, 0.5, 0.9, 1.0)]
     assert all(a < b for a, b in pairwise(rising))
     assert odds(cover(FREE, SHUT)) == odds(cover(SHUT, FREE)), "either end"
+
+
+FAR = End(1.3, 1.2, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "groups", "ended"),
+    [
+        (FREE, FAR, (10,), True),  # print without spaces ends where the paper is bare
+        (FAR, FAR, (10,), True),
+        (FREE, SHUT, (10,), False),
+        (FREE, FAR, (4, 4, 2), True),  # nothing follows a last group that is not full
+        (FREE, FAR, (4, 4), False),  # bare paper may be the space before the next one
+        (FREE, FAR, (4,), False),
+        (FAR, FREE, (4, 4, 2), False),  # a whole group may lie before the first
+        (FREE, End(1.3, 1.2, 0.6), (4, 4), True),  # the layer is too narrow for any character
+        (FREE, FAR, (), False),
+    ],
+)
+def test_bare_paper_ends_print_unless_another_group_may_follow(
+    left: End, right: End, groups: tuple[int, ...], ended: bool
+) -> None:
+    assert is_on_paper(cover(left, right), groups) is ended
+    assert not is_on_paper(cover(left, right, between=2.0), groups)
+
+
+@pytest.mark.parametrize(("hidden", "state"), [(0.1, PanelState.OPEN), (0.4, PanelState.PARTIAL)])
+def test_a_wide_layer_beside_a_short_pin_hides_nothing(
+    hidden: float, state: PanelState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four characters of layer behind bare paper: open PINs were called partly covered for the width of their panel
+    (910088e, 910366e). The network has its say: it sees what is hidden within the line.
+    """
+    card, seen = drawn(((26, 66),), (30, 62))
+    line = text(30, 62)
+    monkeypatch.setattr(judge(), "hidden", lambda *_: hidden)
+    assert judge().judge(card, seen, PANEL, line, PITCH, (8,)).state is state
+    assert judge().judge(card, seen, PANEL, line, PITCH, (4, 4)).state is PanelState.PARTIAL
 
 
 def test_without_text_the_open_share_decides() -> None:
