@@ -35,7 +35,7 @@ from app.vision.elements import stated, timed_texts
 from app.vision.fading import begins_within_group, pale_ends, paling_ends
 from app.vision.fields import is_retail_code
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
-from app.vision.hopeless import hopeless, unread
+from app.vision.hopeless import hopeless, swallowed_end, unread
 from app.vision.lengths import InLength, given_length, in_lengths
 from app.vision.look import Look
 from app.vision.opening import Beyond, Ends
@@ -363,6 +363,7 @@ def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Seq
     pale |= {at for at, seen in sides.items() if all(one is Beyond.BURNT for one in seen)}
     pale -= {at for at, seen in sides.items() if Beyond.CLOSED in seen}
     cut = pale | {0} if begins_within_group(lead.spans) else pale
+    cut |= swallowed_end(spots, lead)
     if not cut:
         return fused
     chars = tuple(replace(c, sure=False) if at in cut else c for at, c in enumerate(fused.reading.chars))

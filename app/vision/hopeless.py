@@ -17,6 +17,7 @@ from app.core.products import FieldPattern
 from app.vision.decode import Decoded, decode_views
 from app.vision.fading import begins_within_group, gone_ends
 from app.vision.fuse import Fused, has_hole
+from app.vision.lit import ends_in_light, past_ends
 from app.vision.recognise import Engine
 from app.vision.spots import Spot
 
@@ -63,8 +64,25 @@ def hopeless(
         return True
     if not others and _most(views, lambda said: has_hole(said, pattern)):
         return True
-    gone = frozenset.intersection(*(gone_ends(s.picture, lead.spans, lead.steps) for s in spots))
-    return begins_within_group(lead.spans) or any(min(at, 1) not in closed for at in gone)
+    gone = frozenset.intersection(*(gone_ends(s.picture, lead.spans, lead.steps) - past_end(s, lead) for s in spots))
+    if swallowed_end(spots, lead) or begins_within_group(lead.spans):
+        return True
+    return any(min(at, 1) not in closed for at in gone)
+
+
+def past_end(spot: Spot, lead: Decoded) -> frozenset[int]:
+    """The ends beyond which a reflection is over: what would stand there would be seen."""
+    return past_ends(spot.lit, spot.picture.shape[1], lead.spans, lead.steps)
+
+
+def swallowed_end(spots: Sequence[Spot], lead: Decoded) -> frozenset[int]:
+    """The last position where every look shows print end right before light in which nobody would see more of it."""
+
+    def seen(spot: Spot) -> frozenset[int]:
+        until = spot.limits[1] - spot.area.x
+        return ends_in_light(spot.lit, spot.picture.shape[1], lead.spans, lead.steps, until)
+
+    return frozenset.intersection(*map(seen, spots))
 
 
 def _most(views: Sequence[Decoded], holds: Callable[[Decoded], bool]) -> bool:

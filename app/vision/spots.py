@@ -13,6 +13,7 @@ import numpy as np
 from app.core.products import DIGITS
 from app.vision.closeup import close_up, even_out, ink_rows, widen
 from app.vision.codes import CodeReader
+from app.vision.lit import UNLIT, Lit, lit_along
 from app.vision.panel import Area
 from app.vision.pixels import Colour, Floats
 from app.vision.recognise import BLANK, GLYPHS, OTHER, Recogniser, TextSign, View
@@ -23,6 +24,7 @@ SETTLED = 0.93
 """What the weakest character of every view needs for no further view to be taken."""
 
 _CERTAIN = 0.98  # what it needs where PP-OCR saw the field in its line only, not closed up
+_MARGIN = 0.05  # heights around a field in its picture
 _REACH = 2.2  # heights beyond the finder's box in which a last group is looked for
 _MOST_STEPS = 3  # further ones, after a first that found something: the finder may have missed whole groups
 _SEEN = 0.4
@@ -37,6 +39,7 @@ class Spot:
     views: tuple[View, ...]
     picture: Colour
     twins: tuple[Glance, ...] = ()  # its zeros, Os, ones and Is by their glyph alone, where letters stand beside them
+    lit: Lit = UNLIT  # along it and beyond its ends
 
 
 class SpotReader:
@@ -58,12 +61,14 @@ class SpotReader:
             if reached == before:
                 break
         box = LineBox(reached.x, reached.y, reached.w, reached.h, 0.0, 1.0)
-        plain, wide = cut(card, box, 0.05), cut(card, box, 0.18)
+        plain, wide = cut(card, box, _MARGIN), cut(card, box, 0.18)
         rows = ink_rows(plain)
         views = self.views(plain, wide, said if reached == area else None, rows)
         own = views[:2]  # ours come first, the first of them as wide as the picture
         twins = self._twins.look(plain, own[0], rows) if _needs_telling(own) else ()
-        return Spot(reached, limits, views, plain, twins)
+        margin = _MARGIN * reached.h
+        lit = lit_along(card, replace(reached, x=reached.x - margin, w=reached.w + 2 * margin))
+        return Spot(reached, limits, views, plain, twins, lit)
 
     def views(
         self, plain: Colour, wide: Colour, said: View | None = None, rows: tuple[int, int] | None = None
