@@ -167,7 +167,7 @@ def test_what_alone_holds_digits_beside_a_covered_panel_is_the_number(
     value = placed("7834 1218 8547 8302", LineBox(220, 500, 690, 71, 0.0, 0.9))
     beside = placed(other, LineBox(70, 50, 560, 86, 0.0, 0.9))
 
-    def judge(panel: Area, text: Area | None, pitch: float) -> Opening:
+    def judge(panel: Area, text: Area | None, pitch: float, groups: Sequence[int]) -> Opening:
         return Opening(state)
 
     places = choose(sort_lines([value, beside], ()), [Panel(PANEL, 0.93)], None, judge)
