@@ -32,7 +32,7 @@ from app.vision.coach import Legible, count_legible, free_pattern
 from app.vision.crops import crops_of
 from app.vision.decode import PLAIN_LETTERS, Decoded, decode_views
 from app.vision.elements import stated, timed_texts
-from app.vision.fading import begins_within_group, pale_ends, paling_ends
+from app.vision.fading import many_begin_within_group, pale_ends, paling_ends
 from app.vision.fields import is_retail_code
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
 from app.vision.hopeless import hopeless, swallowed_end, unread
@@ -362,7 +362,8 @@ def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Seq
         pale |= bright.intersection(*(paling_ends(s.picture, lead.spans, lead.steps) for s in spots))
     pale |= {at for at, seen in sides.items() if all(one is Beyond.BURNT for one in seen)}
     pale -= {at for at, seen in sides.items() if Beyond.CLOSED in seen}
-    cut = pale | {0} if begins_within_group(lead.spans) else pale
+    alike = [said.spans for said in _decoded(spots, pattern) if len(said.spans) == len(lead.spans)]
+    cut = pale | {0} if many_begin_within_group(alike or [lead.spans]) else pale
     cut |= swallowed_end(spots, lead)
     if not cut:
         return fused

@@ -118,6 +118,11 @@ def _groups(spans: Sequence[tuple[int, int]]) -> list[int]:
     return [b - a for a, b in pairwise(starts)]
 
 
+def many_begin_within_group(views: Sequence[Sequence[tuple[int, int]]]) -> bool:
+    """Whether a third of the views do: steps are coarse, and in one view even print may begin with a wide gap."""
+    return sum(map(begins_within_group, views)) * 3 > len(views)
+
+
 def _contrasts(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> Floats:
     """Levels between ink and paper within half a pitch of each character's middle."""
     height, width = line.shape[:2]

@@ -25,6 +25,7 @@ _PIN_LABEL = re.compile(
     re.IGNORECASE,
 )
 _SPACED = 1.45  # pitches from one character to the next with a space between them
+_CUT, _CLEAR = 0.12, 0.25  # heights before the place where a sign was read: within its ink, and in front of it
 _BEFORE_INK = 0.4  # heights; where a sign was read is known to half a character
 _GARBLED = (
     ("number", re.compile(r"号|^\W*c?ar?d|^\W*n[o0][.:：]", re.IGNORECASE)),
@@ -155,11 +156,14 @@ def split(line: Line) -> tuple[Value, str]:
 
 def _begin(label: Sequence[TextSign], first: TextSign, whole: Area) -> float:
     """Where a value begins: midway between its first sign and the last of its label, but not so close that the sign is
-    cut when that last one is a space.
+    cut: a space may have been read right before it.
     """
-    ink = [sign for sign in label if sign.text.strip()]
-    clear = first.start - _BEFORE_INK * whole.h / whole.w
-    return max(min((label[-1].end + first.start) / 2, clear), ink[-1].end if ink else 0.0)
+    height = whole.h / whole.w
+    midway = (label[-1].end + first.start) / 2
+    if first.start - midway >= _CUT * height:
+        return midway
+    ink = [sign.end for sign in label if sign.text.strip()]
+    return max(first.start - _CLEAR * height, *ink[-1:], 0.0)
 
 
 def inside(value: Value, panel: Area) -> Value:
@@ -200,12 +204,17 @@ def without_print_on_layer(value: Value, bare: tuple[float, float]) -> Value:
 
 
 def _garbled_label(text: str) -> tuple[str, int]:
-    """The kind of what seems to be left of a label before a value, and its length; "" and 0 when nothing is."""
+    """The kind of what seems to be left of a label before a value, and its length; "" and 0 when nothing is. What ends
+    with a colon is a label whose kind nobody knows.
+    """
     begins = _VALUE_BEGINS.search(text)
     if begins is None or not 0 < begins.start() <= _MOST_OF_A_LABEL:
         return "", 0
-    kinds = [kind for kind, pattern in _GARBLED if pattern.search(text[: begins.start()])]
-    return (kinds[0], begins.start()) if len(kinds) == 1 else ("", 0)
+    before = text[: begins.start()]
+    kinds = [kind for kind, pattern in _GARBLED if pattern.search(before)]
+    if len(kinds) == 1:
+        return kinds[0], len(before)
+    return "", len(before) if before.rstrip().endswith((":", "：")) else 0
 
 
 _BROKEN_OFF = 8.0  # heights between a label's line and the number whose first characters stand in it

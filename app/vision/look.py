@@ -15,7 +15,7 @@ import numpy as np
 
 from app.core.cards import FieldState, Medium, PanelState, Printed
 from app.core.products import DIGITS, LATIN, UNKNOWN_NUMBER, Catalogue, FieldPattern, Product, normalise_gtin
-from app.vision import third_opinion
+from app.vision import numberline, third_opinion
 from app.vision.barcode import Hit, as_gtin, gtin
 from app.vision.cardcodes import CardCodes, read_card_codes
 from app.vision.codes import CodeReader
@@ -37,16 +37,6 @@ from app.vision.fuse import fuse
 from app.vision.lines import Line
 from app.vision.locate import Located
 from app.vision.medium import medium
-from app.vision.numberline import (
-    goes_on,
-    is_in_bars,
-    lacks_number,
-    limits_of,
-    names_a_number,
-    number_below_bars,
-    with_number,
-    without_product_codes,
-)
 from app.vision.opening import UNTOLD, Beyond, Ends, Judge, Opening, OpeningJudge
 from app.vision.panel import COAT_CHANGED, Area, Panel, PanelFinder, PanelMap, coat_share, fills, find_text, panel_of
 from app.vision.pixels import Colour, Corners, grey
@@ -195,20 +185,20 @@ class Looker:
         sorted_lines = sort_lines(lines, look.bars)
         confirmed = frozenset(g for p in sorted_lines.printed if (g := normalise_gtin(p)) is not None)
         hits = codes.with_print(confirmed)
-        sorted_lines = without_product_codes(sorted_lines, hits)
+        sorted_lines = numberline.without_product_codes(sorted_lines, hits)
         product = self._catalogue.by_gtin(gtin(hits, confirmed))
         pattern = UNKNOWN_NUMBER if product is None else product.number
-        if lacks_number(sorted_lines, panels, pattern) and not is_in_bars(hits, sorted_lines, pattern):
-            lines = with_number(lines, self._wording.find_again(card, lines), panels, pattern)
-            sorted_lines = without_product_codes(sort_lines(lines, look.bars), hits)
+        if look.sharpness > numberline.DOTS_APART and numberline.lacks_number(sorted_lines, panels, pattern, hits):
+            lines = numberline.with_number(lines, self._wording.find_again(card, lines), panels, pattern)
+            sorted_lines = numberline.without_product_codes(sort_lines(lines, look.bars), hits)
         places = choose(sorted_lines, panels, product, partial(self._openings.judge, card, seen))
         state, expiry = self._expiry(card, look, lines)
         number, below = self._number_spot(card, places.number, look, lines), sorted_lines.printed
-        proved = places.number_proved and number is not None and not goes_on(number.area, lines, look.bars)
-        small = number_below_bars(sorted_lines, hits, pattern) if number is None else None
+        proved = places.number_proved and number is not None and not numberline.goes_on(number.area, lines, look.bars)
+        small = numberline.number_below_bars(sorted_lines, hits, pattern) if number is None else None
         if small is not None:  # what is read there now is no second source of itself
             number, below = self._spots.read(card, small.area, (small.area.x, small.area.right)), below - {small.glyphs}
-            proved = not names_a_number(sorted_lines)
+            proved = not numberline.names_a_number(sorted_lines)
         return replace(
             look,
             hits=hits,
@@ -236,7 +226,9 @@ class Looker:
         if area is None:
             return None
         area = with_pieces(area, lines)
-        return self._spots.read(card, area, limits_of(area, card.shape[1], look.bars, lines), _said(area, lines))
+        return self._spots.read(
+            card, area, numberline.limits_of(area, card.shape[1], look.bars, lines), _said(area, lines)
+        )
 
     def _expiry(self, card: Colour, look: Look, lines: Sequence[Line]) -> tuple[Printed, date | None]:
         """The expiry as far as it is sure; a doubtful date is read once more by both recognisers, digit by digit."""

@@ -35,7 +35,7 @@ _TALL = 6.0  # heights of a line's width that count for that: tall lines tell be
 _WORDS = 4.0  # heights that the first words of small print take
 _LONG = 8.0  # heights of width from which a line may be small print
 _BLUR = 3.0  # pixels; the dots of needle print are 8 apart
-_MORE = 2.0  # heights
+_MORE, _THIRTEEN = 0.6, 6.5  # heights of a digit not found before, and of the shortest number
 _DENSE = 0.55  # glyphs to a height of width that a line of print with a value in it has at least
 _FEW = 6  # digits; from as many on a line may hold a date or a number
 _SURE = 0.6
@@ -117,11 +117,11 @@ class Wording:
 
 
 def _says_more(box: LineBox, lines: Sequence[Line]) -> bool:
-    """Whether a box has room for a number, of which at least two heights were not found before."""
+    """Whether a box has room for a number, of which at least a digit was not found before."""
     area = Area(box.x, box.y, box.w, box.h)
     return (
         box.w - sum(line.area.w for line in lines if is_piece(line.area, area)) > _MORE * box.h
-        and box.w > _LONG * box.h
+        and box.w > _THIRTEEN * box.h
     )
 
 

@@ -12,7 +12,7 @@ from app.core.cards import FieldState
 from app.core.products import DIGITS, UNKNOWN_NUMBER, CheckDigit, FieldPattern
 from app.vision.conclude import _whole
 from app.vision.decode import decode_views
-from app.vision.fading import begins_within_group, gone_ends, pale_ends, paling_ends
+from app.vision.fading import begins_within_group, gone_ends, many_begin_within_group, pale_ends, paling_ends
 from app.vision.fuse import Fused, fuse
 from app.vision.opening import Beyond
 from app.vision.panel import Area
@@ -112,6 +112,15 @@ def grouped(*sizes: int) -> list[tuple[int, int]]:
 def test_print_in_groups_that_begins_with_less_than_a_group_was_cut(sizes: tuple[int, ...], cut: bool) -> None:
     """676 6038 56 was stated for 9676 6038 56: glare had left nothing of the nine, and paled nothing else."""
     assert begins_within_group(grouped(*sizes)) is cut
+
+
+def test_one_view_in_which_the_first_gap_seems_wide_does_not_tell_that_print_was_cut() -> None:
+    """3092 2365 5352 587, crisp and whole, was asked about for one of its eight views."""
+    whole, short = grouped(4, 4, 4, 3), grouped(1, 3, 4, 4, 3)
+    assert not many_begin_within_group([short, *[whole] * 7])
+    assert many_begin_within_group([*[short] * 3, *[whole] * 5])
+    assert many_begin_within_group([short])
+    assert not many_begin_within_group([])
 
 
 def test_nothing_and_one_character_do_not_fade() -> None:
