@@ -1,6 +1,6 @@
 """Trains the network that tells zero from O and one from I on practice lines, exports it, and fits what is made of it.
 
-    python -m training.twins --batches 3400 [--out out/twins] [--workers 1]       train, or go on
+    python -m training.twins --batches 3800 [--out out/twins] [--workers 1]       train, or go on
     python -m training.twins --export resources/models/twins.onnx
     python -m training.twins --measure 1500                                       twins told in held-out faces
     python -m training.twins --weigh 1600                                         fit the weights of app/vision/twins.py
@@ -12,7 +12,7 @@ that a stopped run goes on with the next one; it is learned together with one of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,20 +25,20 @@ from torch import Tensor, nn
 
 from app.core.products import DIGITS, LATIN, UNKNOWN_PIN
 from app.rehearsal.dice import between, chance, pick, stream
-from app.rehearsal.lines import LineStudio
+from app.rehearsal.lines import LineStudio, PracticeLine
 from app.rehearsal.typefaces import load_faces
 from app.vision.closeup import close_up, even_out, widen
 from app.vision.codes import CodeReader
 from app.vision.decode import decode_views, places_of
 from app.vision.fuse import fuse
-from app.vision.twinjudge import HEIGHT, KINDS, WIDTH, TwinJudge, windows
-from app.vision.twins import PAIRS, Sight, features, line_of
+from app.vision.twinjudge import HEIGHT, KINDS, SIGNS, WIDTH, TwinJudge, sign_of, windows
+from app.vision.twins import PAIRS, TOLD, WEIGHTS, Sight, features, line_of
 from training import course
 from training.course import Lessons, Plan
 
 SEED = 20_264
 HELD_OUT_SEED, WEIGH_SEED = 30_263, 40_263
-LINES = 12
+LINES = 24
 """Lines of a batch."""
 
 LEARNING_RATE = 2e-3
@@ -53,7 +53,16 @@ PLAIN = 0.15
 ALIKE = "DQCGU8LJ7T"
 """Glyphs that look like twins; the network has to know what is none of them."""
 
-CHANNELS, EMBEDDED = (16, 32, 48, 64), 64
+CHANNELS, EMBEDDED, FACE = (16, 32, 48, 64), 64, 96
+MOST_FACES = 128
+FACE_SHARE = 0.1
+"""Of the loss: which face a line is printed in. In some a zero without a mark is an O, in others it is none."""
+
+MISREAD = 0.03
+"""Share of characters that are told of as a sign of chance: readers err."""
+
+SHARP = 48
+"""Height of a practice line, pixels: PINs of sharp pictures are that high, and a face is told by its details."""
 
 KINDS_OF_FAMILY = {
     "mono": ("mono", "light", "thermal", "emboss"),
@@ -68,8 +77,9 @@ Pixels = NDArray[Any]
 
 
 class TwinNet(nn.Module):
-    """Characters (n, 1, HEIGHT, WIDTH) standardised grey and the line each is of (n) to logits of KINDS and "another"
-    (n, 5). A line's characters are of one face: each is judged beside the mean and the most of what its line tells."""
+    """Characters (n, 1, HEIGHT, WIDTH) standardised grey, what each was read as (n, `sign_of`) and the line each is of
+    (n) to logits of KINDS and "another" (n, 5). A line's characters are of one face: each is judged beside the mean and
+    the most of what its line tells, where a four tells by how a four looks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,15 +96,26 @@ class TwinNet(nn.Module):
             nn.Linear(last * (WIDTH // 4), EMBEDDED),
             nn.ReLU(inplace=True),
         )
-        self.face = nn.Sequential(nn.Linear(EMBEDDED, EMBEDDED), nn.ReLU(inplace=True))
+        self.sign = nn.Embedding(SIGNS, EMBEDDED)
+        self.face = nn.Sequential(
+            nn.Linear(2 * EMBEDDED, FACE), nn.ReLU(inplace=True), nn.Linear(FACE, FACE), nn.ReLU(inplace=True)
+        )
+        self.named = nn.Linear(2 * FACE, MOST_FACES)  # asked in training only: who knows the face knows its zero
         self.told = nn.Sequential(
-            nn.Linear(3 * EMBEDDED, EMBEDDED), nn.ReLU(inplace=True), nn.Linear(EMBEDDED, len(KINDS) + 1)
+            nn.Linear(EMBEDDED + 2 * FACE, FACE), nn.ReLU(inplace=True), nn.Linear(FACE, len(KINDS) + 1)
         )
 
-    def forward(self, characters: Tensor, lines: Tensor) -> Tensor:
+    def forward(self, characters: Tensor, signs: Tensor, lines: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits of each character, and for each those of the face of its line."""
         seen = self.each(characters)
-        told = self.face(seen)
-        return self.judged(seen, torch.cat([_over_line(told, lines, "mean"), _over_line(told, lines, "amax")], dim=1))
+        told = self.of_face(seen, signs)
+        face = torch.cat([_over_line(told, lines, "mean"), _over_line(told, lines, "amax")], dim=1)
+        return self.judged(seen, face), self.named(face)
+
+    def of_face(self, seen: Tensor, signs: Tensor) -> Tensor:
+        """What each character tells of the face, as the sign it was read as."""
+        sign = self.sign(signs)
+        return self.face(torch.cat([seen * (1 + sign), sign], dim=1))  # type: ignore[no-any-return]
 
     def judged(self, seen: Tensor, face: Tensor) -> Tensor:
         """The logits of characters beside what tells the face of their line."""
@@ -113,15 +134,16 @@ def _conv(ins: int, outs: int, stride: tuple[int, int]) -> nn.Sequential:
 
 
 class Exported(nn.Module):
-    """What the product runs: the characters of one line (n, 1, HEIGHT, WIDTH) 0..255 in, their chances (n, 5) out."""
+    """What the product runs: the characters of one line (n, 1, HEIGHT, WIDTH) 0..255 and what each was read as (n) in,
+    their chances (n, 5) out."""
 
     def __init__(self, net: TwinNet) -> None:
         super().__init__()
         self.net = net
 
-    def forward(self, characters: Tensor) -> Tensor:
+    def forward(self, characters: Tensor, signs: Tensor) -> Tensor:
         seen = self.net.each(standardised(characters))
-        told = self.net.face(seen)
+        told = self.net.of_face(seen, signs)
         mean, most = told.mean(dim=0, keepdim=True), told.amax(dim=0, keepdim=True)
         face = torch.cat([mean.expand_as(told), most.expand_as(told)], dim=1)
         return torch.softmax(self.net.judged(seen, face), dim=1)
@@ -137,12 +159,15 @@ def standardised(characters: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Drawn:
     """Characters cut from lines: `windows` uint8 (n, HEIGHT, WIDTH), `kinds` their place in KINDS, 4 for another,
-    `weights` what each counts, `lines` which of the lines it is of."""
+    `weights` what each counts, `lines` which of the lines it is of, `signs` what it was read as,
+    `faces` the number of the face it is printed in."""
 
     windows: Tensor
     kinds: Tensor
     weights: Tensor
     lines: Tensor
+    signs: Tensor
+    faces: Tensor
 
 
 def mixed_text(rng: np.random.Generator) -> str:
@@ -154,26 +179,31 @@ def mixed_text(rng: np.random.Generator) -> str:
     return mark.join(groups) if chance(rng, 0.6) else "".join(signs)
 
 
-def draw(studio: LineStudio, codes: CodeReader, seed: int, numbers: Iterable[int]) -> Drawn:
-    """The characters of so many lines, each from a stream of its own."""
+def draw(studio: LineStudio, codes: CodeReader, seed: int, numbers: Sequence[int], names: Sequence[str]) -> Drawn:
+    """The characters of so many lines, each from a stream of its own; `names` of the studio's faces."""
     cut: list[Pixels] = []
     glyphs: list[str] = []
     lines: list[int] = []
+    faces: list[int] = []
     for at, number in enumerate(numbers):
-        text, shown = _characters(studio, codes, stream(seed, "line", number))
+        line, shown = _characters(studio, codes, stream(seed, "line", number))
+        text = line.text
+        faces += [names.index(line.face)] * len(text)
         cut += [np.clip(window, 0, 255).astype(np.uint8) for window in shown]
         glyphs += text
         lines += [at] * len(text)
     kinds = [KINDS.index(glyph) if glyph in KINDS else len(KINDS) for glyph in glyphs]
     weights = [1.0 if glyph in KINDS or glyph in ALIKE else PLAIN for glyph in glyphs]
-    return Drawn(torch.from_numpy(np.stack(cut)), torch.tensor(kinds), torch.tensor(weights), torch.tensor(lines))
+    rng = stream(seed, "misread", numbers[0])
+    signs = [int(rng.integers(SIGNS)) if chance(rng, MISREAD) else sign_of(glyph) for glyph in glyphs]
+    return Drawn(*(torch.tensor(given) for given in (np.stack(cut), kinds, weights, lines, signs, faces)))
 
 
-def _characters(studio: LineStudio, codes: CodeReader, rng: np.random.Generator) -> tuple[str, list[Pixels]]:
-    line = studio.draw(rng, between(rng, 0.1, 1.0), text=mixed_text(rng))
+def _characters(studio: LineStudio, codes: CodeReader, rng: np.random.Generator) -> tuple[PracticeLine, list[Pixels]]:
+    line = studio.draw(rng, between(rng, 0.0, 1.0), text=mixed_text(rng))
     picture = np.repeat(line.picture[..., None], 3, 2)
     view = codes.read([close_up(picture, 0.82)])[0]
-    return line.text, list(windows(picture, places_of(view, line.text)))
+    return line, list(windows(picture, places_of(view, line.text)))
 
 
 class Batches(torch.utils.data.Dataset[Drawn]):
@@ -181,7 +211,7 @@ class Batches(torch.utils.data.Dataset[Drawn]):
 
     def __init__(self, first: int, fonts: list[Path]) -> None:
         self._first, self._fonts = first, fonts
-        self._drawer: tuple[LineStudio, CodeReader] | None = None
+        self._drawer: tuple[LineStudio, CodeReader, list[str]] | None = None
 
     def __len__(self) -> int:
         return 1_000_000
@@ -190,9 +220,10 @@ class Batches(torch.utils.data.Dataset[Drawn]):
         if self._drawer is None:  # in the worker: a compiled network cannot be handed over
             cv2.setNumThreads(1)
             faces = tuple(face for face in load_faces(SEED, self._fonts) if not face.held_out)
-            self._drawer = LineStudio(faces, SEED), CodeReader()
+            self._drawer = LineStudio(faces, SEED, SHARP), CodeReader(), [face.name for face in faces]
         first = (self._first + at) * LINES
-        return draw(*self._drawer, SEED, range(first, first + LINES))
+        studio, codes, names = self._drawer
+        return draw(studio, codes, SEED, range(first, first + LINES), names)
 
 
 def train(out: Path, batches: int, workers: int, fonts: list[Path]) -> None:
@@ -225,6 +256,8 @@ def joined(batches: list[Drawn]) -> Drawn:
         torch.cat([batch.kinds for batch in batches]),
         torch.cat([batch.weights for batch in batches]),
         torch.cat([batch.lines + first for first, batch in zip(firsts, batches, strict=True)]),
+        torch.cat([batch.signs for batch in batches]),
+        torch.cat([batch.faces for batch in batches]),
     )
 
 
@@ -236,15 +269,17 @@ def _learn(net: TwinNet, optimiser: torch.optim.Optimizer, rng: np.random.Genera
         pictures = 255 - pictures
     net.train()
     with torch.autocast("cpu", torch.bfloat16):
-        told = net(standardised(pictures).contiguous(memory_format=torch.channels_last), drawn.lines)
+        pictures = standardised(pictures).contiguous(memory_format=torch.channels_last)
+        told, face = net(pictures, drawn.signs, drawn.lines)
     losses = nn.functional.cross_entropy(told.float(), drawn.kinds, label_smoothing=0.005, reduction="none")
-    return course.step(net, optimiser, (losses * drawn.weights).sum() / drawn.weights.sum())
+    named = nn.functional.cross_entropy(face.float(), drawn.faces)
+    return course.step(net, optimiser, (losses * drawn.weights).sum() / drawn.weights.sum() + FACE_SHARE * named)
 
 
 @torch.no_grad()
 def measure(net: TwinNet, drawn: Drawn) -> None:
     """Print how well the twins are told in characters of held-out faces."""
-    chances = torch.softmax(net(standardised(drawn.windows.float()[:, None]), drawn.lines), 1).numpy()
+    chances = torch.softmax(net(standardised(drawn.windows.float()[:, None]), drawn.signs, drawn.lines)[0], 1).numpy()
     kinds = drawn.kinds.numpy()
     for pair in PAIRS:
         first = KINDS.index(pair[0])
@@ -258,14 +293,14 @@ def measure(net: TwinNet, drawn: Drawn) -> None:
 
 def export(net: TwinNet, path: Path) -> None:
     """The network as ONNX."""
-    characters = torch.zeros(3, 1, HEIGHT, WIDTH)
-    axes = {"characters": {0: "n"}, "chances": {0: "n"}}
+    characters = torch.zeros(3, 1, HEIGHT, WIDTH), torch.zeros(3, dtype=torch.int64)
+    axes = {"characters": {0: "n"}, "signs": {0: "n"}, "chances": {0: "n"}}
     torch.onnx.export(
         Exported(net.eval()),
-        (characters,),
+        characters,
         str(path),
         dynamo=False,
-        input_names=["characters"],
+        input_names=["characters", "signs"],
         output_names=["chances"],
         dynamic_axes=axes,
     )
@@ -278,7 +313,7 @@ def weigh(lines: int, fonts: list[Path]) -> None:
     rows: dict[str, list[tuple[tuple[float, ...], bool, str]]] = {pair: [] for pair in PAIRS}
     for number in range(lines):
         face = held_out[number % len(held_out)]
-        studio = LineStudio((face,), WEIGH_SEED)
+        studio = LineStudio((face,), WEIGH_SEED, SHARP)
         for pair, told, first in _weighed(studio, face.family, codes, judge, number):
             rows[pair].append((told, first, face.name))
     for pair, found in rows.items():
@@ -290,9 +325,14 @@ def weigh(lines: int, fonts: list[Path]) -> None:
             here = faces == name
             unseen[here] = signs[here] @ _fit(signs[~here], truth[~here])
         print(pair, len(found), "weights", np.round(_fit(signs, truth), 3).tolist())
-        for least in (2.5, 3.0, 3.25, 3.5, 4.0, 4.5, 5.0):
-            sure, wrong = np.abs(unseen) >= least, (unseen > 0) != truth
-            print(f"  from {least}: {sure.sum()} sure, {(sure & wrong).sum()} wrong", sorted(set(faces[sure & wrong])))
+        in_use = signs @ np.array(WEIGHTS[pair])
+        for name, odds, limits in (("unseen", unseen, (3.0, 3.5, 4.0, 4.5, 5.0)), ("in use", in_use, (TOLD[pair],))):
+            for least in limits:
+                sure, wrong = np.abs(odds) >= least, (odds > 0) != truth
+                print(
+                    f"  {name}, from {least}: {sure.sum()} sure, {(sure & wrong).sum()} wrong",
+                    *set(faces[sure & wrong]),
+                )
 
 
 def _weighed(
@@ -301,7 +341,7 @@ def _weighed(
     """Per twin of a line its pair, its features and whether it is the first of the pair; none where it is misread."""
     rng = stream(WEIGH_SEED, "line", number)
     kind = pick(rng, KINDS_OF_FAMILY[family])
-    line = studio.draw(rng, between(rng, 0.1, 1.0), kind, text=mixed_text(rng))
+    line = studio.draw(rng, between(rng, 0.0, 1.0), kind, text=mixed_text(rng))
     picture = np.repeat(line.picture[..., None], 3, 2)
     close, loose = close_up(picture, 0.82), close_up(picture, 0.7)
     views = codes.read([close, loose, even_out(close), widen(close, 0.9)])
@@ -331,7 +371,7 @@ def _fit(signs: Pixels, first: Pixels) -> Pixels:
 
 def main() -> None:
     """Command line."""
-    parser = course.options("train the judge of twin glyphs", Path("out/twins"), batches=3400, workers=1)
+    parser = course.options("train the judge of twin glyphs", Path("out/twins"), batches=3800, workers=1)
     parser.add_argument("--fonts", type=Path, action="append", default=[], help="a folder of further fonts")
     parser.add_argument("--measure", type=int, default=0)
     parser.add_argument("--weigh", type=int, default=0)
@@ -344,8 +384,8 @@ def main() -> None:
         export(course.trained(given.out, TwinNet()), given.export)
     elif given.measure:
         held_out = tuple(face for face in load_faces(SEED, given.fonts) if face.held_out)
-        studio = LineStudio(held_out, HELD_OUT_SEED)
-        drawn = draw(studio, CodeReader(), HELD_OUT_SEED, range(given.measure))
+        studio = LineStudio(held_out, HELD_OUT_SEED, SHARP)
+        drawn = draw(studio, CodeReader(), HELD_OUT_SEED, range(given.measure), [face.name for face in held_out])
         measure(course.trained(given.out, TwinNet()), drawn)
     else:
         train(given.out, given.batches, given.workers, given.fonts)

@@ -39,18 +39,22 @@ _EDGE = CAP  # bare card around a line, from which crooked crops are cut
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PracticeLine:
-    """`picture` uint8 grey, HEIGHT high; `text` letters and digits only; `kind` one of KINDS, `state` one of STATES."""
+    """`picture` uint8 grey; `text` letters and digits only; `kind` one of KINDS, `state` one of STATES; `face`: its
+    name.
+    """
 
     picture: Pixels
     text: str
     kind: str
     state: str
+    face: str
 
 
 class LineStudio:
-    """Draws practice lines. `hardness` 0..1 scales everything that makes a line hard to read."""
+    """Draws practice lines `height` pixels high. `hardness` 0..1 scales everything that makes a line hard to read."""
 
-    def __init__(self, faces: tuple[Face, ...], seed: int) -> None:
+    def __init__(self, faces: tuple[Face, ...], seed: int, height: int = HEIGHT) -> None:
+        self._height = height
         self._families: dict[str, list[Face]] = {}
         for face in faces:
             variants = [face] if face.family == "dot" else [face, heavier(face, 1)]
@@ -78,7 +82,7 @@ class LineStudio:
             card += ((20.0 if card[:4].mean() > 110 else 235.0) - card) * (label * between(rng, 0.5, 0.95))
         card = self._covered(rng, card, mask, state, hardness)
         picture = self._seen(rng, card, mask.shape, hardness)
-        return PracticeLine(picture, "".join(s for s in printed if s.isalnum()), kind, state)
+        return PracticeLine(picture, "".join(s for s in printed if s.isalnum()), kind, state, face.name)
 
     def _mask(self, rng: np.random.Generator, face: Face, printed: str, kind: str) -> tuple[Pixels, Pixels | None]:
         """Ink 0..1 with bare card around it, and that of a caption left of it, if any; neighbours may reach in."""
@@ -204,7 +208,7 @@ class LineStudio:
         if chance(rng, 0.85):
             quality = int(between(rng, 92 - 40 * hardness, 96))
             picture = _packed(picture, quality)
-        return to_height(picture)
+        return to_height(picture, self._height)
 
     def _tile(self, rng: np.random.Generator, shape: tuple[int, ...], grain: float) -> Pixels:
         return self._patch(rng, self._clouds[grain], shape)
@@ -243,11 +247,11 @@ def _add_neighbour(rng: np.random.Generator, mask: Pixels, other: Pixels) -> Non
     mask[y : y + rows.shape[0], :width] = rows[:, :width]
 
 
-def to_height(picture: Pixels) -> Pixels:
-    """A grey line scaled to HEIGHT, its width in proportion (at least 8 pixels)."""
-    width = max(8, round(picture.shape[1] * HEIGHT / picture.shape[0]))
-    way = cv2.INTER_AREA if picture.shape[0] > HEIGHT else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(picture, (width, HEIGHT), interpolation=way))
+def to_height(picture: Pixels, height: int = HEIGHT) -> Pixels:
+    """A grey line scaled to a height, its width in proportion (at least 8 pixels)."""
+    width = max(8, round(picture.shape[1] * height / picture.shape[0]))
+    way = cv2.INTER_AREA if picture.shape[0] > height else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=way))
 
 
 def draw_text(rng: np.random.Generator) -> str:

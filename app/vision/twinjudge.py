@@ -32,6 +32,12 @@ WIDTH, HEIGHT = 64, 32
 KINDS = "0O1I"
 """What it tells apart; its fifth answer is "another glyph"."""
 
+_ALIKE = {"O": "0", "I": "1"}
+_NAMES = "".join(glyph for glyph in GLYPHS if glyph not in _ALIKE)
+
+SIGNS = len(_NAMES)
+"""Of how many signs a character is told to be one: the twins count as one, or they would be told by their reading."""
+
 _INK = 24  # rows of the window that the line's ink takes
 _LEAST_P = 1e-5
 
@@ -59,12 +65,18 @@ class TwinJudge:
         if not any(glyph in KINDS for _, glyph in places):
             return ()
         cut = np.stack(windows(line, [at for at, _ in places], rows))
-        told = cast(Floats, self._model(cut[:, None])[0])
+        signs = np.array([sign_of(glyph) for _, glyph in places])
+        told = cast(Floats, self._model([cut[:, None], signs])[0])
         return tuple(
             Glance(at, _odds(chances, 0), _odds(chances, 2))
             for (at, glyph), chances in zip(places, told, strict=True)
             if glyph in KINDS
         )
+
+
+def sign_of(glyph: str) -> int:
+    """The number of what a character was read as."""
+    return _NAMES.index(_ALIKE.get(glyph, glyph))
 
 
 def _odds(chances: Floats, kind: int) -> float:

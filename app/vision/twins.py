@@ -28,19 +28,17 @@ _PAIR = 0.99  # probability that it is one of the two
 PAIRS = ("0O", "1I")
 _TWINS = frozenset("".join(PAIRS))
 
-TOLD: Mapping[str, float] = {"0O": 4.0, "1I": 6.0}
+TOLD: Mapping[str, float] = {"0O": 3.5, "1I": 6.0}
 """Log odds by `WEIGHTS`, either way, from which a glyph is sure."""
 
 WEIGHTS: Mapping[str, tuple[float, ...]] = {
-    "0O": (-0.564, 1.061, 0.393, -0.575, 0.452, 0.235, 0.15),
-    "1I": (0.0, 1.0, 0.2, 0.0, 0.0, 0.0, 0.0),
+    "0O": (-0.534, 1.099, 0.29, -0.21, -0.311, 0.25),
+    "1I": (0.0, 1.0, 0.2, 0.0, 0.0, 0.0),
 }
 """Log odds that a glyph is a zero and no O, or a one and no I, for `features`."""
 
 _SAME_WIDTH, _SAME_CORE = 0.12, 0.15  # differences between two round glyphs that speak neither for nor against one kind
 _MOST_OF_OTHERS = 6.0
-_MARKED = 5.0  # log odds by the judge from which a glyph shows what tells it: the dot of a zero, say
-_MOST_APART = 10.0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -136,7 +134,7 @@ def features(line: Row, at: int) -> tuple[float, ...]:
     near = [kinds[i] for i in range(max(0, at - 2), min(len(kinds), at + 3)) if i != at]
     rest = [kind for i, kind in enumerate(kinds) if i != at]
     others = _of_others(line, at)
-    return 1.0, line.alone[at], line.read[at], fmean(near or [0.0]), fmean(rest or [0.0]), others, _apart(line, at)
+    return 1.0, line.alone[at], line.read[at], fmean(near or [0.0]), fmean(rest or [0.0]), others
 
 
 def _kind(glyph: str) -> float:
@@ -154,18 +152,6 @@ def _of_others(line: Row, at: int) -> float:
             apart += abs(line.shapes[i].core - here.core) / _SAME_CORE
             total += (1 - min(apart, 2.0)) * _within(line.alone[i], 4.0)
     return _within(total, _MOST_OF_OTHERS)
-
-
-def _apart(line: Row, at: int) -> float:
-    """How far a glyph falls behind those of its pair in the same line that show what tells them, either way: where one
-    zero has a dot, what has none is an O.
-    """
-    pair = next(pair for pair in PAIRS if line.glyphs[at] in pair)
-    others = [line.alone[i] for i, glyph in enumerate(line.glyphs) if i != at and glyph in pair]
-    most, least = max(others, default=0.0), min(others, default=0.0)
-    behind = min(0.0, line.alone[at] - most) if most > _MARKED else 0.0
-    before = max(0.0, line.alone[at] - least) if least < -_MARKED else 0.0
-    return _within(behind, _MOST_APART) + _within(before, _MOST_APART)
 
 
 def _within(value: float, most: float) -> float:

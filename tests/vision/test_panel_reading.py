@@ -162,13 +162,6 @@ def test_a_round_glyph_is_told_by_those_like_it_and_those_unlike_it() -> None:
     assert as_the_o[1] is False, "printed like the O"
 
 
-def test_what_lacks_the_mark_of_a_zero_in_its_line_is_an_o() -> None:
-    """T1SO 07LH: the second of the two has a dot, the first has none, however narrow it is."""
-    assert told_at("K0XTH04P", 1, {1: -2.0}, torn=0.4) == ("O", False), "alone it is in doubt"
-    assert told_at("K0XTH04P", 1, {1: -2.0, 5: 9.0}, print_of="KOXTH04P", torn=0.4) == ("O", True)
-    assert told_at("K0XTH04P", 5, {1: 9.0, 5: 8.0}) == ("0", True), "two with a dot are no doubt to each other"
-
-
 def test_what_was_taken_for_the_twin_is_put_right_where_the_glyph_is_beyond_doubt() -> None:
     assert told_at("K0XTHR4P", 1, {1: -9.0}) == ("O", True)
 

@@ -17,7 +17,7 @@ from app.vision.closeup import close_up
 from app.vision.codes import CodeReader
 from app.vision.decode import places_of
 from app.vision.recognise import BLANK, GLYPHS, Engine, View
-from app.vision.twinjudge import HEIGHT, KINDS, WIDTH, TwinJudge, places_seen, windows
+from app.vision.twinjudge import HEIGHT, KINDS, SIGNS, WIDTH, TwinJudge, places_seen, sign_of, windows
 
 TEXTS = ("O0472918", "70O1I352", "I1XKHTOW", "0OKRWX1I")
 
@@ -46,6 +46,45 @@ def test_glyphs_are_told_by_their_print_in_held_out_faces() -> None:
                 counts["wrong"] += int(abs(odds) > 4 and not right)
     assert counts["wrong"] == 0
     assert counts["sure"] > 2 * counts["doubt"]
+
+
+def liberation(text: str, number: int) -> dict[str, list[float]]:
+    """What the judge says of the zeros and Os of a line whose face it never saw: its zero has a dot."""
+    faces = tuple(f for f in load_faces(71) if f.name in ("LiberationMono-Regular.ttf", "LiberationMono-Bold.ttf"))
+    line = LineStudio(faces, 71, 48).draw(stream(71, "lone", number), 0.1, "mono", "plain", text)
+    picture = np.repeat(line.picture[..., None], 3, 2)
+    view = reader().read([close_up(picture, 0.82)])[0]
+    places, odds = places_of(view, text), dict[str, list[float]]()
+    for glance in judge().look(picture, view):
+        glyph = text[int(np.argmin([abs(place - glance.at) for place in places]))]
+        odds.setdefault(glyph, []).append(glance.zero)
+    return odds
+
+
+@cache
+def reader() -> CodeReader:
+    return CodeReader()
+
+
+def test_a_lone_o_is_told_by_the_face_of_its_line() -> None:
+    """An O without a zero beside it looks like the zero of other faces; here a zero would show a dot (910203e)."""
+    texts = ("KQO2A5C7", "MFC8T4AO", "RJTUBQ3O", "9ZOPVTEH") * 4
+    odds = [value for number, text in enumerate(texts) for value in liberation(text, number)["O"]]
+    assert max(odds) < 0
+    assert float(np.median(odds)) < -2.5
+
+
+def test_what_lacks_the_mark_of_a_zero_in_its_line_is_an_o() -> None:
+    """T1SO 07LH: the second of the two has a dot, the first has none."""
+    beside = [liberation("T7SO07LH", number) for number in range(8)]
+    assert min(value for odds in beside for value in odds["0"]) > 4
+    assert max(value for odds in beside for value in odds["O"]) < -4
+
+
+def test_no_twin_is_told_by_what_it_was_read_as() -> None:
+    assert sign_of("0") == sign_of("O")
+    assert sign_of("1") == sign_of("I")
+    assert {sign_of(glyph) for glyph in GLYPHS} == set(range(SIGNS))
 
 
 def view_of(text: str, steps_a_glyph: int = 6) -> View:
