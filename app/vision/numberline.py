@@ -19,6 +19,9 @@ from app.vision.rectify import PX_PER_MM
 DOTS_APART = 0.55
 """Sharpness from which the dots of needle print stay apart: that of what the finder missed was 0.65 and more."""
 
+_QUIET = 0.1
+"""Of a symbol's width what is kept blank beside it: eleven modules of an EAN-13, ten of a Code 128."""
+
 _FAR = 6.0  # heights
 _MISREAD = 2  # digits of a product's code
 _MOSTLY = 0.7
@@ -99,10 +102,12 @@ def goes_on(area: Area, lines: Sequence[Line], bars: Sequence[Area]) -> bool:
 
 
 def limits_of(area: Area, card_w: int, bars: Sequence[Area], lines: Sequence[Line]) -> tuple[float, float]:
-    """How far to the left and right a number may reach beyond the box the finder gave: to what stands next."""
+    """How far to the left and right a number may reach beyond the box the finder gave: to what stands next, of a symbol
+    to its label, whose white is no light on the card.
+    """
     left, right = area.x, card_w - 0.5 * PX_PER_MM
-    obstacles = [*bars, *(line.area for line in lines if line.area.x > area.right - 0.5 * area.h)]
-    for other in obstacles:
+    behind = [(line.area, 0.0) for line in lines if line.area.x > area.right - 0.5 * area.h]
+    for other, quiet in [*((bar, _QUIET * bar.w) for bar in bars), *behind]:
         if other.y < area.bottom and other.bottom > area.y and other.right > area.right:
-            right = min(right, other.x - 0.4 * PX_PER_MM)
+            right = min(right, other.x - max(0.4 * PX_PER_MM, quiet))
     return left, right

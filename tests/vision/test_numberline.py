@@ -13,7 +13,14 @@ from app.vision.barcode import Hit
 from app.vision.fields import sort_lines
 from app.vision.lines import Line
 from app.vision.look import Looker
-from app.vision.numberline import goes_on, lacks_number, number_below_bars, with_number, without_product_codes
+from app.vision.numberline import (
+    goes_on,
+    lacks_number,
+    limits_of,
+    number_below_bars,
+    with_number,
+    without_product_codes,
+)
 from app.vision.panel import Area, Panel
 from app.vision.recognise import LineText, TextSign
 from app.vision.textlines import LineBox
@@ -132,3 +139,16 @@ def test_digits_below_bars_are_the_number_where_the_others_are_the_product(
     hits = [Hit("CODE128", below, source, np.zeros((4, 2), np.float32)) for source in read]
     value = number_below_bars(sort_lines(lines, bars), hits, UNKNOWN_NUMBER)
     assert (value is not None and value.glyphs == below) is found
+
+
+def test_the_white_of_a_symbols_label_is_no_light_that_swallows_digits(looker: Looker) -> None:
+    """A crisp number that ends right before the label of its card's EAN-13 was not stated, nor offered."""
+    picture, labels = render_card_picture(4101034, "easy")
+    assert read_picture(np.ascontiguousarray(picture), looker, Catalogue())["number"] == labels["number"]
+
+
+def test_a_number_reaches_to_the_label_of_a_symbol_or_to_the_next_line() -> None:
+    bars, line = Area(1100, 180, 400, 120), said("￥100", Area(1150, 205, 200, 60))
+    assert limits_of(NUMBER, 1600, [bars], []) == (NUMBER.x, 1060)
+    assert 1130 < limits_of(NUMBER, 1600, [], [line])[1] < 1150
+    assert limits_of(NUMBER, 1600, [Area(1100, 500, 400, 120)], [])[1] > 1580, "in another row"
