@@ -32,10 +32,10 @@ from app.vision.coach import Legible, count_legible, free_pattern
 from app.vision.crops import crops_of
 from app.vision.decode import PLAIN_LETTERS, Decoded, decode_views
 from app.vision.elements import stated, timed_texts
-from app.vision.fading import many_begin_within_group, pale_ends, paling_ends
+from app.vision.fading import fading_groups, many_begin_within_group, pale_ends, paling_ends
 from app.vision.fields import is_retail_code
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
-from app.vision.hopeless import hopeless, swallowed_end, unread
+from app.vision.hopeless import SHORTEST, hopeless, past_end, swallowed_end, unread
 from app.vision.lengths import InLength, given_length, in_lengths
 from app.vision.look import Look
 from app.vision.opening import Beyond, Ends
@@ -361,6 +361,11 @@ def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Seq
     if bright:
         pale |= bright.intersection(*(paling_ends(s.picture, lead.spans, lead.steps) for s in spots))
     pale |= {at for at, seen in sides.items() if all(one is Beyond.BURNT for one in seen)}
+    if ends:
+        pale |= frozenset.intersection(
+            *(fading_groups(s.picture, lead.spans, lead.steps) - past_end(s, lead) for s in spots)
+        )
+        pale |= {len(lead.spans) - 1} if len(lead.spans) < SHORTEST else set()
     pale -= {at for at, seen in sides.items() if Beyond.CLOSED in seen}
     alike = [said.spans for said in _decoded(spots, pattern) if len(said.spans) == len(lead.spans)]
     cut = pale | {0} if many_begin_within_group(alike or [lead.spans]) else pale

@@ -63,6 +63,18 @@ def pale_ends(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> fro
     )
 
 
+def fading_groups(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> frozenset[int]:
+    """Whether the first or last character ends a full group and pales at all outwards: a PIN may go on a space further
+    off, under layer and a reflection at once.
+    """
+    groups = _groups(spans)
+    if len(groups) < 2:
+        return frozenset()
+    ends = _from_ends(_contrasts(line, spans, steps))
+    full = (0, len(spans) - 1) if groups[-1] >= groups[0] else (0,)
+    return frozenset(at for at in full if ends[at][0] < BEFORE_SPACE and _falls(ends[at]))
+
+
 def gone_ends(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> frozenset[int]:
     """Whether print pales so steeply towards the first or the last character that nobody would see a next one."""
     if len(spans) < 2:

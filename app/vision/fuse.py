@@ -114,6 +114,8 @@ def fuse(readings: Sequence[Decoded], pattern: FieldPattern) -> Fused:
         chars = _doubt_weakest(chars)
     if sum(has_hole(r, pattern) for r in same) * 2 > len(same):
         chars = tuple(CharReading(c.candidates, sure=False) for c in chars)
+    if sum(not c.sure for c in chars) >= _DOUBTED:
+        chars = tuple(replace(c, sure=c.sure and _read(at, same) == {c.best.glyph}) for at, c in enumerate(chars))
     state = FieldState.READ if _all_sure(chars) else FieldState.DOUBTFUL
     shown = (_shown(c, (checked or chances)[at], at, same) for at, c in enumerate(chars))
     return Fused(FieldReading(state, tuple(shown)), lead)
@@ -286,10 +288,15 @@ def _shown(char: CharReading, chances: Mapping[str, float], at: int, readings: S
     """
     if char.sure:
         return replace(char, candidates=(char.best, *(c for c in char.candidates[1:] if c.p >= _IDLE)))
-    read = {best for r in readings if r.chars[at][best := max(r.chars[at], key=lambda g: r.chars[at][g])] >= _READ}
+    read = _read(at, readings)
     others = [g for g in chances if g != char.best.glyph]
     order = [char.best.glyph, *(g for g in others if g in read), *(g for g in others if g not in read)]
     return replace(char, candidates=tuple(Candidate(g, round(chances[g], 5)) for g in order[:_MOST_CANDIDATES]))
+
+
+def _read(at: int, readings: Sequence[Decoded]) -> set[str]:
+    """The glyphs that the views read at a place."""
+    return {best for r in readings if r.chars[at][best := max(r.chars[at], key=lambda g: r.chars[at][g])] >= _READ}
 
 
 def _all_sure(chars: Sequence[CharReading]) -> bool:

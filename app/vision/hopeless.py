@@ -15,7 +15,7 @@ from itertools import pairwise
 from app.core.cards import FieldReading, FieldState
 from app.core.products import FieldPattern
 from app.vision.decode import Decoded, decode_views
-from app.vision.fading import begins_within_group, gone_ends
+from app.vision.fading import gone_ends, many_begin_within_group
 from app.vision.fuse import Fused, has_hole
 from app.vision.lit import ends_in_light, past_ends
 from app.vision.recognise import Engine
@@ -32,8 +32,9 @@ _HOLE = 2.9
 to the next it is two."""
 
 
-_SHORTEST = 6
-"""Characters: of the PINs we know none has fewer. One that may have lost some at a pale end, and has fewer, has."""
+SHORTEST = 6
+"""Characters: of the PINs we know none has fewer. One of unknown length that has fewer is not all there,
+but where the layer is seen to end it."""
 
 
 _STRANGE = 0.5
@@ -54,7 +55,7 @@ def hopeless(
         return True
     if len(pattern.lengths) == 1:
         return False
-    if len(reading.wholes) == 1 and len(reading.chars) < _SHORTEST:
+    if len(reading.wholes) == 1 and len(reading.chars) < SHORTEST:
         return True
     views = decode_views((view for spot in spots for view in spot.views), pattern)
     theirs = [said for said in views if said.engine is Engine.PPOCR]
@@ -65,7 +66,8 @@ def hopeless(
     if not others and _most(views, lambda said: has_hole(said, pattern)):
         return True
     gone = frozenset.intersection(*(gone_ends(s.picture, lead.spans, lead.steps) - past_end(s, lead) for s in spots))
-    if swallowed_end(spots, lead) or begins_within_group(lead.spans):
+    alike = [said.spans for said in views if len(said.spans) == len(lead.spans)]
+    if swallowed_end(spots, lead) or many_begin_within_group(alike or [lead.spans]):
         return True
     return any(min(at, 1) not in closed for at in gone)
 

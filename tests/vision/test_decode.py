@@ -406,3 +406,19 @@ def test_what_a_view_reads_is_among_the_three_that_are_offered() -> None:
     by_p = [c.glyph for c in sorted(char.candidates, key=lambda c: -c.p)]
     assert (char.sure, by_p) == (False, ["8", "3", "5", "6"])
     assert [c.glyph for c in char.candidates] == ["8", "6", "3", "5"]
+
+
+def test_where_much_is_in_doubt_what_one_view_reads_otherwise_is_too() -> None:
+    """Of a blurred number four characters were asked about and answered; a fifth, stated, was another."""
+    pattern = FieldPattern(DIGITS, (8,))
+    blurred = {"5": 0.55, "6": 0.45}
+    usual, other = lattice("41780526"), {7: {"9": 0.9, "6": 0.1}}
+
+    def sure(doubts: dict[int, dict[str, float]]) -> list[int]:
+        views = [View(Engine.OWN, lattice("41780526", doubts), 16) for _ in range(7)]
+        reading = fuse(decode_views([*views, View(Engine.PPOCR, lattice("41780526", other), 16)], pattern), pattern)
+        return [at for at, char in enumerate(reading.reading.chars) if char.sure]
+
+    assert len(usual) == 16
+    assert 7 in sure({2: blurred, 3: blurred}), "seven views of eight are enough"
+    assert sure({2: blurred, 3: blurred, 4: blurred}) == [0, 1, 5, 6]

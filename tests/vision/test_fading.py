@@ -9,10 +9,17 @@ import numpy as np
 import pytest
 
 from app.core.cards import FieldState
-from app.core.products import DIGITS, UNKNOWN_NUMBER, CheckDigit, FieldPattern
+from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, CheckDigit, FieldPattern
 from app.vision.conclude import _whole
 from app.vision.decode import decode_views
-from app.vision.fading import begins_within_group, gone_ends, many_begin_within_group, pale_ends, paling_ends
+from app.vision.fading import (
+    begins_within_group,
+    fading_groups,
+    gone_ends,
+    many_begin_within_group,
+    pale_ends,
+    paling_ends,
+)
 from app.vision.fuse import Fused, fuse
 from app.vision.opening import Beyond
 from app.vision.panel import Area
@@ -79,6 +86,42 @@ def test_a_little_is_too_pale_where_the_next_character_stands_a_space_further_of
     assert not pale_ends(*paling("888888888888", *shares, at_start=at_start)), "here it would stand right beside"
     assert not pale_ends(*paling("8888 8888 88", *shares)), "behind a group that is not full nothing is left out"
     assert not pale_ends(*paling("8888 8888 8888", 0.79, 0.9, 0.84, 0.96, at_start=at_start)), "uneven, not paling"
+
+
+def test_a_panels_full_group_that_pales_at_its_end_is_asked_about() -> None:
+    """0482 4749 and 4985-1732 were stated for PINs of twelve: the rest lay under layer, or glare, a space off."""
+    untold, closed = (Beyond.UNTOLD, Beyond.UNTOLD), (Beyond.UNTOLD, Beyond.CLOSED)
+    rows = np.full((10 * 9, len(GLYPHS) + 3), 1e-6, np.float32)
+    rows[:, BLANK] = 1
+    picture, places, _ = paling("8888 8888", 0.79, 0.9, 0.84, 1.0)
+    for first, _ in places:
+        rows[first + 1, [BLANK, GLYPHS.index("8")]] = (1e-6, 1)
+    sure = fuse(decode_views([View(engine, rows, len(rows)) for engine in Engine], UNKNOWN_PIN), UNKNOWN_PIN)
+    spot = Spot(Area(0, 0, 400, 40), (0, 400), (), picture)
+    even = replace(spot, picture=paling("8888 8888")[0])
+    assert _whole(sure, [spot], UNKNOWN_PIN, [untold]).reading.doubts == (7,)
+    for other, ends in ((even, untold), (spot, closed)):
+        assert _whole(sure, [other], UNKNOWN_PIN, [ends]).reading.state is FieldState.READ
+    assert _whole(sure, [spot], UNKNOWN_PIN).reading.state is FieldState.READ, "no panel: beside it lies the card"
+    assert not fading_groups(*paling("88888888", 0.79, 0.9, 0.84)), "no group, no space"
+
+
+def test_a_pin_shorter_than_any_is_not_stated() -> None:
+    """28QE was stated of a half covered panel."""
+    rows = np.full((40, len(GLYPHS) + 3), 1e-6, np.float32)
+    rows[:, BLANK] = 1
+    for at, glyph in enumerate("2897"):
+        rows[10 * at + 5, [BLANK, GLYPHS.index(glyph)]] = (1e-6, 1)
+    four = FieldPattern(DIGITS, (4,))
+
+    def state(pattern: FieldPattern, seen: Beyond) -> FieldState:
+        sure = fuse(decode_views([View(engine, rows, len(rows)) for engine in Engine], pattern), pattern)
+        spot = Spot(Area(0, 0, 400, 40), (0, 400), (), line("2897"))
+        return _whole(sure, [spot], pattern, [(Beyond.UNTOLD, seen)]).reading.state
+
+    assert state(UNKNOWN_PIN, Beyond.UNTOLD) is FieldState.DOUBTFUL
+    assert state(UNKNOWN_PIN, Beyond.CLOSED) is FieldState.READ
+    assert state(four, Beyond.UNTOLD) is FieldState.READ
 
 
 @pytest.mark.parametrize("at_start", [False, True])
