@@ -22,6 +22,8 @@ _HEIGHT = 40
 
 _EDGE = 0.3  # of the ink in the fullest columns, from which a column belongs to a character
 _CORE = 0.14  # of the width, to either side of the middle: what a zero's dot or slash fills
+_MARGIN = 0.25  # of the line's height, above and below it
+_STROKE, _HALF = 4, 0.5  # columns; of the usual ink of a row, from which it belongs to the character
 _LEAST_WIDTH, _MOST_WIDTH = 0.2, 1.4
 
 
@@ -43,6 +45,27 @@ def measure(line: Colour, reading: Decoded) -> tuple[Shape, ...]:
     ink = _ink(cast(Gray, cv2.resize(band, (max(8, round(band.shape[1] * zoom)), _HEIGHT), interpolation=way)))
     middles = [(first + last) / 2 / max(1, reading.steps) * line.shape[1] * zoom for first, last in reading.spans]
     return tuple(_shape(ink[:, left:right]) for left, right in _cells(ink, middles))
+
+
+def heights(line: Colour, reading: Decoded) -> tuple[float, ...]:
+    """How high each character of a reading stands, in heights of the line; as `measure`, but with a margin above and
+    below: in some faces digits are taller than capitals.
+    """
+    shade = grey(line)
+    top, bottom = believed_rows(line)
+    margin = round(_MARGIN * (bottom - top))
+    band = shade[max(0, top - margin) : bottom + margin]
+    zoom = _HEIGHT / max(1, bottom - top)
+    size = (max(8, round(band.shape[1] * zoom)), max(8, round(len(band) * zoom)))
+    ink = _ink(cast(Gray, cv2.resize(band, size, interpolation=cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_AREA)))
+    middles = [(first + last) / 2 / max(1, reading.steps) * line.shape[1] * zoom for first, last in reading.spans]
+    return tuple(_height(ink[:, left:right]) for left, right in _cells(ink, middles))
+
+
+def _height(cell: Floats) -> float:
+    rows = np.sort(cell, axis=1)[:, -_STROKE:].mean(axis=1)  # of what is no wider than a stroke as well
+    low, high = _edges(rows, _HALF * float(np.percentile(rows, 90)))
+    return (high - low) / _HEIGHT
 
 
 def _ink(band: Gray) -> Floats:

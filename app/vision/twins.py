@@ -12,13 +12,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from statistics import fmean
+from statistics import fmean, median
 
 from app.core.cards import Candidate, CharReading, FieldState
 from app.core.products import FieldPattern
 from app.vision.decode import Decoded
 from app.vision.fuse import SURE_FIELD, Fused
-from app.vision.lineshape import Shape, measure
+from app.vision.lineshape import Shape, heights, measure
 from app.vision.pixels import Colour
 from app.vision.recognise import Engine
 from app.vision.twinjudge import Glance
@@ -28,7 +28,7 @@ _PAIR = 0.99  # probability that it is one of the two
 PAIRS = ("0O", "1I")
 _TWINS = frozenset("".join(PAIRS))
 
-TOLD: Mapping[str, float] = {"0O": 3.5, "1I": 6.0}
+TOLD: Mapping[str, float] = {"0O": 4.0, "1I": 6.0}
 """Log odds by `WEIGHTS`, either way, from which a glyph is sure."""
 
 WEIGHTS: Mapping[str, tuple[float, ...]] = {
@@ -36,6 +36,12 @@ WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "1I": (0.0, 1.0, 0.2, 0.0, 0.0, 0.0),
 }
 """Log odds that a glyph is a zero and no O, or a one and no I, for `features`."""
+
+_TALLER, _FAR_TALLER = 0.06, 0.16
+"""Heights of a line by which digits of some faces stand taller than capitals (OCR-B: 0.08); more is no print."""
+
+_FEW = 2  # digits or capitals of a line, of fewer nobody tells how tall they are
+_UNEVEN = "JQ"  # capitals that may reach below the others
 
 _SAME_WIDTH, _SAME_CORE = 0.12, 0.15  # differences between two round glyphs that speak neither for nor against one kind
 _MOST_OF_OTHERS = 6.0
@@ -87,10 +93,32 @@ def _told(glyphs: str, sights: Sequence[Sight], pattern: FieldPattern) -> dict[i
     if not pairs or not sights:
         return {at: (pair, None) for at, pair in pairs.items()}
     lines = [line_of(glyphs, sight) for sight in sights]
-    return {
-        at: (pair, fmean(sum(w * f for w, f in zip(WEIGHTS[pair], features(line, at), strict=True)) for line in lines))
+    odds = {
+        at: fmean(sum(w * f for w, f in zip(WEIGHTS[pair], features(line, at), strict=True)) for line in lines)
         for at, pair in pairs.items()
     }
+    tall = frozenset[int]().union(*(tall_as_digits(glyphs, sight) for sight in sights))
+    return {at: (pair, None if odds[at] < 0 and at in tall else odds[at]) for at, pair in pairs.items()}
+
+
+def tall_as_digits(glyphs: str, sight: Sight) -> frozenset[int]:
+    """The zeros and Os that stand as tall as the line's digits, where its capitals do not: but for that the hollow zero
+    of OCR-B looks like the O of other faces.
+    """
+    tall = heights(sight.picture, _lead(sight))
+    digits = [h for g, h in zip(glyphs, tall, strict=True) if _kind(g) > 0]
+    capitals = [h for g, h in zip(glyphs, tall, strict=True) if _kind(g) < 0 and g not in _UNEVEN]
+    if min(len(digits), len(capitals)) < _FEW:
+        return frozenset()
+    high, low = median(digits), median(capitals)
+    if not _TALLER <= high - low <= _FAR_TALLER:
+        return frozenset()
+    return frozenset(at for at, g in enumerate(glyphs) if g in PAIRS[0] and tall[at] > (high + low) / 2)
+
+
+def _lead(sight: Sight) -> Decoded:
+    """The reading that tells places finest: ours, the first of its views, which is as wide as the picture."""
+    return next((r for r in sight.readings if r.engine is Engine.OWN), sight.readings[0])
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -107,8 +135,7 @@ class Row:
 
 def line_of(glyphs: str, sight: Sight) -> Row:
     """One look at a field; it has readings, all of the length of `glyphs`."""
-    # Ours tells places finest, and its first view is as wide as the picture.
-    lead = next((r for r in sight.readings if r.engine is Engine.OWN), sight.readings[0])
+    lead = _lead(sight)
     middles = [(first + last) / 2 / max(1, lead.steps) for first, last in lead.spans]
     reach = 0.5 * min((b - a for a, b in pairwise(middles)), default=1.0)
     pairs = [next((pair for pair in PAIRS if glyph in pair), "") for glyph in glyphs]

@@ -162,6 +162,19 @@ def test_a_round_glyph_is_told_by_those_like_it_and_those_unlike_it() -> None:
     assert as_the_o[1] is False, "printed like the O"
 
 
+@pytest.mark.parametrize(("taller", "belied"), [(0, False), (4, True)])
+def test_an_o_as_tall_as_digits_that_stand_above_capitals_is_in_doubt(taller: int, belied: bool) -> None:
+    """The hollow zeros of OCR-B were stated as Os (9DG2 JP0W CJ3T AS0M I3): only their height tells them from one."""
+    text, picture = "K4HT0X7L", np.full((60, 24 * 8, 3), 250, np.uint8)
+    for at, glyph in enumerate(text):
+        top = 14 - taller * (glyph.isdigit())
+        cv2.rectangle(picture, (24 * at + 6, top), (24 * at + 16, 46), (20, 20, 20), 3)
+    fused, readings = line_of(text, {4: (0.4, 0.4)})
+    sight = Sight(picture, readings, alone(text, {4: -8.0}))
+    told = tell_twins(fused, [sight], UNKNOWN_PIN).reading.chars[4]
+    assert told.sure is not belied
+
+
 def test_what_was_taken_for_the_twin_is_put_right_where_the_glyph_is_beyond_doubt() -> None:
     assert told_at("K0XTHR4P", 1, {1: -9.0}) == ("O", True)
 
