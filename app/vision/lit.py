@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import cast
 
 import cv2
 import numpy as np
@@ -18,7 +17,7 @@ from app.vision.pixels import Colour, Floats
 _REACH = 2.5  # heights beyond the line that are looked at
 _RIM = 0.15  # of the height, above and below, that is not
 _SMOOTH = 5  # pixels
-_PAPER = 75  # percentile of lightness in a column: ink is less than that
+_PAPER = 0.75  # of the lightness in a column, from its darkest up: ink is less than that
 _MOST = 90  # percentile of the columns of a place: between its strokes is paper
 _PAST = 12.0
 """Levels by which paper beyond an end is darker than at the end, from where the worst of a reflection is over."""
@@ -51,8 +50,9 @@ def lit_along(card: Colour, area: Area) -> Lit:
     rows = card[max(0, top) : max(1, top + 1, bottom), first : max(first + 1, last)]
     if not rows.size:
         return UNLIT
-    darkest = cv2.blur(np.ascontiguousarray(rows), (_SMOOTH, _SMOOTH)).min(axis=2)
-    return Lit(cast(Floats, np.percentile(darkest, _PAPER, axis=0).astype(np.float32)), left - first)
+    blue, green, red = cv2.split(cv2.blur(np.ascontiguousarray(rows), (_SMOOTH, _SMOOTH)))
+    darkest = np.sort(cv2.min(cv2.min(blue, green), red), axis=0)
+    return Lit(darkest[int(_PAPER * (len(darkest) - 1))].astype(np.float32), left - first)
 
 
 def past_ends(lit: Lit, width: int, spans: Sequence[tuple[int, int]], steps: int) -> frozenset[int]:
