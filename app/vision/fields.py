@@ -128,7 +128,7 @@ def sort_lines(lines: Sequence[Line], bars: Sequence[Area]) -> Sorted:
             printed.add(value.glyphs)
             below.append(value)
         elif kind and len(value.glyphs) < 4:
-            labels.append((kind, line.area))
+            labels.append((kind, replace(line.area, w=(value.start if value.glyphs else 1.0) * line.area.w)))
             begun += [line.area] if value.glyphs else []
         elif _may_be_value(line, value):
             values.append(value)

@@ -151,6 +151,17 @@ def test_a_label_beside_a_panel_is_not_that_of_the_number_below() -> None:
     assert places.pin is None
 
 
+def test_a_label_with_the_open_beginning_of_its_pin_is_not_that_of_the_number_below() -> None:
+    """密码：SL, the rest covered; the number right below was taken for the PIN."""
+    label = placed("密码：SL", LineBox(90, 227, 306, 110, 0.0, 0.9))
+    value = placed("8857 0615 8032 063", LineBox(225, 371, 954, 88, 0.0, 0.9))
+    panel = Panel(Area(227.0, 219.0, 480.0, 131.0), 0.9)
+    places = choose(sort_lines([label, value], ()), [panel], None, opened)
+    assert places.pin is None
+    assert places.number is not None
+    assert places.number_proved
+
+
 @pytest.mark.parametrize(
     ("state", "other", "proved"),
     [
