@@ -113,7 +113,8 @@ def tall_as_digits(glyphs: str, sight: Sight) -> frozenset[int]:
     high, low = median(digits), median(capitals)
     if not _TALLER <= high - low <= _FAR_TALLER:
         return frozenset()
-    return frozenset(at for at, g in enumerate(glyphs) if g in PAIRS[0] and tall[at] > (high + low) / 2)
+    # In blur round letters stand above straight ones, so that each capital has to be lower.
+    return frozenset(at for at, g in enumerate(glyphs) if g in PAIRS[0] and tall[at] > max(capitals))
 
 
 def _lead(sight: Sight) -> Decoded:
