@@ -158,7 +158,7 @@ def _pattern_row(scene: Scene, icon: str, word: str, pattern: Pattern | None) ->
     many = "-".join(map(str, pattern.grouping)) or "/".join(map(str, pattern.lengths))
     chip = Chip(Tone.IDLE, scene.say("lesson.no-check"))
     if pattern.check:
-        chip = Chip(Tone.OK, scene.say("lesson.check", rule=_RULES[CheckDigit(pattern.check)]))
+        chip = Chip(Tone.OK, _RULES[CheckDigit(pattern.check)])
     return CheckRow(icon, scene.say(word), scene.say(known, n=many), chip)
 
 
