@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.vision.pixels import Floats
+from app.vision.pixels import Floats, percentiles
 
 PER_MODULE = 6  # samples
 BLURS = (0.3, 0.55, 0.8)  # modules, standard deviation
@@ -69,7 +69,7 @@ def darkness(profile: Floats, module: float, even: int = EVEN) -> Floats | None:
     high = cv2.blur(cv2.dilate(line, ones), (reach, 1))
     low = cv2.blur(cv2.erode(line, ones.reshape(1, -1)), (reach, 1))
     contrast = high - low
-    strongest = float(np.percentile(contrast, 80))
+    strongest = percentiles(contrast, 80)[0]
     if strongest < 8.0:
         return None
     even = (high - line) / np.maximum(contrast, 0.35 * strongest)

@@ -11,7 +11,7 @@ from typing import cast
 import cv2
 import numpy as np
 
-from app.vision.pixels import Colour, grey
+from app.vision.pixels import Colour, grey, percentiles
 
 _LEAST_INK = 0.35
 """Share of the picture's height that the rows of ink must take to be believed."""
@@ -27,8 +27,8 @@ def ink_rows(line: Colour) -> tuple[int, int]:
     smooth = cv2.GaussianBlur(grey(line), (0, 0), max(0.6, 0.03 * height))
     steps = np.abs(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3))
     # A panel's edge or a scratch is one strong step; characters are many.
-    profile = cv2.blur(np.minimum(steps, np.percentile(steps, 97) + 1).mean(axis=1)[None], (3, 1))[0]
-    low, high = np.percentile(profile, (5, 85))
+    profile = cv2.blur(np.minimum(steps, percentiles(steps, 97)[0] + 1).mean(axis=1)[None], (3, 1))[0]
+    low, high = percentiles(profile, 5, 85)
     inked = profile > low + 0.4 * (high - low)
     rows = np.arange(height)
     middle = int(np.argmax(np.where((rows > 0.3 * height) & (rows < 0.7 * height), profile, 0)))

@@ -14,7 +14,7 @@ from typing import cast
 import cv2
 import numpy as np
 
-from app.vision.pixels import Colour, Floats, grey
+from app.vision.pixels import Colour, Floats, grey, percentiles
 
 FADED = 0.75
 """Contrast of the first or last character, in that of most, below which others may have vanished beyond it."""
@@ -146,6 +146,6 @@ def _contrasts(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> Fl
     found = []
     for middle in middles:
         left = int(np.clip(middle - half, 0, width - 1))
-        low, high = np.percentile(shade[:, left : max(left + 1, int(middle + half) + 1)], (_INK, _PAPER))
+        low, high = percentiles(shade[:, left : max(left + 1, int(middle + half) + 1)], _INK, _PAPER)
         found.append(high - low)
     return np.array(found, np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from app.vision.pixels import Colour, Gray
+from app.vision.pixels import Colour, Gray, percentiles
 
 BURNT = 251  # levels of 255 in all channels
 _EVERY = 3  # rows and columns looked at for the strongest edges: a ninth of the card tells the same share
@@ -26,7 +26,7 @@ def _edges(picture: cv2.typing.MatLike) -> float:
     """Strength of the strongest two per cent of edges (noise is everywhere, edges are few)."""
     dx = cv2.Sobel(picture, cv2.CV_16S, 1, 0, ksize=3)
     dy = cv2.Sobel(picture, cv2.CV_16S, 0, 1, ksize=3)
-    return float(np.percentile(cv2.magnitude(_thinned(dx), _thinned(dy)), 98))
+    return percentiles(cv2.magnitude(_thinned(dx), _thinned(dy)), 98)[0]
 
 
 def _thinned(steps: cv2.typing.MatLike) -> cv2.typing.MatLike:

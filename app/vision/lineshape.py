@@ -15,7 +15,7 @@ import numpy as np
 
 from app.vision.closeup import believed_rows
 from app.vision.decode import Decoded
-from app.vision.pixels import Colour, Floats, Gray, grey
+from app.vision.pixels import Colour, Floats, Gray, grey, percentiles
 
 _HEIGHT = 40
 """Pixels to which the rows of ink are scaled."""
@@ -64,14 +64,14 @@ def heights(line: Colour, reading: Decoded) -> tuple[float, ...]:
 
 def _height(cell: Floats) -> float:
     rows = np.sort(cell, axis=1)[:, -_STROKE:].mean(axis=1)  # of what is no wider than a stroke as well
-    low, high = _edges(rows, _HALF * float(np.percentile(rows, 90)))
+    low, high = _edges(rows, _HALF * percentiles(rows, 90)[0])
     return (high - low) / _HEIGHT
 
 
 def _ink(band: Gray) -> Floats:
     """How far each pixel is from its paper, 0 or more, whether the print is dark on light or the other way."""
     smooth = cv2.GaussianBlur(band.astype(np.float32), (0, 0), 0.02 * _HEIGHT)
-    low, middle, high = np.percentile(smooth, (3, 50, 97))
+    low, middle, high = percentiles(smooth, 3, 50, 97)
     light = -smooth if high - middle >= middle - low else smooth
     reach = _HEIGHT // 2 | 1
     paper = cv2.morphologyEx(light, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
@@ -102,12 +102,12 @@ def _emptiest(profile: Floats, left: float, right: float, pitch: float) -> int:
 
 def _shape(cell: Floats) -> Shape:
     waist = cell[_HEIGHT // 4 : _HEIGHT * 3 // 4]
-    least = _EDGE * float(np.percentile(cell.mean(axis=0), 95))
+    least = _EDGE * percentiles(cell.mean(axis=0), 95)[0]
     left, right = _edges(waist.mean(axis=0), least)
     width, middle = right - left, (left + right) / 2
     first = int(np.clip(round(middle - _CORE * width), 0, cell.shape[1] - 1))
     last = max(first + 1, round(middle + _CORE * width) + 1)
-    core = cell[int(0.3 * _HEIGHT) : int(0.7 * _HEIGHT), first:last].mean() / max(1.0, np.percentile(waist, 92))
+    core = cell[int(0.3 * _HEIGHT) : int(0.7 * _HEIGHT), first:last].mean() / max(1.0, percentiles(waist, 92)[0])
     return Shape(float(np.clip(width / _HEIGHT, _LEAST_WIDTH, _MOST_WIDTH)), float(min(core, 1.0)))
 
 

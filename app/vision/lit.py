@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from app.vision.panel import Area
-from app.vision.pixels import Colour, Floats
+from app.vision.pixels import Colour, Floats, percentiles
 
 _REACH = 2.5  # heights beyond the line that are looked at
 _RIM = 0.15  # of the height, above and below, that is not
@@ -107,5 +107,5 @@ class _Cells:
             first = round(middle - self.pitch / 2) + self.lit.before
             part = self.lit.levels[max(0, first) : max(0, first + round(self.pitch))]
             if len(part) > self.pitch / 2:
-                found.append(float(np.percentile(part, _MOST)))
+                found.append(percentiles(part, _MOST)[0])
         return found

@@ -26,7 +26,7 @@ from app.vision.codes import check_sum
 from app.vision.focus import BURNT
 from app.vision.models import compile_model, load_model
 from app.vision.panel import Area, PanelMap, coat_share
-from app.vision.pixels import Colour, Floats, grey
+from app.vision.pixels import Colour, Floats, grey, percentiles
 from app.vision.rectify import PX_PER_MM
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
@@ -336,7 +336,7 @@ def _inked(card: Colour, text: Area, pitch: float, low: float, high: float) -> t
     start, end = int(max(0, text.x - left)), int(min(len(depth), text.right - left))
     if end - start < 8:
         return text.x, text.right
-    usual, bare = np.percentile(depth[start:end], (70, 8))
+    usual, bare = percentiles(depth[start:end], 70, 8)
     inked = depth > bare + _INKED * (usual - bare)
     most = _LONGEST_BREAK * pitch
     last = _follow(inked, int(text.right - pitch / 2 - left), high - left, most)
@@ -402,7 +402,7 @@ def _ends(card: Colour, cover: Cover, steps: tuple[float, float], text: Area, pi
     if all(closed):
         return Beyond.CLOSED, Beyond.CLOSED
     lit = _lightness(card[int(max(0, text.y)) : int(text.bottom)])
-    brightest = float(np.percentile(_lightness(np.ascontiguousarray(card[::_EVERY, ::_EVERY]), 3), _BRIGHTEST))
+    brightest = percentiles(_lightness(np.ascontiguousarray(card[::_EVERY, ::_EVERY]), 3), _BRIGHTEST)[0]
     burnt = min(BURNT, _AS_BRIGHT * brightest)
     usual = _BRIGHTER * _paper_of(lit, text, pitch)
 
@@ -429,7 +429,7 @@ def _lightness(part: Colour, grain: int = _GRAIN) -> Floats:
 def _paper_of(lit: Floats, text: Area, pitch: float) -> float:
     """How light the paper is around most characters of a text."""
     edges = np.clip(np.arange(text.x, text.right + pitch / 2, pitch), 0, lit.shape[1]).astype(int)
-    papers = [float(np.percentile(lit[:, a:b], 97)) for a, b in pairwise(edges) if b > a]
+    papers = [percentiles(lit[:, a:b], 97)[0] for a, b in pairwise(edges) if b > a]
     return float(np.median(papers or [255.0]))
 
 

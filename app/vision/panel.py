@@ -18,7 +18,7 @@ from app.paths import RESOURCES
 from app.vision.codes import check_sum
 from app.vision.models import compile_model, load_model
 from app.vision.panelends import bare_columns
-from app.vision.pixels import Colour, Floats
+from app.vision.pixels import Colour, Floats, percentiles
 from app.vision.rectify import CARD_H, CARD_W, PX_PER_MM
 
 MODEL = "panel.onnx"
@@ -215,7 +215,7 @@ def find_text(card: Colour, panel: Area, seen: PanelMap) -> Area | None:
     top, bottom = int(panel.y + 0.08 * panel.h), int(panel.bottom - 0.08 * panel.h)
     rows = cv2.GaussianBlur(card[top:bottom, int(left) : int(right)], (0, 0), 2.0)
     energy = np.abs(cv2.Sobel(cv2.cvtColor(rows, cv2.COLOR_BGR2GRAY), cv2.CV_32F, 1, 0, ksize=3)).mean(axis=1)
-    inked = np.flatnonzero(energy > (float(energy.max()) + float(np.percentile(energy, 15))) / 2)
+    inked = np.flatnonzero(energy > (float(energy.max()) + percentiles(energy, 15)[0]) / 2)
     height = float(inked[-1] - inked[0] + 1) if len(inked) else 0.0
     if height < 1.2 * PX_PER_MM:
         return None

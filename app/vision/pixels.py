@@ -36,6 +36,19 @@ def load_picture(path: Path) -> Colour:
     return open_picture(path).pixels
 
 
+def percentiles(values: NDArray[Any], *percents: float) -> list[float]:
+    """Percentiles of all values (at least one) as numpy tells them, between two values by straight interpolation.
+
+    Numpy's own take 30 microseconds of preparations, and up to eight times as long as sorting with vector instructions.
+    """
+    ranked = np.sort(values, axis=None)
+    places = [percent / 100 * (len(ranked) - 1) for percent in percents]
+    pairs = [
+        (place, float(ranked[int(place)]), float(ranked[min(int(place) + 1, len(ranked) - 1)])) for place in places
+    ]
+    return [low + (high - low) * (place - int(place)) for place, low, high in pairs]
+
+
 def png(picture: Colour | Gray) -> bytes:
     """PNG bytes of a picture, in memory."""
     done, data = cv2.imencode(".png", picture)

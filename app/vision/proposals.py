@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.vision.pixels import RATIO, Corners, Floats, Gray
+from app.vision.pixels import RATIO, Corners, Floats, Gray, percentiles
 
 _LEAST_AREA, _MOST_AREA = 0.012, 0.98
 _MOST_LINES = 18
@@ -42,7 +42,7 @@ def _masks(lab: Gray, unlike: Floats) -> Iterator[Gray]:
         level = max(6.0, share * parting)
         mask = (unlike > level).astype(np.uint8) * 255
         yield cast(Gray, cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel, iterations=2))
-    for level in np.percentile(gradient[::_EVERY, ::_EVERY], (86, 92, 96)):
+    for level in percentiles(gradient[::_EVERY, ::_EVERY], 86, 92, 96):
         edges = (gradient > level).astype(np.uint8) * 255
         yield cast(Gray, cv2.morphologyEx(edges, cv2.MORPH_CLOSE, kernel))
     for channel in cv2.split(lab):
@@ -78,7 +78,7 @@ def _squared(vectors: Floats) -> Floats:
 
 
 def _otsu(values: Floats) -> float:
-    top = float(np.percentile(values[::_EVERY, ::_EVERY], 99.5)) or 1.0
+    top = percentiles(values[::_EVERY, ::_EVERY], 99.5)[0] or 1.0
     level, _ = cv2.threshold(np.clip(values * (255 / top), 0, 255).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)
     return float(level) * top / 255
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.vision.pixels import Corners, Floats, Gray
+from app.vision.pixels import Corners, Floats, Gray, percentiles
 
 _SIZES = (720, 360)  # longer side at which stripes are looked for
 _WINDOW = 13  # pixels of the small picture over which edges must agree
@@ -110,7 +110,7 @@ def _core(
     What only touches the bars (the rim of their plate, a shadow) is weaker or runs another way. `turned`:
     cosine and sine of twice the angle at each pixel.
     """
-    strong = inside & (energy > strength * _ranked(energy[inside], (90,))[0])
+    strong = inside & (energy > strength * percentiles(energy[inside], 90)[0])
     weights = energy[strong]
     cosine, sine = (float(np.vdot(t[strong], weights)) for t in turned)
     angle = math.atan2(sine, cosine)
@@ -123,22 +123,12 @@ def _core(
     return labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()), angle / 2
 
 
-def _ranked(values: NDArray[Any], percents: Sequence[float]) -> list[float]:
-    """Percentiles as numpy tells them (between two values, by straight interpolation), without its third of a
-    millisecond of preparations."""
-    places = [percent / 100 * (len(values) - 1) for percent in percents]
-    lower = [int(place) for place in places]
-    parted = np.partition(values, sorted({n for low in lower for n in (low, min(low + 1, len(values) - 1))}))
-    pairs = zip(lower, places, strict=True)
-    return [float(parted[n] + (parted[min(n + 1, len(values) - 1)] - parted[n]) * (place - n)) for n, place in pairs]
-
-
 def _box(inside: NDArray[Any], angle: float, weight: float) -> Strip | None:
     """The box around a component, its first side in the direction of the gradient."""
     y, x = np.nonzero(inside)
     across, along = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
     u, v = x * across[0] + y * across[1], x * along[0] + y * along[1]
-    (left, right), (top, bottom) = _ranked(u, (0.5, 99.5)), _ranked(v, (4, 96))
+    (left, right), (top, bottom) = percentiles(u, 0.5, 99.5), percentiles(v, 4, 96)
     if right - left < _LEAST_ACROSS or bottom - top < _LEAST_ALONG:
         return None
     points = [left * across + top * along, right * across + top * along]
