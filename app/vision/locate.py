@@ -57,7 +57,7 @@ def locate(picture: Colour) -> Located:
     scale = SMALL_W / picture.shape[1]
     small = cv2.resize(picture, (SMALL_W, max(16, round(picture.shape[0] * scale))), interpolation=cv2.INTER_AREA)
     lab = cast(Gray, cv2.cvtColor(small, cv2.COLOR_BGR2LAB))
-    scene = Scene(lab, cv2.GaussianBlur(lab, (0, 0), 1.0).astype(np.float32), unlike_mat(lab))
+    scene = Scene(lab, cast(Gray, cv2.GaussianBlur(lab, (0, 0), 1.0)), unlike_mat(lab))
     quads, scores = _judged(quads_of_blobs(lab, scene.unlike), scene)
     if not len(scores) or scores[0] < _PLAIN:
         more, further = _judged(quads_of_lines(lab), scene)
