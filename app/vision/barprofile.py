@@ -151,19 +151,38 @@ _DRIFTS = np.arange(_DRIFT, -_DRIFT - 1, -1)
 _PENALTIES = (_DRIFT_COST * np.abs(_DRIFTS)).astype(np.float32)
 
 
-def advance(so_far: Floats, cost: Floats, length: int) -> tuple[Floats, NDArray[np.int64]]:
-    """One stage on: the cheapest sum at each place behind it, and where it began."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Stage:
+    """One stage of a path: what it and all before it cost by where it ends, so many samples further on."""
+
+    sums: Floats
+    length: int
+
+    def origin(self, end: int) -> int:
+        """Where the cheapest way to this end began: looked up for the one path that is followed in the end."""
+        ways = self.sums[end : end + len(_PENALTIES)] + _PENALTIES
+        return end - self.length - _DRIFT + int(ways.argmin())
+
+
+def origins(stages: Sequence[Stage], end: int) -> list[int]:
+    """Where each stage of the cheapest path to an end begins."""
+    begins = [end]
+    for stage in reversed(stages):
+        begins.append(stage.origin(begins[-1]))
+    return begins[:0:-1]
+
+
+def advance(so_far: Floats, cost: Floats, length: int) -> tuple[Floats, Stage]:
+    """One stage on: the cheapest sum at each place behind it, and the way back."""
     size = len(so_far)
     padded = np.full(size + length + 2 * _DRIFT, np.inf, np.float32)
     first = length + _DRIFT
     padded[first : first + len(cost)] = so_far[: len(cost)] + cost
-    best, pick = padded[:size] + _PENALTIES[0], np.zeros(size, np.int64)
+    best, offer = padded[:size] + _PENALTIES[0], np.empty(size, np.float32)
     for at in range(1, 2 * _DRIFT + 1):  # five passes over whole rows: a third of what one pass over windows takes
-        offer = padded[at : at + size] + _PENALTIES[at]
-        cheaper = offer < best
-        np.copyto(best, offer, where=cheaper)
-        pick[cheaper] = at
-    return best, np.arange(-first, size - first) + pick
+        np.add(padded[at : at + size], _PENALTIES[at], out=offer)
+        np.minimum(best, offer, out=best)
+    return best, Stage(padded, length)
 
 
 def near(table: Floats, at: int) -> Floats:

@@ -8,7 +8,6 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from app.core.codes import GS
 from app.vision.barprofile import (
@@ -27,6 +26,7 @@ from app.vision.barprofile import (
     darkness,
     draw,
     near,
+    origins,
     pattern_costs,
 )
 from app.vision.pixels import Floats
@@ -158,24 +158,16 @@ def _tried(line: Floats, sight: Sight, count: int, blur: float, growth: float) -
     lengths = [QUIET + _MODULES, *(_MODULES,) * count]
     so_far, back = np.zeros(len(line), np.float32), []
     for cost, modules in zip([start.min(1), *(inner.min(1),) * count], lengths, strict=True):
-        so_far, origin = advance(so_far, cost, modules * PER_MODULE)
-        back.append(origin)
+        so_far, stage = advance(so_far, cost, modules * PER_MODULE)
+        back.append(stage)
     total = so_far[: len(stop)] + stop[:, 0]
     at = int(total.argmin())
     if not np.isfinite(total[at]):
         return []
-    begins = _walk(back, at)
+    begins = origins(back, at)
     rows = (near(start, begins[0]), *(near(inner, b) for b in begins[1:]))
     modules = sum(lengths) + _STOP_MODULES + QUIET
     return [_Try(float(total[at]) / modules, rows, float(stop[at, 0]), sight, count, blur, growth)]
-
-
-def _walk(back: Sequence[NDArray[np.int64]], end: int) -> list[int]:
-    """Where each character begins, following the origins from the stop backwards."""
-    begins = [end]
-    for origin in reversed(back):
-        begins.append(int(origin[begins[-1]]))
-    return begins[:0:-1]
 
 
 def _finer(rough: _Try, dark: Floats) -> _Try:

@@ -23,6 +23,7 @@ from app.vision.barprofile import (
     darkness,
     draw,
     near,
+    origins,
     pattern_costs,
 )
 from app.vision.pixels import Floats
@@ -183,17 +184,14 @@ def _place(t: _Tables, kind: _Kind, size: int, per_module: int = PER_MODULE) -> 
     so_far = np.zeros(size, np.float32)
     back = []
     for cost, modules in stages:
-        so_far, origin = advance(so_far, cost, modules * per_module)
-        back.append(origin)
+        so_far, stage = advance(so_far, cost, modules * per_module)
+        back.append(stage)
     last = t.guards[2]
     total = so_far[: len(last)] + last
     at = int(total.argmin())
     if not np.isfinite(total[at]):
         return None
-    starts = [at]
-    for origin in reversed(back):
-        starts.append(int(origin[starts[-1]]))
-    return float(total[at]), tuple(reversed(starts))
+    return float(total[at]), (*origins(back, at), at)
 
 
 def _judge(found: _Try, kind: _Kind) -> Decoded:
