@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.core.products import LATIN, CheckDigit, FieldPattern
 from app.vision.pixels import Floats
@@ -219,43 +220,46 @@ def _with_check(texts: list[tuple[_Prefix, float]], pattern: FieldPattern) -> _P
 
 
 def _align(narrow: Floats, text: _Prefix) -> tuple[tuple[int, int], ...]:
-    """The steps each glyph of the text takes on the likeliest path (Viterbi over glyphs with blanks between)."""
+    """The steps each glyph of the text takes on the likeliest path (Viterbi over glyphs with blanks between).
+
+    Sign by sign over all steps: who stands on a sign at a step came to it at the best of the steps before, less what
+    the sign cost until then. That is a running maximum, and there are a tenth as many signs as steps.
+    """
     blank = narrow.shape[1] - 1
     states = [blank]
     for glyph in text:
         states += [glyph, blank]
-    logs = np.log(narrow[:, states]).astype(np.float64)
     skips = [i > 2 and i % 2 == 1 and states[i] != states[i - 2] for i in range(len(states))]
-    barred = np.where(skips, 0.0, -np.inf)
-    steps, count = logs.shape
-    scores = np.full((steps, count + 2), -np.inf)  # two columns of no path before the first state
-    scores[0, 2:4] = logs[0, : min(2, count)]
-    two = np.empty(count)
-    for step in range(1, steps):
-        before, now = scores[step - 1], scores[step, 2:]
-        np.add(before[:-2], barred, out=two)
-        np.maximum(before[2:], before[1:-1], out=now)
-        np.maximum(now, two, out=now)
-        np.add(now, logs[step], out=now)
-    return _walk_back(scores, skips, len(text))
+    logs = np.log(narrow.T[states]).astype(np.float64)
+    sums = np.cumsum(logs, axis=1)
+    before = sums - logs
+    scores = np.full((len(states) + 2, len(narrow) + 1), -np.inf)  # two rows and a step of no path before the first
+    scores[1, 0] = 0.0
+    gains = np.empty_like(logs)
+    for state, gain in enumerate(gains):
+        direct = scores[state + 1, :-1]
+        came = np.maximum(direct, scores[state, :-1]) if skips[state] or state == 1 else direct
+        np.subtract(came, before[state], out=gain)
+        np.maximum.accumulate(gain, out=gain)
+        np.add(gain, sums[state], out=scores[state + 2, 1:])
+    return _walk_back(scores, gains, skips, len(text))
 
 
-def _walk_back(scores: Floats, skips: Sequence[bool], length: int) -> tuple[tuple[int, int], ...]:
-    """The steps of each glyph on the best path that the scores (steps, 2 + states) hold."""
-    end = scores[-1, 2:]
+def _walk_back(
+    scores: NDArray[np.float64], gains: NDArray[np.float64], skips: Sequence[bool], length: int
+) -> tuple[tuple[int, int], ...]:
+    """The steps of each glyph on the best path that the scores (2 + states, 1 + steps) hold; `gains` as they rose."""
+    end = scores[2:, -1]
     state = len(end) - 1 if length == 0 or end[-1] >= end[-2] else len(end) - 2
-    first = [0] * length
-    last = [0] * length
-    for step in range(len(scores) - 1, -1, -1):
+    spans = [(0, 0)] * length
+    last = gains.shape[1] - 1
+    while last >= 0:
+        first = int(np.searchsorted(gains[state], gains[state, last]))
         if state % 2 == 1:
-            glyph = state // 2
-            first[glyph] = step
-            last[glyph] = max(last[glyph], step + 1)
-        if step:
-            came = scores[step - 1, state : state + 3]
-            options = (came[2], came[1], came[0] if skips[state] else -np.inf)
-            state -= options.index(max(options))
-    return tuple(zip(first, last, strict=True))
+            spans[state // 2] = (first, last + 1)
+        state -= 2 if skips[state] and scores[state, first] > scores[state + 1, first] else 1
+        last = first - 1
+    return tuple(spans)
 
 
 def _chances(narrow: Floats, span: tuple[int, int], alphabet: str) -> dict[str, float]:

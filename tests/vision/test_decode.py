@@ -53,6 +53,40 @@ def test_a_view_is_decoded_once_for_each_pattern() -> None:
     assert decode_views([view, view], FieldPattern(DIGITS, (9,))) == []
 
 
+def place_step_by_step(rows: np.ndarray, text: str) -> list[tuple[int, int]]:
+    """Where each glyph stands on the likeliest path, by the plain recursion over steps."""
+    states = [BLANK, *(sign for glyph in text for sign in (GLYPHS.index(glyph), BLANK))]
+    logs, count = np.log(rows[:, states]), len(states)
+    score = [float(logs[0, at]) if at < 2 else -np.inf for at in range(count)]
+    paths: list[tuple[int, ...]] = [(at,) for at in range(count)]
+    for log in logs[1:]:
+        froms = [
+            max([at, at - 1, at - 2] if at % 2 and at > 2 and states[at] != states[at - 2] else [at, max(0, at - 1)],
+                key=lambda before: score[before])
+            for at in range(count)
+        ]  # fmt: skip
+        score = [score[before] + float(log[at]) for at, before in enumerate(froms)]
+        paths = [(*paths[before], at) for at, before in enumerate(froms)]
+    path = paths[count - 1 if score[count - 1] >= score[count - 2] else count - 2]
+    where = [[step for step, state in enumerate(path) if state == 2 * at + 1] for at in range(len(text))]
+    return [(steps[0], steps[-1] + 1) for steps in where]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_characters_stand_where_the_likeliest_path_has_them(seed: int) -> None:
+    """Repeated glyphs need a blank between them; blurred steps leave the path open to both sides."""
+    draw = np.random.default_rng(seed)
+    rows = lattice("7004455X12")
+    rows = np.repeat(rows, 3, axis=0) * draw.uniform(0.2, 1.0, (3 * len(rows), COLUMNS)).astype(np.float32)
+    rows += draw.uniform(0, 0.05, rows.shape).astype(np.float32)
+    rows[:, len(GLYPHS) : BLANK] = 1e-9
+    rows /= rows.sum(axis=1, keepdims=True)
+    found = decode(rows, FieldPattern(DIGITS + LATIN, (10,)))
+    assert found is not None
+    plain = np.maximum(rows, 1e-9)
+    assert list(found.spans) == place_step_by_step(plain / plain.sum(axis=1, keepdims=True), found.text)
+
+
 patterns = st.builds(
     FieldPattern,
     alphabet=st.sampled_from((DIGITS, LATIN, DIGITS + LATIN, "23456789ABCDEFGHJKLMNPQRSTUVWXYZ")),
