@@ -186,7 +186,7 @@ def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit],
     if not spots:
         coded = _number_of_bars(looks, hits, pattern) or _number_of_serial(product, serial)
         return Fused(coded or (ABSENT if product is None else UNREADABLE), None)
-    fused = _whole(fuse(_decoded(spots, pattern), pattern), spots, pattern)
+    fused = _whole(fuse(_decoded(spots, pattern), pattern, scraped=False), spots, pattern)
     if not any(look.number_proved for look in looks):
         fused = doubt_all(fused)
     coded_texts = {h.text for h in hits if h.format in ("CODE128", "QR")} | ({serial} if serial else set())
@@ -293,7 +293,7 @@ def _number_lengths(looks: Sequence[Look], product: Product | None, number: Fuse
     """A doubtful number in each length that it may have."""
 
     def read(seeing: Sequence[Spot], pattern: FieldPattern) -> Fused:
-        return fuse(given_length(_decoded(seeing, pattern)), pattern)
+        return fuse(given_length(_decoded(seeing, pattern)), pattern, scraped=False)
 
     return in_lengths(number, _number_of(looks), _number_pattern(product), read)
 
