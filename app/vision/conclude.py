@@ -32,7 +32,7 @@ from app.vision.coach import Legible, count_legible, free_pattern
 from app.vision.crops import crops_of
 from app.vision.decode import PLAIN_LETTERS, Decoded, decode_views
 from app.vision.elements import stated, timed_texts
-from app.vision.fading import fading_groups, many_begin_within_group, pale_ends, paling_ends
+from app.vision.fading import fading_groups, faint_ones, many_begin_within_group, pale_ends, paling_ends
 from app.vision.fields import is_retail_code
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
 from app.vision.hopeless import SHORTEST, hopeless, past_end, swallowed_end, unread
@@ -188,7 +188,7 @@ def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit],
         return Fused(coded or (ABSENT if product is None else UNREADABLE), None)
     fused = _whole(fuse(_decoded(spots, pattern), pattern, scraped=False), spots, pattern)
     if not any(look.number_proved for look in looks):
-        fused = doubt_all(fused)
+        fused = Fused(UNREADABLE, None) if all(map(_lies_in_panel, looks)) else doubt_all(fused)
     coded_texts = {h.text for h in hits if h.format in ("CODE128", "QR")} | ({serial} if serial else set())
     for text in _numbers_in(coded_texts, product, pattern):
         confirmed = confirm(fused.reading, text)
@@ -205,6 +205,11 @@ def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit],
     if pattern.matches(text) and any(text in look.below for look in looks):
         return Fused(confirm(fused.reading, text) or fused.reading, fused.lead)  # printed twice, read alike twice
     return fused
+
+
+def _lies_in_panel(look: Look) -> bool:
+    """Whether what was taken for the number lies below the scratch layer: unless more speaks for it, it is the PIN."""
+    return look.number is not None and look.panel_area is not None and look.panel_area.share_of(look.number.area) > 0.5
 
 
 def _numbers_in(texts: Iterable[str], product: Product | None, pattern: FieldPattern) -> set[str]:
@@ -342,7 +347,21 @@ def _offered(
     if hopeless(fused, bool(lengths), spots, pattern, closed):
         return replace(fused, reading=unread(fused.reading))
     wholes = tuple(one.whole for one in lengths)
-    return replace(fused, reading=replace(fused.reading, wholes=wholes)) if wholes else fused
+    return replace(fused, reading=replace(fused.reading, wholes=wholes)) if wholes else _faint_too(fused, spots)
+
+
+def _faint_too(fused: Fused, spots: Sequence[Spot]) -> Fused:
+    """A doubtful field whose faint characters are doubtful too: who is asked anyway is asked about all of it."""
+    reading, lead = fused.reading, fused.lead
+    if reading.state is not FieldState.DOUBTFUL or lead is None or len(lead.spans) != len(reading.chars):
+        return fused
+    faint = frozenset.intersection(*(faint_ones(s.picture, lead.spans, lead.steps) for s in spots))
+
+    def doubted(chars: tuple[CharReading, ...]) -> tuple[CharReading, ...]:
+        return tuple(replace(c, sure=c.sure and at not in faint) for at, c in enumerate(chars))
+
+    wholes = tuple(replace(whole, chars=doubted(whole.chars)) for whole in reading.wholes)
+    return replace(fused, reading=replace(reading, chars=doubted(reading.chars), wholes=wholes))
 
 
 def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Sequence[Ends] = ()) -> Fused:

@@ -28,6 +28,10 @@ GONE = 0.34
 likely vanished: print then ends within a reflection and not before it. Of 23 ends below 7 were those of the whole text,
 of 29 others 25."""
 
+FAINT = 0.55
+"""Contrast of a character, in that of most, below which it is asked about where its text is anyway. Alone it is right
+nearly always: 20 of 1,099 PINs read rightly have such a one."""
+
 _FALLING = 0.95
 """The same in that of the three characters beside it: where print grows clearer again towards the end, or stays as pale
 as it is, the worst of the glare lies inside the text and a character beyond it would be seen."""
@@ -85,6 +89,14 @@ def gone_ends(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> fro
         for at, inwards in ends.items()
         if inwards[0] < _SEEN and _falls(inwards) and inwards[0] * (inwards[0] / inwards[1]) ** 2 < GONE
     )
+
+
+def faint_ones(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> frozenset[int]:
+    """The positions of characters that light has taken half of the contrast from: a stroke may have gone with it."""
+    if len(spans) < 2:
+        return frozenset()
+    contrasts = _contrasts(line, spans, steps)
+    return frozenset(np.flatnonzero(contrasts < FAINT * np.median(contrasts)).tolist())
 
 
 def _from_ends(contrasts: Floats) -> dict[int, Floats]:

@@ -15,9 +15,9 @@ from itertools import pairwise
 from app.core.cards import FieldReading, FieldState
 from app.core.products import FieldPattern
 from app.vision.decode import Decoded, decode_views
-from app.vision.fading import gone_ends, many_begin_within_group
+from app.vision.fading import gone_ends, many_begin_within_group, pale_ends
 from app.vision.fuse import Fused, has_hole
-from app.vision.lit import ends_in_light, past_ends
+from app.vision.lit import ends_in_light, past_ends, rising_ends
 from app.vision.recognise import Engine
 from app.vision.spots import Spot
 
@@ -55,7 +55,7 @@ def hopeless(
         return True
     if len(pattern.lengths) == 1:
         return False
-    if len(reading.wholes) == 1 and len(reading.chars) < SHORTEST:
+    if not others and len(reading.chars) < SHORTEST:
         return True
     views = decode_views((view for spot in spots for view in spot.views), pattern)
     theirs = [said for said in views if said.engine is Engine.PPOCR]
@@ -65,11 +65,19 @@ def hopeless(
         return True
     if not others and _most(views, lambda said: has_hole(said, pattern)):
         return True
-    gone = frozenset.intersection(*(gone_ends(s.picture, lead.spans, lead.steps) - past_end(s, lead) for s in spots))
+    gone = frozenset.intersection(*(_gone(s, lead) for s in spots))
     alike = [said.spans for said in views if len(said.spans) == len(lead.spans)]
     if swallowed_end(spots, lead) or many_begin_within_group(alike or [lead.spans]):
         return True
     return any(min(at, 1) not in closed for at in gone)
+
+
+def _gone(spot: Spot, lead: Decoded) -> frozenset[int]:
+    """The ends towards which print pales so that nobody would see a next character, or into light that grows beyond."""
+    steep = gone_ends(spot.picture, lead.spans, lead.steps)
+    pale = pale_ends(spot.picture, lead.spans, lead.steps)
+    lit = pale & rising_ends(spot.lit, spot.picture.shape[1], lead.spans, lead.steps)
+    return (steep - past_end(spot, lead)) | lit
 
 
 def past_end(spot: Spot, lead: Decoded) -> frozenset[int]:

@@ -22,6 +22,10 @@ _MOST = 90  # percentile of the columns of a place: between its strokes is paper
 _PAST = 12.0
 """Levels by which paper beyond an end is darker than at the end, from where the worst of a reflection is over."""
 
+_STILL_LIGHTER = 2.0
+"""Levels by which each place beyond an end is lighter than the end. Of 16 pale ends of doubtful fields that
+are so (1,900 cards), 13 lacked characters."""
+
 _PLACES = (1, 2, 3)
 """Pitches beyond the last character at which the next one would stand, behind a space too."""
 
@@ -62,6 +66,18 @@ def past_ends(lit: Lit, width: int, spans: Sequence[tuple[int, int]], steps: int
     """
     cells = _Cells.of(lit, width, spans, steps)
     return frozenset(at for at in cells.ends if min(cells.beyond(at, _PLACES), default=255.0) < cells.level(at) - _PAST)
+
+
+def rising_ends(lit: Lit, width: int, spans: Sequence[tuple[int, int]], steps: int) -> frozenset[int]:
+    """The ends (first, last position) beyond which it grows lighter still for three places: what pales towards such an
+    end pales into the light, and more of it may stand there.
+    """
+    cells = _Cells.of(lit, width, spans, steps)
+    return frozenset(at for at in cells.ends if _rises(cells.level(at), cells.beyond(at, _PLACES)))
+
+
+def _rises(level: float, beyond: Sequence[float]) -> bool:
+    return len(beyond) == len(_PLACES) and min(beyond) >= level + _STILL_LIGHTER and beyond[-1] >= beyond[0]
 
 
 def ends_in_light(lit: Lit, width: int, spans: Sequence[tuple[int, int]], steps: int, until: float) -> frozenset[int]:

@@ -16,6 +16,7 @@ from app.vision.conclude import conclude
 from app.vision.decode import decode_views
 from app.vision.fuse import Fused, fuse
 from app.vision.hopeless import hopeless, unread
+from app.vision.lit import Lit
 from app.vision.look import Look
 from app.vision.panel import Area
 from app.vision.recognise import OTHER, SEPARATOR, Engine, View
@@ -65,6 +66,25 @@ def test_print_that_breaks_off_in_a_reflection_is_not_unless_its_length_is_known
     assert is_hopeless(spot(rows, *steep), closed=(0,))
 
 
+@pytest.mark.parametrize(
+    ("light", "lost"), [((4, 5, 7), True), ((4, 3, 3), False), ((4, 1, 7), False), ((-3, -9, -9), False)]
+)
+def test_nor_is_print_that_pales_into_light_that_grows_beyond_its_end(light: tuple[int, ...], lost: bool) -> None:
+    """HV2FPPPYV5C7837 was offered without its last X, which had vanished in a reflection (3000155h)."""
+    rows = lattice("41889763", DOUBT)
+    one = spot(rows, 0.6, 0.66, 0.75, 0.9)
+    pitch = one.picture.shape[1] // 8
+    levels = np.full(12 * pitch, 230.0, np.float32)
+    for place, more in enumerate(light):
+        first = round((8.25 + place) * pitch)  # characters stand in the last of their two steps
+        levels[first : first + pitch] += more
+    shone = replace(one, lit=Lit(levels, 0))
+    assert not hopeless(read(one), False, [one], OPEN)
+    assert hopeless(read(shone), False, [shone], OPEN) is lost
+    assert not hopeless(read(shone), False, [shone], OPEN, {1}), "its end is seen"
+    assert not hopeless(read(shone), False, [shone, one], OPEN), "one look without that light is enough"
+
+
 def test_one_clear_look_at_the_end_is_enough() -> None:
     rows = lattice("41889763", DOUBT)
     veiled, clear = spot(rows, 0.5, 0.75, 0.95), spot(rows)
@@ -100,6 +120,31 @@ def test_four_characters_that_may_not_be_all_are_not() -> None:
     fused = read(one)
     asked = replace(fused.reading, state=FieldState.DOUBTFUL, wholes=(Whole(fused.reading.chars, 1.0),))
     assert hopeless(Fused(asked, fused.lead), False, [one], OPEN)
+
+
+def test_nor_are_four_in_doubt_whose_last_end_is_seen() -> None:
+    """VVPE was asked about for WQE7XYRF: a line of needle print found by half, right before the layer (3000205e)."""
+    one = spot(lattice("4188", {2: {"8": 0.6, "3": 0.4}}))
+    assert is_hopeless(one, closed=(1,))
+    assert not is_hopeless(one, others=True), "it is offered longer, too"
+
+
+def test_a_character_that_light_has_half_taken_is_asked_about_where_the_text_is_anyway() -> None:
+    """JXPH 6PTE was confirmed as JXPH 6PTF, two zeros having been asked about: light lay on the E (3000420t)."""
+    text = "4188976352048812"
+    corners = np.array([[0, 0], [160, 0], [160, 100], [0, 100]], np.float32)
+
+    def doubts(doubt: dict[int, dict[str, float]], share: float) -> tuple[int, ...]:
+        one = spot(lattice(text, doubt))
+        faint = one.picture.astype(np.float32)
+        first, last = (round(at * faint.shape[1] / len(text)) for at in (9.2, 10.3))  # as its two steps have it
+        faint[:, first:last] = 250 - share * (250 - faint[:, first:last])
+        seen = replace(one, picture=faint.astype(np.uint8))
+        return conclude([Look(corners, 1.0, 0.0, (), number=seen, number_proved=True)], Catalogue()).number.doubts
+
+    assert doubts(DOUBT, 0.45) == (5, 9)
+    assert doubts(DOUBT, 0.7) == (5,)
+    assert doubts({}, 0.45) == (), "by itself it is right nearly always"
 
 
 def test_an_illegible_number_is_typed_and_the_card_is_still_one() -> None:

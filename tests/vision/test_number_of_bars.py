@@ -53,6 +53,15 @@ def test_a_number_is_not_doubted_for_what_scraping_would_do() -> None:
     assert fuse(decode_views(views, PIN), PIN).reading.doubts == (CODE.index("9"),)
 
 
+def test_what_lies_in_the_panel_is_offered_as_the_number_only_where_something_proves_it() -> None:
+    """Glare hid the number, and the PIN was asked about in its place: no answer was right (3000100h)."""
+    look = replace(look_at(CODE), number_proved=False)
+    below, beside = (replace(look, panel_area=Area(50, y, 900, 140)) for y in (70, 400))
+    states = [conclude([one], Catalogue()).number.state for one in (look, beside, below)]
+    assert states == [FieldState.DOUBTFUL, FieldState.DOUBTFUL, FieldState.UNREADABLE]
+    assert conclude([replace(below, number_proved=True)], Catalogue()).number.state is FieldState.READ
+
+
 @pytest.mark.parametrize(
     "seen",
     [
