@@ -32,7 +32,7 @@ from app.vision.codes import CodeReader
 from app.vision.decode import decode_views, places_of
 from app.vision.fuse import fuse
 from app.vision.twinjudge import HEIGHT, KINDS, SIGNS, WIDTH, TwinJudge, sign_of, windows
-from app.vision.twins import PAIRS, TOLD, WEIGHTS, Sight, features, line_of
+from app.vision.twins import PAIRS, TOLD, WEIGHTS, Sight, features, line_of, on_cards
 from training import course
 from training.course import Lessons, Plan
 
@@ -325,8 +325,8 @@ def weigh(lines: int, fonts: list[Path]) -> None:
             here = faces == name
             unseen[here] = signs[here] @ _fit(signs[~here], truth[~here])
         print(pair, len(found), "weights", np.round(_fit(signs, truth), 3).tolist())
-        in_use = signs @ np.array(WEIGHTS[pair])
-        for name, odds, limits in (("unseen", unseen, (3.0, 3.5, 4.0, 4.5, 5.0)), ("in use", in_use, (TOLD[pair],))):
+        in_use = on_cards(pair, signs @ np.array(WEIGHTS[pair]))
+        for name, odds, limits in (("unseen", unseen, (3.0, 3.5, 4.0, 4.5, 5.0)), ("in use", in_use, (TOLD,))):
             for least in limits:
                 sure, wrong = np.abs(odds) >= least, (odds > 0) != truth
                 print(

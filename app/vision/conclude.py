@@ -369,7 +369,8 @@ def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Seq
     the person is asked for the length.
 
     `ends`: what each look saw beyond them. Closed in one look, nothing was swallowed there; burnt out in all of them,
-    nobody can tell, and beside white paper a little less contrast is enough to doubt.
+    nobody can tell, and beside white paper a little less contrast is enough to doubt. Where light falls again before
+    more print could stand, it has swallowed none.
     """
     lead = fused.lead
     if len(pattern.lengths) == 1 or lead is None or not fused.reading.chars or fused.reading.wholes:
@@ -381,13 +382,12 @@ def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Seq
         pale |= bright.intersection(*(paling_ends(s.picture, lead.spans, lead.steps) for s in spots))
     pale |= {at for at, seen in sides.items() if all(one is Beyond.BURNT for one in seen)}
     if ends:
-        pale |= frozenset.intersection(
-            *(fading_groups(s.picture, lead.spans, lead.steps) - past_end(s, lead) for s in spots)
-        )
-        pale |= {len(lead.spans) - 1} if len(lead.spans) < SHORTEST else set()
+        pale |= frozenset.intersection(*(fading_groups(s.picture, lead.spans, lead.steps) for s in spots))
+    pale -= frozenset[int]().union(*(past_end(s, lead) for s in spots))
+    pale |= {len(lead.spans) - 1} if ends and len(lead.spans) < SHORTEST else set()
     pale -= {at for at, seen in sides.items() if Beyond.CLOSED in seen}
-    alike = [said.spans for said in _decoded(spots, pattern) if len(said.spans) == len(lead.spans)]
-    cut = pale | {0} if many_begin_within_group(alike or [lead.spans]) else pale
+    alike = [said for said in _decoded(spots, pattern) if len(said.spans) == len(lead.spans)]
+    cut = pale | {0} if many_begin_within_group(alike or [lead]) else pale
     cut |= swallowed_end(spots, lead)
     if not cut:
         return fused

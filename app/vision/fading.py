@@ -14,6 +14,7 @@ from typing import cast
 import cv2
 import numpy as np
 
+from app.vision.decode import Decoded
 from app.vision.pixels import Colour, Floats, grey, percentiles
 
 FADED = 0.75
@@ -27,6 +28,10 @@ GONE = 0.34
 """What a next character's contrast would be, if it paled by twice as much as the last one, below which others have most
 likely vanished: print then ends within a reflection and not before it. Of 23 ends below 7 were those of the whole text,
 of 29 others 25."""
+
+GENTLE = 0.55
+"""The same, from where it would be seen, and the end is one: of 12 ends that pale but keep more 11 were those of the
+whole text (the other was in doubt throughout), of 24 between this and `GONE` 13."""
 
 FAINT = 0.55
 """Contrast of a character, in that of most, below which it is asked about where its text is anyway. Alone it is right
@@ -42,6 +47,7 @@ end as elsewhere, while a reflection that swallows characters takes something of
 
 _SEEN = 0.8  # share of the usual contrast from which an end is not pale
 _SPACED = 1.6  # pitches between neighbours with a space between them
+_BROAD, _BROADER = "MW", 0.25  # glyphs of proportional print, and by how many pitches either moves its neighbours away
 _USUAL_GROUP = 4  # characters, or more: of fewer no card's groups were found, unless all of them are
 LARGEST_GROUP = 6  # characters that cards print without a space where they print spaces at all
 _RIM = 0.12  # of the height, above and below the line
@@ -63,7 +69,7 @@ def pale_ends(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> fro
     return frozenset(
         at
         for at, inwards in ends.items()
-        if _falls(inwards) and (inwards[0] < FADED or (parted[at] and _fades_into_space(inwards)))
+        if _falls(inwards) and (_fades(inwards) or (parted[at] and _fades_into_space(inwards)))
     )
 
 
@@ -85,9 +91,7 @@ def gone_ends(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> fro
         return frozenset()
     ends = _from_ends(_contrasts(line, spans, steps))
     return frozenset(
-        at
-        for at, inwards in ends.items()
-        if inwards[0] < _SEEN and _falls(inwards) and inwards[0] * (inwards[0] / inwards[1]) ** 2 < GONE
+        at for at, inwards in ends.items() if inwards[0] < _SEEN and _falls(inwards) and _next(inwards) < GONE
     )
 
 
@@ -109,6 +113,15 @@ def _falls(inwards: Floats) -> bool:
     return bool(inwards[0] < _FALLING * np.mean(inwards[1:4]))
 
 
+def _fades(inwards: Floats) -> bool:
+    return bool(inwards[0] < FADED and _next(inwards) < GENTLE)
+
+
+def _next(inwards: Floats) -> float:
+    """The contrast of a next character that pales by twice as much as the last one."""
+    return float(inwards[0] * (inwards[0] / inwards[1]) ** 2)
+
+
 def _fades_into_space(inwards: Floats) -> bool:
     return bool(len(inwards) > _USUAL_GROUP and inwards[0] < BEFORE_SPACE and (np.diff(inwards[:4]) > 0).all())
 
@@ -121,30 +134,37 @@ def paling_ends(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> f
     return frozenset(at for at in (0, len(spans) - 1) if contrasts[at] < BESIDE_WHITE * np.median(contrasts))
 
 
-def begins_within_group(spans: Sequence[tuple[int, int]]) -> bool:
+def begins_within_group(spans: Sequence[tuple[int, int]], text: str = "") -> bool:
     """Whether the first group is shorter than four and than the next one: what groups is filled from the left. A wide
     gap in print that is not parted elsewhere is a pair of letters such as LT, and parts no group.
 
-    `spans`: the steps of each character.
+    `spans`: the steps of each character of `text`.
     """
-    groups = _groups(spans)
+    groups = _groups(spans, text)
     return len(groups) > 1 and groups[0] < min(_USUAL_GROUP, groups[1]) and max(groups) <= LARGEST_GROUP
 
 
-def _groups(spans: Sequence[tuple[int, int]]) -> list[int]:
+def _groups(spans: Sequence[tuple[int, int]], text: str = "") -> list[int]:
     """How many characters stand together; all of them where they are too few to tell."""
-    middles = [(first + last) / 2 for first, last in spans]
-    gaps = [b - a for a, b in pairwise(middles)]
+    gaps = gaps_of(spans, text)
     if len(gaps) < _USUAL_GROUP:
         return [len(spans)]
-    pitch = max(1.0, sorted(gaps)[len(gaps) // 3])
-    starts = [0, *(at + 1 for at, gap in enumerate(gaps) if gap > _SPACED * pitch), len(middles)]
+    starts = [0, *(at + 1 for at, gap in enumerate(gaps) if gap > _SPACED), len(spans)]
     return [b - a for a, b in pairwise(starts)]
 
 
-def many_begin_within_group(views: Sequence[Sequence[tuple[int, int]]]) -> bool:
+def gaps_of(spans: Sequence[tuple[int, int]], text: str = "") -> list[float]:
+    """How far neighbours stand apart, in pitches, a wide glyph of `text` beside them allowed for."""
+    middles = [(first + last) / 2 for first, last in spans]
+    gaps = [b - a for a, b in pairwise(middles)]
+    pitch = max(1.0, sorted(gaps)[len(gaps) // 3]) if gaps else 1.0
+    broad = [a in _BROAD or b in _BROAD for a, b in pairwise(text or " " * len(spans))]
+    return [gap / pitch - _BROADER * near for gap, near in zip(gaps, broad, strict=True)]
+
+
+def many_begin_within_group(views: Sequence[Decoded]) -> bool:
     """Whether a third of the views do: steps are coarse, and in one view even print may begin with a wide gap."""
-    return sum(map(begins_within_group, views)) * 3 > len(views)
+    return sum(begins_within_group(view.spans, view.text) for view in views) * 3 > len(views)
 
 
 def _contrasts(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> Floats:

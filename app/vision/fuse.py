@@ -20,7 +20,7 @@ from app.core.cards import UNREADABLE, Candidate, CharReading, FieldReading, Fie
 from app.core.products import FieldPattern
 from app.vision.calibration import REPEAT, WEIGHTS, corrected, mistakes
 from app.vision.decode import Decoded
-from app.vision.fading import LARGEST_GROUP
+from app.vision.fading import LARGEST_GROUP, gaps_of
 from app.vision.recognise import Engine
 
 SURE = 0.98
@@ -79,7 +79,6 @@ _DOUBTED = 3
 _STRANGE = 0.6
 _SPACED, _ONE_LOST, _TWO_LOST = 1.45, 1.75, 3.4  # pitches between the neighbours of a space, of lost characters
 _PARTED, _WIDER = 1.47, 0.7  # pitches: a narrow space, what one is wider than another for a character
-_BROAD, _BROADER = "MW", 0.25  # glyphs of proportional print, and by how many pitches either moves its neighbours away
 _STANDS_OUT = 1.4  # a gap against the next widest: where one character is lost of even print it is about two
 
 
@@ -117,7 +116,7 @@ def fuse(readings: Sequence[Decoded], pattern: FieldPattern, scraped: bool = Tru
         chars = _doubt_weakest(chars)
     if sum(has_hole(r, pattern) for r in same) * 2 > len(same):
         chars = tuple(CharReading(c.candidates, sure=False) for c in chars)
-    if sum(not c.sure for c in chars) >= _DOUBTED:
+    if sum(not c.sure and not _is_twin(c.best.glyph, pattern) for c in chars) >= _DOUBTED:  # twins have their own judge
         chars = tuple(replace(c, sure=c.sure and _read(at, same) == {c.best.glyph}) for at, c in enumerate(chars))
     state = FieldState.READ if _all_sure(chars) else FieldState.DOUBTFUL
     shown = (_shown(c, (checked or chances)[at], at, same) for at, c in enumerate(chars))
@@ -133,32 +132,28 @@ def has_hole(reading: Decoded, pattern: FieldPattern) -> bool:
     is not parted into groups elsewhere has no reason to be parted there. Narrow spaces of proportional print are hardly
     wider than its widest pairs; but then no gap stands out from the next one.
     """
-    middles = [(first + last) / 2 for first, last in reading.spans]
-    gaps = [b - a for a, b in pairwise(middles)]
+    gaps = gaps_of(reading.spans, reading.text)
     if len(gaps) < 3:
         return False
-    pitch = max(1.0, sorted(gaps)[len(gaps) // 3])
-    broad = [a in _BROAD or b in _BROAD for a, b in pairwise(reading.text)]
-    gaps = [gap - _BROADER * pitch * near for gap, near in zip(gaps, broad, strict=True)]
-    wide = [at + 1 for at, gap in enumerate(gaps) if gap > _SPACED * pitch]
-    groups = [b - a for a, b in pairwise([0, *wide, len(middles)])]
+    wide = [at + 1 for at, gap in enumerate(gaps) if gap > _SPACED]
+    groups = [b - a for a, b in pairwise([0, *wide, len(reading.spans)])]
     ungrouped = max(groups) > max((LARGEST_GROUP, *pattern.grouping))
     second, widest = sorted(gaps)[-2:]
     if ungrouped:
-        return widest > _ONE_LOST * pitch and widest > _STANDS_OUT * second
-    return widest > _TWO_LOST * pitch or (not pattern.grouping and _is_unevenly_parted(gaps, pitch))
+        return widest > _ONE_LOST and widest > _STANDS_OUT * second
+    return widest > _TWO_LOST or (not pattern.grouping and _is_unevenly_parted(gaps))
 
 
-def _is_unevenly_parted(gaps: Sequence[float], pitch: float) -> bool:
+def _is_unevenly_parted(gaps: Sequence[float]) -> bool:
     """Whether a group inside of the line is shorter than the first, or one space wider than another: groups are filled
     from the left and parted alike, so a character between was not read.
     """
-    starts = [at + 1 for at, gap in enumerate(gaps) if gap > _PARTED * pitch]
+    starts = [at + 1 for at, gap in enumerate(gaps) if gap > _PARTED]
     groups = [b - a for a, b in pairwise([0, *starts, len(gaps) + 1])]
     if len(groups) < 2 or max(groups) > LARGEST_GROUP:
         return False
     spaces = [gaps[start - 1] for start in starts]
-    return min(groups[:-1]) < groups[0] or max(spaces) - min(spaces) > _WIDER * pitch
+    return min(groups[:-1]) < groups[0] or max(spaces) - min(spaces) > _WIDER
 
 
 def _length(readings: Sequence[Decoded]) -> tuple[int, float]:
@@ -280,10 +275,13 @@ def _fillings(chars: Sequence[dict[str, float]]) -> list[tuple[str, float]]:
 
 def _reading(chances: Mapping[str, float], pattern: FieldPattern, trusted: bool) -> CharReading:
     best = next(iter(chances))
-    twin = any(best in pair and set(pair) <= set(pattern.alphabet) for pair in _TWINS)
-    sure = trusted and not twin and chances[best] >= SURE
+    sure = trusted and not _is_twin(best, pattern) and chances[best] >= SURE
     shown = [Candidate(g, round(p, 5)) for g, p in chances.items()]
     return CharReading(tuple(shown[:_MOST_CANDIDATES]), sure)
+
+
+def _is_twin(glyph: str, pattern: FieldPattern) -> bool:
+    return any(glyph in pair and set(pair) <= set(pattern.alphabet) for pair in _TWINS)
 
 
 def _shown(char: CharReading, chances: Mapping[str, float], at: int, readings: Sequence[Decoded]) -> CharReading:

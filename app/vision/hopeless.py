@@ -10,12 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 from app.core.cards import FieldReading, FieldState
 from app.core.products import FieldPattern
 from app.vision.decode import Decoded, decode_views
-from app.vision.fading import gone_ends, many_begin_within_group, pale_ends
+from app.vision.fading import gaps_of, gone_ends, many_begin_within_group, pale_ends
 from app.vision.fuse import Fused, has_hole
 from app.vision.lit import ends_in_light, past_ends, rising_ends
 from app.vision.recognise import Engine
@@ -66,8 +65,8 @@ def hopeless(
     if not others and _most(views, lambda said: has_hole(said, pattern)):
         return True
     gone = frozenset.intersection(*(_gone(s, lead) for s in spots))
-    alike = [said.spans for said in views if len(said.spans) == len(lead.spans)]
-    if swallowed_end(spots, lead) or many_begin_within_group(alike or [lead.spans]):
+    alike = [said for said in views if len(said.spans) == len(lead.spans)]
+    if swallowed_end(spots, lead) or many_begin_within_group(alike or [lead]):
         return True
     return any(min(at, 1) not in closed for at in gone)
 
@@ -101,9 +100,7 @@ def _most(views: Sequence[Decoded], holds: Callable[[Decoded], bool]) -> bool:
 
 def _widest(said: Decoded) -> float:
     """The widest gap between two neighbours, in pitches."""
-    middles = [(first + last) / 2 for first, last in said.spans]
-    gaps = sorted(b - a for a, b in pairwise(middles))
-    return gaps[-1] / max(1.0, gaps[len(gaps) // 3]) if gaps else 0.0
+    return max(gaps_of(said.spans), default=0.0)
 
 
 def unread(reading: FieldReading) -> FieldReading:

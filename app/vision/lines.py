@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.vision.panel import Area
-from app.vision.recognise import LineText
+from app.vision.recognise import LineText, View
 from app.vision.textlines import LineBox
 
 
@@ -19,3 +20,13 @@ class Line:
     @property
     def area(self) -> Area:
         return Area(self.box.x, self.box.y, self.box.w, self.box.h)
+
+
+def said_in(area: Area, lines: Sequence[Line]) -> View | None:
+    """What PP-OCR read in an area that is the end of a line; None where it is not, or was not read in whole."""
+    for line in lines:
+        whole = line.area
+        same_row = whole.y == area.y and whole.h == area.h
+        if same_row and whole.x <= area.x and abs(whole.right - area.right) < 1 and len(line.read.lattice):
+            return line.read.part((area.x - whole.x) / whole.w)
+    return None

@@ -34,7 +34,7 @@ from app.vision.fields import (
 )
 from app.vision.focus import glare, sharpness
 from app.vision.fuse import fuse
-from app.vision.lines import Line
+from app.vision.lines import Line, said_in
 from app.vision.locate import Located
 from app.vision.medium import medium
 from app.vision.opening import UNTOLD, Beyond, Ends, Judge, Opening, OpeningJudge
@@ -51,7 +51,7 @@ from app.vision.printed import (
     says_nothing,
     span,
 )
-from app.vision.recognise import Recogniser, View
+from app.vision.recognise import Recogniser
 from app.vision.rectify import PX_PER_MM, rectify, size_of, turn, turn_corners, unturned
 from app.vision.spots import Spot, SpotReader
 from app.vision.textlines import FRAME_SIZE, LineBox, LineFinder, cut
@@ -183,6 +183,8 @@ class Looker:
         panels = seen.panels()
         lines = lines + self._missed(card, lines, panels, seen)
         sorted_lines = sort_lines(lines, look.bars)
+        if unsaid := self._unsaid(card, sorted_lines, panels, seen):
+            lines, sorted_lines = [*lines, *unsaid], sort_lines([*lines, *unsaid], look.bars)
         confirmed = frozenset(g for p in sorted_lines.printed if (g := normalise_gtin(p)) is not None)
         hits = codes.with_print(confirmed)
         sorted_lines = numberline.without_product_codes(sorted_lines, hits)
@@ -207,7 +209,7 @@ class Looker:
             number=number,
             pin=None
             if places.pin is None
-            else self._spots.read(card, places.pin, _within(places.pin, places), _said(places.pin, lines)),
+            else self._spots.read(card, places.pin, _within(places.pin, places), said_in(places.pin, lines)),
             panel=places.panel.state,
             panel_area=places.panel_area,
             hidden=places.panel.hidden,
@@ -227,7 +229,7 @@ class Looker:
             return None
         area = with_pieces(area, lines)
         return self._spots.read(
-            card, area, numberline.limits_of(area, card.shape[1], look.bars, lines), _said(area, lines)
+            card, area, numberline.limits_of(area, card.shape[1], look.bars, lines), said_in(area, lines)
         )
 
     def _expiry(self, card: Colour, look: Look, lines: Sequence[Line]) -> tuple[Printed, date | None]:
@@ -279,17 +281,15 @@ class Looker:
         boxes = [LineBox(a.x, a.y, a.w, a.h, 0.0, 1.0) for a in found if a is not None]
         return self._wording.read(card, boxes, {}, ())
 
-
-def _said(area: Area, lines: Sequence[Line]) -> View | None:
-    """What PP-OCR read in an area that is the end of a line; None where it is not, or was not read in whole."""
-    for line in lines:
-        whole = line.area
-        same_row = whole.y == area.y and whole.h == area.h
-        if same_row and whole.x <= area.x and abs(whole.right - area.right) < 1 and len(line.read.lattice):
-            return line.read.part((area.x - whole.x) / whole.w)
-    return None
+    def _unsaid(self, card: Colour, found: Sorted, panels: Sequence[Panel], seen: PanelMap) -> list[Line]:
+        """What our recogniser reads in a clear open panel of whose text PP-OCR has made no value."""
+        clear = [p.area for p in panels if p.support >= _CLEAR and coat_share(seen, p.area) < _LITTLE_LAYER]
+        empty = [a for a in clear if not any(a.share_of(v.area) > _IN_PANEL for v in found.values)]
+        places = [find_text(card, area, seen) for area in empty[:1]]
+        return self._wording.read_codes(card, [place for place in places if place is not None])
 
 
+_LITTLE_LAYER, _IN_PANEL = 0.25, 0.3  # shares: of an open panel's layer, and of a value that stands in a panel
 _LEAST_SIGNS = 3  # of a line that was read: needle print is found in pieces of which nothing is read
 _DATE_DIGITS = 8
 _FAINT, _CRISP = 0.012, 0.45

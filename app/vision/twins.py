@@ -28,14 +28,18 @@ _PAIR = 0.99  # probability that it is one of the two
 PAIRS = ("0O", "1I")
 _TWINS = frozenset("".join(PAIRS))
 
-TOLD: Mapping[str, float] = {"0O": 4.0, "1I": 6.0}
-"""Log odds by `WEIGHTS`, either way, from which a glyph is sure."""
+TOLD = 4.0
+"""Log odds, either way, from which a glyph is sure."""
 
 WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "0O": (-0.534, 1.099, 0.29, -0.21, -0.311, 0.25),
     "1I": (0.0, 1.0, 0.2, 0.0, 0.0, 0.0),
 }
-"""Log odds that a glyph is a zero and no O, or a one and no I, for `features`."""
+"""Log odds that a glyph is a zero and no O, or a one and no I, for `features`, on practice lines."""
+
+ON_CARDS: Mapping[str, tuple[float, float]] = {"0O": (-1.5, 1.8), "1I": (0.0, 1.0)}
+"""What is added to those odds, times the second, to say what was found on cards: they are clearer than practice lines,
+and Os were taken for zeros now and then, but no zero for an O."""
 
 _TALLER, _FAR_TALLER = 0.06, 0.16
 """Heights of a line by which digits of some faces stand taller than capitals (OCR-B: 0.08); more is no print."""
@@ -78,7 +82,7 @@ def _by_odds(char: CharReading, pair: str, odds: float | None) -> CharReading:
     if odds is None:
         return replace(char, sure=False)
     of_pair = sum(c.p for c in char.candidates if c.glyph in pair)
-    sure = abs(odds) >= TOLD[pair] and of_pair >= _PAIR
+    sure = abs(odds) >= TOLD and of_pair >= _PAIR
     p = of_pair / (1 + math.exp(-abs(odds)))
     both = (Candidate(pair[odds <= 0], round(p, 5)), Candidate(pair[odds > 0], round(of_pair - p, 5)))
     return CharReading((*both, *(c for c in char.candidates if c.glyph not in pair)), sure)
@@ -94,11 +98,19 @@ def _told(glyphs: str, sights: Sequence[Sight], pattern: FieldPattern) -> dict[i
         return {at: (pair, None) for at, pair in pairs.items()}
     lines = [line_of(glyphs, sight) for sight in sights]
     odds = {
-        at: fmean(sum(w * f for w, f in zip(WEIGHTS[pair], features(line, at), strict=True)) for line in lines)
+        at: on_cards(
+            pair, fmean(sum(w * f for w, f in zip(WEIGHTS[pair], features(line, at), strict=True)) for line in lines)
+        )
         for at, pair in pairs.items()
     }
     tall = frozenset[int]().union(*(tall_as_digits(glyphs, sight) for sight in sights))
     return {at: (pair, None if odds[at] < 0 and at in tall else odds[at]) for at, pair in pairs.items()}
+
+
+def on_cards(pair: str, odds: float) -> float:
+    """The log odds on a card, of those on practice lines."""
+    add, times = ON_CARDS[pair]
+    return add + times * odds
 
 
 def tall_as_digits(glyphs: str, sight: Sight) -> frozenset[int]:

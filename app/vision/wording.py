@@ -39,6 +39,7 @@ _MORE, _THIRTEEN = 0.6, 6.5  # heights of a digit not found before, and of the s
 _DENSE = 0.55  # glyphs to a height of width that a line of print with a value in it has at least
 _FEW = 6  # digits; from as many on a line may hold a date or a number
 _SURE = 0.6
+_SHORTEST = 6  # glyphs: no PIN has fewer
 _HOTLINE = re.compile(r"[48]00\d{7}$")
 _WORDS_BEFORE = 6.0  # heights of words before a hotline, from which on letters are no sign of a code
 _ON_END = 3  # runs of text on end that make a card look as if it lay across
@@ -94,6 +95,12 @@ class Wording:
     ) -> list[Line]:
         """Every line of the upright card with its text. `bars`: where symbols stand on it."""
         return [Line(box, known.get(box) or self._text(card, box, bars)) for box in boxes]
+
+    def read_codes(self, card: Colour, areas: Sequence[Area]) -> list[Line]:
+        """Places that can hold nothing but a code, by our recogniser; none in which it makes out no code."""
+        boxes = [LineBox(area.x, area.y, area.w, area.h, 0.0, 1.0) for area in areas]
+        lines = [Line(box, self._codes.text(cut(card, box))) for box in boxes]
+        return [line for line in lines if sum(s.p > _SURE for s in line.read.signs) >= _SHORTEST]
 
     def find_again(self, card: Colour, lines: Sequence[Line]) -> list[Line]:
         """Long lines that stand out on a blurred card, though `lines` has none or pieces of them: print in dots."""

@@ -480,3 +480,12 @@ def test_where_much_is_in_doubt_what_one_view_reads_otherwise_is_too() -> None:
     assert len(usual) == 16
     assert 7 in sure({2: blurred, 3: blurred}), "seven views of eight are enough"
     assert sure({2: blurred, 3: blurred, 4: blurred}) == [0, 1, 5, 6]
+
+
+def test_twins_are_no_doubts_that_make_others_doubtful() -> None:
+    """0Z1U JSYM MELO YX was left open: three twins, each told by the judge of twins, made an E of one view count."""
+    pattern = FieldPattern(DIGITS + LATIN, (8,))
+    usual, other = lattice("0O1A526E"), lattice("0O1A526E", {7: {"F": 0.9, "E": 0.1}})
+    views = [View(Engine.OWN, usual, 16) for _ in range(7)] + [View(Engine.PPOCR, other, 16)]
+    reading = fuse(decode_views(views, pattern), pattern).reading
+    assert [at for at, char in enumerate(reading.chars) if not char.sure] == [0, 1, 2], "those are told later"

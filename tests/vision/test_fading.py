@@ -11,7 +11,7 @@ import pytest
 from app.core.cards import FieldState
 from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, CheckDigit, FieldPattern
 from app.vision.conclude import _whole
-from app.vision.decode import decode_views
+from app.vision.decode import Decoded, decode_views
 from app.vision.fading import (
     begins_within_group,
     fading_groups,
@@ -126,10 +126,11 @@ def test_a_pin_shorter_than_any_is_not_stated() -> None:
 
 @pytest.mark.parametrize("at_start", [False, True])
 def test_print_that_breaks_off_in_a_reflection_goes_on_behind_it(at_start: bool) -> None:
-    steep, gentle = (0.5, 0.75, 0.95), (0.6, 0.66, 0.75, 0.9)
+    steep, gentle, more = (0.5, 0.75, 0.95), (0.6, 0.66, 0.75, 0.9), (0.7, 0.74, 0.82, 0.9)
     assert gone_ends(*paling("888888888888", *steep, at_start=at_start)) == {0 if at_start else 11}
     assert gone_ends(*paling("888888888888", *gentle, at_start=at_start)) == frozenset()
     assert pale_ends(*paling("888888888888", *gentle, at_start=at_start)), "it is asked about all the same"
+    assert not pale_ends(*paling("888888888888", *more, at_start=at_start)), "a next one would be seen"
     assert gone_ends(line("8"), [(4, 7)], 10) == frozenset()
 
 
@@ -159,11 +160,23 @@ def test_print_in_groups_that_begins_with_less_than_a_group_was_cut(sizes: tuple
 
 def test_one_view_in_which_the_first_gap_seems_wide_does_not_tell_that_print_was_cut() -> None:
     """3092 2365 5352 587, crisp and whole, was asked about for one of its eight views."""
-    whole, short = grouped(4, 4, 4, 3), grouped(1, 3, 4, 4, 3)
+    whole, short = said(*grouped(4, 4, 4, 3)), said(*grouped(1, 3, 4, 4, 3))
     assert not many_begin_within_group([short, *[whole] * 7])
     assert many_begin_within_group([*[short] * 3, *[whole] * 5])
     assert many_begin_within_group([short])
     assert not many_begin_within_group([])
+
+
+@pytest.mark.parametrize(("text", "cut"), [("LWQP4VJR", False), ("LTQP4VJR", True)])
+def test_a_wide_letter_parts_no_group(text: str, cut: bool) -> None:
+    """LWQP4VJR and AWXNR0 in proportional print were left unread: a W moves its neighbour away."""
+    places = grouped(2, 6)
+    places[2:] = [(first - 1, last - 1) for first, last in places[2:]]
+    assert many_begin_within_group([said(*places, text=text)]) is cut
+
+
+def said(*places: tuple[int, int], text: str = "") -> Decoded:
+    return Decoded(text or "8" * len(places), (), 1.0, places, 0.0, 200)
 
 
 def test_nothing_and_one_character_do_not_fade() -> None:

@@ -89,5 +89,7 @@ def test_an_end_beyond_which_a_reflection_is_over_is_the_end(at_start: bool) -> 
     for picture, lost in ((small, False), (wide, True)):
         one = Spot(area, (BESIDE, float(BESIDE + WIDTH)), (), steep, lit=lit_of(picture))
         assert hopeless(doubtful, False, [one], UNKNOWN_NUMBER) is lost
+        asked = _whole(fused, [one], UNKNOWN_NUMBER).reading
+        assert asked.state is (FieldState.DOUBTFUL if lost else FieldState.READ), "pale as it is, it is the end"
     assert len(places) == COUNT
     assert steps == 10 * COUNT

@@ -145,6 +145,12 @@ def test_a_twin_is_sure_where_the_judge_of_single_glyphs_tells_it(text: str, fir
     assert told_at(text, 3, {0: 8.0})[1] is False, "it was asked about another place"
 
 
+def test_an_o_needs_less_to_be_told_than_a_zero() -> None:
+    """On cards Os were taken for zeros by a little, but no zero for an O (docs/reading-panel.md)."""
+    assert told_at("KWXOHTR", 3, {3: -1.6}, torn=0.5) == ("O", True)
+    assert told_at("KWX0HTR", 3, {3: 1.6}, torn=0.5) == ("0", False)
+
+
 def test_both_are_offered_as_likely_as_they_are() -> None:
     fused, readings = line_of("KWX0HTR", {})
     sight = Sight(printed("KWX0HTR"), readings, alone("KWX0HTR", {3: -4.0}))

@@ -21,6 +21,11 @@ from app.vision.look import Looker
         (970016, "hard", "in doubt: an O alone among letters and digits"),
         (970074, "easy", "not seen: pieces of needle print of which nothing was read"),
         (970082, "typical", "pale at its beginning, where the layer leaves no room for more"),
+        (3000466, "easy", "not seen: PP-OCR makes ?TY? VW of it, which is no value"),
+        (910114, "easy", "not seen: of its line the label was read only, as of small print"),
+        (3000190, "easy", "in doubt: an O alone in needle print"),
+        (3000388, "easy", "in doubt: three twins, each told, counted as three doubts"),
+        (3000228, "typical", "pale at its end, behind which a reflection is over"),
     ],
 )
 def test_rendered_pins_are_read(looker: Looker, seed: int, tier: str, was: str) -> None:
