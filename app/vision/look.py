@@ -17,6 +17,7 @@ from app.core.cards import FieldState, Medium, PanelState, Printed
 from app.core.products import DIGITS, LATIN, UNKNOWN_NUMBER, Catalogue, FieldPattern, Product, normalise_gtin
 from app.vision import numberline, third_opinion
 from app.vision.barcode import Hit, as_gtin, gtin
+from app.vision.beside import goes_under
 from app.vision.cardcodes import CardCodes, read_card_codes
 from app.vision.codes import CodeReader
 from app.vision.decode import PLAIN_LETTERS, decode_views
@@ -219,7 +220,7 @@ class Looker:
             pin_proved=places.pin_proved,
             expiry=expiry,
             expiry_printed=state,
-            face_value=find_face_value(lines, card.shape[1]),
+            face_value=find_face_value(lines, card.shape[1], partial(goes_under, card)),
             batch=self._batch(card, lines),
             region=find_region(lines),
         )
@@ -245,7 +246,11 @@ class Looker:
         return state, None
 
     def _goes_on(self, card: Colour, area: Area) -> bool:
-        """Whether more is printed behind a month: pale light takes the day from a date, and leaves no trace in it."""
+        """Whether more is printed behind a month: pale light takes the day from a date, and leaves no trace in it; or a
+        thumb lies over it.
+        """
+        if goes_under(card, area, _DAY):
+            return True
         return self._spots.read(card, area, (area.x, card.shape[1] - 0.5 * PX_PER_MM)).area.right > area.right
 
     def _dated(self, card: Colour, seen: Dated) -> date | None:
@@ -292,6 +297,7 @@ class Looker:
 _LITTLE_LAYER, _IN_PANEL = 0.25, 0.3  # shares: of an open panel's layer, and of a value that stands in a panel
 _LEAST_SIGNS = 3  # of a line that was read: needle print is found in pieces of which nothing is read
 _DATE_DIGITS = 8
+_DAY = 0.7  # heights that a hyphen and the first digit of a day take
 _FAINT, _CRISP = 0.012, 0.45
 """Glare below and sharpness above which nothing of the small print can have been missed."""
 

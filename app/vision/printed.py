@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -17,8 +17,9 @@ _SURE_SIGN = 0.8
 _SURE_DATE = 0.97
 """Of each digit of a date that is not read again: a 9 behind whose right half a thumb lay was a 5 of 0.94."""
 _NEVER = 2.0
-_SURE_ALONE = 0.95
-"""What a sign needs where nothing but its look says what it is."""
+_SURE_AMOUNT = 0.95
+"""What each digit of an amount needs. Of 140 amounts read rightly none has less than 0.97; two that lacked one had 0.85
+and 0.93."""
 
 _YMD = re.compile(r"(?<!\d)(20\d\d)\s?([-–—./年\s]?)\s?(\d{1,2})\s?([-–—./月\s]?)\s?(\d{1,2})(?!\d)")
 _YMD_PLAIN = re.compile(r"20\d\d\s?[-–—./年]\s?\d{1,2}\s?[-–—./月]\s?\d{1,2}(?!\d)")
@@ -215,32 +216,44 @@ def _is_number(line: Line) -> bool:
     return sum(c.isdigit() for c in line.read.text) > _DIGITS_OF_A_DATE
 
 
-def find_face_value(lines: Sequence[Line], card_w: int) -> Amount | None:
-    """The face value; None when none is sure. Ink that runs to the card's edge may be cut off: not sure."""
+def find_face_value(
+    lines: Sequence[Line], card_w: int, goes_under: Callable[[Area], bool] | None = None
+) -> Amount | None:
+    """The face value; None when none is sure. Ink that runs to the card's edge, or under what lies over the card
+    (`goes_under`, where it can be seen), may be cut off: not sure.
+    """
     found: set[Amount] = set()
     for line in lines:
         text = line.read.text
         match = None if len(text) > _MOST_SIGNS or _YMD.search(text) else _amount(text)
         if match is None:
             continue
-        (start, end), amount, least = match
+        (start, end), amount = match
         cut_off = line.box.right > card_w - 0.6 * PX_PER_MM or _GOES_ON.match(text[end:]) is not None
-        if cut_off or amount.units <= 0 or text[start] == "0" or least_p(line, start, end) < least:
+        cut_off |= goes_under is not None and not text[end:].strip() and goes_under(_part(line, start))
+        if cut_off or amount.units <= 0 or text[start] == "0" or least_p(line, start, end) < _SURE_AMOUNT:
             return None
         found.add(amount)
     return found.pop() if len(found) == 1 else None
 
 
-def _amount(text: str) -> tuple[tuple[int, int], Amount, float] | None:
-    """Where in a text an amount stands, the amount, and what each of its digits must be sure of."""
+def _part(line: Line, start: int) -> Area:
+    """Where the characters from `start` to the line's end stand on the card."""
+    whole = line.area
+    left = span(line, start, len(line.read.text))[0] * whole.w
+    return Area(whole.x + left, whole.y, whole.w - left, whole.h)
+
+
+def _amount(text: str) -> tuple[tuple[int, int], Amount] | None:
+    """Where in a text an amount stands, and the amount."""
     for pattern, currency in (*_MARKED, *_BEHIND, (_WORDED, "CNY"), (_WORDED_LIKE_YEN, "CNY")):
         found = pattern.search(text)
         if found is not None:
-            return found.span(1), Amount(int(found[1].replace(",", "")), currency), _SURE_SIGN
+            return found.span(1), Amount(int(found[1].replace(",", "")), currency)
     alone = _LIKE_YEN.match(text.strip())
     if alone is not None and int(alone[1]) in _COMMON_VALUES:
         shift = len(text) - len(text.lstrip())
-        return (alone.start(1) + shift, alone.end(1) + shift), Amount(int(alone[1]), "CNY"), _SURE_ALONE
+        return (alone.start(1) + shift, alone.end(1) + shift), Amount(int(alone[1]), "CNY")
     return None
 
 

@@ -171,6 +171,27 @@ def test_an_amount_that_may_go_on_is_no_value() -> None:
     assert find_face_value([line("¥100"), line("¥200")], CARD_W) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "whole"), [("¥30", False), ("Value RMB 30", False), ("30元", True), ("RMB 30.00", True)]
+)
+def test_an_amount_under_which_the_card_is_covered_is_no_value_unless_its_end_is_read(text: str, whole: bool) -> None:
+    value = Amount(30, "CNY")
+    assert find_face_value([line(text)], CARD_W, lambda _: False) == value
+    assert find_face_value([line(text)], CARD_W, lambda _: True) == (value if whole else None)
+
+
+def test_where_an_amount_ends_is_asked_of_its_own_characters() -> None:
+    asked: list[Area] = []
+    find_face_value([line("面值 100")], CARD_W, lambda area: bool(asked.append(area)))
+    assert [(area.x, area.right) for area in asked] == [(pytest.approx(190.0), pytest.approx(280.0))]
+
+
+def test_an_amount_of_which_a_digit_is_hardly_legible_is_no_value() -> None:
+    """面额:200元 under glare was stated as 20, its digits at 0.85 and 0.94 (3000442h)."""
+    assert find_face_value([line("面额:20元", p=0.94)], CARD_W) is None
+    assert find_face_value([line("面额:20元", p=0.96)], CARD_W) == Amount(20, "CNY")
+
+
 def test_a_batch_number_stands_behind_its_word() -> None:
     found = find_batch([line("云栖便利"), line("批次号20220640")])
     assert found is not None

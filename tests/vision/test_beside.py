@@ -1,0 +1,74 @@
+"""Values and dates that end where something lies over the card, or that lost a digit to light, are not stated."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from app.core.products import Catalogue
+from app.eye.oneshot import conclude_picture
+from app.rehearsal.pictures import render_card_picture
+from app.vision.beside import goes_under
+from app.vision.look import Looker
+from app.vision.panel import Area
+from app.vision.pixels import Colour
+
+GROUND, INK, SKIN = (75, 55, 105), (235, 225, 240), (134, 171, 220)
+AREA = Area(40, 40, 200, 60)
+
+
+def card(ground: tuple[int, int, int] = GROUND, ink: tuple[int, int, int] = INK) -> Colour:
+    """A card with a 300 in the area and nothing behind it."""
+    picture = np.full((160, 480, 3), ground, np.uint8)
+    cv2.putText(picture, "300", (45, 88), cv2.FONT_HERSHEY_DUPLEX, 2.2, ink, 9, cv2.LINE_AA)
+    noise = np.random.default_rng(3).normal(0, 5, picture.shape)
+    return np.clip(cv2.GaussianBlur(picture, (0, 0), 2) + noise, 0, 255).astype(np.uint8)
+
+
+def with_thumb(picture: Colour, left: int) -> Colour:
+    thumb = picture.copy()
+    cv2.ellipse(thumb, (left + 120, 110), (120, 100), 0, 0, 360, SKIN, -1)
+    return thumb
+
+
+@pytest.mark.parametrize(
+    ("ground", "ink"), [(GROUND, INK), ((190, 200, 195), (60, 40, 50)), ((90, 140, 60), (250,) * 3)]
+)
+def test_print_goes_under_what_has_another_colour_than_it_and_its_ground(
+    ground: tuple[int, int, int], ink: tuple[int, int, int]
+) -> None:
+    """Value RMB 300 was stated as 30 where a thumb lay over its last zero (3000215h)."""
+    bare = card(ground, ink)
+    assert not goes_under(bare, AREA)
+    assert goes_under(with_thumb(bare, 225), AREA)
+    assert not goes_under(with_thumb(bare, 300), AREA), "it lies beside"
+    assert goes_under(with_thumb(bare, 300), AREA, reach=1.1), "a day would stand there"
+
+
+@pytest.mark.parametrize("more", [-50, 60])
+def test_light_and_shade_behind_a_value_are_nothing_that_lies_there(more: int) -> None:
+    lit = card().astype(int)
+    lit[:, 240:] += more
+    assert not goes_under(np.clip(lit, 0, 255).astype(np.uint8), AREA)
+
+
+def test_nothing_is_beyond_the_card() -> None:
+    assert not goes_under(card()[:, :241], AREA)
+    assert not goes_under(card(), Area(40, 150, 200, 0))
+
+
+@pytest.mark.parametrize(
+    ("seed", "field"),
+    [
+        (3000215, "face_value"),  # a thumb lies on the last zero of 300
+        (3000442, "face_value"),  # glare on the middle one of 200元
+        (3000411, "expiry"),  # a thumb on the day of 2027-04-04: the end of its month was stated
+    ],
+)
+def test_rendered_values_that_are_not_seen_whole_are_not_stated(looker: Looker, seed: int, field: str) -> None:
+    picture, labels = render_card_picture(seed, "hard")
+    found = conclude_picture(np.ascontiguousarray(picture), looker, Catalogue())
+    assert found is not None
+    assert labels[field]
+    assert getattr(found, field) is None
