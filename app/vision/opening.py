@@ -26,10 +26,8 @@ from app.vision.codes import check_sum
 from app.vision.focus import BURNT
 from app.vision.models import compile_model, load_model
 from app.vision.panel import Area, PanelMap, coat_share
-from app.vision.pixels import Colour, Floats, grey, percentiles
+from app.vision.pixels import Colour, Flags, Floats, grey, percentiles
 from app.vision.rectify import PX_PER_MM
-
-Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 MODEL = "opening.onnx"
 WIDTH, HEIGHT = 288, 56

@@ -18,7 +18,7 @@ from app.paths import RESOURCES
 from app.vision.codes import check_sum
 from app.vision.models import compile_model, load_model
 from app.vision.panelends import bare_columns
-from app.vision.pixels import Colour, Floats, percentiles
+from app.vision.pixels import Colour, Flags, Floats, percentiles
 from app.vision.rectify import CARD_H, CARD_W, PX_PER_MM
 
 MODEL = "panel.onnx"
@@ -152,7 +152,7 @@ def _ended(small: Colour, seen: PanelMap) -> PanelMap:
     return seen
 
 
-def _as_panel(whole: Floats, mask: np.ndarray[Any, np.dtype[np.bool_]], stats: Any) -> Panel | None:
+def _as_panel(whole: Floats, mask: Flags, stats: Any) -> Panel | None:
     """A connected piece of the map as a panel, its edges between cells where half of their length belongs to it."""
     x, y, w, h, cells = (int(v) for v in stats)
     if w * _CELL_W < _LEAST_W_MM * PX_PER_MM or h * _CELL_H < _LEAST_H_MM * PX_PER_MM or cells < _FILLED * w * h:

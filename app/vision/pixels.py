@@ -15,6 +15,7 @@ from app.vision.picture_file import open_picture
 Gray = NDArray[np.uint8]  # (height, width)
 Colour = NDArray[np.uint8]  # (height, width, 3), blue green red
 Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
 Corners = NDArray[np.float32]  # (4, 2) x, y in pixels, clockwise
 
 CARD_W_MM, CARD_H_MM = 85.60, 53.98  # ISO/IEC 7810 ID-1
