@@ -40,6 +40,7 @@ SCALE = 4.5
 """Pixels a millimetre in that picture; less where a panel is too wide for it."""
 
 _MARGIN_MM = 3.0
+_RAISED = (1, 3)  # pixels of that picture
 _RIM = 40
 """Pixels of the rectified card around the panel that are looked at."""
 
@@ -71,6 +72,17 @@ _INKED = 0.5  # of the usual depth of ink in a column from which the column belo
 _ROOM, _LEAST_LAYER = 1.0, 0.2  # characters: room for one more that cannot be seen, layer that is no shadow
 _CLEAR_STEP = 0.6  # share of the usual step between layer and paper that is no guess below glare
 _LEAST_STEP = 12.0  # levels
+_CLEAR_LEVELS = 18.0  # between paper and layer, from which what lies between them is told
+_FROM, _NEAR_TEXT, _LEAST_MISTAKEN = (
+    0.45,
+    3.0,
+    1.5,
+)  # characters
+_PAPER = 90  # percentile of the columns of a text that shows its paper: those with ink are darker
+_AS_LAYER, _UNEVEN = 0.6, 0.35
+"""Of the step from paper to layer, how far what was mistaken goes at least, and how uneven it and the paper may be.
+What a reflection lights is not even: of six such layers the worst had 0.22, of open panels the best 1.05.
+"""
 _SURELY = 0.5  # share of coat in a column of the map from which it shows the layer
 _BARE = 0.2  # share of coat in a column up to which it is no edge either
 _NEAR = 5  # columns of the map to either side
@@ -172,7 +184,7 @@ class Strip:
 
 
 class OpeningJudge:
-    """Judges panels; one instance a process. About 3 ms a panel on one thread."""
+    """Judges panels; one instance a process. About 4 ms a panel on one thread."""
 
     def __init__(self, folder: Path | None = None, threads: int = 1) -> None:
         path = (folder or RESOURCES / "models") / MODEL
@@ -198,24 +210,29 @@ class OpeningJudge:
         return Opening(PanelState.PARTIAL, max(1, round(beside) + round(cover.between)), bare=bare)
 
     def hidden(self, card: Colour, seen: PanelMap, panel: Area) -> float:
-        """The network's probability that characters are hidden."""
-        return float(self._model(strip_of(card, seen, panel).picture[None])[0][0])
+        """The network's probability that characters are hidden: the mean of the log odds of some cut-outs."""
+        said = [float(self._model(view[None])[0][0]) for view in _views(strip_of(card, seen, panel).picture)]
+        return 1 / (1 + math.exp(-sum(_log_odds(p) for p in said) / len(said)))
 
 
 def features(cover: Cover, hidden: float) -> tuple[float, ...]:
     """What `WEIGHTS` weigh; `hidden`: what the network says."""
-    p = min(max(hidden, 1e-4), 1 - 1e-4)
     ends = cover.left, cover.right
     bare = [min(max(end.bare, -0.5), _MOST_BARE) for end in ends]
     return (
         1.0,
-        math.log(p / (1 - p)),
+        _log_odds(hidden),
         max(end.abutting for end in ends),
         min(max(end.layer for end in ends), _MOST_LAYER),
         abs(bare[0] - bare[1]),
         cover.between,
         max(0.0, cover.pitch - _WIDE_PITCH),
     )
+
+
+def _log_odds(chance: float) -> float:
+    p = min(max(chance, 1e-4), 1 - 1e-4)
+    return math.log(p / (1 - p))
 
 
 def is_on_paper(cover: Cover, groups: Sequence[int]) -> bool:
@@ -233,7 +250,8 @@ def is_on_paper(cover: Cover, groups: Sequence[int]) -> bool:
 
 def measure_cover(card: Colour, seen: PanelMap, panel: Area, text: Area, pitch: float) -> Cover:
     """What of the layer lies beside and between the characters that were read."""
-    coat, middles = _coat(seen, panel, text)
+    row = row_of(card, seen, panel, text)
+    coat, middles = np.where(row.mistaken(text, pitch), np.float32(1), row.coat), row.middles
     cell = panel.w / len(coat)
     bare = (
         _until_layer(coat[::-1], text.x - middles[::-1], cell, text.x - panel.x),
@@ -248,12 +266,6 @@ def measure_cover(card: Colour, seen: PanelMap, panel: Area, text: Area, pitch: 
         between=_longest(inside > _COVERED_GLYPH) * cell / pitch,
         pitch=pitch / text.h,
     )
-
-
-def _coat(seen: PanelMap, panel: Area, text: Area) -> tuple[Floats, Floats]:
-    """The share of layer in each column of the map along the row of the text, and where the columns' middles are."""
-    coat = seen.coat_along(panel, text)
-    return coat, panel.x + (np.arange(len(coat)) + 0.5) * (panel.w / len(coat))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -283,10 +295,33 @@ class Row:
         clear = abs(usual) > _LEAST_STEP and there.any() and near.any()
         return float(np.median(self.light[there]) - np.median(self.light[near])) / usual if clear else 0.0
 
+    def mistaken(self, text: Area, pitch: float) -> Flags:
+        """The columns that the map takes for paper, though they are as light as the layer, evenly so, and the text's
+        paper is not, as evenly: that of some layers is seen as paper where the light is poor.
+        """
+        out = np.zeros(len(self.coat), np.bool_)
+        inside, layer = (self.middles > text.x) & (self.middles < text.right), self.coat > _SURELY
+        if len(self.coat) < 2 or not layer.any() or not inside.any():
+            return out
+        cell = float(self.middles[1] - self.middles[0])
+        print_paper, usual = np.percentile(self.light[inside], _PAPER), np.median(self.light[layer])
+        for away in (text.x - self.middles, self.middles - text.right):
+            there = (away > _FROM * pitch) & ~layer
+            near = inside & (away > -_NEAR_TEXT * pitch)
+            if there.sum() * cell < _LEAST_MISTAKEN * pitch or not near.any():
+                continue
+            paper, light = np.percentile(self.light[near], _PAPER), np.median(self.light[there])
+            step, uneven = abs(paper - light), np.ptp(np.percentile(self.light[there], (10, 90)))
+            alike = (paper - light) / (paper - usual) > _AS_LAYER if abs(paper - usual) > _CLEAR_LEVELS else False
+            if alike and max(uneven, abs(print_paper - paper)) < _UNEVEN * step:
+                out |= there
+        return out
+
 
 def row_of(card: Colour, seen: PanelMap, panel: Area, text: Area) -> Row:
     """A panel of a card along the row of its text."""
-    coat, middles = _coat(seen, panel, text)
+    coat = seen.coat_along(panel, text)
+    middles = np.asarray(panel.x + (np.arange(len(coat)) + 0.5) * (panel.w / len(coat)), np.float32)
     rows = grey(card[int(max(0, text.y)) : int(text.bottom) + 1, int(max(0, panel.x)) : int(panel.right)])
     shade = cv2.resize(rows, (len(coat), len(rows)), interpolation=cv2.INTER_AREA)
     return Row(coat, middles, np.percentile(shade, 75, axis=0))  # of a column with ink that of its paper
@@ -373,6 +408,12 @@ def strip_of(card: Colour, seen: PanelMap, panel: Area, shrunk: float = 1.0) -> 
     picture[..., 3] = _cut(seen.coat, zoom, left, top, *cells) * 255
     picture[..., 4] = _cut(seen.opened, zoom, left, top, *cells) * 255
     return Strip(picture, zoom, left, top)
+
+
+def _views(strip: Floats) -> tuple[Floats, ...]:
+    """A strip raised by some pixels, the second one mirrored: one pixel lower has made a 0.03 a 0.87."""
+    low, high = (np.concatenate([strip[up:], np.repeat(strip[-1:], up, axis=0)]) for up in _RAISED)
+    return low, np.ascontiguousarray(high[:, ::-1])
 
 
 def _within(low: float, high: float, shrunk: float, most: int) -> tuple[int, int]:

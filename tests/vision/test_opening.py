@@ -147,6 +147,50 @@ def test_an_island_of_layer_between_characters_is_seen() -> None:
     assert abs(measure_cover(card, seen, PANEL, text(28, 90), PITCH).between - 3) < 0.5
 
 
+def test_layer_that_the_map_takes_for_paper_is_layer() -> None:
+    """Where the light is poor some layers look like paper to the map: they are as light as the layer, and evenly so."""
+    card, _ = drawn(((50, 94),), (52, 90))
+    mistaken = drawn(((24, 94),), (52, 90))[1]
+    line = text(52, 90)
+    found = measure_cover(card, mistaken, PANEL, line, PITCH)
+    assert found.left.margin < 1
+    assert found.left.layer > 5
+    assert found.right == measure_cover(*drawn(((24, 94),), (52, 90)), PANEL, line, PITCH).right
+
+
+def test_paper_is_not_taken_for_layer_where_light_falls_unevenly() -> None:
+    card, seen = drawn(((24, 94),), (52, 90))
+    line, plain = text(52, 90), measure_cover(card, seen, PANEL, text(52, 90), PITCH)
+    fading = np.clip(np.linspace(0.2, 2.0, CARD_W) ** 1.0, 0, 1.0)[None, :, None]  # a shadow over the bare end
+    shaded = (card * fading).astype(np.uint8)
+    assert measure_cover(shaded, seen, PANEL, line, PITCH).left.layer == plain.left.layer
+    lit = np.clip(card * 0.5 + 110 * np.exp(-(((np.arange(CARD_W) - 71 * CELL_W) / 220) ** 2))[None, :, None], 0, 255)
+    assert measure_cover(lit.astype(np.uint8), seen, PANEL, line, PITCH).left.layer == plain.left.layer
+
+
+def test_half_a_pin_whose_layer_is_hard_to_see_is_not_open() -> None:
+    """Its visible half was stated as the PIN."""
+    picture, labels = render_card_picture(3000192, "hard")
+    corners = np.array(labels["card_quad"], np.float32)
+    card = rectify(np.ascontiguousarray(picture), corners)
+    seen, pin = finder().see(card), _area(corners, labels["pin_quad"])
+    shown = Area(522, pin.y, 733 - 522, pin.h)
+    panel = next(p.area for p in seen.panels() if p.area.share_of(shown) > 0.6)
+    assert judge().judge(card, seen, panel, shown, 41.0).state is PanelState.PARTIAL
+
+
+def test_a_pixel_up_or_down_hardly_moves_what_the_network_says() -> None:
+    """This open panel was partly covered for it (910024e): 0.87, and 0.03 a pixel lower."""
+    picture, labels = render_card_picture(910024, "easy")
+    corners = np.array(labels["card_quad"], np.float32)
+    card = rectify(np.ascontiguousarray(picture), corners)
+    seen, pin = finder().see(card), _area(corners, labels["pin_quad"])
+    panel = next(p.area for p in seen.panels() if p.area.share_of(pin) > 0.6)
+    for down in (-4, 0, 4):
+        moved = Area(panel.x, panel.y + down, panel.w, panel.h)
+        assert judge().hidden(card, seen, moved) < 0.3
+
+
 def cover(left: End, right: End, between: float = 0.0, pitch: float = 0.9) -> Cover:
     return Cover(left, right, between, pitch)
 
