@@ -304,16 +304,16 @@ class Row:
         if len(self.coat) < 2 or not layer.any() or not inside.any():
             return out
         cell = float(self.middles[1] - self.middles[0])
-        print_paper, usual = np.percentile(self.light[inside], _PAPER), np.median(self.light[layer])
+        print_paper, usual = percentiles(self.light[inside], _PAPER)[0], float(np.median(self.light[layer]))
         for away in (text.x - self.middles, self.middles - text.right):
             there = (away > _FROM * pitch) & ~layer
             near = inside & (away > -_NEAR_TEXT * pitch)
             if there.sum() * cell < _LEAST_MISTAKEN * pitch or not near.any():
                 continue
-            paper, light = np.percentile(self.light[near], _PAPER), np.median(self.light[there])
-            step, uneven = abs(paper - light), np.ptp(np.percentile(self.light[there], (10, 90)))
-            alike = (paper - light) / (paper - usual) > _AS_LAYER if abs(paper - usual) > _CLEAR_LEVELS else False
-            if alike and max(uneven, abs(print_paper - paper)) < _UNEVEN * step:
+            paper = percentiles(self.light[near], _PAPER)[0]
+            low, light, high = percentiles(self.light[there], 10, 50, 90)
+            alike = abs(paper - usual) > _CLEAR_LEVELS and (paper - light) / (paper - usual) > _AS_LAYER
+            if alike and max(high - low, abs(print_paper - paper)) < _UNEVEN * abs(paper - light):
                 out |= there
         return out
 
