@@ -10,8 +10,7 @@ import pytest
 from app.rehearsal.pictures import render_card_picture
 from app.vision.codes import CodeReader
 from app.vision.fields import inside, split, with_pieces
-from app.vision.lines import Line
-from app.vision.look import _said
+from app.vision.lines import Line, said_in
 from app.vision.panel import Area
 from app.vision.pixels import Colour
 from app.vision.recognise import NO_STEPS, LineText, Recogniser, TextSign
@@ -151,13 +150,13 @@ def test_what_was_read_of_a_field_is_cut_out_of_its_line() -> None:
     line = said("NO.1234567", whole)
     full = Line(line.box, LineText(line.read.signs, np.eye(20, 39, dtype=np.float32)))
     value = Area(280, 400, 420, 70)
-    found = _said(value, [full])
+    found = said_in(value, [full])
     assert found is not None
     assert (found.steps, found.lattice[0, 6]) == (14, 1.0)
-    assert _said(replace(value, y=401.0), [full]) is None
-    assert _said(replace(value, w=500.0), [full]) is None
+    assert said_in(replace(value, y=401.0), [full]) is None
+    assert said_in(replace(value, w=500.0), [full]) is None
     part = Line(line.box, LineText(line.read.signs, NO_STEPS))
-    assert _said(value, [part]) is None, "only its first words were read"
+    assert said_in(value, [part]) is None, "only its first words were read"
 
 
 def test_a_card_upside_down_is_turned_and_reads_the_same(card: Colour) -> None:
