@@ -75,7 +75,7 @@ _NEGLIGIBLE = 1e-3
 _IDLE = 0.004
 _MOST_FILLINGS = 512
 _PLAUSIBLE = 2e-3  # share of what was read that fits the check digit, below which the reading is wrong somewhere else
-_DOUBTED = 3
+_WEAKEST = 3
 _STRANGE = 0.6
 _SPACED, _ONE_LOST, _TWO_LOST = 1.45, 1.75, 3.4  # pitches between the neighbours of a space, of lost characters
 _PARTED, _WIDER = 1.47, 0.7  # pitches: a narrow space, what one is wider than another for a character
@@ -116,7 +116,7 @@ def fuse(readings: Sequence[Decoded], pattern: FieldPattern, scraped: bool = Tru
         chars = _doubt_weakest(chars)
     if sum(has_hole(r, pattern) for r in same) * 2 > len(same):
         chars = tuple(CharReading(c.candidates, sure=False) for c in chars)
-    if sum(not c.sure and not _is_twin(c.best.glyph, pattern) for c in chars) >= _DOUBTED:  # twins have their own judge
+    if any(not c.sure and not _is_twin(c.best.glyph, pattern) for c in chars):  # twins have their own judge
         chars = tuple(replace(c, sure=c.sure and _read(at, same) == {c.best.glyph}) for at, c in enumerate(chars))
     state = FieldState.READ if _all_sure(chars) else FieldState.DOUBTFUL
     shown = (_shown(c, (checked or chances)[at], at, same) for at, c in enumerate(chars))
@@ -308,7 +308,7 @@ def _all_sure(chars: Sequence[CharReading]) -> bool:
 
 def _doubt_weakest(chars: Sequence[CharReading]) -> tuple[CharReading, ...]:
     """A text that breaks its check digit, or is not sure as a whole: its weakest characters are doubtful after all."""
-    weakest = sorted(range(len(chars)), key=lambda i: chars[i].best.p)[:_DOUBTED]
+    weakest = sorted(range(len(chars)), key=lambda i: chars[i].best.p)[:_WEAKEST]
     return tuple(CharReading(c.candidates, sure=False) if i in weakest else c for i, c in enumerate(chars))
 
 

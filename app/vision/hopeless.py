@@ -66,7 +66,7 @@ def hopeless(
         return True
     gone = frozenset.intersection(*(_gone(s, lead) for s in spots))
     alike = [said for said in views if len(said.spans) == len(lead.spans)]
-    if swallowed_end(spots, lead) or many_begin_within_group(alike or [lead]):
+    if swallowed_ends(spots, lead) or many_begin_within_group(alike or [lead]):
         return True
     return any(min(at, 1) not in closed for at in gone)
 
@@ -84,8 +84,8 @@ def past_end(spot: Spot, lead: Decoded) -> frozenset[int]:
     return past_ends(spot.lit, spot.picture.shape[1], lead.spans, lead.steps)
 
 
-def swallowed_end(spots: Sequence[Spot], lead: Decoded) -> frozenset[int]:
-    """The last position where every look shows print end right before light in which nobody would see more of it."""
+def swallowed_ends(spots: Sequence[Spot], lead: Decoded) -> frozenset[int]:
+    """The ends (first, last position) that every look shows right beside light in which nobody would see more print."""
 
     def seen(spot: Spot) -> frozenset[int]:
         until = spot.limits[1] - spot.area.x

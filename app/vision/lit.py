@@ -81,12 +81,13 @@ def _rises(level: float, beyond: Sequence[float]) -> bool:
 
 
 def ends_in_light(lit: Lit, width: int, spans: Sequence[tuple[int, int]], steps: int, until: float) -> frozenset[int]:
-    """The last position where paper is much lighter right behind it than around the print, up to pixel `until`."""
+    """The ends (first, last position) beyond which paper is right away much lighter than around the print, up to pixel
+    `until`.
+    """
     cells = _Cells.of(lit, width, spans, steps)
-    last = len(spans) - 1
-    beyond = cells.beyond(last, _PLACES[:2], until)
     usual = float(np.median([cells.level(at) for at in range(len(spans))] or [255.0]))
-    return frozenset({last} if beyond and min(beyond) > max(_GLARING, _LIGHTER * usual) else ())
+    found = {end: cells.beyond(end, _PLACES[:2], until) for end in cells.ends}
+    return frozenset(end for end, levels in found.items() if min(levels, default=0.0) > max(_GLARING, _LIGHTER * usual))
 
 
 @dataclass(frozen=True, slots=True)

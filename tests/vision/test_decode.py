@@ -248,7 +248,7 @@ def test_an_engine_that_cannot_read_a_face_says_nothing_about_the_length() -> No
 @pytest.mark.parametrize(
     ("theirs", "sureness", "doubts"),
     [
-        ("64667949", 0.95, (5,)),  # they take the last zero for a nine, so the other nine may be a zero too
+        ("64667949", 0.95, (5, 7)),  # they take the last zero for a nine, so the other nine may be a zero too
         ("64667949", 0.6, ()),  # they are not sure of it
         ("64667948", 0.95, ()),  # no other glyph is taken for an eight here
         ("64667940", 0.95, ()),
@@ -466,8 +466,8 @@ def test_what_a_view_reads_is_among_the_three_that_are_offered() -> None:
     assert [c.glyph for c in char.candidates] == ["8", "6", "3", "5"]
 
 
-def test_where_much_is_in_doubt_what_one_view_reads_otherwise_is_too() -> None:
-    """Of a blurred number four characters were asked about and answered; a fifth, stated, was another."""
+def test_where_anything_is_in_doubt_what_one_view_reads_otherwise_is_too() -> None:
+    """1203 4704 … was confirmed as 1293 4704 …, another character having been asked about and answered (3000161h)."""
     pattern = FieldPattern(DIGITS, (8,))
     blurred = {"5": 0.55, "6": 0.45}
     usual, other = lattice("41780526"), {7: {"9": 0.9, "6": 0.1}}
@@ -478,8 +478,8 @@ def test_where_much_is_in_doubt_what_one_view_reads_otherwise_is_too() -> None:
         return [at for at, char in enumerate(reading.reading.chars) if char.sure]
 
     assert len(usual) == 16
-    assert 7 in sure({2: blurred, 3: blurred}), "seven views of eight are enough"
-    assert sure({2: blurred, 3: blurred, 4: blurred}) == [0, 1, 5, 6]
+    assert 7 in sure({}), "seven views of eight are enough"
+    assert sure({2: blurred}) == [0, 1, 3, 4, 5, 6]
 
 
 def test_twins_are_no_doubts_that_make_others_doubtful() -> None:

@@ -73,6 +73,17 @@ def test_such_a_number_is_not_stated_and_nothing_is_offered_for_it() -> None:
     assert _whole(read(known), [lit], known).reading.state is FieldState.READ
 
 
+def test_a_number_that_begins_in_a_reflection_is_not_offered_but_one_that_is_sure_is_stated() -> None:
+    """22384614112147 was offered without its first digit (6300060h). But beside most numbers stands their label."""
+    lit, clear = spot(card(-BESIDE, 4)), spot(card())
+    assert ends_in_light(lit.lit, *ALL, until=10_000.0) == {0}
+    sure = read(UNKNOWN_NUMBER)
+    assert _whole(sure, [lit], UNKNOWN_NUMBER).reading.state is FieldState.READ
+    doubtful = replace(sure, reading=replace(sure.reading, state=FieldState.DOUBTFUL))
+    assert hopeless(doubtful, False, [lit], UNKNOWN_NUMBER)
+    assert not hopeless(doubtful, False, [lit, clear], UNKNOWN_NUMBER), "one clear look is enough"
+
+
 @pytest.mark.parametrize("at_start", [False, True])
 def test_an_end_beyond_which_a_reflection_is_over_is_the_end(at_start: bool) -> None:
     """22338639 under a small reflection: three pitches before it the card is as dark as elsewhere."""
