@@ -81,7 +81,7 @@ _FROM, _NEAR_TEXT, _LEAST_MISTAKEN = (
 _PAPER = 90  # percentile of the columns of a text that shows its paper: those with ink are darker
 _AS_LAYER, _UNEVEN = 0.6, 0.35
 """Of the step from paper to layer, how far what was mistaken goes at least, and how uneven it and the paper may be.
-What a reflection lights is not even: of six such layers the worst had 0.22, of open panels the best 1.05.
+What a reflection lights is not even: of seven such layers the worst had 0.22, of 78 open panels the best 1.05.
 """
 _SURELY = 0.5  # share of coat in a column of the map from which it shows the layer
 _BARE = 0.2  # share of coat in a column up to which it is no edge either
