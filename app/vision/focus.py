@@ -8,6 +8,7 @@ import numpy as np
 from app.vision.pixels import Colour, Gray, percentiles
 
 BURNT = 251  # levels of 255 in all channels
+_SMEARED, _CRISPER = 0.97, 1.55  # of fine to coarse edges: of a smeared card, and by how much more of a crisp one
 _EVERY = 3  # rows and columns looked at for the strongest edges: a ninth of the card tells the same share
 
 
@@ -19,7 +20,7 @@ def sharpness(card: Gray) -> float:
     fine = _edges(cv2.GaussianBlur(card, (0, 0), 1.5))
     half = cv2.resize(card, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     coarse = _edges(cv2.GaussianBlur(half, (0, 0), 1.85)) / 2  # a step is as high, over half the pixels
-    return float(np.clip((fine / max(coarse, 1e-3) - 1.0) / 1.6, 0, 1))
+    return float(np.clip((fine / max(coarse, 1e-3) - _SMEARED) / _CRISPER, 0, 1))
 
 
 def _edges(picture: cv2.typing.MatLike) -> float:
