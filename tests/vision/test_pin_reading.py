@@ -18,7 +18,7 @@ from app.vision.look import Looker
         (970000, "easy", "taken for partly covered: a motif touches the panel's edge"),
         (970017, "easy", "two characters short: the finder saw the second of its groups first"),
         (970056, "typical", "not proved: the card prints its number below bars only, and no label"),
-        (970016, "hard", "in doubt: an O alone among letters and digits"),
+        (6200008, "hard", "in doubt, as others are: an O alone among letters and digits"),
         (970074, "easy", "not seen: pieces of needle print of which nothing was read"),
         (970082, "typical", "pale at its beginning, where the layer leaves no room for more"),
         (3000466, "easy", "not seen: PP-OCR makes ?TY? VW of it, which is no value"),
