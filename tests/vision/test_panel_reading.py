@@ -151,6 +151,12 @@ def test_an_o_needs_less_to_be_told_than_a_zero() -> None:
     assert told_at("KWX0HTR", 3, {3: 1.6}, torn=0.5) == ("0", False)
 
 
+def test_a_one_that_looks_a_little_like_an_i_is_asked_about() -> None:
+    """L2TI C81E VCGH 1BG7 was stated as L2TI C8IE …: the judge and our recogniser together gave 4.5 for the I."""
+    assert told_at("KWXIHTR", 3, {3: -2.8}, torn=0.5) == ("I", False)
+    assert told_at("KWXIHTR", 3, {3: -3.6}, torn=0.5) == ("I", True)
+
+
 def test_both_are_offered_as_likely_as_they_are() -> None:
     fused, readings = line_of("KWX0HTR", {})
     sight = Sight(printed("KWX0HTR"), readings, alone("KWX0HTR", {3: -4.0}))
