@@ -393,7 +393,8 @@ class _Proof:
         # A number of an unknown product has no letters, is long and lies below no layer; where it stands below its bars
         # this is another value.
         short = not UNKNOWN_NUMBER.matches(pin.glyphs)
-        hidden_once = self.opening.framed or (short and Beyond.CLOSED in self.opening.ends)
+        beside = Beyond.CLOSED in self.opening.ends or self.opening.beside
+        hidden_once = self.opening.framed or (short and beside)
         return self._in_clear_panel(pin) and (_has_letters(pin) or self.numbered or hidden_once)
 
     def _alone_in_panel(self, pin: Value, number: Value) -> bool:

@@ -134,6 +134,11 @@ class Opening:
         """Whether layer, and no doubt about it, is seen on both sides of the row of the PIN."""
         return math.isfinite(self.bare[0]) and math.isfinite(self.bare[1])
 
+    @property
+    def beside(self) -> bool:
+        """Whether it is seen so on either side."""
+        return math.isfinite(self.bare[0]) or math.isfinite(self.bare[1])
+
 
 Judge = Callable[[Area, Area | None, float, Sequence[int]], Opening]
 """`OpeningJudge.judge` of one card: panel, ink of the PIN, pixels a character, how many characters its groups have."""

@@ -57,6 +57,7 @@ def test_digits_in_a_clear_panel_are_the_pin_where_the_number_stands_below_its_b
     [
         ("4510 0348 05", Beyond.CLOSED, EVERYWHERE, True),  # no number lies below a scratch layer
         ("4510 0348 05", Beyond.UNTOLD, EVERYWHERE, False),
+        ("4510 0348 05", Beyond.UNTOLD, (280.0, np.inf), True),  # too short for a number, layer seen before it
         ("4510 0348 0512 33", Beyond.CLOSED, EVERYWHERE, False),  # as long as a number is
         ("4510 0348 0512 33", Beyond.CLOSED, (280.0, np.inf), False),
         ("4510 0348 0512 33", Beyond.CLOSED, (280.0, 920.0), True),  # but layer on both sides
