@@ -73,11 +73,7 @@ _ROOM, _LEAST_LAYER = 1.0, 0.2  # characters: room for one more that cannot be s
 _CLEAR_STEP = 0.6  # share of the usual step between layer and paper that is no guess below glare
 _LEAST_STEP = 12.0  # levels
 _CLEAR_LEVELS = 18.0  # between paper and layer, from which what lies between them is told
-_FROM, _NEAR_TEXT, _LEAST_MISTAKEN = (
-    0.45,
-    3.0,
-    1.5,
-)  # characters
+_FROM, _NEAR_TEXT, _LEAST_MISTAKEN = 0.45, 3.0, 1.5  # characters
 _PAPER = 90  # percentile of the columns of a text that shows its paper: those with ink are darker
 _AS_LAYER, _UNEVEN = 0.6, 0.35
 """Of the step from paper to layer, how far what was mistaken goes at least, and how uneven it and the paper may be.
