@@ -55,7 +55,7 @@ _ALIKE = ("0OQD", "1IL")
 """Glyphs that engines take for each other whatever the print is like."""
 
 _MORE_STROKES: Mapping[str, str] = {
-    **{"0": "8Q", "2": "8Z", "3": "89B", "5": "689", "6": "80", "7": "2Z", "9": "80"},
+    **{"0": "8Q", "2": "8Z", "3": "89B", "5": "689", "6": "80", "7": "29Z", "9": "80"},
     **{"B": "8", "C": "0GOQ", "E": "8B", "F": "BEPR", "I": "BDEFHKLMNPRT", "J": "U", "K": "R", "L": "EU"},
     **{"N": "M", "O": "8Q", "P": "8BR", "S": "8", "U": "0DO", "V": "WY", "Y": "X"},
 }
