@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import cv2
 import numpy as np
 
 from app.core.errors import BadInput
 from app.paths import RESOURCES
-from app.vision.models import ManyAtOnce, load_model
+from app.vision.models import compile_model, load_model
 from app.vision.pixels import Colour, Floats, Gray, grey
 from app.vision.recognise import BLANK, GLYPHS, NO_STEPS, Engine, LineText, TextSign, View
 
@@ -35,33 +36,32 @@ class CodeReader:
     def __init__(self, folder: Path | None = None, threads: int = 1) -> None:
         path = (folder or RESOURCES / "models") / MODEL
         check_sum(path)
-        self._model = ManyAtOnce(load_model(path), threads)
+        self._model: Any = compile_model(load_model(path), threads)
 
     def warm_up(self) -> None:
         """Prepare the common shapes, so that the first card is not slower than the others."""
         for width in range(_GRID * 2, _WIDEST + 1, _GRID):
-            self._model.warm_up((1, 1, HEIGHT, width))
+            self._model(np.zeros((1, 1, HEIGHT, width), np.float32))
 
     def read(self, lines: Sequence[Colour]) -> list[View]:
         """Each picture of a line as a reading: columns as in `LineText.lattice`, rows adding to 1."""
-        prepared = [scaled(grey(line)) for line in lines]
-        told = self._model([tensor for tensor, _ in prepared])
-        return [_view(chances, used) for chances, (_, used) in zip(told, prepared, strict=True)]
+        return [self._read_one(line) for line in lines]
 
     def signs(self, line: Colour) -> list[TextSign]:
         """The likeliest glyphs of a line and where they stand."""
-        return _signs(self.read([line])[0])
+        return _signs(self._read_one(line))
 
     def text(self, line: Colour) -> LineText:
         """A line that can hold nothing but glyphs as text."""
-        return LineText(tuple(self.signs(line)), NO_STEPS)
+        return LineText(tuple(_signs(self._read_one(line))), NO_STEPS)
 
-
-def _view(chances: Floats, used: int) -> View:
-    out = np.zeros((len(chances), BLANK + 1), np.float32)
-    out[:, : len(GLYPHS)] = chances[:, 1:]
-    out[:, BLANK] = chances[:, 0]
-    return View(Engine.OWN, out, used // STRIDE)
+    def _read_one(self, line: Colour) -> View:
+        tensor, used = scaled(grey(line))
+        chances = cast(Floats, self._model(tensor)[0][0])
+        out = np.zeros((len(chances), BLANK + 1), np.float32)
+        out[:, : len(GLYPHS)] = chances[:, 1:]
+        out[:, BLANK] = chances[:, 0]
+        return View(Engine.OWN, out, used // STRIDE)
 
 
 def _signs(view: View) -> list[TextSign]:

@@ -9,14 +9,13 @@ import hashlib
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import openvino
 from openvino import opset13 as ops
 
 from app.core.errors import BadInput
-from app.vision.pixels import Floats
 
 DETECTOR = "PP-OCRv6_det_small.onnx"
 RECOGNISER = "PP-OCRv6_rec_small.onnx"
@@ -75,47 +74,11 @@ def narrow_head(model: Any, columns: Sequence[int]) -> None:
     model.validate_nodes_and_infer_types()
 
 
-class ManyAtOnce:
-    """A model of small inputs, each computed on one thread, as many at once as there are threads.
-
-    Two threads on one line of text wait for each other more than they help: two lines at once take three fifths of the
-    time.
-    """
-
-    def __init__(self, model: Any, threads: int) -> None:
-        self._model = compile_model(model, threads, each_alone=True)
-        self._queue = openvino.AsyncInferQueue(self._model, threads) if threads > 1 else None
-        self._found: dict[int, Floats] = {}
-        if self._queue is not None:
-            self._queue.set_callback(self._keep)
-
-    def _keep(self, request: Any, at: int) -> None:
-        self._found[at] = request.get_output_tensor(0).data[0].copy()  # this thread's next input overwrites it
-
-    def warm_up(self, shape: Sequence[int]) -> None:
-        """Prepare a shape on every thread."""
-        self([np.zeros(shape, np.float32)] * (1 if self._queue is None else len(self._queue)))
-
-    def __call__(self, inputs: Sequence[Floats]) -> list[Floats]:
-        """The first output for each input (a batch of one), in the order given."""
-        if self._queue is None:
-            return [cast(Floats, self._model(one)[0][0]).copy() for one in inputs]
-        # One alone goes this way, too: called directly between them, the model writes into memory that is not its own.
-        for at in sorted(range(len(inputs)), key=lambda at: -inputs[at].size):  # the dearest first: none is waited for
-            self._queue.start_async([inputs[at]], at)
-        self._queue.wait_all()
-        found, self._found = self._found, {}
-        return [found[at] for at in range(len(inputs))]
-
-
-def compile_model(
-    model: Any, threads: int, exact: bool = False, shape: Sequence[int] = (), each_alone: bool = False
-) -> Any:
+def compile_model(model: Any, threads: int, exact: bool = False, shape: Sequence[int] = ()) -> Any:
     """The model ready to run on `threads` processor threads.
 
     Where the processor multiplies 16-bit floats itself, they are used: 1.6 times as fast. `exact`: never. `shape`: the
-    only one its input has, for another seventh; the model given keeps this shape. `each_alone`: an input on one thread,
-    several at once.
+    only one its input has, for another seventh; the model given keeps this shape.
     """
     if shape:
         model.reshape(list(shape))
@@ -125,6 +88,5 @@ def compile_model(
         "INFERENCE_NUM_THREADS": threads,
         "INFERENCE_PRECISION_HINT": "bf16" if halves else "f32",
         "PERFORMANCE_HINT": "LATENCY",
-        "NUM_STREAMS": threads if each_alone else 1,
     }
     return core.compile_model(model, "CPU", options)

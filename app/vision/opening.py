@@ -47,10 +47,11 @@ _RIM = 40
 WEIGHTS = (-3.481, 0.781, 1.507, 0.98, 1.048, 0.7, 3.739)
 """Log odds that characters are hidden, for `features`."""
 
-DOUBT = 0.25
-"""Probability of hidden characters from which a panel counts as partly covered."""
+DOUBT = 0.4
+"""Probability of hidden characters from which a panel counts as partly covered. Of 191 such PINs of 3,000 cards the
+lowest had 0.62; of open ones that were called so at 0.25, one in five has less than 0.4."""
 
-_HARDLY = 0.3
+_HARDLY = 0.4
 """What the network says at most of a panel in which bare paper ends the text, however much layer lies beyond it: of 104
 partly covered PINs of 1,500 cards it said less of one, and there the layer was too near."""
 

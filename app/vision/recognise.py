@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.products import DIGITS, LATIN, FieldPattern
-from app.vision.models import RECOGNISER, ManyAtOnce, load_model, models_folder, narrow_head
+from app.vision.models import RECOGNISER, compile_model, load_model, models_folder, narrow_head
 from app.vision.pixels import Colour, Floats
 
 GLYPHS = DIGITS + LATIN
@@ -108,22 +108,21 @@ class Recogniser:
         narrow_head(model, kept)
         self._signs = [signs[column] for column in kept]
         self._fold = _folding(self._signs)
-        self._model = ManyAtOnce(model, threads)
+        self._model = compile_model(model, threads)
 
     def warm_up(self) -> None:
         """Prepare the common shapes, so that the first card is not slower than the others."""
         for width in _WIDTHS:
-            self._model.warm_up((1, 3, HEIGHT, width))
+            self._model(np.zeros((1, 3, HEIGHT, width), np.float32))
 
     def read(self, lines: Sequence[Colour]) -> list[LineText]:
-        """Each picture of a line as text, in the order given; as many at once as there are threads."""
-        prepared = [_tensor(line) for line in lines]
-        told = self._model([tensor for tensor, _ in prepared])
-        return [
-            self._text(steps[: max(1, -(-used // STRIDE))]) for steps, (_, used) in zip(told, prepared, strict=True)
-        ]
+        """Each picture of a line as text, in the order given; one at a time, so memory stays bounded."""
+        return [self._read_one(line) for line in lines]
 
-    def _text(self, steps: Floats) -> LineText:
+    def _read_one(self, line: Colour) -> LineText:
+        tensor, used = _tensor(line)
+        steps = cast(Floats, self._model(tensor)[0][0])
+        steps = steps[: max(1, -(-used // STRIDE))]
         return LineText(self._greedy(steps), self._folded(steps))
 
     def _greedy(self, steps: Floats) -> tuple[TextSign, ...]:

@@ -94,18 +94,7 @@ class Wording:
         self, card: Colour, boxes: Sequence[LineBox], known: dict[LineBox, LineText], bars: Sequence[Area]
     ) -> list[Line]:
         """Every line of the upright card with its text. `bars`: where symbols stand on it."""
-        texts, asked, small = dict(known), dict[LineBox, Colour](), dict[LineBox, float]()
-        for box in (box for box in boxes if box not in known):
-            picture = cut(card, box)
-            if below_bars(Area(box.x, box.y, box.w, box.h), bars):
-                texts[box] = self._codes.text(picture)
-                continue
-            if box.w > _LONG * box.h and not _holds_value(self._codes.signs(picture), box.w / box.h):
-                small[box] = min(1.0, _WORDS * picture.shape[0] / picture.shape[1])
-            asked[box] = np.ascontiguousarray(picture[:, : round(small.get(box, 1.0) * picture.shape[1])])
-        texts.update(zip(asked, self._recogniser.read(list(asked.values())), strict=True))
-        texts.update((box, _first_words(texts[box], share)) for box, share in small.items())
-        return [Line(box, texts[box]) for box in boxes]
+        return [Line(box, known.get(box) or self._text(card, box, bars)) for box in boxes]
 
     def read_codes(self, card: Colour, areas: Sequence[Area]) -> list[Line]:
         """Places that can hold nothing but a code, by our recogniser; none in which it makes out no code."""
@@ -118,10 +107,20 @@ class Wording:
         boxes = self._finder.find(cast(Colour, cv2.GaussianBlur(card, (0, 0), _BLUR)))
         return self.read(card, [box for box in boxes if _says_more(box, lines)], {}, ())
 
+    def _text(self, card: Colour, box: LineBox, bars: Sequence[Area]) -> LineText:
+        picture = cut(card, box)
+        if below_bars(Area(box.x, box.y, box.w, box.h), bars):
+            return self._codes.text(picture)
+        if box.w > _LONG * box.h and not _holds_value(self._codes.signs(picture), box.w / box.h):
+            return self._first_words(picture)
+        return self._recogniser.read([picture])[0]
 
-def _first_words(read: LineText, share: float) -> LineText:
-    """What was read of the first part of a line of small print, by places in the whole of it."""
-    return LineText(tuple(TextSign(s.text, s.start * share, s.end * share, s.p) for s in read.signs), NO_STEPS)
+    def _first_words(self, picture: Colour) -> LineText:
+        """As much of a line of small print as tells what it is about."""
+        share = min(1.0, _WORDS * picture.shape[0] / picture.shape[1])
+        read = self._recogniser.read([np.ascontiguousarray(picture[:, : round(share * picture.shape[1])])])[0]
+        signs = tuple(TextSign(s.text, s.start * share, s.end * share, s.p) for s in read.signs)
+        return LineText(signs, NO_STEPS)
 
 
 def _says_more(box: LineBox, lines: Sequence[Line]) -> bool:

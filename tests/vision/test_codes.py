@@ -57,19 +57,6 @@ def test_any_size_gives_a_lattice_whose_rows_add_to_one(reader: CodeReader, size
     assert found[:, : len(GLYPHS)].max() < 0.2
 
 
-@pytest.mark.parametrize("kind", [CodeReader, Recogniser])
-def test_lines_read_at_once_on_several_threads_say_what_each_says_alone(kind: type[CodeReader | Recogniser]) -> None:
-    """In the order given, and call after call, whether several are asked or one."""
-    studio, alone, several = LineStudio(load_faces(31), 31), kind(), kind(threads=2)
-    drawn = [studio.draw(stream(33, way, at), 0.2, way, "plain") for way in ("ocr", "dot") for at in range(4)]
-    pictures = [colour(line.picture)[:, : 60 + 70 * at] for at, line in enumerate(drawn)]
-    wanted = [alone.read([picture])[0].lattice for picture in pictures]
-    for count in (8, 1, 3, 8, 1, 2):
-        found = several.read(pictures[:count])
-        assert [np.array_equal(one.lattice, other) for one, other in zip(found, wanted, strict=False)] == [True] * count
-    assert several.read([]) == []
-
-
 def test_lines_get_the_height_of_the_network_and_a_tail_of_their_last_column() -> None:
     line = np.tile((np.arange(640) // 4).astype(np.uint8), (64, 1))
     found, used = scaled(line)
