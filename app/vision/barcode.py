@@ -131,9 +131,14 @@ def settled(hits: Iterable[Hit]) -> list[Hit]:
 
 def _is_rival(hit: Hit, winner: Hit) -> bool:
     """Whether two hits read one symbol of one picture differently."""
-    if hit.text == winner.text or hit.source.startswith("bars") or hit.source.split()[1] != winner.source.split()[1]:
+    if hit.text == winner.text or hit.source.startswith("bars") or _picture_of(hit) != _picture_of(winner):
         return False
     return same_place(hit.corners, winner.corners)
+
+
+def _picture_of(hit: Hit) -> str:
+    """In which picture its corners are; the card blurred along the bars is the card, pixel by pixel."""
+    return hit.source.split()[1].removesuffix("-soft")
 
 
 def same_place(one: Corners, other: Corners) -> bool:
@@ -143,8 +148,23 @@ def same_place(one: Corners, other: Corners) -> bool:
 
 
 def distinct(hits: Iterable[Hit]) -> tuple[Barcode, ...]:
-    """Every symbol once, in the order first seen."""
-    return tuple(Barcode(format, text) for format, text in dict.fromkeys((h.format, h.text) for h in settled(hits)))
+    """Every symbol once, in the order first seen, without what a reader has made of a part of another symbol: of linear
+    bars that were read in two ways only the text that more readings have counts, and of a UPC-E beside an agreed GTIN
+    one reading is none (six digits with a check digit are found in many an EAN-13).
+    """
+    kept, sources = settled(hits), dict[str, set[str]]()
+    for hit in kept:
+        sources.setdefault(hit.text, set()).add(hit.source)
+    product = gtin(kept)
+
+    def is_part(hit: Hit) -> bool:
+        if hit.format == "UPCE" and len(sources[hit.text]) == 1 and product not in (None, as_gtin(hit)):
+            return True
+        more = (h for h in kept if len(sources[h.text]) > len(sources[hit.text]))
+        return hit.format != "QR" and any(_is_rival(hit, h) for h in more)
+
+    told = dict.fromkeys((h.format, h.text) for h in kept if not is_part(h))
+    return tuple(Barcode(format, text) for format, text in told)
 
 
 def _zxing_hit(code: zxingcpp.Barcode, view: str) -> Hit:

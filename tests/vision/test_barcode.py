@@ -101,6 +101,37 @@ def test_another_symbol_beside_it_is_left_alone() -> None:
     assert settled([other, bars, elsewhere]) == [other, bars, elsewhere]
 
 
+def test_what_the_whole_profile_settled_stays_settled_where_the_card_was_blurred() -> None:
+    misread = [hit("6035954417318", f"zxing {view}") for view in ("card", "card-soft")]
+    bars = [hit("6935954417328", "bars card"), hit("6935954417328", "bars-again card")]
+    assert [b.text for b in distinct([*misread, *bars])] == ["6935954417328"]
+
+
+def test_of_bars_read_in_two_ways_the_one_with_more_readings_is_told() -> None:
+    right = [hit("2712034131106811", f"zxing {view}", "CODE128") for view in ("card", "raw")]
+    misread = hit("2712034131616811", "zxing card", "CODE128")
+    assert [b.text for b in distinct([misread, *right])] == ["2712034131106811"]
+    as_often = hit("2712034131616811", "zxing card-soft", "CODE128")
+    assert len(distinct([misread, as_often, *right])) == 2  # nobody knows which
+
+
+def test_two_symbols_of_one_card_are_both_told_however_often_each_was_read() -> None:
+    there = np.float32([[900, 0], [990, 0], [990, 40], [900, 40]])
+    number = Hit("CODE128", "2712034131106811", "zxing card", there)
+    product = [
+        Hit("EAN13", "6924985861422", f"{reader} card", there - np.float32([800, 0])) for reader in ("zxing", "zbar")
+    ]
+    assert len(distinct([number, *product])) == 2
+
+
+def test_a_upc_e_found_once_in_an_agreed_symbol_is_a_part_of_it() -> None:
+    product = [hit("6998546882737", f"{reader} card") for reader in ("zxing", "zbar", "bars")]
+    found = hit("01998541", "zxing raw", "UPCE")
+    assert [b.text for b in distinct([found, *product])] == ["6998546882737"]
+    assert len(distinct([found, hit("01998541", "zbar raw", "UPCE"), *product])) == 2
+    assert [b.text for b in distinct([found])] == ["01998541"]  # a card that has no other
+
+
 def test_zbar_does_not_add_its_guess_of_an_encoding() -> None:
     hits = [hit("*ダブルQR*", "zxing raw", "QR"), hit("*蹬靼翌QR*", "zbar raw", "QR")]
     assert [b.text for b in distinct(hits)] == ["*ダブルQR*"]
