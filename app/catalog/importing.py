@@ -20,7 +20,7 @@ from app.core.products import Product
 _LISTS = ("gtins", "regions", "places")
 _NUMBER_LISTS = ("face_values_yuan", "grouping", "number", "panel", "pin", "expiry", "face_value", "barcode")
 _NUMBERS = ("months",)
-_FLAGS = ("bound_account", "splits_balance", "batch_number", "confirmed")
+_FLAGS = ("bound_account", "splits_balance", "batch_number", "confirmed", "rehearsal")
 
 
 @dataclass(frozen=True, slots=True)

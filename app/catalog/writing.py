@@ -33,7 +33,7 @@ COLUMNS = (
     *("layout.number", "layout.panel", "layout.pin", "layout.expiry", "layout.face_value", "layout.barcode"),
     *("validity.rule", "validity.months", "scratch.side", "scratch.zh", "scratch.en"),
     *("handling.bound_account", "handling.splits_balance", "handling.batch_number", "source", "confirmed"),
-    "code",
+    *("code", "rehearsal"),
 )
 """The columns of the CSV form: keys of the TOML form, those of a sub-table with a dot. Lists are split by spaces.
 

@@ -22,6 +22,7 @@ from app.catalog.search import Finder
 from app.catalog.templates import load_products, refuse_duplicates, template_files, version_of
 from app.catalog.writing import table_of, to_csv, to_toml
 from app.commands import catalog_learn, catalog_station
+from app.commands.written import written
 from app.core.errors import BadInput
 from app.core.products import UNKNOWN_NUMBER, UNKNOWN_PIN, Product
 from app.paths import TEMPLATES
@@ -130,8 +131,9 @@ def _import(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     if wrong:
         return {"imported": 0, "wrong": [_told(w) for w in wrong]}, BadInput.exit_code
     if not args.dry_run:
-        args.into.mkdir(parents=True, exist_ok=True)
-        durable_write(target, to_toml(map(dict, judged.tables), judged.rehearsal).encode(), mode=0o644)
+        with written(args.into):
+            args.into.mkdir(parents=True, exist_ok=True)
+            durable_write(target, to_toml(map(dict, judged.tables), judged.rehearsal).encode(), mode=0o644)
     return {"imported": 0 if args.dry_run else len(judged.products), "judged": len(judged.products), "wrong": []}, 0
 
 
@@ -139,7 +141,8 @@ def _export(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     products = _loaded(args.paths)
     tables = [{**table_of(p), **({"rehearsal": True} if p.rehearsal else {})} for p in products]
     text = to_csv(tables) if args.out.suffix.lower() == ".csv" else to_toml(tables)
-    durable_write(args.out, text.encode(), mode=0o644)
+    with written(args.out):
+        durable_write(args.out, text.encode(), mode=0o644)
     return {"exported": len(products), "file": args.out.name}, 0
 
 
@@ -148,5 +151,6 @@ def _fictional(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
         text = fictional_toml(args.seed, args.count)
     except ValueError as wrong:
         raise BadInput("usage.count", str(wrong)) from wrong
-    durable_write(args.out, text.encode(), mode=0o644)
+    with written(args.out):
+        durable_write(args.out, text.encode(), mode=0o644)
     return {"products": args.count, "file": args.out.name}, 0

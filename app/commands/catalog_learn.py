@@ -14,6 +14,7 @@ from typing import Any
 from app.catalog.infer import Inferred
 from app.catalog.templates import box_of
 from app.catalog.writing import pattern_table
+from app.commands.written import written
 from app.core.errors import BadInput
 from app.core.lessons import REGIONS
 from app.core.products import Box, Catalogue
@@ -55,7 +56,8 @@ def learn(args: argparse.Namespace) -> dict[str, Any]:
     if trial is not None:
         report["trial"] = [asdict(field) for field in try_on(trial, looker, lesson.product)]
     if args.out is not None:
-        durable_write(args.out, template_of(lesson).encode(), mode=0o644)
+        with written(args.out):
+            durable_write(args.out, template_of(lesson).encode(), mode=0o644)
     return report
 
 

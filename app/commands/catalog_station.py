@@ -17,6 +17,7 @@ from app.catalog.templates import template_files
 from app.commands.bulk import stamp
 from app.commands.opening import add_passphrase, open_station
 from app.commands.untold import badge_told
+from app.commands.written import written
 from app.core.audit import EventKind
 from app.core.errors import BadInput
 from app.core.parcels import Operator
@@ -70,7 +71,8 @@ def publish(args: argparse.Namespace) -> Answer:
     bundle = make_bundle(files, centre.tenant, serial, time.time_ns() // 1_000_000, signer.sign)
     kept.mkdir(parents=True, exist_ok=True)
     durable_write(kept / f"{serial:06d}-{bundle.version[:16]}.json", bundle.to_bytes())
-    durable_write(args.out, bundle.to_bytes(), mode=0o644)
+    with written(args.out):
+        durable_write(args.out, bundle.to_bytes(), mode=0o644)
     return {"published": bundle.version, "serial": serial, "products": len(bundle.products())}
 
 

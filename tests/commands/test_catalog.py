@@ -125,7 +125,23 @@ def test_export_and_import_go_round(say: Say, tmp_path: Path) -> None:
     csv, folder = tmp_path / "all.csv", tmp_path / "back"
     answer(say("catalog", "export", csv))
     answer(say("catalog", "import", csv, "--into", folder))
-    assert answer(say("catalog", "check", folder))["products"] == answer(say("catalog", "check"))["products"]
+    back, shipped = answer(say("catalog", "check", folder)), answer(say("catalog", "check"))
+    for what in ("products", "real", "fictional"):
+        assert back[what] == shipped[what], f"{what}: what is fictional must never come back as real"
+
+
+@pytest.mark.parametrize("action", ["export", "fictional", "publish", "import"])
+def test_a_place_that_cannot_be_written_is_said(say: Say, site: Site, language: str, action: str) -> None:
+    nowhere = site.files / "cards1.toml" / "out.toml"  # below a file there is no folder
+    said = {
+        "export": lambda: say("catalog", "export", nowhere),
+        "fictional": lambda: say("catalog", "fictional", nowhere),
+        "publish": lambda: say(
+            "catalog", "publish", site.files / "cards2.toml", "--data", site.centre, "--out", nowhere
+        ),
+        "import": lambda: say("catalog", "import", site.files / "cards2.toml", "--into", nowhere.parent / "folder"),
+    }[action]()
+    assert said.complains("evidence.cannot_write", language), said.err
 
 
 def test_fictional_products_by_the_hundred(say: Say, tmp_path: Path) -> None:
