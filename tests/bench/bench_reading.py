@@ -247,11 +247,13 @@ def _codes(answer: dict[str, Any], labels: Labels) -> dict[str, int]:
     return {"exact": len(codes & seen), "wrong": len(seen - codes), "abstained": len(codes - seen)}
 
 
-def told_chars(found: Conclusion, wanted: dict[str, Any], catalogue: Catalogue) -> tuple[list[Any], dict[str, str]]:
-    """Stated probability and rightness of each character of fields read in their true length; and for each field that
-    was left open what a clerk who knows the card comes to by the keys 1 to 3 alone.
+def told_chars(
+    found: Conclusion, wanted: dict[str, Any], catalogue: Catalogue
+) -> tuple[dict[str, list[Any]], dict[str, str]]:
+    """Of each field read in its true length the stated probability and rightness of its characters; and for each field
+    that was left open what a clerk who knows the card comes to by the keys 1 to 3 alone.
     """
-    chars, offered = [], {}
+    chars, offered = {}, {}
     came = as_card_read(found, 0, 0)
     read = settled_by_check(came, catalogue)
     for name in ("number", "pin"):
@@ -259,7 +261,7 @@ def told_chars(found: Conclusion, wanted: dict[str, Any], catalogue: Catalogue) 
         if truth is None:
             continue
         if len(said) == len(truth):
-            chars += [[round(c.best.p, 5), int(c.best.glyph == t)] for c, t in zip(said, truth, strict=True)]
+            chars[name] = [[round(c.best.p, 5), int(c.best.glyph == t)] for c, t in zip(said, truth, strict=True)]
         if reading.state is FieldState.DOUBTFUL:
             offered[name] = corrected(read, name, truth, catalogue)
         elif reading.state is not FieldState.READ:

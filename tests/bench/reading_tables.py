@@ -1,4 +1,7 @@
-"""Tables of what `bench_reading` measured: fields, print styles, reliability, what was offered, times, failures."""
+"""Tables of what `bench_reading` measured: fields, print styles, reliability, what was offered, times, failures.
+
+Fields are told by tier and by print style; so are (`groups`) the calibration of the characters and what a card takes.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ BINS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.001)
 _SIDE = 360
 
 Result = dict[str, Any]
+Pair = tuple[float, int]
 
 
 def figures(results: list[Result], folder: Path) -> dict[str, Any]:
@@ -22,7 +26,7 @@ def figures(results: list[Result], folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for source in sorted({r["source"] for r in results}):
         part = [r for r in results if r["source"] == source]
-        rows = reliability(part)
+        rows = reliability(_chars(part))
         found[source] = {
             "fields": _counted((f"{name} {r['tier']}", told) for r in part for name, told in r["fields"].items()),
             "styles": _counted((f"{f} {r['styles'][f]}", r["fields"][f]) for r in part for f in ("number", "pin")),
@@ -30,6 +34,7 @@ def figures(results: list[Result], folder: Path) -> dict[str, Any]:
             "barcodes": _summed((r["tier"], r["barcodes"]) for r in part),
             "offered": _counted((f"{f} {r['tier']}", how) for r in part for f, how in r.get("offered", {}).items()),
             "reliability": rows,
+            "groups": groups(part),
             "peers": _summed((f"{n} {r['tier']}", told) for r in part for n, told in r.get("peers", {}).items()),
             "times": times(part),
             "failures": _failures(part),
@@ -53,9 +58,14 @@ def _summed(pairs: Any) -> dict[str, dict[str, int]]:
     return {name: dict(row) for name, row in sorted(counts.items())}
 
 
-def reliability(results: list[Result]) -> list[dict[str, float]]:
+def _chars(results: list[Result], *fields: str) -> list[Pair]:
+    """Of these fields, or all: each character's stated probability, and 1 where it is right."""
+    told = [by_field for r in results for name, by_field in r.get("chars", {}).items() if not fields or name in fields]
+    return [(p, right) for pairs in told for p, right in pairs]
+
+
+def reliability(pairs: list[Pair]) -> list[dict[str, float]]:
     """Stated against found probability of the characters of fields that were read in their true length."""
-    pairs = [(p, right) for r in results for p, right in r.get("chars", ())]
     rows = []
     for low, high in pairwise(BINS):
         inside = [(p, right) for p, right in pairs if low <= p < high]
@@ -63,6 +73,41 @@ def reliability(results: list[Result]) -> list[dict[str, float]]:
             stated, found = (float(np.mean(side)) for side in zip(*inside, strict=True))
             rows.append({"n": len(inside), "stated": round(stated, 4), "found": round(found, 4)})
     return rows
+
+
+def groups(results: list[Result]) -> dict[str, Any]:
+    """Each tier, and each print style of number and PIN: how far the characters' stated probabilities are off, and the
+    time of a card.
+    """
+    told = {}
+    for tier in sorted({r["tier"] for r in results}):
+        part = [r for r in results if r["tier"] == tier]
+        told[tier] = _group(part, _chars(part))
+    for field in ("number", "pin"):
+        for style in sorted({str(r["styles"][field]) for r in results}):
+            part = [r for r in results if str(r["styles"][field]) == style]
+            told[f"{field} {style}"] = _group(part, _chars(part, field))
+    return told
+
+
+def _group(part: list[Result], pairs: list[Pair]) -> dict[str, Any]:
+    rows, calibration = reliability(pairs), {}
+    if pairs:
+        off = sum(abs(row["stated"] - row["found"]) * row["n"] for row in rows) / len(pairs)
+        stated, found = (round(float(np.mean(side)), 4) for side in zip(*pairs, strict=True))
+        calibration = {"stated": stated, "found": found, "off": round(off, 4)}
+    return {
+        "n": len(part),
+        "chars": len(pairs),
+        **calibration,
+        "reliability": rows,
+        "ms": _spread(part, "ms", "ours"),
+        "cpu_s_a_card": _mean_cpu(part, "ours"),
+    }
+
+
+def _mean_cpu(part: list[Result], name: str) -> float:
+    return round(float(np.mean([r["cpu_s"][name] for r in part])), 3)
 
 
 def times(results: list[Result]) -> dict[str, Any]:
@@ -73,7 +118,7 @@ def times(results: list[Result]) -> dict[str, Any]:
         if not part:
             continue
         told[name] = {"n": len(part), "ms": _spread(part, "ms", name), "cpu_s": _spread(part, "cpu_s", name)}
-        told[name]["cpu_s_a_card"] = round(float(np.mean([r["cpu_s"][name] for r in part])), 3)
+        told[name]["cpu_s_a_card"] = _mean_cpu(part, name)
         if name != "ours":
             told[name]["ours_of_it"] = {
                 kind: {
@@ -118,5 +163,8 @@ def _print(source: str, found: dict[str, Any]) -> None:
             print(f"{part:9s} {name:28s} " + "  ".join(f"{k} {v}" for k, v in sorted(row.items())), file=sys.stderr)
     for row in found["reliability"]:
         print(f"stated {row['stated']:.4f}  found {row['found']:.4f}  of {row['n']}", file=sys.stderr)
+    for name, told in found["groups"].items():
+        shown = {key: value for key, value in told.items() if key != "reliability"}
+        print(f"{name:28s} {shown}", file=sys.stderr)
     for name, told in found["times"].items():
         print(f"{name:10s} {told}", file=sys.stderr)
