@@ -6,7 +6,7 @@ count as blank. A glyph outside the alphabet lends its probability to the glyph 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import cast
@@ -77,10 +77,12 @@ def decode(lattice: Floats, pattern: FieldPattern) -> Decoded | None:
     """The likeliest text that fits the pattern, None when none does. `lattice` (steps, 39) as `LineText.lattice`."""
     if not len(lattice):
         return None
-    each = {place: _narrow(lattice, pattern.alphabet, place) for place in set(pattern.places) or {pattern.alphabet}}
-    narrow = _merged(list(each.values()))
-    allowed = [{pattern.alphabet.index(g) for g in place} for place in pattern.places]
-    every = _beam(narrow, max(pattern.lengths), allowed)
+    places = pattern.places or (pattern.alphabet,) * max(pattern.lengths)
+    folded = {place: _folded(lattice, pattern.alphabet, place) for place in set(places)}
+    most = np.maximum.reduce(list(folded.values()))
+    sums = most.sum(axis=1, keepdims=True)  # over all places: one that holds few glyphs takes no others for blanks
+    narrow, taken = cast(Floats, most / sums), {place: cast(Floats, rows / sums) for place, rows in folded.items()}
+    every = _beam(narrow, [taken[place] for place in places])
     texts = [(t, p) for t, p in every if len(t) in pattern.lengths]
     if not texts:
         return None
@@ -88,8 +90,9 @@ def decode(lattice: Floats, pattern: FieldPattern) -> Decoded | None:
     total = sum(p for _, p in texts)
     share = sum(p for t, p in texts if t == best) / total if total > 0 else 0.0
     spans = _align(narrow, best)
-    places = pattern.places or (pattern.alphabet,) * len(best)
-    chars = tuple(_chances(each[place], span, pattern.alphabet) for span, place in zip(spans, places, strict=True))
+    each = {place: _to_one(rows) for place, rows in folded.items()}
+    stand = zip(spans, places[: len(best)], strict=True)
+    chars = tuple(_chances(each[place], span, pattern.alphabet) for span, place in stand)
     text = "".join(pattern.alphabet[i] for i in best)
     whole = sum(p for _, p in every)
     lengths = {
@@ -114,16 +117,19 @@ def _said(view: View, pattern: FieldPattern) -> Decoded | None:
 
 def places_of(view: View, text: str) -> list[float]:
     """Where the characters of a text that is known to stand there do so: shares of the picture's width."""
-    narrow = _narrow(view.lattice, GLYPHS, GLYPHS)
+    narrow = _to_one(_folded(view.lattice, GLYPHS, GLYPHS))
     spans = _align(narrow, tuple(GLYPHS.index(glyph) for glyph in text))
     return [(first + last) / 2 / max(1, view.steps) for first, last in spans]
 
 
-def _narrow(lattice: Floats, alphabet: str, place: str) -> Floats:
-    """The lattice over the alphabet and blank (last column), look-alikes folded into what `place` allows; rows add
-    to 1."""
-    out = np.maximum(lattice @ _fold(alphabet, place), _FLOOR)
-    return cast(Floats, out / out.sum(axis=1, keepdims=True))
+def _folded(lattice: Floats, alphabet: str, place: str) -> Floats:
+    """The lattice over the alphabet and blank (last column), look-alikes folded into what `place` allows."""
+    return cast(Floats, np.maximum(lattice @ _fold(alphabet, place), _FLOOR))
+
+
+def _to_one(rows: Floats) -> Floats:
+    """Rows that add to 1."""
+    return cast(Floats, rows / rows.sum(axis=1, keepdims=True))
 
 
 @lru_cache(maxsize=64)
@@ -138,60 +144,55 @@ def _fold(alphabet: str, place: str) -> Floats:
     return fold
 
 
-def _merged(lattices: list[Floats]) -> Floats:
-    """One lattice for a field whose places differ: what any place can make of a step."""
-    if len(lattices) == 1:
-        return lattices[0]
-    most = np.maximum.reduce(lattices)
-    return cast(Floats, most / most.sum(axis=1, keepdims=True))
-
-
 _Prefix = tuple[int, ...]
 _Ends = tuple[float, float]
 """Probability of a prefix that ends in blank, and of one that ends in its last glyph."""
 
 
-def _beam(narrow: Floats, longest: int, allowed: Sequence[Set[int]] = ()) -> list[tuple[_Prefix, float]]:
-    """Prefixes with their probability, best first. `allowed`: the glyphs of each position, where they differ."""
+_Likely = dict[int, float]
+"""Glyphs that may stand at one step, with their probability."""
+
+
+def _beam(narrow: Floats, positions: Sequence[Floats]) -> list[tuple[_Prefix, float]]:
+    """Prefixes with their probability, best first. `positions`: the rows as each position of the text takes them, one
+    array for positions that hold the same glyphs; `narrow`: as any of them does.
+    """
     blank = narrow.shape[1] - 1
     beams: dict[_Prefix, _Ends] = {(): (1.0, 0.0)}
     open_rows = np.any(narrow[:, :-1] > _LEAST_P, axis=1)
+    kinds = {id(rows): rows for rows in positions}
     closed = 1.0  # most steps are blank: nothing grows there, the order stays
-    for row, is_open in zip(narrow.tolist(), open_rows.tolist(), strict=True):
+    for step, (blank_p, is_open) in enumerate(zip(narrow[:, blank].tolist(), open_rows.tolist(), strict=True)):
         if not is_open:
-            closed *= row[blank]
+            closed *= blank_p
             continue
         if closed != 1.0:
             beams = {prefix: ((a + b) * closed, 0.0) for prefix, (a, b) in beams.items()}
             closed = 1.0
-        likely = [(glyph, p) for glyph, p in enumerate(row[:-1]) if p > _LEAST_P]
-        beams = _best(_grown(beams, row[blank], likely, longest, allowed))
+        likely = {kind: _likely(rows[step]) for kind, rows in kinds.items()}
+        beams = _best(_grown(beams, blank_p, [likely[id(rows)] for rows in positions]))
     return sorted(((t, (a + b) * closed) for t, (a, b) in beams.items()), key=lambda item: -item[1])
 
 
-def _grown(
-    beams: dict[_Prefix, _Ends],
-    blank_p: float,
-    likely: Sequence[tuple[int, float]],
-    longest: int,
-    allowed: Sequence[Set[int]],
-) -> dict[_Prefix, _Ends]:
-    """The prefixes after one more step, in which a blank or one of the likely glyphs stands."""
+def _likely(row: Floats) -> _Likely:
+    return {glyph: p for glyph, p in enumerate(row[:-1].tolist()) if p > _LEAST_P}
+
+
+def _grown(beams: dict[_Prefix, _Ends], blank_p: float, likely: Sequence[_Likely]) -> dict[_Prefix, _Ends]:
+    """The prefixes after one more step: a blank stands there, or a glyph that is likely at its position."""
     grown: dict[_Prefix, _Ends] = {}
     nothing = (0.0, 0.0)
     for prefix, (ends_blank, ends_glyph) in beams.items():
-        both = ends_blank + ends_glyph
-        last, room = prefix[-1] if prefix else -1, len(prefix) < longest
-        here = allowed[len(prefix)] if room and allowed else None
+        both, at = ends_blank + ends_glyph, len(prefix)
+        last = prefix[-1] if prefix else -1
         in_blank, in_glyph = grown.get(prefix, nothing)
         in_blank += both * blank_p
-        for glyph, p in likely:
-            if glyph == last:
-                in_glyph += ends_glyph * p
-            if room and (here is None or glyph in here):
-                longer = (*prefix, glyph)
-                a, b = grown.get(longer, nothing)
-                grown[longer] = (a, b + (ends_blank if glyph == last else both) * p)
+        if prefix:
+            in_glyph += ends_glyph * likely[at - 1].get(last, 0.0)
+        for glyph, p in likely[at].items() if at < len(likely) else ():
+            longer = (*prefix, glyph)
+            a, b = grown.get(longer, nothing)
+            grown[longer] = (a, b + (ends_blank if glyph == last else both) * p)
         grown[prefix] = (in_blank, in_glyph)
     return grown
 

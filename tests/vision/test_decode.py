@@ -315,6 +315,27 @@ def test_a_place_that_holds_digits_only_takes_a_letter_for_the_digit_it_looks_li
     assert decode(lattice("501B"), pattern) is not None
 
 
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("26450284707804531", [*"26450", *[DIGITS] * 12]),
+        ("KW284797", [LATIN, LATIN, *[DIGITS] * 6]),
+        ("88A1284707", [*"88A1", *[DIGITS] * 6]),
+    ],
+)
+def test_clear_print_is_as_sure_where_places_hold_less_than_others(text: str, places: list[str]) -> None:
+    pattern = by_place(places)
+    readings = said([lattice(text)], pattern)
+    assert all(r.text == text and min(r.p, r.of_length) > 0.99 for r in readings)
+    assert fuse(readings, pattern, scraped=False).reading.state is FieldState.READ
+
+
+def test_print_that_lacks_a_fixed_beginning_is_not_read_into_the_pattern() -> None:
+    pattern = by_place([*"26450", *[DIGITS] * 12])
+    readings = said([lattice("96450284707804531")], pattern)
+    assert not readings or fuse(readings, pattern, scraped=False).reading.state is not FieldState.READ
+
+
 def test_probabilities_add_to_one_and_the_correction_never_turns_round() -> None:
     for alphabet in (DIGITS, DIGITS + LATIN, "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"):
         assert np.allclose(mistakes(alphabet).sum(axis=1), 1, atol=1e-5)
