@@ -64,7 +64,7 @@ def pale_ends(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> fro
         return frozenset()
     groups = _groups(spans)
     full = groups[-1] >= groups[0]
-    ends = _from_ends(_contrasts(line, spans, steps))
+    ends = _from_ends(contrasts(line, spans, steps))
     parted = {0: len(groups) > 1, len(spans) - 1: len(groups) > 1 and full}
     return frozenset(
         at
@@ -80,7 +80,7 @@ def fading_groups(line: Colour, spans: Sequence[tuple[int, int]], steps: int) ->
     groups = _groups(spans)
     if len(groups) < 2:
         return frozenset()
-    ends = _from_ends(_contrasts(line, spans, steps))
+    ends = _from_ends(contrasts(line, spans, steps))
     full = (0, len(spans) - 1) if groups[-1] >= groups[0] else (0,)
     return frozenset(at for at in full if ends[at][0] < BEFORE_SPACE and _falls(ends[at]))
 
@@ -89,7 +89,7 @@ def gone_ends(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> fro
     """Whether print pales so steeply towards the first or the last character that nobody would see a next one."""
     if len(spans) < 2:
         return frozenset()
-    ends = _from_ends(_contrasts(line, spans, steps))
+    ends = _from_ends(contrasts(line, spans, steps))
     return frozenset(
         at for at, inwards in ends.items() if inwards[0] < _SEEN and _falls(inwards) and _next(inwards) < GONE
     )
@@ -99,8 +99,8 @@ def faint_ones(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> fr
     """The positions of characters that light has taken half of the contrast from: a stroke may have gone with it."""
     if len(spans) < 2:
         return frozenset()
-    contrasts = _contrasts(line, spans, steps)
-    return frozenset(np.flatnonzero(contrasts < FAINT * np.median(contrasts)).tolist())
+    clear = contrasts(line, spans, steps)
+    return frozenset(np.flatnonzero(clear < FAINT * np.median(clear)).tolist())
 
 
 def _from_ends(contrasts: Floats) -> dict[int, Floats]:
@@ -130,8 +130,8 @@ def paling_ends(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> f
     """The same where paper is as white as can be beyond the ends: already a little paler is too pale then."""
     if len(spans) < 2:
         return frozenset(range(len(spans)))
-    contrasts = _contrasts(line, spans, steps)
-    return frozenset(at for at in (0, len(spans) - 1) if contrasts[at] < BESIDE_WHITE * np.median(contrasts))
+    clear = contrasts(line, spans, steps)
+    return frozenset(at for at in (0, len(spans) - 1) if clear[at] < BESIDE_WHITE * np.median(clear))
 
 
 def begins_within_group(spans: Sequence[tuple[int, int]], text: str = "") -> bool:
@@ -167,7 +167,7 @@ def many_begin_within_group(views: Sequence[Decoded]) -> bool:
     return sum(begins_within_group(view.spans, view.text) for view in views) * 3 > len(views)
 
 
-def _contrasts(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> Floats:
+def contrasts(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> Floats:
     """Levels between ink and paper within half a pitch of each character's middle."""
     height, width = line.shape[:2]
     middles = [(first + last) / 2 * width / max(1, steps) for first, last in spans]

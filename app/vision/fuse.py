@@ -80,6 +80,8 @@ _STRANGE = 0.6
 _SPACED, _ONE_LOST, _TWO_LOST = 1.45, 1.75, 3.4  # pitches between the neighbours of a space, of lost characters
 _PARTED, _WIDER = 1.47, 0.7  # pitches: a narrow space, what one is wider than another for a character
 _STANDS_OUT = 1.4  # a gap against the next widest: where one character is lost of even print it is about two
+_IN_A_GROUP, _THAN_SPACES = 1.7, 1.1  # pitches, and of the spaces before it: a gap where a group of four has none
+_FOUR = 4
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -139,6 +141,8 @@ def has_hole(reading: Decoded, pattern: FieldPattern) -> bool:
     groups = [b - a for a, b in pairwise([0, *wide, len(reading.spans)])]
     ungrouped = max(groups) > max((LARGEST_GROUP, *pattern.grouping))
     second, widest = sorted(gaps)[-2:]
+    if not pattern.grouping and _breaks_a_group(gaps):
+        return True
     if ungrouped:
         return widest > _ONE_LOST and widest > _STANDS_OUT * second
     return widest > _TWO_LOST or (not pattern.grouping and _is_unevenly_parted(gaps))
@@ -154,6 +158,18 @@ def _is_unevenly_parted(gaps: Sequence[float]) -> bool:
         return False
     spaces = [gaps[start - 1] for start in starts]
     return min(groups[:-1]) < groups[0] or max(spaces) - min(spaces) > _WIDER
+
+
+def _breaks_a_group(gaps: Sequence[float]) -> bool:
+    """Whether the widest gap stands within a group of four, wider than the narrow spaces of proportional print that
+    part the fours before it: of a 1 that glare has taken no more is left.
+    """
+    at = max(range(len(gaps)), key=lambda i: gaps[i])
+    spaces = gaps[_FOUR - 1 : at : _FOUR]
+    inner = sorted(gap for i, gap in enumerate(gaps[:at]) if (i + 1) % _FOUR)
+    if (at + 1) % _FOUR == 0 or len(spaces) < 2 or min(spaces) < _THAN_SPACES * inner[len(inner) // 2]:
+        return False
+    return gaps[at] > max(_IN_A_GROUP, _THAN_SPACES * max(spaces))
 
 
 def _length(readings: Sequence[Decoded]) -> tuple[int, float]:

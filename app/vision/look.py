@@ -17,9 +17,9 @@ from app.core.cards import FieldState, Medium, PanelState, Printed
 from app.core.products import DIGITS, LATIN, UNKNOWN_NUMBER, Catalogue, FieldPattern, Product, normalise_gtin
 from app.vision import numberline, third_opinion
 from app.vision.barcode import Hit, as_gtin, gtin
-from app.vision.beside import goes_under
 from app.vision.cardcodes import CardCodes, read_card_codes
 from app.vision.codes import CodeReader
+from app.vision.cutshort import is_cut_short
 from app.vision.decode import PLAIN_LETTERS, decode_views
 from app.vision.fields import (
     Sorted,
@@ -220,7 +220,7 @@ class Looker:
             pin_proved=places.pin_proved,
             expiry=expiry,
             expiry_printed=state,
-            face_value=find_face_value(lines, card.shape[1], partial(goes_under, card)),
+            face_value=find_face_value(lines, card.shape[1], partial(is_cut_short, card)),
             batch=self._batch(card, lines),
             region=find_region(lines),
         )
@@ -237,7 +237,7 @@ class Looker:
         """The expiry as far as it is sure; a doubtful date is read once more by both recognisers, digit by digit."""
         state, seen = find_expiry(lines)
         if state is Printed.READ and seen is not None:
-            return (Printed.UNREAD, None) if seen.may_go_on and self._goes_on(card, seen.area) else (state, seen.day)
+            return (Printed.UNREAD, None) if seen.may_go_on and self._goes_on(card, seen) else (state, seen.day)
         if seen is not None:
             day = self._dated(card, seen)
             return (Printed.UNREAD if day is None else Printed.READ), day
@@ -245,11 +245,11 @@ class Looker:
             return Printed.NONE, None
         return state, None
 
-    def _goes_on(self, card: Colour, area: Area) -> bool:
+    def _goes_on(self, card: Colour, seen: Dated) -> bool:
         """Whether more is printed behind a month: pale light takes the day from a date, and leaves no trace in it; or a
         thumb lies over it.
         """
-        if goes_under(card, area, _DAY):
+        if is_cut_short(card, seen.line, seen.at[1], area := seen.area, _DAY):
             return True
         return self._spots.read(card, area, (area.x, card.shape[1] - 0.5 * PX_PER_MM)).area.right > area.right
 

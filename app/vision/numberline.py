@@ -22,6 +22,10 @@ DOTS_APART = 0.55
 _QUIET = 0.1
 """Of a symbol's width what is kept blank beside it: eleven modules of an EAN-13, ten of a Code 128."""
 
+_TALL = 1.5
+"""Heights of a number from which what the finder took for one line is two, and may hold the number's last group: beside
+a slanting date … 2349 96 was cut off before it."""
+
 _FAR = 6.0  # heights
 _MISREAD = 2  # digits of a product's code
 _MOSTLY = 0.7
@@ -106,7 +110,8 @@ def limits_of(area: Area, card_w: int, bars: Sequence[Area], lines: Sequence[Lin
     to its label, whose white is no light on the card.
     """
     left, right = area.x, card_w - 0.5 * PX_PER_MM
-    behind = [(line.area, 0.0) for line in lines if line.area.x > area.right - 0.5 * area.h]
+    rows = (line.area for line in lines if line.area.h < _TALL * area.h)
+    behind = [(row, 0.0) for row in rows if row.x > area.right - 0.5 * area.h]
     for other, quiet in [*((bar, _QUIET * bar.w) for bar in bars), *behind]:
         if other.y < area.bottom and other.bottom > area.y and other.right > area.right:
             right = min(right, other.x - max(0.4 * PX_PER_MM, quiet))

@@ -20,11 +20,13 @@ _NEVER = 2.0
 _SURE_AMOUNT = 0.95
 """What each digit of an amount needs. Of 140 amounts read rightly none has less than 0.97; two that lacked one had 0.85
 and 0.93."""
+_LEAST_AMOUNT = 5
+"""No card is worth less: of ¥200 in a reflection a clear ¥2 was left."""
 
 _YMD = re.compile(r"(?<!\d)(20\d\d)\s?([-–—./年\s]?)\s?(\d{1,2})\s?([-–—./月\s]?)\s?(\d{1,2})(?!\d)")
 _YMD_PLAIN = re.compile(r"20\d\d\s?[-–—./年]\s?\d{1,2}\s?[-–—./月]\s?\d{1,2}(?!\d)")
 _DAY_MONTH = re.compile(r"(?<!\d)(\d{1,2})[\s-]?([A-Z]{3})[A-Z]{0,6}[\s-]?(20\d\d)(?!\d)", re.IGNORECASE)
-_YEAR_MONTH = re.compile(r"(?<!\d)(20\d\d)\s?[-–./年]\s?(\d{1,2})(?!\d|\s?[-–./月]\s?\d)")
+_YEAR_MONTH = re.compile(r"(?<!\d)(20\d\d)\s?[-–./年]\s?(\d{1,2})(?!\d|\s?[-–./月]\s?\d|\s?[-–—.:,'|/)(\]]|\s+\d)")
 _MONTH_YEAR = re.compile(r"(?<![\d/])(\d{2})\s?/\s?(20\d\d|\d\d)(?![\d/])")
 _EXPIRES = re.compile(r"有效|期至|到期|截止|使用期|过期|\bexp|valid|thru|until|use\s*by", re.IGNORECASE)
 _OTHER_DAY = re.compile(r"发[卡行]|制卡|生产|印制|发售|issued?|mfg|manufactur|print", re.IGNORECASE)
@@ -158,9 +160,9 @@ def _days(line: Line) -> Iterable[Dated]:
     if not expires:
         return
     for found in _YEAR_MONTH.finditer(text):
-        yield from _dated(line, found, (int(found[1]), int(found[2]), 0), expires)
+        yield from _dated(line, found, (int(found[1]), int(found[2]), None), expires)
     for found in _MONTH_YEAR.finditer(text):
-        yield from _dated(line, found, (int(found[2]) % 100 + 2000, int(found[1]), 0), expires)
+        yield from _dated(line, found, (int(found[2]) % 100 + 2000, int(found[1]), None), expires)
 
 
 def _with_one_digit(dated: Dated, month: str) -> Dated:
@@ -178,14 +180,14 @@ def _looks_parted(text: str, found: re.Match[str]) -> bool:
 
 
 def _dated(
-    line: Line, found: re.Match[str], numbers: tuple[int, int, int], expires: bool, marked: bool = True
+    line: Line, found: re.Match[str], numbers: tuple[int, int, int | None], expires: bool, marked: bool = True
 ) -> Iterable[Dated]:
-    """The day of a match, if there is such a day; the last of its month where none is printed (day 0)."""
+    """The day of a match, if there is such a day; the last of its month where none is printed (None)."""
     year, month, day = numbers
     if not (2015 <= year <= 2060 and 1 <= month <= 12):
         return
     last = calendar.monthrange(year, month)[1]
-    if 0 <= day <= last:
+    if day is None or 1 <= day <= last:  # half of a 08 is no day
         # Faint hyphens are often lost: with a caption, sure digits make up for them.
         needed = _SURE_DATE if marked or expires else _NEVER
         sure = _least_digit(line, *found.span()) >= needed
@@ -217,10 +219,10 @@ def _is_number(line: Line) -> bool:
 
 
 def find_face_value(
-    lines: Sequence[Line], card_w: int, goes_under: Callable[[Area], bool] | None = None
+    lines: Sequence[Line], card_w: int, cut_short: Callable[[Line, int, Area], bool] | None = None
 ) -> Amount | None:
-    """The face value; None when none is sure. Ink that runs to the card's edge, or under what lies over the card
-    (`goes_under`, where it can be seen), may be cut off: not sure.
+    """The face value; None when none is sure. Ink that runs to the card's edge may be cut off, and so may an amount of
+    which `cut_short` says so, given its line, where it ends in its text and its area: not sure.
     """
     found: set[Amount] = set()
     for line in lines:
@@ -230,8 +232,8 @@ def find_face_value(
             continue
         (start, end), amount = match
         cut_off = line.box.right > card_w - 0.6 * PX_PER_MM or _GOES_ON.match(text[end:]) is not None
-        cut_off |= goes_under is not None and not text[end:].strip() and goes_under(_part(line, start))
-        if cut_off or amount.units <= 0 or text[start] == "0" or least_p(line, start, end) < _SURE_AMOUNT:
+        cut_off |= cut_short is not None and not text[end:].strip() and cut_short(line, end, _part(line, start))
+        if cut_off or amount.units < _LEAST_AMOUNT or text[start] == "0" or least_p(line, start, end) < _SURE_AMOUNT:
             return None
         found.add(amount)
     return found.pop() if len(found) == 1 else None

@@ -10,12 +10,17 @@ from app.core.products import Catalogue
 from app.eye.oneshot import conclude_picture
 from app.rehearsal.pictures import render_card_picture
 from app.vision.beside import goes_under
+from app.vision.cutshort import is_cut_short
+from app.vision.lines import Line
 from app.vision.look import Looker
 from app.vision.panel import Area
 from app.vision.pixels import Colour
+from app.vision.recognise import BLANK, LineText, TextSign
+from app.vision.textlines import LineBox
 
 GROUND, INK, SKIN = (75, 55, 105), (235, 225, 240), (134, 171, 220)
 AREA = Area(40, 40, 200, 60)
+VALUE = Area(42, 40, 132, 60)  # its ink
 
 
 def card(ground: tuple[int, int, int] = GROUND, ink: tuple[int, int, int] = INK) -> Colour:
@@ -58,12 +63,42 @@ def test_nothing_is_beyond_the_card() -> None:
     assert not goes_under(card(), Area(40, 150, 200, 0))
 
 
+def value_line(digits: int) -> Line:
+    """The line that a value of so many digits makes on that card."""
+    step = 1 / digits
+    signs = tuple(TextSign(sign, at * step, (at + 1) * step, 0.99) for at, sign in enumerate("300"[:digits]))
+    box = LineBox(VALUE.x, VALUE.y, VALUE.w, VALUE.h, 0.0, 1.0)
+    return Line(box, LineText(signs, np.zeros((1, BLANK + 1), np.float32)))
+
+
+def lit_from(picture: Colour, left: int, veil: float) -> Colour:
+    """The card with so much of a white light 0..1 from a column on, its last character half in it."""
+    share = np.interp(np.arange(picture.shape[1]), [left, left + 40], [0, veil])[None, :, None]
+    return np.clip(picture + (250 - picture.astype(float)) * share, 0, 255).astype(np.uint8)
+
+
+def test_print_that_pales_into_light_may_go_on_there() -> None:
+    """Value RMB 20 was stated of 200 (5000104h): its second digit pales towards a reflection."""
+    dark = card((130, 135, 132), (40, 45, 42))
+    for picture, short in ((dark, False), (lit_from(dark, 105, 0.8), True), (lit_from(dark, 180, 0.8), False)):
+        assert is_cut_short(picture, value_line(3), 3, VALUE) is short
+    shade = dark.copy()
+    shade[:, 180:] = shade[:, 180:] * 0.7
+    assert not is_cut_short(shade, value_line(3), 3, VALUE), "it hides no print"
+    assert is_cut_short(shade, value_line(3), 3, VALUE, reach=0.7), "of a month's line the day may be gone"
+    assert not is_cut_short(dark, value_line(3), 3, VALUE, reach=0.7)
+    assert not is_cut_short(lit_from(dark, 105, 0.8), value_line(1), 1, VALUE), "one sign tells nothing"
+
+
 @pytest.mark.parametrize(
     ("seed", "field"),
     [
         (3000215, "face_value"),  # a thumb lies on the last zero of 300
         (3000442, "face_value"),  # glare on the middle one of 200元
         (3000411, "expiry"),  # a thumb on the day of 2027-04-04: the end of its month was stated
+        (5000104, "face_value"),  # the last zero of 200 in a reflection, towards which the one before it pales
+        (5000481, "expiry"),  # a reflection over the day of 2027-05-13
+        (12000656, "expiry"),  # a ring of shade before that of 2027-08-28
     ],
 )
 def test_rendered_values_that_are_not_seen_whole_are_not_stated(looker: Looker, seed: int, field: str) -> None:

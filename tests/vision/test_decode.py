@@ -210,6 +210,9 @@ def spread(text: str, wide: dict[int, int]) -> np.ndarray:
         ("698830663054384", {4: 8, 7: 4, 11: 4}, FieldState.DOUBTFUL),  # … the first of it
         ("698835906305384", {4: 4, 8: 4, 12: 8}, FieldState.DOUBTFUL),  # … the first of the last four
         ("318028447569893", {2: 4, 3: 3, 7: 2, 11: 2}, FieldState.DOUBTFUL),  # … of print whose spaces are narrow
+        ("5836757998908155", {4: 1, 8: 1, 12: 1, 13: 3}, FieldState.DOUBTFUL),  # … a 1 of it, of narrow spaces too
+        ("5836757998908155", {4: 1, 8: 1, 12: 3}, FieldState.READ),
+        ("5836757998908155", {13: 3}, FieldState.READ),  # no spaces that tell fours
         ("698835906305438", {4: 4, 8: 4, 12: 4}, FieldState.READ),  # filled from the left
         ("6988359063054384", {4: 4, 10: 4}, FieldState.READ),  # 4-6-6
     ],

@@ -62,6 +62,13 @@ def test_a_line_that_ends_where_a_reflection_begins_may_go_on_in_it(light: int, 
     assert not ends_in_light(UNLIT, *ALL, until=10_000.0)
 
 
+@pytest.mark.parametrize(("print_on", "swallowed"), [(140, True), (160, False)])
+def test_on_dull_paper_a_reflection_need_not_be_white(print_on: int, swallowed: bool) -> None:
+    """8231 9432 8686 1841 was stated without its 4, which stood in a grey light on a brown card (5000376h)."""
+    lit = lit_of(card(WIDTH + 4, light=216, print_on=print_on))
+    assert ends_in_light(lit, *ALL, until=10_000.0) == ({COUNT - 1} if swallowed else set())
+
+
 def test_such_a_number_is_not_stated_and_nothing_is_offered_for_it() -> None:
     sure, lit, clear = read(UNKNOWN_NUMBER), spot(card(WIDTH + 4)), spot(card())
     assert _whole(sure, [clear], UNKNOWN_NUMBER).reading.state is FieldState.READ

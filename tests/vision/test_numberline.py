@@ -23,6 +23,7 @@ from app.vision.numberline import (
 )
 from app.vision.panel import Area, Panel
 from app.vision.recognise import LineText, TextSign
+from app.vision.rectify import CARD_W
 from app.vision.textlines import LineBox
 from app.vision.wording import Wording
 
@@ -79,6 +80,15 @@ def test_a_number_that_bars_hold_is_not_searched_for_unless_its_label_is_printed
     label = said("NO.", Area(100, 205, 110, 60))
     assert not lacks_number(sort_lines([], ()), [], UNKNOWN_NUMBER, [hit])
     assert lacks_number(sort_lines([label], ()), [], UNKNOWN_NUMBER, [hit])
+
+
+def test_two_slanting_lines_taken_for_one_do_not_end_a_number(looker: Looker) -> None:
+    """9815 9300 0148 2349 was stated without its 96, which stood in the box of the date above (5000336h)."""
+    date, muddled = said("EXP 2028-01-03", Area(1100, 205, 400, 60)), said("EXP 2028-01-03", Area(1100, 150, 400, 130))
+    assert limits_of(NUMBER, CARD_W, (), [date])[1] < date.area.x
+    assert limits_of(NUMBER, CARD_W, (), [muddled])[1] > muddled.area.right
+    picture, labels = render_card_picture(5000336, "hard")
+    assert read_picture(np.ascontiguousarray(picture), looker, Catalogue())["number"] in (None, labels["number"])
 
 
 @pytest.mark.parametrize(

@@ -176,14 +176,28 @@ def test_an_amount_that_may_go_on_is_no_value() -> None:
 )
 def test_an_amount_under_which_the_card_is_covered_is_no_value_unless_its_end_is_read(text: str, whole: bool) -> None:
     value = Amount(30, "CNY")
-    assert find_face_value([line(text)], CARD_W, lambda _: False) == value
-    assert find_face_value([line(text)], CARD_W, lambda _: True) == (value if whole else None)
+    assert find_face_value([line(text)], CARD_W, lambda *_: False) == value
+    assert find_face_value([line(text)], CARD_W, lambda *_: True) == (value if whole else None)
 
 
 def test_where_an_amount_ends_is_asked_of_its_own_characters() -> None:
-    asked: list[Area] = []
-    find_face_value([line("面值 100")], CARD_W, lambda area: bool(asked.append(area)))
-    assert [(area.x, area.right) for area in asked] == [(pytest.approx(190.0), pytest.approx(280.0))]
+    asked: list[tuple[int, Area]] = []
+    find_face_value([line("面值 100")], CARD_W, lambda _, end, area: bool(asked.append((end, area))))
+    assert [(end, area.x, area.right) for end, area in asked] == [(6, pytest.approx(190.0), pytest.approx(280.0))]
+
+
+def test_a_single_digit_is_no_value_but_what_is_left_of_one() -> None:
+    """Of ¥200 in a reflection a clear ¥2 was stated (5000347h)."""
+    assert find_face_value([line("¥2")], CARD_W) is None
+    assert find_face_value([line("¥5")], CARD_W) == Amount(5, "CNY")
+
+
+@pytest.mark.parametrize(
+    "text", ["EXP 2030-05 1", "EXP 2030-03-)", "EXP 2030-03-", "有效期至2030-10-0", "EXP 00 MAR 2029"]
+)
+def test_a_month_behind_which_something_is_left_of_a_day_is_no_date(text: str) -> None:
+    """Read so in a reflection, of 2030-05-11, 2030-03-09 and 2030-10-08; the month's last day was stated."""
+    assert find_expiry([line(text)]) == (Printed.UNREAD, None)
 
 
 def test_an_amount_of_which_a_digit_is_hardly_legible_is_no_value() -> None:
