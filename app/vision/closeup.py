@@ -19,6 +19,7 @@ _LEAST_INK = 0.35
 _TRIM = 0.08  # of the height, at the top and at the bottom, where no rows of ink are to be told
 _SHADE, _SPREAD, _LEAST_SPREAD = 150.0, 50.0, 4.0
 _NEAR = 0.8  # heights over which lightness is made even
+_SOFT = 1.2  # pixels
 
 
 def ink_rows(line: Colour) -> tuple[int, int]:
@@ -79,6 +80,24 @@ def even_out(line: Colour) -> Colour:
     spread = np.sqrt(_spread_out(off * off, reach))
     even = np.clip(_SHADE + _SPREAD * off / np.maximum(spread, _LEAST_SPREAD), 0, 255).astype(np.uint8)
     return np.repeat(even[:, :, None], 3, axis=2)
+
+
+def further_pictures(line: Colour, rows: tuple[int, int] | None = None) -> list[Colour]:
+    """Five other pictures of a doubtful line: sharper, softer, wider, narrower, its light evened; `rows` as above."""
+    rows = rows or ink_rows(line)
+    close, loose, closest = (close_up(line, share, rows) for share in (0.82, 0.75, 0.88))
+    soft = cast(Colour, cv2.GaussianBlur(close, (0, 0), _SOFT))
+    return [
+        _sharper(close, 1.5),
+        even_out(_sharper(loose, 2.0)),
+        widen(loose, 1.1),
+        soft,
+        even_out(widen(closest, 0.95)),
+    ]
+
+
+def _sharper(line: Colour, reach: float) -> Colour:
+    return cast(Colour, cv2.addWeighted(line, 2.0, cv2.GaussianBlur(line, (0, 0), reach), -1.0, 0))
 
 
 def _spread_out(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], reach: float) -> cv2.typing.MatLike:

@@ -286,7 +286,8 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
 
 
 def _read_pin(spots: Sequence[Spot], pattern: FieldPattern) -> Fused:
-    return _told_apart(fuse(_decoded(spots, pattern), pattern), spots, pattern)
+    further = decode_views((view for spot in spots for view in spot.further), pattern)
+    return _told_apart(fuse(_decoded(spots, pattern), pattern, further=further), spots, pattern)
 
 
 def _told_apart(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern) -> Fused:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import fmean
@@ -17,7 +17,7 @@ from statistics import fmean
 import numpy as np
 
 from app.core.cards import UNREADABLE, Candidate, CharReading, FieldReading, FieldState, Whole
-from app.core.products import FieldPattern
+from app.core.products import UNKNOWN_PIN, FieldPattern
 from app.vision.calibration import REPEAT, WEIGHTS, corrected, mistakes
 from app.vision.decode import Decoded
 from app.vision.fading import LARGEST_GROUP, gaps_of
@@ -39,6 +39,9 @@ zero, and of 2,400 PINs and numbers read rightly none needs less."""
 
 _HARDLY, _HALFHEARTED = 0.99, 0.9
 """Below the first a character is not sure whose mean over our views is below the second: it is PP-OCR's word alone."""
+
+_HALF, _ANEW = 0.5, 0.85
+"""What a doubtful glyph needs at first, and in each further view; and in the mean over these."""
 
 LEAST_AGREEMENT = 0.8
 CONFUSED = 0.85
@@ -92,8 +95,12 @@ class Fused:
     lead: Decoded | None
 
 
-def fuse(readings: Sequence[Decoded], pattern: FieldPattern, scraped: bool = True) -> Fused:
-    """One answer from the readings of all frames and views. `scraped`: whether a layer may have lain over the print."""
+def fuse(
+    readings: Sequence[Decoded], pattern: FieldPattern, scraped: bool = True, further: Sequence[Decoded] = ()
+) -> Fused:
+    """One answer from the readings of all frames and views. `scraped`: whether a layer may have lain over the print;
+    `further`: what views that were taken because of a doubt say to it, see `_seen_anew`.
+    """
     if not readings:
         return Fused(UNREADABLE, None)
     length, agreement = _length(readings)
@@ -116,10 +123,15 @@ def fuse(readings: Sequence[Decoded], pattern: FieldPattern, scraped: bool = Tru
         )
     if checked is None or (_all_sure(chars) and math.prod(c.best.p for c in chars) < SURE_FIELD):
         chars = _doubt_weakest(chars)
-    if sum(has_hole(r, pattern) for r in same) * 2 > len(same):
+    holed = sum(has_hole(r, pattern) for r in same) * 2 > len(same)
+    if holed:
         chars = tuple(CharReading(c.candidates, sure=False) for c in chars)
     if any(not c.sure and not _is_twin(c.best.glyph, pattern) for c in chars):  # twins have their own judge
         chars = tuple(replace(c, sure=c.sure and _read(at, same) == {c.best.glyph}) for at, c in enumerate(chars))
+    if further and sound and not holed and not pattern.check:
+        never = {at for at, c in enumerate(chances) if next(iter(c)) in confused or _is_disputed(c, at, same)}
+        never |= {at for at, c in enumerate(chars) if _lacks_stroke(c.best.glyph, at, same)}
+        chars = _seen_anew(chars, never, further, pattern)
     state = FieldState.READ if _all_sure(chars) else FieldState.DOUBTFUL
     shown = (_shown(c, (checked or chances)[at], at, same) for at, c in enumerate(chars))
     return Fused(FieldReading(state, tuple(shown)), lead)
@@ -196,6 +208,36 @@ def _undisputed(chances: Mapping[str, float], at: int, readings: Sequence[Decode
     if chances[best] >= BEYOND_DISPUTE or _agreed([r.chars[at] for r in readings], best):
         return True
     return bool(ours) and min(ours) >= _BY_OURS
+
+
+def _is_disputed(chances: Mapping[str, float], at: int, readings: Sequence[Decoded]) -> bool:
+    """Whether a glyph is doubtful though its probability is not: the views differ about it."""
+    return next(iter(chances.values())) >= SURE and not _undisputed(chances, at, readings)
+
+
+def _seen_anew(
+    chars: tuple[CharReading, ...], never: Collection[int], further: Sequence[Decoded], pattern: FieldPattern
+) -> tuple[CharReading, ...]:
+    """The characters, the doubtful ones (twins aside) sure where each further view reads the same in all of them.
+
+    A place in `never` is doubted for another reason than a low probability: then all doubts stay, since views of one
+    engine repeat its mistakes.
+    """
+    doubted = {at for at, c in enumerate(chars) if not c.sure and not _is_twin(c.best.glyph, pattern)}
+    unasked = any(not _is_twin(chars[at].best.glyph, pattern) for at in never)
+    if unasked or any(len(view.text) != len(chars) for view in further):
+        return chars
+    said = {at: [view.chars[at] for view in further] for at in doubted}
+    if not all(_agrees(views, chars[at].best) for at, views in said.items()):
+        return chars
+    return tuple(replace(c, sure=True) if at in doubted else c for at, c in enumerate(chars))
+
+
+def _agrees(views: Sequence[Mapping[str, float]], best: Candidate) -> bool:
+    """Whether further views have a doubtful glyph beyond doubt."""
+    seen = [view.get(best.glyph, 0.0) for view in views]
+    first = all(max(view, key=lambda g: view[g]) == best.glyph for view in views)
+    return first and best.p >= _HALF and min(seen) >= _HALF and fmean(seen) >= _ANEW
 
 
 def _confused(chances: Sequence[Mapping[str, float]], readings: Sequence[Decoded]) -> set[str]:
@@ -298,6 +340,11 @@ def _reading(chances: Mapping[str, float], pattern: FieldPattern, trusted: bool)
 
 def _is_twin(glyph: str, pattern: FieldPattern) -> bool:
     return any(glyph in pair and set(pair) <= set(pattern.alphabet) for pair in _TWINS)
+
+
+def in_doubt(fused: Fused) -> bool:
+    """Whether a character is doubtful that is none of those which print alike."""
+    return any(not c.sure and not _is_twin(c.best.glyph, UNKNOWN_PIN) for c in fused.reading.chars)
 
 
 def _shown(char: CharReading, chances: Mapping[str, float], at: int, readings: Sequence[Decoded]) -> CharReading:

@@ -170,7 +170,7 @@ class Looker:
             glare=glare(card),
             hits=read_card_codes(grey(picture), shade, corners, thorough=_awaits_a_second(first.hits)).hits,
             number=None if first.number is None else self._spots.read(card, first.number.area, first.number.limits),
-            pin=None if first.pin is None else self._spots.read(card, first.pin.area, first.pin.limits),
+            pin=None if first.pin is None else self._spots.read_pin(card, first.pin.area, first.pin.limits),
         )
 
     def _panel_changed(self, card: Colour, first: Look) -> bool:
@@ -210,7 +210,7 @@ class Looker:
             number=number,
             pin=None
             if places.pin is None
-            else self._spots.read(card, places.pin, _within(places.pin, places), said_in(places.pin, lines)),
+            else self._spots.read_pin(card, places.pin, _within(places.pin, places), said_in(places.pin, lines)),
             panel=places.panel.state,
             panel_area=places.panel_area,
             hidden=places.panel.hidden,
