@@ -8,24 +8,31 @@ from app.core.products import Catalogue
 from app.vision.conclude import Conclusion, conclude
 from app.vision.locate import Located
 from app.vision.look import Looker
+from app.vision.picture_file import open_pages
 from app.vision.pixels import Colour
-from app.vision.sheet import alone, cut_sheet, sheet_picture
+from app.vision.sheet import alone, cut_sheet
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SheetReading:
-    """What is on one sheet: its cards in reading order; `unclear` things that may be cards and could not be cut."""
+    """What is on one sheet, or all pages of a scan: its cards in reading order, their corners in pixels of their page;
+    `unclear` things that may be cards and could not be cut.
+    """
 
     cards: tuple[Conclusion, ...]
     unclear: int
 
 
 def read_sheet(data: bytes, name: str, dpi: float, looker: Looker, catalogue: Catalogue) -> SheetReading:
-    """Read the cards of one scan. Raises BadInput("input.empty" | "input.not_an_image")."""
-    picture = sheet_picture(data, name)
-    found = cut_sheet(picture, dpi)
-    cards = [_read(picture, card, dpi, looker, catalogue) for card in found.cards]
-    return SheetReading(tuple(card for card in cards if not card.blank), found.unclear)
+    """Read the cards of one scan. Raises BadInput as `app.vision.picture_file.open_pages`."""
+    cards: list[Conclusion] = []
+    unclear = 0
+    for page in open_pages(data, name):
+        found = cut_sheet(page.pixels, dpi / page.scale)
+        read = [_read(page.pixels, card, dpi / page.scale, looker, catalogue) for card in found.cards]
+        cards += [replace(card, corners=card.corners * page.scale) for card in read if not card.blank]
+        unclear += found.unclear
+    return SheetReading(tuple(cards), unclear)
 
 
 def _read(picture: Colour, card: Located, dpi: float, looker: Looker, catalogue: Catalogue) -> Conclusion:

@@ -5,10 +5,13 @@ Pillow decodes, from a short list of formats (none of which starts another progr
 
 from __future__ import annotations
 
+import io
 import stat
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,14 +71,38 @@ def open_picture(path: Path) -> PictureFile:
     "input.too_large" | "input.not_an_image" | "input.truncated").
     """
     _refuse_unreadable(path)
+    with _judged(path.name):
+        return _decoded(path, path.name)
+
+
+def open_pages(data: bytes, name: str) -> Iterator[PictureFile]:
+    """Every page of a scan that is in memory: a TIFF may hold a whole pile of sheets; one page of any other kind.
+
+    Raises BadInput as `open_picture` does, a later page's when it is asked for.
+    """
+    if not data:
+        raise BadInput("input.empty", name)
+    if len(data) > MOST_BYTES:
+        raise BadInput("input.too_large", f"{name}, {len(data) // 1_000_000} MB")
+    with _judged(name), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+    for page in range(pages):
+        with _judged(name):
+            found = _decoded(io.BytesIO(data), name, page)
+        yield found
+
+
+@contextmanager
+def _judged(name: str) -> Iterator[None]:
+    """While a file called `name` is decoded: what Pillow raises over it, as BadInput."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks on metadata and size: judged here
         try:
-            return _decoded(path)
+            yield
         except UnidentifiedImageError as error:
-            raise BadInput("input.not_an_image", path.name) from error
+            raise BadInput("input.not_an_image", name) from error
         except (*_BROKEN, *_BROKEN_PARTS) as error:
-            raise BadInput(_why(error), path.name) from error
+            raise BadInput(_why(error), name) from error
 
 
 def _refuse_unreadable(path: Path) -> None:
@@ -106,21 +133,23 @@ def _why(error: BaseException) -> str:
     return "input.truncated" if "truncated" in words or "incomplete" in words else "input.not_an_image"
 
 
-def _decoded(path: Path) -> PictureFile:
-    longest, image = _loaded(path)
+def _decoded(source: Path | io.BytesIO, name: str, page: int = 0) -> PictureFile:
+    longest, image = _loaded(source, name, page)
     scale = max(1, round(longest / max(image.size)))
     ImageOps.exif_transpose(image, in_place=True)
     return PictureFile(_bgr(image), scale)
 
 
-def _loaded(path: Path) -> tuple[int, Image.Image]:
+def _loaded(source: Path | io.BytesIO, name: str, page: int) -> tuple[int, Image.Image]:
     """The longer side in the file, and the picture at a bearable size; what it was made from is let go."""
-    with Image.open(path, formats=FORMATS) as image:
+    with Image.open(source, formats=FORMATS) as image:
+        if page:
+            image.seek(page)
         width, height = image.size
         if width * height > MOST_PIXELS:
-            raise BadInput("input.too_large", f"{path.name}, {width} x {height} pixels")
+            raise BadInput("input.too_large", f"{name}, {width} x {height} pixels")
         if min(width, height) < LEAST_SIDE:
-            raise BadInput("input.not_an_image", f"{path.name}, {width} x {height} pixels")
+            raise BadInput("input.not_an_image", f"{name}, {width} x {height} pixels")
         return max(width, height), _small(image)
 
 

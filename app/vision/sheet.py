@@ -8,7 +8,6 @@ from typing import cast
 import cv2
 import numpy as np
 
-from app.core.errors import BadInput
 from app.vision.locate import Found, Located, refine
 from app.vision.pixels import CARD_H_MM, CARD_W_MM, Colour, Corners, Floats, Gray
 
@@ -31,19 +30,6 @@ class SheetCards:
 
     cards: tuple[Located, ...]
     unclear: int
-
-
-def sheet_picture(data: bytes, name: str) -> Colour:
-    """The bytes of a scan as a picture. Raises BadInput("input.empty" | "input.not_an_image")."""
-    if not data:
-        raise BadInput("input.empty", name)
-    try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise BadInput("input.not_an_image", name) from error
-    if picture is None or min(picture.shape[:2]) < 16:
-        raise BadInput("input.not_an_image", name)
-    return cast(Colour, picture)
 
 
 def cut_sheet(picture: Colour, dpi: float) -> SheetCards:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.core.cards import Secret
 from app.core.parcels import ExpectedParcel, Role
@@ -126,6 +128,18 @@ def test_what_is_in_the_way_of_an_intake(
     said = say("scan", "--folder", tmp_path, "--once", "--data", station, *more, told=badge)
     assert said.code == 2
     assert f"[{code}]" in said.err
+
+
+def test_every_page_of_a_pile_counts(say: Say, sheet: tuple[bytes, list[Truth]], tmp_path: Path) -> None:
+    picture, truths = Image.open(io.BytesIO(sheet[0])), sheet[1]
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    half = picture.width // 2
+    one, other = picture.crop((0, 0, half, picture.height)), picture.crop((half, 0, picture.width, picture.height))
+    one.save(folder / "pile.tif", save_all=True, append_images=[other])
+    said = say("scan", "--folder", folder, "--once", "--threads", 1)
+    cards = [line for line in map(json.loads, said.out.splitlines()) if "card" in line]
+    assert [(card["card"], card["number"]) for card in cards] == [(1, truths[0].number), (2, truths[1].number)]
 
 
 def test_a_folder_that_is_not_there(say: Say, tmp_path: Path, language: str) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from app.core.errors import BadInput
-from app.vision.picture_file import MOST_PIXELS, PLENTY_PIXELS, open_picture
+from app.vision.picture_file import MOST_PIXELS, PLENTY_PIXELS, open_pages, open_picture
 from tests.memory import forget_peak_kib, peak_kib
 
 W, H = 60, 40
@@ -270,3 +270,43 @@ def test_noise_is_no_picture(tmp_path: Path, noise: bytes, head: bytes) -> None:
     path = tmp_path / "noise.bin"
     path.write_bytes(head + noise)
     assert opened_or_refused(path)
+
+
+def packed(first: Image.Image, *others: Image.Image, kind: str) -> bytes:
+    out = io.BytesIO()
+    first.save(out, kind, **({"save_all": True, "append_images": list(others)} if others else {}))
+    return out.getvalue()
+
+
+def test_every_page_of_a_scan_is_read() -> None:
+    pages = list(open_pages(packed(halves(), halves("L"), halves().rotate(180), kind="TIFF"), "pile.tif"))
+    assert looks_like_halves(pages[0].pixels)
+    assert len({tuple(page.pixels[H // 2, 5]) for page in pages}) == 3
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "JPEG"])
+def test_only_a_tiff_holds_more_than_one_page(kind: str) -> None:
+    others = [] if kind == "JPEG" else [halves().rotate(180)]
+    assert len(list(open_pages(packed(halves(), *others, kind=kind), "one"))) == 1
+
+
+def test_a_page_that_is_cut_short_is_told_when_it_is_reached() -> None:
+    noise = [Image.fromarray(np.random.default_rng(n).integers(0, 255, (H, W, 3), np.uint8)) for n in range(2)]
+    whole = packed(*noise, kind="TIFF")
+    with pytest.raises(BadInput, match="input"):
+        list(open_pages(whole[: len(whole) * 3 // 4], "pile.tif"))
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
+def test_what_is_no_scan(data: bytes) -> None:
+    with pytest.raises(BadInput, match="input"):
+        list(open_pages(data, "x.png"))
+
+
+def test_a_scan_of_too_many_pixels_is_refused_by_its_header() -> None:
+    side = 1 + int(MOST_PIXELS**0.5)
+    data = packed(Image.new("1", (side, side)), kind="PNG")
+    before = forget_peak_kib()
+    with pytest.raises(BadInput, match=r"input\.too_large"):
+        list(open_pages(data, "x.png"))
+    assert peak_kib() - before < 50_000

@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from app.core.errors import BadInput
 from app.rehearsal.cards import print_back
 from app.rehearsal.casting import plan_card
 from app.rehearsal.deck import DeckCard
 from app.rehearsal.products import load_studio_products
-from app.vision.sheet import alone, cut_sheet, sheet_picture
+from app.vision.sheet import alone, cut_sheet
 
 DPI = 150.0
 PPM = DPI / 25.4
@@ -105,9 +104,3 @@ def test_nothing_of_a_neighbour_stays_beside_a_card() -> None:
     assert np.abs(there.corners + offset - only.corners).max() < 1e-3
     red = (picture[:, :, 2] > 250) & (picture[:, :, 1] < 5)
     assert not red.any()
-
-
-@pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
-def test_what_is_no_picture(data: bytes) -> None:
-    with pytest.raises(BadInput, match="input"):
-        sheet_picture(data, "x.png")
