@@ -94,9 +94,9 @@ def scaled(line: Gray) -> tuple[Floats, int]:
 def check_sum(path: Path) -> None:
     """Raises BadInput("reading.model_missing") when the file is not there or is not the one its folder lists."""
     try:
-        listed = (path.parent / CHECKSUMS).read_text("ascii").split()
+        listed = (path.parent / CHECKSUMS).read_bytes().split()
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise BadInput("reading.model_missing", path.name) from error
-    if dict(zip(listed[1::2], listed[::2], strict=False)).get(path.name) != found:
+    if dict(zip(listed[1::2], listed[::2], strict=False)).get(path.name.encode()) != found.encode():
         raise BadInput("reading.model_missing", f"{path.name}: damaged")

@@ -76,6 +76,14 @@ def test_a_missing_or_damaged_model_is_told(tmp_path: Path) -> None:
         CodeReader(tmp_path)
 
 
+@pytest.mark.parametrize("listed", [b"", b"\xff\xfe\x00", b"codes.onnx", b"0" * 64])
+def test_a_damaged_list_of_checksums_is_told_too(tmp_path: Path, listed: bytes) -> None:
+    shutil.copy(RESOURCES / "models" / MODEL, tmp_path / MODEL)
+    (tmp_path / CHECKSUMS).write_bytes(listed)
+    with pytest.raises(BadInput, match="damaged"):
+        CodeReader(tmp_path)
+
+
 def test_places_are_told_in_steps_of_the_picture_not_of_its_tail(reader: CodeReader) -> None:
     line = LineStudio(load_faces(31), 31).draw(stream(31, "place"), 0.0, "mono", "plain")
     view = reader.read([colour(line.picture)])[0]
