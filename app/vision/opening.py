@@ -51,6 +51,10 @@ DOUBT = 0.4
 """Probability of hidden characters from which a panel counts as partly covered. Of 191 such PINs of 3,000 cards the
 lowest had 0.62; of open ones that were called so at 0.25, one in five has less than 0.4."""
 
+DOUBT_ON_PAPER = 0.55
+"""The same where bare paper is seen beyond both ends: of 398 hidden PINs one had less than that, with its end at the
+layer; the next had 0.62."""
+
 _HARDLY = 0.4
 """What the network says at most of a panel in which bare paper ends the text, however much layer lies beyond it: of 104
 partly covered PINs of 1,500 cards it said less of one, and there the layer was too near."""
@@ -205,7 +209,8 @@ class OpeningJudge:
         odds = float(np.dot(features(cover, hidden), WEIGHTS))
         row = row_of(card, seen, panel, text)
         bare = bare_between(row, text)
-        if odds < math.log(DOUBT / (1 - DOUBT)) or (hidden < _HARDLY and is_on_paper(cover, groups)):
+        doubt = DOUBT if min(cover.left.margin, cover.right.margin) < _BARE_PAPER else DOUBT_ON_PAPER
+        if odds < math.log(doubt / (1 - doubt)) or (hidden < _HARDLY and is_on_paper(cover, groups)):
             return Opening(PanelState.OPEN, ends=_ends(card, cover, row.steps(text), text, pitch), bare=bare)
         # Some layer stays at both ends of an open panel: what is more at one end is what may hide characters.
         beside = abs(cover.left.layer - cover.right.layer)

@@ -319,3 +319,16 @@ def test_a_damaged_network_is_told(tmp_path: Path) -> None:
 
 def test_the_limit_is_on_the_careful_side() -> None:
     assert DOUBT < 0.5
+
+
+@pytest.mark.parametrize(
+    ("ends", "state"), [((30, 58), PanelState.OPEN), ((27, 61), PanelState.PARTIAL), ((30, 61), PanelState.PARTIAL)]
+)
+def test_a_little_more_doubt_is_allowed_where_bare_paper_ends_the_text(
+    ends: tuple[int, int], state: PanelState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """97233694 lay open, bare paper beyond both ends, and was called partly covered (12000113h)."""
+    card, seen = drawn(((26, 62),), ends)
+    line = text(*ends)
+    monkeypatch.setattr("app.vision.opening.WEIGHTS", (0.0,) * 7)  # as likely hidden as not
+    assert judge().judge(card, seen, PANEL, line, PITCH, (4, 4)).state is state
