@@ -52,6 +52,8 @@ _DIGITS_BEYOND_DOUBT = 5.5
 _RESEMBLING = 0.8
 """Share of a symbol's characters that a view of the printed number must show; chance agrees on a tenth of them."""
 
+_INSIDE = 0.9  # share of a PIN that stands in its panel
+
 _CLEAR_LETTER = 0.99
 """Probability from which a letter no digit looks like is taken for sure."""
 
@@ -113,7 +115,7 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
         panel = PanelState.OPEN
     data, timed = stated(hits, code), timed_texts(hits)
     number = _not_product(_not_timed(_number(looks, product, hits, data.serial), timed), code)
-    pin = _pin(looks, product, panel)
+    pin = _pin(looks, product, panel, number)
     expiry = _with_data((look.expiry for look in looks), data.expiry)
     best = int(np.argmax([look.sharpness - look.glare for look in looks]))
     lengths = {"number": _number_lengths(looks, product, number), "pin": _pin_lengths(looks, product, pin)}
@@ -267,7 +269,7 @@ def _coded(text: str) -> FieldReading:
     return FieldReading(FieldState.READ, tuple(CharReading((Candidate(glyph, 0.999),), sure=True) for glyph in text))
 
 
-def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> Fused:
+def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState, number: Fused) -> Fused:
     if product is not None and product.pin is None:
         return Fused(ABSENT, None)
     if panel in (PanelState.COVERED, PanelState.PARTIAL):
@@ -281,8 +283,25 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState) -> F
     pattern = _guess_pattern(spots)
     fused = _read_pin(spots, pattern or UNKNOWN_PIN)
     # Of an unknown product nobody knows how long the PIN is: without the panel's edges some of it may be covered.
-    proved = pattern is not None and all(look.panel_area is not None and look.pin_proved for look in looks)
+    told = _is_other_than(number, fused.reading)
+    proved = pattern is not None and all(look.pin_proved or (told and _stands_alone(look)) for look in looks)
+    proved = proved and all(look.panel_area is not None for look in looks)
     return _whole(fused, spots, UNKNOWN_PIN, ends) if proved else doubt_all(fused)
+
+
+def _is_other_than(number: Fused, pin: FieldReading) -> bool:
+    """Whether a symbol tells the number, and what is taken for the PIN is neither that nor a part of it."""
+    told, text = ("".join(c.best.glyph for c in one.chars) for one in (number.reading, pin))
+    by_symbol = number.reading.state is FieldState.READ and number.lead is None
+    return by_symbol and text not in told and told not in text
+
+
+def _stands_alone(look: Look) -> bool:
+    """Whether what is taken for the PIN stands in the panel, and no number is printed anywhere."""
+    in_panel = (
+        look.pin is not None and look.panel_area is not None and look.panel_area.share_of(look.pin.area) > _INSIDE
+    )
+    return in_panel and look.number is None
 
 
 def _read_pin(spots: Sequence[Spot], pattern: FieldPattern) -> Fused:

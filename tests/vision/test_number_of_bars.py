@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.core.cards import FieldState
+from app.core.cards import FieldState, PanelState
 from app.core.products import DIGITS, Catalogue, FieldPattern
 from app.vision.barcode import Hit
 from app.vision.conclude import _resembles, conclude
@@ -121,3 +121,23 @@ def test_what_may_be_the_product_is_not_stated_as_the_number(
 ) -> None:
     hits = [Hit("EAN13", "6934063725881", source, CORNERS) for source in sources]
     assert conclude([look_at(printed, *hits)], Catalogue()).number.state is state
+
+
+@pytest.mark.parametrize(
+    ("printed", "panel_at", "sources", "state"),
+    [
+        ("82397093950380", 60, 2, FieldState.READ),
+        ("82397093950380", 60, 1, FieldState.DOUBTFUL),  # one reading of a symbol tells no number
+        ("82397093950380", 400, 2, FieldState.DOUBTFUL),  # stands elsewhere
+        (CODE[:14], 60, 2, FieldState.DOUBTFUL),  # a part of the number
+    ],
+)
+def test_where_bars_tell_the_number_another_value_in_the_panel_is_the_pin(
+    printed: str, panel_at: int, sources: int, state: FieldState
+) -> None:
+    """Glare hid labels and number of 12000737h; nothing proved that what its panel shows is no number."""
+    hits = tuple(Hit("CODE128", CODE, source, CORNERS) for source in ("zxing raw", "zxing card")[:sources])
+    look = look_at(printed, *hits)
+    look = replace(look, number=None, number_proved=False, pin=look.number, panel=PanelState.OPEN)
+    found = conclude([replace(look, panel_area=Area(50, panel_at, 900, 140))], Catalogue())
+    assert found.pin.state is state
