@@ -35,7 +35,7 @@ from app.vision.elements import stated, timed_texts
 from app.vision.fading import fading_groups, faint_ones, many_begin_within_group, pale_ends, paling_ends
 from app.vision.fields import is_retail_code
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
-from app.vision.hopeless import SHORTEST, hopeless, past_end, swallowed_ends, unread
+from app.vision.hopeless import SHORTEST, hopeless, past_end, swallowed_ends, unread, vanished_ends
 from app.vision.lengths import InLength, given_length, in_lengths
 from app.vision.look import Look
 from app.vision.opening import Beyond, Ends
@@ -406,6 +406,7 @@ def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Seq
     pale -= frozenset[int]().union(*(past_end(s, lead) for s in spots))
     pale |= {len(lead.spans) - 1} if ends and len(lead.spans) < SHORTEST else set()
     pale -= {at for at, seen in sides.items() if Beyond.CLOSED in seen}
+    pale |= vanished_ends(spots, lead)
     alike = [said for said in _decoded(spots, pattern) if len(said.spans) == len(lead.spans)]
     cut = pale | {0} if many_begin_within_group(alike or [lead]) else pale
     cut |= swallowed_ends(spots, lead) - {0}  # two of 2,000 right numbers begin in such light, behind their label

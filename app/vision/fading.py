@@ -33,6 +33,10 @@ GENTLE = 0.55
 """The same, from where it would be seen, and the end is one: of 12 ends that pale but keep more 11 were those of the
 whole text (the other was in doubt throughout), of 24 between this and `GONE` 13."""
 
+HARDLY_SEEN = 0.4
+"""Contrast of an end that pales so, from where it says more than the panel's edge beyond it. Of 5,040 PINs stated one
+right one has such an end beside an edge and no end of the light, and one that had lost six characters."""
+
 FAINT = 0.55
 """Contrast of a character, in that of most, below which it is asked about where its text is anyway. Alone it is right
 nearly always: 20 of 1,099 PINs read rightly have such a one."""
@@ -49,6 +53,7 @@ _SEEN = 0.8  # share of the usual contrast from which an end is not pale
 _SPACED = 1.6  # pitches between neighbours with a space between them
 _BROAD, _BROADER = "MW", 0.25  # glyphs of proportional print, and by how many pitches either moves its neighbours away
 _USUAL_GROUP = 4  # characters, or more: of fewer no card's groups were found, unless all of them are
+_FEW_FOURS, _NARROW = 3, 1.2  # groups, and of the next widest: what makes every fourth gap a narrow space
 LARGEST_GROUP = 6  # characters that cards print without a space where they print spaces at all
 _RIM = 0.12  # of the height, above and below the line
 _SMOOTH = 0.02  # of the height: noise is no contrast
@@ -85,13 +90,15 @@ def fading_groups(line: Colour, spans: Sequence[tuple[int, int]], steps: int) ->
     return frozenset(at for at in full if ends[at][0] < BEFORE_SPACE and _falls(ends[at]))
 
 
-def gone_ends(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> frozenset[int]:
-    """Whether print pales so steeply towards the first or the last character that nobody would see a next one."""
+def gone_ends(line: Colour, spans: Sequence[tuple[int, int]], steps: int, below: float = _SEEN) -> frozenset[int]:
+    """Whether print pales so steeply towards the first or the last character, whose share of the usual contrast is
+    `below` this, that nobody would see a next one.
+    """
     if len(spans) < 2:
         return frozenset()
     ends = _from_ends(contrasts(line, spans, steps))
     return frozenset(
-        at for at, inwards in ends.items() if inwards[0] < _SEEN and _falls(inwards) and _next(inwards) < GONE
+        at for at, inwards in ends.items() if inwards[0] < below and _falls(inwards) and _next(inwards) < GONE
     )
 
 
@@ -163,8 +170,27 @@ def gaps_of(spans: Sequence[tuple[int, int]], text: str = "") -> list[float]:
 
 
 def many_begin_within_group(views: Sequence[Decoded]) -> bool:
-    """Whether a third of the views do: steps are coarse, and in one view even print may begin with a wide gap."""
+    """Whether a third of the views do: steps are coarse, and in one view even print may begin with a wide gap. Narrow
+    spaces are told less surely: then two thirds must.
+    """
+    digits = (view for view in views if view.text.isdigit())  # letters are not as wide as each other
+    narrow = sum(_begins_between_narrow_spaces(gaps_of(view.spans)) for view in digits)
+    if views and narrow * 3 >= 2 * len(views):
+        return True
     return sum(begins_within_group(view.spans, view.text) for view in views) * 3 > len(views)
+
+
+def _begins_between_narrow_spaces(gaps: Sequence[float]) -> bool:
+    """The same of print in fours whose spaces are hardly one: every fourth gap is wider, and more so on average, but
+    the fourth one is not among them.
+    """
+    if len(gaps) < _FEW_FOURS * _USUAL_GROUP - 1:
+        return False
+    usual = [float(np.mean(gaps[first::_USUAL_GROUP])) for first in range(_USUAL_GROUP)]
+    widest = int(np.argmax(usual))
+    others = sorted(usual)[-2]
+    spaces = gaps[widest::_USUAL_GROUP]
+    return widest != _USUAL_GROUP - 1 and usual[widest] > _NARROW * others and min(spaces) > others
 
 
 def contrasts(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> Floats:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from app.core.cards import FieldReading, FieldState
 from app.core.products import FieldPattern
 from app.vision.decode import Decoded, decode_views
-from app.vision.fading import gaps_of, gone_ends, many_begin_within_group, pale_ends
+from app.vision.fading import HARDLY_SEEN, gaps_of, gone_ends, many_begin_within_group, pale_ends
 from app.vision.fuse import Fused, has_hole
 from app.vision.lit import ends_in_light, past_ends, rising_ends
 from app.vision.recognise import Engine
@@ -82,6 +82,17 @@ def _gone(spot: Spot, lead: Decoded) -> frozenset[int]:
 def past_end(spot: Spot, lead: Decoded) -> frozenset[int]:
     """The ends beyond which a reflection is over: what would stand there would be seen."""
     return past_ends(spot.lit, spot.picture.shape[1], lead.spans, lead.steps)
+
+
+def vanished_ends(spots: Sequence[Spot], lead: Decoded) -> frozenset[int]:
+    """The ends towards which every look shows print pale to next to nothing, in light that goes on: what ends a panel
+    there may be the light.
+    """
+
+    def seen(spot: Spot) -> frozenset[int]:
+        return gone_ends(spot.picture, lead.spans, lead.steps, HARDLY_SEEN) - past_end(spot, lead)
+
+    return frozenset.intersection(*map(seen, spots))
 
 
 def swallowed_ends(spots: Sequence[Spot], lead: Decoded) -> frozenset[int]:

@@ -134,8 +134,8 @@ def test_print_that_breaks_off_in_a_reflection_goes_on_behind_it(at_start: bool)
     assert gone_ends(line("8"), [(4, 7)], 10) == frozenset()
 
 
-def grouped(*sizes: int) -> list[tuple[int, int]]:
-    starts = np.cumsum([10 + (8 if at and at in np.cumsum(sizes) else 0) for at in range(sum(sizes))])
+def grouped(*sizes: int, apart: int = 8) -> list[tuple[int, int]]:
+    starts = np.cumsum([10 + (apart if at and at in np.cumsum(sizes) else 0) for at in range(sum(sizes))])
     return [(int(at), int(at) + 3) for at in starts]
 
 
@@ -165,6 +165,25 @@ def test_one_view_in_which_the_first_gap_seems_wide_does_not_tell_that_print_was
     assert many_begin_within_group([*[short] * 3, *[whole] * 5])
     assert many_begin_within_group([short])
     assert not many_begin_within_group([])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "apart", "cut"),
+    [
+        ((2, 4, 4, 4, 2), 4, True),
+        ((4, 4, 4, 4), 4, False),
+        ((4, 4, 4, 2), 4, False),
+        ((2, 4, 4, 4, 2), 1, False),  # uneven, hardly parted
+        ((2, 4, 2), 4, False),  # too few to tell
+    ],
+)
+def test_print_in_fours_with_narrow_spaces_that_begins_within_one_was_cut(
+    sizes: tuple[int, ...], apart: int, cut: bool
+) -> None:
+    """65 3954 8688 9342 10 was stated for 2365 …: glare lay over two digits, and its spaces were hardly one."""
+    short, whole = said(*grouped(*sizes, apart=apart)), said(*grouped(4, 4, 4, 4))
+    assert many_begin_within_group([short, short, whole]) is cut
+    assert not many_begin_within_group([short, whole, whole]), "in one view of three it is chance"
 
 
 @pytest.mark.parametrize(("text", "cut"), [("LWQP4VJR", False), ("LTQP4VJR", True)])
@@ -215,6 +234,14 @@ def test_a_faded_number_is_asked_about_unless_its_length_is_known_or_another_loo
     assert _whole(sure, [faded], UNKNOWN_NUMBER, [ended]).reading.state is FieldState.READ, "the layer ends it"
     assert _whole(sure, [faded], UNKNOWN_NUMBER, [untold]).reading.state is FieldState.DOUBTFUL
     assert _whole(read(one_length), [faded], one_length).reading.state is FieldState.READ
+
+
+def test_the_edge_of_a_panel_ends_no_print_that_hardly_anything_is_left_of() -> None:
+    """33 89-7169-7000-61 was stated for 24 5183-8971-…: print paled to nothing before what seemed the panel's edge."""
+    sure, ended = read(UNKNOWN_NUMBER), (Beyond.CLOSED, Beyond.UNTOLD)
+    for shares, state in (((0.3, 0.6, 0.8), FieldState.DOUBTFUL), ((0.5, 0.75, 0.95), FieldState.READ)):
+        spot = Spot(Area(0, 0, 400, 40), (0, 400), (), paling(TEXT, *shares, at_start=True)[0])
+        assert _whole(sure, [spot], UNKNOWN_NUMBER, [ended]).reading.state is state
 
 
 def test_a_text_that_ends_at_a_lamps_reflection_is_asked_about() -> None:

@@ -272,3 +272,11 @@ def test_a_number_whose_first_digits_stand_in_the_line_of_its_label_lacks_them(
     found = sort_lines([line(label, x=x, y=y), line("2364 2687 7840 4", x=400.0)], [])
     [number] = found.values
     assert lacks_beginning(number, found) is lacks
+
+
+@pytest.mark.parametrize(("text", "lacks"), [("NO.     4104 4875 9908 2", True), ("NO.  4104 4875 9908 2", False)])
+def test_a_number_that_stands_far_from_its_label_lacks_its_beginning(text: str, lacks: bool) -> None:
+    """Glare lay over the first group of 2834 4104 4875 9908 2, and the rest was stated (13400830h)."""
+    found = sort_lines([line(text)], [])
+    [number] = found.values
+    assert lacks_beginning(number, found) is lacks
