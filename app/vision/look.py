@@ -486,7 +486,8 @@ def _boxed(area: Area) -> LineBox:
 
 def is_doubtful_card(look: Look) -> bool:
     """Whether something with a card's outline lacks what cards have, so that it may be part of a page or a screen."""
-    return look.panel_area is None or look.panel_area.w > _WIDEST_PANEL * size_of(look.corners)[0]
+    bare = not (look.hits or look.bars)  # a line on white paper is taken for an open panel now and then
+    return bare or look.panel_area is None or look.panel_area.w > _WIDEST_PANEL * size_of(look.corners)[0]
 
 
 def _awaits_a_second(hits: Sequence[Hit]) -> bool:

@@ -35,9 +35,18 @@ def test_one_line_alone_never_refuses_a_card(word: str) -> None:
     assert medium((*CARD[:3], word), 0) is Medium.CARD
 
 
-@pytest.mark.parametrize("kind", ["paper", "screen"])
-def test_a_copy_is_never_read_as_a_card(looker: Looker, kind: str) -> None:
-    picture, labels = render_copy(1, kind, "easy")
+@pytest.mark.parametrize(
+    ("seed", "kind", "tier"),
+    [
+        (1, "paper", "easy"),
+        (1, "screen", "easy"),
+        (13_960_006, "paper", "easy"),  # these three show what looks like an open panel
+        (13_960_007, "paper", "easy"),
+        (13_960_002, "paper", "hard"),
+    ],
+)
+def test_a_copy_is_never_read_as_a_card(looker: Looker, seed: int, kind: str, tier: str) -> None:
+    picture, labels = render_copy(seed, kind, tier)
     answer = read_picture(np.ascontiguousarray(picture), looker, Catalogue(()))
     assert answer["medium"] == labels["medium"]
     assert answer["number"] is None
