@@ -363,7 +363,7 @@ def _offered(
     ends: Sequence[Ends] = (),
 ) -> Fused:
     """A field as a person is asked about it: in its lengths, or not at all where the right one is none of them."""
-    closed = {side for look in ends for side, seen in enumerate(look) if seen is Beyond.CLOSED}
+    closed = {side for look in ends for side, seen in enumerate(look) if seen is Beyond.CLOSED} if ends else None
     if hopeless(fused, bool(lengths), spots, pattern, closed):
         return replace(fused, reading=unread(fused.reading))
     wholes = tuple(one.whole for one in lengths)

@@ -102,6 +102,19 @@ def gone_ends(line: Colour, spans: Sequence[tuple[int, int]], steps: int, below:
     )
 
 
+def paler_ends(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> frozenset[int]:
+    """Whether the first or the last character has less contrast than most, in whatever way it came to be so."""
+    if len(spans) < 2:
+        return frozenset()
+    ends = _from_ends(contrasts(line, spans, steps))
+    return frozenset(at for at, inwards in ends.items() if inwards[0] < _SEEN)
+
+
+def parts_one_off(spans: Sequence[tuple[int, int]], text: str = "") -> bool:
+    """Whether a single character stands by itself, with more behind it: cards print none so."""
+    return 1 in _groups(spans, text)[:-1]
+
+
 def faint_ones(line: Colour, spans: Sequence[tuple[int, int]], steps: int) -> frozenset[int]:
     """The positions of characters that light has taken half of the contrast from: a stroke may have gone with it."""
     if len(spans) < 2:

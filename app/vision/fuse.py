@@ -67,6 +67,9 @@ _MORE_STROKES: Mapping[str, str] = {
 _HALF_A_ZERO = "3569CE"
 """What is left of a zero with a dot or slash when a side has been scraped off."""
 
+_NEARLY_A_ZERO = "G"
+"""The same, for who is asked about it: of what is read as a G no zero is presumed, but one may be picked."""
+
 _STROKE_SEEN = 0.08
 """Mean probability over our views of a glyph with more strokes from which nobody knows whether one is missing."""
 
@@ -133,7 +136,8 @@ def fuse(
         never |= {at for at, c in enumerate(chars) if _lacks_stroke(c.best.glyph, at, same)}
         chars = _seen_anew(chars, never, further, pattern)
     state = FieldState.READ if _all_sure(chars) else FieldState.DOUBTFUL
-    shown = (_shown(c, (checked or chances)[at], at, same) for at, c in enumerate(chars))
+    torn = scraped and not pattern.check
+    shown = (_shown(c, (checked or chances)[at], at, same, torn) for at, c in enumerate(chars))
     return Fused(FieldReading(state, tuple(shown)), lead)
 
 
@@ -347,17 +351,28 @@ def in_doubt(fused: Fused) -> bool:
     return any(not c.sure and not _is_twin(c.best.glyph, UNKNOWN_PIN) for c in fused.reading.chars)
 
 
-def _shown(char: CharReading, chances: Mapping[str, float], at: int, readings: Sequence[Decoded]) -> CharReading:
+def _shown(
+    char: CharReading, chances: Mapping[str, float], at: int, readings: Sequence[Decoded], torn: bool
+) -> CharReading:
     """A sure character without the glyphs that it hardly may be; one that is asked about has to offer them, behind the
     likeliest first those that some view reads there: three are shown, and what all views make of a glyph between them
-    may be one that none of them saw.
+    may be one that none of them saw. Where it may be `torn`, what it may have been comes before what no view thinks of.
     """
     if char.sure:
         return replace(char, candidates=(char.best, *(c for c in char.candidates[1:] if c.p >= _IDLE)))
     read = _read(at, readings)
-    others = [g for g in chances if g != char.best.glyph]
-    order = [char.best.glyph, *(g for g in others if g in read), *(g for g in others if g not in read)]
+    before = _before_scraping(char.best.glyph) if torn else ""
+
+    def rank(glyph: str) -> int:
+        return 0 if glyph in read else 1 if chances[glyph] >= _IDLE else 2 if glyph in before else 3
+
+    order = [char.best.glyph, *sorted((g for g in chances if g != char.best.glyph), key=rank)]
     return replace(char, candidates=tuple(Candidate(g, round(chances[g], 5)) for g in order[:_MOST_CANDIDATES]))
+
+
+def _before_scraping(glyph: str) -> str:
+    """What may have been a glyph with more strokes."""
+    return _MORE_STROKES.get(glyph, "") + ("0" if glyph in _HALF_A_ZERO + _NEARLY_A_ZERO else "")
 
 
 def _read(at: int, readings: Sequence[Decoded]) -> set[str]:

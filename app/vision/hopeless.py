@@ -14,7 +14,15 @@ from dataclasses import replace
 from app.core.cards import FieldReading, FieldState
 from app.core.products import FieldPattern
 from app.vision.decode import Decoded, decode_views
-from app.vision.fading import HARDLY_SEEN, gaps_of, gone_ends, many_begin_within_group, pale_ends
+from app.vision.fading import (
+    HARDLY_SEEN,
+    gaps_of,
+    gone_ends,
+    many_begin_within_group,
+    pale_ends,
+    paler_ends,
+    parts_one_off,
+)
 from app.vision.fuse import Fused, has_hole
 from app.vision.lit import ends_in_light, past_ends, rising_ends
 from app.vision.recognise import Engine
@@ -25,6 +33,9 @@ _SHOWN = 3
 
 _LEAST = 0.9
 """What the probability that each character is among those shown has to be, all of them together."""
+
+_LEAST_IN_LENGTH = 0.95
+"""The same where the length is open as well: of nine below it six had no right answer."""
 
 _HOLE = 2.9
 """Pitches between two neighbours from where characters are missing there, and nobody can tell how many; from one group
@@ -41,16 +52,18 @@ _STRANGE = 0.5
 
 
 def hopeless(
-    fused: Fused, others: bool, spots: Sequence[Spot], pattern: FieldPattern, closed: Collection[int] = ()
+    fused: Fused, others: bool, spots: Sequence[Spot], pattern: FieldPattern, closed: Collection[int] | None = None
 ) -> bool:
     """Whether a doubtful field holds characters that no list of what was read can hold.
 
-    `others`: it is offered in other lengths as well; `closed`: which of its ends are seen to be ends (0, 1).
+    `others`: it is offered in other lengths as well; `closed`: which of its ends are seen to be ends (0, 1), None where
+    nobody looked for them.
     """
     reading, lead = fused.reading, fused.lead
     if reading.state is not FieldState.DOUBTFUL or lead is None or len(lead.spans) != len(reading.chars):
         return False
-    if math.prod(sum(sorted((c.p for c in char.candidates), reverse=True)[:_SHOWN]) for char in reading.chars) < _LEAST:
+    shown = math.prod(sum(sorted((c.p for c in char.candidates), reverse=True)[:_SHOWN]) for char in reading.chars)
+    if shown < (_LEAST_IN_LENGTH if others else _LEAST):
         return True
     if len(pattern.lengths) == 1:
         return False
@@ -65,10 +78,14 @@ def hopeless(
     if not others and _most(views, lambda said: has_hole(said, pattern)):
         return True
     gone = frozenset.intersection(*(_gone(s, lead) for s in spots))
+    if others and parts_one_off(lead.spans, lead.text):
+        return True
+    if others and closed is not None:
+        gone |= frozenset.intersection(*(paler_ends(s.picture, lead.spans, lead.steps) for s in spots))
     alike = [said for said in views if len(said.spans) == len(lead.spans)]
     if swallowed_ends(spots, lead) or many_begin_within_group(alike or [lead]):
         return True
-    return any(min(at, 1) not in closed for at in gone)
+    return any(min(at, 1) not in (closed or ()) for at in gone)
 
 
 def _gone(spot: Spot, lead: Decoded) -> frozenset[int]:

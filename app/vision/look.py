@@ -198,6 +198,8 @@ class Looker:
         state, expiry = self._expiry(card, look, lines)
         number, below = self._number_spot(card, places.number, look, lines), sorted_lines.printed
         proved = places.number_proved and number is not None and not numberline.goes_on(number.area, lines, look.bars)
+        if number and (more := numberline.with_digits_behind(number.area, lines, look.bars)) != number.area:
+            number = self._number_spot(card, more, look, lines)
         small = numberline.number_below_bars(sorted_lines, hits, pattern) if number is None else None
         if small is not None:  # what is read there now is no second source of itself
             number, below = self._spots.read(card, small.area, (small.area.x, small.area.right)), below - {small.glyphs}
@@ -228,10 +230,8 @@ class Looker:
     def _number_spot(self, card: Colour, area: Area | None, look: Look, lines: Sequence[Line]) -> Spot | None:
         if area is None:
             return None
-        area = with_pieces(area, lines)
-        return self._spots.read(
-            card, area, numberline.limits_of(area, card.shape[1], look.bars, lines), said_in(area, lines)
-        )
+        limits = numberline.limits_of(area := with_pieces(area, lines), card.shape[1], look.bars, lines)
+        return self._spots.read(card, area, limits, said_in(area, lines))
 
     def _expiry(self, card: Colour, look: Look, lines: Sequence[Line]) -> tuple[Printed, date | None]:
         """The expiry as far as it is sure; a doubtful date is read once more by both recognisers, digit by digit."""

@@ -27,6 +27,7 @@ _TALL = 1.5
 a slanting date … 2349 96 was cut off before it."""
 
 _FAR = 6.0  # heights
+_RIGHT_BEHIND, _LOW = 1.0, 0.5  # heights: how near and how high digits are that a tilted number goes on with
 _MISREAD = 2  # digits of a product's code
 _MOSTLY = 0.7
 """Share of a number's signs that its alphabet has: others are misread."""
@@ -98,11 +99,27 @@ def is_piece(piece: Area, whole: Area) -> bool:
 
 def goes_on(area: Area, lines: Sequence[Line], bars: Sequence[Area]) -> bool:
     """Whether digits that nobody joined to a number stand behind it in its row: it may be longer than what was read."""
+    return bool(_digits_behind(area, lines, bars))
+
+
+def with_digits_behind(area: Area, lines: Sequence[Line], bars: Sequence[Area]) -> Area:
+    """A number with the digits right behind it that are too low for a piece of it: the box of a long line that lies
+    askew is higher than that of the one digit behind its last space. Who is asked about it, is so about all of it.
+    """
+    for line in sorted(_digits_behind(area, lines, bars), key=lambda line: line.area.x):
+        piece = line.area
+        if piece.x - area.right < _RIGHT_BEHIND * area.h and piece.h > _LOW * area.h:
+            top, bottom = min(area.y, piece.y), max(area.bottom, piece.bottom)
+            area = Area(area.x, top, piece.right - area.x, bottom - top)
+    return area
+
+
+def _digits_behind(area: Area, lines: Sequence[Line], bars: Sequence[Area]) -> list[Line]:
     behind = (
         line for line in lines if 0 < line.area.x - area.right < _FAR * area.h and not below_bars(line.area, bars)
     )
     level = (line for line in behind if abs(line.area.mid_y - area.mid_y) < 0.3 * area.h)
-    return any(re.fullmatch(r"[0-9 .–-]+", line.read.text) for line in level)
+    return [line for line in level if re.fullmatch(r"[0-9 .–-]+", line.read.text)]
 
 
 def limits_of(area: Area, card_w: int, bars: Sequence[Area], lines: Sequence[Line]) -> tuple[float, float]:

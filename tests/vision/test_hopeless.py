@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.core.asking import next_question, shows_no_card
-from app.core.cards import FieldState, Whole
+from app.core.cards import Candidate, FieldState, Whole
 from app.core.products import DIGITS, Catalogue, FieldPattern
 from app.core.states import Ask
 from app.eye.watcher import as_card_read
@@ -40,7 +40,9 @@ def read(one: Spot, pattern: FieldPattern = OPEN) -> Fused:
     return fuse(decode_views(one.views, pattern), pattern)
 
 
-def is_hopeless(one: Spot, pattern: FieldPattern = OPEN, others: bool = False, closed: tuple[int, ...] = ()) -> bool:
+def is_hopeless(
+    one: Spot, pattern: FieldPattern = OPEN, others: bool = False, closed: tuple[int, ...] | None = ()
+) -> bool:
     fused = read(one, pattern)
     assert fused.reading.state is FieldState.DOUBTFUL
     return hopeless(fused, others, [one], pattern, closed)
@@ -112,6 +114,33 @@ def test_a_sign_that_no_field_has_inside_a_text_of_open_length_hides_characters(
     rows[2 * 6 + 1, [OTHER, SEPARATOR]] = p, 1 - p
     assert is_hopeless(spot(rows), others=True) is lost
     assert not is_hopeless(spot(rows))
+
+
+def test_print_as_weak_as_its_length_is_open_is_not() -> None:
+    """952123958380985518, blurred and scraped, was offered in three lengths, its ninth 9 not among them (5000113h)."""
+    one = spot(lattice("41889763", DOUBT))
+    fused = read(one)
+    chars = list(fused.reading.chars)
+    chars[5] = replace(chars[5], candidates=tuple(map(Candidate, "8356", (0.5, 0.28, 0.15, 0.07))))
+    weak = replace(fused, reading=replace(fused.reading, chars=tuple(chars)))
+    assert hopeless(weak, True, [one], OPEN)
+    assert not hopeless(weak, False, [one], OPEN)
+    assert not is_hopeless(one, others=True)
+
+
+def test_nor_is_a_pin_of_open_length_that_pales_towards_an_end_that_nobody_sees() -> None:
+    """NGXFHJP5JJUK was offered as NGXFHJP5JJU, and with an I for the half of its K that was left (5000313h)."""
+    one = spot(lattice("41889763", DOUBT), 0.7, 0.74, 0.82, 0.9)
+    assert is_hopeless(one, others=True)
+    assert not is_hopeless(one)
+    assert not is_hopeless(one, others=True, closed=(1,))
+    assert not is_hopeless(one, others=True, closed=None), "numbers pale and are right"
+
+
+@pytest.mark.parametrize(("text", "lost"), [("4188 9 63 5204", True), ("4188 963 5204 1", False)])
+def test_nor_is_a_text_of_open_length_that_parts_one_off(text: str, lost: bool) -> None:
+    """HNQE 7G6L RV97 VQSX AG was offered in 16 and 17 characters: light lay on two of VQSX (12000125h)."""
+    assert is_hopeless(spot(lattice(text, DOUBT)), others=True) is lost
 
 
 def test_four_characters_that_may_not_be_all_are_not() -> None:

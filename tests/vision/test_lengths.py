@@ -105,7 +105,7 @@ def test_crops_are_drawn_for_who_is_asked_and_for_nobody_else(monkeypatch: pytes
 
     monkeypatch.setattr(drawing, "png", png)
     corners = np.array([[0, 0], [160, 0], [160, 100], [0, 100]], np.float32)
-    number = spot(*[lattice("6853194768531947", {2: {"5": 0.6, " ": 0.4}})] * 2)
+    number = spot(*[lattice("6853194768531947", {2: {"5": 0.75, " ": 0.25}})] * 2)
     found = conclude([Look(corners, 1.0, 0.0, (), number=number)], Catalogue())
     assert found.number.state is FieldState.DOUBTFUL
     assert not drawn

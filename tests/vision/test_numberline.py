@@ -18,6 +18,7 @@ from app.vision.numberline import (
     lacks_number,
     limits_of,
     number_below_bars,
+    with_digits_behind,
     with_number,
     without_product_codes,
 )
@@ -104,6 +105,25 @@ def test_two_slanting_lines_taken_for_one_do_not_end_a_number(looker: Looker) ->
 def test_digits_behind_a_number_in_its_row_may_be_more_of_it(text: str, area: Area, more: bool) -> None:
     bars = [Area(1150, 100, 300, 100)] if text == "6924" else []
     assert goes_on(NUMBER, [said("NO.", Area(100, 205, 110, 60)), said(text, area)], bars) is more
+
+
+def test_low_digits_right_behind_a_tilted_number_are_read_with_it() -> None:
+    """The box of a line that lies askew is higher than that of the one digit behind its last space."""
+    end, far, low = Area(1035, 212, 45, 46), Area(1115, 212, 45, 46), Area(1035, 212, 30, 30)
+    assert with_digits_behind(NUMBER, [said("4", end)], ()).right == 1080
+    assert with_digits_behind(NUMBER, [said("4", far)], ()) == NUMBER
+    assert with_digits_behind(NUMBER, [said("4", low)], ()) == NUMBER
+    assert with_digits_behind(NUMBER, [said("元", end)], ()) == NUMBER
+
+
+def test_what_may_be_more_of_a_number_is_asked_about_with_it(looker: Looker) -> None:
+    """62759232248504294 was offered without its last 4 only (5000058e)."""
+    picture, labels = render_card_picture(5000058, "easy")
+    found = conclude_picture(picture, looker, Catalogue())
+    assert found is not None
+    assert found.number.state is FieldState.DOUBTFUL, "whether it is, a person says"
+    (whole,) = found.number.wholes
+    assert "".join(char.best.glyph for char in whole.chars) == labels["number"]
 
 
 def test_a_number_printed_below_its_bars_only_is_read_though_the_bars_are_not(looker: Looker) -> None:

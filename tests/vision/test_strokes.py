@@ -95,3 +95,13 @@ def test_a_two_that_may_be_what_is_left_of_an_eight_is_not_sure(eight: tuple[flo
     assert others[:1] == (
         [] if sure else ["8"]
     )  # what is asked about offers what it may be, however unlikely it seemed
+
+
+@pytest.mark.parametrize(("torn", "whole"), [("C", "O"), ("F", "E"), ("G", "0")])
+def test_what_is_asked_about_offers_what_scraping_may_have_made_it_of(torn: str, whole: str) -> None:
+    """Of OCGB A093 … the O was offered as C, G and E only, its right side scraped off (5000392h)."""
+    pattern = FieldPattern(DIGITS + LATIN, (8,))
+    rows = lattice(f"K7M3{torn}4XA", {4: {torn: 0.6, "Y": 0.4}})
+    reading = fuse(decode_views([View(engine, rows, len(rows)) for engine in Engine], pattern), pattern).reading
+    assert not reading.chars[4].sure
+    assert whole in [candidate.glyph for candidate in reading.chars[4].candidates[:3]]
