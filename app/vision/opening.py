@@ -444,7 +444,8 @@ def _cut(of: Any, zoom: float, left: float, top: float, cell_w: float, cell_h: f
 
 def _ends(card: Colour, cover: Cover, steps: tuple[float, float], text: Area, pitch: float) -> Ends:
     """What lies beyond the ends of a text in an open panel."""
-    closed = _is_closed(cover.left, steps[0]), _is_closed(cover.right, steps[1])
+    of_one_kind = min(steps) > -_CLEAR_STEP  # lighter than the paper here and darker there: one is light, and no layer
+    closed = of_one_kind and _is_closed(cover.left, steps[0]), of_one_kind and _is_closed(cover.right, steps[1])
     if all(closed):
         return Beyond.CLOSED, Beyond.CLOSED
     lit = _lightness(card[int(max(0, text.y)) : int(text.bottom)])

@@ -332,3 +332,11 @@ def test_a_little_more_doubt_is_allowed_where_bare_paper_ends_the_text(
     line = text(*ends)
     monkeypatch.setattr("app.vision.opening.WEIGHTS", (0.0,) * 7)  # as likely hidden as not
     assert judge().judge(card, seen, PANEL, line, PITCH, (4, 4)).state is state
+
+
+@pytest.mark.parametrize(("steps", "closed"), [((0.9, 0.8), True), ((0.9, 0.0), True), ((0.9, -2.0), False)])
+def test_layer_that_is_lighter_here_and_darker_there_ends_no_text(steps: tuple[float, float], closed: bool) -> None:
+    """2451 8389 7169 7000 61 was stated as 3389 7169 7000 61: paper below a reflection counted as layer (12000646h)."""
+    card, _ = drawn(((26, 66),), (30, 62))
+    ends = cover(End(0.0, 0.4, 0.7), End(0.9, 0.8, 0.8))
+    assert (_ends(card, ends, steps, text(30, 62), PITCH)[0] is Beyond.CLOSED) is closed
