@@ -29,11 +29,16 @@ _OTHER_LIGHT = 0.1
 _STEPS = 1000  # of a line's width
 
 
-def is_cut_short(card: Colour, line: Line, end: int, area: Area, reach: float = 0.0) -> bool:
-    """Whether the print of an area, which ends with character `end` of a line's text, may go on unseen: `reach` heights
-    further, where a whole part of it may be missing and not only its last characters.
+def is_cut_short(
+    card: Colour, line: Line, end: int, area: Area, reach: float = 0.0, part_missing: bool = False
+) -> bool:
+    """Whether the print of an area, which ends with character `end` of a line's text, may go on unseen, `reach` heights
+    further. `part_missing`: a whole part of it may be, and not only its last characters. Where more of the line was
+    read behind it, light has taken nothing.
     """
-    return goes_under(card, area, reach) or _ends_in_other_light(card, line, end, reach > 0)
+    if goes_under(card, area, reach):
+        return True
+    return not line.read.text[end:].strip() and _ends_in_other_light(card, line, end, part_missing)
 
 
 def _ends_in_other_light(card: Colour, line: Line, end: int, part_missing: bool) -> bool:

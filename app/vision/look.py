@@ -249,7 +249,7 @@ class Looker:
         """Whether more is printed behind a month: pale light takes the day from a date, and leaves no trace in it; or a
         thumb lies over it.
         """
-        if is_cut_short(card, seen.line, seen.at[1], area := seen.area, _DAY):
+        if is_cut_short(card, seen.line, seen.at[1], area := seen.area, _DAY, seen.lacks_day):
             return True
         return self._spots.read(card, area, (area.x, card.shape[1] - 0.5 * PX_PER_MM)).area.right > area.right
 

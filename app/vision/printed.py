@@ -106,6 +106,11 @@ class Dated:
         return self.line.read.text[self.at[0] : self.at[1]]
 
     @property
+    def lacks_day(self) -> bool:
+        """Whether it is a year and a month, in an order in which a day would come next: not so behind 05/29."""
+        return _YEAR_MONTH.fullmatch(self.text) is not None
+
+    @property
     def area(self) -> Area:
         """Where its characters stand on the card, with a little to both sides."""
         whole = self.line.area

@@ -85,8 +85,9 @@ def test_print_that_pales_into_light_may_go_on_there() -> None:
     shade = dark.copy()
     shade[:, 180:] = shade[:, 180:] * 0.7
     assert not is_cut_short(shade, value_line(3), 3, VALUE), "it hides no print"
-    assert is_cut_short(shade, value_line(3), 3, VALUE, reach=0.7), "of a month's line the day may be gone"
-    assert not is_cut_short(dark, value_line(3), 3, VALUE, reach=0.7)
+    assert is_cut_short(shade, value_line(3), 3, VALUE, part_missing=True), "of a month's line the day may be gone"
+    assert not is_cut_short(shade, value_line(3), 2, VALUE, part_missing=True), "more of the line was read behind it"
+    assert not is_cut_short(dark, value_line(3), 3, VALUE, part_missing=True)
     assert not is_cut_short(lit_from(dark, 105, 0.8), value_line(1), 1, VALUE), "one sign tells nothing"
 
 
