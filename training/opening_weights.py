@@ -26,10 +26,10 @@ from app.rehearsal.optics import gloss_map
 from app.rehearsal.pictures import TIERS, through_lens
 from app.vision.codes import CodeReader
 from app.vision.fields import Value, row_label, sort_lines
-from app.vision.look import panel_of, pick_pin
 from app.vision.opening import OpeningJudge, features, measure_cover
-from app.vision.panel import Panel, PanelFinder
+from app.vision.panel import Panel, PanelFinder, panel_of
 from app.vision.pixels import Colour, Corners
+from app.vision.places import pick_pin
 from app.vision.recognise import Recogniser
 from app.vision.rectify import rectify
 from app.vision.textlines import LineFinder

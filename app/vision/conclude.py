@@ -32,13 +32,13 @@ from app.vision.coach import Legible, count_legible, free_pattern
 from app.vision.crops import crops_of
 from app.vision.decode import PLAIN_LETTERS, Decoded, decode_views
 from app.vision.elements import stated, timed_texts
+from app.vision.ends import Beyond, Ends
 from app.vision.fading import fading_groups, faint_ones, many_begin_within_group, pale_ends, paling_ends
 from app.vision.fields import is_retail_code
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
 from app.vision.hopeless import SHORTEST, hopeless, past_end, swallowed_ends, unread, vanished_ends
 from app.vision.lengths import InLength, given_length, in_lengths
 from app.vision.look import Look
-from app.vision.opening import Beyond, Ends
 from app.vision.panel import Area
 from app.vision.pixels import Corners, as_quad
 from app.vision.printed import Amount

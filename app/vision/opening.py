@@ -12,8 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ import numpy as np
 from app.core.cards import PanelState
 from app.paths import RESOURCES
 from app.vision.codes import check_sum
-from app.vision.focus import BURNT
+from app.vision.ends import UNTOLD, Ends, ends_of
 from app.vision.models import compile_model, load_model
 from app.vision.panel import Area, PanelMap, coat_share
 from app.vision.pixels import Colour, Flags, Floats, grey, percentiles
@@ -87,35 +85,9 @@ What a reflection lights is not even: of seven such layers the worst had 0.22, o
 _SURELY = 0.5  # share of coat in a column of the map from which it shows the layer
 _BARE = 0.2  # share of coat in a column up to which it is no edge either
 _NEAR = 5  # columns of the map to either side
-_BURNT_SHARE = 0.85
-"""Of both halves of the place where a next character would stand. A PIN that glare had cut short had 0.96; of 166 that
-were right, the highest had 0.72."""
-_BRIGHTEST = 99.5  # percentile of the card's lightness: what a lamp's reflection reaches, also in a dark picture
-_AS_BRIGHT, _BRIGHTER = 0.97, 1.08
-"""Of the brightest there is, from where on paper may be burnt out; and of the paper around the print, from where on it
-is so surely: white paper that is lit well is as bright everywhere."""
-
-_GRAIN = 9  # pixels over which lightness is averaged, so that noise burns out nothing
-_EVERY = 5  # rows and columns of the card that are looked at for its brightest
 _LONGEST_BREAK = 0.45  # characters without ink that a character may have inside
 
 
-class Beyond(Enum):
-    """What lies beyond an end of the PIN: nothing that tells; layer, so close that no character is left out; paper as
-    bright as the picture gets, as is that around the print; or paper brighter than that, burnt out by a lamp's
-    reflection, on which nobody would see a character.
-    """
-
-    UNTOLD = auto()
-    CLOSED = auto()
-    WHITE = auto()
-    BURNT = auto()
-
-
-Ends = tuple[Beyond, Beyond]
-"""Before the first and behind the last character."""
-
-UNTOLD: Ends = (Beyond.UNTOLD, Beyond.UNTOLD)
 EVERYWHERE = (-math.inf, math.inf)
 
 
@@ -211,7 +183,8 @@ class OpeningJudge:
         bare = bare_between(row, text)
         doubt = DOUBT if min(cover.left.margin, cover.right.margin) < _BARE_PAPER else DOUBT_ON_PAPER
         if odds < math.log(doubt / (1 - doubt)) or (hidden < _HARDLY and is_on_paper(cover, groups)):
-            return Opening(PanelState.OPEN, ends=_ends(card, cover, row.steps(text), text, pitch), bare=bare)
+            ends = ends_of(card, text, pitch, _closed(cover, row.steps(text)))
+            return Opening(PanelState.OPEN, ends=ends, bare=bare)
         # Some layer stays at both ends of an open panel: what is more at one end is what may hide characters.
         beside = abs(cover.left.layer - cover.right.layer)
         return Opening(PanelState.PARTIAL, max(1, round(beside) + round(cover.between)), bare=bare)
@@ -442,42 +415,10 @@ def _cut(of: Any, zoom: float, left: float, top: float, cell_w: float, cell_h: f
     return cv2.warpAffine(of, move, (WIDTH, HEIGHT), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _ends(card: Colour, cover: Cover, steps: tuple[float, float], text: Area, pitch: float) -> Ends:
-    """What lies beyond the ends of a text in an open panel."""
+def _closed(cover: Cover, steps: tuple[float, float]) -> tuple[bool, bool]:
+    """Whether layer is seen so close before and behind the text that no character is left out."""
     of_one_kind = min(steps) > -_CLEAR_STEP  # lighter than the paper here and darker there: one is light, and no layer
-    closed = of_one_kind and _is_closed(cover.left, steps[0]), of_one_kind and _is_closed(cover.right, steps[1])
-    if all(closed):
-        return Beyond.CLOSED, Beyond.CLOSED
-    lit = _lightness(card[int(max(0, text.y)) : int(text.bottom)])
-    brightest = percentiles(_lightness(np.ascontiguousarray(card[::_EVERY, ::_EVERY]), 3), _BRIGHTEST)[0]
-    burnt = min(BURNT, _AS_BRIGHT * brightest)
-    usual = _BRIGHTER * _paper_of(lit, text, pitch)
-
-    def beyond(low: float, high: float) -> Beyond:
-        edges = np.linspace(np.clip(low, 0, lit.shape[1]), np.clip(high, 0, lit.shape[1]), 3).astype(int)
-        parts = [lit[:, a:b] for a, b in pairwise(edges) if b > a]
-        if len(parts) < 2 or min(float((part >= burnt).mean()) for part in parts) <= _BURNT_SHARE:
-            return Beyond.UNTOLD
-        return Beyond.BURNT if min(float(np.median(part)) for part in parts) > usual else Beyond.WHITE
-
-    left, right = text.x - 1.5 * pitch, text.right + 1.5 * pitch
-    return (
-        Beyond.CLOSED if closed[0] else beyond(left, left + pitch),
-        Beyond.CLOSED if closed[1] else beyond(right - pitch, right),
-    )
-
-
-def _lightness(part: Colour, grain: int = _GRAIN) -> Floats:
-    """The darkest channel of each pixel, without grain: burnt out is what is so in all of them."""
-    blue, green, red = cv2.split(cv2.blur(part, (grain, grain)))
-    return np.asarray(cv2.min(cv2.min(blue, green), red), np.float32)
-
-
-def _paper_of(lit: Floats, text: Area, pitch: float) -> float:
-    """How light the paper is around most characters of a text."""
-    edges = np.clip(np.arange(text.x, text.right + pitch / 2, pitch), 0, lit.shape[1]).astype(int)
-    papers = [percentiles(lit[:, a:b], 97)[0] for a, b in pairwise(edges) if b > a]
-    return float(np.median(papers or [255.0]))
+    return of_one_kind and _is_closed(cover.left, steps[0]), of_one_kind and _is_closed(cover.right, steps[1])
 
 
 def _is_closed(end: End, step: float) -> bool:

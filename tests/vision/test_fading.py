@@ -12,6 +12,7 @@ from app.core.cards import FieldState
 from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, CheckDigit, FieldPattern
 from app.vision.conclude import _whole
 from app.vision.decode import Decoded, decode_views
+from app.vision.ends import Beyond
 from app.vision.fading import (
     begins_within_group,
     fading_groups,
@@ -21,7 +22,6 @@ from app.vision.fading import (
     paling_ends,
 )
 from app.vision.fuse import Fused, fuse
-from app.vision.opening import Beyond
 from app.vision.panel import Area
 from app.vision.recognise import BLANK, GLYPHS, Engine, View
 from app.vision.spots import Spot

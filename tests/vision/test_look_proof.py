@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from app.core.cards import PanelState
+from app.vision.ends import Beyond
 from app.vision.fields import Line, sort_lines
-from app.vision.look import choose
-from app.vision.opening import EVERYWHERE, Beyond, Opening
+from app.vision.opening import EVERYWHERE, Opening
 from app.vision.panel import Area, Panel, fills
+from app.vision.places import choose
 from app.vision.recognise import LineText, TextSign
 from app.vision.textlines import LineBox
 

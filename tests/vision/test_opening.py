@@ -12,17 +12,16 @@ import pytest
 from app.core.cards import PanelState
 from app.core.errors import BadInput
 from app.rehearsal.pictures import render_card_picture
+from app.vision.ends import UNTOLD, Beyond, Ends, ends_of
 from app.vision.opening import (
     DOUBT,
     HEIGHT,
-    UNTOLD,
     WEIGHTS,
     WIDTH,
-    Beyond,
     Cover,
     End,
     OpeningJudge,
-    _ends,
+    _closed,
     bare_between,
     features,
     is_on_paper,
@@ -61,6 +60,11 @@ def text(first: int, end: int) -> Area:
     return Area(first * CELL_W, 35.5 * CELL_H, (end - first) * CELL_W, 5 * CELL_H)
 
 
+def ends(card: Colour, seen: PanelMap, line: Area) -> Ends:
+    cover, steps = measure_cover(card, seen, PANEL, line, PITCH), row_of(card, seen, PANEL, line).steps(line)
+    return ends_of(card, line, PITCH, _closed(cover, steps))
+
+
 def burnt(card: Colour, first: float, end: float) -> Colour:
     """The card with a lamp's reflection between two columns of the map."""
     lit = card.copy()
@@ -69,7 +73,7 @@ def burnt(card: Colour, first: float, end: float) -> Colour:
 
 
 @pytest.mark.parametrize(
-    ("lit", "ends"),
+    ("lit", "beyond"),
     [
         ((0, 0), (Beyond.WHITE, Beyond.WHITE)),  # nothing is brighter than this paper
         ((64, 96), (Beyond.UNTOLD, Beyond.BURNT)),
@@ -78,11 +82,10 @@ def burnt(card: Colour, first: float, end: float) -> Colour:
         ((70, 96), UNTOLD),  # a character's place behind the last one is bare paper
     ],
 )
-def test_paper_burnt_out_behind_the_last_character_tells_nothing(lit: tuple[int, int], ends: object) -> None:
-    card, seen = drawn(((22, 96),), (32, 64))
+def test_paper_burnt_out_behind_the_last_character_tells_nothing(lit: tuple[int, int], beyond: Ends) -> None:
+    card, _ = drawn(((22, 96),), (32, 64))
     line = text(32, 64)
-    cover, steps = measure_cover(card, seen, PANEL, line, PITCH), row_of(card, seen, PANEL, line).steps(line)
-    assert _ends(burnt(card, *lit), cover, steps, line, PITCH) == ends
+    assert ends_of(burnt(card, *lit), line, PITCH, (False, False)) == beyond
 
 
 def test_a_reflection_in_a_dark_picture_burns_out_at_less_than_white() -> None:
@@ -90,20 +93,19 @@ def test_a_reflection_in_a_dark_picture_burns_out_at_less_than_white() -> None:
     card, seen = drawn(((22, 96),), (32, 64))
     line = text(32, 64)
     dark = (burnt(card, 64, 96) * 0.6).astype(np.uint8)
-    cover, steps = measure_cover(dark, seen, PANEL, line, PITCH), row_of(dark, seen, PANEL, line).steps(line)
-    assert _ends(dark, cover, steps, line, PITCH) == (Beyond.UNTOLD, Beyond.BURNT)
-    assert _ends((card * 0.6).astype(np.uint8), cover, steps, line, PITCH) == (Beyond.WHITE, Beyond.WHITE)
+    assert ends(dark, seen, line) == (Beyond.UNTOLD, Beyond.BURNT)
+    assert ends((card * 0.6).astype(np.uint8), seen, line) == (Beyond.WHITE, Beyond.WHITE)
     lamp = card.copy()
     lamp[:200] = 255  # the reflection lies elsewhere: paper is not as bright
-    assert _ends((lamp * 0.6).astype(np.uint8), cover, steps, line, PITCH) == UNTOLD
+    assert ends((lamp * 0.6).astype(np.uint8), seen, line) == UNTOLD
 
 
 def test_layer_behind_the_last_character_ends_the_text_whatever_shines_there() -> None:
     card, seen = drawn(((30, 66),), (32, 64))
     line = text(32, 64)
-    cover, steps = measure_cover(card, seen, PANEL, line, PITCH), row_of(card, seen, PANEL, line).steps(line)
-    assert _ends(card, cover, steps, line, PITCH) == (Beyond.CLOSED, Beyond.CLOSED)
-    assert _ends(burnt(card, 64, 96), cover, steps, line, PITCH) == (Beyond.CLOSED, Beyond.CLOSED)
+    closed = _closed(measure_cover(card, seen, PANEL, line, PITCH), row_of(card, seen, PANEL, line).steps(line))
+    for picture in (card, burnt(card, 64, 96)):
+        assert ends_of(picture, line, PITCH, closed) == (Beyond.CLOSED, Beyond.CLOSED)
 
 
 def test_beyond_the_last_paper_is_nothing_but_layer() -> None:
@@ -337,6 +339,4 @@ def test_a_little_more_doubt_is_allowed_where_bare_paper_ends_the_text(
 @pytest.mark.parametrize(("steps", "closed"), [((0.9, 0.8), True), ((0.9, 0.0), True), ((0.9, -2.0), False)])
 def test_layer_that_is_lighter_here_and_darker_there_ends_no_text(steps: tuple[float, float], closed: bool) -> None:
     """2451 8389 7169 7000 61 was stated as 3389 7169 7000 61: paper below a reflection counted as layer (12000646h)."""
-    card, _ = drawn(((26, 66),), (30, 62))
-    ends = cover(End(0.0, 0.4, 0.7), End(0.9, 0.8, 0.8))
-    assert (_ends(card, ends, steps, text(30, 62), PITCH)[0] is Beyond.CLOSED) is closed
+    assert _closed(cover(End(0.0, 0.4, 0.7), End(0.9, 0.8, 0.8)), steps)[0] is closed
