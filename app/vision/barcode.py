@@ -85,7 +85,8 @@ def blur_along(picture: Gray, rows: int = 9) -> Gray:
 def gtin(hits: Iterable[Hit], confirmed: frozenset[str] = frozenset()) -> str | None:
     """The GTIN as 14 digits, when two readings of different sources agree on it; None when none or several do.
 
-    `confirmed` are GTINs that another kind of reading (the printed digits) gave.
+    `confirmed` are GTINs that another kind of reading (the printed digits) gave. Where they name others, one reader of one
+    picture is no proof, though it read that picture blurred as well.
     """
     sources: dict[str, set[str]] = {}
     for hit in settled(hits):
@@ -96,7 +97,9 @@ def gtin(hits: Iterable[Hit], confirmed: frozenset[str] = frozenset()) -> str | 
     agreed = sorted((n for n in counts.values()), reverse=True)
     if not agreed or agreed[0] < 2 or (len(agreed) > 1 and agreed[0] < _LEAD * agreed[1]):
         return None
-    return max(counts, key=lambda g: counts[g])
+    best = max(counts, key=lambda g: counts[g])
+    proved = best in confirmed or len({source.replace("-soft", "") for source in sources[best]}) > 1
+    return best if proved or not confirmed else None
 
 
 def as_gtin(hit: Hit) -> str | None:

@@ -36,6 +36,15 @@ def test_printed_digits_confirm_one_reading() -> None:
     assert gtin([hit("6924985861422", "zxing raw")], frozenset({"06924985861422"})) == "06924985861422"
 
 
+def test_one_reader_of_one_picture_does_not_outvote_the_printed_digits() -> None:
+    """Bars misread on the card, and again on the card blurred, made a product of a card whose digits name another."""
+    alike = [hit("6924985861422", source) for source in ("zxing card 0", "zxing card-soft 0")]
+    another, same = frozenset({"06978751451089"}), frozenset({"06924985861422"})
+    assert gtin(alike) == gtin(alike, same) == "06924985861422"
+    assert gtin(alike, another) is None
+    assert gtin([*alike, hit("6924985861422", "zxing raw 0")], another) == "06924985861422"
+
+
 def test_readings_that_differ_are_no_gtin() -> None:
     hits = [hit("6924985861422", s) for s in ("zxing raw", "zxing card")]
     assert gtin([*hits, hit("6978751451089", "zbar card")]) is None
