@@ -85,8 +85,8 @@ def blur_along(picture: Gray, rows: int = 9) -> Gray:
 def gtin(hits: Iterable[Hit], confirmed: frozenset[str] = frozenset()) -> str | None:
     """The GTIN as 14 digits, when two readings of different sources agree on it; None when none or several do.
 
-    `confirmed` are GTINs that another kind of reading (the printed digits) gave. Where they name others, one reader of one
-    picture is no proof, though it read that picture blurred as well.
+    `confirmed` are GTINs that another kind of reading (the printed digits) gave. Where they name others, one reader of
+    one picture is no proof, though it read that picture blurred as well.
     """
     sources: dict[str, set[str]] = {}
     for hit in settled(hits):
