@@ -116,7 +116,7 @@ def fuse(
     sound = agreement >= LEAST_AGREEMENT
     confused = _confused(chances, same)
     chars = tuple(
-        _reading(c, pattern, sound and (bool(pattern.check) or _undisputed(c, i, same)))
+        _reading(c, pattern, i, sound and (bool(pattern.check) or _undisputed(c, i, same)))
         for i, c in enumerate(checked or chances)
     )
     if scraped and not pattern.check:
@@ -129,7 +129,9 @@ def fuse(
     holed = sum(has_hole(r, pattern) for r in same) * 2 > len(same)
     if holed:
         chars = tuple(CharReading(c.candidates, sure=False) for c in chars)
-    if any(not c.sure and not _is_twin(c.best.glyph, pattern) for c in chars):  # twins have their own judge
+    if any(
+        not c.sure and not _is_twin(c.best.glyph, pattern, at) for at, c in enumerate(chars)
+    ):  # twins have their own judge
         chars = tuple(replace(c, sure=c.sure and _read(at, same) == {c.best.glyph}) for at, c in enumerate(chars))
     if further and sound and not holed and not pattern.check:
         never = {at for at, c in enumerate(chances) if next(iter(c)) in confused or _is_disputed(c, at, same)}
@@ -227,8 +229,8 @@ def _seen_anew(
     A place in `never` is doubted for another reason than a low probability: then all doubts stay, since views of one
     engine repeat its mistakes.
     """
-    doubted = {at for at, c in enumerate(chars) if not c.sure and not _is_twin(c.best.glyph, pattern)}
-    unasked = any(not _is_twin(chars[at].best.glyph, pattern) for at in never)
+    doubted = {at for at, c in enumerate(chars) if not c.sure and not _is_twin(c.best.glyph, pattern, at)}
+    unasked = any(not _is_twin(chars[at].best.glyph, pattern, at) for at in never)
     if unasked or any(len(view.text) != len(chars) for view in further):
         return chars
     said = {at: [view.chars[at] for view in further] for at in doubted}
@@ -335,20 +337,21 @@ def _fillings(chars: Sequence[dict[str, float]]) -> list[tuple[str, float]]:
     return texts
 
 
-def _reading(chances: Mapping[str, float], pattern: FieldPattern, trusted: bool) -> CharReading:
+def _reading(chances: Mapping[str, float], pattern: FieldPattern, at: int, trusted: bool) -> CharReading:
     best = next(iter(chances))
-    sure = trusted and not _is_twin(best, pattern) and chances[best] >= SURE
+    sure = trusted and not _is_twin(best, pattern, at) and chances[best] >= SURE
     shown = [Candidate(g, round(p, 5)) for g, p in chances.items()]
     return CharReading(tuple(shown[:_MOST_CANDIDATES]), sure)
 
 
-def _is_twin(glyph: str, pattern: FieldPattern) -> bool:
-    return any(glyph in pair and set(pair) <= set(pattern.alphabet) for pair in _TWINS)
+def _is_twin(glyph: str, pattern: FieldPattern, at: int) -> bool:
+    """Whether another glyph that prints alike may stand at this place, too."""
+    return any(glyph in pair and all(pattern.allows_glyph(g, at) for g in pair) for pair in _TWINS)
 
 
 def in_doubt(fused: Fused) -> bool:
     """Whether a character is doubtful that is none of those which print alike."""
-    return any(not c.sure and not _is_twin(c.best.glyph, UNKNOWN_PIN) for c in fused.reading.chars)
+    return any(not c.sure and not _is_twin(c.best.glyph, UNKNOWN_PIN, at) for at, c in enumerate(fused.reading.chars))
 
 
 def _shown(

@@ -441,3 +441,15 @@ def test_twins_are_no_doubts_that_make_others_doubtful() -> None:
     views = [View(Engine.OWN, usual, 16) for _ in range(7)] + [View(Engine.PPOCR, other, 16)]
     reading = fuse(decode_views(views, pattern), pattern).reading
     assert [at for at, char in enumerate(reading.chars) if not char.sure] == [0, 1, 2], "those are told later"
+
+
+def test_a_zero_is_sure_where_its_place_holds_no_letters() -> None:
+    """Such places have no twins, and nobody judges them: a 0 or 1 was never sure where letters stand elsewhere."""
+    pattern = by_place([LATIN, *[DIGITS] * 6])
+    rows = lattice("K120345")
+    read = decode_views([View(engine, rows, len(rows)) for engine in Engine] * 2, pattern)
+    assert all(c.sure for c in fuse(read, pattern).reading.chars[1:])
+    anywhere = FieldPattern(DIGITS + LATIN, (7,))
+    assert (
+        not fuse(decode_views([View(e, rows, len(rows)) for e in Engine] * 2, anywhere), anywhere).reading.chars[3].sure
+    )
