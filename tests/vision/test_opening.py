@@ -340,3 +340,14 @@ def test_a_little_more_doubt_is_allowed_where_bare_paper_ends_the_text(
 def test_layer_that_is_lighter_here_and_darker_there_ends_no_text(steps: tuple[float, float], closed: bool) -> None:
     """2451 8389 7169 7000 61 was stated as 3389 7169 7000 61: paper below a reflection counted as layer (12000646h)."""
     assert _closed(cover(End(0.0, 0.4, 0.7), End(0.9, 0.8, 0.8)), steps)[0] is closed
+
+
+@pytest.mark.parametrize(("network", "state"), [(0.25, PanelState.OPEN), (0.35, PanelState.PARTIAL)])
+def test_paper_that_ends_a_pin_counts_only_where_the_network_hardly_doubts(
+    network: float, state: PanelState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2T3Y ZN was stated, its next character cut by the layer, light on which passed for paper (12000199t: 0.35)."""
+    card, seen = drawn(((26, 62),), (30, 58))
+    monkeypatch.setattr("app.vision.opening.WEIGHTS", (3.0, *(0.0,) * 6))  # much layer beside it
+    monkeypatch.setattr(OpeningJudge, "hidden", lambda *_: network)
+    assert judge().judge(card, seen, PANEL, text(30, 58), PITCH, (4, 2)).state is state
