@@ -54,8 +54,8 @@ DOUBT_ON_PAPER = 0.55
 layer; the next had 0.62."""
 
 _HARDLY = 0.3
-"""What the network says at most of a panel in which bare paper ends the text, however much layer lies beyond it: light on
-layer can pass for paper. At a limit of 0.4 a partly covered PIN of which it said 0.35 was stated (12000199 typical).
+"""What the network says at most of a panel in which bare paper ends the text, however much layer lies beyond it: light
+on layer can pass for paper. At a limit of 0.4 a partly covered PIN of which it said 0.35 was stated (12000199 typical).
 """
 
 _BARE_PAPER = 0.55
