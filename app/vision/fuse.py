@@ -129,9 +129,8 @@ def fuse(
     holed = sum(has_hole(r, pattern) for r in same) * 2 > len(same)
     if holed:
         chars = tuple(CharReading(c.candidates, sure=False) for c in chars)
-    if any(
-        not c.sure and not _is_twin(c.best.glyph, pattern, at) for at, c in enumerate(chars)
-    ):  # twins have their own judge
+    # Twins have their own judge.
+    if any(not c.sure and not _is_twin(c.best.glyph, pattern, at) for at, c in enumerate(chars)):
         chars = tuple(replace(c, sure=c.sure and _read(at, same) == {c.best.glyph}) for at, c in enumerate(chars))
     if further and sound and not holed and not pattern.check:
         never = {at for at, c in enumerate(chances) if next(iter(c)) in confused or _is_disputed(c, at, same)}
