@@ -86,10 +86,11 @@ def gtin(hits: Iterable[Hit], confirmed: frozenset[str] = frozenset()) -> str | 
     """The GTIN as 14 digits, when two readings of different sources agree on it; None when none or several do.
 
     `confirmed` are GTINs that another kind of reading (the printed digits) gave. Where they name others, one reader of
-    one picture is no proof, though it read that picture blurred as well.
+    one picture is no proof, though it read that picture blurred as well; nor are both halves of the bars by their whole
+    profile where an edge reader names another.
     """
-    sources: dict[str, set[str]] = {}
-    for hit in settled(hits):
+    read, sources = list(hits), dict[str, set[str]]()
+    for hit in settled(read):
         digits = as_gtin(hit)
         if digits is not None:
             sources.setdefault(digits, set()).add(hit.source)
@@ -98,8 +99,12 @@ def gtin(hits: Iterable[Hit], confirmed: frozenset[str] = frozenset()) -> str | 
     if not agreed or agreed[0] < 2 or (len(agreed) > 1 and agreed[0] < _LEAD * agreed[1]):
         return None
     best = max(counts, key=lambda g: counts[g])
-    proved = best in confirmed or len({source.replace("-soft", "") for source in sources[best]}) > 1
-    return best if proved or not confirmed else None
+    if best in confirmed:
+        return best
+    alone = len({source.replace("-soft", "") for source in sources[best]}) < 2
+    by_profile = all(source.startswith("bars") for source in sources[best])
+    contested = by_profile and any(as_gtin(hit) not in (None, best) for hit in read)
+    return None if contested or (alone and confirmed) else best
 
 
 def as_gtin(hit: Hit) -> str | None:

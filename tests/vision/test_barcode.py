@@ -45,6 +45,14 @@ def test_one_reader_of_one_picture_does_not_outvote_the_printed_digits() -> None
     assert gtin([*alike, hit("6924985861422", "zxing raw 0")], another) == "06924985861422"
 
 
+def test_the_profile_of_bars_alone_is_no_gtin_where_an_edge_reader_names_another() -> None:
+    """6985785025292 was stated as 6985785687292, which both halves of the bars gave, and zbar did not (8000352h)."""
+    profile = [hit("6985785687292", source) for source in ("bars card", "bars-again card")]
+    assert gtin(profile) == gtin([*profile, hit("16900000", "zbar card", "CODE128")]) == "06985785687292"
+    assert gtin([*profile, hit("6985785025292", "zbar card")]) is None
+    assert gtin([*profile, hit("6985785025292", "zbar card")], frozenset({"06985785687292"})) == "06985785687292"
+
+
 def test_readings_that_differ_are_no_gtin() -> None:
     hits = [hit("6924985861422", s) for s in ("zxing raw", "zxing card")]
     assert gtin([*hits, hit("6978751451089", "zbar card")]) is None

@@ -50,6 +50,13 @@ def test_an_unlikely_character_is_sure_where_every_further_view_reads_it(
     assert fuse(both({2: LOW}), PATTERN, further=further).reading.state is state
 
 
+@pytest.mark.parametrize(("doubt", "state"), [(0.14, FieldState.READ), (0.38, FieldState.DOUBTFUL)])
+def test_what_is_too_unlikely_at_first_stays_doubtful(doubt: float, state: FieldState) -> None:
+    """61085992 was stated as 61083992: of the torn 5 all further views read a 3 of 0.85 (8000431h)."""
+    views = both({2: {"K": 0.99 - doubt, "M": doubt}})
+    assert fuse(views, PATTERN, further=[view("84KCCYPD", {2: CLEAR})] * 5).reading.state is state
+
+
 def test_what_the_views_dispute_is_settled_by_no_further_view() -> None:
     """283315515692988873 was read with a six for its second five by all views; only a one they disputed left it open
     (5000322h).
