@@ -16,7 +16,7 @@ import numpy as np
 
 from app.vision.outline import Scene, area, lies_apart, pull, supports
 from app.vision.pixels import RATIO, Colour, Corners, Floats, Gray
-from app.vision.proposals import arrange, quads_of_blobs, quads_of_lines, unlike_mat
+from app.vision.proposals import arrange, quads_of_blobs, quads_of_even_parts, quads_of_lines, unlike_mat
 
 SMALL_W = 480
 """Width at which quadrilaterals are proposed."""
@@ -60,9 +60,9 @@ def locate(picture: Colour) -> Located:
     scene = Scene(lab, cast(Gray, cv2.GaussianBlur(lab, (0, 0), 1.0)), unlike_mat(lab))
     quads, scores = _judged(quads_of_blobs(lab, scene.unlike), scene)
     if not len(scores) or scores[0] < _PLAIN:
-        more, further = _judged(quads_of_lines(lab), scene)
-        order = np.argsort(-np.concatenate([scores, further]), kind="stable")
-        quads, scores = np.concatenate([quads, more])[order], np.concatenate([scores, further])[order]
+        quads, scores = _with((quads, scores), _judged(quads_of_lines(lab), scene))
+    if not len(scores) or scores[0] < _LEAST_SUPPORT or _reaches_out(quads[0], scene.size):
+        quads, scores = _with((quads, scores), _judged(quads_of_even_parts(lab), scene))
     if not len(scores) or scores[0] < _LEAST_SUPPORT:
         return Located(Found.NONE)
     best, support = _grown(quads[_outermost(quads, scores)], scene)
@@ -88,6 +88,13 @@ def _judged(proposed: Floats, scene: Scene) -> tuple[Floats, Floats]:
     scores = supports(both, scene) - np.where(np.arange(len(both)) < len(pulled), 0.0, _UNPULLED)
     order = np.argsort(-scores, kind="stable")
     return both[order], scores[order]
+
+
+def _with(one: tuple[Floats, Floats], other: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """Outlines and their support of two searches, best first."""
+    quads, scores = (np.concatenate(both) for both in zip(one, other, strict=True))
+    order = np.argsort(-scores, kind="stable")
+    return quads[order], scores[order]
 
 
 def _of_size(quads: Floats, scene: Scene) -> Floats:

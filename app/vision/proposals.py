@@ -13,6 +13,7 @@ from app.vision.pixels import RATIO, Corners, Floats, Gray, percentiles
 
 _LEAST_AREA, _MOST_AREA = 0.012, 0.98
 _MOST_LINES = 18
+_COLOURS = 4
 _EVERY = 2  # rows and columns that tell how strong the strongest edges are
 _SQUARE = 0.25  # radians by which the corners of a card may differ from right angles
 
@@ -20,6 +21,23 @@ _SQUARE = 0.25  # radians by which the corners of a card may differ from right a
 def quads_of_blobs(lab: Gray, unlike: Floats) -> Floats:
     """Outlines (n, 4, 2) of the blobs that differ from the mat, are rimmed by edges, or are light or dark."""
     found = [quad for mask in _masks(lab, unlike) for quad in _quads_of_mask(mask)]
+    return cast(Floats, np.stack(found)) if found else np.zeros((0, 4, 2), np.float32)
+
+
+def quads_of_even_parts(lab: Gray) -> Floats:
+    """Outlines (n, 4, 2) of parts without edges, and of parts of one colour: a card on wood as brown as it is has an
+    even ground, and the mat has none.
+    """
+    gradient, kernel = _gradient(lab), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+    even = (gradient <= percentiles(gradient[::_EVERY, ::_EVERY], 50)[0]).astype(np.uint8) * 255
+    masks = [cv2.morphologyEx(even, cv2.MORPH_OPEN, kernel, iterations=2)]
+    smooth = cv2.GaussianBlur(lab, (0, 0), 1.5).astype(np.float32)
+    centres = _colours(np.ascontiguousarray(smooth[::3, ::3].reshape(-1, 3)), _COLOURS)[1]
+    nearest = np.stack([_squared(cv2.split(smooth), centre) for centre in centres]).argmin(axis=0)
+    for colour in range(_COLOURS):
+        alike = (nearest == colour).astype(np.uint8) * 255
+        masks.append(cv2.morphologyEx(alike, cv2.MORPH_OPEN, kernel, iterations=3))
+    found = [quad for mask in masks for quad in _quads_of_mask(cast(Gray, mask))]
     return cast(Floats, np.stack(found)) if found else np.zeros((0, 4, 2), np.float32)
 
 
@@ -63,14 +81,19 @@ def unlike_mat(lab: Gray) -> Floats:
             smooth[:, -8:].reshape(-1, 3),
         ]
     )
-    cv2.setRNGSeed(1)
-    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 0.5)
-    start = np.zeros((0, 1), np.int32)
-    _, labels, centres = cv2.kmeans(ring, 3, start, criteria, 1, cv2.KMEANS_PP_CENTERS)
+    labels, centres = _colours(ring, 3)
     shares = np.bincount(labels.ravel(), minlength=3) / len(ring)
     channels = cv2.split(smooth)
     nearest = np.minimum.reduce([_squared(channels, c) for c in centres[shares > 0.15]])
     return cast(Floats, np.sqrt(nearest))
+
+
+def _colours(levels: Floats, count: int) -> tuple[NDArray[np.int32], Floats]:
+    """Levels (n, 3) as `count` colours: which each is of, and the colours (count, 3). Always the same."""
+    cv2.setRNGSeed(1)
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 0.5)
+    _, labels, centres = cv2.kmeans(levels, count, np.zeros((0, 1), np.int32), criteria, 1, cv2.KMEANS_PP_CENTERS)
+    return cast(NDArray[np.int32], labels), cast(Floats, centres)
 
 
 def _squared(channels: Sequence[cv2.typing.MatLike], centre: Floats) -> Floats:

@@ -40,6 +40,16 @@ def test_rendered_cards_are_found() -> None:
     assert np.median(overlaps) > 0.98
 
 
+@pytest.mark.parametrize("seed", [8000450, 8000116])
+def test_a_brown_card_on_brown_wood_is_found(seed: int) -> None:
+    """The wood's grain is stronger than the card's edges: of one no outline was proposed, of one half of the card."""
+    picture, labels = render_card_picture(seed, "easy")
+    located = locate(np.ascontiguousarray(picture))
+    assert located.found is Found.ONE
+    assert located.corners is not None
+    assert overlap(np.array(labels["card_quad"], np.float32), located.corners) > 0.97
+
+
 @pytest.mark.parametrize("turn_deg", [0, 12, -31, 78])
 def test_a_drawn_card_is_found_at_any_turn(turn_deg: float) -> None:
     picture = mat()
