@@ -16,6 +16,7 @@ from app.core.products import FieldPattern
 from app.vision.decode import Decoded, decode_views
 from app.vision.fading import (
     HARDLY_SEEN,
+    contrasts,
     gaps_of,
     gone_ends,
     many_begin_within_group,
@@ -26,6 +27,7 @@ from app.vision.fading import (
 from app.vision.fuse import Fused, has_hole
 from app.vision.lit import ends_in_light, past_ends, rising_ends
 from app.vision.recognise import Engine
+from app.vision.rims import plain_ends
 from app.vision.spots import Spot
 
 _SHOWN = 3
@@ -97,8 +99,10 @@ def _gone(spot: Spot, lead: Decoded) -> frozenset[int]:
 
 
 def past_end(spot: Spot, lead: Decoded) -> frozenset[int]:
-    """The ends beyond which a reflection is over: what would stand there would be seen."""
-    return past_ends(spot.lit, spot.picture.shape[1], lead.spans, lead.steps)
+    """The ends beyond which a reflection is over, or hides nothing: what would stand there would be seen."""
+    width, clear = spot.picture.shape[1], contrasts(spot.picture, lead.spans, lead.steps)
+    plain = plain_ends(spot.rims, width, lead.spans, lead.steps, clear)
+    return past_ends(spot.lit, width, lead.spans, lead.steps) | plain
 
 
 def vanished_ends(spots: Sequence[Spot], lead: Decoded) -> frozenset[int]:

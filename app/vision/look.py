@@ -35,7 +35,7 @@ from app.vision.medium import medium
 from app.vision.opening import OpeningJudge
 from app.vision.panel import COAT_CHANGED, Area, Panel, PanelFinder, PanelMap, coat_share, fills, find_text
 from app.vision.pixels import Colour, Corners, grey
-from app.vision.places import CLEAR, choose, within
+from app.vision.places import CLEAR, Places, choose, within
 from app.vision.printed import (
     Amount,
     Dated,
@@ -165,7 +165,9 @@ class Looker:
             glare=glare(card),
             hits=read_card_codes(grey(picture), shade, corners, thorough=_awaits_a_second(first.hits)).hits,
             number=None if first.number is None else self._spots.read(card, first.number.area, first.number.limits),
-            pin=None if first.pin is None else self._spots.read_pin(card, first.pin.area, first.pin.limits),
+            pin=None
+            if first.pin is None
+            else self._spots.read_pin(card, first.pin.area, first.pin.limits, first.panel_area),
         )
 
     def _panel_changed(self, card: Colour, first: Look) -> bool:
@@ -205,9 +207,7 @@ class Looker:
             printed=confirmed,
             below=below,
             number=number,
-            pin=None
-            if places.pin is None
-            else self._spots.read_pin(card, places.pin, within(places.pin, places), said_in(places.pin, lines)),
+            pin=self._read_pin(card, places, lines),
             panel=places.panel.state,
             panel_area=places.panel_area,
             hidden=places.panel.hidden,
@@ -227,6 +227,12 @@ class Looker:
             return None
         limits = numberline.limits_of(area := with_pieces(area, lines), card.shape[1], look.bars, lines)
         return self._spots.read(card, area, limits, said_in(area, lines))
+
+    def _read_pin(self, card: Colour, places: Places, lines: Sequence[Line]) -> Spot | None:
+        if places.pin is None:
+            return None
+        limits, said = within(places.pin, places), said_in(places.pin, lines)
+        return self._spots.read_pin(card, places.pin, limits, places.panel_area, said)
 
     def _expiry(self, card: Colour, look: Look, lines: Sequence[Line]) -> tuple[Printed, date | None]:
         """The expiry as far as it is sure; a doubtful date is read once more by both recognisers, digit by digit."""

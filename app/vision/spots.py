@@ -19,6 +19,7 @@ from app.vision.lit import UNLIT, Lit, lit_along
 from app.vision.panel import Area
 from app.vision.pixels import Colour, Floats
 from app.vision.recognise import BLANK, GLYPHS, OTHER, Recogniser, TextSign, View
+from app.vision.rims import NO_RIMS, Rims, rims_along
 from app.vision.textlines import LineBox, cut
 from app.vision.twinjudge import Glance, TwinJudge
 
@@ -45,6 +46,7 @@ class Spot:
     twins: tuple[Glance, ...] = ()  # its zeros, Os, ones and Is by their glyph alone, where letters stand beside them
     lit: Lit = UNLIT  # along it and beyond its ends
     further: tuple[View, ...] = ()  # what only settles a doubt that `views` leave
+    rims: Rims = NO_RIMS  # its panel along it
 
 
 class SpotReader:
@@ -55,10 +57,17 @@ class SpotReader:
         self._codes = codes
         self._twins = TwinJudge()
 
-    def read(self, card: Colour, area: Area, limits: tuple[float, float], said: View | None = None) -> Spot:
+    def read(
+        self,
+        card: Colour,
+        area: Area,
+        limits: tuple[float, float],
+        said: View | None = None,
+        panel: Area | None = None,
+    ) -> Spot:
         """One field of the upright card; `limits`: how far to the left and right it may reach beyond `area`.
 
-        `said`: what PP-OCR read in this very area when the card's lines were read.
+        `said`: what PP-OCR read in this very area when the card's lines were read; `panel`: the field's, if it has one.
         """
         reached = self._reach(card, area, limits)
         for _ in range(_MOST_STEPS if reached != area else 0):
@@ -72,12 +81,21 @@ class SpotReader:
         own = views[:2]  # ours come first, the first of them as wide as the picture
         twins = self._twins.look(plain, own[0], rows) if _needs_telling(own) else ()
         margin = _MARGIN * reached.h
-        lit = lit_along(card, replace(reached, x=reached.x - margin, w=reached.w + 2 * margin))
-        return Spot(reached, limits, views, plain, twins, lit)
+        shown = replace(reached, x=reached.x - margin, w=reached.w + 2 * margin)
+        inked = [reached.y - margin + row * (reached.h + 2 * margin) / len(plain) for row in rows]
+        rims = rims_along(card, shown, (inked[0], inked[1]), panel)
+        return Spot(reached, limits, views, plain, twins, lit_along(card, shown), rims=rims)
 
-    def read_pin(self, card: Colour, area: Area, limits: tuple[float, float], said: View | None = None) -> Spot:
-        """A PIN, as `read` does; where its characters are in doubt with further views of ours, 3 ms each."""
-        spot = self.read(card, area, limits, said)
+    def read_pin(
+        self,
+        card: Colour,
+        area: Area,
+        limits: tuple[float, float],
+        panel: Area | None = None,
+        said: View | None = None,
+    ) -> Spot:
+        """A PIN in its panel, as `read` does; where its characters are in doubt with further views, 3 ms each."""
+        spot = self.read(card, area, limits, said, panel)
         if len(spot.views) <= _SETTLED_VIEWS or not in_doubt(fuse(decode_views(spot.views, UNKNOWN_PIN), UNKNOWN_PIN)):
             return spot
         return replace(spot, further=tuple(self._codes.read(further_pictures(spot.picture))))
