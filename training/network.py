@@ -16,7 +16,8 @@ HEIGHT = 32
 STRIDE = 2
 
 
-def _conv(ins: int, outs: int, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1)) -> nn.Sequential:
+def conv(ins: int, outs: int, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1)) -> nn.Sequential:
+    """A convolution with its norm; pictures keep their size but for the stride and an even kernel's height."""
     pad = (kernel[0] // 2 if kernel[0] % 2 else 0, kernel[1] // 2)
     return nn.Sequential(
         nn.Conv2d(ins, outs, kernel, stride, pad, bias=False), nn.BatchNorm2d(outs), nn.ReLU(inplace=True)
@@ -46,12 +47,12 @@ class Reader(nn.Module):
         super().__init__()
         wide = base * 6
         self.body = nn.Sequential(
-            _conv(1, base, (3, 3), (2, 2)),
-            _conv(base, base * 2, (3, 3), (2, 2)),
+            conv(1, base, (3, 3), (2, 2)),
+            conv(base, base * 2, (3, 3), (2, 2)),
             Residual(base * 2, (3, 3)),
-            _conv(base * 2, base * 3, (3, 3), (2, 1)),
+            conv(base * 2, base * 3, (3, 3), (2, 1)),
             Residual(base * 3, (3, 3)),
-            _conv(base * 3, wide, (4, 3)),
+            conv(base * 3, wide, (4, 3)),
             Residual(wide, (1, 5)),
             Residual(wide, (1, 5), 2),
             nn.Dropout(0.1),

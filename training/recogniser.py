@@ -67,22 +67,28 @@ def draw_sheets(studio: LineStudio, seed: int, number: int, done: float) -> Iter
 
 
 def to_sheet(lines: list[PracticeLine]) -> Sheet:
-    """Lines side by side, the shorter ones prolonged by their last column."""
-    pictures = [_bounded(line.picture) for line in lines]
-    width = -(-max(p.shape[1] for p in pictures) // 16) * 16
-    stacked = np.stack([np.pad(p, ((0, 0), (0, width - p.shape[1])), "edge") for p in pictures])
+    """Lines side by side, and what they say."""
+    pictures = side_by_side([line.picture for line in lines])
     return Sheet(
-        torch.from_numpy(stacked.astype(np.float32))[:, None],
+        pictures,
         torch.tensor([GLYPHS.index(sign) + 1 for line in lines for sign in line.text]),
         torch.tensor([len(line.text) for line in lines]),
-        torch.tensor([width // STRIDE for _ in lines]),
+        torch.tensor([pictures.shape[3] // STRIDE for _ in lines]),
     )
 
 
-def _bounded(picture: Pixels) -> Pixels:
-    if picture.shape[1] <= WIDEST:
+def side_by_side(lines: list[Pixels], widest: int = WIDEST) -> Tensor:
+    """Lines of one height as (n, 1, height, width), the shorter ones prolonged by their last column."""
+    pictures = [_bounded(line, widest) for line in lines]
+    width = -(-max(p.shape[1] for p in pictures) // 16) * 16
+    stacked = np.stack([np.pad(p, ((0, 0), (0, width - p.shape[1])), "edge") for p in pictures])
+    return torch.from_numpy(stacked.astype(np.float32))[:, None]
+
+
+def _bounded(picture: Pixels, widest: int) -> Pixels:
+    if picture.shape[1] <= widest:
         return picture
-    return np.asarray(cv2.resize(picture, (WIDEST, HEIGHT), interpolation=cv2.INTER_AREA))
+    return np.asarray(cv2.resize(picture, (widest, picture.shape[0]), interpolation=cv2.INTER_AREA))
 
 
 def greedy(logits: Tensor) -> list[str]:

@@ -202,7 +202,7 @@ class LineStudio:
         if chance(rng, 0.55 * hardness):
             seen = cv2.filter2D(seen, -1, pick(rng, self._motions[: 16 + round(32 * min(1.0, cap_px / 28))]))
         if chance(rng, 0.12):
-            seen = seen + _gloss(rng, seen.shape)
+            seen = seen + gloss(rng, seen.shape)
         seen = seen * between(rng, 0.55, 1.15) + self._tile(rng, seen.shape, 1.0) * between(rng, 0.8, 2 + 7 * hardness)
         picture = np.clip(seen, 0, 255).astype(np.uint8)
         if chance(rng, 0.85):
@@ -315,7 +315,7 @@ def _cut(rng: np.random.Generator, card: Pixels, shape: tuple[int, ...], scale: 
     return np.asarray(cv2.warpPerspective(card, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE))
 
 
-def _gloss(rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:
+def gloss(rng: np.random.Generator, shape: tuple[int, ...]) -> Pixels:
     """The halo of a lamp, brightest at a place of chance, never so bright everywhere that the print is gone."""
     height, width = shape
     x = (np.arange(width, dtype=np.float32)[None, :] - rng.uniform(0, width)) / between(rng, 40, 220)

@@ -79,14 +79,14 @@ def _signs(view: View) -> list[TextSign]:
     return signs
 
 
-def scaled(line: Gray) -> tuple[Floats, int]:
-    """A line as the network takes it, (1, 1, HEIGHT, a multiple of 64), prolonged by its last column as in training;
+def scaled(line: Gray, height: int = HEIGHT, widest: int = _WIDEST) -> tuple[Floats, int]:
+    """A line as a network takes it, (1, 1, its height, a multiple of 64), prolonged by its last column as in training;
     and how many of its columns the line itself takes.
     """
-    wanted = round(line.shape[1] * HEIGHT / line.shape[0])
-    used = int(np.clip(wanted, 8, _WIDEST - _TAIL))
-    way = cv2.INTER_AREA if line.shape[0] > HEIGHT else cv2.INTER_CUBIC
-    narrow = cv2.resize(line, (used, HEIGHT), interpolation=way)
+    wanted = round(line.shape[1] * height / line.shape[0])
+    used = int(np.clip(wanted, 8, widest - _TAIL))
+    way = cv2.INTER_AREA if line.shape[0] > height else cv2.INTER_CUBIC
+    narrow = cv2.resize(line, (used, height), interpolation=way)
     width = -(-(used + _TAIL) // _GRID) * _GRID
     return np.pad(narrow, ((0, 0), (0, width - used)), "edge").astype(np.float32)[None, None], used
 

@@ -43,7 +43,7 @@ from app.vision.panel import Area
 from app.vision.pixels import Corners, as_quad
 from app.vision.printed import Amount
 from app.vision.rectify import to_frame
-from app.vision.spots import Spot
+from app.vision.spots import Spot, seem_torn
 from app.vision.twins import Sight, tell_twins
 
 _DIGITS_BEYOND_DOUBT = 5.5
@@ -306,7 +306,7 @@ def _stands_alone(look: Look) -> bool:
 
 def _read_pin(spots: Sequence[Spot], pattern: FieldPattern) -> Fused:
     further = decode_views((view for spot in spots for view in spot.further), pattern)
-    return _told_apart(fuse(_decoded(spots, pattern), pattern, further=further), spots, pattern)
+    return _told_apart(fuse(_decoded(spots, pattern), pattern, further=further, torn=seem_torn(spots)), spots, pattern)
 
 
 def _told_apart(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern) -> Fused:

@@ -71,8 +71,9 @@ _HALF_A_ZERO = "3569CE"
 _NEARLY_A_ZERO = "G"
 """The same, for who is asked about it: of what is read as a G no zero is presumed, but one may be picked."""
 
-_STROKE_SEEN = 0.08
-"""Mean probability over our views of a glyph with more strokes from which nobody knows whether one is missing."""
+_STROKE_SEEN = 0.045
+"""Mean probability over our views of a glyph with more strokes from which nobody knows whether one is missing; of the
+zero that scraping had made a nine (12001070 hard) 0.05 was left."""
 
 _STROKE_TOLD = 0.01
 """The same where PP-OCR's views name that glyph as well."""
@@ -100,10 +101,15 @@ class Fused:
 
 
 def fuse(
-    readings: Sequence[Decoded], pattern: FieldPattern, scraped: bool = True, further: Sequence[Decoded] = ()
+    readings: Sequence[Decoded],
+    pattern: FieldPattern,
+    scraped: bool = True,
+    further: Sequence[Decoded] = (),
+    torn: bool = True,
 ) -> Fused:
     """One answer from the readings of all frames and views. `scraped`: whether a layer may have lain over the print;
-    `further`: what views that were taken because of a doubt say to it, see `_seen_anew`.
+    `further`: what views that were taken because of a doubt say to it, see `_seen_anew`; `torn`: whether strokes may
+    have gone with the layer.
     """
     if not readings:
         return Fused(UNREADABLE, None)
@@ -120,7 +126,7 @@ def fuse(
         _reading(c, pattern, i, sound and (bool(pattern.check) or _undisputed(c, i, same)))
         for i, c in enumerate(checked or chances)
     )
-    if scraped and not pattern.check:
+    if scraped and torn and not pattern.check:
         chars = tuple(
             replace(c, sure=c.sure and c.best.glyph not in confused and not _lacks_stroke(c.best.glyph, at, same))
             for at, c in enumerate(chars)
@@ -134,12 +140,14 @@ def fuse(
     if any(not c.sure and not _is_twin(c.best.glyph, pattern, at) for at, c in enumerate(chars)):
         chars = tuple(replace(c, sure=c.sure and _read(at, same) == {c.best.glyph}) for at, c in enumerate(chars))
     if further and sound and not holed and not pattern.check:
-        never = {at for at, c in enumerate(chances) if next(iter(c)) in confused or _is_disputed(c, at, same)}
-        never |= {at for at, c in enumerate(chars) if _lacks_stroke(c.best.glyph, at, same)}
+        never = {at for at, c in enumerate(chances) if _is_disputed(c, at, same)}
+        if torn:
+            never |= {at for at, c in enumerate(chances) if next(iter(c)) in confused}
+            never |= {at for at, c in enumerate(chars) if _lacks_stroke(c.best.glyph, at, same)}
         chars = _seen_anew(chars, never, further, pattern)
     state = FieldState.READ if _all_sure(chars) else FieldState.DOUBTFUL
-    torn = scraped and not pattern.check
-    shown = (_shown(c, (checked or chances)[at], at, same, torn) for at, c in enumerate(chars))
+    may_be_torn = scraped and not pattern.check
+    shown = (_shown(c, (checked or chances)[at], at, same, may_be_torn) for at, c in enumerate(chars))
     return Fused(FieldReading(state, tuple(shown)), lead)
 
 

@@ -21,6 +21,7 @@ from app.vision.pixels import Colour, Floats
 from app.vision.recognise import BLANK, GLYPHS, OTHER, Recogniser, TextSign, View
 from app.vision.rims import NO_RIMS, Rims, rims_along
 from app.vision.textlines import LineBox, cut
+from app.vision.torn import TORN, TornJudge
 from app.vision.twinjudge import Glance, TwinJudge
 
 SETTLED = 0.93
@@ -47,6 +48,12 @@ class Spot:
     lit: Lit = UNLIT  # along it and beyond its ends
     further: tuple[View, ...] = ()  # what only settles a doubt that `views` leave
     rims: Rims = NO_RIMS  # its panel along it
+    torn: float = 1.0  # probability that its print was scraped; as long as nobody looked it may be
+
+
+def seem_torn(spots: Sequence[Spot]) -> bool:
+    """Whether in any look at a field strokes of its characters may have been scraped off."""
+    return any(spot.torn >= TORN for spot in spots)
 
 
 class SpotReader:
@@ -56,6 +63,7 @@ class SpotReader:
         self._recogniser = recogniser
         self._codes = codes
         self._twins = TwinJudge()
+        self._torn = TornJudge()
 
     def read(
         self,
@@ -84,7 +92,8 @@ class SpotReader:
         shown = replace(reached, x=reached.x - margin, w=reached.w + 2 * margin)
         inked = [reached.y - margin + row * (reached.h + 2 * margin) / len(plain) for row in rows]
         rims = rims_along(card, shown, (inked[0], inked[1]), panel)
-        return Spot(reached, limits, views, plain, twins, lit_along(card, shown), rims=rims)
+        torn = 1.0 if panel is None else self._torn.look(plain, rows)
+        return Spot(reached, limits, views, plain, twins, lit_along(card, shown), rims=rims, torn=torn)
 
     def read_pin(
         self,

@@ -70,12 +70,15 @@ def test_what_the_views_dispute_is_settled_by_no_further_view() -> None:
     assert fuse(views, PATTERN, further=further).reading.state is FieldState.DOUBTFUL
 
 
-@pytest.mark.parametrize(("trace", "state"), [(0.1, FieldState.DOUBTFUL), (0.0, FieldState.READ)])
-def test_nor_is_what_may_lack_a_stroke(trace: float, state: FieldState) -> None:
+@pytest.mark.parametrize(
+    ("trace", "torn", "state"),
+    [(0.1, True, FieldState.DOUBTFUL), (0.1, False, FieldState.READ), (0.0, True, FieldState.READ)],
+)
+def test_nor_is_what_may_lack_a_stroke_where_the_print_was_scraped(trace: float, torn: bool, state: FieldState) -> None:
     """HRTM D5NI JR9U XBK3 6K: of the U that scraping made a J all further views read the J (997016h)."""
     views = both({2: {"J": 0.85, "U": trace, "X": 0.14 - trace}})
     further = [view("84KCCYPD", {2: {"J": 0.99}})] * 5
-    assert fuse(views, PATTERN, further=further).reading.state is state
+    assert fuse(views, PATTERN, further=further, torn=torn).reading.state is state
 
 
 def test_glyphs_that_print_alike_are_left_to_their_judge() -> None:

@@ -36,7 +36,7 @@ def test_a_glyph_that_may_lack_a_stroke_is_not_sure(
 
 
 @pytest.mark.parametrize("left", "69")
-@pytest.mark.parametrize(("zero", "sure"), [((0.21, 0.02, 0.19, 0.06), False), ((0.1, 0.01, 0.1, 0.03), True)])
+@pytest.mark.parametrize(("zero", "sure"), [((0.21, 0.02, 0.19, 0.06), False), ((0.06, 0.01, 0.06, 0.02), True)])
 def test_what_may_be_left_of_a_zero_is_not_sure_where_a_layer_was(
     left: str, zero: tuple[float, ...], sure: bool
 ) -> None:
@@ -52,6 +52,7 @@ def test_what_may_be_left_of_a_zero_is_not_sure_where_a_layer_was(
     assert reading.chars[4].best.glyph == left
     assert reading.chars[4].sure is sure
     assert fuse(views, pattern, scraped=False).reading.chars[4].sure
+    assert fuse(views, pattern, torn=False).reading.chars[4].sure, "an open panel whose print nobody has scraped"
 
 
 @pytest.mark.parametrize(("ours", "sure"), [(0.85, False), (0.88, True)])
@@ -69,7 +70,7 @@ def test_what_pp_ocr_alone_believes_in_is_not_sure_where_both_together_hardly_do
     assert (char.best.glyph, char.best.p > SURE, char.sure) == ("G", True, sure)
 
 
-@pytest.mark.parametrize(("nine", "sure"), [((0.25, 0.2, 0.1, 0.2), False), ((0.1, 0.03, 0.06, 0.003), True)])
+@pytest.mark.parametrize(("nine", "sure"), [((0.25, 0.2, 0.1, 0.2), False), ((0.08, 0.02, 0.05, 0.003), True)])
 def test_a_seven_that_may_be_what_is_left_of_a_nine_is_not_sure(nine: tuple[float, ...], sure: bool) -> None:
     """… 3565 1987 was stated as … 3565 1787 at 0.9999: PP-OCR saw a 7 throughout, ours a trace of the 9 (6000014h)."""
     pattern = FieldPattern(DIGITS, tuple(range(4, 21)))
@@ -81,7 +82,7 @@ def test_a_seven_that_may_be_what_is_left_of_a_nine_is_not_sure(nine: tuple[floa
     assert reading.chars[5].sure is sure
 
 
-@pytest.mark.parametrize(("eight", "sure"), [((0.2, 0.06, 0.12, 0.006), False), ((0.1, 0.03, 0.06, 0.003), True)])
+@pytest.mark.parametrize(("eight", "sure"), [((0.2, 0.06, 0.12, 0.006), False), ((0.08, 0.02, 0.05, 0.003), True)])
 def test_a_two_that_may_be_what_is_left_of_an_eight_is_not_sure(eight: tuple[float, ...], sure: bool) -> None:
     """2726 9818 was stated as 2726 9218 at 0.9999: blur and scraping had taken two strokes of the eight (2020033h)."""
     pattern = FieldPattern(DIGITS, tuple(range(4, 21)))
