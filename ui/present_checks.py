@@ -71,7 +71,7 @@ def of_read(scene: Scene, read: CardRead, field: str, tag: Tag | None) -> tuple[
         _barcode(scene, read.gtin, read.region, read.batch),
         _field(scene, "number", read.number, field == "number"),
         _field(scene, "pin", read.pin, field == "pin") if has_pin else _no_pin(scene),
-        _panel(scene, read.panel, read.legible),
+        _panel(scene, read.panel, read.legible, read.torn),
         *_later(scene, tag),
     )
 
@@ -121,12 +121,16 @@ def _field(scene: Scene, name: str, reading: FieldReading, current: bool) -> Che
             return _row(scene, name, value, chip, current=current)
 
 
-def _panel(scene: Scene, panel: PanelState, legible: tuple[int, int] | None = None) -> CheckRow:
-    """`legible`: how many characters of the PIN can be seen, of how many; the coach of who scratches it open."""
+def _panel(scene: Scene, panel: PanelState, legible: tuple[int, int] | None = None, torn: bool = False) -> CheckRow:
+    """`legible`: how many characters of the PIN can be seen, of how many; the coach of who scratches it open. `torn`:
+    it was scratched too hard.
+    """
     value = scene.say(f"row.panel.{panel.value}")
     if legible is not None and panel in (PanelState.PARTIAL, PanelState.COVERED):
         value = scene.say("row.panel.legible", seen=legible[0], of=legible[1])
     match panel:
+        case PanelState.OPEN if torn:
+            return _row(scene, "panel", scene.say("row.panel.torn"), Chip(Tone.WARN, scene.say("chip.compare")))
         case PanelState.OPEN:
             return _row(scene, "panel", value, Chip(Tone.OK, scene.say("chip.good")))
         case PanelState.NONE:

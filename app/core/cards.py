@@ -381,6 +381,7 @@ class CardRead:
     legible: tuple[int, int] | None = None  # characters of the PIN that can be read, of how many
     catalogue: str = ""  # the version it was read with
     timed: bool = False  # a code on it ends within minutes or days; it is not among `barcodes`
+    torn: bool = False  # its panel was scratched too hard: strokes of the PIN may be missing
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from app.core.codes import CodeKind, kind_of, symbology_of
 from app.core.products import Catalogue
 from app.eye.codec import LeftTooEarly
 from app.eye.tracker import LEAST_LOOKS, Done, Empty, News, Presence, Step, Tracker, Wish
-from app.vision.conclude import Conclusion, conclude, zones
+from app.vision.conclude import Conclusion, conclude
 from app.vision.guide import guidance
 from app.vision.locate import Found, Located, locate
 from app.vision.look import Look, Looker, is_doubtful_card
@@ -25,6 +25,7 @@ from app.vision.medium import COPIES
 from app.vision.pixels import Colour, Corners, Gray, as_quad
 from app.vision.printed import Amount
 from app.vision.stillness import STILL, as_lit, motion, shrink
+from app.vision.zones import zones
 
 SIGHTING_APART_US = 66_000
 """At most fifteen sightings a second."""
@@ -367,4 +368,5 @@ def as_card_read(found: Conclusion, first_us: int, best_us: int, catalogue: str 
         legible=None if found.legible is None else (found.legible.seen, found.legible.total),
         catalogue=catalogue,
         timed=found.timed,
+        torn=found.torn,
     )

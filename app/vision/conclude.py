@@ -39,12 +39,11 @@ from app.vision.fuse import Fused, confirm, doubt_all, fuse
 from app.vision.hopeless import SHORTEST, hopeless, past_end, swallowed_ends, unread, vanished_ends
 from app.vision.lengths import InLength, given_length, in_lengths
 from app.vision.look import Look
-from app.vision.panel import Area
-from app.vision.pixels import Corners, as_quad
+from app.vision.pixels import Corners
 from app.vision.printed import Amount
-from app.vision.rectify import to_frame
-from app.vision.spots import Spot, seem_torn
+from app.vision.spots import Spot, seem_torn, surely_torn
 from app.vision.twins import Sight, tell_twins
+from app.vision.zones import zones
 
 _DIGITS_BEYOND_DOUBT = 5.5
 """Log odds from which an unknown product's PIN counts as digits only (1 in 250; six clear digits reach 7.6)."""
@@ -88,6 +87,7 @@ class Conclusion:
     medium: Medium = Medium.CARD
     legible: Legible | None = None  # of the PIN, for who scratches it
     timed: bool = False  # a code on it ends within minutes or days
+    torn: bool = False  # its panel was scratched too hard, as far as the print of the PIN tells
 
     @property
     def blank(self) -> bool:
@@ -142,6 +142,7 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
         best=best,
         legible=_legible(looks, product, panel, pin.reading),
         timed=bool(timed),
+        torn=panel is PanelState.OPEN and surely_torn(_pin_of(looks)),
     )
 
 
@@ -482,19 +483,3 @@ def _face_value(looks: Sequence[Look], product: Product | None) -> Amount | None
     if value is None:
         return known.pop() if len(known) == 1 else None
     return value if value in known else None
-
-
-def zones(look: Look, number: FieldReading, pin: FieldReading) -> tuple[Zone, ...]:
-    """Where the fields stand in the frame, for boxes on the preview and masks on the footage."""
-    areas: list[tuple[str, Area | None, bool]] = [
-        ("number", look.number.area if look.number else None, number.state is FieldState.READ),
-        ("pin", look.pin.area if look.pin else None, pin.state is FieldState.READ),
-        ("panel", look.panel_area, True),
-        *(("barcode", area, True) for area in look.bars[:2]),
-    ]
-    return tuple(Zone(kind, as_quad(_outline(look.corners, a)), done) for kind, a, done in areas if a is not None)
-
-
-def _outline(corners: Corners, area: Area) -> Corners:
-    points = [[area.x, area.y], [area.right, area.y], [area.right, area.bottom], [area.x, area.bottom]]
-    return to_frame(corners, np.array(points, np.float32))

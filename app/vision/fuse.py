@@ -272,8 +272,8 @@ def _confused(chances: Sequence[Mapping[str, float]], readings: Sequence[Decoded
 
 
 def _lacks_stroke(glyph: str, at: int, readings: Sequence[Decoded]) -> bool:
-    """Whether our views, or both engines, see a trace of a glyph that has a stroke more. Of 494 PINs read rightly none
-    shows that much of one; of the U and the B that scraping had made a J and an E of, one each did.
+    """Whether our views, or both engines, see a trace of a glyph that has a stroke more, as of the U and the B that
+    scraping had made a J and an E of.
     """
     for more in _MORE_STROKES.get(glyph, ""):
         ours, theirs = (

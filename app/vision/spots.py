@@ -21,7 +21,7 @@ from app.vision.pixels import Colour, Floats
 from app.vision.recognise import BLANK, GLYPHS, OTHER, Recogniser, TextSign, View
 from app.vision.rims import NO_RIMS, Rims, rims_along
 from app.vision.textlines import LineBox, cut
-from app.vision.torn import TORN, TornJudge
+from app.vision.torn import SURELY, TORN, TornJudge
 from app.vision.twinjudge import Glance, TwinJudge
 
 SETTLED = 0.93
@@ -48,12 +48,17 @@ class Spot:
     lit: Lit = UNLIT  # along it and beyond its ends
     further: tuple[View, ...] = ()  # what only settles a doubt that `views` leave
     rims: Rims = NO_RIMS  # its panel along it
-    torn: float = 1.0  # probability that its print was scraped; as long as nobody looked it may be
+    torn: float | None = None  # probability that its print was scraped; None where nobody looked
 
 
 def seem_torn(spots: Sequence[Spot]) -> bool:
     """Whether in any look at a field strokes of its characters may have been scraped off."""
-    return any(spot.torn >= TORN for spot in spots)
+    return any(spot.torn is None or spot.torn >= TORN for spot in spots)
+
+
+def surely_torn(spots: Sequence[Spot]) -> bool:
+    """Whether its print looks scraped in every look."""
+    return bool(spots) and all(spot.torn is not None and spot.torn >= SURELY for spot in spots)
 
 
 class SpotReader:
@@ -92,7 +97,7 @@ class SpotReader:
         shown = replace(reached, x=reached.x - margin, w=reached.w + 2 * margin)
         inked = [reached.y - margin + row * (reached.h + 2 * margin) / len(plain) for row in rows]
         rims = rims_along(card, shown, (inked[0], inked[1]), panel)
-        torn = 1.0 if panel is None else self._torn.look(plain, rows)
+        torn = None if panel is None else self._torn.look(plain, rows)
         return Spot(reached, limits, views, plain, twins, lit_along(card, shown), rims=rims, torn=torn)
 
     def read_pin(

@@ -24,6 +24,9 @@ _WIDEST = 880
 TORN = 0.3
 """Probability from which strokes may be missing."""
 
+SURELY = 0.95
+"""Probability from which a person is told: of 3,385 open panels 51 of the 403 scraped ones and six others."""
+
 _SHARES = (0.82, 0.66)  # of the picture's height that the ink takes: it is asked twice
 
 

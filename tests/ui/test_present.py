@@ -406,6 +406,16 @@ def test_who_scratches_is_told_how_much_can_be_read(language: str, said: str) ->
     assert said in texts_of(work("pin-covered", language))
 
 
+@pytest.mark.parametrize(
+    ("language", "said"), [("zh", ("看来刮得过重", "要核对")), ("en", ("Looks over-scratched", "Compare"))]
+)
+def test_who_scratched_too_hard_is_told_to_compare(language: str, said: tuple[str, str]) -> None:
+    scene = Scene(samples.around(), samples.catalogue(), language)
+    panel = of_read(scene, replace(card_read("read-1"), torn=True), "", None)[3]
+    assert (panel.value, panel.chip.text) == said
+    assert of_read(scene, card_read("read-1"), "", None)[3].value != said[0]
+
+
 def test_a_cards_region_and_batch_are_shown_while_it_is_read_and_after() -> None:
     scene = Scene(samples.around(), samples.catalogue(), "zh")
     read = replace(card_read("read-1"), region="CN", batch="A17-B")

@@ -10,7 +10,7 @@ import pytest
 from app.core.cards import FieldState
 from app.core.errors import BadInput
 from app.core.products import Catalogue
-from app.eye.oneshot import conclude_picture
+from app.eye.oneshot import as_answer, conclude_picture
 from app.rehearsal.dice import stream
 from app.rehearsal.lines import LineStudio
 from app.rehearsal.pictures import render_card_picture
@@ -62,3 +62,13 @@ def test_a_stroke_is_missed_in_scraped_print_only(looker: Looker, seed: int, sta
     assert found is not None
     assert found.pin.state is state
     assert ("".join(char.best.glyph for char in found.pin.chars) == labels["pin"]) is right
+
+
+@pytest.mark.parametrize(("seed", "tier", "torn"), [(12000066, "typical", True), (5000348, "hard", False)])
+def test_a_panel_that_was_scratched_too_hard_is_told(looker: Looker, seed: int, tier: str, torn: bool) -> None:
+    picture, labels = render_card_picture(seed, tier)
+    found = conclude_picture(np.ascontiguousarray(picture), looker, Catalogue())
+    assert found is not None
+    assert (labels["pin_state"] == "over") is torn
+    assert found.torn is torn
+    assert ("over-scratched" in as_answer(found)["warnings"]) is torn
