@@ -29,6 +29,10 @@ _PLAIN = 0.42
 """Of the range of levels in most characters' places, what it is at most where none stands. Of 48 PINs that were left
 open for a pale end alone 20 end so; of 21 that light had cut short none."""
 
+_BEHIND_SPACE = 0.12
+"""By how much more of that range there may be behind the next place than in it: of a group that light had left faintly
+behind a space it was 0.15 (9000331 hard)."""
+
 _LEAST_CONTRAST = 0.5  # of the last character, in that of most: what is paler is no measure of what comes next
 _LEAST_RIM = 12.0  # levels: what stands out by less tells nothing
 
@@ -85,7 +89,8 @@ def plain_ends(rims: Rims, width: int, spans: Sequence[tuple[int, int]], steps: 
         found = [place for place in seen if place is not None]
         if clear[at] < _LEAST_CONTRAST * usual or len(found) < len(seen):
             return False
-        plain = max(level for _, level in found) <= _PLAIN * ink
+        levels = [level / ink for _, level in found]
+        plain = max(levels) <= min(_PLAIN, levels[0] + _BEHIND_SPACE)
         return plain and found[0][0] >= _RIM_THERE * rim and found[1][0] >= _RIM_LATER * rim
 
     return frozenset(at for at, way in ((0, -1), (len(spans) - 1, 1)) if is_end(at, way))

@@ -20,8 +20,9 @@ LINE = Area(200.0, TOP - 10.0, 8.0 * PITCH, BOTTOM - TOP + 20.0)
 PANEL = Area(120.0, TOP - 40.0, 700.0, BOTTOM - TOP + 80.0)
 
 
-def card(characters: Iterable[int], light: tuple[float, float] = (0.0, 0.0)) -> Colour:
-    """A scratched panel with strokes at the places of these characters (0 to 7 are the line that was read).
+def card(characters: Iterable[int], light: tuple[float, float] = (0.0, 0.0), ink: int = 40) -> Colour:
+    """A scratched panel with strokes at the places of these characters (0 to 7 are the line that was read, the others
+    are as dark as `ink`).
 
     `light`: how much of what lies there a reflection takes at the last character, and from the one behind it on.
     """
@@ -30,8 +31,9 @@ def card(characters: Iterable[int], light: tuple[float, float] = (0.0, 0.0)) -> 
     cv2.rectangle(out, (160, TOP - 18), (760, BOTTOM + 18), 235, -1)
     for at in characters:
         middle = 200 + PITCH * at + PITCH // 2
-        cv2.rectangle(out, (middle - 11, TOP), (middle - 5, BOTTOM), 40, -1)
-        cv2.rectangle(out, (middle + 5, TOP), (middle + 11, BOTTOM), 40, -1)
+        level = ink if at > LAST else 40
+        cv2.rectangle(out, (middle - 11, TOP), (middle - 5, BOTTOM), level, -1)
+        cv2.rectangle(out, (middle + 5, TOP), (middle + 11, BOTTOM), level, -1)
     end = 200 + PITCH * 7
     share = np.interp(
         np.arange(1000), (end - 20, end, end + PITCH, end + PITCH + 10), (0, light[0], light[0], light[1])
@@ -60,6 +62,12 @@ def test_light_that_takes_the_layer_too_may_have_taken_a_character() -> None:
 def test_print_that_is_left_faintly_beyond_the_end_is_seen(lost: range) -> None:
     """In the next place, or behind a space."""
     assert LAST not in ends(card([*range(8), *lost], light=(0.3, 0.4)))
+
+
+def test_a_group_that_is_left_very_faintly_behind_a_space_is_seen() -> None:
+    """A7JU EFNM FCEE was stated as EFNM FCEE: of the first group a trace of two characters was left (9000331h)."""
+    assert LAST not in ends(card([*range(8), *range(9, 13)], light=(0.3, 0.4), ink=150))
+    assert LAST in ends(card([*range(8), *range(9, 13)], light=(0.3, 0.4), ink=228)), "nobody sees that"
 
 
 def test_a_last_character_that_is_hardly_left_tells_nothing() -> None:
