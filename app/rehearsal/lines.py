@@ -51,7 +51,9 @@ class PracticeLine:
 
 
 class LineStudio:
-    """Draws practice lines `height` pixels high. `hardness` 0..1 scales everything that makes a line hard to read."""
+    """Draws practice lines `height` pixels high, of kinds that the faces (at least one) can draw; FontMissing where
+    another is asked for. `hardness` 0..1 scales everything that makes a line hard to read.
+    """
 
     def __init__(self, faces: tuple[Face, ...], seed: int, height: int = HEIGHT) -> None:
         self._height = height
@@ -59,6 +61,9 @@ class LineStudio:
         for face in faces:
             variants = [face] if face.family == "dot" else [face, heavier(face, 1)]
             self._families.setdefault(face.family, []).extend(variants)
+        able = [any(family in self._families for family in _FAMILY.get(kind, (kind,))) for kind in KINDS]
+        odds = np.array(_KIND_ODDS) * able
+        self._odds = odds / odds.sum()  # a system without some fonts draws the other kinds more often
         self._labels = _label_masks()
         rng = stream(seed, "tiles")
         self._clouds = {grain: _cloud_tile(rng, grain) for grain in (1.0, 3.0, 7.0, 16.0)}
@@ -69,10 +74,12 @@ class LineStudio:
         self, rng: np.random.Generator, hardness: float = 1.0, kind: str = "", state: str = "", text: str = ""
     ) -> PracticeLine:
         """One line; `kind`, `state` and `text` as it is printed are left to chance when empty."""
-        kind = kind or str(rng.choice(KINDS, p=_KIND_ODDS))
+        kind = kind or str(rng.choice(KINDS, p=self._odds))
         state = state or str(rng.choice(STATES, p=(0.52, 0.22, 0.12, 0.14)))
         printed = text or draw_text(rng)
         families = [f for f in _FAMILY.get(kind, (kind,)) if f in self._families]
+        if not families:
+            raise FontMissing("font.missing", f"{kind} (Debian package fonts-dejavu-core)")
         face = pick(rng, self._families[pick(rng, families)])
         mask, label = self._mask(rng, face, printed, kind)
         panel = state in ("residue", "over")  # below a panel cards are light

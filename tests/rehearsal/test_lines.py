@@ -7,6 +7,7 @@ import pytest
 
 from app.core.products import DIGITS, LATIN
 from app.rehearsal.dice import stream
+from app.rehearsal.errors import FontMissing
 from app.rehearsal.lines import HEIGHT, KINDS, STATES, LineStudio, draw_text
 from app.rehearsal.typefaces import ABOVE, BELOW, CAP, SIGNS, Face, load_faces, set_text
 
@@ -46,6 +47,14 @@ def test_lines_of_every_kind_and_state_are_repeatable(studio: LineStudio, kind: 
     assert first.picture.std() > 1
     assert set(first.text) <= set(DIGITS + LATIN)
     assert 4 <= len(first.text) <= 20
+
+
+def test_faces_of_one_family_draw_the_kinds_they_can(faces: tuple[Face, ...]) -> None:
+    """Training stopped where a system had no held-out serif face for its exam."""
+    studio = LineStudio(tuple(face for face in faces if face.family == "dot"), 4)
+    assert {studio.draw(stream(4, "few", index)).kind for index in range(12)} == {"dot"}
+    with pytest.raises(FontMissing, match="serif"):
+        studio.draw(stream(4, "few"), kind="serif")
 
 
 def test_texts_are_numbers_and_mixed_grouped_and_not() -> None:
