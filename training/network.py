@@ -6,6 +6,8 @@ half, so that narrow glyphs and doubled ones have steps enough (8 steps for 16 p
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
@@ -81,3 +83,18 @@ def standardised(grey: Tensor) -> Tensor:
     mean = grey.mean(dim=(2, 3), keepdim=True)
     spread = (grey - mean).pow(2).mean(dim=(2, 3), keepdim=True).sqrt()
     return (grey - mean) / (spread + 4.0)
+
+
+def to_onnx(net: nn.Module, path: Path, height: int, answers: dict[str, dict[int, str]]) -> None:
+    """A network of lines as ONNX: input `grey` (lines, 1, height, width), its outputs and their axes as named."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.onnx.export(
+        net,
+        (torch.zeros(1, 1, height, 320),),
+        str(path),
+        input_names=["grey"],
+        output_names=list(answers),
+        dynamic_axes={"grey": {0: "lines", 3: "width"}, **answers},
+        opset_version=17,
+        dynamo=False,
+    )

@@ -28,7 +28,7 @@ from app.rehearsal.dice import between, chance, stream
 from app.rehearsal.lines import LineStudio, PracticeLine
 from app.rehearsal.typefaces import load_faces
 from training.course import keep, step
-from training.network import HEIGHT, STRIDE, Exported, Reader, standardised
+from training.network import HEIGHT, STRIDE, Exported, Reader, standardised, to_onnx
 
 SEED = 20_260
 BATCH = 48
@@ -180,17 +180,7 @@ def _exam(studio: LineStudio) -> list[PracticeLine]:
 
 def export(reader: Reader, path: Path) -> None:
     """The network as ONNX: input `grey` (1, 1, 32, width), output `chances` (1, width / 2, 37)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.onnx.export(
-        Exported(reader.eval()),
-        (torch.zeros(1, 1, HEIGHT, 320),),
-        str(path),
-        input_names=["grey"],
-        output_names=["chances"],
-        dynamic_axes={"grey": {0: "lines", 3: "width"}, "chances": {0: "lines", 1: "steps"}},
-        opset_version=17,
-        dynamo=False,
-    )
+    to_onnx(Exported(reader.eval()), path, HEIGHT, {"chances": {0: "lines", 1: "steps"}})
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ Practice lines as PINs are printed, two in five of them scraped, the others clea
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -22,7 +22,7 @@ from app.rehearsal.lines import LineStudio, PracticeLine, gloss
 from app.rehearsal.typefaces import load_faces
 from training import recogniser
 from training.course import Lessons, Plan, options, step, train, trained
-from training.network import Residual, conv, standardised
+from training.network import Residual, conv, standardised, to_onnx
 from training.recogniser import BATCH, BATCHES_A_SHEET, LEARNING_RATE, hardness, side_by_side
 
 SEED = 20_267
@@ -83,7 +83,7 @@ def draw(studio: LineStudio, rng: np.random.Generator, hard: float) -> PracticeL
     if not chance(rng, GLOSS):
         return line
     lit = np.clip(line.picture.astype(np.float32) + gloss(rng, line.picture.shape), 0, 255).astype(np.uint8)
-    return PracticeLine(lit, line.text, line.kind, line.state, line.face)
+    return replace(line, picture=lit)
 
 
 class Batches(torch.utils.data.IterableDataset[Sheet]):
@@ -108,17 +108,7 @@ class Batches(torch.utils.data.IterableDataset[Sheet]):
 
 def export(judge: Judge, path: Path) -> None:
     """The network as ONNX: input `grey` (1, 1, HEIGHT, width), output `torn` (1,)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.onnx.export(
-        Exported(judge.eval()),
-        (torch.zeros(1, 1, HEIGHT, 320),),
-        str(path),
-        input_names=["grey"],
-        output_names=["torn"],
-        dynamic_axes={"grey": {0: "lines", 3: "width"}, "torn": {0: "lines"}},
-        opset_version=17,
-        dynamo=False,
-    )
+    to_onnx(Exported(judge.eval()), path, HEIGHT, {"torn": {0: "lines"}})
 
 
 def main() -> None:

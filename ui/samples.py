@@ -452,13 +452,13 @@ def _unreadable() -> CardRead:
 
 
 def _three_ways(crop: bytes) -> Asking:
-    """A doubtful PIN character: no check digit, three candidates, nothing preselected."""
+    """A doubtful PIN character of an over-scratched panel: no check digit, three candidates, nothing preselected."""
     chars = list(_field(PIN).chars)
     glyphs = (("7", 0.41), ("1", 0.33), ("2", 0.2))
     chars[4] = CharReading(tuple(Candidate(g, p) for g, p in glyphs), sure=False)
     options = tuple(Alternative(Candidate(g, p), True) for g, p in glyphs)
     card = read(_field(NUMBER), FieldReading(FieldState.DOUBTFUL, tuple(chars)))
-    card = replace(card, crops=(Crop("pin", 4, crop, len(PIN)),) if crop else ())
+    card = replace(card, crops=(Crop("pin", 4, crop, len(PIN)),) if crop else (), torn=True)
     return Asking(visit(), card, Question(Ask.CHARACTER, "pin", 4, options), sighting=sighting())
 
 

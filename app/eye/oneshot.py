@@ -74,7 +74,7 @@ def conclude_picture(picture: Colour, looker: Looker, catalogue: Catalogue) -> C
 TIMED = "timed-code"
 """A code on the picture ends within minutes or days: it is no card's number, and must not be kept."""
 
-TORN = "over-scratched"
+OVER_SCRATCHED = "over-scratched"
 """The panel looks scratched too hard: strokes of the PIN may be missing."""
 
 
@@ -120,7 +120,7 @@ def as_answer(found: Conclusion) -> dict[str, Any]:
         "currency": None if found.face_value is None else found.face_value.currency,
         "batch": found.batch,
         "region": found.region,
-        "warnings": [TIMED] * found.timed + [TORN] * found.torn,
+        "warnings": [word for word, holds in ((TIMED, found.timed), (OVER_SCRATCHED, found.torn)) if holds],
         "quad": [list(point) for point in as_quad(found.corners)],
         "confidence": {"number": round(found.number.confidence, 3), "pin": round(found.pin.confidence, 3)},
     }

@@ -36,7 +36,7 @@ from app.vision.ends import Beyond, Ends
 from app.vision.fading import fading_groups, faint_ones, many_begin_within_group, pale_ends, paling_ends
 from app.vision.fields import is_retail_code
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
-from app.vision.hopeless import SHORTEST, hopeless, past_end, swallowed_ends, unread, vanished_ends
+from app.vision.hopeless import SHORTEST, dimmed_beyond, hopeless, swallowed_ends, unread, vanished_ends
 from app.vision.lengths import InLength, given_length, in_lengths
 from app.vision.look import Look
 from app.vision.pixels import Corners
@@ -404,7 +404,8 @@ def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Seq
     pale |= {at for at, seen in sides.items() if all(one is Beyond.BURNT for one in seen)}
     if ends:
         pale |= frozenset.intersection(*(fading_groups(s.picture, lead.spans, lead.steps) for s in spots))
-    pale -= frozenset[int]().union(*(past_end(s, lead) for s in spots))
+    for spot in spots:
+        pale = dimmed_beyond(spot, lead, pale)
     pale |= {len(lead.spans) - 1} if ends and len(lead.spans) < SHORTEST else set()
     pale -= {at for at, seen in sides.items() if Beyond.CLOSED in seen}
     pale |= vanished_ends(spots, lead)

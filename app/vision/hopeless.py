@@ -16,7 +16,6 @@ from app.core.products import FieldPattern
 from app.vision.decode import Decoded, decode_views
 from app.vision.fading import (
     HARDLY_SEEN,
-    contrasts,
     gaps_of,
     gone_ends,
     many_begin_within_group,
@@ -95,14 +94,15 @@ def _gone(spot: Spot, lead: Decoded) -> frozenset[int]:
     steep = gone_ends(spot.picture, lead.spans, lead.steps)
     pale = pale_ends(spot.picture, lead.spans, lead.steps)
     lit = pale & rising_ends(spot.lit, spot.picture.shape[1], lead.spans, lead.steps)
-    return (steep - past_end(spot, lead)) | lit
+    return dimmed_beyond(spot, lead, steep) | lit
 
 
-def past_end(spot: Spot, lead: Decoded) -> frozenset[int]:
-    """The ends beyond which a reflection is over, or hides nothing: what would stand there would be seen."""
-    width, clear = spot.picture.shape[1], contrasts(spot.picture, lead.spans, lead.steps)
-    plain = plain_ends(spot.rims, width, lead.spans, lead.steps, clear)
-    return past_ends(spot.lit, width, lead.spans, lead.steps) | plain
+def dimmed_beyond(spot: Spot, lead: Decoded, ends: frozenset[int]) -> frozenset[int]:
+    """Those of some ends beyond which a reflection goes on and may hide what stands there. The dear look at the panel's
+    rims is taken only where the light does not tell.
+    """
+    left = ends and ends - past_ends(spot.lit, spot.picture.shape[1], lead.spans, lead.steps)
+    return left - plain_ends(spot.rims, spot.picture, lead.spans, lead.steps, left)
 
 
 def vanished_ends(spots: Sequence[Spot], lead: Decoded) -> frozenset[int]:
@@ -111,7 +111,7 @@ def vanished_ends(spots: Sequence[Spot], lead: Decoded) -> frozenset[int]:
     """
 
     def seen(spot: Spot) -> frozenset[int]:
-        return gone_ends(spot.picture, lead.spans, lead.steps, HARDLY_SEEN) - past_end(spot, lead)
+        return dimmed_beyond(spot, lead, gone_ends(spot.picture, lead.spans, lead.steps, HARDLY_SEEN))
 
     return frozenset.intersection(*map(seen, spots))
 

@@ -167,7 +167,9 @@ class Looker:
             number=None if first.number is None else self._spots.read(card, first.number.area, first.number.limits),
             pin=None
             if first.pin is None
-            else self._spots.read_pin(card, first.pin.area, first.pin.limits, first.panel_area),
+            else self._spots.read_pin(
+                card, first.pin.area, first.pin.limits, panel=_if_open(first.panel, first.panel_area)
+            ),
         )
 
     def _panel_changed(self, card: Colour, first: Look) -> bool:
@@ -232,7 +234,7 @@ class Looker:
         if places.pin is None:
             return None
         limits, said = within(places.pin, places), said_in(places.pin, lines)
-        return self._spots.read_pin(card, places.pin, limits, places.panel_area, said)
+        return self._spots.read_pin(card, places.pin, limits, said, _if_open(places.panel.state, places.panel_area))
 
     def _expiry(self, card: Colour, look: Look, lines: Sequence[Line]) -> tuple[Printed, date | None]:
         """The expiry as far as it is sure; a doubtful date is read once more by both recognisers, digit by digit."""
@@ -303,6 +305,11 @@ _FAINT, _CRISP = 0.012, 0.45
 """Glare below and sharpness above which nothing of the small print can have been missed."""
 
 _WIDEST_PANEL = 0.87  # of the card's width: what is wider is the rim of a telephone
+
+
+def _if_open(state: PanelState, panel: Area | None) -> Area | None:
+    """A panel that hides nothing: only there is more asked of it."""
+    return panel if state is PanelState.OPEN else None
 
 
 def _boxed(area: Area) -> LineBox:

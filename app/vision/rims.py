@@ -5,15 +5,16 @@ and where the paper there is plain, none stands on it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2
 import numpy as np
 
+from app.vision.fading import contrasts
 from app.vision.panel import Area
-from app.vision.pixels import Colour, Floats, Gray, grey, percentiles
+from app.vision.pixels import Colour, Gray, grey, percentiles
 
 _REACH = 2.5  # heights of the print beyond the line that are looked at
 _OUTSIDE = 0.1  # of that height, above and below the panel
@@ -67,33 +68,38 @@ def rims_along(card: Colour, area: Area, rows: tuple[float, float], panel: Area 
     return Rims(np.asarray(smooth, np.uint8), int(rows[0]) - high, int(rows[1]) - high, first - left)
 
 
-def plain_ends(rims: Rims, width: int, spans: Sequence[tuple[int, int]], steps: int, clear: Floats) -> frozenset[int]:
-    """The ends (first, last position) beyond which print would be seen and is not.
+def plain_ends(
+    rims: Rims, line: Colour, spans: Sequence[tuple[int, int]], steps: int, ends: Collection[int]
+) -> frozenset[int]:
+    """Those of some `ends` (first, last position) beyond which print would be seen and is not.
 
-    `width` of the line's picture; `spans`: the steps of each character, `steps`: those of the width; `clear`: the
-    characters' contrasts.
+    `spans`: the steps of each character, `steps`: those of the line's width.
     """
-    if len(spans) < 2 or not rims.picture.size:
+    if not ends or len(spans) < 2 or not rims.picture.size:
         return frozenset()
-    middles = [(first + last) / 2 * width / max(1, steps) + rims.before for first, last in spans]
+    clear = contrasts(line, spans, steps)
+    bold = [at for at in ends if clear[at] >= _LEAST_CONTRAST * np.median(clear)]
+    if not bold:
+        return frozenset()
+    middles = [(first + last) / 2 * line.shape[1] / max(1, steps) + rims.before for first, last in spans]
     gaps = sorted(b - a for a, b in pairwise(middles))
     pitch = max(4.0, gaps[len(gaps) // 3])
     places = [place for middle in middles if (place := _place(rims, middle, pitch)) is not None]
     rim, ink = (float(level) for level in np.median(np.array(places or [(0.0, 0.0)]), axis=0))
-    usual = float(np.median(clear))
     if rim < _LEAST_RIM or ink <= 0:
         return frozenset()
 
-    def is_end(at: int, way: int) -> bool:
+    def is_end(at: int) -> bool:
+        way = 1 if at else -1
         seen = [_place(rims, middles[at] + way * away * pitch, pitch) for away in (_NEXT, *_LATER)]
         found = [place for place in seen if place is not None]
-        if clear[at] < _LEAST_CONTRAST * usual or len(found) < len(seen):
+        if len(found) < len(seen):
             return False
         levels = [level / ink for _, level in found]
         plain = max(levels) <= min(_PLAIN, levels[0] + _BEHIND_SPACE)
         return plain and found[0][0] >= _RIM_THERE * rim and found[1][0] >= _RIM_LATER * rim
 
-    return frozenset(at for at, way in ((0, -1), (len(spans) - 1, 1)) if is_end(at, way))
+    return frozenset(filter(is_end, bold))
 
 
 def _place(rims: Rims, middle: float, pitch: float) -> tuple[float, float] | None:

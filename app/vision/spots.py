@@ -47,7 +47,7 @@ class Spot:
     twins: tuple[Glance, ...] = ()  # its zeros, Os, ones and Is by their glyph alone, where letters stand beside them
     lit: Lit = UNLIT  # along it and beyond its ends
     further: tuple[View, ...] = ()  # what only settles a doubt that `views` leave
-    rims: Rims = NO_RIMS  # its panel along it
+    rims: Rims = NO_RIMS  # its open panel along it
     torn: float | None = None  # probability that its print was scraped; None where nobody looked
 
 
@@ -80,7 +80,7 @@ class SpotReader:
     ) -> Spot:
         """One field of the upright card; `limits`: how far to the left and right it may reach beyond `area`.
 
-        `said`: what PP-OCR read in this very area when the card's lines were read; `panel`: the field's, if it has one.
+        `said`: what PP-OCR read in this very area when the card's lines were read; `panel`: an open one around it.
         """
         reached = self._reach(card, area, limits)
         for _ in range(_MOST_STEPS if reached != area else 0):
@@ -105,10 +105,10 @@ class SpotReader:
         card: Colour,
         area: Area,
         limits: tuple[float, float],
-        panel: Area | None = None,
         said: View | None = None,
+        panel: Area | None = None,
     ) -> Spot:
-        """A PIN in its panel, as `read` does; where its characters are in doubt with further views, 3 ms each."""
+        """A PIN in its open panel, as `read` does; where its characters are in doubt with further views, 3 ms each."""
         spot = self.read(card, area, limits, said, panel)
         if len(spot.views) <= _SETTLED_VIEWS or not in_doubt(fuse(decode_views(spot.views, UNKNOWN_PIN), UNKNOWN_PIN)):
             return spot

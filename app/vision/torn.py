@@ -31,7 +31,7 @@ _SHARES = (0.82, 0.66)  # of the picture's height that the ink takes: it is aske
 
 
 class TornJudge:
-    """Judges lines; one instance a process. Two milliseconds a line on one thread."""
+    """Judges lines; one instance a process. Four milliseconds a line on one thread."""
 
     def __init__(self, folder: Path | None = None) -> None:
         path = (folder or RESOURCES / "models") / MODEL

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 
-from app.vision.fading import contrasts
 from app.vision.panel import Area
 from app.vision.pixels import Colour
 from app.vision.rims import NO_RIMS, plain_ends, rims_along
@@ -43,11 +42,11 @@ def card(characters: Iterable[int], light: tuple[float, float] = (0.0, 0.0), ink
     return cv2.cvtColor(np.clip(noisy, 0, 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
 
 
-def ends(picture: Colour, panel: Area | None = PANEL) -> frozenset[int]:
+def ends(picture: Colour, panel: Area | None = PANEL, asked: tuple[int, ...] = (0, LAST)) -> frozenset[int]:
     """What is told of the line."""
     rims = rims_along(picture, LINE, (TOP, BOTTOM), panel)
     line = np.ascontiguousarray(picture[int(LINE.y) : int(LINE.bottom), int(LINE.x) : int(LINE.right)])
-    return plain_ends(rims, line.shape[1], SPANS, 32, contrasts(line, SPANS, 32))
+    return plain_ends(rims, line, SPANS, 32, asked)
 
 
 def test_a_pale_end_is_one_where_the_layer_beyond_it_is_seen_and_the_paper_is_plain() -> None:
@@ -80,4 +79,10 @@ def test_without_a_panel_or_without_its_rim_nothing_is_told() -> None:
     picture[: TOP - 6] = picture[TOP - 6]
     picture[BOTTOM + 6 :] = picture[BOTTOM + 6]
     assert ends(picture) == frozenset()
-    assert plain_ends(NO_RIMS, 320, SPANS, 32, np.ones(8, np.float32)) == frozenset()
+    assert plain_ends(NO_RIMS, picture, SPANS, 32, (0, LAST)) == frozenset()
+
+
+def test_only_what_is_asked_about_is_told() -> None:
+    picture = card(range(8), light=(0.3, 0.4))
+    assert ends(picture) == {LAST}
+    assert ends(picture, asked=(0,)) == frozenset()
