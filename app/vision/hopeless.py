@@ -82,7 +82,7 @@ def hopeless(
     if others and theirs and _most(theirs, lambda said: said.strange > _STRANGE):
         return True
     holes = sum(has_hole(said, pattern) for said in views)
-    if holes == len(views) or (not others and holes * 2 > len(views)):
+    if 0 < holes == len(views) or (not others and holes * 2 > len(views)):
         return True
     gone = frozenset.intersection(*(_gone(s, lead) for s in spots))
     if others and parts_one_off(lead.spans, lead.text):
