@@ -88,5 +88,6 @@ def compile_model(model: Any, threads: int, exact: bool = False, shape: Sequence
         "INFERENCE_NUM_THREADS": threads,
         "INFERENCE_PRECISION_HINT": "bf16" if halves else "f32",
         "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,  # else each process's one thread sits on the same core, whatever others are free
     }
     return core.compile_model(model, "CPU", options)

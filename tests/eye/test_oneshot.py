@@ -191,6 +191,14 @@ def test_a_damaged_model_is_said_before_it_reads_anything(tmp_path: Path, name: 
     assert caught.value.code == "reading.model_missing"
 
 
+def test_no_model_keeps_to_one_core_whatever_others_are_free() -> None:
+    """Two eyes of one thread each sat on the first of two cores: each read at half the speed."""
+    model = models.load_model(models.models_folder() / models.DETECTOR)
+    compiled = models.compile_model(model, threads=1, shape=(1, 3, 64, 64))
+    assert compiled.get_property("ENABLE_CPU_PINNING") is False
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+
+
 def test_a_model_with_another_head_is_refused() -> None:
     detector = models.load_model(models.models_folder() / models.DETECTOR)
     with pytest.raises(models.BadInput, match="not the one expected"):
