@@ -29,6 +29,17 @@ class CardCodes:
         return (*self.hits, *(h for h in self.faint if as_gtin(h) in printed))
 
 
+def upside_down(codes: CardCodes, card: tuple[int, int]) -> CardCodes:
+    """The same symbols on a rectified card of this width and height that is turned by half."""
+    width, height = card
+    hits = (
+        replace(hit, corners=np.array([width, height], np.float32) - hit.corners) if _is_on_card(hit) else hit
+        for hit in codes.hits
+    )
+    bars = (Area(width - bar.right, height - bar.bottom, bar.w, bar.h) for bar in codes.bars)
+    return CardCodes(tuple(hits), tuple(bars), codes.faint)
+
+
 def read_card_codes(raw: Gray, card: Gray, corners: Corners, thorough: bool = True) -> CardCodes:
     """Symbols on the frame and on the rectified card; slower readers are asked when zxing's readings do not suffice.
 

@@ -16,8 +16,8 @@ import numpy as np
 from app.core.cards import FieldState, Medium, PanelState, Printed
 from app.core.products import DIGITS, LATIN, UNKNOWN_NUMBER, Catalogue, FieldPattern, normalise_gtin
 from app.vision import numberline, third_opinion
-from app.vision.barcode import Hit, as_gtin, gtin
-from app.vision.cardcodes import CardCodes, read_card_codes
+from app.vision.barcode import Hit, agreed_texts, as_gtin, gtin
+from app.vision.cardcodes import CardCodes, read_card_codes, upside_down
 from app.vision.codes import CodeReader
 from app.vision.cutshort import is_cut_short
 from app.vision.decode import decode_views
@@ -29,11 +29,22 @@ from app.vision.fields import (
 )
 from app.vision.focus import glare, sharpness
 from app.vision.fuse import fuse
+from app.vision.layouts import has_shape, is_complete, lines_of, panel_is_there, quarters_to
 from app.vision.lines import Line, said_in
 from app.vision.locate import Located
 from app.vision.medium import medium
 from app.vision.opening import OpeningJudge
-from app.vision.panel import COAT_CHANGED, Area, Panel, PanelFinder, PanelMap, coat_share, fills, find_text
+from app.vision.panel import (
+    COAT_CHANGED,
+    Area,
+    Panel,
+    PanelFinder,
+    PanelMap,
+    coat_share,
+    fills,
+    find_text,
+    panel_of,
+)
 from app.vision.pixels import Colour, Corners, grey
 from app.vision.places import CLEAR, Places, choose, within
 from app.vision.printed import (
@@ -82,6 +93,35 @@ class Look:
     region: str | None = None
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Seen:
+    """A card in its picture, straightened, with its symbols."""
+
+    picture: Colour
+    card: Colour
+    corners: Corners
+    codes: CardCodes
+
+    def turned(self, quarters: int) -> _Seen:
+        """The same, the card turned clockwise by so many quarters. Symbols that come to stand upright are read anew."""
+        if not quarters:
+            return self
+        card, corners = turn(self.card, quarters), turn_corners(self.corners, quarters)
+        over = quarters == _HALF
+        codes = (
+            upside_down(self.codes, size_of(corners))
+            if over
+            else read_card_codes(grey(self.picture), grey(card), corners)
+        )
+        return replace(self, card=card, corners=corners, codes=codes)
+
+    @property
+    def look(self) -> Look:
+        """The look at it before any field is read."""
+        crisp = sharpness(grey(self.card))
+        return Look(self.corners, crisp, glare(self.card), self.codes.hits, bars=self.codes.bars)
+
+
 class Looker:
     """Looks at frames. Holds the models; one instance a process, one thread at a time."""
 
@@ -123,14 +163,35 @@ class Looker:
         """Everything on the card that `located` points at (it has corners)."""
         assert located.corners is not None
         card = rectify(picture, located.corners)
-        standing = self._wording.find(card)
-        corners = turn_corners(located.corners, standing.quarters)
-        card = turn(card, standing.quarters)
-        shade = grey(card)
-        codes = read_card_codes(grey(picture), shade, corners)
-        lines = self._wording.read(card, standing.boxes, standing.known, codes.bars)
-        look = Look(corners, sharpness(shade), glare(card), codes.hits, bars=codes.bars)
-        return self._with_fields(look, card, lines, codes)
+        codes = read_card_codes(grey(picture), grey(card), located.corners)
+        seen = _Seen(picture, card, located.corners, codes)
+        return self._by_layout(seen) or self._by_search(seen)
+
+    def _by_layout(self, seen: _Seen) -> Look | None:
+        """The fields where the product's layout has them; None where there is no such layout or they are not there."""
+        product = self._catalogue.by_gtin(gtin(seen.codes.hits))
+        if product is None or product.layout is None or not is_complete(product, agreed_texts(seen.codes.hits)):
+            return None
+        quarters = quarters_to(product.layout, seen.codes.bars, size_of(seen.corners))
+        if quarters is None:
+            return None
+        standing = seen.turned(quarters)
+        panels = self._panels.see(standing.card)
+        if not panel_is_there(product.layout, panels.panels()):
+            return None
+        lines = self._wording.read_whole(standing.card, lines_of(product.layout, standing.card, panels))
+        look = self._with_fields(standing, lines, panels)
+        number_in_panel = look.number is not None and panel_of(look.number.area, panels.panels()) is not None
+        number = product.layout.number is None or has_shape(look.number, product.number)
+        pin = product.pin is None or look.panel is not PanelState.OPEN or has_shape(look.pin, product.pin)
+        return look if number and pin and not number_in_panel else None
+
+    def _by_search(self, seen: _Seen) -> Look:
+        """The fields among all lines of text on the card."""
+        found = self._wording.find(seen.card)
+        standing = seen.turned(found.quarters)
+        lines = self._wording.read(standing.card, found.boxes, found.known, standing.codes.bars)
+        return self._with_fields(standing, lines, self._panels.see(standing.card), searching=True)
 
     def medium(self, picture: Colour, corners: Corners | None) -> Medium | None:
         """Whether the picture shows a card, or a page or screen that anybody may have copied; None without any text.
@@ -178,9 +239,9 @@ class Looker:
             return False
         return abs(coat_share(self._panels.see(card), first.panel_area) - first.coat) > COAT_CHANGED
 
-    def _with_fields(self, look: Look, card: Colour, lines: list[Line], codes: CardCodes) -> Look:
-        seen = self._panels.see(card)
-        panels = seen.panels()
+    def _with_fields(self, standing: _Seen, lines: list[Line], seen: PanelMap, searching: bool = False) -> Look:
+        """What the lines of an upright card make of its fields. `searching`: a number they lack is looked for."""
+        look, card, codes, panels = standing.look, standing.card, standing.codes, seen.panels()
         lines = lines + self._missed(card, lines, panels, seen)
         sorted_lines = sort_lines(lines, look.bars)
         if unsaid := self._unsaid(card, sorted_lines, panels, seen):
@@ -190,7 +251,8 @@ class Looker:
         sorted_lines = numberline.without_product_codes(sorted_lines, hits)
         product = self._catalogue.by_gtin(gtin(hits, confirmed))
         pattern = UNKNOWN_NUMBER if product is None else product.number
-        if look.sharpness > numberline.DOTS_APART and numberline.lacks_number(sorted_lines, panels, pattern, hits):
+        dots = searching and look.sharpness > numberline.DOTS_APART
+        if dots and numberline.lacks_number(sorted_lines, panels, pattern, hits):
             lines = numberline.with_number(lines, self._wording.find_again(card, lines), panels, pattern)
             sorted_lines = numberline.without_product_codes(sort_lines(lines, look.bars), hits)
         places = choose(sorted_lines, panels, product, partial(self._openings.judge, card, seen))
@@ -298,6 +360,7 @@ class Looker:
 
 
 _LITTLE_LAYER, _IN_PANEL = 0.25, 0.3  # shares: of an open panel's layer, and of a value that stands in a panel
+_HALF = 2  # quarters
 _LEAST_SIGNS = 3  # of a line that was read: needle print is found in pieces of which nothing is read
 _DATE_DIGITS = 8
 _DAY = 0.7  # heights that a hyphen and the first digit of a day take

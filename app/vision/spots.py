@@ -164,6 +164,11 @@ def settled(views: Sequence[View], least: float = SETTLED) -> bool:
     return all(text == texts[0][0] for text, _ in texts) and bool(texts[0][0]) and min(p for _, p in texts) >= least
 
 
+def greedy_lengths(views: Sequence[View]) -> list[int]:
+    """How many characters each view sees at first glance."""
+    return [len(_greedy(view.lattice)[0]) for view in views]
+
+
 def _needs_telling(views: Sequence[View]) -> bool:
     """Whether there are letters, and with them glyphs that a letter or a digit may be (0 and O, 1 and I)."""
     glyphs = {GLYPHS[c] for view in views for c in view.lattice.argmax(axis=1) if c < len(GLYPHS)}

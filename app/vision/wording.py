@@ -96,6 +96,10 @@ class Wording:
         """Every line of the upright card with its text. `bars`: where symbols stand on it."""
         return [Line(box, known.get(box) or self._text(card, box, bars)) for box in boxes]
 
+    def read_whole(self, card: Colour, boxes: Sequence[LineBox]) -> list[Line]:
+        """Lines of which each is known to hold a field."""
+        return [Line(box, self._recogniser.read([cut(card, box)])[0]) for box in boxes]
+
     def read_codes(self, card: Colour, areas: Sequence[Area]) -> list[Line]:
         """Places that can hold nothing but a code, by our recogniser; none in which it makes out no code."""
         boxes = [LineBox(area.x, area.y, area.w, area.h, 0.0, 1.0) for area in areas]

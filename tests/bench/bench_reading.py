@@ -1,8 +1,10 @@
 """How well, how surely and how fast cards are read, beside zxing-cpp, zbar, RapidOCR and Tesseract in the same run.
 
-On freshly rendered cards (seeds kept for this; every other one printed in faces that training never saw) and, when
-CARDINTAKE_DATA names its folder, on the sample data. CARDINTAKE_BENCH_PICTURES: cards a tier (500);
-CARDINTAKE_BENCH_PEERS=6: the peers read every sixth picture; CARDINTAKE_BENCH_STEP=3: every third sample picture.
+On freshly rendered cards (seeds kept for this; every other one printed in faces that training never saw): as cards of
+products that nobody knows ("fresh"), and read again as cards whose product has a template, its layout up to half a
+millimetre off ("known"). And, when CARDINTAKE_DATA names its folder, on the sample data. CARDINTAKE_BENCH_PICTURES:
+cards a tier (500); CARDINTAKE_BENCH_PEERS=6: the peers read every sixth picture; CARDINTAKE_BENCH_STEP=3: every third
+sample picture.
 A run that was stopped goes on where it was: each picture's result is kept in out/bench/reading.jsonl until the end.
 `wrong` means an answer given as sure that is not the label: the only unforgivable result.
 """
@@ -28,7 +30,7 @@ from rapidocr import RapidOCR
 from app.catalog.templates import load_products
 from app.core.asking import field_of, next_question, settled_by_check
 from app.core.cards import CardRead, FieldState
-from app.core.products import Catalogue
+from app.core.products import Catalogue, Product
 from app.core.session_correct import Decision, decision, with_decisions
 from app.eye.oneshot import conclude_picture, make_looker, told
 from app.eye.watcher import as_card_read
@@ -40,6 +42,7 @@ from app.vision.conclude import Conclusion
 from app.vision.look import Looker
 from app.vision.pixels import Colour, grey, load_picture
 from tests.bench.reading_tables import figures
+from tests.known_products import astray, plan_of, product_of
 
 SEED = 10_000_000
 THREADS = 2
@@ -67,6 +70,7 @@ class Task:
     source: str
     load: Callable[[], tuple[Colour, Labels]]
     with_peers: bool
+    product: Callable[[], Product] | None = None  # that of the card, had it a template
 
 
 def main() -> dict[str, Any]:
@@ -99,6 +103,7 @@ def fresh(count: int, peers: int) -> Iterator[Task]:
                 "fresh",
                 lambda index=index, tier=tier, odd=odd: _render(SEED + index, tier, odd),  # type: ignore[misc]
                 index % peers == 0,
+                lambda index=index, tier=tier: product_of(plan_of(SEED + index, tier), astray(SEED + index)),  # type: ignore[misc]
             )
 
 
@@ -145,7 +150,8 @@ def run(tasks: list[Task], reader: Reader) -> list[Result]:
                 file.flush()
             print(f"\r{at + 1} of {len(tasks)}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    return [done[task.name] for task in tasks]
+    read = [done[task.name] for task in tasks]
+    return read + [result["known"] for result in read if "known" in result]
 
 
 class Reader:
@@ -160,14 +166,25 @@ class Reader:
     def measure(self, task: Task) -> Result:
         """One picture read by us and, where it is its turn, by the peers."""
         picture, labels = task.load()
+        result = self._read(picture, labels, self.catalogue)
+        result |= {"name": task.name, "source": task.source}
+        if task.with_peers:
+            result["peers"] = self._peers(picture, labels, result)
+        if task.product is not None:
+            known = self._read(picture, labels, Catalogue((task.product(),)))
+            of_peers = {kind: {**result[kind], **known[kind]} for kind in ("ms", "cpu_s")}
+            result["known"] = {**known, "name": task.name, "source": "known", **of_peers}
+        return result
+
+    def _read(self, picture: Colour, labels: Labels, catalogue: Catalogue) -> Result:
+        """What we make of a picture, knowing these products."""
+        self.looker.learn(catalogue)
         began, began_cpu = time.perf_counter(), time.process_time()
-        found = conclude_picture(picture, self.looker, self.catalogue)
+        found = conclude_picture(picture, self.looker, catalogue)
         answer = told(picture, found)
         ms, cpu_s = (time.perf_counter() - began) * 1000, time.process_time() - began_cpu
         wanted = wanted_of(labels)
         result: Result = {
-            "name": task.name,
-            "source": task.source,
             "tier": labels["tier"],
             "styles": {"number": labels["number_style"], "pin": labels["pin_style"]},
             "hidden": labels["pin_state"] in ("covered", "partial"),
@@ -177,9 +194,7 @@ class Reader:
             "cpu_s": {"ours": round(cpu_s, 3)},
         }
         if found is not None:
-            result["chars"], result["offered"] = told_chars(found, wanted, self.catalogue)
-        if task.with_peers:
-            result["peers"] = self._peers(picture, labels, result)
+            result["chars"], result["offered"] = told_chars(found, wanted, catalogue)
         return result
 
     def _peers(self, picture: Colour, labels: Labels, result: Result) -> dict[str, Any]:
@@ -286,6 +301,7 @@ def corrected(read: CardRead, name: str, truth: str, catalogue: Catalogue) -> st
 def photographs(reader: Reader, folder: Path, step: int) -> dict[str, dict[str, int]]:
     """Real photographs of symbols, per kind of symbol: found by us and by each reader alone, false reads, GTINs."""
     counts: dict[str, dict[str, int]] = {}
+    reader.looker.learn(reader.catalogue)
     for line in (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()[::step]:
         labels = json.loads(line)
         picture = load_picture(folder / labels["file"])
