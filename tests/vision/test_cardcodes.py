@@ -41,6 +41,21 @@ def test_a_symbol_of_the_card_is_read_again_where_it_stands_in_the_frame(monkeyp
     assert apart < 0.2 * np.ptp(raw.corners[:, 0])
 
 
+@pytest.mark.parametrize("seed", [10000074, 10000318])
+def test_a_second_symbol_in_narrow_bars_is_read_sharpened(seed: int) -> None:
+    """A Code 128 of 20 digits beside a small EAN-13: no reader saw it on the card, in the frame or blurred."""
+    picture, labels = render_card_picture(seed, "easy")
+    frame = np.ascontiguousarray(picture)
+    corners = locate(frame).corners
+    assert corners is not None
+    found = read_card_codes(grey(frame), grey(rectify(frame, corners)), corners)
+    assert {hit.text for hit in found.hits} == {code["text"] for code in labels["barcodes"]}
+    sharpened = next(hit for hit in found.hits if hit.format == "CODE128")
+    assert sharpened.source == "zxing card-soft", "one more reading of the card, not of another picture"
+    area = next(bar for bar in found.bars if bar.x <= sharpened.corners[:, 0].mean() <= bar.right)
+    assert area.y - area.h <= sharpened.corners[:, 1].mean() <= area.bottom + area.h
+
+
 def strip(left: float, right: float, top: float = 0.0, bottom: float = 90.0, turn: float = 0.0) -> Strip:
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
     c, s = np.cos(turn), np.sin(turn)
