@@ -87,9 +87,10 @@ def gtin(hits: Iterable[Hit], confirmed: frozenset[str] = frozenset()) -> str | 
 
     `confirmed` are GTINs that another kind of reading (the printed digits) gave. Where they name others, one reader of
     one picture is no proof, though it read that picture blurred as well; nor are both halves of the bars by their whole
-    profile where an edge reader names another.
+    profile where an edge reader names another. What a reader reads in two ways at one place, it has not read.
     """
-    read, sources = list(hits), dict[str, set[str]]()
+    every, sources = list(hits), dict[str, set[str]]()
+    read = [hit for hit in every if not any(_contradicts(hit, other) for other in every)]
     for hit in settled(read):
         digits = as_gtin(hit)
         if digits is not None:
@@ -142,6 +143,13 @@ def _is_rival(hit: Hit, winner: Hit) -> bool:
     if hit.text == winner.text or hit.source.startswith("bars") or _picture_of(hit) != _picture_of(winner):
         return False
     return same_place(hit.corners, winner.corners)
+
+
+def _contradicts(hit: Hit, other: Hit) -> bool:
+    """Whether one reader read one symbol of one picture as two products."""
+    products = as_gtin(hit), as_gtin(other)
+    differ = None not in products and products[0] != products[1]
+    return differ and hit.source == other.source and same_place(hit.corners, other.corners)
 
 
 def _picture_of(hit: Hit) -> str:

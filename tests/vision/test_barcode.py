@@ -110,6 +110,15 @@ def test_the_whole_profile_settles_what_edges_misread() -> None:
     assert [b.text for b in distinct([wrong, *bars])] == ["5030159003930"]
 
 
+def test_a_reader_that_contradicts_itself_is_no_second_one() -> None:
+    """6924978421077 was stated as 6924912487077: zbar read both, the bars' profile once the wrong one (11000129h)."""
+    both = [hit("6924978421077", "zbar card"), hit("6924912487077", "zbar card")]
+    assert gtin([*both, hit("6924912487077", "bars card")]) is None
+    assert gtin([*both, hit("6924978421077", "zxing card"), hit("6924978421077", "zxing raw")]) == "06924978421077"
+    proved = [both[0], hit("6924978421077", "zxing card")]
+    assert gtin([*proved, hit("16900000", "zbar card", "CODE128")]) == "06924978421077", "that names no product"
+
+
 def test_another_symbol_beside_it_is_left_alone() -> None:
     there = np.float32([[900, 0], [990, 0], [990, 40], [900, 40]])
     other = Hit("EAN13", "6978751451089", "zxing raw", there)
