@@ -7,6 +7,7 @@ text of the product's shape stands at each place, the panel is seen where it oug
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,8 +15,10 @@ import numpy as np
 from app.core.products import FieldPattern, Layout, Product
 from app.vision.closeup import ink_rows
 from app.vision.fields import to_area
+from app.vision.lines import Line
 from app.vision.panel import Area, Panel, PanelMap, coat_share
 from app.vision.pixels import CARD_H_MM, Colour, Flags, grey
+from app.vision.recognise import LineText
 from app.vision.rectify import PX_PER_MM
 from app.vision.spots import Spot, greedy_lengths
 from app.vision.textlines import LineBox, cut
@@ -88,16 +91,16 @@ def _is_at(symbol: Area, place: Area) -> bool:
     return along < astray and abs(symbol.mid_y - place.mid_y) < astray + place.h / 4
 
 
-def lines_of(layout: Layout, card: Colour, seen: PanelMap) -> list[LineBox]:
-    """Where the lines of a card's fields stand, each as its ink has it; those of which there is none are left out, and
-    a PIN of which `seen` shows nothing but the layer.
+def lines_of(layout: Layout, card: Colour, seen: PanelMap) -> tuple[list[LineBox], list[LineBox]]:
+    """Where the lines of number and PIN stand, and those of expiry and value; each as its ink has it. Those of which
+    there is none are left out, and a PIN of which `seen` shows nothing but the layer.
     """
     spots = [to_area(layout.number)] if layout.number is not None else []
     if layout.pin is not None and coat_share(seen, pin := to_area(layout.pin)) < _ALL_LAYER:
         spots.append(pin)
     words = [to_area(box) for box in (layout.expiry, layout.face_value) if box is not None]
-    found = [*(line_at(card, place) for place in spots), *(line_at(card, place, whole=True) for place in words)]
-    return [line for line in found if line is not None]
+    found = [line_at(card, place) for place in spots], [line_at(card, place, whole=True) for place in words]
+    return [line for line in found[0] if line is not None], [line for line in found[1] if line is not None]
 
 
 def line_at(card: Colour, place: Area, whole: bool = False) -> LineBox | None:
@@ -120,6 +123,20 @@ def line_at(card: Colour, place: Area, whole: bool = False) -> LineBox | None:
     ends = max(begins + int(behind[-1]) + 1 + rim, place.right - left if whole else 0.0)
     x, right = max(0.0, left + begins - rim), min(float(card.shape[1]), left + ends)
     return LineBox(x, top + first - rim, right - x, last - first + 2 * rim, 0.0, 1.0)
+
+
+def as_read(line: Line) -> Line:
+    """A line without what of its place lies behind the last sign that was read: whether print goes on there unseen is
+    told by what is right behind it.
+    """
+    signs = [sign for sign in line.read.signs if sign.text.strip()]
+    rim = _RIM / (1 + 2 * _RIM) * line.box.h / line.box.w
+    share = min(1.0, signs[-1].end + rim) if signs else 1.0
+    if share == 1.0:
+        return line
+    kept = tuple(replace(s, start=s.start / share, end=s.end / share) for s in line.read.signs if s.end <= share)
+    read = LineText(kept, line.read.lattice[: round(share * len(line.read.lattice))])
+    return Line(replace(line.box, w=share * line.box.w), read)
 
 
 def _inked_columns(rows: Colour) -> Flags:

@@ -29,7 +29,7 @@ from app.vision.fields import (
 )
 from app.vision.focus import glare, sharpness
 from app.vision.fuse import fuse
-from app.vision.layouts import has_shape, is_complete, lines_of, panel_is_there, quarters_to
+from app.vision.layouts import as_read, has_shape, is_complete, lines_of, panel_is_there, quarters_to
 from app.vision.lines import Line, said_in
 from app.vision.locate import Located
 from app.vision.medium import medium
@@ -179,7 +179,9 @@ class Looker:
         panels = self._panels.see(standing.card)
         if not panel_is_there(product.layout, panels.panels()):
             return None
-        lines = self._wording.read_whole(standing.card, lines_of(product.layout, standing.card, panels))
+        spots, words = lines_of(product.layout, standing.card, panels)
+        said = [as_read(line) for line in self._wording.read_whole(standing.card, words)]
+        lines = self._wording.read_whole(standing.card, spots) + said
         look = self._with_fields(standing, lines, panels)
         number_in_panel = look.number is not None and panel_of(look.number.area, panels.panels()) is not None
         number = product.layout.number is None or has_shape(look.number, product.number)

@@ -14,13 +14,15 @@ from app.rehearsal.pictures import render_card_picture
 from app.vision.cardcodes import read_card_codes, upside_down
 from app.vision.conclude import conclude
 from app.vision.fields import to_area
-from app.vision.layouts import is_complete, line_at, quarters_to, turned_area
+from app.vision.layouts import as_read, is_complete, line_at, quarters_to, turned_area
+from app.vision.lines import Line
 from app.vision.locate import Located, locate
 from app.vision.look import Look, Looker
 from app.vision.panel import Area
 from app.vision.pixels import Colour, grey
+from app.vision.recognise import NO_STEPS, LineText, TextSign
 from app.vision.rectify import CARD_H, CARD_W, rectify, turn, turn_corners, unturned
-from app.vision.textlines import LineFinder
+from app.vision.textlines import LineBox, LineFinder
 from tests.known_products import astray, plan_of, product_of
 
 SEED = 4700004
@@ -174,6 +176,26 @@ def test_a_line_is_framed_by_its_ink_and_without_the_label_before_it() -> None:
         assert dark[-1] < line.right <= 325 + astray_px + 900 + 1
         assert rows[0] - 30 < line.y < rows[0]
         assert rows[-1] < line.y + line.h < rows[-1] + 30
+
+
+def test_a_line_ends_where_its_last_sign_was_read() -> None:
+    signs = tuple(TextSign(sign, at / 10, (at + 1) / 10, 0.99) for at, sign in enumerate("RMB100 "))
+    whole = Line(LineBox(100, 50, 500, 40, 0.0, 1.0), LineText(signs, np.zeros((60, 39), np.float32)))
+    line = as_read(whole)
+    assert line.read.text == "RMB100"
+    assert 400 < line.box.right < 420
+    for sign, before in zip(line.read.signs, signs, strict=False):
+        assert line.box.x + sign.start * line.box.w == pytest.approx(whole.box.x + before.start * whole.box.w)
+    assert len(line.read.lattice) / 60 == pytest.approx(line.box.w / 500, abs=0.02)
+    assert as_read(Line(whole.box, LineText((), NO_STEPS))) == Line(whole.box, LineText((), NO_STEPS))
+
+
+def test_an_amount_whose_last_zero_lies_under_a_thumb_is_not_told(looker: Looker) -> None:
+    """RMB 1000 was stated as 100: the place of the value goes on under the thumb (11000398h)."""
+    picture, _ = render_card_picture(11000398, "hard")
+    located = locate(np.ascontiguousarray(picture))
+    look = read(looker, np.ascontiguousarray(picture), located, product_of(plan_of(11000398, "hard"), astray(11000398)))
+    assert look.face_value is None
 
 
 def test_where_nothing_is_printed_there_is_no_line() -> None:
