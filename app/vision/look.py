@@ -184,7 +184,7 @@ class Looker:
         lines = self._wording.read_whole(standing.card, spots) + said
         look = self._with_fields(standing, lines, panels)
         number_in_panel = look.number is not None and panel_of(look.number.area, panels.panels()) is not None
-        number = product.layout.number is None or has_shape(look.number, product.number)
+        number = look.number is None if product.layout.number is None else has_shape(look.number, product.number)
         pin = product.pin is None or look.panel is not PanelState.OPEN or has_shape(look.pin, product.pin)
         return look if number and pin and not number_in_panel else None
 

@@ -9,21 +9,23 @@ import numpy as np
 import pytest
 
 from app.core.cards import FieldState
-from app.core.products import Box, Catalogue, Handling, Layout, Product
+from app.core.products import DIGITS, Box, Catalogue, FieldPattern, Handling, Layout, Product
 from app.rehearsal.pictures import render_card_picture
 from app.vision.cardcodes import read_card_codes, upside_down
 from app.vision.conclude import conclude
 from app.vision.fields import to_area
-from app.vision.layouts import as_read, is_complete, line_at, quarters_to, turned_area
+from app.vision.layouts import as_read, has_shape, is_complete, line_at, quarters_to, turned_area
 from app.vision.lines import Line
 from app.vision.locate import Located, locate
 from app.vision.look import Look, Looker
 from app.vision.panel import Area
 from app.vision.pixels import Colour, grey
-from app.vision.recognise import NO_STEPS, LineText, TextSign
+from app.vision.recognise import NO_STEPS, Engine, LineText, TextSign, View
 from app.vision.rectify import CARD_H, CARD_W, rectify, turn, turn_corners, unturned
+from app.vision.spots import Spot
 from app.vision.textlines import LineBox, LineFinder
 from tests.known_products import astray, plan_of, product_of
+from tests.vision.test_decode import lattice
 
 SEED = 4700004
 SIZE = (CARD_W, CARD_H)
@@ -188,6 +190,15 @@ def test_a_line_ends_where_its_last_sign_was_read() -> None:
         assert line.box.x + sign.start * line.box.w == pytest.approx(whole.box.x + before.start * whole.box.w)
     assert len(line.read.lattice) / 60 == pytest.approx(line.box.w / 500, abs=0.02)
     assert as_read(Line(whole.box, LineText((), NO_STEPS))) == Line(whole.box, LineText((), NO_STEPS))
+
+
+@pytest.mark.parametrize(("text", "fits"), [("4188", True), ("418", False), ("41889", False)])
+def test_a_field_has_the_length_of_its_product(text: str, fits: bool) -> None:
+    rows = lattice(text)
+    views = tuple(View(engine, rows, len(rows)) for engine in Engine)
+    spot = Spot(Area(0, 0, 100, 40), (0, 100), views, np.full((40, 100, 3), 255, np.uint8))
+    assert has_shape(spot, FieldPattern(DIGITS, (4,))) is fits
+    assert not has_shape(None, FieldPattern(DIGITS, (4,)))
 
 
 def test_an_amount_whose_last_zero_lies_under_a_thumb_is_not_told(looker: Looker) -> None:
