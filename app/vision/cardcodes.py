@@ -31,13 +31,9 @@ class CardCodes:
 
 def upside_down(codes: CardCodes, card: tuple[int, int]) -> CardCodes:
     """The same symbols on a rectified card of this width and height that is turned by half."""
-    width, height = card
-    hits = (
-        replace(hit, corners=np.array([width, height], np.float32) - hit.corners) if _is_on_card(hit) else hit
-        for hit in codes.hits
-    )
-    bars = (Area(width - bar.right, height - bar.bottom, bar.w, bar.h) for bar in codes.bars)
-    return CardCodes(tuple(hits), tuple(bars), codes.faint)
+    far = np.array(card, np.float32)
+    hits = (replace(hit, corners=far - hit.corners) if _is_on_card(hit) else hit for hit in codes.hits)
+    return CardCodes(tuple(hits), tuple(bar.turned(2, card) for bar in codes.bars), codes.faint)
 
 
 def read_card_codes(raw: Gray, card: Gray, corners: Corners, thorough: bool = True) -> CardCodes:

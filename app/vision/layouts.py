@@ -35,16 +35,17 @@ _ALL_LAYER = 0.95  # share of layer over a PIN's place from which nothing of it 
 _ON_PLACE = 0.6  # shares: of a panel seen that lies where the layout has it, and the other way round
 
 
-def is_complete(product: Product, coded: Collection[str]) -> bool:
-    """Whether a product's layout places everything that is read of its cards. `coded`: what symbols on one hold beyond
+def complete_layout(product: Product, coded: Collection[str]) -> Layout | None:
+    """A product's layout, if it places everything that is read of its cards. `coded`: what symbols on one hold beyond
     doubt, which may be a number that is printed nowhere else.
     """
     layout = product.layout
     if layout is None or layout.barcode is None or layout.expiry is None or product.handling.batch_number:
-        return False
+        return None
     number = layout.number is not None or any(map(product.number.matches, coded))
     panel = product.pin is None or (layout.panel is not None and layout.pin is not None)
-    return number and panel and (layout.face_value is not None or len(product.face_values_fen) == 1)
+    value = layout.face_value is not None or len(product.face_values_fen) == 1
+    return layout if number and panel and value else None
 
 
 def quarters_to(layout: Layout, symbols: Sequence[Area], size: tuple[int, int]) -> int | None:
@@ -58,7 +59,7 @@ def quarters_to(layout: Layout, symbols: Sequence[Area], size: tuple[int, int]) 
         quarters
         for quarters in range(4)
         if _upright(layout) == (_turned_size(size, quarters)[1] > _turned_size(size, quarters)[0])
-        and any(_is_at(turned_area(symbol, quarters, size), place) for symbol in symbols)
+        and any(_is_at(symbol.turned(quarters, size), place) for symbol in symbols)
     ]
     return fits[0] if len(fits) == 1 else None
 
@@ -71,18 +72,6 @@ def _upright(layout: Layout) -> bool:
 
 def _turned_size(size: tuple[int, int], quarters: int) -> tuple[int, int]:
     return size if quarters % 2 == 0 else (size[1], size[0])
-
-
-def turned_area(area: Area, quarters: int, size: tuple[int, int]) -> Area:
-    """An area of a picture of that size, in the picture turned clockwise by so many quarters."""
-    width, height = size
-    x, y, w, h = area.x, area.y, area.w, area.h
-    return (
-        area,
-        Area(height - y - h, x, h, w),
-        Area(width - x - w, height - y - h, w, h),
-        Area(y, width - x - w, h, w),
-    )[quarters]
 
 
 def _is_at(symbol: Area, place: Area) -> bool:

@@ -29,7 +29,7 @@ from app.vision.fields import (
 )
 from app.vision.focus import glare, sharpness
 from app.vision.fuse import fuse
-from app.vision.layouts import as_read, has_shape, is_complete, lines_of, panel_is_there, quarters_to
+from app.vision.layouts import as_read, complete_layout, has_shape, lines_of, panel_is_there, quarters_to
 from app.vision.lines import Line, said_in
 from app.vision.locate import Located
 from app.vision.medium import medium
@@ -170,21 +170,22 @@ class Looker:
     def _by_layout(self, seen: _Seen) -> Look | None:
         """The fields where the product's layout has them; None where there is no such layout or they are not there."""
         product = self._catalogue.by_gtin(gtin(seen.codes.hits))
-        if product is None or product.layout is None or not is_complete(product, agreed_texts(seen.codes.hits)):
+        layout = None if product is None else complete_layout(product, agreed_texts(seen.codes.hits))
+        if product is None or layout is None:
             return None
-        quarters = quarters_to(product.layout, seen.codes.bars, size_of(seen.corners))
+        quarters = quarters_to(layout, seen.codes.bars, size_of(seen.corners))
         if quarters is None:
             return None
         standing = seen.turned(quarters)
         panels = self._panels.see(standing.card)
-        if not panel_is_there(product.layout, panels.panels()):
+        if not panel_is_there(layout, panels.panels()):
             return None
-        spots, words = lines_of(product.layout, standing.card, panels)
+        spots, words = lines_of(layout, standing.card, panels)
         said = [as_read(line) for line in self._wording.read_whole(standing.card, words)]
         lines = self._wording.read_whole(standing.card, spots) + said
         look = self._with_fields(standing, lines, panels)
         number_in_panel = look.number is not None and panel_of(look.number.area, panels.panels()) is not None
-        number = look.number is None if product.layout.number is None else has_shape(look.number, product.number)
+        number = look.number is None if layout.number is None else has_shape(look.number, product.number)
         pin = product.pin is None or look.panel is not PanelState.OPEN or has_shape(look.pin, product.pin)
         return look if number and pin and not number_in_panel else None
 

@@ -14,7 +14,7 @@ from app.rehearsal.pictures import render_card_picture
 from app.vision.cardcodes import read_card_codes, upside_down
 from app.vision.conclude import conclude
 from app.vision.fields import to_area
-from app.vision.layouts import as_read, has_shape, is_complete, line_at, quarters_to, turned_area
+from app.vision.layouts import as_read, complete_layout, has_shape, line_at, quarters_to
 from app.vision.lines import Line
 from app.vision.locate import Located, locate
 from app.vision.look import Look, Looker
@@ -116,23 +116,23 @@ def test_only_a_layout_with_a_place_for_everything_is_read_by() -> None:
     product = product_of(plan_of(SEED, "easy"))
     layout, number = product.layout, "8" * product.number.lengths[0]
     assert layout is not None
-    assert is_complete(product, ())
+    assert complete_layout(product, ())
     for name in ("barcode", "number", "panel", "pin", "expiry", "face_value"):
-        assert not is_complete(replace(product, layout=replace(layout, **{name: None})), ()), name
-    assert not is_complete(replace(product, layout=None), ())
+        assert not complete_layout(replace(product, layout=replace(layout, **{name: None})), ()), name
+    assert not complete_layout(replace(product, layout=None), ())
     one_value = replace(product, layout=replace(layout, face_value=None), face_values_fen=(10_000,))
-    assert is_complete(one_value, ())
-    assert is_complete(replace(product, pin=None, layout=replace(layout, panel=None, pin=None)), ())
+    assert complete_layout(one_value, ())
+    assert complete_layout(replace(product, pin=None, layout=replace(layout, panel=None, pin=None)), ())
     in_bars = replace(product, layout=replace(layout, number=None))
-    assert is_complete(in_bars, [number])
-    assert not is_complete(in_bars, [number[1:]])
-    assert not is_complete(replace(product, handling=Handling(batch_number=True)), ()), "which stands anywhere"
+    assert complete_layout(in_bars, [number])
+    assert not complete_layout(in_bars, [number[1:]])
+    assert not complete_layout(replace(product, handling=Handling(batch_number=True)), ()), "which stands anywhere"
 
 
 @pytest.mark.parametrize("quarters", range(4))
 def test_a_turned_area_holds_the_turned_points(quarters: int) -> None:
     area, size = Area(100.0, 40.0, 300.0, 80.0), (CARD_W, CARD_H)
-    over = turned_area(area, quarters, size)
+    over = area.turned(quarters, size)
     back = [unturned(point, quarters, size) for point in ((over.x, over.y), (over.right, over.bottom))]
     assert sorted(x for x, _ in back) == pytest.approx([area.x, area.right])
     assert sorted(y for _, y in back) == pytest.approx([area.y, area.bottom])
@@ -144,7 +144,7 @@ def test_a_symbol_at_its_place_tells_which_way_up_a_card_lies(quarters: int) -> 
     assert layout.barcode is not None
     lies = (4 - quarters) % 4  # the card as it lies: turned back by as much
     width, height = SIZE
-    symbol = turned_area(to_area(layout.barcode), lies, SIZE)
+    symbol = to_area(layout.barcode).turned(lies, SIZE)
     size = (width, height) if quarters % 2 == 0 else (height, width)
     assert quarters_to(layout, [symbol], size) == quarters
     elsewhere = replace(symbol, x=symbol.x + 200 if symbol.x < 300 else symbol.x - 200)
@@ -161,7 +161,7 @@ def test_a_symbol_in_the_middle_does_not_tell_it() -> None:
 def test_a_card_printed_upright_is_turned_until_it_stands() -> None:
     layout = Layout(barcode=Box(8, 68, 33, 12), number=Box(4, 30, 46, 4))
     assert layout.barcode is not None
-    symbol = turned_area(to_area(layout.barcode), 3, (CARD_H, CARD_W))
+    symbol = to_area(layout.barcode).turned(3, (CARD_H, CARD_W))
     assert quarters_to(layout, [symbol], SIZE) == 1
 
 
