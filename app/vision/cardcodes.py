@@ -12,7 +12,7 @@ from app.vision.barcode import Hit, as_gtin, blur_along, gtin, read_zbar, read_z
 from app.vision.bars import look_for_bars
 from app.vision.panel import Area
 from app.vision.pixels import Corners, Gray
-from app.vision.rectify import PX_PER_MM, to_frame
+from app.vision.rectify import PX_PER_MM, to_card, to_frame
 from app.vision.stripes import Strip
 
 
@@ -27,6 +27,14 @@ class CardCodes:
     def with_print(self, printed: frozenset[str]) -> tuple[Hit, ...]:
         """The symbols, with those that only print makes sure. `printed`: GTINs as the digits below bars give them."""
         return (*self.hits, *(h for h in self.faint if as_gtin(h) in printed))
+
+
+def symbol_places(codes: CardCodes, corners: Corners) -> tuple[Area, ...]:
+    """Where linear symbols stand on the rectified card, those too that only the frame shows: bars that lie on it are
+    not looked for there.
+    """
+    raw = (hit for hit in codes.hits if not _is_on_card(hit) and hit.format != "QR")
+    return (*codes.bars, *(_bounds(to_card(corners, hit.corners)) for hit in raw))
 
 
 def upside_down(codes: CardCodes, card: tuple[int, int]) -> CardCodes:

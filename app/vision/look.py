@@ -17,7 +17,7 @@ from app.core.cards import FieldState, Medium, PanelState, Printed
 from app.core.products import DIGITS, LATIN, UNKNOWN_NUMBER, Catalogue, FieldPattern, normalise_gtin
 from app.vision import numberline, third_opinion
 from app.vision.barcode import Hit, agreed_texts, as_gtin, gtin
-from app.vision.cardcodes import CardCodes, read_card_codes, upside_down
+from app.vision.cardcodes import CardCodes, read_card_codes, symbol_places, upside_down
 from app.vision.codes import CodeReader
 from app.vision.cutshort import is_cut_short
 from app.vision.decode import decode_views
@@ -173,7 +173,7 @@ class Looker:
         layout = None if product is None else complete_layout(product, agreed_texts(seen.codes.hits))
         if product is None or layout is None:
             return None
-        quarters = quarters_to(layout, seen.codes.bars, size_of(seen.corners))
+        quarters = quarters_to(layout, symbol_places(seen.codes, seen.corners), size_of(seen.corners))
         if quarters is None:
             return None
         standing = seen.turned(quarters)

@@ -51,6 +51,11 @@ def unturned(point: tuple[float, float], quarters: int, size: tuple[int, int]) -
     return ((x, y), (y, height - x), (width - x, height - y), (width - y, x))[quarters]
 
 
+def to_card(corners: Corners, points: Floats) -> Floats:
+    """Points (n, 2) of the frame as points on the rectified card."""
+    return cast(Floats, cv2.perspectiveTransform(points.reshape(-1, 1, 2), _homography(corners)).reshape(-1, 2))
+
+
 def to_frame(corners: Corners, points: Floats) -> Floats:
     """Points (n, 2) on the rectified card as points of the frame it was taken from."""
     back = np.linalg.inv(_homography(corners)).astype(np.float32)

@@ -10,6 +10,8 @@ import pytest
 
 from app.core.cards import FieldState
 from app.core.products import DIGITS, Box, Catalogue, FieldPattern, Handling, Layout, Product
+from app.rehearsal import variety
+from app.rehearsal.cards import CardPlan, print_back
 from app.rehearsal.pictures import render_card_picture
 from app.vision.cardcodes import read_card_codes, upside_down
 from app.vision.conclude import conclude
@@ -75,6 +77,20 @@ def test_a_card_of_a_known_product_is_read_without_a_search_for_text(
     look = read(looker, picture, turned, product)
     assert told(look, product) == (labels["number"], labels["pin"])
     assert (look.expiry is None, look.face_value is None) == (False, False)
+    assert searches == []
+
+
+@pytest.mark.parametrize("seed", [40, 41, 43, 44])
+def test_so_is_one_printed_upright_whose_bars_lie_on_the_card(
+    looker: Looker, searches: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Its symbol is read in the frame alone, and stands only once the card is turned."""
+    plans: list[CardPlan] = []
+    monkeypatch.setattr(variety, "print_back", lambda plan: plans.append(plan) or print_back(plan))
+    drawn, labels = variety.render_rare_picture(seed, "easy", upright=True)
+    picture = np.ascontiguousarray(drawn)
+    product = product_of(plans[0])
+    assert told(read(looker, picture, locate(picture), product), product) == (labels["number"], labels["pin"])
     assert searches == []
 
 
