@@ -20,8 +20,8 @@ from app.commands.complaint import complain
 from app.commands.opening import add_passphrase, open_station
 from app.commands.scan_intake import ScanIntake
 from app.commands.untold import badge_told
-from app.core.errors import BadInput, Unavailable
-from app.eye.oneshot import as_answer, make_looker
+from app.core.errors import BadInput, Trouble, Unavailable
+from app.eye.oneshot import as_answer, kept_to_one, make_looker
 from app.eye.sheets import SheetReading, read_sheet
 from app.paths import StationFolder
 from app.station.shelving import station_sources
@@ -123,8 +123,9 @@ class Batch:
             return self._progress(sheet, "repeated")
         self._seen[sheet.sha256] = sheet.name
         try:
-            found = read_sheet(sheet.data, sheet.name, self._dpi, self._looker, self._catalogue)
-        except BadInput as trouble:
+            with kept_to_one(sheet.name):
+                found = read_sheet(sheet.data, sheet.name, self._dpi, self._looker, self._catalogue)
+        except Trouble as trouble:
             self._bad += 1
             _line({"sheet": sheet.name, "error": {"code": trouble.code, "detail": trouble.detail}})
             complain(trouble)

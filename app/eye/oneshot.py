@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -12,10 +14,10 @@ from typing import Any, TextIO
 import cv2
 
 from app.core.cards import Barcode, FieldReading, FieldState, PanelState, Printed
-from app.core.codes import CodeKind, Symbology, kind_of, symbology_of
-from app.core.errors import BadInput, Trouble
+from app.core.codes import CodeKind, Symbology, gtin_in, kind_of, symbology_of
+from app.core.errors import Trouble
 from app.core.products import Catalogue
-from app.vision.barcode import Hit, distinct, gtin
+from app.vision.barcode import Hit, as_gtin, distinct, gtin
 from app.vision.codes import CodeReader
 from app.vision.conclude import Conclusion, conclude
 from app.vision.elements import timed_texts
@@ -29,6 +31,8 @@ from app.vision.pixels import Colour, as_quad, grey
 from app.vision.recognise import Recogniser
 from app.vision.search import search_codes
 from app.vision.textlines import LineFinder
+
+log = logging.getLogger("cardintake.read")
 
 
 def make_looker(catalogue: Catalogue, threads: int = 1) -> Looker:
@@ -91,10 +95,16 @@ def told(picture: Colour, found: Conclusion | None) -> dict[str, Any]:
 def _with_those_of_the_picture(found: Conclusion, hits: tuple[Hit, ...]) -> dict[str, Any]:
     """The symbols of the rectangle and of the whole picture; a GTIN only where no other was read by either."""
     codes = list(dict.fromkeys((*found.barcodes, *distinct(hits))))
-    products = {b.text for b in codes if symbology_of(b.format) is Symbology.RETAIL}
+    products = _products(codes) | {as_gtin(hit) for hit in hits if Barcode(hit.format, hit.text) in codes}
     warnings = [TIMED] if found.timed or timed_texts(hits) else []
-    code = gtin(hits) if len(products) == 1 else None
+    code = gtin(hits) if len(products - {None}) == 1 else None
     return {"barcodes": [_code(b) for b in codes], "gtin": code, "warnings": warnings}
+
+
+def _products(codes: Iterable[Barcode]) -> set[str | None]:
+    """The products that symbols name: retail digits, or a GS1 text; retail digits that are no GTIN name one too."""
+    families = [(barcode.text, symbology_of(barcode.format)) for barcode in codes]
+    return {gtin_in(text, kind) or (text if kind is Symbology.RETAIL else None) for text, kind in families}
 
 
 def _is_surely_a_card(found: Conclusion) -> bool:
@@ -172,10 +182,25 @@ def plainly(trouble: Trouble, err: TextIO) -> None:
     err.write(f"{trouble}\n")
 
 
+@contextmanager
+def kept_to_one(name: str) -> Iterator[None]:
+    """While one picture of many is read: what fails over it, and is no trouble known, as one. Raises Trouble."""
+    try:
+        yield
+    except Trouble:
+        raise
+    except Exception as bug:
+        log.exception("a bug over one picture")  # its type and places: what it says may quote the picture
+        raise Trouble("reading.failed", f"{name}: {type(bug).__name__}") from bug
+
+
 def run_read(
     paths: Iterable[Path], catalogue: Catalogue, out: TextIO, err: TextIO, threads: int = 1, tell: Tell = plainly
 ) -> int:
-    """Read each file, one JSON line each; a file that is no picture gets an error object. Exit status: 0, or 2."""
+    """Read each file, one JSON line each; one that cannot be read gets an error object and the others are read.
+
+    Exit status: 0, 2 where a file is no picture, 1 where only the reader failed over one.
+    """
     try:
         looker = make_looker(catalogue, threads)
     except Trouble as trouble:
@@ -184,11 +209,12 @@ def run_read(
     status = 0
     for path in paths:
         try:
-            answer = read_file(Path(path), looker, catalogue)
-        except BadInput as trouble:
+            with kept_to_one(Path(path).name):
+                answer = read_file(Path(path), looker, catalogue)
+        except Trouble as trouble:
             answer = {"file": Path(path).name, "error": {"code": trouble.code, "detail": trouble.detail}}
             tell(trouble, err)
-            status = trouble.exit_code
+            status = max(status, trouble.exit_code)
         out.write(json.dumps(answer, ensure_ascii=False) + "\n")
         out.flush()
     return status

@@ -15,7 +15,7 @@ from pyzbar import pyzbar
 
 from app.core.cards import Barcode
 from app.core.codes import GS, expand_upce, gtin_in, symbology_of
-from app.vision.pixels import Corners, Gray
+from app.vision.pixels import Corners, Gray, smaller
 
 _FORMATS = zxingcpp.BarcodeFormats(
     [
@@ -68,7 +68,7 @@ def read_zxing(picture: Gray, view: str, upright: bool = False) -> list[Hit]:
 def read_zbar(picture: Gray, view: str) -> list[Hit]:
     """Symbols zbar finds in a grey picture. It is slow on large ones: they are made smaller."""
     scale = min(1.0, ZBAR_MAX_W / picture.shape[1])
-    small = picture if scale == 1.0 else cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = smaller(picture, scale)
     hits = []
     for code in pyzbar.decode(small, symbols=_ZBAR_KINDS):
         x, y, w, h = (v / scale for v in code.rect)

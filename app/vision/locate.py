@@ -21,6 +21,11 @@ from app.vision.proposals import arrange, quads_of_blobs, quads_of_even_parts, q
 SMALL_W = 480
 """Width at which quadrilaterals are proposed."""
 
+_MOST_H = 1120
+"""Height of that small picture at most, as of a telephone's upright one: a longer picture is made smaller still."""
+
+_MOST_LARGER = 2.0  # a picture narrower than half of that is enlarged no further
+
 MIN_AREA = 0.035
 """Share of the picture below which a card is too far away to be read (under 5 pixels a millimetre at 1080p)."""
 
@@ -54,8 +59,10 @@ class Located:
 
 def locate(picture: Colour) -> Located:
     """Where the card lies in a colour picture of any size."""
-    scale = SMALL_W / picture.shape[1]
-    small = cv2.resize(picture, (SMALL_W, max(16, round(picture.shape[0] * scale))), interpolation=cv2.INTER_AREA)
+    height, width = picture.shape[:2]
+    scale = min(SMALL_W / width, _MOST_H / height, _MOST_LARGER)
+    size = (max(16, round(width * scale)), max(16, round(height * scale)))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     lab = cast(Gray, cv2.cvtColor(small, cv2.COLOR_BGR2LAB))
     scene = Scene(lab, cast(Gray, cv2.GaussianBlur(lab, (0, 0), 1.0)), unlike_mat(lab))
     quads, scores = _judged(quads_of_blobs(lab, scene.unlike), scene)

@@ -50,6 +50,9 @@ PLENTY_PIXELS = 16_000_000
 """Above this a picture is made smaller by a whole number: a card's print is long resolved."""
 
 LEAST_SIDE = 16
+LONGEST_SIDE = 12
+"""Times the shorter side: what is longer and thinner shows no card, and takes gigabytes where it is made larger."""
+
 _STRIP_ROWS = 256
 _BROKEN = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError, AttributeError)
 _BROKEN_PARTS = (struct.error, zlib.error, ZeroDivisionError, MemoryError, Image.DecompressionBombError)
@@ -68,7 +71,7 @@ def open_picture(path: Path) -> PictureFile:
     """A picture file, upright as its EXIF data say, its first frame if it is animated, on white if it is transparent.
 
     Raises BadInput("input.missing" | "input.denied" | "input.is_folder" | "input.not_a_file" | "input.empty" |
-    "input.too_large" | "input.not_an_image" | "input.truncated").
+    "input.too_large" | "input.too_long" | "input.not_an_image" | "input.truncated").
     """
     _refuse_unreadable(path)
     with _judged(path.name):
@@ -150,6 +153,8 @@ def _loaded(source: Path | io.BytesIO, name: str, page: int) -> tuple[int, Image
             raise BadInput("input.too_large", f"{name}, {width} x {height} pixels")
         if min(width, height) < LEAST_SIDE:
             raise BadInput("input.not_an_image", f"{name}, {width} x {height} pixels")
+        if max(width, height) > LONGEST_SIDE * min(width, height):
+            raise BadInput("input.too_long", f"{name}, {width} x {height} pixels, at most {LONGEST_SIDE}:1")
         return max(width, height), _small(image)
 
 

@@ -32,6 +32,14 @@ def grey(picture: Colour) -> Gray:
     return cast(Gray, cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))
 
 
+def smaller(picture: Gray, scale: float) -> Gray:
+    """A grey picture at `scale` (1 at most), never without a row or column: a thin one would be left none."""
+    if scale >= 1.0:
+        return picture
+    across, down = (max(scale, 1 / side) for side in (picture.shape[1], picture.shape[0]))
+    return cast(Gray, cv2.resize(picture, None, fx=across, fy=down, interpolation=cv2.INTER_AREA))
+
+
 def load_picture(path: Path) -> Colour:
     """A picture file as colour, made smaller if it is huge. Raises BadInput as `picture_file.open_picture`."""
     return open_picture(path).pixels

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.vision.pixels import Corners, Floats, Gray, percentiles
+from app.vision.pixels import Corners, Floats, Gray, percentiles, smaller
 
 _SIZES = (720, 360)  # longer side at which stripes are looked for
 _WINDOW = 13  # pixels of the small picture over which edges must agree
@@ -66,8 +66,8 @@ def find_strips(picture: Gray) -> tuple[Strip, ...]:
     found: list[Strip] = []
     for size in _SIZES:
         scale = min(1.0, size / max(picture.shape))
-        small = picture if scale == 1.0 else cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        found += (Strip(s.corners / np.float32(scale), s.weight) for s in _strips(cast(Gray, small)))
+        small = smaller(picture, scale)
+        found += (Strip(s.corners / np.float32(scale), s.weight) for s in _strips(small))
         if scale == 1.0 and max(picture.shape) <= _SIZES[-1]:
             break
     kept: list[Strip] = []

@@ -125,6 +125,30 @@ def test_bad_files_are_named_and_the_others_read(
     assert "gone.png" in err.getvalue()
 
 
+@pytest.mark.warns
+def test_a_picture_that_the_reader_fails_over_does_not_keep_the_others_from_being_read(
+    tmp_path: Path, looker: Looker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oneshot, "make_looker", lambda *_: looker)
+    for name, shade in (("a.png", 80), ("b.png", 81), ("c.png", 80)):
+        cv2.imwrite(str(tmp_path / name), np.full((90, 160, 3), shade, np.uint8))
+
+    def read(picture: np.ndarray, *_: object) -> dict[str, object]:
+        if picture[0, 0, 0] == 81:
+            raise cv2.error("it says 6217000010001234567")
+        return {"quad": None}
+
+    monkeypatch.setattr(oneshot, "read_picture", read)
+    out, err = io.StringIO(), io.StringIO()
+    assert run_read([tmp_path / f"{n}.png" for n in "abc"], Catalogue(), out, err) == 1
+    answers = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [a.get("error", {}).get("code") for a in answers] == [None, "reading.failed", None]
+    assert "b.png" in err.getvalue()
+    assert "6217" not in err.getvalue() + out.getvalue()
+    (tmp_path / "a.png").write_bytes(b"")
+    assert run_read([tmp_path / f"{n}.png" for n in "ab"], Catalogue(), out, err) == 2, "the files are told first"
+
+
 def test_a_missing_model_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.vision.recognise.models_folder", lambda: tmp_path)
     out, err = io.StringIO(), io.StringIO()
@@ -157,6 +181,17 @@ def test_a_symbol_alone_is_read_without_a_card(looker: Looker) -> None:
     answer = read_picture(cv2.cvtColor(cv2.GaussianBlur(plate, (0, 0), 1.3), cv2.COLOR_GRAY2BGR), looker, Catalogue())
     assert answer["gtin"] == "06924985861422"
     assert [b["text"] for b in answer["barcodes"]] == ["6924985861422"]
+
+
+def test_a_link_that_names_a_product_gives_its_gtin_on_what_looks_like_a_card(looker: Looker) -> None:
+    code = zxingcpp.create_barcode("https://id.gs1.org/01/06924985861422/21/ABC123", zxingcpp.BarcodeFormat.QRCode)
+    image = np.array(code.to_image(scale=9))
+    plate = np.pad(image if image.ndim == 2 else image[..., 0], 60, constant_values=255)
+    picture = np.full((800, 1000, 3), (60, 90, 70), np.uint8)
+    picture[140 : 140 + plate.shape[0], 200 : 200 + plate.shape[1]] = plate[..., None]
+    answer = read_picture(picture, looker, Catalogue())
+    assert answer["quad"] is not None
+    assert answer["gtin"] == "06924985861422"
 
 
 def test_nothing_is_looked_up_anywhere(looker: Looker, monkeypatch: pytest.MonkeyPatch) -> None:

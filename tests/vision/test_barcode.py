@@ -8,6 +8,7 @@ import zxingcpp
 
 from app.core.codes import expand_upce
 from app.vision.barcode import Hit, agreed_texts, as_gtin, distinct, gtin, hit_of, read_zbar, read_zxing, settled
+from app.vision.stripes import find_strips
 
 NOWHERE = np.zeros((4, 2), np.float32)
 
@@ -20,6 +21,14 @@ def drawn(text: str, kind: zxingcpp.BarcodeFormat) -> np.ndarray:
     """A symbol of 3 pixels a module with its quiet zone."""
     image = np.array(zxingcpp.create_barcode(text, kind).to_image(scale=3))
     return np.pad(image if image.ndim == 2 else image[..., 0], 40, constant_values=255)
+
+
+def test_a_thin_picture_keeps_a_row_when_it_is_made_smaller() -> None:
+    """Made smaller it had none, and the reader ended."""
+    for shape in ((3, 9000), (9000, 3)):
+        thin = np.random.default_rng(4).integers(0, 256, shape, np.uint8)
+        assert read_zbar(thin, "raw") == []
+        find_strips(thin)
 
 
 def test_one_reading_is_not_enough() -> None:

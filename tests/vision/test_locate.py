@@ -28,6 +28,38 @@ def with_card(picture: np.ndarray, centre: tuple[float, float], width: float, tu
     return corners
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "small"),
+    [
+        (1920, 1080, (480, 270)),
+        (1280, 720, (480, 270)),
+        (3024, 4032, (480, 640)),
+        (1080, 1920, (480, 853)),
+        (1080, 2400, (480, 1067)),
+        (4000, 340, (480, 41)),
+        (500, 6000, (93, 1120)),
+        (60, 700, (96, 1120)),
+        (20, 4000, (16, 1120)),
+        (100, 80, (200, 160)),
+        (60_000, 17, (480, 16)),
+    ],
+)
+def test_a_picture_is_searched_at_a_bearable_size(
+    monkeypatch: pytest.MonkeyPatch, width: int, height: int, small: tuple[int, int]
+) -> None:
+    """A thin picture was enlarged to gigabytes: every one was made as wide as any other."""
+    sizes: list[tuple[int, int]] = []
+
+    def resize(picture: np.ndarray, size: tuple[int, int], **_: object) -> np.ndarray:
+        sizes.append(size)
+        raise InterruptedError
+
+    monkeypatch.setattr("app.vision.locate.cv2.resize", resize)
+    with pytest.raises(InterruptedError):
+        locate(np.zeros((height, width, 3), np.uint8))
+    assert sizes == [small]
+
+
 def test_rendered_cards_are_found() -> None:
     overlaps = []
     for seed in (801, 802, 803):

@@ -171,6 +171,16 @@ def test_too_many_pixels_are_refused_by_the_header_alone(tmp_path: Path) -> None
     assert code_of(path) == "input.too_large"
 
 
+@pytest.mark.parametrize("size", [(17, 60_000), (60_000, 17), (20, 4000), (8000, 100), (20, 241)])
+def test_what_is_too_long_and_thin_for_a_card_is_refused(tmp_path: Path, size: tuple[int, int]) -> None:
+    """A file of 3 KB took all memory when it was made as wide as others."""
+    path = saved(tmp_path, Image.new("L", size), "thin.png")
+    assert code_of(path) == "input.too_long"
+    with pytest.raises(BadInput, match="too_long"):
+        list(open_pages(path.read_bytes(), path.name))
+    assert open_picture(saved(tmp_path, Image.new("L", (20, 240)), "long.png")).pixels.shape[:2] == (240, 20)
+
+
 def test_a_large_picture_is_made_smaller(tmp_path: Path) -> None:
     width, height = 6000, 4000
     assert width * height > PLENTY_PIXELS
