@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -51,24 +51,17 @@ def read_sources(sources: Sources) -> Catalogue:
 
     Raises BadInput as `load_products`; EvidenceTrouble("catalog.tampered") when it is not the version asked for.
     """
-    published = ""
-    texts: dict[str, bytes] = {}
-    products: list[Product] = []
-    for path in sources.paths:
-        if path.endswith(".json"):
-            bundle = _read(Path(path))
-            published = bundle.version
-            products += _compiled(Path(path), sources.compiled) or bundle.products()
-        else:
-            products += _templates(Path(path), texts, products)
-    products += _beside(own_products(sources.own), products)
-    texts |= {name_of(number): text.encode() for number, text in enumerate(sources.own, 1)}
-    refuse_duplicates(products)
-    if sources.bound:
-        texts["bound"] = json.dumps(sorted(sources.bound)).encode()
-    version = _named(published, texts)
+    held, version = _opened(sources)
     if sources.version and version != sources.version:
         raise EvidenceTrouble("catalog.tampered", f"{version[:12]} instead of {sources.version[:12]}")
+    products: list[Product] = []
+    for path, content in held.items():
+        if isinstance(content, Bundle):
+            products += _compiled(Path(path), sources.compiled) or content.products()
+        else:
+            products += _beside(_products(content), products)
+    products += _beside(own_products(sources.own), products)
+    refuse_duplicates(products)
     return Catalogue(with_bindings(products, dict(sources.bound)), version)
 
 
@@ -90,16 +83,22 @@ def compiled_path(bundle: Path) -> Path:
 
 def version_of_sources(sources: Sources) -> str:
     """The version of what these sources hold, without reading a product. Raises BadInput as `read_sources`."""
+    return _opened(sources)[1]
+
+
+def _opened(sources: Sources) -> tuple[dict[str, Bundle | dict[str, bytes]], str]:
+    """What lies at each path, a bundle or template files by their names, and the version of all that is read."""
+    held = {path: _read(Path(path)) if path.endswith(".json") else _texts(Path(path)) for path in sources.paths}
     published, texts = "", dict[str, bytes]()
-    for path in sources.paths:
-        if path.endswith(".json"):
-            published = _read(Path(path)).version
+    for content in held.values():
+        if isinstance(content, Bundle):
+            published = content.version
         else:
-            texts |= _texts(Path(path))
+            texts |= content
     texts |= {name_of(number): text.encode() for number, text in enumerate(sources.own, 1)}
     if sources.bound:
         texts["bound"] = json.dumps(sorted(sources.bound)).encode()
-    return _named(published, texts)
+    return held, _named(published, texts)
 
 
 def _texts(path: Path) -> dict[str, bytes]:
@@ -120,15 +119,16 @@ def _named(published: str, texts: Mapping[str, bytes]) -> str:
     return f"{published}+{version_of(texts)[:8]}" if texts else published
 
 
-def _templates(path: Path, texts: dict[str, bytes], known: Sequence[Product]) -> list[Product]:
-    """The products of template files; beside a bundle only what it does not have (a rehearsal's own products)."""
-    own = _texts(path)
-    texts |= own
-    return _beside([product for name, data in own.items() for product in read_products(name, data)], known)
+def _products(texts: Mapping[str, bytes]) -> Iterator[Product]:
+    """The products of template files. Raises BadInput("catalog.bad_template")."""
+    for name, data in texts.items():
+        yield from read_products(name, data)
 
 
 def _beside(found: Iterable[Product], known: Sequence[Product]) -> list[Product]:
-    """Those of `found` that no product of `known` stands in for, by its id or one of its barcodes."""
+    """Those of `found` that no product of `known` stands in for, by its id or one of its barcodes: beside a bundle a
+    rehearsal's own products, beside both the station's.
+    """
     ids, gtins = {p.id for p in known}, {g for p in known for g in p.gtins}
     return [p for p in found if p.id not in ids and not p.gtins & gtins]
 

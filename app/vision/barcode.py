@@ -47,11 +47,6 @@ class Hit:
     corners: Corners
     gs1: bool = False
 
-    @property
-    def upside_down(self) -> bool:
-        """Whether its reading direction runs to the left."""
-        return bool(self.corners[1, 0] < self.corners[0, 0])
-
 
 def read_zxing(picture: Gray, view: str, upright: bool = False) -> list[Hit]:
     """Symbols zxing-cpp finds in a grey picture. `upright`: only dark bars that stand upright, for two thirds of it."""

@@ -38,6 +38,8 @@ def models_folder() -> Path:
 
 def load_model(path: Path) -> Any:
     """A model as OpenVINO reads it. Raises BadInput("reading.model_missing") when it is not there or is damaged."""
+    if not path.is_file():
+        raise BadInput("reading.model_missing", path.name)
     try:
         wanted = _SHA256.get(path.name)
         found = hashlib.sha256(path.read_bytes()).hexdigest() if wanted else None
@@ -45,8 +47,6 @@ def load_model(path: Path) -> Any:
         raise BadInput("reading.model_missing", path.name) from error
     if wanted != found:
         raise BadInput("reading.model_missing", f"{path.name}: damaged")
-    if not path.is_file():
-        raise BadInput("reading.model_missing", path.name)
     try:
         return openvino.Core().read_model(str(path))
     except RuntimeError as error:

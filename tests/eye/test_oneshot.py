@@ -161,6 +161,9 @@ def test_a_broken_model_is_said(tmp_path: Path) -> None:
     with pytest.raises(models.BadInput) as caught:
         models.load_model(tmp_path / "model.onnx")
     assert caught.value.code == "reading.model_missing"
+    for name in ("gone.onnx", models.DETECTOR):
+        with pytest.raises(models.BadInput, match=rf"{name}$"):
+            models.load_model(tmp_path / name)
 
 
 def test_places_are_told_in_pixels_of_the_file(looker: Looker, tmp_path: Path) -> None:
