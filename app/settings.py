@@ -304,7 +304,7 @@ def parse_settings(data: bytes, upgrades: Sequence[Upgrade] = UPGRADES) -> Setti
     """
     try:
         table = tomllib.loads(data.decode("utf-8-sig"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as wrong:
+    except (ValueError, RecursionError) as wrong:
         raise BadInput("settings.not_toml", str(wrong)) from wrong
     table = _upgraded(table, upgrades)
     _refuse_unknown(table)

@@ -86,7 +86,9 @@ def test_a_safe_centre_is_taken(url: str) -> None:
     assert parse_settings(f'[server]\nurl = "{url}"'.encode()).server.url == url
 
 
-@pytest.mark.parametrize("data", [b"[ui", b"ui = ", b"\xff\xfe", b"a = 1\na = 2"])
+@pytest.mark.parametrize(
+    "data", [b"[ui", b"ui = ", b"\xff\xfe", b"a = 1\na = 2", b"a = " + b"9" * 5000, b"a = " + b"[" * 5000]
+)
 def test_what_is_no_toml_is_told_with_its_place(data: bytes) -> None:
     error = refused(data)
     assert error.code == "settings.not_toml"

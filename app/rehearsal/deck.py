@@ -76,7 +76,7 @@ def load_deck(path: Path, products: Iterable[str]) -> Deck:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DeckError("deck.missing", f"{path.name}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise DeckError("deck.syntax", f"{path.name}: {error}") from error
     return parse_deck(document, path.stem, products)
 

@@ -57,7 +57,7 @@ def load_studio_products(path: Path = REHEARSAL_TEMPLATES) -> dict[str, StudioPr
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TemplateError("template.missing", f"{path.name}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise TemplateError("template.syntax", f"{path.name}: {error}") from error
     tables = document.get("product")
     if not isinstance(tables, list):

@@ -163,6 +163,7 @@ def test_own_glyphs_are_all_different() -> None:
     ("text", "code"),
     [
         ("product = [", "template.syntax"),
+        (f"product = {'9' * 5000}", "template.syntax"),
         ("", "template.key"),
         ('[[product]]\nid = "x"\n', "template.key"),
         ('[[product]]\nid = "x"\nstyle = 3\n', "template.value"),

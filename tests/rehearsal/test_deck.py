@@ -101,7 +101,8 @@ def test_an_unreadable_deck_is_named(tmp_path) -> None:
     with pytest.raises(DeckError) as trouble:
         load_deck(tmp_path / "away.toml", PRODUCTS)
     assert trouble.value.code == "deck.missing"
-    (tmp_path / "odd.toml").write_bytes(b"seed = \xff")
-    with pytest.raises(DeckError) as trouble:
-        load_deck(tmp_path / "odd.toml", PRODUCTS)
-    assert trouble.value.code == "deck.syntax"
+    for odd in (b"seed = \xff", b"seed = " + b"9" * 5000, b"seed = " + b"[" * 5000):
+        (tmp_path / "odd.toml").write_bytes(odd)
+        with pytest.raises(DeckError) as trouble:
+            load_deck(tmp_path / "odd.toml", PRODUCTS)
+        assert trouble.value.code == "deck.syntax"
