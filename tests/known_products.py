@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from app.core.products import DIGITS, Box, FieldPattern, Layout, Product
-from app.rehearsal.cards import CardPlan
+from app.rehearsal import variety
+from app.rehearsal.cards import CardPlan, print_back
 from app.rehearsal.dice import stream
 from app.rehearsal.improvise import improvise_card
 
@@ -16,6 +18,15 @@ _ASTRAY_MM = 0.5  # how far a template's places lie from the print of a card at 
 def plan_of(seed: int, tier: str) -> CardPlan:
     """The card that `render_card_picture` shows for this seed."""
     return improvise_card(int(stream(seed, "picture-card", tier).integers(2**53))).plan
+
+
+def upright_plan(seed: int, monkeypatch: pytest.MonkeyPatch) -> CardPlan:
+    """The card that `render_rare_picture` shows for this seed, printed upright."""
+    plans: list[CardPlan] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(variety, "print_back", lambda plan: plans.append(plan) or print_back(plan))
+        variety.render_rare_picture(seed, "easy", upright=True)
+    return plans[0]
 
 
 def product_of(plan: CardPlan, shift: tuple[float, float] = (0.0, 0.0)) -> Product:

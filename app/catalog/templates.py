@@ -17,10 +17,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from app.catalog.layoutcheck import wrong_with
 from app.core.errors import BadInput
 from app.core.products import (
     DIGITS,
     LATIN,
+    LEAST_MM,
+    LONG_MM,
+    SHORT_MM,
     UNKNOWN_NUMBER,
     UNKNOWN_PIN,
     Box,
@@ -43,8 +47,6 @@ from app.core.products import (
 E = TypeVar("E", bound=StrEnum)
 
 UNKNOWN = "unknown"
-CARD_W_MM, CARD_H_MM = 86.0, 54.5
-"""How far a box may reach: the card (85.60 x 53.98 mm) with a little play."""
 
 SIDES = ("back", "front", "none")
 
@@ -222,17 +224,27 @@ def _choice(where: str, value: object, kind: type[E]) -> E:
 
 def _layout(where: str, table: Mapping[str, Any]) -> Layout:
     _refuse_unknown(where, table, _LAYOUT_KEYS)
-    return Layout(**{key: box_of(f"{where}.{key}", value) for key, value in table.items()})
+    layout = Layout(**{key: box_of(f"{where}.{key}", value) for key, value in table.items()})
+    if why := wrong_with(layout):
+        raise fault(where, why)
+    return layout
 
 
 def box_of(where: str, value: object) -> Box:
-    """A box from [left, top, width, height] in millimetres on the card. Raises BadInput("catalog.bad_template")."""
+    """A box from [left, top, width, height] in millimetres on a card, lying or printed upright.
+
+    Raises BadInput("catalog.bad_template").
+    """
     if not isinstance(value, list) or len(value) != 4 or not all(_is_number(v) for v in value):
         raise fault(where, "a box is [left, top, width, height] in millimetres")
-    x, y, w, h = (float(v) for v in value)
-    if not (x >= 0 and y >= 0 and w > 0 and h > 0 and x + w <= CARD_W_MM and y + h <= CARD_H_MM):
-        raise fault(where, "the box leaves the card (85.6 x 54 mm)")
-    return Box(x, y, w, h)
+    if all(0 <= v <= LONG_MM for v in value):  # before they are reckoned with: a whole number may be too large for it
+        x, y, w, h = (float(v) for v in value)
+        if not (w >= LEAST_MM and h >= LEAST_MM):
+            raise fault(where, f"width and height are at least {LEAST_MM} mm")
+        short, long = sorted((x + w, y + h))
+        if short <= SHORT_MM and long <= LONG_MM:
+            return Box(x, y, w, h)
+    raise fault(where, "the box leaves the card (85.6 x 54 mm, or 54 x 85.6 printed upright)")
 
 
 def _is_number(value: object) -> bool:

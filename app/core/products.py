@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 from stdnum import damm, ean, luhn, verhoeff
@@ -112,6 +112,13 @@ class Box:
     h: float
 
 
+LONG_MM, SHORT_MM = 86.0, 54.5
+"""How far a place may reach along a card's sides: the card (85.60 x 53.98 mm) with a little play."""
+
+LEAST_MM = 0.5
+"""No print and no symbol is smaller than this."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Where the fields stand on the card's back; None where a product does not print the field."""
@@ -122,6 +129,16 @@ class Layout:
     expiry: Box | None = None
     face_value: Box | None = None
     barcode: Box | None = None
+
+    @property
+    def boxes(self) -> dict[str, Box]:
+        """The places that are there, by their fields' names."""
+        return {f.name: box for f in fields(self) if (box := getattr(self, f.name)) is not None}
+
+    @property
+    def upright(self) -> bool:
+        """Whether a card is printed with its short side on top: a place reaches below what a lying card has."""
+        return any(box.y + box.h > SHORT_MM for box in self.boxes.values())
 
 
 class Gateway(StrEnum):

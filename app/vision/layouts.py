@@ -17,7 +17,7 @@ from app.vision.closeup import ink_rows
 from app.vision.fields import to_area
 from app.vision.lines import Line
 from app.vision.panel import Area, Panel, PanelMap, coat_share
-from app.vision.pixels import CARD_H_MM, Colour, Flags, grey
+from app.vision.pixels import Colour, Flags, grey
 from app.vision.recognise import LineText
 from app.vision.rectify import PX_PER_MM
 from app.vision.spots import Spot, greedy_lengths
@@ -66,8 +66,7 @@ def quarters_to(layout: Layout, symbols: Sequence[Area], size: tuple[int, int]) 
 
 def _upright(layout: Layout) -> bool:
     """Whether a card is printed with its short side on top."""
-    boxes = (layout.number, layout.panel, layout.pin, layout.expiry, layout.face_value, layout.barcode)
-    return any(box is not None and box.y + box.h > CARD_H_MM for box in boxes)
+    return layout.upright
 
 
 def _turned_size(size: tuple[int, int], quarters: int) -> tuple[int, int]:

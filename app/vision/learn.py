@@ -12,9 +12,11 @@ from itertools import pairwise
 from statistics import median
 
 from app.catalog.infer import Inferred, Printed, infer
+from app.catalog.layoutcheck import wrong_with
 from app.core.cards import FieldReading, FieldState, PanelState
 from app.core.errors import BadInput
 from app.core.products import (
+    LEAST_MM,
     UNKNOWN_NUMBER,
     UNKNOWN_PIN,
     Box,
@@ -31,9 +33,9 @@ from app.vision.decode import decode_views
 from app.vision.locate import Located, locate
 from app.vision.look import Look, Looker
 from app.vision.panel import Area
-from app.vision.pixels import CARD_H_MM, CARD_W_MM, Colour
+from app.vision.pixels import Colour
 from app.vision.printed import find_expiry, find_face_value
-from app.vision.rectify import CARD_W, PX_PER_MM, rectify
+from app.vision.rectify import PX_PER_MM, rectify, size_of
 from app.vision.spots import Spot
 
 Regions = Mapping[str, Box]
@@ -45,7 +47,7 @@ _APART_MM = 4.0
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Study:
-    """What one photograph shows. `boxes` in millimetres on the upright card."""
+    """What one photograph shows. `boxes` in millimetres on the straightened card, as it is printed."""
 
     look: Look
     found: Conclusion
@@ -68,8 +70,11 @@ class Lesson:
 def learn(pictures: Sequence[Colour], looker: Looker, known: Product, drawn: Regions) -> Lesson:
     """The product of these pictures. `known`: its id and names; `drawn`: regions that a person drew.
 
-    Raises BadInput("learn.no_card" | "learn.different_products" | "learn.same_card" | "learn.nothing_read").
+    Raises BadInput("learn.no_card" | "learn.bad_regions" | "learn.different_products" | "learn.same_card" |
+    "learn.nothing_read").
     """
+    if why := wrong_with(Layout(**drawn)):
+        raise BadInput("learn.bad_regions", why)
     corners = [_found(picture, at) for at, picture in enumerate(pictures)]
     looker.learn(Catalogue())
     studies = [_study(picture, at, looker, Catalogue()) for picture, at in zip(pictures, corners, strict=True)]
@@ -99,7 +104,7 @@ def learn(pictures: Sequence[Colour], looker: Looker, known: Product, drawn: Reg
         pin=(pin.pattern if pin else UNKNOWN_PIN) if has_pin else None,
         layout=layout,
         face_values_fen=_face_values(studies),
-        validity=Validity(ExpiryRule.PRINTED) if layout.expiry is not None else Validity(),
+        validity=Validity(ExpiryRule.PRINTED) if layout.expiry or _on_most(studies, "expiry") else Validity(),
         scratch=Scratch("back") if layout.panel is not None else Scratch(),
     )
     return Lesson(product, number, pin, tuple(sorted(gtins)), tuple(studies))
@@ -173,6 +178,7 @@ def _gaps(spot: Spot, length: int, pattern: FieldPattern) -> tuple[float, ...]:
 
 
 def _boxes(picture: Colour, look: Look, looker: Looker) -> dict[str, Box]:
+    size = size_of(look.corners)
     areas: dict[str, Area | None] = {
         "number": look.number.area if look.number else None,
         "panel": look.panel_area,
@@ -182,27 +188,37 @@ def _boxes(picture: Colour, look: Look, looker: Looker) -> dict[str, Box]:
     for line in looker.read_lines(rectify(picture, look.corners)):
         if find_expiry([line])[1] is not None:
             areas.setdefault("expiry", line.area)
-        elif find_face_value([line], CARD_W) is not None:
+        elif find_face_value([line], size[0]) is not None:
             areas.setdefault("face_value", line.area)
-    return {name: _box(area) for name, area in areas.items() if area is not None}
+    return {name: _box(area, size) for name, area in areas.items() if area is not None}
 
 
-def _box(area: Area) -> Box:
-    """Pixels of the rectified card as millimetres, kept on the card."""
-    x, y = max(0.0, area.x / PX_PER_MM), max(0.0, area.y / PX_PER_MM)
-    right, bottom = min(CARD_W_MM, area.right / PX_PER_MM), min(CARD_H_MM, area.bottom / PX_PER_MM)
-    return Box(round(x, 1), round(y, 1), round(max(0.5, right - x), 1), round(max(0.5, bottom - y), 1))
+def _box(area: Area, size: tuple[int, int]) -> Box:
+    """Pixels of a rectified card of this size as millimetres, kept on the card and as large as a template's boxes."""
+    width, height = size[0] / PX_PER_MM, size[1] / PX_PER_MM
+    x = min(max(0.0, area.x / PX_PER_MM), width - LEAST_MM)
+    y = min(max(0.0, area.y / PX_PER_MM), height - LEAST_MM)
+    right, bottom = min(width, area.right / PX_PER_MM), min(height, area.bottom / PX_PER_MM)
+    return Box(round(x, 1), round(y, 1), round(max(LEAST_MM, right - x), 1), round(max(LEAST_MM, bottom - y), 1))
 
 
 def layout_of(studies: Sequence[Study], drawn: Regions) -> Layout:
-    """Where the fields stand on most of the cards; what was drawn goes before what was detected."""
-    found: dict[str, Box] = {}
-    for name in ("number", "panel", "pin", "expiry", "face_value", "barcode"):
-        boxes = [s.boxes[name] for s in studies if name in s.boxes]
-        middle = _middle(boxes)
-        if middle is not None and len(boxes) * 2 > len(studies):
-            found[name] = middle
-    return Layout(**{**found, **drawn})
+    """Where the fields stand on most of the cards; what was drawn goes before what was detected.
+
+    A place that was detected and cannot be one beside the others is left out (a line that holds the number and the
+    expiry both is the place of neither alone): the field is searched then, and the template is one that can be read.
+    """
+    layout = Layout(**drawn)
+    for name in ("barcode", "panel", "number", "pin", "face_value", "expiry"):  # what is told most surely comes first
+        middle = _middle([s.boxes[name] for s in studies if name in s.boxes])
+        if name not in drawn and middle is not None and _on_most(studies, name):
+            more = replace(layout, **{name: middle})
+            layout = layout if wrong_with(more) else more
+    return layout
+
+
+def _on_most(studies: Sequence[Study], name: str) -> bool:
+    return sum(name in s.boxes for s in studies) * 2 > len(studies)
 
 
 def _middle(boxes: Sequence[Box]) -> Box | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from app.catalog.templates import load_products
+from app.catalog.importing import read_incoming
+from app.catalog.templates import load_products, read_products
+from app.catalog.writing import table_of, to_csv, to_toml
 from app.core.errors import BadInput
 from app.core.products import Box, Catalogue, CheckDigit
+from tests.known_products import astray, plan_of, product_of, upright_plan
 
 GOOD = """
 rehearsal = true
@@ -80,6 +84,12 @@ def test_the_shipped_templates_load() -> None:
         ("[14, 17.8, 46, 7.6]", "[14, 17.8]", "left, top, width, height"),
         ('id = "a"', 'id = ""', "id must be a text"),
         ("rehearsal = true", "rehearsal = ", "cards.toml"),
+        ("[14, 17.8, 46, 7.6]", "[14, 17.8, 46, 1e-300]", "at least 0.5 mm"),
+        ("[14, 17.8, 46, 7.6]", "[4, 44, 46, 40]", "number: the box leaves the card, which other boxes"),
+        ("[14, 17.8, 46, 7.6]", "[60, 50, 60, 60]", "leaves the card"),
+        ("panel = [", "pin = [14, 12.2, 48, 4]\npanel = [", "number and pin have the same place"),
+        ("panel = [", "expiry = [12, 11, 52, 6]\npanel = [", "number and expiry have the same place"),
+        ("panel = [", "pin = [17, 30, 40, 3.6]\npanel = [", "pin lies outside of panel"),
     ],
 )
 def test_each_mistake_is_named(tmp_path: Path, old: str, new: str, why: str) -> None:
@@ -87,6 +97,42 @@ def test_each_mistake_is_named(tmp_path: Path, old: str, new: str, why: str) -> 
         load(tmp_path, GOOD.replace(old, new, 1))
     assert caught.value.code == "catalog.bad_template"
     assert why in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        "number = [4, 27, 46, 3]\nbarcode = [6, 66, 32, 10]",  # printed upright
+        "number = [4, 44, 48, 10.5]\nbarcode = [6, 30, 80, 10]",  # to the last of the play
+        "number = [4, 49, 33, 2.5]\nbarcode = [4, 38, 33, 14]",  # the number in the bars' box
+        "pin = [14, 17, 40, 4]\npanel = [16, 18, 38, 2.6]",  # a panel seen smaller than it is
+        "number = [14, 12.2, 48, 4]\nexpiry = [14, 15, 30, 3]",  # boxes as wide as the widest seen
+    ],
+)
+def test_places_of_one_card_are_taken(tmp_path: Path, places: str) -> None:
+    text = GOOD.replace("number = [14, 12.2, 48, 4]\npanel = [14, 17.8, 46, 7.6]", places)
+    assert text != GOOD
+    load(tmp_path, text)
+
+
+@pytest.mark.parametrize("tier", ["easy", "hard"])
+def test_the_cards_that_the_studio_makes_up_have_templates(tier: str) -> None:
+    for seed in range(4700000, 4700060):
+        product = replace(product_of(plan_of(seed, tier), astray(seed)), name_zh="卡", name_en="Card")
+        (read,) = read_products("back.toml", to_toml([table_of(product)]).encode())
+        assert read.layout is not None
+        assert product.layout is not None
+        assert read.layout.boxes.keys() == product.layout.boxes.keys()
+
+
+def test_so_have_those_printed_upright(monkeypatch: pytest.MonkeyPatch) -> None:
+    product = product_of(upright_plan(19000600, monkeypatch), astray(1))
+    known = replace(product, name_zh="卡", name_en="Card")
+    (read,) = read_products("back.toml", to_toml([table_of(known)]).encode())
+    assert read.layout is not None
+    assert read.layout.upright
+    judged = read_incoming("back.csv", to_csv([table_of(known)]).encode())
+    assert judged.products[0].layout == read.layout
 
 
 def test_ids_and_gtins_belong_to_one_product(tmp_path: Path) -> None:

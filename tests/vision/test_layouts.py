@@ -11,7 +11,6 @@ import pytest
 from app.core.cards import FieldState
 from app.core.products import DIGITS, Box, Catalogue, FieldPattern, Handling, Layout, Product
 from app.rehearsal import variety
-from app.rehearsal.cards import CardPlan, print_back
 from app.rehearsal.pictures import render_card_picture
 from app.vision.cardcodes import read_card_codes, upside_down
 from app.vision.conclude import conclude
@@ -26,7 +25,7 @@ from app.vision.recognise import NO_STEPS, Engine, LineText, TextSign, View
 from app.vision.rectify import CARD_H, CARD_W, rectify, turn, turn_corners, unturned
 from app.vision.spots import Spot
 from app.vision.textlines import LineBox, LineFinder
-from tests.known_products import astray, plan_of, product_of
+from tests.known_products import astray, plan_of, product_of, upright_plan
 from tests.vision.test_decode import lattice
 
 SEED = 4700004
@@ -85,11 +84,10 @@ def test_so_is_one_printed_upright_whose_bars_lie_on_the_card(
     looker: Looker, searches: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """Its symbol is read in the frame alone, and stands only once the card is turned."""
-    plans: list[CardPlan] = []
-    monkeypatch.setattr(variety, "print_back", lambda plan: plans.append(plan) or print_back(plan))
+    plan = upright_plan(seed, monkeypatch)
     drawn, labels = variety.render_rare_picture(seed, "easy", upright=True)
     picture = np.ascontiguousarray(drawn)
-    product = product_of(plans[0])
+    product = product_of(plan)
     assert told(read(looker, picture, locate(picture), product), product) == (labels["number"], labels["pin"])
     assert searches == []
 
@@ -179,6 +177,13 @@ def test_a_card_printed_upright_is_turned_until_it_stands() -> None:
     assert layout.barcode is not None
     symbol = to_area(layout.barcode).turned(3, (CARD_H, CARD_W))
     assert quarters_to(layout, [symbol], SIZE) == 1
+
+
+def test_a_lying_card_printed_to_its_lower_edge_is_none_printed_upright() -> None:
+    """A template's places may end half a millimetre below the card."""
+    layout = Layout(barcode=Box(4, 38, 33, 12), number=Box(4, 44, 48, 10.5))
+    assert layout.barcode is not None
+    assert quarters_to(layout, [to_area(layout.barcode)], SIZE) == 0
 
 
 def test_a_line_is_framed_by_its_ink_and_without_the_label_before_it() -> None:

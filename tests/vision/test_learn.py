@@ -9,22 +9,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.catalog.templates import product_of, read_products
+from app.catalog.templates import box_of, product_of, read_products
 from app.catalog.writing import table_of, to_toml
 from app.core.cards import FieldState
 from app.core.errors import BadInput
 from app.core.products import Box, Catalogue, CheckDigit, Layout, Product
 from app.eye.oneshot import make_looker
+from app.rehearsal import variety
+from app.rehearsal.cards import print_back
 from app.rehearsal.casting import plan_card
 from app.rehearsal.catalogue import fictional_toml
 from app.rehearsal.deck import DeckCard
 from app.rehearsal.pictures import photograph
 from app.rehearsal.products import StudioProduct, load_studio_products
 from app.vision.conclude import Conclusion, conclude
-from app.vision.learn import Lesson, layout_of, learn, try_on
+from app.vision.learn import Lesson, Study, _box, layout_of, learn, try_on
 from app.vision.locate import locate
 from app.vision.look import Looker
+from app.vision.panel import Area
 from app.vision.pixels import Colour
+from app.vision.rectify import CARD_H, CARD_W
+from tests.known_products import upright_plan
 
 KNOWN = product_of("test", {"id": "new", "name_zh": "新卡", "name_en": "New card", "number": "unknown"}, True)
 
@@ -115,6 +120,58 @@ def test_a_drawn_region_goes_before_a_detected_one(lesson: Lesson) -> None:
     layout = layout_of(lesson.studies, {"number": drawn})
     assert layout.number == drawn
     assert layout.panel is not None
+
+
+def test_cards_printed_upright_are_learned(looker: Looker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their fields stand further down than a lying card reaches."""
+    plan = upright_plan(19000600, monkeypatch)
+    pictures = []
+    for n in range(3):
+        content = replace(plan.content, number=plan.content.number[n:] + plan.content.number[:n])
+        pin = plan.content.pin[n:] + plan.content.pin[:n]
+        card = replace(plan, content=replace(content, pin=pin), pin_state="clean")
+        monkeypatch.setattr(variety, "print_back", lambda _plan, card=card: print_back(card))
+        pictures.append(np.asarray(variety.render_rare_picture(19000700 + n, "easy", upright=True)[0], np.uint8))
+    product = learn(pictures, looker, KNOWN, {}).product
+    assert product.layout is not None
+    assert product.layout.upright
+    for name in ("number", "expiry", "face_value", "barcode"):
+        found, drawn = getattr(product.layout, name), getattr(plan.layout, name)
+        assert found.y + found.h / 2 == pytest.approx(drawn.y + drawn.h / 2, abs=3), name
+    assert tuple(read_products("new.toml", to_toml([table_of(product)], rehearsal=True).encode())) == (product,)
+
+
+def study_of(lesson: Lesson, **boxes: Box) -> Study:
+    return replace(lesson.studies[0], boxes=boxes)
+
+
+def test_a_place_that_is_no_fields_own_is_left_out(lesson: Lesson) -> None:
+    """A line that says number and expiry both; a PIN seen far from its panel; another card's way up."""
+    line, panel = Box(10, 12, 70, 4), Box(14, 18, 46, 8)
+    seen = [study_of(lesson, number=line, expiry=Box(8, 11, 74, 5), panel=panel, pin=Box(14, 30, 40, 4))] * 3
+    assert layout_of(seen, {}) == Layout(number=line, panel=panel)
+    drawn = {"pin": Box(14, 30, 40, 4)}
+    assert layout_of(seen, drawn) == Layout(number=line, pin=drawn["pin"])
+    assert layout_of([study_of(lesson, barcode=Box(6, 66, 32, 10), number=line)] * 3, {}).number is None
+
+
+def test_a_detected_place_stays_on_the_card_as_it_is_printed() -> None:
+    beyond = Area(CARD_H - 3.0, CARD_W - 3.0, 100.0, 100.0)
+    for size in ((CARD_W, CARD_H), (CARD_H, CARD_W)):
+        for area in (beyond, Area(-50.0, -50.0, 10.0, 10.0), Area(0.0, 0.0, 5000.0, 5000.0)):
+            box = _box(area, size)
+            assert box_of("detected", [box.x, box.y, box.w, box.h]) == box
+            assert Layout(number=box).upright == (size == (CARD_H, CARD_W) and box.y + box.h > 60)
+
+
+def test_regions_that_are_not_of_one_card_are_refused(looker: Looker) -> None:
+    for drawn in (
+        {"number": Box(10, 20, 50, 5), "pin": Box(10, 21, 50, 5)},
+        {"panel": Box(10, 20, 50, 8), "pin": Box(10, 40, 50, 5)},
+        {"number": Box(10, 20, 70, 5), "barcode": Box(6, 66, 32, 10)},
+    ):
+        with pytest.raises(BadInput, match=r"learn\.bad_regions"):
+            learn([], looker, KNOWN, drawn)
 
 
 def test_what_cannot_be_learned_from(looker: Looker, shot: Callable[[int, int], Colour]) -> None:
