@@ -20,6 +20,7 @@ from app.core.products import Product
 _LISTS = ("gtins", "regions", "places")
 _NUMBER_LISTS = ("face_values_yuan", "grouping", "number", "panel", "pin", "expiry", "face_value", "barcode")
 _NUMBERS = ("months",)
+_MOST_DIGITS = 18
 _FLAGS = ("bound_account", "splits_balance", "batch_number", "confirmed", "rehearsal")
 
 
@@ -122,13 +123,12 @@ def _table(row: Mapping[str | None, Any]) -> dict[str, Any]:
         elif cell is not None and cell.strip():
             name, _, key = column.partition(".")
             value = _typed(column, cell.strip())
-            if not key:
+            if key:
+                table.setdefault(name, {})[key] = value
+            else:
                 table[name] = value
-            elif value == UNKNOWN and key == "length":
-                table[name] = UNKNOWN
-            elif isinstance(table.setdefault(name, {}), dict):
-                table[name][key] = value
-    return table
+    alone = {"length": UNKNOWN}  # beside anything else it is refused when the table is judged: one of both is wrong
+    return {name: UNKNOWN if value == alone else value for name, value in table.items()}
 
 
 def _typed(column: str, cell: str) -> Any:
@@ -158,7 +158,10 @@ def _composite(part: str) -> Any:
 
 
 def _number(part: str) -> Any:
+    whole = part.lstrip("-").isdigit()
+    if whole and len(part) > _MOST_DIGITS:
+        return part
     try:
-        return int(part) if part.lstrip("-").isdigit() else float(part)
+        return int(part) if whole else float(part)
     except ValueError:
         return part

@@ -48,6 +48,9 @@ E = TypeVar("E", bound=StrEnum)
 
 UNKNOWN = "unknown"
 
+_WIDEST, _TOO_LARGE = 2**63, "a whole number has more than 64 bits"
+_DEEPEST = 20
+
 SIDES = ("back", "front", "none")
 
 _FILE_KEYS = {"product", "rehearsal", "version"}
@@ -110,13 +113,33 @@ def read_tables(name: str, data: bytes) -> Iterator[tuple[str, Mapping[str, Any]
         document = tomllib.loads(data.decode("utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise fault(name, str(error)) from error
+    except ValueError as error:  # more digits than Python takes for a whole number
+        raise fault(name, _TOO_LARGE) from error
+    _refuse_monsters(name, document)
     _refuse_unknown(name, document, _FILE_KEYS)
+    rehearsal = "rehearsal" in document and _flag(name, document, "rehearsal")
     tables = document.get("product", [])
     if not isinstance(tables, list):
         raise fault(name, "product must be an array of tables: [[product]]")
     for number, table in enumerate(tables, 1):
         known = table.get("id", number) if isinstance(table, dict) else number
-        yield f"{name}: product {known}", table, bool(document.get("rehearsal", False))
+        yield f"{name}: product {known}", table, rehearsal
+
+
+def _refuse_monsters(name: str, document: Mapping[str, Any]) -> None:
+    """Raises BadInput for values that not even a fault could show: whole numbers that TOML does not promise, and tables
+    within tables that dotted keys make in one line.
+    """
+    waiting: list[tuple[object, int]] = [(document, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, dict | list):
+            if depth > _DEEPEST:
+                raise fault(name, f"tables and lists lie more than {_DEEPEST} deep in each other")
+            within = value.values() if isinstance(value, dict) else value
+            waiting += [(one, depth + 1) for one in within]
+        elif isinstance(value, int) and not -_WIDEST <= value < _WIDEST:
+            raise fault(name, _TOO_LARGE)
 
 
 def product_of(where: str, table: Mapping[str, Any], rehearsal: bool) -> Product:
@@ -184,6 +207,10 @@ def _pattern(where: str, table: Mapping[str, Any]) -> FieldPattern:
     if "places" in table:
         return _by_place(where, table, check)
     length = table.get("length", [])
+    if length == UNKNOWN:
+        others = ", ".join(sorted(set(table) - {"length"}))
+        rather = f"leave out {others}" if others else 'write "unknown" instead of the table'
+        raise fault(where, f"length is unknown, and with it the whole pattern: {rather}")
     lengths = tuple(_positive(f"{where}.length", n) for n in (length if isinstance(length, list) else [length]))
     if not lengths or max(lengths) > 64:
         raise fault(where, "length is missing: a whole number up to 64, or a list of them")
@@ -202,9 +229,9 @@ def _by_place(where: str, table: Mapping[str, Any], check: CheckDigit) -> FieldP
 
 
 def _alphabet(where: str, value: object) -> str:
-    alphabet = _NAMED_ALPHABETS.get(str(value), str(value))
+    alphabet = _NAMED_ALPHABETS.get(value, value) if isinstance(value, str) else ""
     if not alphabet or set(alphabet) - set(DIGITS + LATIN):
-        raise fault(where, "only upper-case letters and digits are allowed, or digits, latin, alnum")
+        raise fault(where, "a text of upper-case letters and digits only, or digits, latin, alnum")
     return "".join(sorted(set(alphabet)))
 
 

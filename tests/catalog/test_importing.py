@@ -39,6 +39,8 @@ def test_a_good_csv_gives_products_with_their_initials() -> None:
     [
         ("c,丙卡,C,6924985861423,digits,16,", "line 4", "no GTIN"),
         ("c,丙卡,C,,digits,sixteen,", "line 4", "no whole number"),
+        (f"c,丙卡,C,,digits,{'9' * 400},", "line 4", "no whole number"),
+        ("c,丙卡,C,,digits,unknown,", "line 4", "leave out alphabet"),
         ("c,丙卡,C,,hex,16,", "line 4", "upper-case"),
         ("c,,C,,digits,16,", "line 4", "name_zh"),
         ("C c,丙卡,C,,digits,16,", "line 4", "small letters"),
@@ -52,6 +54,20 @@ def test_one_wrong_line_and_nothing_is_taken(line: str, where: str, why: str) ->
     assert judged.products == ()
     assert judged.tables == ()
     assert any(where in wrong.where and why in wrong.why for wrong in judged.wrong), judged.wrong
+
+
+@pytest.mark.parametrize("said", ["check", "grouping"])
+def test_what_is_said_beside_an_unknown_length_is_not_dropped(said: str) -> None:
+    value = {"check": "luhn", "grouping": "4 4"}[said]
+    text = f"id,name_zh,name_en,number.length,number.{said}\na,甲卡,A,unknown,{value}\n"
+    (wrong,) = read_incoming("cards.csv", text.encode()).wrong
+    assert f"leave out {said}" in wrong.why
+
+
+def test_a_place_of_400_digits_is_named() -> None:
+    text = f"id,name_zh,name_en,number.length,layout.number\na,甲卡,A,16,{'9' * 400} 1 1 1\n"
+    (wrong,) = read_incoming("cards.csv", text.encode()).wrong
+    assert (wrong.where, "millimetres" in wrong.why) == ("cards.csv: line 2.layout.number", True)
 
 
 def test_every_wrong_line_is_told() -> None:

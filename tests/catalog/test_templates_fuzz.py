@@ -20,6 +20,8 @@ quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthC
 values = st.recursive(
     st.one_of(
         st.integers(-(2**70), 2**70).map(str),
+        st.sampled_from([400, 4000, 5000]).map(lambda digits: "9" * digits),
+        st.sampled_from([10, 400, 9000]).map(lambda digits: "0x" + "f" * digits),
         st.floats(allow_nan=True).map(lambda v: repr(v) if v == v and abs(v) != float("inf") else "nan"),
         st.sampled_from(['""', '"6901234567892"', "true", "1979-05-27", "inf", '"digits"', '"\\u0000"']),
         st.text("abcXYZ0189 甲", max_size=6).map(lambda t: f'"{t}"'),
@@ -80,6 +82,37 @@ def test_a_damaged_template_is_named(
 def test_values_of_the_wrong_kind_are_named(tmp_path: Path, table: dict[str, str]) -> None:
     lines = "\n".join(f"{key} = {value}" for key, value in {**GOOD, **table}.items())
     assert read_or_refused(tmp_path, f"[[product]]\n{lines}\n".encode())
+
+
+boxes = st.lists(st.one_of(st.floats(-1, 90).map(repr), values), min_size=3, max_size=5)
+
+
+@quick
+@given(st.dictionaries(st.sampled_from(["number", "panel", "pin", "expiry", "face_value", "barcode"]), boxes))
+def test_places_of_any_kind_are_named(tmp_path: Path, layout: dict[str, list[str]]) -> None:
+    lines = "\n".join(f"{key} = {value}" for key, value in GOOD.items() if key != "layout")
+    places = "\n".join(f"{name} = [{', '.join(box)}]" for name, box in layout.items())
+    assert read_or_refused(tmp_path, f"[[product]]\n{lines}\n[product.layout]\n{places}\n".encode())
+
+
+@pytest.mark.parametrize(
+    "key", ["id", "gtins", "number.length", "number.check", "number.places", "layout.pin", "regions"]
+)
+@pytest.mark.parametrize("value", ["9" * 400, "9" * 5000, "0x" + "f" * 9000, "[0x" + "f" * 9000 + "]"])
+def test_numbers_that_cannot_be_shown_are_named(tmp_path: Path, key: str, value: str) -> None:
+    lines = "\n".join(f"{name} = {v}" for name, v in GOOD.items() if name != key.partition(".")[0])
+    path = tmp_path / "t.toml"
+    path.write_text(f"[[product]]\n{lines}\n{key} = {value}\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"t\.toml: a whole number has more than 64 bits"):
+        load_products(path)
+
+
+def test_tables_too_deep_to_be_shown_are_named(tmp_path: Path) -> None:
+    lines = "\n".join(f"{name} = {v}" for name, v in GOOD.items() if name != "number")
+    path = tmp_path / "t.toml"
+    path.write_text(f"[[product]]\n{lines}\nnumber.length.{'a.' * 5000}a = 1\n", encoding="utf-8")
+    with pytest.raises(BadInput, match="deep in each other"):
+        load_products(path)
 
 
 @quick

@@ -95,6 +95,15 @@ def test_check_names_every_fault(say: Say, tmp_path: Path) -> None:
     assert all("bad.toml" in w["where"] and "crc" in w["why"] for w in wrong)
 
 
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_check_names_a_number_that_is_too_large(say: Say, tmp_path: Path, digits: int) -> None:
+    text = fictional_toml(1, 1).replace("panel = [", f"panel = [{'9' * digits}, ")
+    (tmp_path / "bad.toml").write_text(text, encoding="utf-8")
+    said = say("catalog", "check", tmp_path)
+    assert said.code == 2
+    assert json.loads(said.out)["wrong"] == [{"where": "bad.toml", "why": "a whole number has more than 64 bits"}]
+
+
 def test_search_by_initials(say: Say) -> None:
     told = answer(say("catalog", "search", "JDEK"))
     products = told["products"]
