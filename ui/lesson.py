@@ -156,14 +156,14 @@ class Lesson(QObject):
 
     def _nudge(self, right: int, down: int) -> None:
         """Move the picked region by half a millimetre, or its lower right corner; one that is nowhere is put there."""
-        if self.learning.card is None:
+        card, box = self.learning.card, self.learning.box
+        if card is None:
             return
-        box = self.learning.box
         if box is None:
-            self._shape(self.learning.field, fresh_box())
+            self._shape(self.learning.field, fresh_box(card.size_mm))
         else:
             change = stretched if self.learning.sizing else moved
-            self._shape(self.learning.field, change(box, right * _STEP_MM, down * _STEP_MM))
+            self._shape(self.learning.field, change(box, right * _STEP_MM, down * _STEP_MM, card.size_mm))
 
     def _shape(self, name: str, box: Box) -> None:
         """A person says where a field is."""
@@ -201,8 +201,11 @@ class Lesson(QObject):
 def show_card(screen: ProductScreen, learning: Learning) -> None:
     """Show the card and the photographs of a lesson; they are decoded here, not with each key."""
     photographs = tuple((QImage.fromData(one.photograph), one.quad) for one in learning.cards)
-    upright = None if learning.card is None else QImage.fromData(learning.card.upright)
-    screen.regions.show_card(upright, photographs, learning.at)
+    card = learning.card
+    if card is None:
+        screen.regions.show_card(None, photographs, learning.at)
+    else:
+        screen.regions.show_card(QImage.fromData(card.upright), photographs, learning.at, card.size_mm)
 
 
 def _ordered(regions: dict[str, Box]) -> tuple[tuple[str, Box], ...]:

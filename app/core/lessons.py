@@ -18,6 +18,7 @@ LEAST_MM = 1.0
 _FRESH_MM = (28.0, 7.0)
 
 Region = tuple[str, Box]
+Size = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,15 @@ class LessonJob:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class StudiedCard:
-    """One photograph: the card upright and straight (JPEG), its corners in the photograph from 0 to 1, and where the
-    fields stand on it.
+    """One photograph: the card upright and straight (JPEG), its corners in the photograph from 0 to 1, where the fields
+    stand on it, and its width and height: one printed upright is higher than wide.
     """
 
     upright: bytes
     photograph: bytes
     quad: tuple[tuple[float, float], ...]
     regions: tuple[Region, ...] = ()
+    size_mm: Size = CARD_MM
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -107,32 +109,32 @@ class LessonFailed:
 LessonNews = Seen | Taught | Tried | LessonFailed
 
 
-def moved(box: Box, right_mm: float, down_mm: float) -> Box:
+def moved(box: Box, right_mm: float, down_mm: float, size_mm: Size = CARD_MM) -> Box:
     """The box moved, kept on the card."""
-    x = min(max(0.0, box.x + right_mm), CARD_MM[0] - box.w)
-    y = min(max(0.0, box.y + down_mm), CARD_MM[1] - box.h)
+    x = max(0.0, min(box.x + right_mm, size_mm[0] - box.w))
+    y = max(0.0, min(box.y + down_mm, size_mm[1] - box.h))
     return replace(box, x=_tenth(x), y=_tenth(y))
 
 
-def stretched(box: Box, wider_mm: float, higher_mm: float) -> Box:
+def stretched(box: Box, wider_mm: float, higher_mm: float, size_mm: Size = CARD_MM) -> Box:
     """The box with its right and lower edge moved, at least a millimetre large and kept on the card."""
-    w = min(max(LEAST_MM, box.w + wider_mm), CARD_MM[0] - box.x)
-    h = min(max(LEAST_MM, box.h + higher_mm), CARD_MM[1] - box.y)
+    w = min(max(LEAST_MM, box.w + wider_mm), size_mm[0] - box.x)
+    h = min(max(LEAST_MM, box.h + higher_mm), size_mm[1] - box.y)
     return replace(box, w=_tenth(w), h=_tenth(h))
 
 
-def drawn_between(x1: float, y1: float, x2: float, y2: float) -> Box:
+def drawn_between(x1: float, y1: float, x2: float, y2: float, size_mm: Size = CARD_MM) -> Box:
     """The box between two points of the card (mm), whichever comes first."""
-    left, right = (min(max(0.0, v), CARD_MM[0]) for v in sorted((x1, x2)))
-    top, bottom = (min(max(0.0, v), CARD_MM[1]) for v in sorted((y1, y2)))
-    left, top = min(left, CARD_MM[0] - LEAST_MM), min(top, CARD_MM[1] - LEAST_MM)
+    left, right = (min(max(0.0, v), size_mm[0]) for v in sorted((x1, x2)))
+    top, bottom = (min(max(0.0, v), size_mm[1]) for v in sorted((y1, y2)))
+    left, top = min(left, size_mm[0] - LEAST_MM), min(top, size_mm[1] - LEAST_MM)
     return Box(_tenth(left), _tenth(top), _tenth(max(LEAST_MM, right - left)), _tenth(max(LEAST_MM, bottom - top)))
 
 
-def fresh_box() -> Box:
+def fresh_box(size_mm: Size = CARD_MM) -> Box:
     """Where a region is put that nobody saw: the middle of the card."""
     w, h = _FRESH_MM
-    return Box(_tenth((CARD_MM[0] - w) / 2), _tenth((CARD_MM[1] - h) / 2), w, h)
+    return Box(_tenth((size_mm[0] - w) / 2), _tenth((size_mm[1] - h) / 2), w, h)
 
 
 def _tenth(value: float) -> float:

@@ -24,6 +24,7 @@ from app.catalog.templates import product_of
 from app.catalog.writing import pattern_table, table_of, to_toml
 from app.core.errors import BadInput, Trouble
 from app.core.lessons import (
+    CARD_MM,
     PHOTOGRAPHS,
     REGIONS,
     LessonFailed,
@@ -106,7 +107,9 @@ def _studied(picture: Colour, corners: Corners, regions: tuple[Region, ...]) -> 
     ratio = _UPRIGHT / card.shape[1]
     upright = cv2.resize(card, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
     quad = tuple((float(x) / width, float(y) / height) for x, y in corners)
-    return StudiedCard(_jpeg(np.asarray(upright, np.uint8)), _jpeg(np.asarray(small, np.uint8)), quad, regions)
+    lies = card.shape[1] >= card.shape[0]
+    size_mm = CARD_MM if lies else (CARD_MM[1], CARD_MM[0])
+    return StudiedCard(_jpeg(np.asarray(upright, np.uint8)), _jpeg(np.asarray(small, np.uint8)), quad, regions, size_mm)
 
 
 def _jpeg(picture: Colour) -> bytes:

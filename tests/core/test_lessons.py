@@ -6,11 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.catalog.templates import box_of
-from app.core.lessons import CARD_MM, LEAST_MM, drawn_between, fresh_box, moved, stretched
+from app.core.lessons import CARD_MM, LEAST_MM, Size, drawn_between, fresh_box, moved, stretched
 from app.core.products import Box
 
 ANYWHERE = st.floats(-200, 200)
 BOXES = st.builds(drawn_between, ANYWHERE, ANYWHERE, ANYWHERE, ANYWHERE)
+
+
+UPRIGHT_MM = (CARD_MM[1], CARD_MM[0])
+SIZES = st.sampled_from([CARD_MM, UPRIGHT_MM])
 
 
 def on_card(box: Box) -> bool:
@@ -18,11 +22,13 @@ def on_card(box: Box) -> bool:
     return box.w >= LEAST_MM and box.h >= LEAST_MM
 
 
-@given(BOXES, ANYWHERE, ANYWHERE)
-def test_a_region_stays_on_the_card(box: Box, x: float, y: float) -> None:
-    assert on_card(box)
-    assert on_card(moved(box, x, y))
-    assert on_card(stretched(box, x, y))
+@given(SIZES, ANYWHERE, ANYWHERE, ANYWHERE, ANYWHERE)
+def test_a_region_stays_on_the_card(size: Size, x1: float, y1: float, x2: float, y2: float) -> None:
+    box = drawn_between(x1, y1, x2, y2, size)
+    for one in (box, moved(box, x1, y2, size), stretched(box, x1, y2, size), fresh_box(size)):
+        assert on_card(one)
+        assert one.x + one.w <= size[0] + 1e-6
+        assert one.y + one.h <= size[1] + 1e-6
 
 
 @given(BOXES, st.integers(0, 5), st.integers(0, 5))

@@ -161,6 +161,29 @@ def test_a_region_is_moved_and_drawn_with_the_mouse(seat: Seat) -> None:
     assert (drawn.x, drawn.w) == (pytest.approx(60, abs=0.4), pytest.approx(20, abs=0.6))
 
 
+def test_a_card_printed_upright_is_shown_so_and_drawn_on_to_its_lower_edge(seat: Seat) -> None:
+    learned(seat)
+    lesson, panel = seat.products.lesson, seat.window.choosing.regions
+    cards = tuple(replace(card, size_mm=(54.0, 85.6)) for card in lesson.learning.cards)
+    lesson._look(cards=cards, regions=(("barcode", Box(6.0, 66.0, 32.0, 10.0)),), field="barcode")
+    lesson.show_photograph(0)
+    panel.grab()
+    card = panel.card_rect()
+    assert card.width() / card.height() == pytest.approx(54.0 / 85.6)
+    seat.key("↓")
+    assert lesson.learning.box == Box(6.0, 66.5, 32.0, 10.0)
+    place = panel.marks["regionbarcode"]
+    panel.grab()
+    start, scale = place.center().toPoint(), card.width() / 54.0
+    QTest.mousePress(panel, Qt.MouseButton.LeftButton, pos=start)
+    there = start + QPointF(90 * scale, 90 * scale).toPoint()
+    QTest.mouseMove(panel, there)
+    QTest.mouseRelease(panel, Qt.MouseButton.LeftButton, pos=there)
+    box = lesson.learning.box
+    assert box is not None
+    assert (box.x + box.w, box.y + box.h) == (pytest.approx(54.0, abs=0.2), pytest.approx(85.6, abs=0.2))
+
+
 def test_what_stands_under_the_panel_is_covered_until_the_key_is_held(seat: Seat) -> None:
     learned(seat)
     panel = seat.window.choosing.regions

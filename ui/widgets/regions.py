@@ -9,7 +9,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QImage, QMouseEvent, QPen, QPolygonF, QResizeEvent, QTransform
 from PySide6.QtWidgets import QLineEdit
 
-from app.core.lessons import CARD_MM, drawn_between
+from app.core.lessons import CARD_MM, Size, drawn_between
 from app.core.products import Box
 from ui.product_views import LessonView, RegionView
 from ui.theme import Look
@@ -47,6 +47,7 @@ class RegionPanel(Painted):
         self._card: QImage | None = None
         self._photographs: tuple[Photograph, ...] = ()
         self._at = 0
+        self._size: Size = CARD_MM
         self._uncovered = False
         self._grip: tuple[str, QPointF, Box | None, bool] | None = None  # name, where (mm), box moved, by its corner
 
@@ -59,9 +60,11 @@ class RegionPanel(Painted):
             self.setAccessibleDescription("; ".join(f"{r.label} {r.box.x} {r.box.y} mm" for r in view.regions))
             self.update()
 
-    def show_card(self, card: QImage | None, photographs: tuple[Photograph, ...] = (), at: int = 0) -> None:
-        """The upright card that is shown from now on, the photographs, and which of them it is of."""
-        self._card, self._photographs, self._at = card, photographs, at
+    def show_card(
+        self, card: QImage | None, photographs: tuple[Photograph, ...] = (), at: int = 0, size_mm: Size = CARD_MM
+    ) -> None:
+        """The upright card that is shown from now on, the photographs, which of them it is of, and the card's size."""
+        self._card, self._photographs, self._at, self._size = card, photographs, at, size_mm
         self.update()
 
     def reveal(self, on: bool) -> None:
@@ -84,20 +87,20 @@ class RegionPanel(Painted):
         """Where the card is drawn, in pixels of the widget."""
         px = self.look.px
         room = QRectF(px(16), px(_HEAD + 24), self.width() - px(32), self.height() - px(_HEAD + _FOOT + _STRIP + 38))
-        scale = min(room.width() / CARD_MM[0], room.height() / CARD_MM[1])
-        width, height = CARD_MM[0] * scale, CARD_MM[1] * scale
+        scale = min(room.width() / self._size[0], room.height() / self._size[1])
+        width, height = self._size[0] * scale, self._size[1] * scale
         return QRectF(room.center().x() - width / 2, room.center().y() - height / 2, width, height)
 
     # The mouse
 
     def _mm(self, point: QPointF) -> QPointF:
         card = self.card_rect()
-        scale = CARD_MM[0] / card.width()
+        scale = self._size[0] / card.width()
         return QPointF((point.x() - card.x()) * scale, (point.y() - card.y()) * scale)
 
     def _pixels(self, box: Box) -> QRectF:
         card = self.card_rect()
-        scale = card.width() / CARD_MM[0]
+        scale = card.width() / self._size[0]
         return QRectF(card.x() + box.x * scale, card.y() + box.y * scale, box.w * scale, box.h * scale)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -134,13 +137,13 @@ class RegionPanel(Painted):
         name, start, box, by_corner = self._grip
         at = self._mm(event.position())
         if box is None:
-            self.shaped.emit(name, drawn_between(start.x(), start.y(), at.x(), at.y()))
+            self.shaped.emit(name, drawn_between(start.x(), start.y(), at.x(), at.y(), self._size))
         elif by_corner:
-            self.shaped.emit(name, drawn_between(box.x, box.y, max(box.x, at.x()), max(box.y, at.y())))
+            self.shaped.emit(name, drawn_between(box.x, box.y, max(box.x, at.x()), max(box.y, at.y()), self._size))
         else:
-            x = min(max(0.0, box.x + at.x() - start.x()), CARD_MM[0] - box.w)
-            y = min(max(0.0, box.y + at.y() - start.y()), CARD_MM[1] - box.h)
-            self.shaped.emit(name, drawn_between(x, y, x + box.w, y + box.h))
+            x = min(max(0.0, box.x + at.x() - start.x()), self._size[0] - box.w)
+            y = min(max(0.0, box.y + at.y() - start.y()), self._size[1] - box.h)
+            self.shaped.emit(name, drawn_between(x, y, x + box.w, y + box.h, self._size))
 
     def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
         self._grip = None
@@ -220,7 +223,7 @@ class RegionPanel(Painted):
         ink.p.drawImage(place, image)
         corners = QPolygonF([QPointF(place.x() + x * wide, place.y() + y * high) for x, y in quad])
         ink.p.setBrush(Qt.BrushStyle.NoBrush)
-        to_photograph = _onto(corners)
+        to_photograph = _onto(corners, self._size)
         if to_photograph is not None:
             for region in self.view.regions:
                 shape = to_photograph.map(QPolygonF(QRectF(region.box.x, region.box.y, region.box.w, region.box.h)))
@@ -267,8 +270,9 @@ class RegionPanel(Painted):
         ink.text(QRectF(x + 2, row.y(), row.right() - x, row.height()), self.view.foot, 14, colour="text2")
 
 
-def _onto(corners: QPolygonF) -> QTransform | None:
-    """From millimetres on the card to where it lies in the photograph."""
-    card = QPolygonF([QPointF(0, 0), QPointF(CARD_MM[0], 0), QPointF(*CARD_MM), QPointF(0, CARD_MM[1])])
+def _onto(corners: QPolygonF, size_mm: Size) -> QTransform | None:
+    """From millimetres on a card of this size to where it lies in the photograph."""
+    width, height = size_mm
+    card = QPolygonF([QPointF(0, 0), QPointF(width, 0), QPointF(width, height), QPointF(0, height)])
     made = QTransform()
     return made if QTransform.quadToQuad(card, corners, made) else None
