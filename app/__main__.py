@@ -14,6 +14,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from types import FrameType
 
@@ -53,6 +54,11 @@ COMMANDS = {
 
 _LONG_RUNNING = ("demo", "serve", "vault", "recorder", "label", "eye", "leaks")
 """Tell what they do; of a command that ends soon only trouble is of interest."""
+
+
+_ONE_END_S = 2.0
+_ended_s = [-_ONE_END_S]
+"""When an end was last asked for."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -117,8 +123,16 @@ def _begin_process(program: str) -> None:
 
 
 def _interrupted(_number: int, _frame: FrameType | None) -> None:
-    """Somebody logs out, or ends the command: it ends as by Ctrl-C, and clears away what it wrote half."""
-    raise KeyboardInterrupt
+    """Somebody logs out, or ends the command: it ends as by Ctrl-C, and clears away what it wrote half.
+
+    Said twice at once (`timeout` tells the process and its group) it is one end: the second would
+    cut the clearing short.
+    """
+    now_s = time.monotonic()
+    again = now_s - _ended_s[0] < _ONE_END_S
+    _ended_s[0] = now_s
+    if not again:
+        raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

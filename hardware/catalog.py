@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,7 +33,7 @@ from hardware.nfc.acr122u import open_acr122u
 from hardware.nfc.lasting import LastingReader
 from hardware.nfc.link import DEFAULT_BAUD
 from hardware.nfc.pn532 import open_pn532
-from hardware.ports import Camera, Control, DeviceInfo, DocumentScanner, NfcReader, Scanner
+from hardware.ports import LEFT_S, Camera, Control, DeviceInfo, DocumentScanner, NfcReader, Scanner
 from hardware.scanner.folder import FolderScanner
 from hardware.scanner.sane import SaneScanner
 from hardware.scanner.serial import open_serial_scanner
@@ -82,9 +83,13 @@ def open_scanner(address: str) -> Scanner:
     return _open(address, {"serial": _open_serial_scanner, "sim": _open_simulated_scanner})
 
 
-def open_documents(address: str) -> DocumentScanner:
-    """The document scanner at an address. Raises DeviceError."""
-    return _open(address, {"folder": _open_folder, "sane": _open_sane})
+def open_documents(address: str, left_s: float = LEFT_S) -> DocumentScanner:
+    """The document scanner at an address; a folder's file without an end is given `left_s`. Raises DeviceError."""
+    openers: dict[str, Callable[[str], DocumentScanner]] = {
+        "folder": partial(_open_folder, left_s=left_s),
+        "sane": _open_sane,
+    }
+    return _open(address, openers)
 
 
 def open_camera(address: str) -> Camera:
@@ -165,8 +170,8 @@ def _open_serial_scanner(address: str) -> Scanner:
     return open_serial_scanner(port, info, int(baud), parsed.options.get("prefix", ""))
 
 
-def _open_folder(address: str) -> DocumentScanner:
-    return FolderScanner(address, Path(parse_address(address, frozenset()).path))
+def _open_folder(address: str, left_s: float) -> DocumentScanner:
+    return FolderScanner(address, Path(parse_address(address, frozenset()).path), left_s=left_s)
 
 
 def _open_sane(address: str) -> DocumentScanner:

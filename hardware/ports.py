@@ -207,13 +207,29 @@ class Scanner(Protocol):
     def close(self) -> None: ...
 
 
+LEFT_S = 60.0
+"""After which a file that stands still and has no end, or cannot be opened, comes out as it is; a network may stall."""
+
+
+class SheetFault(StrEnum):
+    """Why a file that lies where scans are awaited has no bytes."""
+
+    TOO_LARGE = "too-large"
+    DENIED = "denied"
+    NO_PICTURE = "no-picture"
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Sheet:
-    """One scanned sheet: the bytes of its picture file and their SHA-256 (hex), by which a repetition is known."""
+    """One scanned sheet: the bytes of its picture file and their SHA-256 (hex), by which a repetition is known.
+
+    `fault`: why there are none.
+    """
 
     name: str
     data: bytes
     sha256: str
+    fault: SheetFault | None = None
 
     def __repr__(self) -> str:
         return f"Sheet({self.name}, {len(self.data)} bytes)"

@@ -14,6 +14,7 @@ from typing import Any
 from app.catalog.infer import Inferred
 from app.catalog.templates import box_of
 from app.catalog.writing import pattern_table
+from app.commands.bounds import add_threads, refuse_threads
 from app.commands.written import written
 from app.core.errors import BadInput
 from app.core.lessons import REGIONS
@@ -41,11 +42,12 @@ def add_learn_action(actions: Any) -> None:
     )  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="FILE.toml", help="where the template goes")
     parser.add_argument("--rehearsal", action="store_true", help="a product of a rehearsal")
-    parser.add_argument("--threads", type=int, default=2)
+    add_threads(parser)
 
 
 def learn(args: argparse.Namespace) -> dict[str, Any]:
     """Learn, try, write. Raises BadInput for pictures that are none, and as `app.vision.learn.learn`."""
+    refuse_threads(args.threads)
     known = product_to_learn(args.id, args.zh, args.en, args.category, args.rehearsal)
     drawn = dict(_drawn(text) for text in args.region)
     pictures = photographs_of(args.photographs)

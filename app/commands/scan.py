@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from app.catalog.shelf import read_sources, shipped
+from app.commands.bounds import add_threads, refuse_threads
 from app.commands.complaint import complain
 from app.commands.opening import add_passphrase, open_station
 from app.commands.scan_intake import ScanIntake
@@ -28,10 +29,16 @@ from app.station.shelving import station_sources
 from app.vision.look import Looker
 from hardware.catalog import open_documents
 from hardware.errors import DeviceError, DeviceReason
-from hardware.ports import DocumentScanner, Sheet
+from hardware.ports import LEFT_S, DocumentScanner, Sheet, SheetFault
 
 _SCAN_S = 120.0
 _LOOK_S = 0.5
+_ONCE_LEFT_S = 5.0  # with --once nobody waits for a network that stalls
+_FAULTS = {
+    SheetFault.TOO_LARGE: "input.too_large",
+    SheetFault.DENIED: "input.denied",
+    SheetFault.NO_PICTURE: "scan.not_a_picture",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dpi", type=int, default=300, help="of the scans")
     parser.add_argument("--sheets", type=int, default=0, metavar="N", help="end after N sheets")
     parser.add_argument("--once", action="store_true", help="end when nothing more is in the folder")
-    parser.add_argument("--threads", type=int, default=2, help="for text recognition")
+    add_threads(parser)
     parser.add_argument("--data", type=Path, metavar="STATION", help="take the cards in at this station")
     parser.add_argument("--waybill", default="")
     add_passphrase(parser)
@@ -50,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not 75 <= args.dpi <= 1200 or args.sheets < 0:
         raise BadInput("usage.count", "--dpi 75 to 1200, --sheets 0 or more")
+    refuse_threads(args.threads)
     if (args.data is not None) != bool(args.waybill):
         raise BadInput("scan.incomplete", "--data --waybill")
     with ExitStack() as stack:
@@ -70,14 +78,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _opened(args: argparse.Namespace) -> DocumentScanner:
     if args.folder is not None:
-        return _asked(f"folder:{args.folder}")
+        return _asked(f"folder:{args.folder}", _ONCE_LEFT_S if args.once else LEFT_S)
     mark = "&" if "?" in args.sane else "?"
-    return _asked(f"sane:{args.sane}{mark}dpi={args.dpi}")
+    return _asked(f"sane:{args.sane}{mark}dpi={args.dpi}", LEFT_S)
 
 
-def _asked(address: str) -> DocumentScanner:
+def _asked(address: str, left_s: float) -> DocumentScanner:
     try:
-        return open_documents(address)
+        return open_documents(address, left_s)
     except DeviceError as trouble:
         raise _unavailable(trouble) from trouble
 
@@ -98,7 +106,7 @@ def _sheets(scanner: DocumentScanner, args: argparse.Namespace) -> Iterator[Shee
                 return
             raise _unavailable(trouble) from trouble
         if sheet is not None:
-            count += 1
+            count += sheet.fault is not SheetFault.NO_PICTURE
             yield sheet
         elif args.once and scanner.idle:
             return
@@ -121,17 +129,23 @@ class Batch:
             self._repeated += 1
             _line({"sheet": sheet.name, "error": {"code": "scan.repeated", "detail": earlier}})
             return self._progress(sheet, "repeated")
-        self._seen[sheet.sha256] = sheet.name
         try:
-            with kept_to_one(sheet.name):
-                found = read_sheet(sheet.data, sheet.name, self._dpi, self._looker, self._catalogue)
+            found = self._read(sheet)
         except Trouble as trouble:
             self._bad += 1
             _line({"sheet": sheet.name, "error": {"code": trouble.code, "detail": trouble.detail}})
             complain(trouble)
             return self._progress(sheet, trouble.code)
+        self._seen[sheet.sha256] = sheet.name
         self._tell(sheet, found)
         return self._progress(sheet, f"{len(found.cards)} cards")
+
+    def _read(self, sheet: Sheet) -> SheetReading:
+        """Raises Trouble: what has no bytes, is no picture, or the reader fails over."""
+        if sheet.fault is not None:
+            raise BadInput(_FAULTS[sheet.fault], sheet.name)
+        with kept_to_one(sheet.name):
+            return read_sheet(sheet.data, sheet.name, self._dpi, self._looker, self._catalogue)
 
     def _tell(self, sheet: Sheet, found: SheetReading) -> None:
         for no, card in enumerate(found.cards, 1):

@@ -212,9 +212,19 @@ def run_read(
             with kept_to_one(Path(path).name):
                 answer = read_file(Path(path), looker, catalogue)
         except Trouble as trouble:
-            answer = {"file": Path(path).name, "error": {"code": trouble.code, "detail": trouble.detail}}
-            tell(trouble, err)
+            tell_unread(path, trouble, out, err, tell)
             status = max(status, trouble.exit_code)
-        out.write(json.dumps(answer, ensure_ascii=False) + "\n")
-        out.flush()
+        else:
+            _write(answer, out)
     return status
+
+
+def tell_unread(path: Path, trouble: Trouble, out: TextIO, err: TextIO, tell: Tell = plainly) -> None:
+    """The line of a file that could not be read, and the words for whoever reads the second stream."""
+    _write({"file": Path(path).name, "error": {"code": trouble.code, "detail": trouble.detail}}, out)
+    tell(trouble, err)
+
+
+def _write(answer: dict[str, Any], out: TextIO) -> None:
+    out.write(json.dumps(answer, ensure_ascii=False) + "\n")
+    out.flush()

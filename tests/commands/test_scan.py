@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.commands import scan
 from app.core.cards import Secret
 from app.core.parcels import ExpectedParcel, Role
 from app.paths import StationFolder
@@ -88,6 +89,45 @@ def test_a_folder_becomes_lines_and_a_repeated_sheet_is_refused(
     assert {line["error"]["code"] for line in told if "error" in line} == {"scan.repeated", "input.not_an_image"}
     assert told[-1] == {"summary": {"sheets": 3, "cards": 2, "repeated": 1, "unreadable": 1}}
     assert "3 · " in said.err
+
+
+def test_files_that_are_no_whole_pictures_are_told_and_the_run_ends(
+    say: Say, tmp_path: Path, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With an empty file in the folder it never ended; a PDF it did not mention."""
+    monkeypatch.setattr(scan, "_ONCE_LEFT_S", 0.8)
+    whole = cv2.imencode(".png", np.full((300, 400, 3), 250, np.uint8))[1].tobytes()
+    files = {"empty.png": b"", "half.png": whole[: len(whole) // 2], "none.png": b"", "f.pdf": b"%PDF-1.4\n"}
+    for name, data in {**files, "whole.png": whole, "Thumbs.db": b"x"}.items():
+        (tmp_path / name).write_bytes(data)
+    said = say("scan", "--folder", tmp_path, "--once", "--threads", 1)
+    assert said.code == 2
+    *told, last = lines(said)
+    assert {line["sheet"]: line["error"]["code"] for line in told} == {
+        "empty.png": "input.empty",
+        "none.png": "input.empty",
+        "half.png": "input.truncated",
+        "f.pdf": "scan.not_a_picture",
+    }
+    assert all(said.complains(code, language) for code in ("input.empty", "input.truncated", "scan.not_a_picture"))
+    assert last == {"summary": {"sheets": 5, "cards": 0, "repeated": 0, "unreadable": 4}}
+
+
+@pytest.mark.warns
+def test_a_sheet_that_the_reader_fails_over_does_not_end_the_run(
+    say: Say, tmp_path: Path, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), np.full((300, 400, 3), ord(name[0]), np.uint8))
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(scan, "read_sheet", fail)
+    said = say("scan", "--folder", tmp_path, "--once", "--threads", 1)
+    assert said.code == 2
+    assert [line["error"]["code"] for line in lines(said)[:-1]] == ["reading.failed"] * 2
+    assert said.complains("reading.failed", language)
 
 
 def test_scanned_cards_go_into_the_stations_parcel_once(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import stat
 import sys
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from hardware.catalog import open_documents
 from hardware.errors import DeviceError, DeviceReason
+from hardware.ports import LEFT_S, SheetFault
 from hardware.scanner.folder import SETTLED_S, FolderScanner
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 40 + b"\x00\x00\x00\x00IEND\xaeB`\x82"
@@ -72,18 +74,77 @@ def test_a_half_written_file_is_waited_for(scanner: FolderScanner, clock: Clock,
     assert looked(scanner, clock) == "a.png"
 
 
-def test_a_file_that_stands_still_without_its_end_is_not_taken(
-    scanner: FolderScanner, clock: Clock, tmp_path: Path
+@pytest.mark.parametrize(("name", "data"), [("a.jpg", JPEG[:-2]), ("a.png", b""), ("b.png", PNG[:20])])
+def test_a_file_that_stands_still_without_its_end_comes_out_as_it_is_in_the_end(
+    scanner: FolderScanner, clock: Clock, tmp_path: Path, name: str, data: bytes
 ) -> None:
-    (tmp_path / "a.jpg").write_bytes(JPEG[:-2])
+    """It was waited for without end, and without a word."""
+    (tmp_path / name).write_bytes(data)
     for _ in range(5):
         assert looked(scanner, clock) is None
     assert not scanner.idle
+    clock.now_s += LEFT_S
+    sheet = scanner.read(0)
+    assert sheet is not None
+    assert (sheet.name, sheet.data, sheet.fault) == (name, data, None)
+    assert scanner.idle
+    assert looked(scanner, clock) is None
+    (tmp_path / name).write_bytes(PNG)
+    assert scanner.read(0) is None, "it has just changed"
+    assert looked(scanner, clock) == name, "somebody went on writing it after all"
 
 
-@pytest.mark.parametrize("name", [".hidden.png", "a.png.part", "notes.txt", "a.tmp", "scan.png~"])
+def test_what_cannot_be_opened_is_told_after_the_same_time(
+    scanner: FolderScanner, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "held.png").write_bytes(PNG)
+    (tmp_path / "vast.tif").touch()
+    os.truncate(tmp_path / "vast.tif", 500_000_000)
+
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert looked(scanner, clock) is None
+    clock.now_s += LEFT_S
+    sheets = [scanner.read(0), scanner.read(0)]
+    told = {sheet.name: sheet.fault for sheet in sheets if sheet is not None}
+    assert told == {"held.png": SheetFault.DENIED, "vast.tif": SheetFault.TOO_LARGE}
+    assert scanner.idle
+
+
+@pytest.mark.parametrize("name", ["f.pdf", "notes.txt", "scan", "F.PDF"])
+def test_what_is_no_picture_is_told_once(scanner: FolderScanner, clock: Clock, tmp_path: Path, name: str) -> None:
+    """A scanner that writes PDF, as most do, was passed over in silence."""
+    (tmp_path / name).write_bytes(b"%PDF-1.4")
+    assert scanner.read(0) is None
+    assert not scanner.idle
+    clock.now_s += SETTLED_S + 0.05
+    sheet = scanner.read(0)
+    assert sheet is not None
+    assert (sheet.name, sheet.data, sheet.fault) == (name, b"", SheetFault.NO_PICTURE)
+    (tmp_path / name).write_bytes(b"%PDF-1.4 and more")
+    assert looked(scanner, clock) is None
+    assert scanner.idle
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".hidden.png", "a.png.part", "a.tmp", "scan.png~", "a.pdf.crdownload", "b.PARTIAL", "~$x.docx"),
+        *("Thumbs.db", ".DS_Store", "desktop.ini"),
+    ],
+)
 def test_what_is_no_sheet_is_left_alone(scanner: FolderScanner, clock: Clock, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(PNG)
+    assert looked(scanner, clock) is None
+    assert scanner.idle
+
+
+def test_a_folder_in_the_folder_is_left_alone(scanner: FolderScanner, clock: Clock, tmp_path: Path) -> None:
+    (tmp_path / "old.png").mkdir()
+    (tmp_path / "done").mkdir()
+    clock.now_s += LEFT_S
     assert looked(scanner, clock) is None
     assert scanner.idle
 
