@@ -242,6 +242,17 @@ def test_half_a_label_still_tells_what_follows(text: str, kind: str, glyphs: str
     assert value.glyphs == glyphs
 
 
+@pytest.mark.parametrize(("middles", "value"), [((0.37, 0.71, 0.9), None), ((0.34, 0.62, 0.9), Amount(500, "CNY"))])
+def test_an_amount_with_room_for_a_digit_between_two_is_no_value(
+    middles: tuple[float, ...], value: Amount | None
+) -> None:
+    """Of ¥5000 the recogniser made out ¥500, each sign beyond doubt."""
+    places = zip("¥500", (0.22, *middles), strict=True)
+    signs = tuple(TextSign(sign, at - 0.03, at + 0.03, 0.99) for sign, at in places)
+    read = Line(LineBox(100, 50, 245, 94, 0.0, 1.0), LineText(signs, np.zeros((1, BLANK + 1), np.float32)))
+    assert find_face_value([read], CARD_W) == value
+
+
 def test_a_label_may_stand_above_its_value() -> None:
     number = line("6222 0000 1111 2222", y=200.0)
     found = sort_lines([line("卡号", y=130.0), number], [])
