@@ -236,9 +236,13 @@ def _middle(boxes: Sequence[Box]) -> Box | None:
 
 
 def _better(first: Study, guided: Study) -> Study:
-    """The second look by the places, unless it lost what the first had read."""
+    """The second look by the places, unless it lost what the first had read: all of a value, or some of a number, of
+    which a drawn place may hold a part.
+    """
     lost = (first.number.clean and not guided.number.clean) or (first.pin.clean and not guided.pin.clean)
-    return first if lost else guided
+    whole, part = first.number.text, guided.number.text
+    shortened = bool(part) and part in whole and part != whole
+    return first if lost or shortened else guided
 
 
 def _refuse_same_card(studies: Sequence[Study]) -> None:

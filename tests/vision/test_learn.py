@@ -23,7 +23,7 @@ from app.rehearsal.deck import DeckCard
 from app.rehearsal.pictures import photograph
 from app.rehearsal.products import StudioProduct, load_studio_products
 from app.vision.conclude import Conclusion, conclude
-from app.vision.learn import Lesson, Study, _box, layout_of, learn, try_on
+from app.vision.learn import Lesson, Study, _better, _box, layout_of, learn, try_on
 from app.vision.locate import locate
 from app.vision.look import Looker
 from app.vision.panel import Area
@@ -172,6 +172,21 @@ def test_regions_that_are_not_of_one_card_are_refused(looker: Looker) -> None:
     ):
         with pytest.raises(BadInput, match=r"learn\.bad_regions"):
             learn([], looker, KNOWN, drawn)
+
+
+def test_a_drawn_region_that_leaves_out_the_first_group_shortens_no_number(
+    lesson: Lesson, looker: Looker, shot: Callable[[int, int], Colour]
+) -> None:
+    assert lesson.product.layout is not None
+    assert lesson.product.layout.number is not None
+    place = lesson.product.layout.number
+    late = Box(round(place.x + 0.27 * place.w, 1), place.y, round(0.73 * place.w, 1), place.h)
+    again = learn([shot(0, n) for n in range(3)], looker, KNOWN, {"number": late})
+    assert again.product.number.lengths == (16,)
+    whole = lesson.studies[0]
+    part = replace(whole, number=replace(whole.number, text=whole.number.text[4:]))
+    assert _better(whole, part) is whole
+    assert _better(part, whole) is whole
 
 
 def test_what_cannot_be_learned_from(looker: Looker, shot: Callable[[int, int], Colour]) -> None:
