@@ -1,23 +1,27 @@
 """Cards of products whose layout is known: which way up one lies and where its lines stand, without a search for text.
 
 A layout may be wrong (a new print run, another product's code on the card). So what is read by it counts only where a
-text of the product's shape stands at each place, the panel is seen where it ought to be, and the symbol too.
+text of the product's shape stands at each place and begins there, the words say what they ought to, and panel and
+symbol are seen where they should be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
 import numpy as np
 
+from app.core.cards import Printed
 from app.core.products import FieldPattern, Layout, Product
+from app.vision.barcode import Hit, agreed_texts
 from app.vision.closeup import ink_rows
 from app.vision.fields import to_area
 from app.vision.lines import Line
 from app.vision.panel import Area, Panel, PanelMap, coat_share
-from app.vision.pixels import Colour, Flags, grey
+from app.vision.pixels import Colour, Flags, Floats, grey
+from app.vision.printed import find_expiry, find_face_value
 from app.vision.recognise import LineText
 from app.vision.rectify import PX_PER_MM
 from app.vision.spots import Spot, greedy_lengths
@@ -28,6 +32,10 @@ _ASTRAY_MM = 4.0
 of its bars were read."""
 
 _PLAY_MM = 1.0  # how far print may lie from its place: cards are printed and cut so, and corners found
+_APART = 1.5
+"""Heights between pieces of one row at most, as far apart as the line finder joins them: a caption and its date."""
+
+_ROW = 16.0  # heights beyond its place in which a row must end: as long as a span of two days, or a long caption
 _BLANK = 0.25  # of the steps along a line, in what a column of it has that shows no ink
 _RIM = 0.3  # of the height of a line's ink, around it: as the line finder frames it
 _LEAST_MM = 1.0  # of a line's height
@@ -35,17 +43,25 @@ _ALL_LAYER = 0.95  # share of layer over a PIN's place from which nothing of it 
 _ON_PLACE = 0.6  # shares: of a panel seen that lies where the layout has it, and the other way round
 
 
-def complete_layout(product: Product, coded: Collection[str]) -> Layout | None:
-    """A product's layout, if it places everything that is read of its cards. `coded`: what symbols on one hold beyond
-    doubt, which may be a number that is printed nowhere else.
+def complete_layout(product: Product, *, in_bars: bool) -> Layout | None:
+    """A product's layout, if it places everything that is read of its cards: the value too where all have the same one,
+    for a card that prints another is not of it. `in_bars`: whether a symbol holds the number, which then may be printed
+    nowhere.
     """
     layout = product.layout
     if layout is None or layout.barcode is None or layout.expiry is None or product.handling.batch_number:
         return None
-    number = layout.number is not None or any(map(product.number.matches, coded))
     panel = product.pin is None or (layout.panel is not None and layout.pin is not None)
-    value = layout.face_value is not None or len(product.face_values_fen) == 1
-    return layout if number and panel and value else None
+    return layout if (layout.number is not None or in_bars) and panel and layout.face_value is not None else None
+
+
+def holds_number(hits: Sequence[Hit], pattern: FieldPattern) -> bool:
+    """Whether Code 128 alone gives a card's number: two readings agree on one, and none has another. What other symbols
+    hold only confirms print.
+    """
+    bars = [hit for hit in hits if hit.format == "CODE128"]
+    texts = {hit.text for hit in bars if pattern.matches(hit.text)}
+    return len(texts) == 1 and texts <= set(agreed_texts(bars))
 
 
 def quarters_to(layout: Layout, symbols: Sequence[Area], size: tuple[int, int]) -> int | None:
@@ -79,38 +95,87 @@ def _is_at(symbol: Area, place: Area) -> bool:
     return along < astray and abs(symbol.mid_y - place.mid_y) < astray + place.h / 4
 
 
-def lines_of(layout: Layout, card: Colour, seen: PanelMap) -> tuple[list[LineBox], list[LineBox]]:
-    """Where the lines of number and PIN stand, and those of expiry and value; each as its ink has it. Those of which
-    there is none are left out, and a PIN of which `seen` shows nothing but the layer.
+def spots_of(layout: Layout, card: Colour, seen: PanelMap) -> list[LineBox]:
+    """Where the lines of number and PIN stand, as their ink has them. Those of which there is none are left out, and a
+    PIN of which `seen` shows nothing but the layer.
     """
     spots = [to_area(layout.number)] if layout.number is not None else []
     if layout.pin is not None and coat_share(seen, pin := to_area(layout.pin)) < _ALL_LAYER:
         spots.append(pin)
-    words = [to_area(box) for box in (layout.expiry, layout.face_value) if box is not None]
-    found = [line_at(card, place) for place in spots], [line_at(card, place, whole=True) for place in words]
-    return [line for line in found[0] if line is not None], [line for line in found[1] if line is not None]
+    found = (line_at(card, place) for place in spots)
+    return [line for line in found if line is not None]
 
 
-def line_at(card: Colour, place: Area, whole: bool = False) -> LineBox | None:
-    """The line of print at a place, framed by its ink: a label before it is cut off at the blank nearest to where the
-    line begins. `whole`: to the end of the place, though pale print there may not be seen as ink.
+def words_of(layout: Layout, card: Colour) -> list[LineBox] | None:
+    """The rows of expiry and value; None unless both are found."""
+    places = [to_area(box) for box in (layout.expiry, layout.face_value) if box is not None]
+    found = [row for place in places if (row := row_at(card, place)) is not None]
+    return found if len(found) == 2 else None
+
+
+def say_all(said: Sequence[Line], card_w: int) -> bool:
+    """Whether the rows of expiry and value say both: a day with its caption, without which it may be that of the issue,
+    or that there is none; and an amount.
     """
+    state, day = find_expiry(said)
+    ends = state is Printed.NONE or (day is not None and day.expires)
+    return ends and find_face_value(said, card_w) is not None
+
+
+def line_at(card: Colour, place: Area) -> LineBox | None:
+    """The line of print at a place, framed by its ink: a label before it is cut off at the blank nearest to where the
+    line begins. None where there is no blank: who cuts there, cuts print.
+    """
+    rows = _rows_at(card, place)
+    if rows is None:
+        return None
+    steps = _steps(cut(card, rows))
+    inked = np.asarray(steps > _level(steps))
+    begins = _begin(inked, place.x - rows.x, 1.5 * _PLAY_MM * PX_PER_MM)
+    last = int(np.flatnonzero(inked).max(initial=0))
+    if begins is None or last - begins < rows.h:
+        return None
+    return _framed(card, rows, rows.x + begins, rows.x + last + 1)
+
+
+def row_at(card: Colour, place: Area) -> LineBox | None:
+    """The whole row of print that stands at a place, with its caption and what goes on behind, framed by its ink; at
+    least to the end of the place, where pale print may not be seen as ink. None where its ink finds no end.
+    """
+    rows = _rows_at(card, place)
+    if rows is None:
+        return None
+    level, reach = _level(_steps(cut(card, rows))), _ROW * rows.h
+    left, right = max(0.0, rows.x - reach), min(float(card.shape[1]), rows.right + reach)
+    steps = _steps(cut(card, replace(rows, x=left, w=right - left)))
+    pieces = _pieces(steps > level, _APART * rows.h)
+    here = [p for p in pieces if left + p[0] < place.right and left + p[1] > place.x]
+    if not here or here[-1][1] - here[0][0] < rows.h:
+        return None
+    begins, ends = left + here[0][0], left + here[-1][1]
+    rim = _APART * rows.h
+    if (left > 0 and begins - left < rim) or (right < card.shape[1] and right - ends < rim):
+        return None
+    return _framed(card, rows, begins, max(ends, place.right - _RIM * rows.h))
+
+
+def _rows_at(card: Colour, place: Area) -> LineBox | None:
+    """A place with some play, closed above and below round the ink in it; None where there is no line's."""
     play = _PLAY_MM * PX_PER_MM
     top, left = max(0.0, place.y - play), max(0.0, place.x - 1.5 * play)
     right, bottom = min(card.shape[1], place.right + play), min(card.shape[0], place.bottom + play)
-    picture = cut(card, LineBox(left, top, right - left, bottom - top, 0.0, 1.0))
-    first, last = ink_rows(picture)
+    around = LineBox(left, top, right - left, bottom - top, 0.0, 1.0)
+    first, last = ink_rows(cut(card, around))
     if last - first < _LEAST_MM * PX_PER_MM:
         return None
-    inked = _inked_columns(picture[first:last])
-    begins = _begin(inked, place.x - left, 1.5 * play)
-    behind = np.flatnonzero(inked[begins:])
-    if not len(behind) or behind[-1] < last - first:
-        return None
-    rim = _RIM * (last - first)
-    ends = max(begins + int(behind[-1]) + 1 + rim, place.right - left if whole else 0.0)
-    x, right = max(0.0, left + begins - rim), min(float(card.shape[1]), left + ends)
-    return LineBox(x, top + first - rim, right - x, last - first + 2 * rim, 0.0, 1.0)
+    return replace(around, y=top + first, h=float(last - first))
+
+
+def _framed(card: Colour, rows: LineBox, begins: float, ends: float) -> LineBox:
+    """The stretch of rows of ink with the rim that the line finder leaves around it."""
+    rim = _RIM * rows.h
+    x, right = max(0.0, begins - rim), min(float(card.shape[1]), ends + rim)
+    return LineBox(x, rows.y - rim, right - x, rows.h + 2 * rim, 0.0, 1.0)
 
 
 def as_read(line: Line) -> Line:
@@ -127,21 +192,36 @@ def as_read(line: Line) -> Line:
     return Line(replace(line.box, w=share * line.box.w), read)
 
 
-def _inked_columns(rows: Colour) -> Flags:
-    """Which columns of a line's rows of ink hold some, the small gaps inside of characters filled."""
+def _steps(rows: Colour) -> Floats:
+    """The steps along a line's rows of ink in each column, the small gaps inside of characters filled."""
     steps = np.abs(cv2.Sobel(cv2.GaussianBlur(grey(rows), (0, 0), 1.5), cv2.CV_32F, 1, 0, ksize=3)).mean(axis=0)
-    height = len(rows)
-    wide = max(3, round(0.25 * height)) | 1
-    smooth = cv2.blur(steps[None], (wide, 1))[0]
-    low, high = np.percentile(smooth, (5, 90))
-    return np.asarray(smooth > low + _BLANK * (high - low))
+    wide = max(3, round(0.25 * len(rows))) | 1
+    return np.asarray(cv2.blur(steps[None], (wide, 1))[0], np.float32)
 
 
-def _begin(inked: Flags, nominal: float, reach: float) -> int:
-    """The first column of the line: where it ought to begin or its ink before that, behind the nearest blank."""
+def _level(steps: Floats) -> float:
+    """From where on steps are ink."""
+    low, high = np.percentile(steps, (5, 90))
+    return float(low + _BLANK * (high - low))
+
+
+def _pieces(inked: Flags, apart: float) -> list[tuple[int, int]]:
+    """The first and the last column of each piece of a row; what is no further apart is one."""
+    at = np.flatnonzero(inked)
+    if not len(at):
+        return []
+    breaks = np.flatnonzero(np.diff(at) > apart)
+    starts, ends = [at[0], *at[breaks + 1]], [*at[breaks], at[-1]]
+    return [(int(a), int(b) + 1) for a, b in zip(starts, ends, strict=True)]
+
+
+def _begin(inked: Flags, nominal: float, reach: float) -> int | None:
+    """The first column of the line: where it ought to begin or its ink before that, behind the nearest blank; None
+    without a blank.
+    """
     blanks = np.flatnonzero(~inked[: int(nominal + reach)])
     if not len(blanks):
-        return round(nominal)
+        return None
     blank = int(blanks[np.argmin(np.abs(blanks - nominal))])
     behind = np.flatnonzero(inked[blank:])
     first = blank + int(behind[0]) if len(behind) else blank

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 
 from app.core.cards import FieldState, Medium, PanelState, Printed
-from app.core.products import DIGITS, LATIN, UNKNOWN_NUMBER, Catalogue, FieldPattern, normalise_gtin
+from app.core.products import DIGITS, LATIN, UNKNOWN_NUMBER, Catalogue, FieldPattern, Layout, normalise_gtin
 from app.vision import numberline, third_opinion
-from app.vision.barcode import Hit, agreed_texts, as_gtin, gtin
+from app.vision.barcode import Hit, as_gtin, gtin
 from app.vision.cardcodes import CardCodes, read_card_codes, symbol_places, upside_down
 from app.vision.codes import CodeReader
 from app.vision.cutshort import is_cut_short
@@ -29,7 +29,17 @@ from app.vision.fields import (
 )
 from app.vision.focus import glare, sharpness
 from app.vision.fuse import fuse
-from app.vision.layouts import as_read, complete_layout, has_shape, lines_of, panel_is_there, quarters_to
+from app.vision.layouts import (
+    as_read,
+    complete_layout,
+    has_shape,
+    holds_number,
+    panel_is_there,
+    quarters_to,
+    say_all,
+    spots_of,
+    words_of,
+)
 from app.vision.lines import Line, said_in
 from app.vision.locate import Located
 from app.vision.medium import medium
@@ -170,8 +180,10 @@ class Looker:
     def _by_layout(self, seen: _Seen) -> Look | None:
         """The fields where the product's layout has them; None where there is no such layout or they are not there."""
         product = self._catalogue.by_gtin(gtin(seen.codes.hits))
-        layout = None if product is None else complete_layout(product, agreed_texts(seen.codes.hits))
-        if product is None or layout is None:
+        if product is None:
+            return None
+        layout = complete_layout(product, in_bars=holds_number(seen.codes.hits, product.number))
+        if layout is None:
             return None
         quarters = quarters_to(layout, symbol_places(seen.codes, seen.corners), size_of(seen.corners))
         if quarters is None:
@@ -180,14 +192,27 @@ class Looker:
         panels = self._panels.see(standing.card)
         if not panel_is_there(layout, panels.panels()):
             return None
-        spots, words = lines_of(layout, standing.card, panels)
-        said = [as_read(line) for line in self._wording.read_whole(standing.card, words)]
-        lines = self._wording.read_whole(standing.card, spots) + said
+        lines = self._lines_at(layout, standing.card, panels)
+        if lines is None:
+            return None
         look = self._with_fields(standing, lines, panels)
         number_in_panel = look.number is not None and panel_of(look.number.area, panels.panels()) is not None
         number = look.number is None if layout.number is None else has_shape(look.number, product.number)
         pin = product.pin is None or look.panel is not PanelState.OPEN or has_shape(look.pin, product.pin)
         return look if number and pin and not number_in_panel else None
+
+    def _lines_at(self, layout: Layout, card: Colour, seen: PanelMap) -> list[Line] | None:
+        """The lines at a layout's places; None where the rows of expiry and value do not say what they ought to, or the
+        print at the place of number or PIN begins before it.
+        """
+        rows = words_of(layout, card)
+        said = [as_read(line) for line in self._wording.read_whole(card, rows or ())]
+        if not say_all(said, card.shape[1]):
+            return None
+        spots = spots_of(layout, card, seen)
+        if any(self._wording.begins_before(card, box) for box in spots):
+            return None
+        return self._wording.read_whole(card, spots) + said
 
     def _by_search(self, seen: _Seen) -> Look:
         """The fields among all lines of text on the card."""
@@ -259,7 +284,7 @@ class Looker:
             lines = numberline.with_number(lines, self._wording.find_again(card, lines), panels, pattern)
             sorted_lines = numberline.without_product_codes(sort_lines(lines, look.bars), hits)
         places = choose(sorted_lines, panels, product, partial(self._openings.judge, card, seen))
-        state, expiry = self._expiry(card, look, lines)
+        state, expiry = self._expiry(card, look, lines, searching)
         number, below = self._number_spot(card, places.number, look, lines), sorted_lines.printed
         proved = places.number_proved and number is not None and not numberline.goes_on(number.area, lines, look.bars)
         if number and (more := numberline.with_digits_behind(number.area, lines, look.bars)) != number.area:
@@ -301,17 +326,18 @@ class Looker:
         limits, said = within(places.pin, places), said_in(places.pin, lines)
         return self._spots.read_pin(card, places.pin, limits, said, _if_open(places.panel.state, places.panel_area))
 
-    def _expiry(self, card: Colour, look: Look, lines: Sequence[Line]) -> tuple[Printed, date | None]:
-        """The expiry as far as it is sure; a doubtful date is read once more by both recognisers, digit by digit."""
+    def _expiry(self, card: Colour, look: Look, lines: Sequence[Line], all_read: bool) -> tuple[Printed, date | None]:
+        """The expiry as far as it is sure; a doubtful date is read once more by both recognisers, digit by digit. That
+        none is printed is told by all lines of the card only.
+        """
         state, seen = find_expiry(lines)
         if state is Printed.READ and seen is not None:
             return (Printed.UNREAD, None) if seen.may_go_on and self._goes_on(card, seen) else (state, seen.day)
         if seen is not None:
             day = self._dated(card, seen)
             return (Printed.UNREAD if day is None else Printed.READ), day
-        if state is Printed.UNREAD and look.glare < _FAINT and look.sharpness > _CRISP and says_nothing(lines):
-            return Printed.NONE, None
-        return state, None
+        clear = all_read and look.glare < _FAINT and look.sharpness > _CRISP
+        return (Printed.NONE if state is Printed.UNREAD and clear and says_nothing(lines) else state), None
 
     def _goes_on(self, card: Colour, seen: Dated) -> bool:
         """Whether more is printed behind a month: pale light takes the day from a date, and leaves no trace in it; or a

@@ -42,6 +42,9 @@ _SURE = 0.6
 _SHORTEST = 6  # glyphs: no PIN has fewer
 _HOTLINE = re.compile(r"[48]00\d{7}$")
 _WORDS_BEFORE = 6.0  # heights of words before a hotline, from which on letters are no sign of a code
+_BEFORE, _MARGIN = 8.0, 0.19  # heights of a line's box before it, and of its own rim
+_BESIDE, _GROUPS_APART = 0.5, 2.5  # heights between print and the glyph before it, and the group
+_BEYOND_DOUBT = 0.9  # of one glyph: of a rim or a label it now and then makes one of 0.63 to 0.78
 _ON_END = 3  # runs of text on end that make a card look as if it lay across
 
 
@@ -99,6 +102,21 @@ class Wording:
     def read_whole(self, card: Colour, boxes: Sequence[LineBox]) -> list[Line]:
         """Lines of which each is known to hold a field."""
         return [Line(box, self._recogniser.read([cut(card, box)])[0]) for box in boxes]
+
+    def begins_before(self, card: Colour, box: LineBox) -> bool:
+        """Whether more of a code seems to stand before a line: a glyph beside its beginning, or several a group's gap
+        before it. Of labels our recogniser makes out none.
+        """
+        left, margin = max(0.0, box.x - _BEFORE * box.h), _MARGIN * box.h
+        width = box.x + margin - left
+        if width < box.h:
+            return False
+        picture = cut(card, LineBox(left, box.y, width, box.h, 0.0, 1.0))
+        sure = [sign for sign in self._codes.signs(picture) if sign.p > _SURE]
+        if not sure:
+            return False
+        gap = (1.0 - sure[-1].end) * width / box.h
+        return gap < _GROUPS_APART if len(sure) > 1 else gap < _BESIDE and sure[0].p > _BEYOND_DOUBT
 
     def read_codes(self, card: Colour, areas: Sequence[Area]) -> list[Line]:
         """Places that can hold nothing but a code, by our recogniser; none in which it makes out no code."""
