@@ -13,9 +13,9 @@ from typing import Any
 
 from app.catalog.bundle import make_bundle, read_bundle
 from app.catalog.shelf import read_sources
-from app.catalog.templates import template_files
 from app.commands.bulk import stamp
 from app.commands.opening import add_passphrase, open_station
+from app.commands.readable import bytes_of, templates_at
 from app.commands.untold import badge_told
 from app.commands.written import written
 from app.core.audit import EventKind
@@ -64,8 +64,8 @@ def publish(args: argparse.Namespace) -> Answer:
     signer = Signer(read_seed(folder.server_key))
     kept = folder.root / "catalogue"
     serial = 1 + max((read_bundle(p.read_bytes()).stated.serial for p in kept.glob("*.json")), default=0)
-    found = [file for source in args.source for file in template_files(source)]
-    files = {file.name: file.read_bytes() for file in found}
+    found = [file for source in args.source for file in templates_at(source)]
+    files = {file.name: bytes_of(file) for file in found}
     if len(files) < len(found):
         raise BadInput("catalog.bad_template", "two template files of the same name")
     bundle = make_bundle(files, centre.tenant, serial, time.time_ns() // 1_000_000, signer.sign)
@@ -80,10 +80,7 @@ def install(args: argparse.Namespace) -> Answer:
     """Verify and take into use; the version before is kept."""
 
     def work(folder: StationFolder, store: Store) -> Answer:
-        try:
-            data = args.bundle.read_bytes()
-        except OSError as error:
-            raise BadInput("input.missing", args.bundle.name) from error
+        data = bytes_of(args.bundle)
         shelf = shelf_of(folder, store)
         before = shelf.standing.current
         bundle = shelf.install(data)
@@ -133,9 +130,9 @@ def add(args: argparse.Namespace) -> Answer:
     def work(folder: StationFolder, store: Store) -> Answer:
         person = _supervisor(store)
         try:
-            template = args.template.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadInput("input.missing", args.template.name) from error
+            template = bytes_of(args.template).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise BadInput("catalog.bad_template", f"{args.template.name}: not UTF-8 (byte {error.start})") from error
         product = Shelving(folder, store).add(template, args.reason, person, stamp())
         return {"added": product.id, "by": person.id}
 

@@ -7,6 +7,7 @@ trained on all the world's text. Its weights lie in resources/models with their 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +28,7 @@ STRIDE = 2  # pixels of the scaled line per step
 
 _GRID = 64  # widths are multiples of this, so that few shapes have to be prepared
 _WIDEST = 704
+_SUM = re.compile(rb"[0-9a-f]{64}")
 _TAIL = 12  # least pixels after the line: the network reads a glyph at the very end less surely
 
 
@@ -92,11 +94,20 @@ def scaled(line: Gray, height: int = HEIGHT, widest: int = _WIDEST) -> tuple[Flo
 
 
 def check_sum(path: Path) -> None:
-    """Raises BadInput("reading.model_missing") when the file is not there or is not the one its folder lists."""
+    """Holds a model against the list in its folder. Raises BadInput: reading.model_missing, reading.model_damaged; each
+    names the file, which may be the list.
+    """
+    listed = _model_bytes(path.parent / CHECKSUMS).split()
+    found = hashlib.sha256(_model_bytes(path)).hexdigest()
+    wanted = dict(zip(listed[1::2], listed[::2], strict=False)).get(path.name.encode())
+    if wanted is None or not _SUM.fullmatch(wanted):
+        raise BadInput("reading.model_damaged", f"{CHECKSUMS}: no checksum of {path.name}")
+    if wanted != found.encode():
+        raise BadInput("reading.model_damaged", path.name)
+
+
+def _model_bytes(path: Path) -> bytes:
     try:
-        listed = (path.parent / CHECKSUMS).read_bytes().split()
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        return path.read_bytes()
     except OSError as error:
         raise BadInput("reading.model_missing", path.name) from error
-    if dict(zip(listed[1::2], listed[::2], strict=False)).get(path.name.encode()) != found.encode():
-        raise BadInput("reading.model_missing", f"{path.name}: damaged")

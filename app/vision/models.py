@@ -37,7 +37,7 @@ def models_folder() -> Path:
 
 
 def load_model(path: Path) -> Any:
-    """A model as OpenVINO reads it. Raises BadInput("reading.model_missing") when it is not there or is damaged."""
+    """A model as OpenVINO reads it. Raises BadInput: reading.model_missing, reading.model_damaged."""
     if not path.is_file():
         raise BadInput("reading.model_missing", path.name)
     try:
@@ -46,11 +46,11 @@ def load_model(path: Path) -> Any:
     except OSError as error:
         raise BadInput("reading.model_missing", path.name) from error
     if wanted != found:
-        raise BadInput("reading.model_missing", f"{path.name}: damaged")
+        raise BadInput("reading.model_damaged", path.name)
     try:
         return openvino.Core().read_model(str(path))
     except RuntimeError as error:
-        raise BadInput("reading.model_missing", f"{path.name}: unreadable") from error
+        raise BadInput("reading.model_damaged", f"{path.name}: unreadable") from error
 
 
 def narrow_head(model: Any, columns: Sequence[int]) -> None:

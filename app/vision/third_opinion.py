@@ -52,7 +52,7 @@ def all_lines(picture: Colour) -> list[str] | None:
     argv = ["tesseract", "stdin", "stdout", "-l", "eng", "--psm", "11"]
     try:
         said = subprocess.run(argv, input=data.tobytes(), capture_output=True, timeout=_PAGE_TIMEOUT_S, check=True)
-    except (subprocess.SubprocessError, OSError):
+    except (subprocess.SubprocessError, OSError, MemoryError):
         return None
     return [line.strip() for line in said.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
 
@@ -62,6 +62,8 @@ def _ask(line: Colour, signs: str) -> str:
         said = pytesseract.image_to_string(_prepared(line), lang="eng", config=_OPTIONS + signs, timeout=TIMEOUT_S)
     except (pytesseract.TesseractError, pytesseract.TesseractNotFoundError, RuntimeError, OSError):
         return ""  # died, is not there, or was too slow
+    except (MemoryError, ValueError):
+        return ""  # went on and on, or said what is no text
     return cast(str, said).strip()
 
 

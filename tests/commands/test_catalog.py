@@ -130,6 +130,74 @@ def test_import_is_all_or_nothing(say: Say, tmp_path: Path) -> None:
     assert "another file" in say("catalog", "import", again, "--into", folder).out
 
 
+def test_an_import_under_the_name_of_another_file_loses_no_products_unsaid(
+    say: Say, tmp_path: Path, language: str
+) -> None:
+    """400 products were gone for one, with exit 0."""
+    folder, table = tmp_path / "templates", tmp_path / "mine.csv"
+    folder.mkdir()
+    mine = folder / "mine.toml"
+    mine.write_text(fictional_toml(3, 40), encoding="utf-8")
+    before = mine.read_bytes()
+    table.write_text("id,name_zh,name_en,number.alphabet,number.length\na,甲卡,A,digits,16\n", encoding="utf-8")
+    for more in ((), ("--dry-run",)):
+        said = say("catalog", "import", table, "--into", folder, *more)
+        assert said.code == 2
+        assert said.complains("catalog.would_remove", language)
+        assert "mine.toml: 40 of 40" in said.err
+        assert mine.read_bytes() == before
+    told = answer(say("catalog", "import", table, "--into", folder, "--replace"))
+    assert (told["imported"], told["replaced"], len(told["removed"])) == (1, 0, 40)
+    again = answer(say("catalog", "import", table, "--into", folder))
+    assert (again["imported"], again["replaced"], again["removed"]) == (1, 1, [])
+    mine.write_text("no template at all", encoding="utf-8")
+    assert say("catalog", "import", table, "--into", folder).complains("catalog.bad_template", language)
+    assert answer(say("catalog", "import", table, "--into", folder, "--replace"))["imported"] == 1
+
+
+@pytest.mark.parametrize("action", ["check", "import", "search", "publish"])
+def test_a_file_that_may_not_be_read_is_told(
+    say: Say, site: Site, language: str, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    closed, out, read = site.files / "cards1.toml", site.files / "out", Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.name == closed.name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    words = {
+        "check": (closed,),
+        "import": (closed, "--into", out),
+        "search": ("x", "--in", site.files / "cards2.toml", closed),
+        "publish": (closed, "--data", site.centre, "--out", out),
+    }[action]
+    said = say("catalog", action, *words)
+    assert (said.code, said.out) == (2, "")
+    assert said.complains("input.denied", language)
+    assert "cards1.toml" in said.err
+    assert not out.exists()
+
+
+def test_a_folder_without_templates_is_no_catalogue(say: Say, tmp_path: Path, language: str) -> None:
+    (tmp_path / "readme.txt").write_text("x")
+    said = say("catalog", "check", tmp_path)
+    assert said.code == 2
+    assert said.complains("input.missing", language)
+    assert "*.toml" in said.err
+
+
+def test_what_is_asked_for_and_makes_no_sense_is_refused(say: Say, tmp_path: Path, language: str) -> None:
+    said = say("catalog", "export", tmp_path / "out.xlsx")
+    assert said.code == 2
+    assert said.complains("catalog.bad_ending", language)
+    assert list(tmp_path.iterdir()) == []
+    assert answer(say("catalog", "export", tmp_path / "OUT.CSV"))["file"] == "OUT.CSV"
+    for most in (-1, 0):
+        assert say("catalog", "search", "JDEK", "--most", most).complains("usage.count", language)
+
+
 def test_export_and_import_go_round(say: Say, tmp_path: Path) -> None:
     csv, folder = tmp_path / "all.csv", tmp_path / "back"
     answer(say("catalog", "export", csv))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
 import sys
+from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
 
@@ -80,3 +82,15 @@ def test_another_pipe_that_breaks_is_a_bug_still(monkeypatch: pytest.MonkeyPatch
     printing(monkeypatch, breaks)
     with pytest.raises(BrokenPipeError):
         main(["verify"])
+
+
+@pytest.mark.parametrize("name", ["recogniser", "opening", "panel", "torn", "twins"])
+def test_training_without_pytorch_says_what_it_needs(name: str) -> None:
+    if find_spec("torch") is not None:
+        pytest.skip("PyTorch is installed here")
+    argv = [sys.executable, "-m", f"training.{name}", "--help"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "pip install torch" in done.stderr
+    assert "docs/recogniser.md" in done.stderr
+    assert done.stderr.count("\n") == 1

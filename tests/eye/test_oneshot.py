@@ -160,7 +160,7 @@ def test_a_broken_model_is_said(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"no model")
     with pytest.raises(models.BadInput) as caught:
         models.load_model(tmp_path / "model.onnx")
-    assert caught.value.code == "reading.model_missing"
+    assert caught.value.code == "reading.model_damaged"
     for name in ("gone.onnx", models.DETECTOR):
         with pytest.raises(models.BadInput, match=rf"{name}$"):
             models.load_model(tmp_path / name)
@@ -226,7 +226,7 @@ def test_a_damaged_model_is_said_before_it_reads_anything(tmp_path: Path, name: 
     (tmp_path / name).write_bytes(kept)
     with pytest.raises(models.BadInput, match="damaged") as caught:
         models.load_model(tmp_path / name)
-    assert caught.value.code == "reading.model_missing"
+    assert caught.value.code == "reading.model_damaged"
 
 
 def test_no_model_keeps_to_one_core_whatever_others_are_free() -> None:

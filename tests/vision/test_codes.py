@@ -65,6 +65,18 @@ def test_lines_get_the_height_of_the_network_and_a_tail_of_their_last_column() -
     assert (found[0, 0, :, 320:] == found[0, 0, 0, 319]).all()
 
 
+def test_a_list_of_checksums_that_is_missing_or_damaged_is_told_by_its_name(tmp_path: Path) -> None:
+    """It said that the model was missing, which lay there whole."""
+    shutil.copy(RESOURCES / "models" / MODEL, tmp_path / MODEL)
+    with pytest.raises(BadInput, match=f"model_missing: {CHECKSUMS}"):
+        CodeReader(tmp_path)
+    whole = (RESOURCES / "models" / CHECKSUMS).read_text("ascii")
+    for text in ("", "\0" * 90, whole.replace(MODEL, "other"), whole.replace("a", "_")):
+        (tmp_path / CHECKSUMS).write_text(text)
+        with pytest.raises(BadInput, match=f"model_damaged: {CHECKSUMS}"):
+            CodeReader(tmp_path)
+
+
 def test_a_missing_or_damaged_model_is_told(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="model_missing"):
         CodeReader(tmp_path)

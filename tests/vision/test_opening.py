@@ -315,7 +315,7 @@ def test_a_strip_shows_the_panel_in_its_middle() -> None:
 def test_a_damaged_network_is_told(tmp_path: Path) -> None:
     (tmp_path / "opening.onnx").write_bytes(b"nothing")
     (tmp_path / "SHA256SUMS").write_text("0 opening.onnx\n")
-    with pytest.raises(BadInput, match="model_missing"):
+    with pytest.raises(BadInput, match="model_damaged"):
         OpeningJudge(tmp_path)
 
 

@@ -103,7 +103,7 @@ def test_no_panel_on_plain_ground() -> None:
 def test_a_damaged_network_is_told(tmp_path: Path) -> None:
     (tmp_path / "panel.onnx").write_bytes(b"nothing")
     (tmp_path / "SHA256SUMS").write_text("0 panel.onnx\n")
-    with pytest.raises(BadInput, match="model_missing"):
+    with pytest.raises(BadInput, match="model_damaged"):
         PanelFinder(tmp_path)
 
 

@@ -36,6 +36,23 @@ def test_a_child_that_babbles_agrees_on_nothing(monkeypatch: pytest.MonkeyPatch,
     assert not third_opinion.agrees_on_date(LINE, DAY)
 
 
+@pytest.mark.parametrize("fault", [MemoryError, UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no text")])
+def test_a_child_that_never_stops_or_says_no_text_is_no_opinion(
+    monkeypatch: pytest.MonkeyPatch, fault: BaseException
+) -> None:
+    def babble(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(third_opinion.pytesseract, "image_to_string", babble)
+    monkeypatch.setattr(
+        third_opinion.subprocess, "run", babble if fault is MemoryError else third_opinion.subprocess.run
+    )
+    assert third_opinion.digits(LINE) == ""
+    assert not third_opinion.agrees_on_date(LINE, DAY)
+    if fault is MemoryError:
+        assert third_opinion.all_lines(LINE) is None
+
+
 def test_a_missing_tesseract_is_no_opinion(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not third_opinion.installed()

@@ -48,7 +48,7 @@ def test_any_size_gets_a_probability(judge: TornJudge, size: tuple[int, int]) ->
 def test_a_damaged_file_is_told(tmp_path: Path) -> None:
     (tmp_path / MODEL).write_bytes(b"nothing")
     (tmp_path / CHECKSUMS).write_text(f"0 {MODEL}\n")
-    with pytest.raises(BadInput, match="model_missing"):
+    with pytest.raises(BadInput, match="model_damaged"):
         TornJudge(tmp_path)
 
 

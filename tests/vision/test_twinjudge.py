@@ -118,5 +118,5 @@ def test_pictures_of_any_size_have_windows(size: tuple[int, int]) -> None:
 def test_a_damaged_network_is_told(tmp_path: Path) -> None:
     (tmp_path / "twins.onnx").write_bytes(b"nothing")
     (tmp_path / "SHA256SUMS").write_text("0 twins.onnx\n")
-    with pytest.raises(BadInput, match="model_missing"):
+    with pytest.raises(BadInput, match="model_damaged"):
         TwinJudge(tmp_path)
