@@ -63,6 +63,7 @@ _PATTERN_KEYS = {"alphabet", "length", "places", "grouping", "check"}
 _LAYOUT_KEYS = {"number", "panel", "pin", "expiry", "face_value", "barcode"}
 _ISSUER_KEYS = {"name_zh", "name_en", "gateway", "purpose"}
 _NAMED_ALPHABETS = {"digits": DIGITS, "latin": LATIN, "alnum": DIGITS + LATIN}
+_MOST_CHARS = 64  # of a field
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _REGION = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 
@@ -211,9 +212,11 @@ def _pattern(where: str, table: Mapping[str, Any]) -> FieldPattern:
         others = ", ".join(sorted(set(table) - {"length"}))
         rather = f"leave out {others}" if others else 'write "unknown" instead of the table'
         raise fault(where, f"length is unknown, and with it the whole pattern: {rather}")
-    lengths = tuple(_positive(f"{where}.length", n) for n in (length if isinstance(length, list) else [length]))
-    if not lengths or max(lengths) > 64:
-        raise fault(where, "length is missing: a whole number up to 64, or a list of them")
+    lengths = tuple(
+        _positive(f"{where}.length", n, _MOST_CHARS) for n in (length if isinstance(length, list) else [length])
+    )
+    if not lengths:
+        raise fault(where, f"length is missing: a whole number up to {_MOST_CHARS}, or a list of them")
     alphabet = _alphabet(f"{where}.alphabet", table.get("alphabet", DIGITS))
     return FieldPattern(alphabet, lengths, _grouping(where, table, lengths), check)
 
@@ -356,9 +359,9 @@ def _text(where: str, table: Mapping[str, Any], key: str, default: str | None = 
     return value
 
 
-def _positive(where: str, value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 10**7:
-        raise fault(where, f"{value!r} is no whole number above 0")
+def _positive(where: str, value: object, most: int = 9_999_999) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= most:
+        raise fault(where, f"{value!r} is no whole number above 0, at most {most}")
     return value
 
 

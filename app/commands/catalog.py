@@ -128,8 +128,9 @@ def _search(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
 
 
 def _import(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
-    if args.file.exists() and not args.file.is_file():
-        raise BadInput("input.not_a_file", args.file.name)  # a pipe or device would be waited for
+    with readable(args.file):
+        if args.file.exists() and not args.file.is_file():
+            raise BadInput("input.not_a_file", args.file.name)  # a pipe or device would be waited for
     data = bytes_of(args.file)
     target = args.into / f"{args.file.stem}.toml"
     others = [file for file in sorted(args.into.glob("**/*.toml")) if file != target]

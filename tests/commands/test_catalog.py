@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,6 +179,23 @@ def test_a_file_that_may_not_be_read_is_told(
     assert said.complains("input.denied", language)
     assert "cards1.toml" in said.err
     assert not out.exists()
+
+
+def test_a_file_in_a_closed_folder_is_told(
+    say: Say, tmp_path: Path, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = Path.stat
+
+    def refuse(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path.parent.name == "shut":
+            raise PermissionError(13, "Permission denied", str(path))
+        return looked(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    for words in (("import", tmp_path / "shut" / "a.csv", "--into", tmp_path), ("check", tmp_path / "shut" / "a.toml")):
+        said = say("catalog", *words)
+        assert said.code == 2
+        assert said.complains("input.denied", language)
 
 
 def test_a_folder_without_templates_is_no_catalogue(say: Say, tmp_path: Path, language: str) -> None:

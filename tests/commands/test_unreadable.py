@@ -54,6 +54,8 @@ def test_what_cannot_be_read_is_told_and_the_others_read(
     assert answers == {**wanted, "whole.png": ""}
     assert all(said.complains(code, language) for code in wanted.values())
     assert say("read", tmp_path / "nothing").code == 2
+    for path, code in ((within, "input.denied"), (long, "input.not_a_file")):
+        assert say("replay", path).complains(code, language)
 
 
 @pytest.mark.parametrize("threads", [-3, 0, 65, 100_000])
