@@ -14,7 +14,7 @@ from app.core.states import Ask
 from app.eye.watcher import as_card_read
 from app.vision.conclude import conclude
 from app.vision.decode import decode_views
-from app.vision.fuse import Fused, fuse
+from app.vision.fuse import SURE, Fused, fuse
 from app.vision.hopeless import hopeless, unread
 from app.vision.lit import Lit
 from app.vision.look import Look
@@ -199,6 +199,16 @@ def test_a_character_that_light_has_half_taken_is_asked_about_where_the_text_is_
     assert doubts(DOUBT, 0.45) == (5, 9)
     assert doubts(DOUBT, 0.7) == (5,)
     assert doubts({}, 0.45) == (), "by itself it is right nearly always"
+
+
+@pytest.mark.parametrize(("doubt", "asked"), [(DOUBT, (5, 9)), ({}, ())])
+def test_so_is_one_that_is_hardly_sure(doubt: dict[int, dict[str, float]], asked: tuple[int, ...]) -> None:
+    """4Q01 I62H … was asked about in nine characters and kept an O that was a 0, at 0.994 (11000235h)."""
+    one = spot(lattice("4188976352048812", {**doubt, 9: {"0": 0.99, "8": 0.01}}))
+    corners = np.array([[0, 0], [160, 0], [160, 100], [0, 100]], np.float32)
+    number = conclude([Look(corners, 1.0, 0.0, (), number=one, number_proved=True)], Catalogue()).number
+    assert SURE < number.chars[9].best.p < 0.995
+    assert number.doubts == asked
 
 
 def test_an_illegible_number_is_typed_and_the_card_is_still_one() -> None:
