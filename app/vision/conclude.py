@@ -33,10 +33,11 @@ from app.vision.crops import crops_of
 from app.vision.decode import PLAIN_LETTERS, Decoded, decode_views
 from app.vision.elements import stated, timed_texts
 from app.vision.ends import Beyond, Ends
-from app.vision.fading import fading_groups, faint_ones, many_begin_within_group, pale_ends, paling_ends
+from app.vision.fading import fading_groups, many_begin_within_group, pale_ends, paling_ends
 from app.vision.fields import is_retail_code
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
-from app.vision.hopeless import SHORTEST, dimmed_beyond, hopeless, swallowed_ends, unread, vanished_ends
+from app.vision.hopeless import SHORTEST, dimmed_beyond, hopeless, swallowed_ends, unread, vanished_ends, weak_too
+from app.vision.layouts import has_shape
 from app.vision.lengths import InLength, given_length, in_lengths
 from app.vision.look import Look
 from app.vision.pixels import Corners
@@ -52,10 +53,6 @@ _RESEMBLING = 0.8
 """Share of a symbol's characters that a view of the printed number must show; chance agrees on a tenth of them."""
 
 _INSIDE = 0.9  # share of a PIN that stands in its panel
-
-_SURE_BESIDE_DOUBT = 0.995
-"""What a character needs that is not asked about where its field is: of 70 below it in 730 such fields three were wrong
-(an O that was a 0, one that was a Q, an N that was an H), of 7,400 above it three."""
 
 _CLEAR_LETTER = 0.99
 """Probability from which a letter no digit looks like is taken for sure."""
@@ -193,7 +190,7 @@ def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit],
     if not spots:
         coded = _number_of_bars(looks, hits, pattern) or _number_of_serial(product, serial)
         return Fused(coded or (ABSENT if product is None else UNREADABLE), None)
-    fused = _whole(fuse(_decoded(spots, pattern), pattern, scraped=False), spots, pattern)
+    fused = _whole(_as_seen(fuse(_decoded(spots, pattern), pattern, scraped=False), spots, pattern), spots, pattern)
     if not any(look.number_proved for look in looks):
         fused = Fused(UNREADABLE, None) if all(map(_lies_in_panel, looks)) else doubt_all(fused)
     coded_texts = {h.text for h in hits if h.format in ("CODE128", "QR")} | ({serial} if serial else set())
@@ -284,7 +281,7 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState, numb
     if not spots:
         return Fused(ABSENT if panel is PanelState.NONE else UNREADABLE, None)
     if product is not None and product.pin is not None:
-        return _whole(_read_pin(spots, product.pin), spots, product.pin, ends)
+        return _whole(_as_seen(_read_pin(spots, product.pin), spots, product.pin), spots, product.pin, ends)
     pattern = _guess_pattern(spots)
     fused = _read_pin(spots, pattern or UNKNOWN_PIN)
     # Of an unknown product nobody knows how long the PIN is: without the panel's edges some of it may be covered.
@@ -292,6 +289,14 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState, numb
     proved = pattern is not None and all(look.pin_proved or (told and _stands_alone(look)) for look in looks)
     proved = proved and all(look.panel_area is not None for look in looks)
     return _whole(fused, spots, UNKNOWN_PIN, ends) if proved else doubt_all(fused)
+
+
+def _as_seen(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern) -> Fused:
+    """A reading, doubtful where most looks show another number of characters than the pattern allows: what a wrong
+    template has no place for falls away, and the rest looks sure.
+    """
+    fits = sum(has_shape(spot, pattern) for spot in spots)
+    return fused if 2 * fits > len(spots) else doubt_all(fused)
 
 
 def _is_other_than(number: Fused, pin: FieldReading) -> bool:
@@ -372,25 +377,7 @@ def _offered(
     if hopeless(fused, bool(lengths), spots, pattern, closed):
         return replace(fused, reading=unread(fused.reading))
     wholes = tuple(one.whole for one in lengths)
-    return replace(fused, reading=replace(fused.reading, wholes=wholes)) if wholes else _weak_too(fused, spots)
-
-
-def _weak_too(fused: Fused, spots: Sequence[Spot]) -> Fused:
-    """A doubtful field whose faint and less likely characters are doubtful too: who is asked anyway is asked about all
-    of it.
-    """
-    reading, lead = fused.reading, fused.lead
-    if reading.state is not FieldState.DOUBTFUL or lead is None or len(lead.spans) != len(reading.chars):
-        return fused
-    faint = frozenset.intersection(*(faint_ones(s.picture, lead.spans, lead.steps) for s in spots))
-
-    def doubted(chars: tuple[CharReading, ...]) -> tuple[CharReading, ...]:
-        return tuple(
-            replace(c, sure=c.sure and at not in faint and c.best.p >= _SURE_BESIDE_DOUBT) for at, c in enumerate(chars)
-        )
-
-    wholes = tuple(replace(whole, chars=doubted(whole.chars)) for whole in reading.wholes)
-    return replace(fused, reading=replace(reading, chars=doubted(reading.chars), wholes=wholes))
+    return replace(fused, reading=replace(fused.reading, wholes=wholes)) if wholes else weak_too(fused, spots)
 
 
 def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Sequence[Ends] = ()) -> Fused:
