@@ -90,7 +90,15 @@ def _read_frame(raw: Gray, corners: Corners, hits: Sequence[Hit], more: bool) ->
     found = [again for hit in hits for again in _read_again(raw, to_frame(corners, hit.corners), hit)]
     if more or not hits or len({h.text for h in found}) < len({h.text for h in hits}):
         found += read_zxing(raw, "raw")
-    return found
+    return [hit for hit in found if _lies_on(hit, corners)]
+
+
+def _lies_on(hit: Hit, corners: Corners) -> bool:
+    """Whether a symbol of the frame is the card's: a waybill or another card beside it would give it a product or a
+    number that it has not.
+    """
+    x, y = hit.corners.mean(axis=0)
+    return cv2.pointPolygonTest(corners.astype(np.float32), (float(x), float(y)), False) >= 0
 
 
 def _read_again(raw: Gray, place: Corners, hit: Hit) -> list[Hit]:

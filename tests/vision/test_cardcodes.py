@@ -41,6 +41,19 @@ def test_a_symbol_of_the_card_is_read_again_where_it_stands_in_the_frame(monkeyp
     assert apart < 0.2 * np.ptp(raw.corners[:, 0])
 
 
+def test_a_symbol_beside_the_card_is_not_the_cards() -> None:
+    """A waybill's Code 128 was stated as the number of a card without one, an EAN on the table as its product: two
+    frames show either twice.
+    """
+    frame = np.full((1009 + 400, 1600), 200, np.uint8)
+    frame[:1009] = two_symbols()
+    below = np.array([[0, 1009], [1600, 1009], [1600, 1409], [0, 1409]], np.float32)
+    on_card = np.array([[0, 0], [1600, 0], [1600, 1009], [0, 1009]], np.float32)
+    blank = np.full((1009, 1600), 200, np.uint8)
+    assert {hit.text for hit in read_card_codes(frame, blank, on_card).hits} == {CODE, "8442774356197193"}
+    assert read_card_codes(frame, blank, below).hits == ()
+
+
 @pytest.mark.parametrize("seed", [10000074, 10000318])
 def test_a_second_symbol_in_narrow_bars_is_read_sharpened(seed: int) -> None:
     """A Code 128 of 20 digits beside a small EAN-13: no reader saw it on the card, in the frame or blurred."""
