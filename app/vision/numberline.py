@@ -26,6 +26,10 @@ _TALL = 1.5
 """Heights of a number from which what the finder took for one line is two, and may hold the number's last group: beside
 a slanting date … 2349 96 was cut off before it."""
 
+_SAME_ROW = 0.5
+"""Of the lower one of two lines what they share of its height if they stand in one row: a date that touched the box of
+9708 8439 0080 1705 337 from above by a quarter ended it before its last group (19000689)."""
+
 _FAR = 6.0  # heights
 _RIGHT_BEHIND, _LOW = 1.0, 0.5  # heights: how near and how high digits are that a tilted number goes on with
 _MISREAD = 2  # digits of a product's code
@@ -128,8 +132,9 @@ def limits_of(area: Area, card_w: int, bars: Sequence[Area], lines: Sequence[Lin
     """
     left, right = area.x, card_w - 0.5 * PX_PER_MM
     rows = (line.area for line in lines if line.area.h < _TALL * area.h)
-    behind = [(row, 0.0) for row in rows if row.x > area.right - 0.5 * area.h]
-    for other, quiet in [*((bar, _QUIET * bar.w) for bar in bars), *behind]:
-        if other.y < area.bottom and other.bottom > area.y and other.right > area.right:
+    behind = [(row, 0.0, _SAME_ROW) for row in rows if row.x > area.right - 0.5 * area.h]
+    for other, quiet, least in [*((bar, _QUIET * bar.w, 0.0) for bar in bars), *behind]:
+        shared = min(other.bottom, area.bottom) - max(other.y, area.y)
+        if shared > least * min(other.h, area.h) and other.right > area.right:
             right = min(right, other.x - max(0.4 * PX_PER_MM, quiet))
     return left, right
