@@ -82,6 +82,10 @@ OVER_SCRATCHED = "over-scratched"
 """The panel looks scratched too hard: strokes of the PIN may be missing."""
 
 
+CUT_OFF = "cut-off"
+"""The picture does not show the whole card."""
+
+
 def told(picture: Colour, found: Conclusion | None) -> dict[str, Any]:
     """The answer for a picture and what was concluded of it."""
     if found is None or found.medium in COPIES:
@@ -130,10 +134,14 @@ def as_answer(found: Conclusion) -> dict[str, Any]:
         "currency": None if found.face_value is None else found.face_value.currency,
         "batch": found.batch,
         "region": found.region,
-        "warnings": [word for word, holds in ((TIMED, found.timed), (OVER_SCRATCHED, found.torn)) if holds],
+        "warnings": [word for word, holds in _hints(found) if holds],
         "quad": [list(point) for point in as_quad(found.corners)],
         "confidence": {"number": round(found.number.confidence, 3), "pin": round(found.pin.confidence, 3)},
     }
+
+
+def _hints(found: Conclusion) -> tuple[tuple[str, bool], ...]:
+    return (TIMED, found.timed), (OVER_SCRATCHED, found.torn), (CUT_OFF, found.cut_off)
 
 
 def _clear(reading: FieldReading) -> str | None:

@@ -89,6 +89,7 @@ class Conclusion:
     legible: Legible | None = None  # of the PIN, for who scratches it
     timed: bool = False  # a code on it ends within minutes or days
     torn: bool = False  # its panel was scratched too hard, as far as the print of the PIN tells
+    cut_off: bool = False  # no picture shows the whole card
 
     @property
     def blank(self) -> bool:
@@ -144,6 +145,7 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
         legible=_legible(looks, product, panel, pin.reading),
         timed=bool(timed),
         torn=panel is PanelState.OPEN and surely_torn(_pin_of(looks)),
+        cut_off=all(look.cut_off for look in looks),
     )
 
 
@@ -391,6 +393,7 @@ def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Seq
     lead = fused.lead
     if len(pattern.lengths) == 1 or lead is None or not fused.reading.chars or fused.reading.wholes:
         return fused
+    out = {side * (len(lead.spans) - 1) for side in (0, 1) if all(spot.unseen[side] for spot in spots)}
     pale = frozenset.intersection(*(pale_ends(s.picture, lead.spans, lead.steps) for s in spots))
     sides = dict(zip((0, len(lead.spans) - 1), zip(*ends, strict=True), strict=True)) if ends else {}
     bright = {at for at, seen in sides.items() if all(one in (Beyond.BURNT, Beyond.WHITE) for one in seen)}
@@ -405,7 +408,7 @@ def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Seq
     pale -= {at for at, seen in sides.items() if Beyond.CLOSED in seen}
     pale |= vanished_ends(spots, lead)
     alike = [said for said in _decoded(spots, pattern) if len(said.spans) == len(lead.spans)]
-    cut = pale | {0} if many_begin_within_group(alike or [lead]) else pale
+    cut = pale | out | ({0} if many_begin_within_group(alike or [lead]) else set())
     cut |= swallowed_ends(spots, lead) - {0}  # two of 2,000 right numbers begin in such light, behind their label
     if not cut:
         return fused

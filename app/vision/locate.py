@@ -14,6 +14,7 @@ from typing import cast
 import cv2
 import numpy as np
 
+from app.vision.borders import lies_on_border
 from app.vision.outline import Scene, area, lies_apart, pull, supports
 from app.vision.pixels import RATIO, Colour, Corners, Floats, Gray
 from app.vision.proposals import arrange, quads_of_blobs, quads_of_even_parts, quads_of_lines, unlike_mat
@@ -164,7 +165,7 @@ def _reaches_out(corners: Corners, size: tuple[int, int]) -> bool:
 
 def _judge(best: Corners, corners: Corners, picture: Colour, scene: Scene, quads: Floats, scores: Floats) -> Found:
     height, width = picture.shape[:2]
-    if _reaches_out(corners, (width, height)):
+    if _reaches_out(corners, (width, height)) or lies_on_border(corners, (width, height)):
         return Found.CUT_OFF
     within = [not _reaches_out(q, scene.size) for q in quads]
     if _second_card(best, quads[within], scores[within]):

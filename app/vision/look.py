@@ -17,6 +17,7 @@ from app.core.cards import FieldState, Medium, PanelState, Printed
 from app.core.products import DIGITS, LATIN, UNKNOWN_NUMBER, Catalogue, FieldPattern, Layout, normalise_gtin
 from app.vision import numberline, third_opinion
 from app.vision.barcode import Hit, as_gtin, gtin
+from app.vision.borders import ends_out_of_view
 from app.vision.cardcodes import CardCodes, read_card_codes, symbol_places, upside_down
 from app.vision.codes import CodeReader
 from app.vision.cutshort import is_cut_short
@@ -41,7 +42,7 @@ from app.vision.layouts import (
     words_of,
 )
 from app.vision.lines import Line, said_in
-from app.vision.locate import Located
+from app.vision.locate import Found, Located
 from app.vision.medium import medium
 from app.vision.opening import OpeningJudge
 from app.vision.panel import (
@@ -101,6 +102,7 @@ class Look:
     face_value: Amount | None = None
     batch: str | None = None
     region: str | None = None
+    cut_off: bool = False  # the picture does not show the whole card
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -124,6 +126,10 @@ class _Seen:
             else read_card_codes(grey(self.picture), grey(card), corners)
         )
         return replace(self, card=card, corners=corners, codes=codes)
+
+    def out_of_view(self, area: Area) -> tuple[bool, bool]:
+        """At which ends of a line the picture ends."""
+        return ends_out_of_view(area, self.corners, (self.picture.shape[1], self.picture.shape[0]))
 
     @property
     def look(self) -> Look:
@@ -175,7 +181,7 @@ class Looker:
         card = rectify(picture, located.corners)
         codes = read_card_codes(grey(picture), grey(card), located.corners)
         seen = _Seen(picture, card, located.corners, codes)
-        return self._by_layout(seen) or self._by_search(seen)
+        return _in_view(self._by_layout(seen) or self._by_search(seen), picture, located)
 
     def _by_layout(self, seen: _Seen) -> Look | None:
         """The fields where the product's layout has them; None where there is no such layout or they are not there."""
@@ -246,7 +252,7 @@ class Looker:
         if self._panel_changed(card, first):
             return replace(self.look(picture, located), panel_seen_anew=True)
         shade = grey(card)
-        return replace(
+        again = replace(
             first,
             panel_seen_anew=False,
             corners=corners,
@@ -260,6 +266,7 @@ class Looker:
                 card, first.pin.area, first.pin.limits, panel=_if_open(first.panel, first.panel_area)
             ),
         )
+        return _in_view(again, picture, located)
 
     def _panel_changed(self, card: Colour, first: Look) -> bool:
         """Whether the layer covers more or less of the panel than in the first look, by a character or so."""
@@ -284,7 +291,8 @@ class Looker:
             lines = numberline.with_number(lines, self._wording.find_again(card, lines), panels, pattern)
             sorted_lines = numberline.without_product_codes(sort_lines(lines, look.bars), hits)
         places = choose(sorted_lines, panels, product, partial(self._openings.judge, card, seen))
-        state, expiry = self._expiry(card, look, lines, searching)
+        whole = [line for line in lines if not any(standing.out_of_view(line.area))]
+        state, expiry = self._expiry(card, look, whole, searching and len(whole) == len(lines))
         number, below = self._number_spot(card, places.number, look, lines), sorted_lines.printed
         proved = places.number_proved and number is not None and not numberline.goes_on(number.area, lines, look.bars)
         if number and (more := numberline.with_digits_behind(number.area, lines, look.bars)) != number.area:
@@ -309,9 +317,9 @@ class Looker:
             pin_proved=places.pin_proved,
             expiry=expiry,
             expiry_printed=state,
-            face_value=find_face_value(lines, card.shape[1], partial(is_cut_short, card)),
-            batch=self._batch(card, lines),
-            region=find_region(lines),
+            face_value=find_face_value(whole, card.shape[1], partial(is_cut_short, card)),
+            batch=self._batch(card, whole),
+            region=find_region(whole),
         )
 
     def _number_spot(self, card: Colour, area: Area | None, look: Look, lines: Sequence[Line]) -> Spot | None:
@@ -397,6 +405,17 @@ _FAINT, _CRISP = 0.012, 0.45
 """Glare below and sharpness above which nothing of the small print can have been missed."""
 
 _WIDEST_PANEL = 0.87  # of the card's width: what is wider is the rim of a telephone
+
+
+def _in_view(look: Look, picture: Colour, located: Located) -> Look:
+    """A look that knows at which ends of number and PIN the picture ends, and whether it shows the whole card."""
+    size = (picture.shape[1], picture.shape[0])
+
+    def marked(spot: Spot | None) -> Spot | None:
+        return None if spot is None else replace(spot, unseen=ends_out_of_view(spot.area, look.corners, size))
+
+    off = located.found is Found.CUT_OFF
+    return replace(look, number=marked(look.number), pin=marked(look.pin), cut_off=off)
 
 
 def _if_open(state: PanelState, panel: Area | None) -> Area | None:

@@ -49,6 +49,7 @@ class Spot:
     further: tuple[View, ...] = ()  # what only settles a doubt that `views` leave
     rims: Rims = NO_RIMS  # its open panel along it
     torn: float | None = None  # probability that its print was scraped; None where nobody looked
+    unseen: tuple[bool, bool] = (False, False)  # whether the picture ends before and behind it: more may stand there
 
 
 def seem_torn(spots: Sequence[Spot]) -> bool:
