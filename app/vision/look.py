@@ -15,11 +15,12 @@ import numpy as np
 
 from app.core.cards import FieldState, Medium, PanelState, Printed
 from app.core.products import DIGITS, LATIN, UNKNOWN_NUMBER, Catalogue, FieldPattern, Layout, normalise_gtin
-from app.vision import numberline, third_opinion
+from app.vision import borders, numberline, third_opinion
 from app.vision.barcode import Hit, as_gtin, gtin
 from app.vision.borders import ends_out_of_view
 from app.vision.cardcodes import CardCodes, read_card_codes, symbol_places, upside_down
 from app.vision.codes import CodeReader
+from app.vision.covering import covered_ends, covered_panel
 from app.vision.cutshort import is_cut_short
 from app.vision.decode import decode_views
 from app.vision.ends import UNTOLD, Ends
@@ -127,9 +128,10 @@ class _Seen:
         )
         return replace(self, card=card, corners=corners, codes=codes)
 
-    def out_of_view(self, area: Area) -> tuple[bool, bool]:
-        """At which ends of a line the picture ends."""
-        return ends_out_of_view(area, self.corners, (self.picture.shape[1], self.picture.shape[0]))
+    def in_view(self, line: Line) -> bool:
+        """Whether the picture shows all of a line of words, a date or a value."""
+        size = (self.picture.shape[1], self.picture.shape[0])
+        return not any(ends_out_of_view(line.area, self.corners, size, borders.WORDS))
 
     @property
     def look(self) -> Look:
@@ -181,7 +183,8 @@ class Looker:
         card = rectify(picture, located.corners)
         codes = read_card_codes(grey(picture), grey(card), located.corners)
         seen = _Seen(picture, card, located.corners, codes)
-        return _in_view(self._by_layout(seen) or self._by_search(seen), picture, located)
+        look = self._by_layout(seen) or self._by_search(seen)
+        return replace(look, cut_off=located.found is Found.CUT_OFF)
 
     def _by_layout(self, seen: _Seen) -> Look | None:
         """The fields where the product's layout has them; None where there is no such layout or they are not there."""
@@ -255,6 +258,7 @@ class Looker:
         again = replace(
             first,
             panel_seen_anew=False,
+            cut_off=located.found is Found.CUT_OFF,
             corners=corners,
             sharpness=sharpness(shade),
             glare=glare(card),
@@ -266,7 +270,7 @@ class Looker:
                 card, first.pin.area, first.pin.limits, panel=_if_open(first.panel, first.panel_area)
             ),
         )
-        return _in_view(again, picture, located)
+        return _with_ends(again, card, (picture.shape[1], picture.shape[0]))
 
     def _panel_changed(self, card: Colour, first: Look) -> bool:
         """Whether the layer covers more or less of the panel than in the first look, by a character or so."""
@@ -291,7 +295,7 @@ class Looker:
             lines = numberline.with_number(lines, self._wording.find_again(card, lines), panels, pattern)
             sorted_lines = numberline.without_product_codes(sort_lines(lines, look.bars), hits)
         places = choose(sorted_lines, panels, product, partial(self._openings.judge, card, seen))
-        whole = [line for line in lines if not any(standing.out_of_view(line.area))]
+        whole = [line for line in lines if standing.in_view(line)]
         state, expiry = self._expiry(card, look, whole, searching and len(whole) == len(lines))
         number, below = self._number_spot(card, places.number, look, lines), sorted_lines.printed
         proved = places.number_proved and number is not None and not numberline.goes_on(number.area, lines, look.bars)
@@ -301,7 +305,7 @@ class Looker:
         if small is not None:  # what is read there now is no second source of itself
             number, below = self._spots.read(card, small.area, (small.area.x, small.area.right)), below - {small.glyphs}
             proved = not numberline.names_a_number(sorted_lines)
-        return replace(
+        found = replace(
             look,
             hits=hits,
             printed=confirmed,
@@ -321,6 +325,7 @@ class Looker:
             batch=self._batch(card, whole),
             region=find_region(whole),
         )
+        return _with_ends(found, card, (standing.picture.shape[1], standing.picture.shape[0]))
 
     def _number_spot(self, card: Colour, area: Area | None, look: Look, lines: Sequence[Line]) -> Spot | None:
         if area is None:
@@ -407,15 +412,22 @@ _FAINT, _CRISP = 0.012, 0.45
 _WIDEST_PANEL = 0.87  # of the card's width: what is wider is the rim of a telephone
 
 
-def _in_view(look: Look, picture: Colour, located: Located) -> Look:
-    """A look that knows at which ends of number and PIN the picture ends, and whether it shows the whole card."""
-    size = (picture.shape[1], picture.shape[0])
+def _with_ends(look: Look, card: Colour, size: tuple[int, int]) -> Look:
+    """A look that knows at which ends of number and PIN more may stand unseen: beyond the picture (width, height), or
+    under what lies over the card.
+    """
+    number, pin, panel = look.number, look.pin, look.panel_area
+    if number is not None:
+        covered = covered_ends(card, number.area, number.limits[1])
+        number = replace(number, unseen=_either(ends_out_of_view(number.area, look.corners, size), covered))
+    if pin is not None:
+        covered = covered_ends(card, pin.area, pin.limits[1]) if panel is None else covered_panel(card, pin.area, panel)
+        pin = replace(pin, unseen=_either(ends_out_of_view(pin.area, look.corners, size), covered))
+    return replace(look, number=number, pin=pin)
 
-    def marked(spot: Spot | None) -> Spot | None:
-        return None if spot is None else replace(spot, unseen=ends_out_of_view(spot.area, look.corners, size))
 
-    off = located.found is Found.CUT_OFF
-    return replace(look, number=marked(look.number), pin=marked(look.pin), cut_off=off)
+def _either(one: tuple[bool, bool], other: tuple[bool, bool]) -> tuple[bool, bool]:
+    return one[0] or other[0], one[1] or other[1]
 
 
 def _if_open(state: PanelState, panel: Area | None) -> Area | None:

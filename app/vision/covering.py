@@ -1,0 +1,105 @@
+"""Whether something that lies over the card ends a line: paper, a sticker, another card.
+
+Its edge runs straight across the row of the line and goes on above and below it, where the line has no ink: there the
+ground changes at once, at the same place and in the same way. Print, a reflection or a shadow does not do that.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+
+from app.vision.panel import Area
+from app.vision.pixels import Colour, Floats
+
+_BEFORE, _BEHIND = 0.35, 1.3
+"""Heights inside of a line's end and beyond it in which an edge is looked for: it may cut a character, or hide the next
+behind a space."""
+
+_NEAR, _FAR = 0.06, 0.3  # heights on either side of a place between which its ground is compared
+_TILT = 0.5  # heights by which an edge may stand elsewhere above a line than below it
+_ALIKE = 0.8  # cosine of the two changes of colour
+_EVENT = 6.0  # levels, below which nothing changes
+_PLAIN = 3  # rows that are needed
+
+_LEAST = (40.0, 24.0)
+"""Levels from which something lies before a line and behind it. Lines are printed one below the other, so that both
+bands may change where they begin: of 339 numbers and 288 PINs read rightly five have 30 to 36 levels there. Behind them
+one each has 31 and 26, all others 23 or less; what is laid over an end has 25 to 150, but for paper on pale cards."""
+
+_ABOVE = 0.35  # heights above and below a line that hold none of its ink
+_PANEL = (0.12, 0.5)  # the same, of a PIN's line, above and below its panel
+_RIM = 0.15  # heights behind a panel's end, in which what covers it may end it
+
+Band = tuple[float, float]
+
+
+def covered_ends(card: Colour, line: Area, until: float) -> tuple[bool, bool]:
+    """Whether something lies over the card before and behind a line on its plain ground. `until`: where the next thing
+    that is printed begins.
+    """
+    bands = (line.y - _ABOVE * line.h, line.y), (line.bottom, line.bottom + _ABOVE * line.h)
+    return _covered(card, line, bands, (0.0, until))
+
+
+def covered_panel(card: Colour, line: Area, panel: Area) -> tuple[bool, bool]:
+    """The same of a line in a panel, by the card above and below that."""
+    near, far = (share * line.h for share in _PANEL)
+    bands = (panel.y - far, panel.y - near), (panel.bottom + near, panel.bottom + far)
+    ends = min(panel.x, line.x) - _RIM * line.h, max(panel.right, line.right + _RIM * line.h) + _RIM * line.h
+    return _covered(card, line, bands, ends)
+
+
+def _covered(card: Colour, line: Area, bands: tuple[Band, Band], until: tuple[float, float]) -> tuple[bool, bool]:
+    before, behind = (edge_at(card, line, bands, side, until[side]) >= _LEAST[side] for side in (0, 1))
+    return before, behind
+
+
+def edge_at(card: Colour, line: Area, bands: tuple[Band, Band], side: int, until: float) -> float:
+    """By how many levels the ground changes along the strongest edge across a line's row near its end (0 left, 1
+    right).
+
+    `bands`: the rows above and below the line without any of its ink; `until`: the pixel where it is looked for last.
+    """
+    end = line.right if side else line.x
+    inside, beyond = end - (1 if side else -1) * _BEFORE * line.h, end + (1 if side else -1) * _BEHIND * line.h
+    low, high = (inside, min(beyond, until)) if side else (max(beyond, until), inside)
+    rim = _FAR * line.h  # of the card, whose own edge is another one
+    places = np.arange(int(max(rim, low)), int(min(card.shape[1] - rim, high)))
+    rows = [_rows(card, band) for band in bands]
+    if len(places) < _PLAIN or any(len(row) < _PLAIN for row in rows):
+        return 0.0
+    one, other = (_steps(np.median(row, axis=0), places, line.h) for row in rows)
+    return _strongest(one, other, round(_TILT * line.h))
+
+
+def _rows(card: Colour, band: Band) -> Floats:
+    top, bottom = (min(card.shape[0], max(0, int(at))) for at in band)
+    return card[top:bottom].astype(np.float32)
+
+
+def _steps(ground: Floats, places: np.ndarray, height: float) -> Floats:
+    """How the colour (n, 3) changes at each place, from what lies left of it to what lies right."""
+    sums = np.concatenate([np.zeros((1, 3), np.float32), np.cumsum(ground, axis=0)])
+    near, far = max(1, round(_NEAR * height)), max(3, round(_FAR * height))
+
+    def mean(first: np.ndarray, last: np.ndarray) -> Floats:
+        first, last = np.clip(first, 0, len(ground)), np.clip(last, 0, len(ground))
+        return cast(Floats, (sums[last] - sums[first]) / np.maximum(1, last - first)[:, None])
+
+    steps = mean(places + near, places + far) - mean(places - far, places - near)
+    inner = (places - near > 0) & (places + near < len(ground))
+    return cast(Floats, np.where(inner[:, None], steps, 0))
+
+
+def _strongest(one: Floats, other: Floats, tilt: int) -> float:
+    """The size of the largest change that both bands show, nearly at the same place."""
+    sizes = [np.linalg.norm(steps, axis=1) / np.sqrt(3) for steps in (one, other)]
+    best = 0.0
+    for at in np.flatnonzero(sizes[0] > _EVENT):
+        near = slice(max(0, at - tilt), at + tilt + 1)
+        cosines = other[near] @ one[at] / np.maximum(1e-3, 3 * sizes[1][near] * sizes[0][at])
+        shared = np.where(cosines > _ALIKE, np.minimum(sizes[1][near], sizes[0][at]), 0)
+        best = max(best, float(shared.max(initial=0)))
+    return best
