@@ -388,7 +388,7 @@ def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Seq
 
     `ends`: what each look saw beyond them. Closed in one look, nothing was swallowed there; burnt out in all of them,
     nobody can tell, and beside white paper a little less contrast is enough to doubt. Where light falls again before
-    more print could stand, it has swallowed none.
+    more print could stand, it has swallowed none. An end behind which no look shows the card is open as well.
     """
     lead = fused.lead
     if len(pattern.lengths) == 1 or lead is None or not fused.reading.chars or fused.reading.wholes:

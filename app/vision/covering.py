@@ -28,6 +28,10 @@ _LEAST = (40.0, 24.0)
 bands may change where they begin: of 339 numbers and 288 PINs read rightly five have 30 to 36 levels there. Behind them
 one each has 31 and 26, all others 23 or less; what is laid over an end has 25 to 150, but for paper on pale cards."""
 
+_ENDED, _CLOSE = 10.0, 0.35
+"""The same behind a PIN that stands closer, in heights, to what seems its panel's end: what lies there may be that end.
+Of 1,470 PINs read rightly 2 % stand so close, of 288 4 % have such an edge."""
+
 _ABOVE = 0.35  # heights above and below a line that hold none of its ink
 _PANEL = (0.12, 0.5)  # the same, of a PIN's line, above and below its panel
 _RIM = 0.15  # heights behind a panel's end, in which what covers it may end it
@@ -40,7 +44,7 @@ def covered_ends(card: Colour, line: Area, until: float) -> tuple[bool, bool]:
     that is printed begins.
     """
     bands = (line.y - _ABOVE * line.h, line.y), (line.bottom, line.bottom + _ABOVE * line.h)
-    return _covered(card, line, bands, (0.0, until))
+    return _covered(card, line, bands, (0.0, until), _LEAST)
 
 
 def covered_panel(card: Colour, line: Area, panel: Area) -> tuple[bool, bool]:
@@ -48,11 +52,14 @@ def covered_panel(card: Colour, line: Area, panel: Area) -> tuple[bool, bool]:
     near, far = (share * line.h for share in _PANEL)
     bands = (panel.y - far, panel.y - near), (panel.bottom + near, panel.bottom + far)
     ends = min(panel.x, line.x) - _RIM * line.h, max(panel.right, line.right + _RIM * line.h) + _RIM * line.h
-    return _covered(card, line, bands, ends)
+    least = (_LEAST[0], _ENDED if panel.right - line.right < _CLOSE * line.h else _LEAST[1])
+    return _covered(card, line, bands, ends, least)
 
 
-def _covered(card: Colour, line: Area, bands: tuple[Band, Band], until: tuple[float, float]) -> tuple[bool, bool]:
-    before, behind = (edge_at(card, line, bands, side, until[side]) >= _LEAST[side] for side in (0, 1))
+def _covered(
+    card: Colour, line: Area, bands: tuple[Band, Band], until: tuple[float, float], least: tuple[float, float]
+) -> tuple[bool, bool]:
+    before, behind = (edge_at(card, line, bands, side, until[side]) >= least[side] for side in (0, 1))
     return before, behind
 
 

@@ -74,15 +74,10 @@ def quarters_to(layout: Layout, symbols: Sequence[Area], size: tuple[int, int]) 
     fits = [
         quarters
         for quarters in range(4)
-        if _upright(layout) == (_turned_size(size, quarters)[1] > _turned_size(size, quarters)[0])
+        if layout.upright == (_turned_size(size, quarters)[1] > _turned_size(size, quarters)[0])
         and any(_is_at(symbol.turned(quarters, size), place) for symbol in symbols)
     ]
     return fits[0] if len(fits) == 1 else None
-
-
-def _upright(layout: Layout) -> bool:
-    """Whether a card is printed with its short side on top."""
-    return layout.upright
 
 
 def _turned_size(size: tuple[int, int], quarters: int) -> tuple[int, int]:

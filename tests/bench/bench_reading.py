@@ -44,7 +44,7 @@ from app.vision.pixels import Colour, grey, load_picture
 from tests.bench.reading_tables import figures
 from tests.known_products import astray, plan_of, product_of
 
-SEED = 11_000_000
+SEED = 17_000_000
 THREADS = 2
 KEPT = Path("out/bench/reading.jsonl")
 FIELDS = ("gtin", "number", "pin", "expiry", "face_value", "pin_state")

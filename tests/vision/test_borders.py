@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -13,7 +11,7 @@ from app.rehearsal.pictures import render_card_picture
 from app.vision.borders import ends_out_of_view, lies_on_border
 from app.vision.look import Looker
 from app.vision.panel import Area
-from app.vision.pixels import Colour
+from tests.hiding import cropped
 
 SIZE = (1920, 1080)
 CARD = np.array([[200, 100], [1800, 100], [1800, 1109], [200, 1109]], np.float32)
@@ -47,18 +45,6 @@ def test_a_line_is_whole_only_where_its_next_character_would_be_seen() -> None:
     assert ends_out_of_view(Area(200, 400, 900, 80), beyond, SIZE) == (False, True)
 
 
-def cropped(picture: Colour, labels: dict[str, Any], field: str, share: float) -> Colour:
-    """The picture cut across a field, the end of its text away."""
-    corners = np.array(labels[f"{field}_quad"], np.float32)
-    at = corners[0] * (1 - share) + corners[1] * share
-    way = corners[1] - corners[0]
-    if abs(way[0]) > abs(way[1]):
-        part = picture[:, : int(at[0])] if way[0] > 0 else picture[:, int(at[0]) :]
-    else:
-        part = picture[: int(at[1])] if way[1] > 0 else picture[int(at[1]) :]
-    return np.ascontiguousarray(part)
-
-
 @pytest.mark.parametrize("field", ["number", "pin"])
 @pytest.mark.parametrize("seed", [19700000, 19700003, 19700006, 19700009])
 def test_a_card_over_the_edge_of_the_picture_is_not_read_in_part(looker: Looker, seed: int, field: str) -> None:
@@ -67,7 +53,7 @@ def test_a_card_over_the_edge_of_the_picture_is_not_read_in_part(looker: Looker,
     whole = read_picture(np.ascontiguousarray(picture), looker, Catalogue())
     assert whole[field] == labels[field]
     assert whole["warnings"] == []
-    part = read_picture(cropped(picture, labels, field, 0.8), looker, Catalogue())
+    part = read_picture(cropped(np.ascontiguousarray(picture), labels, field, 0.8), looker, Catalogue())
     assert part["number"] in (None, labels["number"])
     assert part["pin"] in (None, labels["pin"])
     assert part[field] is None
