@@ -20,6 +20,7 @@ from app.core.products import Catalogue
 from app.eye.codec import LeftTooEarly
 from app.eye.oneshot import Tell, make_looker, plainly
 from app.eye.watcher import Glimpse, Watcher
+from app.vision.picture_file import refuse_unreadable
 from app.vision.pixels import from_planes
 
 _PROGRESS_S = 1.0
@@ -68,9 +69,9 @@ def run_replay(
 
 
 def film(video: Path) -> Iterator[Glimpse]:
-    """The frames of a recording. Raises BadInput("input.missing" | "input.denied" | "input.not_a_file" |
-    "input.empty" | "input.not_a_video") before any; ("input.broken_video" | "input.empty_video") on the way."""
-    _refuse_unreadable(video)
+    """The frames of a recording. Raises BadInput as `refuse_unreadable` or "input.not_a_video" before any;
+    ("input.broken_video" | "input.empty_video") on the way."""
+    refuse_unreadable(video)
     try:
         container = av.open(str(video))
     except (av.error.FFmpegError, OSError) as error:
@@ -79,19 +80,6 @@ def film(video: Path) -> Iterator[Glimpse]:
         container.close()
         raise BadInput("input.not_a_video", video.name)
     return _frames(container, video.name)
-
-
-def _refuse_unreadable(video: Path) -> None:
-    try:
-        if not video.is_file():
-            raise BadInput("input.missing", video.name)
-        with video.open("rb") as file:
-            if not file.read(1):
-                raise BadInput("input.empty", video.name)
-    except PermissionError as error:
-        raise BadInput("input.denied", video.name) from error
-    except OSError as error:
-        raise BadInput("input.not_a_file", video.name) from error
 
 
 def _up_to_the_break(frames: Iterator[Glimpse], tally: _Tally) -> Iterator[Glimpse]:

@@ -15,9 +15,9 @@ import numpy as np
 
 from app.core.cards import FieldState, Medium, PanelState, Printed
 from app.core.products import DIGITS, LATIN, UNKNOWN_NUMBER, Catalogue, FieldPattern, Layout, normalise_gtin
-from app.vision import borders, numberline, third_opinion
+from app.vision import numberline, third_opinion
 from app.vision.barcode import Hit, as_gtin, gtin
-from app.vision.borders import ends_out_of_view
+from app.vision.borders import WORDS, ends_out_of_view
 from app.vision.cardcodes import CardCodes, read_card_codes, symbol_places, upside_down
 from app.vision.codes import CodeReader
 from app.vision.covering import covered_ends, covered_panel
@@ -130,8 +130,7 @@ class _Seen:
 
     def in_view(self, line: Line) -> bool:
         """Whether the picture shows all of a line of words, a date or a value."""
-        size = (self.picture.shape[1], self.picture.shape[0])
-        return not any(ends_out_of_view(line.area, self.corners, size, borders.WORDS))
+        return not any(ends_out_of_view(line.area, self.corners, _size(self.picture), WORDS))
 
     @property
     def look(self) -> Look:
@@ -239,8 +238,7 @@ class Looker:
         lines = self._wording.read(turn(picture, standing.quarters), standing.boxes, {}, ())
         outside = len(lines)
         if corners is not None:
-            size = (picture.shape[1], picture.shape[0])
-            middles = [unturned((b.x + b.w / 2, b.mid_y), standing.quarters, size) for b in standing.boxes]
+            middles = [unturned((b.x + b.w / 2, b.mid_y), standing.quarters, _size(picture)) for b in standing.boxes]
             outside = sum(cv2.pointPolygonTest(corners, middle, False) < 0 for middle in middles)
         return medium([line.read.text for line in lines], outside)
 
@@ -270,7 +268,7 @@ class Looker:
                 card, first.pin.area, first.pin.limits, panel=_if_open(first.panel, first.panel_area)
             ),
         )
-        return _with_ends(again, card, (picture.shape[1], picture.shape[0]))
+        return _with_ends(again, card, _size(picture))
 
     def _panel_changed(self, card: Colour, first: Look) -> bool:
         """Whether the layer covers more or less of the panel than in the first look, by a character or so."""
@@ -325,7 +323,7 @@ class Looker:
             batch=self._batch(card, whole),
             region=find_region(whole),
         )
-        return _with_ends(found, card, (standing.picture.shape[1], standing.picture.shape[0]))
+        return _with_ends(found, card, _size(standing.picture))
 
     def _number_spot(self, card: Colour, area: Area | None, look: Look, lines: Sequence[Line]) -> Spot | None:
         if area is None:
@@ -410,6 +408,11 @@ _FAINT, _CRISP = 0.012, 0.45
 """Glare below and sharpness above which nothing of the small print can have been missed."""
 
 _WIDEST_PANEL = 0.87  # of the card's width: what is wider is the rim of a telephone
+
+
+def _size(picture: Colour) -> tuple[int, int]:
+    """Its width and height."""
+    return picture.shape[1], picture.shape[0]
 
 
 def _with_ends(look: Look, card: Colour, size: tuple[int, int]) -> Look:

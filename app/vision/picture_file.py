@@ -73,7 +73,9 @@ def open_picture(path: Path) -> PictureFile:
     Raises BadInput("input.missing" | "input.denied" | "input.is_folder" | "input.not_a_file" | "input.empty" |
     "input.too_large" | "input.too_long" | "input.not_an_image" | "input.truncated").
     """
-    _refuse_unreadable(path)
+    size = refuse_unreadable(path)
+    if size > MOST_BYTES:
+        raise BadInput("input.too_large", f"{path.name}, {size // 1_000_000} MB")
     with _judged(path.name):
         return _decoded(path, path.name)
 
@@ -108,7 +110,10 @@ def _judged(name: str) -> Iterator[None]:
             raise BadInput(_why(error), name) from error
 
 
-def _refuse_unreadable(path: Path) -> None:
+def refuse_unreadable(path: Path) -> int:
+    """The bytes of a plain file that may be read. Raises BadInput: input.missing, input.denied, input.is_folder,
+    input.not_a_file, input.empty.
+    """
     try:
         facts = path.stat()
         if stat.S_ISDIR(facts.st_mode):
@@ -125,8 +130,7 @@ def _refuse_unreadable(path: Path) -> None:
         raise BadInput("input.not_a_file", path.name) from error
     if facts.st_size == 0:
         raise BadInput("input.empty", path.name)
-    if facts.st_size > MOST_BYTES:
-        raise BadInput("input.too_large", f"{path.name}, {facts.st_size // 1_000_000} MB")
+    return facts.st_size
 
 
 def _why(error: BaseException) -> str:

@@ -36,6 +36,7 @@ class _Seen:
     size: int
     changed_ns: int
     since_s: float
+    endless: bool = False  # read whole as it stands now, and its end was missing
 
 
 class FolderScanner:
@@ -95,18 +96,23 @@ class FolderScanner:
             if seen is None or (seen.size, seen.changed_ns) != state:
                 self._seen[path] = _Seen(*state, now_s)
             elif now_s - seen.since_s >= SETTLED_S:
-                sheet = self._taken(path, state, now_s - seen.since_s >= self._left_s)
+                is_left = now_s - seen.since_s >= self._left_s
+                if seen.endless and not is_left:
+                    continue  # nothing has changed in it: reading it again would say the same
+                sheet = self._taken(path, seen, is_left)
                 if sheet is not None:
                     return sheet
         return None
 
-    def _taken(self, path: Path, state: tuple[int, int], is_left: bool) -> Sheet | None:
+    def _taken(self, path: Path, seen: _Seen, is_left: bool) -> Sheet | None:
         """A file that stands still as a sheet; None while it is worth waiting for its end."""
         if path.suffix.lower() not in _KINDS:
             self._refused.add(path)  # told once, however often it changes: a log, a table that somebody works on
             return _sheet(path, b"", SheetFault.NO_PICTURE)
+        state = seen.size, seen.changed_ns
         data, fault = _read(path, state)
         if data is None or not (is_left or (data and not fault and _has_end(data))):
+            seen.endless = data is not None and fault is None
             return None
         self._given[path] = state
         return _sheet(path, data, fault)

@@ -45,6 +45,14 @@ def test_a_line_is_whole_only_where_its_next_character_would_be_seen() -> None:
     assert ends_out_of_view(Area(200, 400, 900, 80), beyond, SIZE) == (False, True)
 
 
+def test_who_reads_a_card_that_is_cut_off_is_told(looker: Looker) -> None:
+    picture, labels = render_card_picture(19700006, "easy", "clean")
+    corners = np.array(labels["card_quad"], np.float32)
+    lower = int(0.75 * corners[:, 1].max() + 0.25 * corners[:, 1].min())
+    part = read_picture(np.ascontiguousarray(picture[:lower]), looker, Catalogue())
+    assert part["warnings"] == ["cut-off"]
+
+
 @pytest.mark.parametrize("field", ["number", "pin"])
 @pytest.mark.parametrize("seed", [19700000, 19700003, 19700006, 19700009])
 def test_a_card_over_the_edge_of_the_picture_is_not_read_in_part(looker: Looker, seed: int, field: str) -> None:

@@ -50,20 +50,18 @@ def width(text: str, face: str, em_mm: float) -> float:
 
 def value_box(plan: CardPlan, before: str, text: str) -> Box:
     """The place of a part of the printed value, behind what stands before it."""
-    box = plan.layout.face_value
-    assert box is not None
-    em = box.h / _VALUE_H
-    shrunk = min(1.0, box.w / width(plan.words.value, "sans-bold", em))
-    left, wide = (shrunk * width(part, "sans-bold", em) if part else 0.0 for part in (before, text))
-    return Box(box.x + left, box.y, wide, box.h)
+    return part_of(plan.layout.face_value, plan.words.value, "sans-bold", _VALUE_H, before, text)
 
 
 def expiry_box(plan: CardPlan, before: str, text: str) -> Box:
-    box = plan.layout.expiry
+    return part_of(plan.layout.expiry, plan.words.expiry, "sans", _DATE_H, before, text)
+
+
+def part_of(box: Box | None, words: str, face: str, height: float, before: str, text: str) -> Box:
     assert box is not None
-    em = box.h / _DATE_H
-    shrunk = min(1.0, box.w / width(plan.words.expiry, "sans", em))
-    left, wide = (shrunk * width(part, "sans", em) if part else 0.0 for part in (before, text))
+    em = box.h / height
+    shrunk = min(1.0, box.w / width(words, face, em))
+    left, wide = (shrunk * width(part, face, em) if part else 0.0 for part in (before, text))
     return Box(box.x + left, box.y, wide, box.h)
 
 

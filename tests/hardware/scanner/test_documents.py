@@ -94,6 +94,26 @@ def test_a_file_that_stands_still_without_its_end_comes_out_as_it_is_in_the_end(
     assert looked(scanner, clock) == name, "somebody went on writing it after all"
 
 
+def test_what_stands_still_without_its_end_is_not_read_again_and_again(
+    scanner: FolderScanner, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large one on a slow network was read whole seven times a second."""
+    whole, reads = Path.read_bytes, list[Path]()
+
+    def counted(path: Path) -> bytes:
+        reads.append(path)
+        return whole(path)
+
+    (tmp_path / "a.png").write_bytes(PNG[:20])
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    for _ in range(8):
+        assert looked(scanner, clock) is None
+    assert len(reads) == 1
+    (tmp_path / "a.png").write_bytes(PNG)
+    assert scanner.read(0) is None, "it has just changed"
+    assert looked(scanner, clock) == "a.png"
+
+
 def test_what_cannot_be_opened_is_told_after_the_same_time(
     scanner: FolderScanner, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
