@@ -36,7 +36,16 @@ from app.vision.ends import Beyond, Ends
 from app.vision.fading import fading_groups, many_begin_within_group, pale_ends, paling_ends
 from app.vision.fields import is_retail_code
 from app.vision.fuse import Fused, confirm, doubt_all, fuse
-from app.vision.hopeless import SHORTEST, dimmed_beyond, hopeless, swallowed_ends, unread, vanished_ends, weak_too
+from app.vision.hopeless import (
+    SHORTEST,
+    dimmed_beyond,
+    hopeless,
+    longer_in_light,
+    swallowed_ends,
+    unread,
+    vanished_ends,
+    weak_too,
+)
 from app.vision.layouts import has_shape
 from app.vision.lengths import InLength, given_length, in_lengths
 from app.vision.look import Look
@@ -409,6 +418,7 @@ def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Seq
     pale |= vanished_ends(spots, lead)
     alike = [said for said in _decoded(spots, pattern) if len(said.spans) == len(lead.spans)]
     cut = pale | out | ({0} if many_begin_within_group(alike or [lead]) else set())
+    cut |= frozenset() if ends else longer_in_light(spots, lead, pattern)
     cut |= swallowed_ends(spots, lead) - {0}  # two of 2,000 right numbers begin in such light, behind their label
     if not cut:
         return fused

@@ -32,6 +32,11 @@ _SAME_ROW = 0.5
 
 _FAR = 6.0  # heights
 _RIGHT_BEHIND, _LOW = 1.0, 0.5  # heights: how near and how high digits are that a tilted number goes on with
+_INTO = 0.5  # heights by which the boxes of a number and of its last group may reach into each other
+_DIGITS = re.compile(r"[0-9 .–-]+")
+_LAST_GROUP = re.compile(r"(?=.*[0-9])[0-9A-Za-z]{1,4}")
+"""The same right behind a number, where light or blur makes a letter of a digit: its 46 was read as k6 (17000240)."""
+
 _MISREAD = 2  # digits of a product's code
 _MOSTLY = 0.7
 """Share of a number's signs that its alphabet has: others are misread."""
@@ -120,10 +125,18 @@ def with_digits_behind(area: Area, lines: Sequence[Line], bars: Sequence[Area]) 
 
 def _digits_behind(area: Area, lines: Sequence[Line], bars: Sequence[Area]) -> list[Line]:
     behind = (
-        line for line in lines if 0 < line.area.x - area.right < _FAR * area.h and not below_bars(line.area, bars)
+        line
+        for line in lines
+        if -_INTO * area.h < line.area.x - area.right < _FAR * area.h and not below_bars(line.area, bars)
     )
     level = (line for line in behind if abs(line.area.mid_y - area.mid_y) < 0.3 * area.h)
-    return [line for line in level if re.fullmatch(r"[0-9 .–-]+", line.read.text)]
+    return [line for line in level if _is_more(line, area)]
+
+
+def _is_more(line: Line, number: Area) -> bool:
+    """Whether a line behind a number in its row reads like a group of it."""
+    near = line.area.x - number.right < _RIGHT_BEHIND * number.h
+    return bool(_DIGITS.fullmatch(line.read.text) or (near and _LAST_GROUP.fullmatch(line.read.text)))
 
 
 def limits_of(area: Area, card_w: int, bars: Sequence[Area], lines: Sequence[Line]) -> tuple[float, float]:

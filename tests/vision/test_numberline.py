@@ -100,6 +100,10 @@ def test_two_slanting_lines_taken_for_one_do_not_end_a_number(looker: Looker) ->
         ("1", Area(1200, 290, 45, 50), False),  # in another row
         ("￥100", Area(1200, 205, 200, 60), False),
         ("6924", Area(1200, 205, 200, 60), False),  # below bars
+        ("3", Area(1005, 212, 75, 50), True),  # its box reaches into the number's: 17000170 hard lost it
+        ("k6", Area(1030, 212, 110, 55), True),  # light makes letters of digits
+        ("k6", Area(1200, 212, 110, 55), False),
+        ("EXP", Area(1030, 212, 160, 55), False),
     ],
 )
 def test_digits_behind_a_number_in_its_row_may_be_more_of_it(text: str, area: Area, more: bool) -> None:
@@ -114,6 +118,7 @@ def test_low_digits_right_behind_a_tilted_number_are_read_with_it() -> None:
     assert with_digits_behind(NUMBER, [said("4", far)], ()) == NUMBER
     assert with_digits_behind(NUMBER, [said("4", low)], ()) == NUMBER
     assert with_digits_behind(NUMBER, [said("元", end)], ()) == NUMBER
+    assert with_digits_behind(NUMBER, [said("3", Area(1005, 212, 75, 50))], ()).right == 1080
 
 
 def test_what_may_be_more_of_a_number_is_asked_about_with_it(looker: Looker) -> None:
@@ -124,6 +129,16 @@ def test_what_may_be_more_of_a_number_is_asked_about_with_it(looker: Looker) -> 
     assert found.number.state is FieldState.DOUBTFUL, "whether it is, a person says"
     (whole,) = found.number.wholes
     assert "".join(char.best.glyph for char in whole.chars) == labels["number"]
+
+
+@pytest.mark.parametrize(("seed", "offered"), [(17000170, True), (17000240, True), (17000406, False)])
+def test_a_number_was_stated_without_its_last_digits(looker: Looker, seed: int, offered: bool) -> None:
+    """The box of its last group reached into the number's, light had made 46 into k6, and left a trace of a 2."""
+    picture, labels = render_card_picture(seed, "hard")
+    found = conclude_picture(np.ascontiguousarray(picture), looker, Catalogue())
+    assert found is not None
+    assert found.number.state is not FieldState.READ
+    assert ("".join(char.best.glyph for char in found.number.chars) == labels["number"]) is offered
 
 
 def test_a_number_printed_below_its_bars_only_is_read_though_the_bars_are_not(looker: Looker) -> None:
