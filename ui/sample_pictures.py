@@ -8,16 +8,23 @@ from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPainterPath, QPen, Q
 from ui.samples import NUMBER
 
 SIZE = (960, 540)
+_UPRIGHT = (856, 540)
 _SANS, _MONO = "Noto Sans CJK SC", "JetBrains Mono"
 
 
 def picture(kind: str) -> QImage | None:
-    """ "mat", "card" or "parcel" as a half-size frame (960x540); None for ""."""
+    """ "mat", "card" or "parcel" as a half-size frame (960x540), "upright" the card alone; None for ""."""
     if not kind:
         return None
-    image = QImage(*SIZE, QImage.Format.Format_RGB32)
+    image = QImage(*(_UPRIGHT if kind == "upright" else SIZE), QImage.Format.Format_RGB32)
     painter = QPainter(image)
     painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
+    if kind == "upright":
+        painter.fillRect(image.rect(), QColor("#2C353C"))
+        painter.scale(_UPRIGHT[0] / 640, _UPRIGHT[1] / 400)
+        _face(painter)
+        painter.end()
+        return image
     painter.scale(0.75, 0.75)
     _mat(painter)
     if kind == "card":
@@ -95,6 +102,15 @@ def _card(painter: QPainter) -> None:
     painter.translate(238, 128)
     painter.rotate(-1.6)
     painter.scale(1.2, 1.2)
+    _face(painter)
+    painter.restore()
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor("#4F7FB5"))
+    painter.drawEllipse(QRectF(1150, 660, 300, 300))
+
+
+def _face(painter: QPainter) -> None:
+    """The card, 640x400."""
     painter.setPen(Qt.PenStyle.NoPen)
     path = QPainterPath()
     path.addRoundedRect(QRectF(0, 0, 640, 400), 24, 24)
@@ -113,10 +129,6 @@ def _card(painter: QPainter) -> None:
     painter.fillRect(QRectF(34, 288, 290, 86), QColor("#FFFFFF"))
     _bars(painter)
     painter.fillRect(QRectF(356, 296, 250, 62), QColor("#B9BDC1"))
-    painter.restore()
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(QColor("#4F7FB5"))
-    painter.drawEllipse(QRectF(1150, 660, 300, 300))
 
 
 def _bars(painter: QPainter) -> None:

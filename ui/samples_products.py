@@ -16,7 +16,7 @@ from app.core.shelving import Standing, UnknownGtin
 from ui.present_lesson import Learning
 from ui.present_products import MOST_FOUND, Choosing, Task
 from ui.sample_pictures import picture
-from ui.samples import GIFT, NOW_US
+from ui.samples import CARD_QUAD, GIFT, NOW_US
 from ui.samples_review import REVIEWER
 
 _S = 1_000_000
@@ -61,7 +61,7 @@ def changing() -> Choosing:
 
 def learning() -> Choosing:
     """Three cards were learned from, a fourth was tried, the barcode's place was drawn by hand."""
-    cards = tuple(StudiedCard(_jpeg("card"), _jpeg("mat"), _QUAD, _REGIONS) for _ in range(3))
+    cards = tuple(StudiedCard(_jpeg("upright"), _jpeg("card"), _QUAD, _REGIONS) for _ in range(3))
     number = Pattern((16,), "digits", (4, 4, 4, 4), "luhn", 3, (("check digit luhn", 8000),))
     taught = Taught(cards, _REGIONS, number, Pattern((8,), "digits", (), "", 3), ("06901234099997",), (), "")
     tried = Tried(
@@ -86,11 +86,11 @@ def learning() -> Choosing:
     return Choosing(REVIEWER, Task.NEW, STANDING, reason_there=True, learning=lesson)
 
 
-_QUAD = ((0.2, 0.25), (0.8, 0.2), (0.82, 0.8), (0.22, 0.85))
+_QUAD = tuple((x / 1920, y / 1080) for x, y in CARD_QUAD)
 _REGIONS = (
-    ("number", Box(13.0, 21.3, 49.0, 4.4)),
-    ("panel", Box(12.9, 30.6, 46.2, 7.5)),
-    ("barcode", Box(6.8, 41.0, 27.3, 8.1)),
+    ("number", Box(4.7, 21.6, 74.2, 7.4)),
+    ("panel", Box(47.6, 39.9, 33.4, 8.4)),
+    ("barcode", Box(3.6, 37.6, 40.6, 13.2)),
 )
 
 
