@@ -1,8 +1,8 @@
 """What is stated of cards of which a picture hides the end of a line: cropped through number or PIN, or covered there.
 
-Fresh easy and typical cards, unknown products, each hidden in ten ways (`tests/hiding.py`). `wrong`: a number or a PIN
-that is not the card's, stated as sure; `right`: the hidden field read all the same, from a symbol, or that of the card
-above.
+Fresh easy and typical cards, unknown products, each hidden in fourteen ways (`tests/hiding.py`). `wrong`: a number or a
+PIN that is not the card's, stated as sure; `right`: the hidden field read all the same, from a symbol, or that of the
+card above.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from app.core.products import Catalogue
 from app.eye.oneshot import make_looker, read_picture
 from app.rehearsal.pictures import render_card_picture
 from app.vision.pixels import Colour
-from tests.hiding import TONES, Labels, covered, cropped, under_a_card
+from tests.hiding import TONES, Labels, covered, cropped, under_a_card, under_a_finger, under_slanting_paper
 
 CARDS = int(os.environ.get("CARDINTAKE_BENCH_CARDS", "15"))
 """Cards a tier."""
 
 SEED = 20_400_000
 SHARES = {"number": 0.78, "pin": 0.6}
+SLANT = 0.6  # radians
 
 
 def main() -> dict[str, Any]:
@@ -54,6 +55,8 @@ def _hidden(picture: Colour, labels: Labels, seed: int) -> Iterator[tuple[str, s
         yield "cropped", field, cropped(picture, labels, field, share), {}
         for kind in TONES:
             yield kind, field, covered(picture, labels, field, kind, share), {}
+        yield "finger", field, under_a_finger(picture, labels, field, share), {}
+        yield "slant", field, under_slanting_paper(picture, labels, field, share, SLANT), {}
         yield "card", field, under_a_card(picture, labels, field, (np.ascontiguousarray(above), its), share), its
 
 

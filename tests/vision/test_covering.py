@@ -13,14 +13,19 @@ from app.vision.covering import covered_ends, covered_panel
 from app.vision.look import Looker
 from app.vision.panel import Area
 from app.vision.pixels import Colour
-from tests.hiding import covered
+from tests.hiding import covered, under_a_finger, under_slanting_paper
 
 LINE = Area(300, 400, 600, 80)
 
 
 def ground(tone: tuple[int, int, int] = (150, 190, 210)) -> Colour:
     card = np.full((1009, 1600, 3), tone, np.uint8)
-    card[415:465, 320:890:30] = 40  # the strokes of the line
+    return inked(card)
+
+
+def inked(card: Colour) -> Colour:
+    """The card with the strokes of the line."""
+    card[415:465, 310:890][:, np.arange(580) % 30 < 12] = 40
     return card
 
 
@@ -45,11 +50,35 @@ def test_an_edge_across_the_row_is_seen_at_either_end(tone: int, slant: float) -
         assert covered_ends(card, LINE, 1600) == sides
 
 
+@pytest.mark.parametrize("slant", [-0.6, 0.6])
+def test_an_edge_aslant_is_seen(slant: float) -> None:
+    card = ground()
+    left, lean = 930, slant * 250
+    paper = np.array([[left + lean, 190], [1500, 190], [1500, 690], [left - lean, 690]], np.int32)
+    cv2.fillConvexPoly(card, paper, (235, 235, 235))
+    assert covered_ends(card, LINE, 1600) == (False, True)
+
+
+def test_what_is_round_is_seen_by_its_colour() -> None:
+    """A finger's tip has no straight edge."""
+    for middle, sides in ((1000, (False, True)), (190, (True, False))):
+        card = ground()
+        cv2.circle(card, (middle, 440), 100, (90, 105, 215), -1)
+        assert covered_ends(card, LINE, 1600) == sides
+    panel = Area(260, 370, 700, 140)
+    card = ground()
+    card[370:510, 260:960] = 128
+    card[390:490, 300:910] = 230
+    card = inked(card)
+    cv2.circle(card, (1000, 440), 100, (90, 105, 215), -1)
+    assert covered_panel(card, LINE, panel) == (False, True)
+
+
 def test_what_is_printed_on_one_side_only_covers_nothing() -> None:
     card = ground()
     card[200:395, 920:] = 250  # a symbol's label above the line's end
     assert covered_ends(card, LINE, 1600) == (False, False)
-    card[400:800, 1010:] = 250
+    card[400:800, 1100:] = 250
     assert covered_ends(card, LINE, 1000) == (False, False), "that stands behind the end of its row"
 
 
@@ -58,10 +87,24 @@ def test_layer_and_its_end_cover_no_pin_but_what_lies_over_the_panel_does() -> N
     card = ground()
     card[370:510, 260:960] = 128
     card[390:490, 300:910] = 230
-    card[415:465, 320:890:30] = 40
+    card = inked(card)
     assert covered_panel(card, LINE, panel) == (False, False)
     card[250:620, 880:1200] = 240
     assert covered_panel(card, LINE, Area(260, 370, 620, 140)) == (False, True)
+
+
+@pytest.mark.parametrize("field", ["number", "pin"])
+@pytest.mark.parametrize("seed", [19700000, 19700006, 19700009])
+def test_a_line_under_a_finger_or_slanting_paper_is_not_read_in_part(looker: Looker, seed: int, field: str) -> None:
+    picture, labels = render_card_picture(seed, "easy", "clean")
+    card = np.ascontiguousarray(picture)
+    hidden = [under_a_finger(card, labels, field, 0.7)]
+    hidden += [under_slanting_paper(card, labels, field, 0.7, slant) for slant in (-0.6, 0.6)]
+    for each in hidden:
+        part = read_picture(each, looker, Catalogue())
+        assert part[field] is None
+        assert part["number"] in (None, labels["number"])
+        assert part["pin"] in (None, labels["pin"])
 
 
 @pytest.mark.parametrize("kind", ["paper", "dark"])
