@@ -27,7 +27,7 @@ from app.vision.fading import (
     parts_one_off,
 )
 from app.vision.fuse import Fused, has_hole
-from app.vision.lit import ends_in_light, past_ends, rising_ends
+from app.vision.lit import ends_in_light, past_ends, rising_ends, unended
 from app.vision.recognise import Engine
 from app.vision.rims import plain_ends
 from app.vision.spots import Spot
@@ -150,11 +150,14 @@ def dimmed_beyond(spot: Spot, lead: Decoded, ends: frozenset[int]) -> frozenset[
 
 def vanished_ends(spots: Sequence[Spot], lead: Decoded) -> frozenset[int]:
     """The ends towards which every look shows print pale to next to nothing, in light that goes on: what ends a panel
-    there may be the light.
+    there may be the light. Light that falls only behind the next two places has not ended before them: 518528628403 was
+    stated without its 3 (17000074 typical); of 5,347 PINs stated one right one ends so.
     """
 
     def seen(spot: Spot) -> frozenset[int]:
-        return dimmed_beyond(spot, lead, gone_ends(spot.picture, lead.spans, lead.steps, HARDLY_SEEN))
+        gone = gone_ends(spot.picture, lead.spans, lead.steps, HARDLY_SEEN)
+        in_light = gone and gone & unended(spot.lit, spot.picture.shape[1], lead.spans, lead.steps)
+        return dimmed_beyond(spot, lead, gone) | in_light
 
     return frozenset.intersection(*map(seen, spots))
 

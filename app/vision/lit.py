@@ -26,6 +26,9 @@ _STILL_LIGHTER = 2.0
 """Levels by which each place beyond an end is lighter than the end. Of 16 pale ends of doubtful fields that
 are so (1,900 cards), 13 lacked characters."""
 
+_AS_LIGHT = 3.0
+"""Levels by which both next places may be darker than an end and count as lying in the same light."""
+
 _PLACES = (1, 2, 3)
 """Pitches beyond the last character at which the next one would stand, behind a space too."""
 
@@ -70,6 +73,15 @@ def past_ends(lit: Lit, width: int, spans: Sequence[tuple[int, int]], steps: int
     """
     cells = _Cells.of(lit, width, spans, steps)
     return frozenset(at for at in cells.ends if min(cells.beyond(at, _PLACES), default=255.0) < cells.level(at) - _PAST)
+
+
+def unended(lit: Lit, width: int, spans: Sequence[tuple[int, int]], steps: int) -> frozenset[int]:
+    """The ends (first, last position) beyond which both next places are as light: a next character would stand in the
+    very light that the last one stands in.
+    """
+    cells = _Cells.of(lit, width, spans, steps)
+    beyond = {at: cells.beyond(at, _PLACES[:2]) for at in cells.ends}
+    return frozenset(at for at, levels in beyond.items() if min(levels, default=0.0) >= cells.level(at) - _AS_LIGHT)
 
 
 def rising_ends(lit: Lit, width: int, spans: Sequence[tuple[int, int]], steps: int) -> frozenset[int]:

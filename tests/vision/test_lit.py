@@ -10,8 +10,9 @@ import pytest
 from app.core.cards import FieldState
 from app.core.products import DIGITS, UNKNOWN_NUMBER, FieldPattern
 from app.vision.conclude import _whole
+from app.vision.ends import Beyond
 from app.vision.hopeless import hopeless
-from app.vision.lit import UNLIT, Lit, ends_in_light, lit_along, past_ends
+from app.vision.lit import UNLIT, Lit, ends_in_light, lit_along, past_ends, unended
 from app.vision.panel import Area
 from app.vision.spots import Spot
 from tests.vision.test_fading import HEIGHT, PITCH, TEXT, line, paling, read, spans
@@ -111,3 +112,16 @@ def test_an_end_beyond_which_a_reflection_is_over_is_the_end(at_start: bool) -> 
         assert asked.state is (FieldState.DOUBTFUL if lost else FieldState.READ), "pale as it is, it is the end"
     assert len(places) == COUNT
     assert steps == 10 * COUNT
+
+
+def test_light_that_falls_only_behind_the_next_places_has_not_ended_before_them() -> None:
+    """518528628403 was stated without its 3: of its 0 a quarter was left, and the reflection ended a space behind."""
+    hardly, _, _ = paling(TEXT, 0.27, 0.59, 0.8)
+    fused, area = read(UNKNOWN_NUMBER), Area(BESIDE, 0, WIDTH, HEIGHT)
+    for places, asked in ((1.0, False), (2.6, True)):
+        light = lit_of(card(WIDTH - PITCH, WIDTH + round(places * PITCH)))
+        assert past_ends(light, *ALL) == {COUNT - 1}
+        assert (COUNT - 1 in unended(light, *ALL)) is asked
+        one = Spot(area, (BESIDE, float(BESIDE + WIDTH)), (), hardly, lit=light)
+        closed = [(Beyond.CLOSED, Beyond.CLOSED)]
+        assert (_whole(fused, [one], UNKNOWN_NUMBER, closed).reading.state is FieldState.DOUBTFUL) is asked
