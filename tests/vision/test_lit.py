@@ -118,8 +118,8 @@ def test_light_that_falls_only_behind_the_next_places_has_not_ended_before_them(
     """518528628403 was stated without its 3: of its 0 a quarter was left, and the reflection ended a space behind."""
     hardly, _, _ = paling(TEXT, 0.27, 0.59, 0.8)
     fused, area = read(UNKNOWN_NUMBER), Area(BESIDE, 0, WIDTH, HEIGHT)
-    for places, asked in ((1.0, False), (2.6, True)):
-        light = lit_of(card(WIDTH - PITCH, WIDTH + round(places * PITCH)))
+    for places, asked in ((1.0, False), (2.0, True)):
+        light = lit_of(card(WIDTH - PITCH, WIDTH + int(places * PITCH)))
         assert past_ends(light, *ALL) == {COUNT - 1}
         assert (COUNT - 1 in unended(light, *ALL)) is asked
         one = Spot(area, (BESIDE, float(BESIDE + WIDTH)), (), hardly, lit=light)
