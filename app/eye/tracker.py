@@ -20,6 +20,10 @@ MOST_LOOKS, LEAST_LOOKS, MOST_US = 6, 2, 800_000
 """A reading ends when it is sure after LEAST_LOOKS, at the latest after MOST_LOOKS or with the first look that begins
 MOST_US microseconds after the first one: a clerk waits 1.5 seconds, and what is open then is asked."""
 
+PATIENCE_US, _PATIENT_APART_US = 3_000_000, 400_000
+"""The same for a card that the picture does not show whole: it is told meanwhile, and pushed into view the question is
+no more. Looks after the first ones then come this far apart."""
+
 LOOK_APART_US = 60_000
 """Looks closer together than this see the same noise and the same motion blur."""
 
@@ -132,12 +136,13 @@ class Tracker:
             return tracker._seen(at_us, presence, moving)
         return tracker._missed(at_us)
 
-    def looked(self, at_us: int, sure: bool) -> Step:
-        """A look was taken; `sure`: all looks together leave nothing open."""
+    def looked(self, at_us: int, sure: bool, whole: bool = True) -> Step:
+        """A look was taken; `sure`: all looks together leave nothing open; `whole`: one of them shows all of it."""
         if not isinstance(self.phase, Reading):
             return Step(self)
         looks = self.phase.looks + 1
-        late = looks >= MOST_LOOKS or at_us - self.phase.since_us >= MOST_US
+        taken_us = at_us - self.phase.since_us
+        late = (looks >= MOST_LOOKS or taken_us >= MOST_US) if whole else taken_us >= PATIENCE_US
         if looks >= LEAST_LOOKS and (sure or late):
             return Step(replace(self, phase=Done(), last_us=at_us), news=News.READ)
         return Step(replace(self, phase=replace(self.phase, looks=looks, at_us=at_us, missed=0), last_us=at_us))
@@ -179,7 +184,8 @@ class Tracker:
         if moving:
             due = at_us - self.located_us >= _LOCATE_MOVING_US
             return Step(self, Wish.LOCATE if due else Wish.NOTHING)
-        due = phase.looks == 0 or at_us - phase.at_us >= LOOK_APART_US
+        apart_us = LOOK_APART_US if phase.looks < MOST_LOOKS else _PATIENT_APART_US
+        due = phase.looks == 0 or at_us - phase.at_us >= apart_us
         return Step(self, Wish.LOOK if due else Wish.NOTHING)
 
     def _watch(self, phase: Done, at_us: int, moving: bool) -> Step:

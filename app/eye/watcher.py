@@ -196,7 +196,8 @@ class Watcher:
         self._looks.append(look)
         self._look_times.append(at_us)
         self._stirred = False
-        return self._tracker.looked(at_us, conclude(self._looks, self._catalogue).sure)
+        found = conclude(self._looks, self._catalogue)
+        return self._tracker.looked(at_us, found.sure, not found.cut_off)
 
     def _lost_sight(self, at_us: int) -> bool:
         """Whether the card may have been changed since the last look: something moved, or nobody looked for long."""
@@ -204,11 +205,12 @@ class Watcher:
 
     def _look_anew(self, look: Look, at_us: int) -> Step:
         """Join a look to those before it only when it shows the same card; a number of one card never meets the PIN of
-        another. What cannot be told is left out.
+        another. What cannot be told is left out; a card that was cut off and lies there whole is read from the start.
         """
         before, now = conclude(self._looks, self._catalogue), conclude([look], self._catalogue)
-        if not same_card(before, now):
-            self._parted = self._part(before)
+        pushed_in = before.cut_off and not now.cut_off and is_part_of(before, now)
+        if pushed_in or not same_card(before, now):
+            self._parted = [] if pushed_in else self._part(before)
             self._forget_looks()
             self._looks.append(look)
             self._look_times.append(at_us)
@@ -240,6 +242,9 @@ class Watcher:
             return True
         if shows_no_card(self._done):
             return shows_no_card(conclude([self._looker.look(glimpse.colour(), self._located)], self._catalogue))
+        if self._done.cut_off:
+            now = conclude([self._looker.look(glimpse.colour(), self._located)], self._catalogue)
+            return is_part_of(self._done, now) or same_card(self._done, now)
         look = self._looker.look_again(glimpse.colour(), self._located, self._looks[0])
         now = conclude([look], self._catalogue)
         return same_card(self._done, now)
@@ -333,6 +338,15 @@ def same_card(before: Conclusion, now: Conclusion) -> bool:
         if sum(a.best.glyph != b.best.glyph for a, b in zip(old.chars, new.chars, strict=True)) > 2:
             return False
     return True
+
+
+def is_part_of(before: Conclusion, now: Conclusion) -> bool:
+    """Whether a card of which a part was seen may be the one that is seen now."""
+    if before.gtin is not None and now.gtin is not None and before.gtin != now.gtin:
+        return False
+    pairs = (before.number, now.number), (before.pin, now.pin)
+    texts = (["".join(c.best.glyph for c in reading.chars) for reading in pair] for pair in pairs)
+    return all(part in whole or not whole for part, whole in texts)
 
 
 def shares_proof(before: Conclusion, now: Conclusion) -> bool:

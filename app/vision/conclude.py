@@ -154,7 +154,7 @@ def conclude(looks: Sequence[Look], catalogue: Catalogue) -> Conclusion:
         legible=_legible(looks, product, panel, pin.reading),
         timed=bool(timed),
         torn=panel is PanelState.OPEN and surely_torn(_pin_of(looks)),
-        cut_off=all(look.cut_off for look in looks),
+        cut_off=_all_cut_off(looks),
     )
 
 
@@ -182,6 +182,11 @@ def _is_complete(looks: Sequence[Look], product: Product | None) -> bool:
     return bool(found) and len(whole) >= 0.75 * len(found)
 
 
+def _all_cut_off(looks: Sequence[Look]) -> bool:
+    """Whether no picture shows the whole card: what none of them has may stand where none looked."""
+    return all(look.cut_off for look in looks)
+
+
 def _not_timed(number: Fused, timed: frozenset[str]) -> Fused:
     """What is also a code for a short time is no card's number, however well it was read."""
     text = "".join(c.best.glyph for c in number.reading.chars)
@@ -200,7 +205,7 @@ def _number(looks: Sequence[Look], product: Product | None, hits: Sequence[Hit],
     pattern, spots = _number_pattern(product), _number_of(looks)
     if not spots:
         coded = _number_of_bars(looks, hits, pattern) or _number_of_serial(product, serial)
-        return Fused(coded or (ABSENT if product is None else UNREADABLE), None)
+        return Fused(coded or (UNREADABLE if product is not None or _all_cut_off(looks) else ABSENT), None)
     fused = _whole(_as_seen(fuse(_decoded(spots, pattern), pattern, scraped=False), spots, pattern), spots, pattern)
     if not any(look.number_proved for look in looks):
         fused = Fused(UNREADABLE, None) if all(map(_lies_in_panel, looks)) else doubt_all(fused)
@@ -290,7 +295,7 @@ def _pin(looks: Sequence[Look], product: Product | None, panel: PanelState, numb
     spots = _pin_of(looks)
     ends = _ends_of(looks)
     if not spots:
-        return Fused(ABSENT if panel is PanelState.NONE else UNREADABLE, None)
+        return Fused(UNREADABLE if panel is not PanelState.NONE or _all_cut_off(looks) else ABSENT, None)
     if product is not None and product.pin is not None:
         return _whole(_as_seen(_read_pin(spots, product.pin), spots, product.pin), spots, product.pin, ends)
     pattern = _guess_pattern(spots)

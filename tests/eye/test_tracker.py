@@ -18,6 +18,7 @@ class Table:
     """A table on which a script puts cards: `card` 0 is none. The tracker's wishes are granted from it."""
 
     sure_after: int = 2
+    whole: bool = True
     tracker: Tracker = field(default_factory=Tracker)
     at_us: int = 0
     looks: int = 0
@@ -41,7 +42,7 @@ class Table:
                 return step.tracker.located(self.at_us, there, moving)
             case Wish.LOOK:
                 self.looks += 1
-                return step.tracker.looked(self.at_us, self.looks >= self.sure_after)
+                return step.tracker.looked(self.at_us, self.looks >= self.sure_after, self.whole)
             case _:
                 return step.tracker.compared(self.at_us, card == self.read)
 
@@ -133,6 +134,19 @@ def test_a_card_gone_in_the_middle_of_reading_is_posted_as_far_as_it_was_read() 
     table.put(1, still=4)
     table.clear()
     assert [news for news, _ in table.told] == [News.READ]
+
+
+def test_a_card_that_is_not_in_view_whole_is_waited_for() -> None:
+    """It is posted as far as it was read where nobody pushes it into view, and soon where that leaves nothing open."""
+    table = Table(sure_after=99, whole=False)
+    table.put(1, still=60)
+    assert table.reads == []
+    assert table.looks <= 10
+    table.put(1, moving=0, still=60)
+    assert table.reads == [1]
+    table = Table(whole=False)
+    table.put(1, still=20)
+    assert table.reads == [1]
 
 
 def test_a_card_that_never_gets_sure_is_posted_after_the_last_look() -> None:

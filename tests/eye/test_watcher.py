@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import zxingcpp
 
-from app.core.cards import CardRead, Secret
+from app.core.cards import CardRead, FieldState, Secret
 from app.core.products import Catalogue
 from app.eye.codec import LeftTooEarly
 from app.eye.watcher import Glimpse, Told, Watcher
@@ -99,4 +99,37 @@ def test_the_same_card_after_a_pause_is_one_reading(looker: Looker, cards: list[
             told += watcher.see(glimpse)
     reads = [item for item in told if isinstance(item, CardRead)]
     assert [read.number.secret() for read in reads] == [Secret(number)]
+    assert not any(isinstance(item, LeftTooEarly) for item in told)
+
+
+@pytest.mark.parametrize("seed", [30030000, 30030006, 30030008])
+def test_a_card_that_is_pushed_into_view_is_read_when_it_is_whole(looker: Looker, seed: int) -> None:
+    """It was posted as far as it could be read over the picture's edge, and not looked at again: ten of twelve."""
+    picture, labels = render_card_picture(seed, "easy", "clean")
+    small = np.ascontiguousarray(cv2.resize(picture, (1280, 720)))
+    corners = np.array(labels["card_quad"]) * 1280 / labels["width"]
+    mat, there = small.copy(), np.zeros(small.shape[:2], np.uint8)
+    middle = corners.mean(axis=0)
+    cv2.fillConvexPoly(there, np.round(middle + (corners - middle) * 1.01).astype(np.int32), 255)
+    mat[cv2.dilate(there, np.ones((21, 21), np.uint8)) > 0] = np.median(small[there == 0], axis=0)
+
+    def pushed(right: float) -> Colour:
+        move = np.array([[1, 0, right], [0, 1, 0]], np.float32)
+        shown, card = mat.copy(), cv2.warpAffine(small, move, (1280, 720))
+        where = cv2.warpAffine(there, move, (1280, 720)) > 0
+        shown[where] = card[where]
+        return shown
+
+    outside = 1280 - corners[:, 0].max() + 0.25 * np.ptp(corners[:, 0])
+    watcher, told, at_us = Watcher(looker, Catalogue()), list[Told](), 0
+    shown = ((mat, 6), (pushed(outside), 14), (pushed(outside * 0.6), 1), (pushed(outside * 0.3), 1), (pushed(0), 14))
+    for each, times in shown:
+        for glimpse in _glimpses(each, at_us, times):
+            told += watcher.see(glimpse)
+        at_us += times * 100_000
+    reads = [item for item in told if isinstance(item, CardRead)]
+    assert [(read.number.secret(), read.pin.secret()) for read in reads] == [
+        (Secret(labels["number"]), Secret(labels["pin"]))
+    ]
+    assert [(read.number.state, read.pin.state) for read in reads] == [(FieldState.READ, FieldState.READ)]
     assert not any(isinstance(item, LeftTooEarly) for item in told)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from app.core.cards import FieldState
 from app.core.products import Catalogue
-from app.eye.oneshot import read_picture
+from app.eye.oneshot import conclude_picture, read_picture
 from app.rehearsal.pictures import render_card_picture
 from app.vision.borders import ends_out_of_view, lies_on_border
 from app.vision.look import Looker
@@ -51,6 +52,20 @@ def test_who_reads_a_card_that_is_cut_off_is_told(looker: Looker) -> None:
     lower = int(0.75 * corners[:, 1].max() + 0.25 * corners[:, 1].min())
     part = read_picture(np.ascontiguousarray(picture[:lower]), looker, Catalogue())
     assert part["warnings"] == ["cut-off"]
+
+
+@pytest.mark.parametrize("seed", [19700004, 19700013, 19700024])
+def test_what_stands_beyond_the_picture_is_not_said_to_be_absent(looker: Looker, seed: int) -> None:
+    """A panel that the picture does not show: its card was taken for one without a PIN, and nobody was asked."""
+    picture, labels = render_card_picture(seed, "easy", "clean")
+    panel, number = (np.array(labels[f"{name}_quad"]) for name in ("panel", "number"))
+    lower = panel[:, 1].min() > number[:, 1].max()
+    part = picture[: int(panel[:, 1].min() - 3)] if lower else picture[int(panel[:, 1].max() + 3) :]
+    found = conclude_picture(np.ascontiguousarray(part), looker, Catalogue())
+    assert found is not None
+    assert found.number.state is FieldState.READ
+    assert found.pin.state is FieldState.UNREADABLE
+    assert not found.sure
 
 
 @pytest.mark.parametrize("field", ["number", "pin"])
