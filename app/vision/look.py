@@ -114,6 +114,7 @@ class _Seen:
     card: Colour
     corners: Corners
     codes: CardCodes
+    cut_off: bool
 
     def turned(self, quarters: int) -> _Seen:
         """The same, the card turned clockwise by so many quarters. Symbols that come to stand upright are read anew."""
@@ -136,7 +137,7 @@ class _Seen:
     def look(self) -> Look:
         """The look at it before any field is read."""
         crisp = sharpness(grey(self.card))
-        return Look(self.corners, crisp, glare(self.card), self.codes.hits, bars=self.codes.bars)
+        return Look(self.corners, crisp, glare(self.card), self.codes.hits, bars=self.codes.bars, cut_off=self.cut_off)
 
 
 class Looker:
@@ -181,9 +182,8 @@ class Looker:
         assert located.corners is not None
         card = rectify(picture, located.corners)
         codes = read_card_codes(grey(picture), grey(card), located.corners)
-        seen = _Seen(picture, card, located.corners, codes)
-        look = self._by_layout(seen) or self._by_search(seen)
-        return replace(look, cut_off=located.found is Found.CUT_OFF)
+        seen = _Seen(picture, card, located.corners, codes, located.found is Found.CUT_OFF)
+        return self._by_layout(seen) or self._by_search(seen)
 
     def _by_layout(self, seen: _Seen) -> Look | None:
         """The fields where the product's layout has them; None where there is no such layout or they are not there."""
@@ -293,8 +293,6 @@ class Looker:
             lines = numberline.with_number(lines, self._wording.find_again(card, lines), panels, pattern)
             sorted_lines = numberline.without_product_codes(sort_lines(lines, look.bars), hits)
         places = choose(sorted_lines, panels, product, partial(self._openings.judge, card, seen))
-        whole = [line for line in lines if standing.in_view(line)]
-        state, expiry = self._expiry(card, look, whole, searching and len(whole) == len(lines))
         number, below = self._number_spot(card, places.number, look, lines), sorted_lines.printed
         proved = places.number_proved and number is not None and not numberline.goes_on(number.area, lines, look.bars)
         if number and (more := numberline.with_digits_behind(number.area, lines, look.bars)) != number.area:
@@ -317,13 +315,19 @@ class Looker:
             coat=None if places.panel_area is None else coat_share(seen, places.panel_area),
             number_proved=proved,
             pin_proved=places.pin_proved,
+        )
+        found = _with_ends(found, card, _size(standing.picture))
+        whole = [line for line in lines if standing.in_view(line)]
+        all_read = searching and len(whole) == len(lines) and not _is_hidden(found)
+        state, expiry = self._expiry(card, look, whole, all_read)
+        return replace(
+            found,
             expiry=expiry,
             expiry_printed=state,
             face_value=find_face_value(whole, card.shape[1], partial(is_cut_short, card)),
             batch=self._batch(card, whole),
             region=find_region(whole),
         )
-        return _with_ends(found, card, _size(standing.picture))
 
     def _number_spot(self, card: Colour, area: Area | None, look: Look, lines: Sequence[Line]) -> Spot | None:
         if area is None:
@@ -427,6 +431,11 @@ def _with_ends(look: Look, card: Colour, size: tuple[int, int]) -> Look:
         covered = covered_ends(card, pin.area, pin.limits[1]) if panel is None else covered_panel(card, pin.area, panel)
         pin = replace(pin, unseen=_either(ends_out_of_view(pin.area, look.corners, size), covered))
     return replace(look, number=number, pin=pin)
+
+
+def _is_hidden(look: Look) -> bool:
+    """Whether a part of the card is out of view or under something, as far as the ends of number and PIN tell."""
+    return look.cut_off or any(spot is not None and any(spot.unseen) for spot in (look.number, look.pin))
 
 
 def _either(one: tuple[bool, bool], other: tuple[bool, bool]) -> tuple[bool, bool]:

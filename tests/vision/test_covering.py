@@ -118,3 +118,12 @@ def test_a_line_under_paper_is_not_read_in_part(looker: Looker, seed: int, field
     assert part[field] is None
     assert part["number"] in (None, labels["number"])
     assert part["pin"] in (None, labels["pin"])
+
+
+@pytest.mark.parametrize(("seed", "field"), [(19700000, "number"), (19700028, "pin")])
+def test_nothing_is_said_to_be_printed_nowhere_of_a_covered_card(looker: Looker, seed: int, field: str) -> None:
+    """Of 448 hidden cards with a date 58 were said to print none."""
+    picture, labels = render_card_picture(seed, "easy", "clean")
+    part = read_picture(covered(np.ascontiguousarray(picture), labels, field, "paper", 0.7), looker, Catalogue())
+    assert labels["expiry"]
+    assert part["expiry_printed"] == "unread"
