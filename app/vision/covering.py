@@ -1,8 +1,8 @@
 """Whether something that lies over the card ends a line: paper, a sticker, another card, a finger.
 
 Its edge runs straight across the row of the line and goes on above and below it, where the line has no ink: there the
-ground changes at once, at the same place and in the same way. Print, a reflection or a shadow does not do that. What
-is round has no such edge, but mostly a colour that the line has not.
+ground changes at once, at the same place and in the same way. Print, a reflection or a shadow does not do that. A
+finger's sides are such edges too, if they lie aslant.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import cast
 
 import numpy as np
 
-from app.vision.beside import foreign_beside
 from app.vision.panel import Area
 from app.vision.pixels import Colour, Floats
 
@@ -20,6 +19,9 @@ _BEFORE, _BEHIND = 0.35, 1.3
 behind a space."""
 
 _NEAR, _FAR = 0.06, 0.3  # heights on either side of a place between which its ground is compared
+_LASTS, _SHARE = 1.0, 0.5
+"""Heights on either side of an edge over which the ground stays changed, mostly, and by what share of the change."""
+
 _TILT = 0.5  # heights by which an upright edge may stand elsewhere above a line than below it
 _ALIKE = 0.8  # cosine of the two changes of colour
 _PLAIN = 3  # rows that are needed
@@ -41,14 +43,8 @@ _SLANT, _SLANTING = 1.6, 34.0
 """The same of an edge that lies aslant, up to so many heights: chance makes more such pairs. Of 389 numbers and 410
 PINs read rightly one has 34, of 208 hidden ends that were stated 39."""
 
-_FOREIGN, _REACH = 32.0, 1.0
-"""Levels by which a colour up to so many heights beside a line is neither that of its print nor of its ground nor
-between them (`beside.py`): a finger's, a glove's. Of 427 numbers and PINs read rightly five have more than 26 (a tint,
-noise), one more than 30; of 208 hidden ends that were stated 79 have more than 26."""
-
 _ABOVE = 0.35  # heights above and below a line that hold none of its ink
 _PANEL = (0.12, 0.5)  # the same, of a PIN's line, above and below its panel
-_INSIDE = 0.2  # heights inside of a panel's ends from where its ground is its own
 _RIM = 0.15  # heights behind a panel's end, in which what covers it may end it
 
 Band = tuple[float, float]
@@ -59,26 +55,16 @@ def covered_ends(card: Colour, line: Area, until: float) -> tuple[bool, bool]:
     that is printed begins.
     """
     bands = (line.y - _ABOVE * line.h, line.y), (line.bottom, line.bottom + _ABOVE * line.h)
-    return _either(_covered(card, line, bands, (0.0, until), _LEAST), _foreign(card, line, (0.0, until)))
+    return _covered(card, line, bands, (0.0, until), _LEAST)
 
 
 def covered_panel(card: Colour, line: Area, panel: Area) -> tuple[bool, bool]:
-    """The same of a line in a panel, by the card above and below that and by the panel's own ground."""
+    """The same of a line in a panel, by the card above and below that."""
     near, far = (share * line.h for share in _PANEL)
     bands = (panel.y - far, panel.y - near), (panel.bottom + near, panel.bottom + far)
     ends = min(panel.x, line.x) - _RIM * line.h, max(panel.right, line.right + _RIM * line.h) + _RIM * line.h
     least = (_LEAST[0], _ENDED if panel.right - line.right < _CLOSE * line.h else _PRINTED)
-    ground = panel.x + _INSIDE * line.h, panel.right - _INSIDE * line.h
-    return _either(_covered(card, line, bands, ends, least), _foreign(card, line, ground))
-
-
-def _either(one: tuple[bool, bool], other: tuple[bool, bool]) -> tuple[bool, bool]:
-    return one[0] or other[0], one[1] or other[1]
-
-
-def _foreign(card: Colour, line: Area, until: tuple[float, float]) -> tuple[bool, bool]:
-    before, behind = foreign_beside(card, line, _REACH, until)
-    return before > _FOREIGN, behind > _FOREIGN
+    return _covered(card, line, bands, ends, least)
 
 
 def _covered(
@@ -98,11 +84,11 @@ def _is_edged(card: Colour, line: Area, bands: tuple[Band, Band], side: int, unt
     low, high = (inside, min(beyond, until)) if side else (max(beyond, until), inside)
     rim, aside = _FAR * line.h, _SLANT * line.h / 2  # rim: of the card, whose own edge is another one
     first, last = max(rim, low - aside), min(card.shape[1] - rim, high + aside)
-    places, left = np.arange(int(first), int(last)), max(0, int(first - rim) - 1)
-    rows = [_rows(card[:, left : max(left, int(last + rim) + 2)], band) for band in bands]
+    places, left = np.arange(int(first), int(last)), max(0, int(first - _LASTS * line.h))
+    rows = [_rows(card[:, left : max(left, int(last + _LASTS * line.h) + 1)], band) for band in bands]
     if high - low < _PLAIN or len(places) < _PLAIN or any(len(row) < _PLAIN for row in rows):
         return False
-    one, other = (_steps(np.median(row, axis=0), places - left, line.h) for row in rows)
+    one, other = (_lasting_steps(np.median(row, axis=0), places - left, line.h, least) for row in rows)
     limits = (_TILT, least), (_SLANT, max(least, _SLANTING))
     return any(_change_alike(one, other, places, (low, high), tilt * line.h, size) for tilt, size in limits)
 
@@ -124,6 +110,21 @@ def _steps(ground: Floats, places: np.ndarray, height: float) -> Floats:
     steps = mean(places + near, places + far) - mean(places - far, places - near)
     inner = (places - near > 0) & (places + near < len(ground))
     return cast(Floats, np.where(inner[:, None], steps, 0))
+
+
+def _lasting_steps(ground: Floats, places: np.ndarray, height: float, least: float) -> Floats:
+    """The changes of `_steps` of at least so many levels that last: print comes and goes, what covers stays."""
+    steps = _steps(ground, places, height)
+    near, far = max(1, round(_NEAR * height)), max(3, round(_LASTS * height))
+    sizes = np.linalg.norm(steps, axis=1) / np.sqrt(3)
+    kept = np.zeros_like(steps)
+    for at in np.flatnonzero(sizes >= least):
+        place = int(places[at])
+        left, right = ground[max(0, place - far) : place - near], ground[place + near : place + far]
+        change = np.median(right, axis=0) - np.median(left, axis=0)
+        if change @ steps[at] >= _SHARE * (steps[at] @ steps[at]):
+            kept[at] = steps[at]
+    return kept
 
 
 def _change_alike(one: Floats, other: Floats, places: np.ndarray, within: Band, tilt: float, least: float) -> bool:

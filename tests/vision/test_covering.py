@@ -59,8 +59,8 @@ def test_an_edge_aslant_is_seen(slant: float) -> None:
     assert covered_ends(card, LINE, 1600) == (False, True)
 
 
-def test_what_is_round_is_seen_by_its_colour() -> None:
-    """A finger's tip has no straight edge."""
+def test_what_is_round_is_seen_by_its_sides() -> None:
+    """A finger's tip has no straight edge, but its sides lie aslant above and below the line."""
     for middle, sides in ((1000, (False, True)), (190, (True, False))):
         card = ground()
         cv2.circle(card, (middle, 440), 100, (90, 105, 215), -1)
@@ -71,6 +71,18 @@ def test_what_is_round_is_seen_by_its_colour() -> None:
     card[390:490, 300:910] = 230
     card = inked(card)
     cv2.circle(card, (1000, 440), 100, (90, 105, 215), -1)
+    assert covered_panel(card, LINE, panel) == (False, True)
+
+
+def test_print_above_and_below_a_panel_covers_nothing_where_it_begins() -> None:
+    """A date above the end of 7288301949860297 and a number below it passed for an edge (32000142 easy)."""
+    panel, card = Area(260, 370, 700, 140), ground()
+    card[370:510, 260:960] = 128
+    for x in range(900, 1200, 24):
+        card[310:350, x : x + 9] = 30
+        card[530:570, x : x + 9] = 30
+    assert covered_panel(card, LINE, panel) == (False, False)
+    card[310:350, 900:1200] = card[530:570, 900:1200] = 30
     assert covered_panel(card, LINE, panel) == (False, True)
 
 
