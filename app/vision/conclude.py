@@ -43,6 +43,7 @@ from app.vision.hopeless import (
     longer_in_light,
     swallowed_ends,
     unread,
+    unseen_ends,
     vanished_ends,
     weak_too,
 )
@@ -407,7 +408,6 @@ def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Seq
     lead = fused.lead
     if len(pattern.lengths) == 1 or lead is None or not fused.reading.chars or fused.reading.wholes:
         return fused
-    out = {side * (len(lead.spans) - 1) for side in (0, 1) if all(spot.unseen[side] for spot in spots)}
     pale = frozenset.intersection(*(pale_ends(s.picture, lead.spans, lead.steps) for s in spots))
     sides = dict(zip((0, len(lead.spans) - 1), zip(*ends, strict=True), strict=True)) if ends else {}
     bright = {at for at, seen in sides.items() if all(one in (Beyond.BURNT, Beyond.WHITE) for one in seen)}
@@ -422,7 +422,7 @@ def _whole(fused: Fused, spots: Sequence[Spot], pattern: FieldPattern, ends: Seq
     pale -= {at for at, seen in sides.items() if Beyond.CLOSED in seen}
     pale |= vanished_ends(spots, lead)
     alike = [said for said in _decoded(spots, pattern) if len(said.spans) == len(lead.spans)]
-    cut = pale | out | ({0} if many_begin_within_group(alike or [lead]) else set())
+    cut = pale | unseen_ends(spots, lead, pattern) | ({0} if many_begin_within_group(alike or [lead]) else set())
     cut |= frozenset() if ends else longer_in_light(spots, lead, pattern)
     cut |= swallowed_ends(spots, lead) - {0}  # two of 2,000 right numbers begin in such light, behind their label
     if not cut:

@@ -172,6 +172,16 @@ def swallowed_ends(spots: Sequence[Spot], lead: Decoded) -> frozenset[int]:
     return frozenset.intersection(*map(seen, spots))
 
 
+def unseen_ends(spots: Sequence[Spot], lead: Decoded, pattern: FieldPattern) -> frozenset[int]:
+    """The ends of a reading beyond which no look that reads it so shows the card: one that reads more is no witness."""
+    if not any(any(spot.unseen) for spot in spots):
+        return frozenset()
+    n = len(lead.spans)
+    views = [decode_views(spot.views, pattern) for spot in spots]
+    alike = [s for s, seen in zip(spots, views, strict=True) if _most(seen, lambda said: len(said.spans) == n)] or spots
+    return frozenset(side * (n - 1) for side in (0, 1) if all(spot.unseen[side] for spot in alike))
+
+
 def longer_in_light(spots: Sequence[Spot], lead: Decoded, pattern: FieldPattern) -> frozenset[int]:
     """The last position of a reading that its views hold to be longer more often than hardly ever, if every look shows
     print pale there or light grow beyond: a 2 of which glare had left a trace was dropped (17000406 hard).

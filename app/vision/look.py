@@ -268,7 +268,8 @@ class Looker:
                 card, first.pin.area, first.pin.limits, panel=_if_open(first.panel, first.panel_area)
             ),
         )
-        return _with_ends(again, card, _size(picture))
+        again = _with_ends(again, card, _size(picture))
+        return replace(again, number=_as_first(again.number, first.number), pin=_as_first(again.pin, first.pin))
 
     def _panel_changed(self, card: Colour, first: Look) -> bool:
         """Whether the layer covers more or less of the panel than in the first look, by a character or so."""
@@ -408,6 +409,7 @@ _HALF = 2  # quarters
 _LEAST_SIGNS = 3  # of a line that was read: needle print is found in pieces of which nothing is read
 _DATE_DIGITS = 8
 _DAY = 0.7  # heights that a hyphen and the first digit of a day take
+_FURTHER = 0.5  # heights: as wide as a character at least
 _FAINT, _CRISP = 0.012, 0.45
 """Glare below and sharpness above which nothing of the small print can have been missed."""
 
@@ -431,6 +433,20 @@ def _with_ends(look: Look, card: Colour, size: tuple[int, int]) -> Look:
         covered = covered_ends(card, pin.area, pin.limits[1]) if panel is None else covered_panel(card, pin.area, panel)
         pin = replace(pin, unseen=_either(ends_out_of_view(pin.area, look.corners, size), covered))
     return replace(look, number=number, pin=pin)
+
+
+def _as_first(again: Spot | None, first: Spot | None) -> Spot | None:
+    """A field that was read again in the first look's place, which may end where something lay over it then: unless it
+    reaches further now, nobody looked there.
+    """
+    if again is None or first is None:
+        return again
+    least = _FURTHER * first.area.h
+    further = first.area.x - again.area.x > least, again.area.right - first.area.right > least
+    before, behind = (
+        seen or (was and not more) for seen, was, more in zip(again.unseen, first.unseen, further, strict=True)
+    )
+    return replace(again, unseen=(before, behind))
 
 
 def _is_hidden(look: Look) -> bool:
