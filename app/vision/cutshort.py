@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.vision.beside import goes_under
+from app.vision.covering import covered_ends
 from app.vision.fading import contrasts
 from app.vision.lines import Line
 from app.vision.lit import light_behind, lit_along
@@ -36,9 +37,14 @@ def is_cut_short(
     further. `part_missing`: a whole part of it may be, and not only its last characters. Where more of the line was
     read behind it, light has taken nothing.
     """
-    if goes_under(card, area, reach):
+    if lies_under(card, area, reach):
         return True
     return not line.read.text[end:].strip() and _ends_in_other_light(card, line, end, part_missing)
+
+
+def lies_under(card: Colour, area: Area, reach: float = 0.0) -> bool:
+    """Whether something lies over the card where the print of an area ends, or up to `reach` heights behind."""
+    return goes_under(card, area, reach) or covered_ends(card, area, card.shape[1])[1]
 
 
 def _ends_in_other_light(card: Colour, line: Line, end: int, part_missing: bool) -> bool:

@@ -21,7 +21,7 @@ from app.vision.borders import WORDS, ends_out_of_view
 from app.vision.cardcodes import CardCodes, read_card_codes, symbol_places, upside_down
 from app.vision.codes import CodeReader
 from app.vision.covering import covered_ends, covered_panel
-from app.vision.cutshort import is_cut_short
+from app.vision.cutshort import is_cut_short, lies_under
 from app.vision.decode import decode_views
 from app.vision.ends import UNTOLD, Ends
 from app.vision.fields import (
@@ -347,6 +347,8 @@ class Looker:
         none is printed is told by all lines of the card only.
         """
         state, seen = find_expiry(lines)
+        if seen is not None and lies_under(card, seen.area):
+            return Printed.UNREAD, None
         if state is Printed.READ and seen is not None:
             return (Printed.UNREAD, None) if seen.may_go_on and self._goes_on(card, seen) else (state, seen.day)
         if seen is not None:
@@ -378,6 +380,8 @@ class Looker:
         line, at, text = found
         left, right = span(line, *at)
         area = Area(line.area.x + left * line.area.w, line.area.y, (right - left) * line.area.w, line.area.h)
+        if lies_under(card, area):
+            return None
         pattern = FieldPattern(DIGITS if text.isdigit() else DIGITS + LATIN, (len(text),))
         return self._again(card, area, pattern)
 

@@ -39,6 +39,9 @@ _NO_EXPIRY = re.compile(
 )
 _HALF_A_CAPTION = re.compile(r"有[效放]|效期|期至|\bE[XY]P?|XP\b|EXP", re.IGNORECASE)
 _MONTHS = {name.upper(): number for number, name in enumerate(calendar.month_abbr) if name}
+_UNTIL = re.compile(r"\s?(?:[至到~～]|to\b)", re.IGNORECASE)
+"""What follows the first day of a span."""
+
 _DIGITS_OF_A_DATE = 10  # a line with more of them is no date with a caption
 
 _CURRENCIES = (
@@ -143,6 +146,8 @@ def find_expiry(lines: Sequence[Line]) -> tuple[Printed, Dated | None]:
     if not days:
         return Printed.UNREAD, None
     last = max(days, key=lambda d: d.day)
+    if _UNTIL.match(last.line.read.text[last.at[1] :]):
+        return Printed.UNREAD, None  # the day that ends it was not read
     one_line = all(d.line is last.line for d in days)
     if not one_line and len({d.day for d in days}) > 1:
         return Printed.UNREAD, None  # two days, and nothing tells which one ends it

@@ -71,20 +71,22 @@ def value_line(digits: int) -> Line:
     return Line(box, LineText(signs, np.zeros((1, BLANK + 1), np.float32)))
 
 
-def lit_from(picture: Colour, left: int, veil: float) -> Colour:
-    """The card with so much of a white light 0..1 from a column on, its last character half in it."""
-    share = np.interp(np.arange(picture.shape[1]), [left, left + 40], [0, veil])[None, :, None]
+def lit_from(picture: Colour, left: int, veil: float, over: int = 40) -> Colour:
+    """The card with so much of a white light 0..1 from a column on, which grows over so many columns."""
+    share = np.interp(np.arange(picture.shape[1]), [left, left + over], [0, veil])[None, :, None]
     return np.clip(picture + (250 - picture.astype(float)) * share, 0, 255).astype(np.uint8)
 
 
 def test_print_that_pales_into_light_may_go_on_there() -> None:
     """Value RMB 20 was stated of 200 (5000104h): its second digit pales towards a reflection."""
     dark = card((130, 135, 132), (40, 45, 42))
-    for picture, short in ((dark, False), (lit_from(dark, 105, 0.8), True), (lit_from(dark, 180, 0.8), False)):
+    for picture, short in ((dark, False), (lit_from(dark, 105, 0.8), True), (lit_from(dark, 180, 0.8, 160), False)):
         assert is_cut_short(picture, value_line(3), 3, VALUE) is short
-    shade = dark.copy()
-    shade[:, 180:] = shade[:, 180:] * 0.7
+    shade = np.asarray(dark * np.interp(np.arange(dark.shape[1]), [150, 270], [1, 0.5])[None, :, None], np.uint8)
     assert not is_cut_short(shade, value_line(3), 3, VALUE), "it hides no print"
+    paper = dark.copy()
+    paper[:, 185:] = 235
+    assert is_cut_short(paper, value_line(3), 3, VALUE), "its edge lies across the row"
     assert is_cut_short(shade, value_line(3), 3, VALUE, part_missing=True), "of a month's line the day may be gone"
     assert not is_cut_short(shade, value_line(3), 2, VALUE, part_missing=True), "more of the line was read behind it"
     assert not is_cut_short(dark, value_line(3), 3, VALUE, part_missing=True)

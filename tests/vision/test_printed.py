@@ -60,6 +60,12 @@ def test_never_is_a_value_of_its_own(text: str) -> None:
     assert find_expiry([line(text)]) == (Printed.NONE, None)
 
 
+@pytest.mark.parametrize("text", ["使用期限 2024-01-01至", "VALID 2024/01/01 to", "使用期限 2024-01-01至20"])
+def test_the_day_that_begins_a_span_ends_nothing(text: str) -> None:
+    """The day that ends it lay under a finger, and the card seemed to have expired three years before."""
+    assert find_expiry([line(text)]) == (Printed.UNREAD, None)
+
+
 @pytest.mark.parametrize(
     "texts",
     [
