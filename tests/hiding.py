@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from app.vision.pixels import Colour, Corners, Floats
+from app.vision.picture.pixels import Colour, Corners, Floats
 
 TONES = {"paper": 235, "dark": 40, "sticker": 225}
 SKIN = (125, 150, 205)

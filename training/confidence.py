@@ -1,10 +1,10 @@
-"""Fits what `app.vision.fuse` believes: how much each engine's word weighs, and which glyph a glyph may be after all.
+"""Fits what `app.vision.decoding.fuse` believes: how much each engine's word weighs, and which glyph a glyph may be.
 
     python -m training.confidence --pictures 120 --lines 900 [--out out/confidence]     gather, or go on, and fit
     python -m training.confidence --fit [--out out/confidence]                          fit what was gathered
 
 Gathered on cards and practice lines drawn for this alone (seeds of their own, no face of `HELD_OUT`), read as the
-product reads them. The constants it prints stand in `app/vision/calibration.py`.
+product reads them. The constants it prints stand in `app/vision/decoding/calibration.py`.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from app.rehearsal.dice import between, stream
 from app.rehearsal.lines import KINDS, STATES, LineStudio
 from app.rehearsal.pictures import TIERS, render_card_picture
 from app.rehearsal.typefaces import load_faces
-from app.vision.codes import CodeReader
-from app.vision.decode import LOOK_ALIKES, decode_views
-from app.vision.locate import locate
-from app.vision.recognise import GLYPHS, Engine, Recogniser, View
-from app.vision.spots import SpotReader
+from app.vision.card.locate import locate
+from app.vision.decoding.decode import LOOK_ALIKES, decode_views
+from app.vision.fields.spots import SpotReader
+from app.vision.text.codes import CodeReader
+from app.vision.text.recognise import GLYPHS, Engine, Recogniser, View
 
 SEED = 510_000
-FLOOR = 1e-4  # as in app.vision.fuse
+FLOOR = 1e-4  # as in app.vision.decoding.fuse
 PRIOR, PRIOR_ERROR, ALIKE = 1500.0, 1.5e-3, 0.6
 """Before anything was seen: so many readings of each glyph, this share wrong, most of that among look-alikes."""
 
@@ -161,7 +161,7 @@ def _agreement(one: str, other: str) -> float:
 
 
 def chances(char: Character, weights: dict[Engine, float], repeat: float) -> Values:
-    """Glyph probabilities of one character; the same formula as in `app.vision.fuse`."""
+    """Glyph probabilities of one character; the same formula as in `app.vision.decoding.fuse`."""
     total = sum(weights[e] * char.views[e] ** repeat * logs for e, logs in char.logs.items())
     raw = np.exp(total - np.max(total))
     return np.asarray(raw / raw.sum())
@@ -194,7 +194,7 @@ def confusions(chars: Sequence[Character], weights: dict[Engine, float], repeat:
 
 
 def mixed(char: Character, weights: dict[Engine, float], repeat: float, table: Values) -> Values:
-    """Glyph probabilities after the table; the same formula as in `app.vision.fuse`."""
+    """Glyph probabilities after the table; the same formula as in `app.vision.decoding.fuse`."""
     columns = [GLYPHS.index(glyph) for glyph in char.alphabet]
     part = table[np.ix_(columns, columns)]
     return np.asarray(chances(char, weights, repeat) @ (part / part.sum(axis=1, keepdims=True)))

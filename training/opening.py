@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from app.rehearsal.dice import stream
-from app.vision.opening import HEIGHT, WIDTH
-from app.vision.panel import PanelFinder
+from app.vision.panel.finder import PanelFinder
+from app.vision.panel.opening import HEIGHT, WIDTH
 from training import course
 from training.course import Lessons, Plan
 from training.openings import PracticeOpening, draw_openings

@@ -1,4 +1,4 @@
-"""Fits the weights of `app.vision.opening`: of the network's word and of what is measured along the row of the PIN.
+"""Fits the weights of `app.vision.panel.opening`: of the network's word and what is measured along the row of the PIN.
 
     python -m training.opening_weights --cards 800 [--first 981000]
 
@@ -24,16 +24,16 @@ from app.rehearsal.dice import between, chance, stream
 from app.rehearsal.improvise import improvise_card
 from app.rehearsal.optics import gloss_map
 from app.rehearsal.pictures import TIERS, through_lens
-from app.vision.codes import CodeReader
-from app.vision.fields import Value, row_label, sort_lines
-from app.vision.opening import OpeningJudge, features, measure_cover
-from app.vision.panel import Panel, PanelFinder, panel_of
-from app.vision.pixels import Colour, Corners
-from app.vision.places import pick_pin
-from app.vision.recognise import Recogniser
-from app.vision.rectify import rectify
-from app.vision.textlines import LineFinder
-from app.vision.wording import Wording
+from app.vision.fields.places import pick_pin
+from app.vision.fields.sorting import Value, row_label, sort_lines
+from app.vision.fields.wording import Wording
+from app.vision.panel.finder import Panel, PanelFinder, panel_of
+from app.vision.panel.opening import OpeningJudge, features, measure_cover
+from app.vision.picture.pixels import Colour, Corners
+from app.vision.picture.rectify import rectify
+from app.vision.text.codes import CodeReader
+from app.vision.text.recognise import Recogniser
+from app.vision.text.textlines import LineFinder
 from training.openings import CLOSED
 
 STATES = (

@@ -18,9 +18,10 @@ from app.rehearsal.content import grouped
 from app.rehearsal.dice import between, chance, pick, stream
 from app.rehearsal.improvise import improvise_card
 from app.rehearsal.panels import lit
-from app.vision.opening import STRIDE, WIDTH, strip_of
-from app.vision.panel import Area, PanelFinder
-from app.vision.rectify import CARD_H, CARD_W, PX_PER_MM
+from app.vision.panel.finder import PanelFinder
+from app.vision.panel.opening import STRIDE, WIDTH, strip_of
+from app.vision.picture.area import Area
+from app.vision.picture.rectify import CARD_H, CARD_W, PX_PER_MM
 
 Pixels = npt.NDArray[Any]
 

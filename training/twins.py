@@ -3,7 +3,7 @@
     python -m training.twins --batches 3800 [--out out/twins] [--workers 1]       train, or go on
     python -m training.twins --export resources/models/twins.onnx
     python -m training.twins --measure 1500                                       twins told in held-out faces
-    python -m training.twins --weigh 1600                                         fit the weights of app/vision/twins.py
+    python -m training.twins --weigh 1600                                         fit what twins are weighed by
 
 The lines hold letters and digits mixed, a third of them twins, so that nothing but the print tells a zero from an O.
 Characters are cut out where our recogniser, told the text, places them. Each batch comes from a stream of its own, so
@@ -27,12 +27,12 @@ from app.core.products import DIGITS, LATIN, UNKNOWN_PIN
 from app.rehearsal.dice import between, chance, pick, stream
 from app.rehearsal.lines import LineStudio, PracticeLine
 from app.rehearsal.typefaces import load_faces
-from app.vision.closeup import close_up, even_out, widen
-from app.vision.codes import CodeReader
-from app.vision.decode import decode_views, places_of
-from app.vision.fuse import fuse
-from app.vision.twinjudge import HEIGHT, KINDS, SIGNS, WIDTH, TwinJudge, sign_of, windows
-from app.vision.twins import PAIRS, TOLD, WEIGHTS, Sight, features, line_of, on_cards
+from app.vision.decoding.decode import decode_views, places_of
+from app.vision.decoding.fuse import fuse
+from app.vision.decoding.twinjudge import HEIGHT, KINDS, SIGNS, WIDTH, TwinJudge, sign_of, windows
+from app.vision.decoding.twins import PAIRS, TOLD, WEIGHTS, Sight, features, line_of, on_cards
+from app.vision.text.closeup import close_up, even_out, widen
+from app.vision.text.codes import CodeReader
 from training import course
 from training.course import Lessons, Plan
 
@@ -307,7 +307,7 @@ def export(net: TwinNet, path: Path) -> None:
 
 
 def weigh(lines: int, fonts: list[Path]) -> None:
-    """Fit on lines in held-out faces what `app.vision.twins` weighs, and print it with what it gets wrong."""
+    """Fit on lines in held-out faces what `app.vision.decoding.twins` weighs, and print it with what it gets wrong."""
     held_out = tuple(f for f in load_faces(SEED, fonts) if f.held_out)
     codes, judge = CodeReader(), TwinJudge()
     rows: dict[str, list[tuple[tuple[float, ...], bool, str]]] = {pair: [] for pair in PAIRS}

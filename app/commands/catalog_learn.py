@@ -24,7 +24,7 @@ from app.eye.oneshot import make_looker
 from app.platform import durable_write
 from app.vision.learn import Lesson, try_on
 from app.vision.learn import learn as learn_from
-from app.vision.pixels import load_picture
+from app.vision.picture.pixels import load_picture
 
 
 def add_learn_action(actions: Any) -> None:

@@ -38,7 +38,7 @@ from app.eye.oneshot import make_looker
 from app.eye.thief import Held, Sight, Thief, believable
 from app.living import end_with_stdin
 from app.platform import lower_priority
-from app.vision.pixels import Colour, Gray
+from app.vision.picture.pixels import Colour, Gray
 
 NICE = 15
 _STEP_US = 500_000

@@ -43,11 +43,11 @@ from app.eye import codec
 from app.eye.oneshot import make_looker
 from app.living import end_with_stdin
 from app.platform import keep_memory_private, lower_priority
+from app.vision.card.locate import locate
 from app.vision.learn import Lesson, Study, learn, try_on
-from app.vision.locate import locate
 from app.vision.look import Looker
-from app.vision.pixels import Colour, Corners, load_picture
-from app.vision.rectify import rectify
+from app.vision.picture.pixels import Colour, Corners, load_picture
+from app.vision.picture.rectify import rectify
 
 NICE = 5
 _SMALL = 480  # pixels: the longer side of a photograph as it is shown

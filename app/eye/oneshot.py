@@ -17,20 +17,20 @@ from app.core.cards import Barcode, FieldReading, FieldState, PanelState, Printe
 from app.core.codes import CodeKind, Symbology, gtin_in, kind_of, symbology_of
 from app.core.errors import Trouble
 from app.core.products import Catalogue
-from app.vision.barcode import Hit, as_gtin, distinct, gtin
-from app.vision.codes import CodeReader
+from app.vision.card.locate import Found, locate
 from app.vision.conclude import Conclusion, conclude
-from app.vision.elements import timed_texts
-from app.vision.locate import Found, locate
 from app.vision.look import Looker, is_doubtful_card
 from app.vision.medium import COPIES
-from app.vision.opening import OpeningJudge
-from app.vision.panel import PanelFinder
-from app.vision.picture_file import open_picture
-from app.vision.pixels import Colour, as_quad, grey
-from app.vision.recognise import Recogniser
-from app.vision.search import search_codes
-from app.vision.textlines import LineFinder
+from app.vision.panel.finder import PanelFinder
+from app.vision.panel.opening import OpeningJudge
+from app.vision.picture.files import open_picture
+from app.vision.picture.pixels import Colour, as_quad, grey
+from app.vision.symbols.barcode import Hit, as_gtin, distinct, gtin
+from app.vision.symbols.elements import timed_texts
+from app.vision.symbols.search import search_codes
+from app.vision.text.codes import CodeReader
+from app.vision.text.recognise import Recogniser
+from app.vision.text.textlines import LineFinder
 
 log = logging.getLogger("cardintake.read")
 

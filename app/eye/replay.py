@@ -20,8 +20,8 @@ from app.core.products import Catalogue
 from app.eye.codec import LeftTooEarly
 from app.eye.oneshot import Tell, make_looker, plainly
 from app.eye.watcher import Glimpse, Watcher
-from app.vision.picture_file import refuse_unreadable
-from app.vision.pixels import from_planes
+from app.vision.picture.files import refuse_unreadable
+from app.vision.picture.pixels import from_planes
 
 _PROGRESS_S = 1.0
 

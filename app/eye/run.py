@@ -27,7 +27,7 @@ from app.living import live
 from app.paths import StationFolder
 from app.platform import lower_priority
 from app.programs import ProgramDoor
-from app.vision.pixels import from_planes
+from app.vision.picture.pixels import from_planes
 
 NICE = 10
 _IDLE_S = 0.008

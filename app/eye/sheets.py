@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from app.core.products import Catalogue
+from app.vision.card.locate import Located
+from app.vision.card.sheet import alone, cut_sheet
 from app.vision.conclude import Conclusion, conclude
-from app.vision.locate import Located
 from app.vision.look import Looker
-from app.vision.picture_file import open_pages
-from app.vision.pixels import Colour
-from app.vision.sheet import alone, cut_sheet
+from app.vision.picture.files import open_pages
+from app.vision.picture.pixels import Colour
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -24,7 +24,7 @@ class SheetReading:
 
 
 def read_sheet(data: bytes, name: str, dpi: float, looker: Looker, catalogue: Catalogue) -> SheetReading:
-    """Read the cards of one scan. Raises BadInput as `app.vision.picture_file.open_pages`."""
+    """Read the cards of one scan. Raises BadInput as `app.vision.picture.files.open_pages`."""
     cards: list[Conclusion] = []
     unclear = 0
     for page in open_pages(data, name):

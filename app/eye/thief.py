@@ -19,14 +19,14 @@ from dataclasses import dataclass, field, replace
 from app.core.cards import FieldState
 from app.core.products import UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product
 from app.eye.oneshot import conclude_picture
-from app.vision import third_opinion
 from app.vision.conclude import Conclusion
-from app.vision.fields import is_retail_code, row_label, sort_lines, split
-from app.vision.lines import Line
+from app.vision.fields.printed import is_public
+from app.vision.fields.sorting import is_retail_code, row_label, sort_lines, split
 from app.vision.look import Looker
-from app.vision.pixels import Colour
-from app.vision.printed import is_public
-from app.vision.rectify import rectify
+from app.vision.picture.pixels import Colour
+from app.vision.picture.rectify import rectify
+from app.vision.text import third_opinion
+from app.vision.text.lines import Line
 
 HOUSE, TESSERACT = "ppocr", "tesseract"
 

@@ -17,14 +17,14 @@ from app.core.codes import CodeKind, kind_of, symbology_of
 from app.core.products import Catalogue
 from app.eye.codec import LeftTooEarly
 from app.eye.tracker import LEAST_LOOKS, Done, Empty, News, Presence, Step, Tracker, Wish
+from app.vision.card.locate import Found, Located, locate
 from app.vision.conclude import Conclusion, conclude
+from app.vision.fields.printed import Amount
 from app.vision.guide import guidance
-from app.vision.locate import Found, Located, locate
 from app.vision.look import Look, Looker, is_doubtful_card
 from app.vision.medium import COPIES
-from app.vision.pixels import Colour, Corners, Gray, as_quad
-from app.vision.printed import Amount
-from app.vision.stillness import STILL, as_lit, motion, shrink
+from app.vision.picture.pixels import Colour, Corners, Gray, as_quad
+from app.vision.picture.stillness import STILL, as_lit, motion, shrink
 from app.vision.zones import zones
 
 SIGHTING_APART_US = 66_000

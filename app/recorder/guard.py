@@ -24,10 +24,10 @@ from app.evidence.mask import MARGIN_PX, MARGIN_SHARE
 from app.frames import Plane, split_planes
 from app.recorder.capture import FrameTaker
 from app.recorder.protocol import CameraState, Zones
-from app.vision.barcode import Hit, read_zxing
-from app.vision.locate import SMALL_W, Found, locate
-from app.vision.pixels import Colour, Corners, Gray, from_planes
-from app.vision.stillness import STILL, motion, shrink
+from app.vision.card.locate import SMALL_W, Found, locate
+from app.vision.picture.pixels import Colour, Corners, Gray, from_planes
+from app.vision.picture.stillness import STILL, motion, shrink
+from app.vision.symbols.barcode import Hit, read_zxing
 from hardware.ports import Packet
 
 SEEN = "label.seen"

@@ -27,15 +27,17 @@ from app.core.cards import (
 )
 from app.core.codes import Symbology, symbology_of
 from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, Catalogue, FieldPattern, Product, normalise_gtin
-from app.vision.barcode import Hit, agreed_texts, distinct, gtin
-from app.vision.coach import Legible, count_legible, free_pattern
 from app.vision.crops import crops_of
-from app.vision.decode import PLAIN_LETTERS, Decoded, decode_views
-from app.vision.elements import stated, timed_texts
-from app.vision.ends import Beyond, Ends
-from app.vision.fading import fading_groups, many_begin_within_group, pale_ends, paling_ends
-from app.vision.fields import is_retail_code
-from app.vision.fuse import Fused, confirm, doubt_all, fuse
+from app.vision.decoding.decode import PLAIN_LETTERS, Decoded, decode_views
+from app.vision.decoding.fuse import Fused, confirm, doubt_all, fuse
+from app.vision.decoding.groups import many_begin_within_group
+from app.vision.decoding.twins import Sight, tell_twins
+from app.vision.ends.beyond import Beyond, Ends
+from app.vision.ends.fading import fading_groups, pale_ends, paling_ends
+from app.vision.fields.layouts import has_shape
+from app.vision.fields.printed import Amount
+from app.vision.fields.sorting import is_retail_code
+from app.vision.fields.spots import Spot, seem_torn, surely_torn
 from app.vision.hopeless import (
     SHORTEST,
     dimmed_beyond,
@@ -47,13 +49,12 @@ from app.vision.hopeless import (
     vanished_ends,
     weak_too,
 )
-from app.vision.layouts import has_shape
 from app.vision.lengths import InLength, given_length, in_lengths
 from app.vision.look import Look
-from app.vision.pixels import Corners
-from app.vision.printed import Amount
-from app.vision.spots import Spot, seem_torn, surely_torn
-from app.vision.twins import Sight, tell_twins
+from app.vision.panel.coach import Legible, count_legible, free_pattern
+from app.vision.picture.pixels import Corners
+from app.vision.symbols.barcode import Hit, agreed_texts, distinct, gtin
+from app.vision.symbols.elements import stated, timed_texts
 from app.vision.zones import zones
 
 _DIGITS_BEYOND_DOUBT = 5.5

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 
 from app.core.cards import LINE, Crop, FieldState
-from app.vision.fuse import Fused
+from app.vision.decoding.fuse import Fused
+from app.vision.fields.spots import Spot
 from app.vision.lengths import InLength
-from app.vision.pixels import Colour, Gray, grey, png
-from app.vision.spots import Spot
+from app.vision.picture.pixels import Colour, Gray, grey, png
 
 _FRAME = (87, 203, 255)
 """Amber (BGR), as the screen marks a doubtful character."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.core.cards import Guidance
-from app.vision.locate import Found, Located
+from app.vision.card.locate import Found, Located
 from app.vision.look import Look
 
 GLARE = 0.035

@@ -14,23 +14,14 @@ from dataclasses import replace
 
 from app.core.cards import CharReading, FieldReading, FieldState
 from app.core.products import FieldPattern
-from app.vision.decode import Decoded, decode_views
-from app.vision.fading import (
-    HARDLY_SEEN,
-    faint_ones,
-    gaps_of,
-    gone_ends,
-    many_begin_within_group,
-    pale_ends,
-    paler_ends,
-    paling_ends,
-    parts_one_off,
-)
-from app.vision.fuse import Fused, has_hole
-from app.vision.lit import ends_in_light, past_ends, rising_ends, unended
-from app.vision.recognise import Engine
-from app.vision.rims import plain_ends
-from app.vision.spots import Spot
+from app.vision.decoding.decode import Decoded, decode_views
+from app.vision.decoding.fuse import Fused, has_hole
+from app.vision.decoding.groups import gaps_of, many_begin_within_group, parts_one_off
+from app.vision.ends.fading import HARDLY_SEEN, faint_ones, gone_ends, pale_ends, paler_ends, paling_ends
+from app.vision.ends.lit import ends_in_light, past_ends, rising_ends, unended
+from app.vision.ends.rims import plain_ends
+from app.vision.fields.spots import Spot
+from app.vision.text.recognise import Engine
 
 _SHOWN = 3
 """So many ways to fill a character a person is asked to choose from (`app.core.cards.alternatives`)."""

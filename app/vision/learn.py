@@ -28,15 +28,15 @@ from app.core.products import (
     Scratch,
     Validity,
 )
+from app.vision.card.locate import Located, locate
 from app.vision.conclude import Conclusion, conclude
-from app.vision.decode import decode_views
-from app.vision.locate import Located, locate
+from app.vision.decoding.decode import decode_views
+from app.vision.fields.printed import find_expiry, find_face_value
+from app.vision.fields.spots import Spot
 from app.vision.look import Look, Looker
-from app.vision.panel import Area
-from app.vision.pixels import Colour
-from app.vision.printed import find_expiry, find_face_value
-from app.vision.rectify import PX_PER_MM, rectify, size_of
-from app.vision.spots import Spot
+from app.vision.picture.area import Area
+from app.vision.picture.pixels import Colour
+from app.vision.picture.rectify import PX_PER_MM, rectify, size_of
 
 Regions = Mapping[str, Box]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 from app.core.cards import MOST_WHOLES, FieldState, Whole
 from app.core.products import FieldPattern
-from app.vision.decode import Decoded, decode_views
-from app.vision.fuse import Fused
-from app.vision.recognise import View
-from app.vision.spots import Spot
+from app.vision.decoding.decode import Decoded, decode_views
+from app.vision.decoding.fuse import Fused
+from app.vision.fields.spots import Spot
+from app.vision.text.recognise import View
 
 _LEAST = 0.15
 """Mean share of its views from which another length makes a question: of those with less hardly one was right."""

@@ -15,23 +15,15 @@ import numpy as np
 
 from app.core.cards import FieldState, Medium, PanelState, Printed
 from app.core.products import DIGITS, LATIN, UNKNOWN_NUMBER, Catalogue, FieldPattern, Layout, normalise_gtin
-from app.vision import numberline, third_opinion
-from app.vision.barcode import Hit, as_gtin, gtin
-from app.vision.borders import WORDS, ends_out_of_view
-from app.vision.cardcodes import CardCodes, read_card_codes, symbol_places, upside_down
-from app.vision.codes import CodeReader
-from app.vision.covering import covered_ends, covered_panel
-from app.vision.cutshort import is_cut_short, lies_under
-from app.vision.decode import decode_views
-from app.vision.ends import UNTOLD, Ends
-from app.vision.fields import (
-    Sorted,
-    sort_lines,
-    with_pieces,
-)
-from app.vision.focus import glare, sharpness
-from app.vision.fuse import fuse
-from app.vision.layouts import (
+from app.vision.card.borders import WORDS, ends_out_of_view
+from app.vision.card.locate import Found, Located
+from app.vision.decoding.decode import decode_views
+from app.vision.decoding.fuse import fuse
+from app.vision.ends.beyond import UNTOLD, Ends
+from app.vision.ends.covering import covered_ends, covered_panel
+from app.vision.ends.cutshort import is_cut_short, lies_under
+from app.vision.fields import numberline
+from app.vision.fields.layouts import (
     as_read,
     complete_layout,
     has_shape,
@@ -42,24 +34,8 @@ from app.vision.layouts import (
     spots_of,
     words_of,
 )
-from app.vision.lines import Line, said_in
-from app.vision.locate import Found, Located
-from app.vision.medium import medium
-from app.vision.opening import OpeningJudge
-from app.vision.panel import (
-    COAT_CHANGED,
-    Area,
-    Panel,
-    PanelFinder,
-    PanelMap,
-    coat_share,
-    fills,
-    find_text,
-    panel_of,
-)
-from app.vision.pixels import Colour, Corners, grey
-from app.vision.places import CLEAR, Places, choose, within
-from app.vision.printed import (
+from app.vision.fields.places import CLEAR, Places, choose, within
+from app.vision.fields.printed import (
     Amount,
     Dated,
     as_date,
@@ -70,11 +46,27 @@ from app.vision.printed import (
     says_nothing,
     span,
 )
-from app.vision.recognise import Recogniser
-from app.vision.rectify import PX_PER_MM, rectify, size_of, turn, turn_corners, unturned
-from app.vision.spots import Spot, SpotReader
-from app.vision.textlines import FRAME_SIZE, LineBox, LineFinder, cut
-from app.vision.wording import Wording
+from app.vision.fields.sorting import (
+    Sorted,
+    sort_lines,
+    with_pieces,
+)
+from app.vision.fields.spots import Spot, SpotReader
+from app.vision.fields.wording import Wording
+from app.vision.medium import medium
+from app.vision.panel.finder import COAT_CHANGED, Panel, PanelFinder, PanelMap, coat_share, fills, find_text, panel_of
+from app.vision.panel.opening import OpeningJudge
+from app.vision.picture.area import Area
+from app.vision.picture.focus import glare, sharpness
+from app.vision.picture.pixels import Colour, Corners, grey
+from app.vision.picture.rectify import PX_PER_MM, rectify, size_of, turn, turn_corners, unturned
+from app.vision.symbols.barcode import Hit, as_gtin, gtin
+from app.vision.symbols.cardcodes import CardCodes, read_card_codes, symbol_places, upside_down
+from app.vision.text import third_opinion
+from app.vision.text.codes import CodeReader
+from app.vision.text.lines import Line, said_in
+from app.vision.text.recognise import Recogniser
+from app.vision.text.textlines import FRAME_SIZE, LineBox, LineFinder, cut
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -1,4 +1,5 @@
-"""The two text models (PP-OCRv6 detector and recogniser, Apache-2.0) from the rapidocr wheel, run by OpenVINO.
+"""Models as they are run, by OpenVINO: the two text models (PP-OCRv6 detector and recogniser, Apache-2.0) from the
+rapidocr wheel, and our own. A damaged one is told.
 
 Only files are read, never the network. Threads are bounded by the caller.
 """
@@ -6,6 +7,7 @@ Only files are read, never the network. Threads are bounded by the caller.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +27,10 @@ _SHA256 = {
 }
 """The files of rapidocr 3.10.0; others may be damaged or may read otherwise than was measured."""
 
+CHECKSUMS = "SHA256SUMS"
+"""The list beside our own models."""
+
+_SUM = re.compile(rb"[0-9a-f]{64}")
 _HEAD = ("Softmax", "Identity", "Add", "MatMul")
 
 
@@ -51,6 +57,26 @@ def load_model(path: Path) -> Any:
         return openvino.Core().read_model(str(path))
     except RuntimeError as error:
         raise BadInput("reading.model_damaged", f"{path.name}: unreadable") from error
+
+
+def check_sum(path: Path) -> None:
+    """Holds a model against the list in its folder. Raises BadInput: reading.model_missing, reading.model_damaged; each
+    names the file, which may be the list.
+    """
+    listed = _model_bytes(path.parent / CHECKSUMS).split()
+    found = hashlib.sha256(_model_bytes(path)).hexdigest()
+    wanted = dict(zip(listed[1::2], listed[::2], strict=False)).get(path.name.encode())
+    if wanted is None or not _SUM.fullmatch(wanted):
+        raise BadInput("reading.model_damaged", f"{CHECKSUMS}: no checksum of {path.name}")
+    if wanted != found.encode():
+        raise BadInput("reading.model_damaged", path.name)
+
+
+def _model_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput("reading.model_missing", path.name) from error
 
 
 def narrow_head(model: Any, columns: Sequence[int]) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 
 from app.core.cards import FieldReading, FieldState, Zone
 from app.vision.look import Look
-from app.vision.panel import Area
-from app.vision.pixels import Corners, as_quad
-from app.vision.rectify import to_frame
+from app.vision.picture.area import Area
+from app.vision.picture.pixels import Corners, as_quad
+from app.vision.picture.rectify import to_frame
 
 
 def zones(look: Look, number: FieldReading, pin: FieldReading) -> tuple[Zone, ...]:

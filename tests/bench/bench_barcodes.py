@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from app.rehearsal.pictures import render_card_picture
-from app.vision.barcode import Hit, distinct, gtin, read_zbar, read_zxing
-from app.vision.cardcodes import read_card_codes
-from app.vision.locate import Found, locate
-from app.vision.pixels import Colour, grey, load_picture
-from app.vision.rectify import rectify
-from app.vision.search import search_codes
+from app.vision.card.locate import Found, locate
+from app.vision.picture.pixels import Colour, grey, load_picture
+from app.vision.picture.rectify import rectify
+from app.vision.symbols.barcode import Hit, distinct, gtin, read_zbar, read_zxing
+from app.vision.symbols.cardcodes import read_card_codes
+from app.vision.symbols.search import search_codes
 
 TIERS = ("easy", "typical", "hard")
 FIRST_SEED = 41_000

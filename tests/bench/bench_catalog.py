@@ -35,9 +35,9 @@ from app.rehearsal.catalogue import fictional_toml
 from app.rehearsal.deck import DeckCard
 from app.rehearsal.pictures import photograph
 from app.rehearsal.products import StudioProduct, load_studio_products
+from app.vision.card.locate import locate
 from app.vision.conclude import conclude
 from app.vision.learn import learn
-from app.vision.locate import locate
 from app.vision.look import Looker
 
 QUERIES = ("云野超市", "礼品卡", "YYCSLPK", "gift", "Market", "690123412345", "没有这种卡")

@@ -28,14 +28,14 @@ from app.rehearsal.dice import between, stream
 from app.rehearsal.lines import KINDS, STATES, LineStudio
 from app.rehearsal.pictures import TIERS, render_card_picture
 from app.rehearsal.typefaces import load_faces
-from app.vision.closeup import close_up, widen
-from app.vision.codes import CodeReader
-from app.vision.decode import decode_views
-from app.vision.fuse import fuse
-from app.vision.pixels import Colour, Floats
-from app.vision.recognise import Recogniser, View
-from app.vision.rectify import CARD_H, CARD_W, rectify
-from app.vision.spots import SpotReader
+from app.vision.decoding.decode import decode_views
+from app.vision.decoding.fuse import fuse
+from app.vision.fields.spots import SpotReader
+from app.vision.picture.pixels import Colour, Floats
+from app.vision.picture.rectify import CARD_H, CARD_W, rectify
+from app.vision.text.closeup import close_up, widen
+from app.vision.text.codes import CodeReader
+from app.vision.text.recognise import Recogniser, View
 
 SEED = 77_000
 BINS = (0.0, 0.5, 0.8, 0.9, 0.97, 0.99, 0.999, 1.001)

@@ -20,9 +20,9 @@ import numpy as np
 
 from app.rehearsal.pictures import TIERS, render_card_picture
 from app.rehearsal.scenes import SITUATIONS, render_scene
-from app.vision.locate import Found, locate
-from app.vision.outline import overlap
-from app.vision.pixels import Colour, load_picture
+from app.vision.card.locate import Found, locate
+from app.vision.card.outline import overlap
+from app.vision.picture.pixels import Colour, load_picture
 
 NEAR = 0.9
 CARDS_A_TIER = int(os.environ.get("CARDINTAKE_BENCH_CARDS", "30"))

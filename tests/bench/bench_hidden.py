@@ -19,7 +19,7 @@ import numpy as np
 from app.core.products import Catalogue
 from app.eye.oneshot import make_looker, read_picture
 from app.rehearsal.pictures import render_card_picture
-from app.vision.pixels import Colour
+from app.vision.picture.pixels import Colour
 from tests.hiding import TONES, Labels, covered, cropped, under_a_card, under_a_finger, under_slanting_paper
 
 CARDS = int(os.environ.get("CARDINTAKE_BENCH_CARDS", "15"))

@@ -24,7 +24,7 @@ from app.frames import Plane
 from app.recorder import encoder as encoding
 from app.rehearsal.pictures import render_card_picture
 from app.vision.look import Looker
-from app.vision.pixels import Colour
+from app.vision.picture.pixels import Colour
 from tests.bench.sizes import share
 
 _FRAMES = 30

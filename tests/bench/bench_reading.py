@@ -37,10 +37,10 @@ from app.eye.watcher import as_card_read
 from app.rehearsal import fonts, lettering
 from app.rehearsal.errors import FontMissing
 from app.rehearsal.pictures import TIERS, render_card_picture
-from app.vision.barcode import read_zbar, read_zxing
 from app.vision.conclude import Conclusion
 from app.vision.look import Looker
-from app.vision.pixels import Colour, grey, load_picture
+from app.vision.picture.pixels import Colour, grey, load_picture
+from app.vision.symbols.barcode import read_zbar, read_zxing
 from tests.bench.reading_tables import figures
 from tests.known_products import astray, plan_of, product_of
 

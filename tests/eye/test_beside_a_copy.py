@@ -15,7 +15,7 @@ from app.rehearsal.copies import render_copy
 from app.rehearsal.pictures import render_card_picture
 from app.station.shielding import Shield
 from app.vision.look import Looker
-from app.vision.pixels import Colour
+from app.vision.picture.pixels import Colour
 
 BESIDE = np.array([[30, 230], [430, 230], [430, 482], [30, 482]], np.float32)
 FRAME_US = 100_000

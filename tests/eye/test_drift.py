@@ -17,7 +17,7 @@ from app.recorder.protocol import Zones
 from app.rehearsal.pictures import render_card_picture
 from app.station.shielding import Shield
 from app.vision.look import Looker
-from app.vision.pixels import Colour
+from app.vision.picture.pixels import Colour
 
 SLOW_PX = 1.2
 """A frame, of 1280 across: 36 pixels a second."""

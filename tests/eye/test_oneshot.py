@@ -20,7 +20,7 @@ from app.eye.oneshot import read_file, read_picture, run_read
 from app.rehearsal.pictures import render_card_picture
 from app.vision import models
 from app.vision.look import Looker
-from app.vision.picture_file import PLENTY_PIXELS
+from app.vision.picture.files import PLENTY_PIXELS
 
 KEYS = {
     "medium",
@@ -150,7 +150,7 @@ def test_a_picture_that_the_reader_fails_over_does_not_keep_the_others_from_bein
 
 
 def test_a_missing_model_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.vision.recognise.models_folder", lambda: tmp_path)
+    monkeypatch.setattr("app.vision.text.recognise.models_folder", lambda: tmp_path)
     out, err = io.StringIO(), io.StringIO()
     assert run_read([], Catalogue(), out, err) == 2
     assert "reading.model_missing" in err.getvalue()

@@ -18,7 +18,7 @@ from app.rehearsal.deck import DECKS, load_deck
 from app.rehearsal.footage import SIZES, Film, build_scene, scene_labels
 from app.rehearsal.products import load_studio_products
 from app.rehearsal.timeline import FPS
-from app.vision import third_opinion
+from app.vision.text import third_opinion
 
 
 def sight(engine: str = HOUSE, how: str = "pattern", digits: int = 4, mark: str = "a") -> Sight:

@@ -15,7 +15,7 @@ from app.eye.codec import LeftTooEarly
 from app.eye.watcher import Glimpse, Told, Watcher
 from app.rehearsal.pictures import render_card_picture
 from app.vision.look import Looker
-from app.vision.pixels import Colour
+from app.vision.picture.pixels import Colour
 
 
 def _glimpses(picture: Colour, at_us: int, times: int) -> Iterator[Glimpse]:

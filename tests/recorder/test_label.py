@@ -35,7 +35,7 @@ from app.rehearsal.deck import DECKS, load_deck
 from app.rehearsal.director import box_layers, card_sprite
 from app.rehearsal.footage import SIZES, Scene, build_scene
 from app.rehearsal.products import load_studio_products
-from app.vision.barcode import read_zxing
+from app.vision.symbols.barcode import read_zxing
 from hardware.ports import Pace
 from tests.recorder.test_masked import is_block
 from tests.recording import gaps_of, records

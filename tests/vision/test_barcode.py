@@ -7,8 +7,18 @@ import pytest
 import zxingcpp
 
 from app.core.codes import expand_upce
-from app.vision.barcode import Hit, agreed_texts, as_gtin, distinct, gtin, hit_of, read_zbar, read_zxing, settled
-from app.vision.stripes import find_strips
+from app.vision.symbols.barcode import (
+    Hit,
+    agreed_texts,
+    as_gtin,
+    distinct,
+    gtin,
+    hit_of,
+    read_zbar,
+    read_zxing,
+    settled,
+)
+from app.vision.symbols.stripes import find_strips
 
 NOWHERE = np.zeros((4, 2), np.float32)
 

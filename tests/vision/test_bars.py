@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from stdnum import ean
 
 from app.core.codes import GS
-from app.vision import bars, retail
-from app.vision.barcode import gtin, read_zbar, read_zxing
-from app.vision.barprofile import Decoded
-from app.vision.bars import read_bars
-from app.vision.code128 import as_text, decode_code128
-from app.vision.retail import EAN8, EAN13, decode_retail
-from app.vision.search import search_codes
-from app.vision.stripes import find_strips
+from app.vision.symbols import bars, retail
+from app.vision.symbols.barcode import gtin, read_zbar, read_zxing
+from app.vision.symbols.barprofile import Decoded
+from app.vision.symbols.bars import read_bars
+from app.vision.symbols.code128 import as_text, decode_code128
+from app.vision.symbols.retail import EAN8, EAN13, decode_retail
+from app.vision.symbols.search import search_codes
+from app.vision.symbols.stripes import find_strips
 
 KINDS = {
     "EAN13": zxingcpp.BarcodeFormat.EAN13,

@@ -9,14 +9,14 @@ import pytest
 from app.core.products import Catalogue
 from app.eye.oneshot import conclude_picture
 from app.rehearsal.pictures import render_card_picture
-from app.vision.beside import goes_under
-from app.vision.cutshort import is_cut_short
-from app.vision.lines import Line
+from app.vision.ends.beside import goes_under
+from app.vision.ends.cutshort import is_cut_short
 from app.vision.look import Looker
-from app.vision.panel import Area
-from app.vision.pixels import Colour
-from app.vision.recognise import BLANK, LineText, TextSign
-from app.vision.textlines import LineBox
+from app.vision.picture.area import Area
+from app.vision.picture.pixels import Colour
+from app.vision.text.lines import Line
+from app.vision.text.recognise import BLANK, LineText, TextSign
+from app.vision.text.textlines import LineBox
 
 GROUND, INK, SKIN = (75, 55, 105), (235, 225, 240), (134, 171, 220)
 AREA = Area(40, 40, 200, 60)

@@ -9,9 +9,9 @@ from app.core.cards import FieldState
 from app.core.products import Catalogue
 from app.eye.oneshot import conclude_picture, read_picture
 from app.rehearsal.pictures import render_card_picture
-from app.vision.borders import ends_out_of_view, lies_on_border
+from app.vision.card.borders import ends_out_of_view, lies_on_border
 from app.vision.look import Looker
-from app.vision.panel import Area
+from app.vision.picture.area import Area
 from tests.hiding import cropped
 
 SIZE = (1920, 1080)

@@ -8,13 +8,13 @@ import pytest
 import zxingcpp
 
 from app.rehearsal.pictures import render_card_picture
-from app.vision import bars, cardcodes
-from app.vision.barcode import Hit, gtin, read_zbar, read_zxing
-from app.vision.cardcodes import CardCodes, read_card_codes
-from app.vision.locate import locate
-from app.vision.pixels import Gray, grey
-from app.vision.rectify import rectify, to_frame
-from app.vision.stripes import Strip, joined
+from app.vision.card.locate import locate
+from app.vision.picture.pixels import Gray, grey
+from app.vision.picture.rectify import rectify, to_frame
+from app.vision.symbols import bars, cardcodes
+from app.vision.symbols.barcode import Hit, gtin, read_zbar, read_zxing
+from app.vision.symbols.cardcodes import CardCodes, read_card_codes
+from app.vision.symbols.stripes import Strip, joined
 
 BOX = np.array([[0, 0], [300, 0], [300, 90], [0, 90]], np.float32)
 CODE = "6924985861422"

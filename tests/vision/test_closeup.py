@@ -10,9 +10,9 @@ from app.core.products import DIGITS, LATIN, FieldPattern
 from app.rehearsal.dice import stream
 from app.rehearsal.lines import LineStudio
 from app.rehearsal.typefaces import load_faces
-from app.vision.closeup import close_up, even_out, ink_rows, widen
-from app.vision.codes import CodeReader
-from app.vision.decode import decode
+from app.vision.decoding.decode import decode
+from app.vision.text.closeup import close_up, even_out, ink_rows, widen
+from app.vision.text.codes import CodeReader
 
 MIXED = FieldPattern(DIGITS + LATIN, tuple(range(4, 21)))
 

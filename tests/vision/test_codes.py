@@ -16,11 +16,12 @@ from app.paths import RESOURCES
 from app.rehearsal.dice import stream
 from app.rehearsal.lines import LineStudio
 from app.rehearsal.typefaces import load_faces
-from app.vision.codes import CHECKSUMS, HEIGHT, MODEL, CodeReader, scaled
-from app.vision.decode import Decoded, decode, decode_views
-from app.vision.fuse import fuse
-from app.vision.recognise import BLANK, GLYPHS, Engine, Recogniser, View
-from app.vision.spots import SpotReader, settled
+from app.vision.decoding.decode import Decoded, decode, decode_views
+from app.vision.decoding.fuse import fuse
+from app.vision.fields.spots import SpotReader, settled
+from app.vision.models import CHECKSUMS
+from app.vision.text.codes import HEIGHT, MODEL, CodeReader, scaled
+from app.vision.text.recognise import BLANK, GLYPHS, Engine, Recogniser, View
 
 MIXED = FieldPattern(DIGITS + LATIN, tuple(range(4, 21)))
 COLUMNS = len(GLYPHS) + 3

@@ -11,14 +11,14 @@ from app.core.products import Catalogue
 from app.eye.oneshot import read_picture
 from app.rehearsal.pictures import render_card_picture
 from app.rehearsal.variety import render_rare_picture
+from app.vision.card.locate import locate
 from app.vision.conclude import conclude
-from app.vision.covering import covered_ends, covered_panel
-from app.vision.locate import locate
+from app.vision.ends.covering import covered_ends, covered_panel
+from app.vision.fields.printed import span
 from app.vision.look import Looker
-from app.vision.panel import Area
-from app.vision.pixels import Colour
-from app.vision.printed import span
-from app.vision.rectify import rectify, to_frame
+from app.vision.picture.area import Area
+from app.vision.picture.pixels import Colour
+from app.vision.picture.rectify import rectify, to_frame
 from tests.hiding import covered, under_a_finger, under_slanting_paper
 
 LINE = Area(300, 400, 600, 80)

@@ -13,10 +13,10 @@ from stdnum import luhn
 
 from app.core.cards import FieldState
 from app.core.products import DIGITS, LATIN, CheckDigit, FieldPattern, by_place
-from app.vision.calibration import MISTAKES, corrected, mistakes
-from app.vision.decode import Decoded, decode, decode_views
-from app.vision.fuse import SURE, combine, confirm, fuse, under_check
-from app.vision.recognise import BLANK, GLYPHS, OTHER, SEPARATOR, Engine, View
+from app.vision.decoding.calibration import MISTAKES, corrected, mistakes
+from app.vision.decoding.decode import Decoded, decode, decode_views
+from app.vision.decoding.fuse import SURE, combine, confirm, fuse, under_check
+from app.vision.text.recognise import BLANK, GLYPHS, OTHER, SEPARATOR, Engine, View
 
 COLUMNS = len(GLYPHS) + 3
 

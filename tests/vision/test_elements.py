@@ -10,10 +10,10 @@ import pytest
 
 from app.core.cards import FieldState, Printed
 from app.core.products import DIGITS, Catalogue, CheckDigit, FieldPattern, Product
-from app.vision.barcode import Hit
 from app.vision.conclude import conclude
-from app.vision.elements import Stated, stated, timed_texts
 from app.vision.look import Look
+from app.vision.symbols.barcode import Hit
+from app.vision.symbols.elements import Stated, stated, timed_texts
 
 GTIN = "06901234567892"
 ELEMENTS = f"01{GTIN}17281231\x1d10A17-B\x1d217700000000000019"

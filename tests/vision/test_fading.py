@@ -11,20 +11,14 @@ import pytest
 from app.core.cards import FieldState
 from app.core.products import DIGITS, UNKNOWN_NUMBER, UNKNOWN_PIN, CheckDigit, FieldPattern
 from app.vision.conclude import _whole
-from app.vision.decode import Decoded, decode_views
-from app.vision.ends import Beyond
-from app.vision.fading import (
-    begins_within_group,
-    fading_groups,
-    gone_ends,
-    many_begin_within_group,
-    pale_ends,
-    paling_ends,
-)
-from app.vision.fuse import Fused, fuse
-from app.vision.panel import Area
-from app.vision.recognise import BLANK, GLYPHS, Engine, View
-from app.vision.spots import Spot
+from app.vision.decoding.decode import Decoded, decode_views
+from app.vision.decoding.fuse import Fused, fuse
+from app.vision.decoding.groups import begins_within_group, many_begin_within_group
+from app.vision.ends.beyond import Beyond
+from app.vision.ends.fading import fading_groups, gone_ends, pale_ends, paling_ends
+from app.vision.fields.spots import Spot
+from app.vision.picture.area import Area
+from app.vision.text.recognise import BLANK, GLYPHS, Engine, View
 
 TEXT = "4445249958090917"
 PITCH, HEIGHT = 26, 48

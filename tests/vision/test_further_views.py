@@ -12,10 +12,10 @@ from app.core.cards import FieldState
 from app.core.products import DIGITS, LATIN, Catalogue, FieldPattern
 from app.eye.oneshot import conclude_picture
 from app.rehearsal.pictures import render_card_picture
-from app.vision.decode import Decoded, decode_views
-from app.vision.fuse import fuse
+from app.vision.decoding.decode import Decoded, decode_views
+from app.vision.decoding.fuse import fuse
 from app.vision.look import Looker
-from app.vision.recognise import Engine, View
+from app.vision.text.recognise import Engine, View
 from tests.vision.test_decode import lattice
 
 PATTERN = FieldPattern(DIGITS + LATIN, tuple(range(4, 21)))

@@ -13,14 +13,14 @@ from app.core.products import DIGITS, UNKNOWN_NUMBER, Catalogue, FieldPattern
 from app.core.states import Ask
 from app.eye.watcher import as_card_read
 from app.vision.conclude import _whole, conclude
-from app.vision.decode import decode_views
-from app.vision.fuse import SURE, Fused, fuse
+from app.vision.decoding.decode import decode_views
+from app.vision.decoding.fuse import SURE, Fused, fuse
+from app.vision.ends.lit import Lit
+from app.vision.fields.spots import Spot
 from app.vision.hopeless import hopeless, unread
-from app.vision.lit import Lit
 from app.vision.look import Look
-from app.vision.panel import Area
-from app.vision.recognise import OTHER, SEPARATOR, Engine, View
-from app.vision.spots import Spot
+from app.vision.picture.area import Area
+from app.vision.text.recognise import OTHER, SEPARATOR, Engine, View
 from tests.vision.test_decode import lattice
 from tests.vision.test_fading import paling
 

@@ -15,14 +15,14 @@ from app.rehearsal.cards import CardPlan, print_back
 from app.rehearsal.content import Barcode, grouped
 from app.rehearsal.lettering import plain_text
 from app.rehearsal.pictures import photograph
-from app.vision.barcode import hit_of
+from app.vision.card.locate import locate
 from app.vision.conclude import Conclusion, conclude
-from app.vision.layouts import holds_number, row_at
-from app.vision.locate import locate
+from app.vision.fields.layouts import holds_number, row_at
 from app.vision.look import Looker
-from app.vision.panel import Area
-from app.vision.pixels import Colour
-from app.vision.rectify import CARD_H, CARD_W
+from app.vision.picture.area import Area
+from app.vision.picture.pixels import Colour
+from app.vision.picture.rectify import CARD_H, CARD_W
+from app.vision.symbols.barcode import hit_of
 from tests.known_products import plan_of, product_of
 
 _LATE_MM = 1.6  # by which a place may begin behind its print, and play does not make up for

@@ -12,19 +12,19 @@ from app.core.cards import FieldState
 from app.core.products import DIGITS, Box, Catalogue, FieldPattern, Handling, Layout, Product
 from app.rehearsal import variety
 from app.rehearsal.pictures import render_card_picture
-from app.vision.cardcodes import read_card_codes, upside_down
+from app.vision.card.locate import Located, locate
 from app.vision.conclude import conclude
-from app.vision.fields import to_area
-from app.vision.layouts import as_read, complete_layout, has_shape, line_at, quarters_to
-from app.vision.lines import Line
-from app.vision.locate import Located, locate
+from app.vision.fields.layouts import as_read, complete_layout, has_shape, line_at, quarters_to
+from app.vision.fields.sorting import to_area
+from app.vision.fields.spots import Spot
 from app.vision.look import Look, Looker
-from app.vision.panel import Area
-from app.vision.pixels import Colour, grey
-from app.vision.recognise import NO_STEPS, Engine, LineText, TextSign, View
-from app.vision.rectify import CARD_H, CARD_W, rectify, turn, turn_corners, unturned
-from app.vision.spots import Spot
-from app.vision.textlines import LineBox, LineFinder
+from app.vision.picture.area import Area
+from app.vision.picture.pixels import Colour, grey
+from app.vision.picture.rectify import CARD_H, CARD_W, rectify, turn, turn_corners, unturned
+from app.vision.symbols.cardcodes import read_card_codes, upside_down
+from app.vision.text.lines import Line
+from app.vision.text.recognise import NO_STEPS, Engine, LineText, TextSign, View
+from app.vision.text.textlines import LineBox, LineFinder
 from tests.known_products import astray, plan_of, product_of, upright_plan
 from tests.vision.test_decode import lattice
 

@@ -22,13 +22,13 @@ from app.rehearsal.catalogue import fictional_toml
 from app.rehearsal.deck import DeckCard
 from app.rehearsal.pictures import photograph
 from app.rehearsal.products import StudioProduct, load_studio_products
+from app.vision.card.locate import locate
 from app.vision.conclude import Conclusion, conclude
 from app.vision.learn import Lesson, Study, _better, _box, layout_of, learn, try_on
-from app.vision.locate import locate
 from app.vision.look import Looker
-from app.vision.panel import Area
-from app.vision.pixels import Colour
-from app.vision.rectify import CARD_H, CARD_W
+from app.vision.picture.area import Area
+from app.vision.picture.pixels import Colour
+from app.vision.picture.rectify import CARD_H, CARD_W
 from tests.known_products import upright_plan
 
 KNOWN = product_of("test", {"id": "new", "name_zh": "新卡", "name_en": "New card", "number": "unknown"}, True)

@@ -13,13 +13,13 @@ from app.eye.watcher import as_card_read
 from app.vision import crops as drawing
 from app.vision.conclude import conclude
 from app.vision.crops import crops_of
-from app.vision.decode import decode_views
-from app.vision.fuse import Fused, fuse
+from app.vision.decoding.decode import decode_views
+from app.vision.decoding.fuse import Fused, fuse
+from app.vision.fields.spots import Spot
 from app.vision.lengths import InLength, given_length, in_lengths
 from app.vision.look import Look
-from app.vision.panel import Area
-from app.vision.recognise import Engine, View
-from app.vision.spots import Spot
+from app.vision.picture.area import Area
+from app.vision.text.recognise import Engine, View
 from tests.vision.test_decode import lattice
 
 OPEN = FieldPattern(DIGITS, tuple(range(4, 21)))

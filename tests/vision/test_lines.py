@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from app.rehearsal.pictures import render_card_picture
-from app.vision.codes import CodeReader
-from app.vision.fields import inside, split, with_pieces
-from app.vision.lines import Line, said_in
-from app.vision.panel import Area
-from app.vision.pixels import Colour
-from app.vision.recognise import NO_STEPS, LineText, Recogniser, TextSign
-from app.vision.rectify import rectify, turn
-from app.vision.textlines import LineBox, LineFinder, join
-from app.vision.wording import Wording, _holds_value
+from app.vision.fields.sorting import inside, split, with_pieces
+from app.vision.fields.wording import Wording, _holds_value
+from app.vision.picture.area import Area
+from app.vision.picture.pixels import Colour
+from app.vision.picture.rectify import rectify, turn
+from app.vision.text.codes import CodeReader
+from app.vision.text.lines import Line, said_in
+from app.vision.text.recognise import NO_STEPS, LineText, Recogniser, TextSign
+from app.vision.text.textlines import LineBox, LineFinder, join
 
 NUMBER = LineBox(100, 400, 330, 74, 0.0, 0.9)
 

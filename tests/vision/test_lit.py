@@ -10,11 +10,11 @@ import pytest
 from app.core.cards import FieldState
 from app.core.products import DIGITS, UNKNOWN_NUMBER, FieldPattern
 from app.vision.conclude import _whole
-from app.vision.ends import Beyond
+from app.vision.ends.beyond import Beyond
+from app.vision.ends.lit import UNLIT, Lit, ends_in_light, lit_along, past_ends, unended
+from app.vision.fields.spots import Spot
 from app.vision.hopeless import hopeless
-from app.vision.lit import UNLIT, Lit, ends_in_light, lit_along, past_ends, unended
-from app.vision.panel import Area
-from app.vision.spots import Spot
+from app.vision.picture.area import Area
 from tests.vision.test_fading import HEIGHT, PITCH, TEXT, line, paling, read, spans
 
 BESIDE = 4 * PITCH

@@ -8,10 +8,10 @@ import pytest
 
 from app.rehearsal.pictures import render_card_picture
 from app.rehearsal.scenes import render_scene
-from app.vision.locate import Found, locate
-from app.vision.outline import lies_apart, overlap
-from app.vision.proposals import arrange
-from app.vision.rectify import rectify, to_frame
+from app.vision.card.locate import Found, locate
+from app.vision.card.outline import lies_apart, overlap
+from app.vision.card.proposals import arrange
+from app.vision.picture.rectify import rectify, to_frame
 
 
 def mat(seed: int = 1) -> np.ndarray:
@@ -54,7 +54,7 @@ def test_a_picture_is_searched_at_a_bearable_size(
         sizes.append(size)
         raise InterruptedError
 
-    monkeypatch.setattr("app.vision.locate.cv2.resize", resize)
+    monkeypatch.setattr("app.vision.card.locate.cv2.resize", resize)
     with pytest.raises(InterruptedError):
         locate(np.zeros((height, width, 3), np.uint8))
     assert sizes == [small]

@@ -13,9 +13,9 @@ from app.rehearsal.catalogue import fictional_toml
 from app.rehearsal.deck import DeckCard
 from app.rehearsal.pictures import photograph
 from app.rehearsal.products import load_studio_products
-from app.vision.locate import Located, locate
+from app.vision.card.locate import Located, locate
 from app.vision.look import Looker
-from app.vision.pixels import Colour
+from app.vision.picture.pixels import Colour
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from app.core.cards import PanelState
-from app.vision.ends import Beyond
-from app.vision.fields import Line, sort_lines
-from app.vision.opening import EVERYWHERE, Opening
-from app.vision.panel import Area, Panel, fills
-from app.vision.places import choose
-from app.vision.recognise import LineText, TextSign
-from app.vision.textlines import LineBox
+from app.vision.ends.beyond import Beyond
+from app.vision.fields.places import choose
+from app.vision.fields.sorting import Line, sort_lines
+from app.vision.panel.finder import Panel, fills
+from app.vision.panel.opening import EVERYWHERE, Opening
+from app.vision.picture.area import Area
+from app.vision.text.recognise import LineText, TextSign
+from app.vision.text.textlines import LineBox
 
 PANEL = Area(250.0, 300.0, 700.0, 120.0)
 

@@ -9,14 +9,14 @@ import pytest
 
 from app.core.cards import FieldState, PanelState
 from app.core.products import DIGITS, Catalogue, FieldPattern
-from app.vision.barcode import Hit
 from app.vision.conclude import _resembles, conclude
-from app.vision.decode import decode_views
-from app.vision.fuse import fuse
+from app.vision.decoding.decode import decode_views
+from app.vision.decoding.fuse import fuse
+from app.vision.fields.spots import Spot
 from app.vision.look import Look
-from app.vision.panel import Area
-from app.vision.recognise import BLANK, GLYPHS, Engine, View
-from app.vision.spots import Spot
+from app.vision.picture.area import Area
+from app.vision.symbols.barcode import Hit
+from app.vision.text.recognise import BLANK, GLYPHS, Engine, View
 
 CODE = "35076956135160354"
 PIN = FieldPattern(DIGITS, tuple(range(4, 21)))

@@ -9,11 +9,7 @@ from app.core.cards import FieldState
 from app.core.products import UNKNOWN_NUMBER, Catalogue
 from app.eye.oneshot import conclude_picture, read_picture
 from app.rehearsal.pictures import render_card_picture
-from app.vision.barcode import Hit
-from app.vision.fields import sort_lines
-from app.vision.lines import Line
-from app.vision.look import Looker
-from app.vision.numberline import (
+from app.vision.fields.numberline import (
     goes_on,
     lacks_number,
     limits_of,
@@ -22,11 +18,16 @@ from app.vision.numberline import (
     with_number,
     without_product_codes,
 )
-from app.vision.panel import Area, Panel
-from app.vision.recognise import LineText, TextSign
-from app.vision.rectify import CARD_W
-from app.vision.textlines import LineBox
-from app.vision.wording import Wording
+from app.vision.fields.sorting import sort_lines
+from app.vision.fields.wording import Wording
+from app.vision.look import Looker
+from app.vision.panel.finder import Panel
+from app.vision.picture.area import Area
+from app.vision.picture.rectify import CARD_W
+from app.vision.symbols.barcode import Hit
+from app.vision.text.lines import Line
+from app.vision.text.recognise import LineText, TextSign
+from app.vision.text.textlines import LineBox
 
 NUMBER = Area(240, 200, 780, 70)
 PANEL = Panel(Area(220, 320, 600, 120), 0.95)

@@ -12,8 +12,9 @@ import pytest
 from app.core.cards import PanelState
 from app.core.errors import BadInput
 from app.rehearsal.pictures import render_card_picture
-from app.vision.ends import UNTOLD, Beyond, Ends, ends_of
-from app.vision.opening import (
+from app.vision.ends.beyond import UNTOLD, Beyond, Ends, ends_of
+from app.vision.panel.finder import PanelFinder, PanelMap
+from app.vision.panel.opening import (
     DOUBT,
     HEIGHT,
     WEIGHTS,
@@ -29,9 +30,9 @@ from app.vision.opening import (
     row_of,
     strip_of,
 )
-from app.vision.panel import Area, PanelFinder, PanelMap
-from app.vision.pixels import Colour
-from app.vision.rectify import CARD_H, CARD_W, rectify
+from app.vision.picture.area import Area
+from app.vision.picture.pixels import Colour
+from app.vision.picture.rectify import CARD_H, CARD_W, rectify
 from training.openings import draw_openings
 
 CELL_W, CELL_H = CARD_W / 160, CARD_H / 100
@@ -332,7 +333,7 @@ def test_a_little_more_doubt_is_allowed_where_bare_paper_ends_the_text(
     """97233694 lay open, bare paper beyond both ends, and was called partly covered (12000113h)."""
     card, seen = drawn(((26, 62),), ends)
     line = text(*ends)
-    monkeypatch.setattr("app.vision.opening.WEIGHTS", (0.0,) * 7)  # as likely hidden as not
+    monkeypatch.setattr("app.vision.panel.opening.WEIGHTS", (0.0,) * 7)  # as likely hidden as not
     assert judge().judge(card, seen, PANEL, line, PITCH, (4, 4)).state is state
 
 
@@ -348,6 +349,6 @@ def test_paper_that_ends_a_pin_counts_only_where_the_network_hardly_doubts(
 ) -> None:
     """2T3Y ZN was stated, its next character cut by the layer, light on which passed for paper (12000199t: 0.35)."""
     card, seen = drawn(((26, 62),), (30, 58))
-    monkeypatch.setattr("app.vision.opening.WEIGHTS", (3.0, *(0.0,) * 6))  # much layer beside it
+    monkeypatch.setattr("app.vision.panel.opening.WEIGHTS", (3.0, *(0.0,) * 6))  # much layer beside it
     monkeypatch.setattr(OpeningJudge, "hidden", lambda *_: network)
     assert judge().judge(card, seen, PANEL, text(30, 58), PITCH, (4, 2)).state is state

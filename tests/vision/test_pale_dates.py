@@ -11,12 +11,12 @@ import pytest
 
 from app.core.cards import Printed
 from app.rehearsal.pictures import render_card_picture
-from app.vision.locate import Found, Located
+from app.vision.card.locate import Found, Located
+from app.vision.fields.printed import find_expiry, span
 from app.vision.look import Look, Looker
-from app.vision.panel import Area
-from app.vision.pixels import Colour
-from app.vision.printed import find_expiry, span
-from app.vision.rectify import CARD_H, CARD_W, rectify
+from app.vision.picture.area import Area
+from app.vision.picture.pixels import Colour
+from app.vision.picture.rectify import CARD_H, CARD_W, rectify
 
 SEED = 4  # its date is 2030-12-16
 WHOLE = np.array([[0, 0], [CARD_W, 0], [CARD_W, CARD_H], [0, CARD_H]], np.float32)

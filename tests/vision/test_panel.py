@@ -10,9 +10,10 @@ import pytest
 
 from app.core.errors import BadInput
 from app.rehearsal.pictures import render_card_picture
-from app.vision.panel import Area, PanelFinder, PanelMap, find_text
-from app.vision.pixels import Colour, grey
-from app.vision.rectify import CARD_H, CARD_W, rectify
+from app.vision.panel.finder import PanelFinder, PanelMap, find_text
+from app.vision.picture.area import Area
+from app.vision.picture.pixels import Colour, grey
+from app.vision.picture.rectify import CARD_H, CARD_W, rectify
 
 CELL_W, CELL_H = CARD_W / 160, CARD_H / 100
 PANEL = Area(20 * CELL_W, 30 * CELL_H, 80 * CELL_W, 16 * CELL_H)

@@ -10,16 +10,16 @@ import pytest
 
 from app.core.cards import ABSENT, Candidate, CharReading, FieldReading, FieldState, PanelState
 from app.core.products import DIGITS, UNKNOWN_PIN, FieldPattern
-from app.vision.coach import Legible, count_legible
 from app.vision.conclude import _guess_pattern
-from app.vision.decode import Decoded
-from app.vision.fuse import Fused
-from app.vision.lineshape import measure
-from app.vision.panel import Area
-from app.vision.recognise import BLANK, GLYPHS, Engine, View
-from app.vision.spots import Spot, settled
-from app.vision.twinjudge import Glance
-from app.vision.twins import Sight, tell_twins
+from app.vision.decoding.decode import Decoded
+from app.vision.decoding.fuse import Fused
+from app.vision.decoding.lineshape import measure
+from app.vision.decoding.twinjudge import Glance
+from app.vision.decoding.twins import Sight, tell_twins
+from app.vision.fields.spots import Spot, settled
+from app.vision.panel.coach import Legible, count_legible
+from app.vision.picture.area import Area
+from app.vision.text.recognise import BLANK, GLYPHS, Engine, View
 
 
 def spot(*chances: dict[str, float]) -> Spot:

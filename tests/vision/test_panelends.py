@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from app.rehearsal.pictures import render_card_picture
-from app.vision.panel import Area, PanelFinder
-from app.vision.panelends import bare_columns
-from app.vision.pixels import Floats
-from app.vision.rectify import CARD_H, CARD_W, rectify
+from app.vision.panel.edges import bare_columns
+from app.vision.panel.finder import PanelFinder
+from app.vision.picture.area import Area
+from app.vision.picture.pixels import Floats
+from app.vision.picture.rectify import CARD_H, CARD_W, rectify
 
 TOP, BOTTOM, LEFT, RIGHT = 30, 42, 20, 80
 END = 65

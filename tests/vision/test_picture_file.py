@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from app.core.errors import BadInput
-from app.vision.picture_file import MOST_PIXELS, PLENTY_PIXELS, open_pages, open_picture
+from app.vision.picture.files import MOST_PIXELS, PLENTY_PIXELS, open_pages, open_picture
 from tests.memory import forget_peak_kib, peak_kib
 
 W, H = 60, 40
@@ -196,7 +196,7 @@ def test_a_large_picture_is_made_smaller(tmp_path: Path) -> None:
 _HUNDRED_MEGAPIXELS = """
 import sys
 from pathlib import Path
-from app.vision.picture_file import open_picture
+from app.vision.picture.files import open_picture
 from tests.memory import forget_peak_kib, peak_kib
 from tests.memory import peak_kib
 file = open_picture(Path(sys.argv[1]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.vision.pixels import percentiles
+from app.vision.picture.pixels import percentiles
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float32, np.float64])

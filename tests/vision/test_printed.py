@@ -10,10 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.cards import Printed
-from app.vision.fields import begins_short, lacks_beginning, row_label, sort_lines, split
-from app.vision.lines import Line
-from app.vision.panel import Area
-from app.vision.printed import (
+from app.vision.fields.printed import (
     Amount,
     as_date,
     find_batch,
@@ -22,8 +19,11 @@ from app.vision.printed import (
     find_region,
     says_nothing,
 )
-from app.vision.recognise import BLANK, LineText, TextSign
-from app.vision.textlines import LineBox
+from app.vision.fields.sorting import begins_short, lacks_beginning, row_label, sort_lines, split
+from app.vision.picture.area import Area
+from app.vision.text.lines import Line
+from app.vision.text.recognise import BLANK, LineText, TextSign
+from app.vision.text.textlines import LineBox
 
 CARD_W = 1600
 

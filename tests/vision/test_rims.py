@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from app.vision.panel import Area
-from app.vision.pixels import Colour
-from app.vision.rims import NO_RIMS, plain_ends, rims_along
+from app.vision.ends.rims import NO_RIMS, plain_ends, rims_along
+from app.vision.picture.area import Area
+from app.vision.picture.pixels import Colour
 
 PITCH, TOP, BOTTOM = 40, 120, 170
 LAST = 7

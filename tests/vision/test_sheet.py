@@ -13,7 +13,7 @@ from app.rehearsal.cards import print_back
 from app.rehearsal.casting import plan_card
 from app.rehearsal.deck import DeckCard
 from app.rehearsal.products import load_studio_products
-from app.vision.sheet import alone, cut_sheet
+from app.vision.card.sheet import alone, cut_sheet
 
 DPI = 150.0
 PPM = DPI / 25.4

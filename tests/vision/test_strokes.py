@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from app.core.products import DIGITS, LATIN, FieldPattern
-from app.vision.decode import decode_views
-from app.vision.fuse import SURE, fuse
-from app.vision.recognise import Engine, View
+from app.vision.decoding.decode import decode_views
+from app.vision.decoding.fuse import SURE, fuse
+from app.vision.text.recognise import Engine, View
 from tests.vision.test_decode import lattice
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.vision import third_opinion
+from app.vision.text import third_opinion
 
 LINE = np.full((40, 300, 3), 200, np.uint8)
 DAY = date(2028, 3, 5)

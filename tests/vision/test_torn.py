@@ -15,9 +15,9 @@ from app.rehearsal.dice import stream
 from app.rehearsal.lines import LineStudio
 from app.rehearsal.pictures import render_card_picture
 from app.rehearsal.typefaces import load_faces
-from app.vision.codes import CHECKSUMS
 from app.vision.look import Looker
-from app.vision.torn import MODEL, TORN, TornJudge
+from app.vision.models import CHECKSUMS
+from app.vision.panel.torn import MODEL, TORN, TornJudge
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ from app.core.errors import BadInput
 from app.rehearsal.dice import stream
 from app.rehearsal.lines import LineStudio
 from app.rehearsal.typefaces import load_faces
-from app.vision.closeup import close_up
-from app.vision.codes import CodeReader
-from app.vision.decode import places_of
-from app.vision.recognise import BLANK, GLYPHS, Engine, View
-from app.vision.twinjudge import HEIGHT, KINDS, SIGNS, WIDTH, TwinJudge, places_seen, sign_of, windows
+from app.vision.decoding.decode import places_of
+from app.vision.decoding.twinjudge import HEIGHT, KINDS, SIGNS, WIDTH, TwinJudge, places_seen, sign_of, windows
+from app.vision.text.closeup import close_up
+from app.vision.text.codes import CodeReader
+from app.vision.text.recognise import BLANK, GLYPHS, Engine, View
 
 TEXTS = ("O0472918", "70O1I352", "I1XKHTOW", "0OKRWX1I")
 

@@ -8,9 +8,9 @@ import pytest
 
 from app.core.cards import FieldState, PanelState
 from app.core.products import DIGITS, LATIN, Catalogue, FieldPattern, Product
-from app.vision.barcode import Hit
 from app.vision.conclude import conclude
 from app.vision.look import Look
+from app.vision.symbols.barcode import Hit
 from tests.vision.test_number_of_bars import CODE, CORNERS, look_at
 
 GTIN = "6924985861422"

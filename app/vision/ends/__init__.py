@@ -1,0 +1,1 @@
+"""Whether a line ends where it seems to: what light, layer, paper or the picture's border may hide of it."""

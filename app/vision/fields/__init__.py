@@ -1,0 +1,1 @@
+"""Which line is which field, where it stands on the card, and what is read there."""

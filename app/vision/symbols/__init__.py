@@ -1,0 +1,1 @@
+"""Barcodes: who reads them, what they say, and when a reading counts."""
