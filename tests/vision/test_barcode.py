@@ -91,6 +91,14 @@ def test_a_wrong_check_digit_is_no_gtin() -> None:
     assert gtin([hit("6924985861423", s) for s in ("zxing raw", "zxing card")]) is None
 
 
+def test_one_reader_alone_makes_no_product_of_a_upce() -> None:
+    """Of an EAN-13 half under a finger zxing-cpp read one in the card, in the card blurred, and in each frame anew."""
+    found = [hit("01923250", f"zxing {view}", "UPCE") for view in ("card 0", "card-soft 0", "card 1")]
+    assert gtin(found) is None
+    assert gtin([*found, hit("01923250", "zbar card 0", "UPCE")]) == as_gtin(found[0])
+    assert gtin(found, frozenset({str(as_gtin(found[0]))})) == as_gtin(found[0]), "its digits are printed below"
+
+
 def test_upce_means_its_upca() -> None:
     assert expand_upce("04252614") == "042100005264"
 

@@ -82,14 +82,15 @@ def gtin(hits: Iterable[Hit], confirmed: frozenset[str] = frozenset()) -> str | 
 
     `confirmed` are GTINs that another kind of reading (the printed digits) gave. Where they name others, one reader of
     one picture is no proof, though it read that picture blurred as well; nor are both halves of the bars by their whole
-    profile where an edge reader names another. What a reader reads in two ways at one place, it has not read.
+    profile where an edge reader names another. What a reader reads in two ways at one place, it has not read. A
+    reader of a UPC-E counts once, however often it reads it: it finds one in the same part of an EAN-13 each time.
     """
     every, sources = list(hits), dict[str, set[str]]()
     read = [hit for hit in every if not any(_contradicts(hit, other) for other in every)]
     for hit in settled(read):
         digits = as_gtin(hit)
         if digits is not None:
-            sources.setdefault(digits, set()).add(hit.source)
+            sources.setdefault(digits, set()).add(hit.source.split()[0] if hit.format == "UPCE" else hit.source)
     counts = {g: len(seen) + 2 * (g in confirmed) for g, seen in sources.items()}
     agreed = sorted((n for n in counts.values()), reverse=True)
     if not agreed or agreed[0] < 2 or (len(agreed) > 1 and agreed[0] < _LEAD * agreed[1]):
