@@ -21,11 +21,19 @@ from app.vision.picture.pixels import Colour
 from app.vision.picture.rectify import rectify, to_frame
 from tests.hiding import covered, under_a_finger, under_slanting_paper
 
-LINE = Area(300, 400, 600, 80)
+LINE, PANEL = Area(300, 400, 600, 80), Area(260, 370, 700, 140)
 
 
 def ground(tone: tuple[int, int, int] = (150, 190, 210)) -> Colour:
     card = np.full((1009, 1600, 3), tone, np.uint8)
+    return inked(card)
+
+
+def open_panel(tone: tuple[int, int, int] = (150, 190, 210)) -> Colour:
+    """A card with the line in an open panel."""
+    card = np.full((1009, 1600, 3), tone, np.uint8)
+    card[370:510, 260:960] = 128
+    card[390:490, 300:910] = 230
     return inked(card)
 
 
@@ -65,31 +73,33 @@ def test_an_edge_aslant_is_seen(slant: float) -> None:
     assert covered_ends(card, LINE, 1600) == (False, True)
 
 
-def test_what_is_round_is_seen_by_its_sides() -> None:
+def test_what_is_round_is_seen_by_its_sides_and_its_colour() -> None:
     """A finger's tip has no straight edge, but its sides lie aslant above and below the line."""
     for middle, sides in ((1000, (False, True)), (190, (True, False))):
-        card = ground()
-        cv2.circle(card, (middle, 440), 100, (90, 105, 215), -1)
-        assert covered_ends(card, LINE, 1600) == sides
-    panel = Area(260, 370, 700, 140)
-    card = ground()
-    card[370:510, 260:960] = 128
-    card[390:490, 300:910] = 230
-    card = inked(card)
-    cv2.circle(card, (1000, 440), 100, (90, 105, 215), -1)
-    assert covered_panel(card, LINE, panel) == (False, True)
+        for high in (100, 45):  # the smaller one reaches neither above nor below the line
+            card = ground()
+            cv2.ellipse(card, ((middle, 440), (200, 2 * high), 0), (90, 105, 215), -1)
+            assert covered_ends(card, LINE, 1600) == sides
+    card = cv2.circle(open_panel(), (1000, 440), 100, (90, 105, 215), -1)
+    assert covered_panel(card, LINE, PANEL) == (False, True)
+
+
+def test_a_card_of_any_colour_covers_no_pin_whose_box_begins_at_its_panel() -> None:
+    """A yellow card left of 273269087166 passed for something that lies over it (32000002 easy)."""
+    card = open_panel((60, 220, 240))
+    assert covered_panel(card, Area(263, 400, 637, 80), PANEL) == (False, False)
 
 
 def test_print_above_and_below_a_panel_covers_nothing_where_it_begins() -> None:
     """A date above the end of 7288301949860297 and a number below it passed for an edge (32000142 easy)."""
-    panel, card = Area(260, 370, 700, 140), ground()
+    card = ground()
     card[370:510, 260:960] = 128
     for x in range(900, 1200, 24):
         card[310:350, x : x + 9] = 30
         card[530:570, x : x + 9] = 30
-    assert covered_panel(card, LINE, panel) == (False, False)
+    assert covered_panel(card, LINE, PANEL) == (False, False)
     card[310:350, 900:1200] = card[530:570, 900:1200] = 30
-    assert covered_panel(card, LINE, panel) == (False, True)
+    assert covered_panel(card, LINE, PANEL) == (False, True)
 
 
 def test_what_is_printed_on_one_side_only_covers_nothing() -> None:
@@ -101,12 +111,8 @@ def test_what_is_printed_on_one_side_only_covers_nothing() -> None:
 
 
 def test_layer_and_its_end_cover_no_pin_but_what_lies_over_the_panel_does() -> None:
-    panel = Area(260, 370, 700, 140)
-    card = ground()
-    card[370:510, 260:960] = 128
-    card[390:490, 300:910] = 230
-    card = inked(card)
-    assert covered_panel(card, LINE, panel) == (False, False)
+    card = open_panel()
+    assert covered_panel(card, LINE, PANEL) == (False, False)
     card[250:620, 880:1200] = 240
     assert covered_panel(card, LINE, Area(260, 370, 620, 140)) == (False, True)
 

@@ -5,6 +5,9 @@ Print, its ground and light on both are mixtures of two colours, brighter or dar
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 
 from app.vision.picture.area import Area
@@ -12,6 +15,7 @@ from app.vision.picture.pixels import Colour, Floats
 
 _BAND = 0.2  # of the height, above and below the ink
 _FIRST, _LAST = -0.05, 0.35  # heights behind the last character: there the card's ground is seen
+_ROWS = 12  # of pixels that are looked at: more tell nothing more of a colour
 _INK, _GROUND = 0.25, 0.75  # shares of a line's pixels, from the darkest up, that are one of the two or the other
 _FOREIGN = 34.0
 """Levels by which a colour is neither print nor ground nor a mixture of them. Of 109 values read rightly one has 26,
@@ -22,25 +26,41 @@ def goes_under(card: Colour, area: Area, reach: float = 0.0) -> bool:
     """Whether the print of an area of the card ends where something lies over the card, or up to `reach` heights before
     that.
     """
-    steps = range(1 + round(reach / _LAST))
-    return any(_foreign(card, area, area.right + step * _LAST * area.h) > _FOREIGN for step in steps)
+    return foreign_beside(card, area, reach, (0.0, math.inf))[1] > _FOREIGN
 
 
-def _foreign(card: Colour, area: Area, end: float) -> float:
-    """How far, in levels, the colour behind `end` is from those of the print and its ground."""
+def foreign_beside(card: Colour, area: Area, reach: float, until: tuple[float, float]) -> tuple[float, float]:
+    """How far, in levels, a colour before and behind an area of print is from those of the print and its ground: up to
+    `reach` heights away, beyond the first place no further than the pixels `until`.
+    """
     text = _pixels(card, area, area.x, area.right)
-    behind = _pixels(card, area, end + _FIRST * area.h, end + _LAST * area.h)
-    if not len(text) or not len(behind):
-        return 0.0
+    if not len(text):
+        return 0.0, 0.0
     light = text.sum(axis=1)
     dark, bright = np.quantile(light, _INK), np.quantile(light, _GROUND)
     ink, ground = np.median(text[light <= dark], axis=0), np.median(text[light >= bright], axis=0)
     way = (ground - ink) / max(1.0, float(np.linalg.norm(ground - ink)))
-    apart = np.median(behind, axis=0) - ink
-    return float(np.linalg.norm(apart - way * (apart @ way)))
+
+    def most(end: float, outwards: int, last: float) -> float:
+        apart = [np.median(part, axis=0) - ink for part in _beside(card, area, reach, end, outwards, last)]
+        return max((float(np.linalg.norm(one - way * (one @ way))) for one in apart), default=0.0)
+
+    return most(area.x, -1, until[0]), most(area.right, 1, until[1])
+
+
+def _beside(card: Colour, area: Area, reach: float, end: float, outwards: int, last: float) -> Iterator[Floats]:
+    """The pixels of each place from an end of an area outwards (-1 left, 1 right)."""
+    for step in range(1 + round(reach / _LAST)):
+        near, far = (step * _LAST + _FIRST) * area.h, (step + 1) * _LAST * area.h
+        if step and far > outwards * (last - end):
+            return
+        left, right = sorted((end + outwards * near, end + outwards * far))
+        if len(part := _pixels(card, area, left, right)):
+            yield part
 
 
 def _pixels(card: Colour, area: Area, left: float, right: float) -> Floats:
     top, bottom = round(area.y + _BAND * area.h), round(area.bottom - _BAND * area.h)
-    part = card[max(0, top) : max(0, bottom), max(0, round(left)) : max(0, round(right))]
+    every = max(1, (bottom - top) // _ROWS)
+    part = card[max(0, top) : max(0, bottom) : every, max(0, round(left)) : max(0, round(right))]
     return part.reshape(-1, 3).astype(np.float32)
