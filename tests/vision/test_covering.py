@@ -90,6 +90,13 @@ def test_a_card_of_any_colour_covers_no_pin_whose_box_begins_at_its_panel() -> N
     assert covered_panel(card, Area(263, 400, 637, 80), PANEL) == (False, False)
 
 
+def test_light_behind_a_line_covers_nothing() -> None:
+    """Of 500 typical cards three numbers were asked about for a reflection behind their end, white on a green card."""
+    card = ground((150, 220, 160)).astype(np.float32)
+    light = np.exp(-(((np.arange(1600) - 1010) / 60) ** 2))[None, :, None]
+    assert covered_ends((card + (255 - card) * light).astype(np.uint8), LINE, 1600) == (False, False)
+
+
 def test_print_above_and_below_a_panel_covers_nothing_where_it_begins() -> None:
     """A date above the end of 7288301949860297 and a number below it passed for an edge (32000142 easy)."""
     card = ground()

@@ -41,8 +41,11 @@ def foreign_beside(card: Colour, area: Area, reach: float, until: tuple[float, f
     ink, ground = np.median(text[light <= dark], axis=0), np.median(text[light >= bright], axis=0)
     way = (ground - ink) / max(1.0, float(np.linalg.norm(ground - ink)))
 
+    lit = np.maximum(ink, ground)
+
     def most(end: float, outwards: int, last: float) -> float:
-        apart = [np.median(part, axis=0) - ink for part in _beside(card, area, reach, end, outwards, last)]
+        seen = [np.median(part, axis=0) for part in _beside(card, area, reach, end, outwards, last)]
+        apart = [one - ink for one in seen if (one < lit).any()]  # what is lighter in every way may be light
         return max((float(np.linalg.norm(one - way * (one @ way))) for one in apart), default=0.0)
 
     return most(area.x, -1, until[0]), most(area.right, 1, until[1])

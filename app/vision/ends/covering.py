@@ -23,6 +23,10 @@ _NEAR, _FAR = 0.06, 0.3  # heights on either side of a place between which its g
 _LASTS, _SHARE = 1.0, 0.5
 """Heights on either side of an edge over which the ground stays changed, mostly, and by what share of the change."""
 
+_CLOSE_BY, _AT_ONCE = 0.14, 0.7
+"""Heights up to which the ground changes by how much of the change up to `_FAR`: light comes gradually, what lies over
+the card at once (21000040 and 21000281 typical)."""
+
 _TILT = 0.5  # heights by which an upright edge may stand elsewhere above a line than below it
 _ALIKE = 0.8  # cosine of the two changes of colour
 _PLAIN = 3  # rows that are needed
@@ -62,7 +66,10 @@ def covered_ends(card: Colour, line: Area, until: float) -> tuple[bool, bool]:
     that is printed begins.
     """
     bands = (line.y - _ABOVE * line.h, line.y), (line.bottom, line.bottom + _ABOVE * line.h)
-    return _either(_covered(card, line, bands, (0.0, until), _LEAST), _foreign(card, line, (0.0, until), _FOREIGN[0]))
+    edged = _covered(card, line, bands, (0.0, until), _LEAST)
+    if until <= line.right:  # below bars: the label that it stands on may end right beside it
+        return edged
+    return _either(edged, _foreign(card, line, (0.0, until), _FOREIGN[0]))
 
 
 def _either(one: tuple[bool, bool], other: tuple[bool, bool]) -> tuple[bool, bool]:
@@ -107,7 +114,7 @@ def _is_edged(card: Colour, line: Area, bands: tuple[Band, Band], side: int, unt
     rows = [_rows(card[:, left : max(left, int(last + _LASTS * line.h) + 1)], band) for band in bands]
     if high - low < _PLAIN or len(places) < _PLAIN or any(len(row) < _PLAIN for row in rows):
         return False
-    one, other = (_lasting_steps(np.median(row, axis=0), places - left, line.h, least) for row in rows)
+    one, other = (_hard_steps(np.median(row, axis=0), places - left, line.h, least) for row in rows)
     limits = (_TILT, least), (_SLANT, max(least, _SLANTING))
     return any(_change_alike(one, other, places, (low, high), tilt * line.h, size) for tilt, size in limits)
 
@@ -117,10 +124,10 @@ def _rows(card: Colour, band: Band) -> Floats:
     return card[top:bottom].astype(np.float32)
 
 
-def _steps(ground: Floats, places: np.ndarray, height: float) -> Floats:
-    """How the colour (n, 3) changes at each place, from what lies left of it to what lies right."""
+def _steps(ground: Floats, places: np.ndarray, height: float, reach: float = _FAR) -> Floats:
+    """How the colour (n, 3) changes at each place, from what lies left of it to what lies right, within a reach."""
     sums = np.concatenate([np.zeros((1, 3), np.float32), np.cumsum(ground, axis=0)])
-    near, far = max(1, round(_NEAR * height)), max(3, round(_FAR * height))
+    near, far = max(1, round(_NEAR * height)), max(3, round(reach * height))
 
     def mean(first: np.ndarray, last: np.ndarray) -> Floats:
         first, last = np.clip(first, 0, len(ground)), np.clip(last, 0, len(ground))
@@ -131,9 +138,11 @@ def _steps(ground: Floats, places: np.ndarray, height: float) -> Floats:
     return cast(Floats, np.where(inner[:, None], steps, 0))
 
 
-def _lasting_steps(ground: Floats, places: np.ndarray, height: float, least: float) -> Floats:
-    """The changes of `_steps` of at least so many levels that last: print comes and goes, what covers stays."""
-    steps = _steps(ground, places, height)
+def _hard_steps(ground: Floats, places: np.ndarray, height: float, least: float) -> Floats:
+    """The changes of `_steps` of at least so many levels that come at once and last: print comes and goes, light comes
+    gradually, what covers stays.
+    """
+    steps, close = _steps(ground, places, height), _steps(ground, places, height, _CLOSE_BY)
     near, far = max(1, round(_NEAR * height)), max(3, round(_LASTS * height))
     sizes = np.linalg.norm(steps, axis=1) / np.sqrt(3)
     kept = np.zeros_like(steps)
@@ -141,7 +150,8 @@ def _lasting_steps(ground: Floats, places: np.ndarray, height: float, least: flo
         place = int(places[at])
         left, right = ground[max(0, place - far) : place - near], ground[place + near : place + far]
         change = np.median(right, axis=0) - np.median(left, axis=0)
-        if change @ steps[at] >= _SHARE * (steps[at] @ steps[at]):
+        whole = steps[at] @ steps[at]
+        if change @ steps[at] >= _SHARE * whole and close[at] @ steps[at] >= _AT_ONCE * whole:
             kept[at] = steps[at]
     return kept
 
